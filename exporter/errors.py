@@ -1,0 +1,40 @@
+"""Every error that this package raises on purpose.
+
+    ExporterError
+    ├── ConfigError        what a person must correct before anything runs; exit status 2
+    └── ProbeError         a probe could not measure; carries the Reason that becomes a label
+
+Errors of other libraries are turned into these at one border each: `server_api` for the server
+API, `call.caller` for the real-time SDK, `config` for pydantic and YAML.
+"""
+
+from exporter.outcome import Reason
+
+
+class ExporterError(Exception):
+    """Base of all errors of this package."""
+
+
+class ConfigError(ExporterError):
+    """A setting, flag or file is wrong.
+
+    The message is one line: what is wrong, where (file and key), and what was expected.
+    """
+
+
+class ProbeError(ExporterError):
+    """A probe ended without a measurement.
+
+    Attributes:
+        reason: The bounded cause, used as a metric label.
+        detail: One line for people: what was seen and what was expected. Holds no secret.
+    """
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type["ProbeError"], tuple[Reason, str]]:
+        """Pickle by the two arguments, so that the error crosses the process border."""
+        return type(self), (self.reason, self.detail)

@@ -1,0 +1,193 @@
+"""The types that travel: from a probe, across the process border, to every listener.
+
+All are frozen and picklable. Times are seconds. `None` means "not known" or "not measured" and
+is never replaced by 0.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a probe or a turn has no measurement: the bounded label `reason`."""
+
+    CONNECT_FAILED = "connect_failed"
+    """The server, its signalling or its media ports could not be reached."""
+    AUTH_FAILED = "auth_failed"
+    """The server refused the credentials."""
+    API_FAILED = "api_failed"
+    """The server API answered with an error other than refusal."""
+    DISPATCH_FAILED = "dispatch_failed"
+    """The room exists, but the agent dispatch could not be created."""
+    NO_WORKER = "no_worker"
+    """Nothing took the dispatch: no worker of that name is registered or free."""
+    JOIN_TIMEOUT = "join_timeout"
+    """A worker took the job, but no agent entered the room in time."""
+    NO_AUDIO_TRACK = "no_audio_track"
+    """The agent is in the room, but published no microphone track in time."""
+    GREETING_TIMEOUT = "greeting_timeout"
+    """The agent did not come to listen: it greeted without end, or never when it should."""
+    NO_REPLY = "no_reply"
+    """The agent listened, and no audible reply came in time."""
+    AGENT_LEFT = "agent_left"
+    """The agent left the room during the call."""
+    AGENT_ERROR = "agent_error"
+    """The agent reported an error of its own, and no reply came."""
+    ROOM_CLOSED = "room_closed"
+    """The room was closed, or the caller was removed from it, during the call."""
+    DEADLINE = "deadline"
+    """The probe passed its deadline and was ended."""
+    PROBE_CRASHED = "probe_crashed"
+    """The probe's own process died or failed in a way that it does not know."""
+    VOID = "void"
+    """The prober itself was late, so the measurement says nothing about the agent."""
+
+
+class Verdict(StrEnum):
+    """A judgement; the worst of several wins, in the order FAIL, SLOW, UNKNOWN, PASS."""
+
+    PASS = "PASS"  # noqa: S105 - a verdict, not a password
+    SLOW = "SLOW"
+    FAIL = "FAIL"
+    UNKNOWN = "UNKNOWN"
+
+
+class TurnOutcome(StrEnum):
+    """How one turn ended: the label `outcome`."""
+
+    REPLIED = "replied"
+    FAILED = "failed"
+    VOID = "void"
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """Where the time of one turn went, in seconds; `None` where it is unknown.
+
+    All but `transport` are the agent's own report on the byte stream `lk.agent.session`.
+    """
+
+    transcription_s: float | None = None
+    """End of the user's speech to the final transcript."""
+    end_of_turn_s: float | None = None
+    """Final transcript to the agent's decision that the user's turn is over."""
+    llm_s: float | None = None
+    """Request to the language model to its first token."""
+    tts_s: float | None = None
+    """First text given to speech synthesis to its first audio."""
+    transport_s: float | None = None
+    """What the caller's end-to-end latency has over the sum of the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One utterance of the caller and what came of it."""
+
+    outcome: TurnOutcome
+    warmup: bool = False
+    """The first turn of a call: listed, but in no statistic and no histogram."""
+    e2e_s: float | None = None
+    """Last sample of the caller's speech to first sample of the reply; only when replied."""
+    reason: Reason | None = None
+    """Always set unless the outcome is `replied`."""
+    detail: str = ""
+    """One line for people on why the turn failed or is void."""
+    components: Components = field(default_factory=Components)
+    reported_e2e_s: float | None = None
+    """What the agent itself reports for this turn."""
+    loop_lag_s: float | None = None
+    """The largest lateness of the prober's own event loop during the turn."""
+    jitter_buffer_s: float | None = None
+    """Mean depth of the receiving jitter buffer while the reply arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """What one call to one agent found; `turns` may be empty when the call failed early."""
+
+    agent_name: str
+    call_type: str
+    scenario: str
+    turns: tuple[Turn, ...] = ()
+    time_to_agent_s: float | None = None
+    """Dispatch requested to agent in the room."""
+    time_to_greeting_s: float | None = None
+    """Caller in the room to the first audio of the greeting; None if it does not greet."""
+    split_absent: str = ""
+    """Why there are no components ("" when there are)."""
+    sdk_version: str = ""
+    """The agents SDK's version, as the agent reports it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The floor of the method: what it adds to the delay of an echo that is known exactly."""
+
+    floor_s: float
+    """Median of (measured - true delay)."""
+    spread_s: float
+    """95th less 5th percentile of (measured - true delay)."""
+    n: int
+    """Turns used: warm-up and void turns are not."""
+    voids: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AgentInRoom:
+    """One agent participant in one room."""
+
+    agent_name: str
+    identity: str
+    room: str
+    state: str
+    """`lk.agent.state`: initializing idle listening thinking speaking, or "" if not told."""
+    humans: int
+    """Standard and SIP participants in the same room."""
+    age_s: float
+    """Since the agent joined."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingDispatch:
+    """A dispatch for which no agent is in the room."""
+
+    agent_name: str
+    room: str
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What the server says is there, at one moment."""
+
+    agents: tuple[AgentInRoom, ...] = ()
+    pending: tuple[PendingDispatch, ...] = ()
+    rooms: int = 0
+    participants: tuple[tuple[str, int], ...] = ()
+    """Number of participants by kind (standard agent sip egress ingress connector)."""
+    stuck: tuple[tuple[str, str, int], ...] = ()
+    """(agent_name, state, how many) in initializing or thinking beyond the threshold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one run of one probe found. A failed run carries a reason, always."""
+
+    probe: str
+    """The row in `exporter.probes.PROBES`: latency agents calibrate."""
+    agent_name: str
+    """The target's agent, or "" for probes that have none."""
+    started_at: datetime
+    """Wall clock, UTC; for people only, never used in arithmetic."""
+    duration_s: float
+    reason: Reason | None = None
+    detail: str = ""
+    result: CallResult | Calibration | Listing | None = None
+    log: tuple[str, ...] = ()
+    """The run's own log lines, oldest first."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the run measured what it set out to measure."""
+        return self.reason is None
