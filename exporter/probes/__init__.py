@@ -1,6 +1,38 @@
 """The table of probes and the one seam between them and everything else.
 
-A probe is one coroutine `(its own frozen config, Run) -> result`. It raises `ProbeError` (or
-lets a foreign error escape: the runner maps it) when it found nothing, and touches no registry,
-no store and no global. The runner keeps the clock, enforces the deadline and builds the Outcome.
+A probe is one coroutine `(its own frozen config, Run) -> Outcome`. It touches no registry, no
+store and no global. It returns what it found, with a reason where it failed; whatever escapes
+it is mapped by the runner, so that a listener always gets an Outcome.
+
+To add one: a file here with its config model and its coroutine, one row below, its series in
+`exporter.metrics`, one test file.
 """
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from exporter.outcome import Outcome
+from exporter.probes.agents import AgentsConfig, probe_agents
+from exporter.probes.calibrate import CalibrateConfig, probe_calibrate
+from exporter.probes.latency import LatencyConfig, probe_latency
+from exporter.probes.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One row of the table."""
+
+    config: type[BaseModel]
+    """The frozen model that the coroutine takes."""
+    coroutine: Callable[[Any, Run], Awaitable[Outcome]]
+
+
+PROBES: dict[str, Probe] = {
+    "latency": Probe(LatencyConfig, probe_latency),
+    "agents": Probe(AgentsConfig, probe_agents),
+    "calibrate": Probe(CalibrateConfig, probe_calibrate),
+}
+"""Every probe by its name, which is also the label `probe`."""

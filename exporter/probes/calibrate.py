@@ -1,0 +1,24 @@
+"""Measure the floor: the same caller against an echo whose delay is known exactly."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from exporter.duration import Duration
+from exporter.outcome import Outcome
+from exporter.probes.run import Run
+
+
+class CalibrateConfig(BaseModel):
+    """How the floor of the method is measured."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    interval: Duration = Field(3600.0, ge=60, description="Time between two calibrations.")
+    calls: int = Field(2, ge=1, le=20, description="Calls to the echo in one calibration.")
+    trials: int = Field(5, ge=1, le=100, description="Measured turns in each call.")
+    delay: Duration = Field(0.5, ge=0.2, le=5, description="Delay of the echo.")
+    deadline: Duration = Field(120.0, gt=0, description="A calibration that takes longer is ended.")
+
+
+async def probe_calibrate(config: CalibrateConfig, run: Run) -> Outcome:
+    """Measure the floor through the server and return it."""
+    raise RuntimeError("being written")

@@ -1,0 +1,102 @@
+"""Call an agent as a synthetic caller and measure what a person would hear."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FilePath, model_validator
+
+from exporter.duration import Duration
+from exporter.outcome import Outcome
+from exporter.probes.run import Run
+
+
+class Utterance(BaseModel):
+    """What the caller says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    wav: FilePath | None = Field(
+        None, description="WAV file (PCM, any rate, mono or stereo); the built-in clip if not set."
+    )
+    transcript: str = Field("", description="The words in the WAV file, for people.")
+
+
+class Caller(BaseModel):
+    """Whom the caller appears to be."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    identity: str | None = Field(None, description="Participant identity; random if not set.")
+    name: str = Field("", description="Participant name.")
+    attributes: dict[str, str] = Field(
+        default_factory=dict,
+        description="Participant attributes, as an agent may expect of a caller.",
+    )
+
+
+class LatencyConfig(BaseModel):
+    """One target: an agent, how to call it and what is good enough."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    agent_name: str = Field(description="Name that the worker registers with.")
+    call_type: str = Field(
+        "default",
+        min_length=1,
+        description="Label; latencies of two call types are never averaged.",
+    )
+    scenario: str = Field(
+        "default", min_length=1, description="Label for variants of one call type."
+    )
+    interval: Duration = Field(300.0, ge=10, description="Time between two calls.")
+    trials: int = Field(3, ge=1, le=100, description="Measured turns in each call.")
+    warmup: bool = Field(
+        True, description="Take one more turn first, which is listed but not measured."
+    )
+    target_ms: float = Field(1500, gt=0, description="Above this the agent is SLOW.")
+    fail_ms: float | None = Field(
+        None, gt=0, description="Above this the agent is FAIL; not set: slowness never fails."
+    )
+    dispatch: Literal["explicit", "automatic"] = Field(
+        "explicit",
+        description="automatic: the agent joins every room, so no dispatch is requested.",
+    )
+    metadata: str = Field("", description="Metadata of the dispatch, as the agent expects it.")
+    room_name: str | None = Field(None, min_length=1, description="Room name; random if not set.")
+    utterance: Utterance = Field(default_factory=Utterance, description="What the caller says.")
+    caller: Caller = Field(default_factory=Caller, description="Whom the caller appears to be.")
+    greeting: Literal["auto", "expected", "none"] = Field(
+        "auto",
+        description=(
+            "auto: wait for a greeting as long as `greeting_wait`; expected: no greeting is a "
+            "failure; none: speak as soon as the agent listens."
+        ),
+    )
+    greeting_wait: Duration = Field(
+        3.0, ge=0, description="With auto: silence after which the agent is taken not to greet."
+    )
+    join_timeout: Duration = Field(20.0, gt=0, description="Dispatch to agent in the room.")
+    track_timeout: Duration = Field(
+        10.0, gt=0, description="Agent in the room to its microphone track."
+    )
+    greeting_timeout: Duration = Field(
+        20.0, gt=0, description="Microphone track to the end of the greeting."
+    )
+    reply_timeout: Duration = Field(
+        10.0, gt=0, description="End of the caller's speech to the first sound of the reply."
+    )
+    deadline: Duration = Field(
+        180.0, gt=0, description="The whole call; past it the probe is killed and counted."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "LatencyConfig":
+        if not self.agent_name and self.dispatch == "explicit":
+            raise ValueError("agent_name: needed unless dispatch is automatic")
+        if self.fail_ms is not None and self.fail_ms <= self.target_ms:
+            raise ValueError("fail_ms: must be above target_ms")
+        return self
+
+
+async def probe_latency(config: LatencyConfig, run: Run) -> Outcome:
+    """Place one call and return its turns."""
+    raise RuntimeError("being written")
