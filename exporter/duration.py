@@ -20,7 +20,7 @@ def parse_duration(value: object) -> float:
         ValueError: The value is not a duration; the message says what one looks like.
     """
     if isinstance(value, bool):
-        raise ValueError("expected a duration such as 30s or 5m, got a boolean")
+        raise ValueError("expected a duration such as 30s or 5m, got a boolean")  # noqa: TRY004 - pydantic takes ValueError
     if isinstance(value, int | float):
         return float(value)
     if isinstance(value, str):

@@ -10,7 +10,7 @@ To add one: a file here with its config model and its coroutine, one row below, 
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -28,11 +28,13 @@ class Probe:
     config: type[BaseModel]
     """The frozen model that the coroutine takes."""
     coroutine: Callable[[Any, Run], Awaitable[Outcome]]
+    lane: Literal["call", "api"]
+    """Which processes run it: a listing of seconds must not wait behind calls of minutes."""
 
 
 PROBES: dict[str, Probe] = {
-    "latency": Probe(LatencyConfig, probe_latency),
-    "agents": Probe(AgentsConfig, probe_agents),
-    "calibrate": Probe(CalibrateConfig, probe_calibrate),
+    "latency": Probe(LatencyConfig, probe_latency, "call"),
+    "agents": Probe(AgentsConfig, probe_agents, "api"),
+    "calibrate": Probe(CalibrateConfig, probe_calibrate, "call"),
 }
 """Every probe by its name, which is also the label `probe`."""

@@ -29,7 +29,7 @@ class Caller(BaseModel):
     name: str = Field("", description="Participant name.")
     attributes: dict[str, str] = Field(
         default_factory=dict,
-        description="Participant attributes, as an agent may expect of a caller.",
+        description="Participant attributes that the agent expects.",
     )
 
 
@@ -42,11 +42,9 @@ class LatencyConfig(BaseModel):
     call_type: str = Field(
         "default",
         min_length=1,
-        description="Label; latencies of two call types are never averaged.",
+        description="Label; two call types are never averaged.",
     )
-    scenario: str = Field(
-        "default", min_length=1, description="Label for variants of one call type."
-    )
+    scenario: str = Field("default", min_length=1, description="Label for variants of a call type.")
     interval: Duration = Field(300.0, ge=10, description="Time between two calls.")
     trials: int = Field(3, ge=1, le=100, description="Measured turns in each call.")
     warmup: bool = Field(

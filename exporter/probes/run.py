@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from exporter.outcome import CallResult, Calibration, Listing, Outcome, Reason, Turn
+from exporter.outcome import Calibration, CallResult, Listing, Outcome, Reason, Turn
 from exporter.server_api import Server
 
 
