@@ -1,0 +1,43 @@
+"""What several test files need: a real livekit-server for the whole run."""
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from exporter.demo.livekit_binary import ServerProgram, find_server
+from exporter.demo.livekit_server import LiveKitServer
+from exporter.errors import ConfigError
+from exporter.server_api import Server
+
+
+@pytest.fixture(scope="session")
+def livekit_program() -> ServerProgram:
+    """The livekit-server of this machine; built once if there is none.
+
+    Under CI a test run without one fails; at home the tests that need it are skipped.
+    """
+    try:
+        return find_server(os.environ, logging.getLogger(__name__).info)
+    except ConfigError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def livekit_server(
+    livekit_program: ServerProgram, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveKitServer]:
+    """The running livekit-server that the whole test run shares; do not stop it."""
+    folder: Path = tmp_path_factory.mktemp("livekit")
+    with LiveKitServer(livekit_program, folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def livekit(livekit_server: LiveKitServer) -> Server:
+    """Where the shared livekit-server is, and the credentials for it."""
+    return livekit_server.server
