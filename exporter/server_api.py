@@ -4,8 +4,39 @@ The only place that knows how this project talks to that API, and the border at 
 become `ProbeError`. The SDK is imported inside the functions: starting the command line must not
 pay for it.
 """
+# ruff: noqa: PLC0415 - for that reason
 
+import asyncio
+import warnings
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from exporter.errors import ProbeError
+from exporter.outcome import Reason
+from exporter.server_clock import ServerClock
+from exporter.server_errors import translated
+
+if TYPE_CHECKING:
+    import aiohttp
+    from livekit.api import AccessToken, LiveKitAPI, VideoGrants
+    from livekit.protocol.agent_dispatch import AgentDispatch
+    from livekit.protocol.models import ParticipantInfo
+
+ParticipantKind = Literal["standard", "agent", "sip", "egress", "ingress"]
+"""The kinds of participant that a token can ask for."""
+
+REQUEST_TIMEOUT_S = 5.0
+"""How long one request may take, unless told otherwise."""
+
+_SCHEMES = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
+_REQUEST_TOKEN_TTL_S = 600.0
+_AT_ONCE = 8
+"""Rooms deleted at one time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +49,341 @@ class Server:
     api_secret: str = field(repr=False)
     name: str = ""
     """The label `server`; never holds credentials."""
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """One participant as the server lists it."""
+
+    identity: str
+    kind: str
+    """standard agent sip egress ingress connector bridge, or "other" for kinds yet unknown."""
+    attributes: Mapping[str, str]
+    age_s: float
+    """Since it joined."""
+    hidden: bool
+    """Other participants cannot see it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """One request for an agent to come to a room."""
+
+    id: str
+    agent_name: str
+    """"" is the dispatch that every room has for workers registered without a name."""
+    age_s: float
+    """Since it was requested."""
+    identities: tuple[str, ...]
+    """The participant identities of the jobs that workers have taken.
+
+    An open-source server shows a job about 5 s after it was taken, and never updates it.
+    """
+
+
+def make_token(
+    server: Server,
+    *,
+    identity: str,
+    room: str,
+    name: str = "",
+    metadata: str = "",
+    attributes: Mapping[str, str] | None = None,
+    kind: ParticipantKind = "standard",
+    hidden: bool = False,
+    can_update_own_metadata: bool = False,
+    ttl_s: float = 600,
+) -> str:
+    """Return a token with which one participant may join one room, publish and subscribe.
+
+    Args:
+        server: Whose key and secret sign it.
+        identity: Of the participant; unique in the room.
+        room: The one room that it opens.
+        name: What other participants see.
+        metadata: Of the participant.
+        attributes: Of the participant, from the moment it joins.
+        kind: What the server takes the participant for.
+        hidden: Whether others are not told of the participant.
+        can_update_own_metadata: Whether it may change its attributes, name and metadata.
+        ttl_s: Seconds for which it may be used to join.
+
+    Raises:
+        ProbeError: The server has no key or no secret (auth_failed).
+        ValueError: Identity or room are empty.
+    """
+    from livekit.api import VideoGrants
+
+    grants = VideoGrants(
+        room_join=True,
+        room=room,
+        hidden=hidden or None,
+        agent=kind == "agent" or None,
+        can_update_own_metadata=can_update_own_metadata or None,
+    )
+    token = (
+        _unsigned(server, grants, ttl_s)
+        .with_identity(identity)
+        .with_name(name)
+        .with_metadata(metadata)
+        .with_attributes(dict(attributes or {}))
+        .with_kind(kind)
+    )
+    return _signed(token)
+
+
+class ServerApi:
+    """The requests that probes make, over one connection pool; an async context manager.
+
+    Every error of the SDK and of HTTP becomes a `ProbeError`: auth_failed when the server
+    refuses the credentials, connect_failed when it cannot be reached or does not answer in
+    time, api_failed for any other answer. Requests are not repeated against other regions: a
+    prober that hides a failure has measured nothing.
+
+    Usage:
+        async with ServerApi(server) as api:
+            rooms = await api.list_rooms()
+    """
+
+    def __init__(self, server: Server, *, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
+        self._server = server
+        self._timeout_s = timeout_s
+        self._clock = ServerClock()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        import aiohttp
+
+        trace = aiohttp.TraceConfig()
+        trace.on_request_end.append(self._note_date)
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=self._timeout_s), trace_configs=[trace]
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def create_room(
+        self,
+        name: str,
+        *,
+        empty_timeout_s: int = 10,
+        departure_timeout_s: int = 5,
+        metadata: str = "",
+    ) -> None:
+        """Create a room, or take the one of that name.
+
+        Args:
+            name: Of the room.
+            empty_timeout_s: Seconds after which the server closes it when nobody comes.
+            departure_timeout_s: Seconds after which it closes it when everybody has left.
+            metadata: Of the room.
+        """
+        from livekit.api import CreateRoomRequest, VideoGrants
+
+        request = CreateRoomRequest(
+            name=name,
+            empty_timeout=empty_timeout_s,
+            departure_timeout=departure_timeout_s,
+            metadata=metadata,
+        )
+        with self._doing("create room"):
+            await self._as(VideoGrants(room_create=True)).room.create_room(request)
+
+    async def delete_room(self, name: str) -> None:
+        """Delete a room and disconnect who is in it; a room that is gone is no error."""
+        from livekit.api import DeleteRoomRequest, ServerError, VideoGrants
+
+        with self._doing("delete room"):
+            try:
+                await self._as(VideoGrants(room_create=True)).room.delete_room(
+                    DeleteRoomRequest(room=name)
+                )
+            except ServerError as error:
+                if error.code != "not_found":
+                    raise
+
+    async def list_rooms(self, names: Iterable[str] = ()) -> tuple[str, ...]:
+        """Return the names of all rooms, or of those among `names` that exist."""
+        from livekit.api import ListRoomsRequest, VideoGrants
+
+        with self._doing("list rooms"):
+            response = await self._as(VideoGrants(room_list=True)).room.list_rooms(
+                ListRoomsRequest(names=list(names))
+            )
+        return tuple(room.name for room in response.rooms)
+
+    async def list_participants(self, room: str) -> tuple[Participant, ...]:
+        """Return who is in a room, hidden ones included; nobody if there is no such room."""
+        from livekit.api import ListParticipantsRequest, VideoGrants
+
+        with self._doing("list participants"):
+            response = await self._as(
+                VideoGrants(room_admin=True, room=room)
+            ).room.list_participants(ListParticipantsRequest(room=room))
+        now = self._clock.now()
+        return tuple(_participant(info, now) for info in response.participants)
+
+    async def remove_participant(self, room: str, identity: str) -> None:
+        """Disconnect one participant."""
+        from livekit.api import RoomParticipantIdentity, VideoGrants
+
+        with self._doing("remove participant"):
+            await self._as(VideoGrants(room_admin=True, room=room)).room.remove_participant(
+                RoomParticipantIdentity(room=room, identity=identity)
+            )
+
+    async def create_dispatch(self, room: str, agent_name: str, metadata: str = "") -> Dispatch:
+        """Ask for an agent to come to a room; the room is created if it does not exist.
+
+        That no worker has that name is no error: the server accepts the dispatch and waits.
+        """
+        from livekit.api import CreateAgentDispatchRequest, VideoGrants
+
+        request = CreateAgentDispatchRequest(room=room, agent_name=agent_name, metadata=metadata)
+        with self._doing("create dispatch"):
+            dispatch = await self._as(
+                VideoGrants(room_admin=True, room=room)
+            ).agent_dispatch.create_dispatch(request)
+        return _dispatch(dispatch, self._clock.now())
+
+    async def list_dispatch(self, room: str) -> tuple[Dispatch, ...]:
+        """Return the dispatches of a room.
+
+        A room that does not exist is an error after some seconds, for no node answers for it.
+        """
+        from livekit.api import VideoGrants
+
+        with self._doing("list dispatches"):
+            dispatches = await self._as(
+                VideoGrants(room_admin=True, room=room)
+            ).agent_dispatch.list_dispatch(room)
+        now = self._clock.now()
+        return tuple(_dispatch(each, now) for each in dispatches if not each.state.deleted_at)
+
+    def _as(self, grants: "VideoGrants") -> "LiveKitAPI":
+        """Return the SDK's client with a token for just these grants."""
+        from livekit.api import LiveKitAPI
+
+        if self._session is None:
+            raise RuntimeError("ServerApi is used outside `async with`")
+        return LiveKitAPI.with_token(
+            _signed(_unsigned(self._server, grants, _REQUEST_TOKEN_TTL_S)),
+            _http_url(self._server.url),
+            session=self._session,
+            failover=False,
+        )
+
+    def _doing(self, action: str) -> AbstractContextManager[None]:
+        """Turn the errors of one request into ProbeError."""
+        return translated(action, _place(self._server.url), self._timeout_s)
+
+    # The signature is aiohttp's.
+    async def _note_date(
+        self,
+        session: "aiohttp.ClientSession",
+        context: Any,
+        end: "aiohttp.TraceRequestEndParams",
+    ) -> None:
+        self._clock.note(end.response.headers.get("Date"))
+
+
+async def delete_rooms(
+    server: Server, names: Iterable[str], *, timeout_s: float = REQUEST_TIMEOUT_S
+) -> tuple[str, ...]:
+    """Delete rooms that a killed probe left behind.
+
+    Tries every one, whatever happens to the others, and never raises `ProbeError`.
+
+    Returns:
+        The names that could not be deleted.
+    """
+    wanted = tuple(dict.fromkeys(names))
+    at_once = asyncio.Semaphore(_AT_ONCE)
+    async with ServerApi(server, timeout_s=timeout_s) as api:
+
+        async def delete(name: str) -> bool:
+            async with at_once:
+                try:
+                    await api.delete_room(name)
+                except ProbeError:
+                    return False
+                return True
+
+        deleted = await asyncio.gather(*(delete(name) for name in wanted))
+    return tuple(name for name, done in zip(wanted, deleted, strict=True) if not done)
+
+
+def _participant(info: "ParticipantInfo", now: float) -> Participant:
+    joined_at = info.joined_at_ms / 1000 or float(info.joined_at)
+    return Participant(
+        identity=info.identity,
+        kind=_kind_name(info.kind),
+        attributes=dict(info.attributes),
+        age_s=max(0.0, now - joined_at) if joined_at else 0.0,
+        hidden=info.permission.hidden,
+    )
+
+
+def _kind_name(kind: int) -> str:
+    from livekit.protocol.models import ParticipantInfo
+
+    if kind in ParticipantInfo.Kind.values():
+        return ParticipantInfo.Kind.Name(kind).lower()
+    return "other"
+
+
+def _dispatch(dispatch: "AgentDispatch", now: float) -> Dispatch:
+    created_at = dispatch.state.created_at / 1e9
+    return Dispatch(
+        id=dispatch.id,
+        agent_name=dispatch.agent_name,
+        age_s=max(0.0, now - created_at) if created_at else 0.0,
+        identities=tuple(job.state.participant_identity for job in dispatch.state.jobs),
+    )
+
+
+def _unsigned(server: Server, grants: "VideoGrants", ttl_s: float) -> "AccessToken":
+    from livekit.api import AccessToken
+
+    # The SDK would take what is missing from the environment: another server's, perhaps.
+    if not server.api_key or not server.api_secret:
+        raise ProbeError(Reason.AUTH_FAILED, "the API key or the API secret is empty")
+    token = AccessToken(server.api_key, server.api_secret)
+    return token.with_grants(grants).with_ttl(timedelta(seconds=ttl_s))
+
+
+def _signed(token: "AccessToken") -> str:
+    from jwt.warnings import InsecureKeyLengthWarning
+
+    with warnings.catch_warnings():
+        # The server chose its secret; a short one, as in development mode, is no news here.
+        warnings.simplefilter("ignore", InsecureKeyLengthWarning)
+        return token.to_jwt()
+
+
+def _http_url(url: str) -> str:
+    """Return the URL with the scheme of HTTP, or say that it is none."""
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in _SCHEMES and parts.hostname and parts.port != 0
+    except ValueError:  # brackets or a port that are none
+        valid = False
+    if not valid:
+        raise ProbeError(
+            Reason.CONNECT_FAILED,
+            "the server's URL must be ws://, wss://, http:// or https:// and a host",
+        )
+    return parts._replace(scheme=_SCHEMES[parts.scheme]).geturl()
+
+
+def _place(url: str) -> str:
+    """Return host and port of the URL: without what might be credentials."""
+    return url.partition("://")[2].partition("/")[0].rpartition("@")[2]

@@ -1,0 +1,39 @@
+"""The server's wall clock as seen from here, so that its timestamps become ages."""
+
+import time
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+
+
+class ServerClock:
+    """Estimates the difference of two clocks from the header `Date` of answers.
+
+    A server tells when something began on its own clock; subtracting that from ours would put
+    the difference of the clocks into every age. `Date` is cut to whole seconds, so each answer
+    allows a range of differences one second wide; of those that all answers allow, the one
+    nearest 0 is taken. Clocks that agree within a second are therefore taken to be equal.
+    """
+
+    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+        self._wall = wall
+        self._least: float | None = None
+        self._most: float | None = None
+
+    def note(self, date: str | None) -> None:
+        """Learn from the `Date` of an answer that has just arrived; anything else is ignored."""
+        if not date:
+            return
+        try:
+            told = parsedate_to_datetime(date).timestamp()
+        except ValueError:
+            return
+        least = told - self._wall()
+        # Without the time the answer took on its way, which is small against a second.
+        self._least = least if self._least is None else max(least, self._least)
+        self._most = least + 1 if self._most is None else min(least + 1, self._most)
+
+    def now(self) -> float:
+        """Return the server's time, in seconds since 1970."""
+        if self._least is None or self._most is None:
+            return self._wall()
+        return self._wall() + min(max(0.0, self._least), max(self._least, self._most))

@@ -1,0 +1,112 @@
+"""Every way a request to the server API can fail, and the Reason that it becomes."""
+# ruff: noqa: PLC0415 - as in server_api
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
+
+from exporter.errors import ProbeError
+from exporter.outcome import Reason
+
+if TYPE_CHECKING:
+    from livekit.api import ServerError
+
+_TOKEN = re.compile(r"eyJ[\w-]+(\.[\w-]*){0,2}")
+_LONGEST = 240
+_REFUSED = frozenset({401, 403})
+
+
+@contextmanager
+def translated(action: str, place: str, timeout_s: float) -> Iterator[None]:
+    """Turn what the block raises for HTTP, TLS, DNS and the server API into `ProbeError`.
+
+    Args:
+        action: What was tried, as `create room`.
+        place: Host and port, for the message.
+        timeout_s: The limit of one request, for the message.
+    """
+    import aiohttp
+    from google.protobuf.message import DecodeError
+    from livekit.api import ServerError
+
+    try:
+        yield
+    except ServerError as error:
+        reason, words = _answer(error)
+    except (aiohttp.ClientError, OSError, DecodeError) as error:
+        reason, words = _explained(error)
+        words = words.format(limit=f"{timeout_s:g} s")
+    else:
+        return
+    raise ProbeError(reason, one_line(f"{action} at {place}: {words}")) from None
+
+
+def one_line(text: str) -> str:
+    """Return the text as one line of bounded length, with anything like a token taken out."""
+    line = " ".join(_TOKEN.sub("(token)", text).split())
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
+
+
+def _answer(error: "ServerError") -> tuple[Reason, str]:
+    """Explain an answer of the server that is an error."""
+    if error.status in _REFUSED:
+        # The message is left out: the server repeats the token in it.
+        return Reason.AUTH_FAILED, (
+            f"the server refused the API key or secret, or they lack the grant "
+            f"(HTTP {error.status})"
+        )
+    if not error.message:
+        return Reason.API_FAILED, f"HTTP {error.status}, which is no answer of a LiveKit server"
+    return Reason.API_FAILED, f"{error.message} ({error.code}, HTTP {error.status})"
+
+
+def _explained(error: Exception) -> tuple[Reason, str]:
+    """Explain an error of the transport by the row of its nearest class."""
+    rows = explanations()
+    for kind in type(error).__mro__:
+        if kind in rows:
+            reason, words = rows[kind]
+            return reason, words.replace("{os}", _os_words(error))
+    # A class that no row foresees: the request failed, and its name is all that is safe to say.
+    return Reason.API_FAILED, f"the request failed with {type(error).__name__}"
+
+
+def _os_words(error: BaseException) -> str:
+    """Return what the operating system said, as `Connection refused`, or the error's class."""
+    inner = getattr(error, "os_error", error)
+    return str(getattr(inner, "strerror", None) or type(inner).__name__).replace("{", "(")
+
+
+@cache
+def explanations() -> dict[type[BaseException], tuple[Reason, str]]:
+    """Return reason and words by error class; a class without a row takes its base's.
+
+    `{os}` stands for the words of the operating system, `{limit}` for the time limit.
+    """
+    import aiohttp
+    from google.protobuf.message import DecodeError
+
+    unreachable, odd = Reason.CONNECT_FAILED, Reason.API_FAILED
+    return {
+        TimeoutError: (unreachable, "no answer within {limit}"),
+        aiohttp.ServerTimeoutError: (unreachable, "no answer within {limit}"),
+        aiohttp.ClientConnectorDNSError: (unreachable, "the host name does not resolve ({os})"),
+        aiohttp.ClientConnectorCertificateError: (unreachable, "its certificate is not trusted"),
+        aiohttp.ClientSSLError: (unreachable, "no TLS connection: is it plain http or ws?"),
+        aiohttp.ServerFingerprintMismatch: (unreachable, "its certificate is not the pinned one"),
+        aiohttp.ClientProxyConnectionError: (unreachable, "the proxy does not answer ({os})"),
+        aiohttp.ClientHttpProxyError: (unreachable, "the proxy refused the connection"),
+        aiohttp.ServerDisconnectedError: (unreachable, "it closed the connection unanswered"),
+        aiohttp.ClientConnectionError: (unreachable, "no connection ({os})"),
+        OSError: (unreachable, "no connection ({os})"),
+        aiohttp.InvalidURL: (unreachable, "the URL is not valid"),
+        aiohttp.NonHttpUrlClientError: (unreachable, "the URL is not one of HTTP"),
+        aiohttp.RedirectClientError: (odd, "it redirects to a URL that is not valid"),
+        aiohttp.TooManyRedirects: (odd, "it redirects in circles"),
+        aiohttp.ClientResponseError: (odd, "its answer is not HTTP as expected"),
+        aiohttp.ClientPayloadError: (odd, "its answer broke off"),
+        aiohttp.UploadAbortedError: (odd, "it answered before the request was sent"),
+        DecodeError: (odd, "its answer is not that of a LiveKit server"),
+    }
