@@ -143,14 +143,14 @@ class AgentInRoom:
     state: str
     """`lk.agent.state`: initializing idle listening thinking speaking, or "" if not told."""
     humans: int
-    """Standard and SIP participants in the same room."""
+    """Standard, SIP and connector (WhatsApp, Twilio) participants in the room, hidden ones not."""
     age_s: float
     """Since the agent joined."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingDispatch:
-    """A dispatch for which no agent is in the room."""
+    """A dispatch by name for which no agent came."""
 
     agent_name: str
     room: str
@@ -165,9 +165,7 @@ class Listing:
     pending: tuple[PendingDispatch, ...] = ()
     rooms: int = 0
     participants: tuple[tuple[str, int], ...] = ()
-    """Number of participants by kind (standard agent sip egress ingress connector)."""
-    stuck: tuple[tuple[str, str, int], ...] = ()
-    """(agent_name, state, how many) in initializing or thinking beyond the threshold."""
+    """Number of participants by kind (standard agent sip egress ingress connector bridge other)."""
 
 
 @dataclass(frozen=True, slots=True)

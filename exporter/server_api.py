@@ -24,6 +24,7 @@ from exporter.server_errors import translated
 if TYPE_CHECKING:
     import aiohttp
     from livekit.api import AccessToken, LiveKitAPI, VideoGrants
+    from livekit.protocol.agent import JobState
     from livekit.protocol.agent_dispatch import AgentDispatch
     from livekit.protocol.models import ParticipantInfo
 
@@ -75,9 +76,10 @@ class Dispatch:
     age_s: float
     """Since it was requested."""
     identities: tuple[str, ...]
-    """The participant identities of the jobs that workers have taken.
+    """The participant identities of its jobs that workers have taken; empty while nobody came.
 
-    An open-source server shows a job about 5 s after it was taken, and never updates it.
+    An open-source server shows a job about 5 s after it was taken, and never updates it: the
+    agent may have left since.
     """
 
 
@@ -346,8 +348,17 @@ def _dispatch(dispatch: "AgentDispatch", now: float) -> Dispatch:
         id=dispatch.id,
         agent_name=dispatch.agent_name,
         age_s=max(0.0, now - created_at) if created_at else 0.0,
-        identities=tuple(job.state.participant_identity for job in dispatch.state.jobs),
+        identities=tuple(
+            job.state.participant_identity for job in dispatch.state.jobs if _taken(job.state)
+        ),
     )
+
+
+def _taken(state: "JobState") -> bool:
+    from livekit.protocol.agent import JobStateReason, JobStatus
+
+    waiting = {JobStateReason.JSR_NO_CAPACITY, JobStateReason.JSR_RETRYING}
+    return state.status != JobStatus.JS_PENDING and state.reason not in waiting
 
 
 def _unsigned(server: Server, grants: "VideoGrants", ttl_s: float) -> "AccessToken":
@@ -373,13 +384,16 @@ def _http_url(url: str) -> str:
     """Return the URL with the scheme of HTTP, or say that it is none."""
     try:
         parts = urlsplit(url)
-        valid = parts.scheme in _SCHEMES and parts.hostname and parts.port != 0
+        # User and password are refused: the token takes the place where HTTP would carry them.
+        valid = parts.scheme in _SCHEMES and parts.hostname and not parts.username
+        valid = valid and parts.port != 0
     except ValueError:  # brackets or a port that are none
         valid = False
     if not valid:
         raise ProbeError(
             Reason.CONNECT_FAILED,
-            "the server's URL must be ws://, wss://, http:// or https:// and a host",
+            "the server's URL must be ws://, wss://, http:// or https:// and a host, "
+            "without user or password",
         )
     return parts._replace(scheme=_SCHEMES[parts.scheme]).geturl()
 

@@ -1,6 +1,7 @@
 """Every way a request to the server API can fail, and the Reason that it becomes."""
 # ruff: noqa: PLC0415 - as in server_api
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +36,7 @@ def translated(action: str, place: str, timeout_s: float) -> Iterator[None]:
         yield
     except ServerError as error:
         reason, words = _answer(error)
-    except (aiohttp.ClientError, OSError, DecodeError) as error:
+    except (aiohttp.ClientError, OSError, UnicodeError, DecodeError) as error:
         reason, words = _explained(error)
         words = words.format(limit=f"{timeout_s:g} s")
     else:
@@ -59,7 +60,8 @@ def _answer(error: "ServerError") -> tuple[Reason, str]:
         )
     if not error.message:
         return Reason.API_FAILED, f"HTTP {error.status}, which is no answer of a LiveKit server"
-    return Reason.API_FAILED, f"{error.message} ({error.code}, HTTP {error.status})"
+    message = error.message.removeprefix("twirp error unknown: ")
+    return Reason.API_FAILED, f"{message} ({error.code}, HTTP {error.status})"
 
 
 def _explained(error: Exception) -> tuple[Reason, str]:
@@ -76,6 +78,9 @@ def _explained(error: Exception) -> tuple[Reason, str]:
 def _os_words(error: BaseException) -> str:
     """Return what the operating system said, as `Connection refused`, or the error's class."""
     inner = getattr(error, "os_error", error)
+    number = getattr(inner, "errno", None)
+    if isinstance(number, int) and number > 0:
+        return os.strerror(number)
     return str(getattr(inner, "strerror", None) or type(inner).__name__).replace("{", "(")
 
 
@@ -101,6 +106,8 @@ def explanations() -> dict[type[BaseException], tuple[Reason, str]]:
         aiohttp.ServerDisconnectedError: (unreachable, "it closed the connection unanswered"),
         aiohttp.ClientConnectionError: (unreachable, "no connection ({os})"),
         OSError: (unreachable, "no connection ({os})"),
+        # From the resolver, for a host name with an empty label or one over 63 letters.
+        UnicodeError: (unreachable, "the host name is not valid"),
         aiohttp.InvalidURL: (unreachable, "the URL is not valid"),
         aiohttp.NonHttpUrlClientError: (unreachable, "the URL is not one of HTTP"),
         aiohttp.RedirectClientError: (odd, "it redirects to a URL that is not valid"),

@@ -1,10 +1,25 @@
 """List what the server knows: agents in rooms, rooms, participants, dispatches without agent."""
 
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from exporter.duration import Duration
-from exporter.outcome import Outcome
+from exporter.errors import ProbeError
+from exporter.outcome import AgentInRoom, Listing, Outcome, PendingDispatch, Reason
 from exporter.probes.run import Run
+from exporter.server_api import Dispatch, Participant, ServerApi
+
+_NAME_ATTRIBUTES = ("lk.agent_name", "lk.agent.name")
+"""The first is the server's (since 2025-09), the second the worker's (agents 1.4 and later)."""
+_STATE_ATTRIBUTE = "lk.agent.state"
+_AVATAR_ATTRIBUTE = "lk.publish_on_behalf"
+_HUMAN_KINDS = frozenset({"standard", "sip", "connector"})
+_DISPATCH_TIMEOUT_S = 2.0
+"""For a room that has gone the server answers only after 3 s."""
 
 
 class AgentsConfig(BaseModel):
@@ -20,6 +35,143 @@ class AgentsConfig(BaseModel):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """What one room told."""
+
+    name: str
+    participants: tuple[Participant, ...]
+    dispatches: tuple[Dispatch, ...] = ()
+    untold: ProbeError | None = None
+    """Why its dispatches are unknown."""
+
+
 async def probe_agents(config: AgentsConfig, run: Run) -> Outcome:
-    """List agents, rooms and pending dispatches once."""
-    raise RuntimeError("being written")
+    """List agents, rooms and pending dispatches once.
+
+    A room that goes away meanwhile is no failure. Everything is of one listing: either the
+    result is complete, or the outcome has a reason and no result.
+    """
+    try:
+        async with ServerApi(run.server) as api:
+            names = await api.list_rooms()
+            run.log(f"{len(names)} rooms")
+            rooms = await _ask_rooms(api, names, config.concurrency)
+            await _check_untold(api, rooms, run)
+    except ProbeError as error:
+        run.log(error.detail)
+        return run.outcome("agents", reason=error.reason, detail=error.detail)
+    return run.outcome("agents", result=_listing(rooms))
+
+
+async def _ask_rooms(api: ServerApi, names: Sequence[str], concurrency: int) -> list[_Room]:
+    at_once = asyncio.Semaphore(concurrency)
+
+    async def ask(name: str) -> _Room:
+        async with at_once:
+            return await _ask_room(api, name)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(ask(name)) for name in names]
+    except* ProbeError as errors:
+        # The first stands for all: the group has cancelled the others.
+        raise _first(errors) from None
+    return [task.result() for task in tasks]
+
+
+def _first(group: BaseExceptionGroup[ProbeError]) -> ProbeError:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+async def _ask_room(api: ServerApi, name: str) -> _Room:
+    participants = await api.list_participants(name)
+    try:
+        async with asyncio.timeout(_DISPATCH_TIMEOUT_S):
+            return _Room(name, participants, await api.list_dispatch(name))
+    except TimeoutError:
+        detail = f"list dispatches: no answer within {_DISPATCH_TIMEOUT_S:g} s"
+        return _Room(name, participants, untold=ProbeError(Reason.API_FAILED, detail))
+    except ProbeError as error:
+        if error.reason is Reason.AUTH_FAILED:
+            raise
+        return _Room(name, participants, untold=error)
+
+
+async def _check_untold(api: ServerApi, rooms: Sequence[_Room], run: Run) -> None:
+    """Tell rooms that went away during the listing from a server that does not answer.
+
+    A single room whose node has died must not hide all others: it is logged. That no room at
+    all tells its dispatches is an error.
+    """
+    untold = [room for room in rooms if room.untold]
+    if not untold:
+        return
+    left = await api.list_rooms(room.name for room in untold)
+    for room in untold:
+        run.log(
+            f"dispatches of room {room.name!r} are unknown, it has "
+            f"{'gone' if room.name not in left else 'not answered'}"
+        )
+    error = untold[0].untold
+    if left and len(untold) == len(rooms) and error:
+        raise error
+
+
+def _listing(rooms: Sequence[_Room]) -> Listing:
+    agents = [agent for room in rooms for agent in _agents(room)]
+    pending = [dispatch for room in rooms for dispatch in _pending(room, agents)]
+    kinds = Counter(each.kind for room in rooms for each in room.participants)
+    return Listing(
+        agents=tuple(sorted(agents, key=lambda each: (each.agent_name, each.room, each.identity))),
+        pending=tuple(sorted(pending, key=lambda each: (each.agent_name, each.room))),
+        rooms=len(rooms),
+        participants=tuple(sorted(kinds.items())),
+    )
+
+
+def _agents(room: _Room) -> Iterable[AgentInRoom]:
+    """Yield the agents of a room: not what lends an agent its face."""
+    humans = sum(each.kind in _HUMAN_KINDS and not each.hidden for each in room.participants)
+    for each in room.participants:
+        if each.kind == "agent" and _AVATAR_ATTRIBUTE not in each.attributes:
+            yield AgentInRoom(
+                agent_name=_name(each, room.dispatches),
+                identity=each.identity,
+                room=room.name,
+                state=each.attributes.get(_STATE_ATTRIBUTE, ""),
+                humans=humans,
+                age_s=each.age_s,
+            )
+
+
+def _name(agent: Participant, dispatches: Iterable[Dispatch]) -> str:
+    """Return the agent's name, "" for one that joins every room unasked or tells none."""
+    told = [agent.attributes[key] for key in _NAME_ATTRIBUTES if key in agent.attributes]
+    if told:
+        return next(filter(None, told), "")
+    # Older servers and workers: the job knows whom it was for.
+    sent = (each.agent_name for each in dispatches if agent.identity in each.identities)
+    return next(sent, "")
+
+
+def _pending(room: _Room, agents: Iterable[AgentInRoom]) -> Iterable[PendingDispatch]:
+    """Yield the dispatches that nobody has taken, the latest of each name.
+
+    Only dispatches with a name: every room has a nameless one for workers that join unasked,
+    and where there are none it waits for ever. An agent just come is in the room before its
+    dispatch shows the job, so each agent beyond the jobs shown answers one open dispatch of
+    its name, the oldest first.
+    """
+    shown = {identity for each in room.dispatches for identity in each.identities}
+    come = Counter(
+        each.agent_name for each in agents if each.room == room.name and each.identity not in shown
+    )
+    for each in sorted(room.dispatches, key=lambda each: -each.age_s):
+        if not each.agent_name or each.identities:
+            continue
+        if come[each.agent_name] > 0:
+            come[each.agent_name] -= 1
+        else:
+            yield PendingDispatch(each.agent_name, room.name, each.age_s)
