@@ -1,0 +1,273 @@
+"""What runs inside a probe's process: one run at a time, its deadline, its signals.
+
+The parent imports this module too, so nothing heavy is imported at its top: a probe's SDK comes
+in with the table of probes, inside the process.
+
+A run ends in one of four ways, softest first: it returns; it passes its deadline and is cancelled;
+SIGTERM (the parent's kill, or the parent's death) cancels it so that its `finally` leaves the room;
+it does not listen, and the parent kills it. A watchdog outside of the interpreter ends a process
+that hangs in native code after its parent has died.
+"""
+
+import asyncio
+import base64
+import dataclasses
+import faulthandler
+import importlib
+import multiprocessing
+import multiprocessing.connection
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, NoReturn
+
+from pydantic import BaseModel
+
+from exporter import logs
+from exporter.errors import ProbeError
+from exporter.outcome import CallResult, Outcome, Reason, Turn
+from exporter.server_api import Server, ServerApi
+
+if TYPE_CHECKING:
+    from exporter.probes import Probe
+    from exporter.probes.run import Run
+
+LAST_WORDS_S = 3.0
+"""For a cancelled probe to leave and delete its room; pebble kills after as long."""
+_WATCHDOG_MARGIN_S = 10.0
+"""Beyond the parent's own kill, so that it only ever ends orphans."""
+_DETAIL_LIMIT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeTable:
+    """Where a table of probes is, by name, so that it crosses into a spawned process."""
+
+    module: str
+    name: str
+
+    def load(self) -> "Mapping[str, Probe]":
+        """Import the table."""
+        table: Mapping[str, Probe] = getattr(importlib.import_module(self.module), self.name)
+        return table
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One run, as the parent orders it."""
+
+    run_id: str
+    table: ProbeTable
+    probe: str
+    config: BaseModel
+    server: Server
+    deadline_s: float
+    """Cancelled after this; a probe without a deadline of its own does not exist."""
+    kill_s: float
+    """The parent kills after this."""
+
+
+class _Process:
+    """What belongs to this process for life: the pool hands it in before the first run."""
+
+    turns: Connection | None = None
+    log = logs.LogSetup()
+
+
+def prepare(turns: Connection, log: logs.LogSetup) -> None:
+    """Set this process up; the pool calls it once, before any run.
+
+    Args:
+        turns: Where finished turns are told to the parent.
+        log: How to log.
+    """
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # stdout is the parent's document
+    logs.configure(log)
+    _Process.turns, _Process.log = turns, log
+    threading.Thread(target=_end_with_parent, daemon=True, name="parent-watch").start()
+
+
+def ready() -> int:
+    """Return this process's id; an answer means that the one before it is gone."""
+    return os.getpid()
+
+
+def delete_rooms(server: Server, names: tuple[str, ...], prefix: str) -> None:
+    """Delete what a killed call left behind: rooms by name, and rooms whose name starts so.
+
+    Raises:
+        ProbeError: The server could not be reached, or refused to list or to delete.
+    """
+    asyncio.run(_delete_rooms(server, names, prefix))
+
+
+async def _delete_rooms(server: Server, names: tuple[str, ...], prefix: str) -> None:
+    async with ServerApi(server) as api:
+        for room in await api.list_rooms():
+            if room in names or room.startswith(prefix):
+                await api.delete_room(room)
+
+
+def run_probe(order: Order) -> Outcome:
+    """Run one probe to its Outcome. Whatever the probe does, this returns or the process ends."""
+    watchdog_s = order.kill_s + _WATCHDOG_MARGIN_S
+    faulthandler.dump_traceback_later(watchdog_s, exit=True, file=sys.stderr)
+    token = logs.RUN_ID.set(order.run_id)
+    try:
+        return asyncio.run(_Execution(order).run())
+    except _Terminated:
+        _exit(128 + signal.SIGTERM)
+    finally:
+        logs.RUN_ID.reset(token)
+        faulthandler.cancel_dump_traceback_later()
+
+
+def partial_result(config: BaseModel, turns: list[Turn]) -> CallResult | None:
+    """Return what is known of a call that did not end by itself; None for other probes."""
+    from exporter.probes.latency import LatencyConfig  # noqa: PLC0415 - imports every probe
+
+    if not isinstance(config, LatencyConfig):
+        return None
+    return CallResult(config.agent_name, config.call_type, config.scenario, tuple(turns))
+
+
+def write_turn(turns: Connection, run_id: str, turn: Turn) -> None:
+    """Tell the parent of a turn: one line, so that a torn one (a kill) spoils no other."""
+    line = b"\n%s %s\n" % (run_id.encode(), base64.b64encode(pickle.dumps(turn)))
+    while line:
+        line = line[os.write(turns.fileno(), line) :]
+
+
+def read_turn(line: bytes, run_id: str) -> Turn | None:
+    """Return the turn that a line tells of; None if the line is torn or of another run."""
+    name, _, body = line.partition(b" ")
+    if name != run_id.encode():
+        return None
+    try:
+        turn = pickle.loads(base64.b64decode(body, validate=True))  # noqa: S301 - our own child
+    except (ValueError, EOFError, pickle.UnpicklingError):
+        return None
+    return turn if isinstance(turn, Turn) else None
+
+
+class _Terminated(BaseException):
+    """SIGTERM ended the run: the process leaves without a word to its pool."""
+
+
+class _Execution:
+    """One run: the probe's task, its deadline and the turns it has told of."""
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self._turns: list[Turn] = []
+        self._terminated = False
+
+    async def run(self) -> Outcome:
+        """Run the probe under its deadline and its signals; any end becomes an Outcome."""
+        previous = signal.getsignal(signal.SIGTERM)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._terminate, asyncio.current_task())
+        try:
+            outcome = await self._outcome()
+        finally:
+            loop.remove_signal_handler(signal.SIGTERM)
+            signal.signal(signal.SIGTERM, previous)
+        if self._terminated:
+            raise _Terminated
+        return self._without_secrets(outcome)
+
+    async def _outcome(self) -> Outcome:
+        """Run the probe and map what escapes it to a reason."""
+        from exporter.probes.run import Run  # noqa: PLC0415 - the package imports every probe
+
+        deadline = time.monotonic() + self._order.deadline_s
+        run = Run(self._order.run_id, self._order.server, deadline, self._on_turn)
+        try:
+            return await self._probe(run)
+        except ProbeError as error:
+            return self._failed(run, error.reason, error.detail)
+        except asyncio.CancelledError:
+            return self._failed(run, Reason.PROBE_CRASHED, "the probe was cancelled")
+        except Exception as error:  # noqa: BLE001 - the border at which anything becomes a reason
+            return self._failed(run, Reason.PROBE_CRASHED, describe(error))
+
+    async def _probe(self, run: "Run") -> Outcome:
+        """Run the probe until its deadline.
+
+        Raises:
+            ProbeError: The deadline passed, or the probe says so.
+        """
+        probe = self._order.table.load()[self._order.probe]
+        try:
+            async with asyncio.timeout(self._order.deadline_s) as limit:
+                outcome = await probe.coroutine(self._order.config, run)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            detail = f"passed its deadline of {self._order.deadline_s:g} s"
+            raise ProbeError(Reason.DEADLINE, detail) from None
+        if not isinstance(outcome, Outcome):
+            raise TypeError(f"the probe returned {type(outcome).__name__}, not an Outcome")
+        return outcome
+
+    def _failed(self, run: "Run", reason: Reason, detail: str) -> Outcome:
+        config = self._order.config
+        return run.outcome(
+            self._order.probe,
+            getattr(config, "agent_name", ""),
+            result=partial_result(config, self._turns),
+            reason=reason,
+            detail=detail,
+        )
+
+    def _terminate(self, task: "asyncio.Task[Outcome] | None") -> None:
+        self._terminated = True
+        if task is not None:
+            task.cancel()
+
+    def _on_turn(self, turn: Turn) -> None:
+        self._turns.append(turn)
+        if _Process.turns is not None:
+            write_turn(_Process.turns, self._order.run_id, turn)
+
+    def _without_secrets(self, outcome: Outcome) -> Outcome:
+        secrets = (self._order.server.api_secret, *_Process.log.secrets)
+        return dataclasses.replace(
+            outcome,
+            detail=logs.redact(outcome.detail, secrets),
+            log=tuple(logs.redact(line, secrets) for line in outcome.log),
+        )
+
+
+def describe(error: BaseException) -> str:
+    """Return class, message and place of an error that nobody expected, on one short line."""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        place = f" ({os.path.basename(code.co_filename)}:{trace.tb_lineno})"  # noqa: PTH119 - a name
+        trace = trace.tb_next
+    message = " ".join(str(error).split())[:_DETAIL_LIMIT]
+    return f"{type(error).__name__}: {message}{place}"
+
+
+def _end_with_parent() -> None:
+    """Wait for the parent's death, then end the run as a kill would."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    multiprocessing.connection.wait([parent.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(LAST_WORDS_S)
+    os._exit(1)
+
+
+def _exit(code: int) -> NoReturn:
+    """Leave at once: the pool is not to hear of a run that was ended from outside."""
+    sys.stderr.flush()
+    os._exit(code)

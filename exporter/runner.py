@@ -1,0 +1,399 @@
+"""Run probes in processes of their own, under a hard deadline.
+
+The real-time SDK leaks, can crash natively, and cannot be used after a fork: so every probe runs
+in a spawned process, which is recycled after some runs and killed when it does not end. A process
+that dies or hangs costs its own Outcome and nothing else.
+
+Each slot is a pool of one process. A pool of several shares one pipe and one lock among them, so
+that the death of one can break the others; here it cannot.
+"""
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import secrets
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from pebble import ProcessExpired, ProcessPool
+from pydantic import BaseModel
+
+from exporter import logs, probe_process
+from exporter.outcome import Outcome, Reason, Turn
+from exporter.probe_process import Order, ProbeTable
+from exporter.server_api import Server
+
+log = logging.getLogger(__name__)
+
+Listener = Callable[[Outcome], None]
+"""Anything that wants to know of finished runs: metrics, store, log."""
+
+PROBES_TABLE = ProbeTable("exporter.probes", "PROBES")
+ROOM_PREFIX = "voice-exporter-"
+"""Rooms of calls are named this and the id of the run, unless the target names its room."""
+
+T = TypeVar("T")
+
+
+class Runner:
+    """Runs probes in two lanes of processes: long calls, and short questions to the server API.
+
+    Used inside one event loop. `aclose` must be called; it ends what still runs.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        *,
+        processes: int = 2,
+        recycle_after: int = 20,
+        grace: float = 5.0,
+        table: ProbeTable = PROBES_TABLE,
+        delete_rooms: Callable[[Server, tuple[str, ...], str], None] = probe_process.delete_rooms,
+        log_setup: logs.LogSetup | None = None,
+    ) -> None:
+        """Set up the lanes; no process is started before it is needed.
+
+        Args:
+            server: What the probes probe.
+            processes: Calls that run at the same time.
+            recycle_after: Runs after which a process is replaced.
+            grace: Seconds after its deadline at which a run is killed.
+            table: The probes.
+            delete_rooms: Run in the api lane after a call that could not clean up by itself.
+            log_setup: How the probe processes log.
+        """
+        self._server = server
+        self._grace = grace
+        self._table = table
+        self._delete_rooms = delete_rooms
+        setup = log_setup or logs.LogSetup(secrets=(server.api_secret,))
+        self._secrets = (server.api_secret, *setup.secrets)
+        self._lanes = {
+            "call": _Lane([_Slot(recycle_after, setup) for _ in range(processes)]),
+            "api": _Lane([_Slot(recycle_after * 10, setup)]),
+        }
+        self._runs: set[asyncio.Task[Any]] = set()
+        self._recoveries: set[asyncio.Task[None]] = set()
+        self._closing = False
+        self._calls_ended = asyncio.Event()
+
+    async def run(
+        self,
+        probe: str,
+        config: BaseModel,
+        *,
+        on_turn: Callable[[Turn], None] | None = None,
+    ) -> Outcome:
+        """Run one probe and return what it found; a run that fails has a reason.
+
+        Waits for a free process first; the deadline counts from when it has one. Cancelling the
+        call kills the run.
+
+        Args:
+            probe: A name in the table.
+            config: The probe's own configuration, with its `deadline` in seconds.
+            on_turn: Called in this loop with every turn, as it ends.
+        """
+        order = self._order(probe, config)
+        lane = self._lanes[self._table.load()[probe].lane]
+        task = asyncio.current_task()
+        if task is not None:
+            self._runs.add(task)
+        try:
+            return await self._run_in(lane, order, on_turn)
+        finally:
+            if task is not None:
+                self._runs.discard(task)
+
+    async def aclose(self, grace: float = 8.0) -> None:
+        """Cancel the runs under way, delete their rooms and stop every process.
+
+        Args:
+            grace: Seconds after which it stops waiting for the server to delete rooms. A process
+                gets three of them to leave by itself.
+        """
+        self._closing = True
+        until = time.monotonic() + grace
+        runs = self._runs - {asyncio.current_task()}
+        for run in runs:
+            run.cancel()
+        if runs:
+            await asyncio.wait(runs)
+        await self._lanes["call"].aclose()
+        self._calls_ended.set()
+        if self._recoveries:
+            left = max(0.1, until - time.monotonic())
+            _, late = await asyncio.wait(self._recoveries, timeout=left)
+            for task in late:
+                task.cancel()
+        await self._lanes["api"].aclose()
+
+    async def _run_in(
+        self, lane: "_Lane", order: Order, on_turn: Callable[[Turn], None] | None
+    ) -> Outcome:
+        """Run the order in a free slot of the lane, and see to the slot afterwards."""
+        slot = await lane.free.get()
+        watch = _Watch(order, slot, on_turn)
+        unharmed = False
+        try:
+            outcome = await self._execute(slot, watch)
+            unharmed = True
+        except _Ended as end:
+            outcome = watch.failed(end.reason, logs.redact(end.detail, self._secrets))
+        finally:
+            watch.stop()
+            if unharmed:
+                lane.free.put_nowait(slot)
+            else:
+                self._recover(lane, slot, order)
+        return outcome
+
+    def _order(self, probe: str, config: BaseModel) -> Order:
+        deadline: float = getattr(config, "deadline")  # noqa: B009 - every probe's model has it
+        return Order(
+            run_id=secrets.token_hex(8),
+            table=self._table,
+            probe=probe,
+            config=config,
+            server=self._server,
+            deadline_s=deadline,
+            kill_s=deadline + self._grace,
+        )
+
+    async def _execute(self, slot: "_Slot", watch: "_Watch") -> Outcome:
+        """Run the order in the slot.
+
+        Raises:
+            _Ended: The run did not end by itself.
+        """
+        order = watch.order
+        try:
+            return await slot.call(probe_process.run_probe, order, limit=order.kill_s)
+        except TimeoutError:
+            detail = f"killed {self._grace:g} s after its deadline of {order.deadline_s:g} s"
+            raise _Ended(Reason.DEADLINE, detail) from None
+        except ProcessExpired as error:
+            raise _Ended(Reason.PROBE_CRASHED, _death(error.exitcode)) from None
+        except BrokenProcessPool:
+            raise _Ended(Reason.PROBE_CRASHED, "the probe's process died") from None
+        except Exception as error:  # noqa: BLE001 - such as a result that does not pickle
+            raise _Ended(Reason.PROBE_CRASHED, probe_process.describe(error)) from None
+
+    def _recover(self, lane: "_Lane", slot: "_Slot", order: Order) -> None:
+        """Give the slot back once its old process is gone, and delete what the run left."""
+        task = asyncio.ensure_future(self._recovery(lane, slot, order))
+        self._recoveries.add(task)
+        task.add_done_callback(self._recoveries.discard)
+
+    async def _recovery(self, lane: "_Lane", slot: "_Slot", order: Order) -> None:
+        if self._closing:
+            await self._calls_ended.wait()
+        else:
+            await slot.recover()
+            lane.free.put_nowait(slot)
+        if lane is self._lanes["call"]:
+            await self._clean_up(order)
+
+    async def _clean_up(self, order: Order) -> None:
+        """Delete the rooms of a call that could not do so; empty ones also close by themselves."""
+        names = tuple(filter(None, [getattr(order.config, "room_name", None)]))
+        prefix = ROOM_PREFIX + order.run_id
+        api = self._lanes["api"]
+        slot = await api.free.get()
+        try:
+            await slot.call(self._delete_rooms, order.server, names, prefix, limit=10.0)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told and the work goes on
+            detail = logs.redact(probe_process.describe(error), self._secrets)
+            fields = {"run": order.run_id, "probe": order.probe, "error": detail}
+            log.warning("rooms of an ended call not deleted", extra=fields)
+        finally:
+            api.free.put_nowait(slot)
+
+
+class _Ended(Exception):  # noqa: N818 - not an error of the program
+    """A run was killed, or its process died."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(slots=True)
+class _Watch:
+    """A run as the parent sees it: its turns as they come, and its end if it cannot tell."""
+
+    order: Order
+    slot: "_Slot"
+    on_turn: Callable[[Turn], None] | None
+    turns: list[Turn] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __post_init__(self) -> None:
+        self.slot.pipe.listen(self._take)
+
+    def stop(self) -> None:
+        """Take what is still in the pipe, then no more."""
+        self.slot.pipe.listen(None)
+
+    def failed(self, reason: Reason, detail: str) -> Outcome:
+        """Build the Outcome of a run that could not tell its own."""
+        self.slot.pipe.drain()
+        config = self.order.config
+        return Outcome(
+            probe=self.order.probe,
+            agent_name=getattr(config, "agent_name", ""),
+            started_at=self.started_at,
+            duration_s=time.monotonic() - self.started,
+            reason=reason,
+            detail=detail,
+            result=probe_process.partial_result(config, self.turns),
+        )
+
+    def _take(self, line: bytes) -> None:
+        turn = probe_process.read_turn(line, self.order.run_id)
+        if turn is not None:
+            self.turns.append(turn)
+            if self.on_turn is not None:
+                self.on_turn(turn)
+
+
+class _TurnPipe:
+    """Turns from a slot's processes, read as they come and without blocking the loop.
+
+    The parent keeps the writing end for the next process, so there is no end of file to rely on.
+    """
+
+    def __init__(self, context: multiprocessing.context.SpawnContext) -> None:
+        self._reader, self.writer = context.Pipe(duplex=False)
+        os.set_blocking(self._reader.fileno(), False)
+        self._rest = b""
+        self._listener: Callable[[bytes], None] | None = None
+
+    def listen(self, listener: Callable[[bytes], None] | None) -> None:
+        """Give every further line to the listener; None takes what is left and stops."""
+        self.drain()
+        self._listener = listener
+        loop = asyncio.get_running_loop()
+        if listener is None:
+            loop.remove_reader(self._reader.fileno())
+        else:
+            loop.add_reader(self._reader.fileno(), self.drain)
+
+    def drain(self) -> None:
+        """Give what is in the pipe to the listener, now."""
+        while True:
+            try:
+                chunk = os.read(self._reader.fileno(), 1 << 16)
+            except BlockingIOError:
+                return
+            *lines, self._rest = (self._rest + chunk).split(b"\n")
+            for line in filter(None, lines):
+                if self._listener is not None:
+                    self._listener(line)
+
+    def close(self) -> None:
+        """Close both ends."""
+        self._reader.close()
+        self.writer.close()
+
+
+class _Slot:
+    """One probe process at a time, and its successors."""
+
+    def __init__(self, recycle_after: int, setup: logs.LogSetup) -> None:
+        self._recycle_after = recycle_after
+        self._setup = setup
+        self._context = multiprocessing.get_context("spawn")
+        self.pipe = _TurnPipe(self._context)
+        self._pool = self._make_pool()
+        self._calls: set[asyncio.Future[Any]] = set()
+        self._closed = False
+
+    def _make_pool(self) -> ProcessPool:
+        return ProcessPool(
+            max_workers=1,
+            max_tasks=self._recycle_after,
+            initializer=probe_process.prepare,
+            initargs=(self.pipe.writer, self._setup),
+            context=self._context,
+        )
+
+    async def call(self, function: Callable[..., T], *args: Any, limit: float) -> T:
+        """Run a function in the process.
+
+        Raises:
+            TimeoutError: It took longer than the limit, and its process is being killed.
+            ProcessExpired: Its process died.
+            BrokenProcessPool: Its process died before it was known to have the work, or the slot
+                was closed meanwhile.
+        """
+        if not self._pool.active:  # its idle process was killed by someone
+            await self._restart()
+        future = asyncio.wrap_future(self._pool.schedule(function, args=args))
+        self._calls.add(future)
+        try:
+            async with asyncio.timeout(limit):
+                result: T = await future
+        finally:
+            self._calls.discard(future)
+        return result
+
+    async def recover(self) -> None:
+        """Wait until the process of the last run is gone and a new one answers."""
+        try:
+            await self.call(probe_process.ready, limit=30.0)
+        except (OSError, RuntimeError, TimeoutError):
+            if not self._closed:
+                log.warning("probe process does not come back; starting anew")
+                await self._restart()
+
+    async def aclose(self) -> None:
+        """Stop the process: ask first, kill after pebble's three seconds."""
+        self._closed = True
+        await asyncio.to_thread(_stop, self._pool)
+        for call in self._calls:
+            if not call.done():
+                call.set_exception(BrokenProcessPool("the slot was closed"))
+        self.pipe.close()
+
+    async def _restart(self) -> None:
+        await asyncio.to_thread(_stop, self._pool)
+        self._pool = self._make_pool()
+
+
+class _Lane:
+    """Slots for runs of one kind."""
+
+    def __init__(self, slots: list[_Slot]) -> None:
+        self.slots = slots
+        # Last in, first out: a process that is never needed is never started.
+        self.free: asyncio.LifoQueue[_Slot] = asyncio.LifoQueue()
+        for slot in reversed(slots):
+            self.free.put_nowait(slot)
+
+    async def aclose(self) -> None:
+        await asyncio.gather(*(slot.aclose() for slot in self.slots))
+
+
+def _stop(pool: ProcessPool) -> None:
+    pool.stop()  # type: ignore[no-untyped-call]
+    pool.join()
+
+
+def _death(exitcode: int) -> str:
+    """Name what ended a process."""
+    if exitcode < 0:
+        try:
+            return f"the probe's process was ended by {signal.Signals(-exitcode).name}"
+        except ValueError:
+            return f"the probe's process was ended by signal {-exitcode}"
+    return f"the probe's process exited with status {exitcode}"
