@@ -38,7 +38,7 @@ def translated(action: str, place: str, timeout_s: float) -> Iterator[None]:
         reason, words = _answer(error)
     except (aiohttp.ClientError, OSError, UnicodeError, DecodeError) as error:
         reason, words = _explained(error)
-        words = words.format(limit=f"{timeout_s:g} s")
+        words = words.replace("{limit}", f"{timeout_s:g} s")
     else:
         return
     raise ProbeError(reason, one_line(f"{action} at {place}: {words}")) from None
@@ -81,7 +81,7 @@ def _os_words(error: BaseException) -> str:
     number = getattr(inner, "errno", None)
     if isinstance(number, int) and number > 0:
         return os.strerror(number)
-    return str(getattr(inner, "strerror", None) or type(inner).__name__).replace("{", "(")
+    return str(getattr(inner, "strerror", None) or type(inner).__name__)
 
 
 @cache

@@ -1,0 +1,86 @@
+"""Agents that stay in a state that should be short."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from exporter.outcome import AgentInRoom, Listing
+from exporter.stuck import StuckTracker
+
+
+@dataclass
+class Clock:
+    """A clock that the test sets."""
+
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        """Return the time it was set to."""
+        return self.now
+
+
+def _listing(state: str, *, identity: str = "a", age_s: float = 100.0) -> Listing:
+    agent = AgentInRoom("demo", identity, "room", state, humans=1, age_s=age_s)
+    return Listing(agents=(agent,))
+
+
+def test_an_agent_that_thinks_through_the_threshold_is_stuck() -> None:
+    """It is stuck once listings further apart than the threshold all saw it thinking."""
+    clock = Clock()
+    tracker = StuckTracker(30, clock)
+    seen = []
+    for _ in range(4):
+        seen.append(tracker.update(_listing("thinking")))
+        clock.now += 15
+    assert seen == [{}, {}, {}, {("demo", "thinking"): 1}]
+
+
+@pytest.mark.parametrize("between", ["speaking", "listening", ""])
+def test_another_state_in_between_starts_the_time_anew(between: str) -> None:
+    """An agent that was heard in between has not been thinking all the time."""
+    clock = Clock()
+    tracker = StuckTracker(30, clock)
+    for state in ("thinking", between, "thinking"):
+        assert tracker.update(_listing(state)) == {}
+        clock.now += 20
+    assert tracker.update(_listing("thinking")) == {}
+
+
+def test_a_state_that_may_last_is_never_stuck() -> None:
+    """An agent may listen for hours."""
+    clock = Clock()
+    tracker = StuckTracker(30, clock)
+    tracker.update(_listing("listening"))
+    clock.now += 7200
+    assert tracker.update(_listing("listening", age_s=7300)) == {}
+
+
+def test_an_agent_that_initializes_too_long_is_stuck_at_first_sight() -> None:
+    """It is in its first state since it joined, which the server tells."""
+    tracker = StuckTracker(30, Clock())
+    assert tracker.update(_listing("initializing", age_s=29)) == {}
+    assert tracker.update(_listing("initializing", age_s=31)) == {("demo", "initializing"): 1}
+
+
+def test_an_agent_that_left_is_forgotten() -> None:
+    """Another agent of the same identity, in a later listing, starts anew."""
+    clock = Clock()
+    tracker = StuckTracker(30, clock)
+    tracker.update(_listing("thinking"))
+    clock.now += 31
+    tracker.update(Listing())
+    assert tracker.update(_listing("thinking")) == {}
+
+
+def test_stuck_agents_are_counted_by_name_and_state() -> None:
+    """Two of one name make one count of two; one that is well is not in it."""
+    clock = Clock()
+    tracker = StuckTracker(30, clock)
+    agents = (
+        AgentInRoom("demo", "a", "one", "thinking", humans=1, age_s=1),
+        AgentInRoom("demo", "a", "two", "thinking", humans=1, age_s=1),
+        AgentInRoom("demo", "b", "two", "listening", humans=1, age_s=1),
+    )
+    tracker.update(Listing(agents=agents))
+    clock.now += 31
+    assert tracker.update(Listing(agents=agents)) == {("demo", "thinking"): 2}
