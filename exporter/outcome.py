@@ -155,6 +155,8 @@ class PendingDispatch:
     agent_name: str
     room: str
     age_s: float
+    humans: int = 0
+    """As in `AgentInRoom`: the callers who wait for it."""
 
 
 @dataclass(frozen=True, slots=True)

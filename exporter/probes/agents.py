@@ -133,7 +133,6 @@ def _listing(rooms: Sequence[_Room]) -> Listing:
 
 def _agents(room: _Room) -> Iterable[AgentInRoom]:
     """Yield the agents of a room: not what lends an agent its face."""
-    humans = sum(each.kind in _HUMAN_KINDS and not each.hidden for each in room.participants)
     for each in room.participants:
         if each.kind == "agent" and _AVATAR_ATTRIBUTE not in each.attributes:
             yield AgentInRoom(
@@ -141,9 +140,13 @@ def _agents(room: _Room) -> Iterable[AgentInRoom]:
                 identity=each.identity,
                 room=room.name,
                 state=each.attributes.get(_STATE_ATTRIBUTE, ""),
-                humans=humans,
+                humans=_humans(room),
                 age_s=each.age_s,
             )
+
+
+def _humans(room: _Room) -> int:
+    return sum(each.kind in _HUMAN_KINDS and not each.hidden for each in room.participants)
 
 
 def _name(agent: Participant, dispatches: Iterable[Dispatch]) -> str:
@@ -174,4 +177,4 @@ def _pending(room: _Room, agents: Iterable[AgentInRoom]) -> Iterable[PendingDisp
         if come[each.agent_name] > 0:
             come[each.agent_name] -= 1
         else:
-            yield PendingDispatch(each.agent_name, room.name, each.age_s)
+            yield PendingDispatch(each.agent_name, room.name, each.age_s, _humans(room))
