@@ -3,15 +3,10 @@
 The real-time SDK leaks, can crash natively, and cannot be used after a fork: so every probe runs
 in a spawned process, which is recycled after some runs and killed when it does not end. A process
 that dies or hangs costs its own Outcome and nothing else.
-
-Each slot is a pool of one process. A pool of several shares one pipe and one lock among them, so
-that the death of one can break the others; here it cannot.
 """
 
 import asyncio
 import logging
-import multiprocessing
-import os
 import secrets
 import signal
 import time
@@ -19,13 +14,14 @@ from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from pebble import ProcessExpired, ProcessPool
+from pebble import ProcessExpired
 from pydantic import BaseModel
 
 from exporter import logs, probe_process
 from exporter.outcome import Outcome, Reason, Turn
+from exporter.probe_pool import Lane, Slot
 from exporter.probe_process import Order, ProbeTable
 from exporter.server_api import Server
 
@@ -37,8 +33,6 @@ Listener = Callable[[Outcome], None]
 PROBES_TABLE = ProbeTable("exporter.probes", "PROBES")
 ROOM_PREFIX = "voice-exporter-"
 """Rooms of calls are named this and the id of the run, unless the target names its room."""
-
-T = TypeVar("T")
 
 
 class Runner:
@@ -76,8 +70,8 @@ class Runner:
         setup = log_setup or logs.LogSetup(secrets=(server.api_secret,))
         self._secrets = (server.api_secret, *setup.secrets)
         self._lanes = {
-            "call": _Lane([_Slot(recycle_after, setup) for _ in range(processes)]),
-            "api": _Lane([_Slot(recycle_after * 10, setup)]),
+            "call": Lane([Slot(recycle_after, setup) for _ in range(processes)]),
+            "api": Lane([Slot(recycle_after * 10, setup)]),
         }
         self._runs: set[asyncio.Task[Any]] = set()
         self._recoveries: set[asyncio.Task[None]] = set()
@@ -136,7 +130,7 @@ class Runner:
         await self._lanes["api"].aclose()
 
     async def _run_in(
-        self, lane: "_Lane", order: Order, on_turn: Callable[[Turn], None] | None
+        self, lane: Lane, order: Order, on_turn: Callable[[Turn], None] | None
     ) -> Outcome:
         """Run the order in a free slot of the lane, and see to the slot afterwards."""
         slot = await lane.free.get()
@@ -167,7 +161,7 @@ class Runner:
             kill_s=deadline + self._grace,
         )
 
-    async def _execute(self, slot: "_Slot", watch: "_Watch") -> Outcome:
+    async def _execute(self, slot: Slot, watch: "_Watch") -> Outcome:
         """Run the order in the slot.
 
         Raises:
@@ -186,13 +180,13 @@ class Runner:
         except Exception as error:  # noqa: BLE001 - such as a result that does not pickle
             raise _Ended(Reason.PROBE_CRASHED, probe_process.describe(error)) from None
 
-    def _recover(self, lane: "_Lane", slot: "_Slot", order: Order) -> None:
+    def _recover(self, lane: Lane, slot: Slot, order: Order) -> None:
         """Give the slot back once its old process is gone, and delete what the run left."""
         task = asyncio.ensure_future(self._recovery(lane, slot, order))
         self._recoveries.add(task)
         task.add_done_callback(self._recoveries.discard)
 
-    async def _recovery(self, lane: "_Lane", slot: "_Slot", order: Order) -> None:
+    async def _recovery(self, lane: Lane, slot: Slot, order: Order) -> None:
         if self._closing:
             await self._calls_ended.wait()
         else:
@@ -231,7 +225,7 @@ class _Watch:
     """A run as the parent sees it: its turns as they come, and its end if it cannot tell."""
 
     order: Order
-    slot: "_Slot"
+    slot: Slot
     on_turn: Callable[[Turn], None] | None
     turns: list[Turn] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
@@ -264,129 +258,6 @@ class _Watch:
             self.turns.append(turn)
             if self.on_turn is not None:
                 self.on_turn(turn)
-
-
-class _TurnPipe:
-    """Turns from a slot's processes, read as they come and without blocking the loop.
-
-    The parent keeps the writing end for the next process, so there is no end of file to rely on.
-    """
-
-    def __init__(self, context: multiprocessing.context.SpawnContext) -> None:
-        self._reader, self.writer = context.Pipe(duplex=False)
-        os.set_blocking(self._reader.fileno(), False)
-        self._rest = b""
-        self._listener: Callable[[bytes], None] | None = None
-
-    def listen(self, listener: Callable[[bytes], None] | None) -> None:
-        """Give every further line to the listener; None takes what is left and stops."""
-        self.drain()
-        self._listener = listener
-        loop = asyncio.get_running_loop()
-        if listener is None:
-            loop.remove_reader(self._reader.fileno())
-        else:
-            loop.add_reader(self._reader.fileno(), self.drain)
-
-    def drain(self) -> None:
-        """Give what is in the pipe to the listener, now."""
-        while True:
-            try:
-                chunk = os.read(self._reader.fileno(), 1 << 16)
-            except BlockingIOError:
-                return
-            *lines, self._rest = (self._rest + chunk).split(b"\n")
-            for line in filter(None, lines):
-                if self._listener is not None:
-                    self._listener(line)
-
-    def close(self) -> None:
-        """Close both ends."""
-        self._reader.close()
-        self.writer.close()
-
-
-class _Slot:
-    """One probe process at a time, and its successors."""
-
-    def __init__(self, recycle_after: int, setup: logs.LogSetup) -> None:
-        self._recycle_after = recycle_after
-        self._setup = setup
-        self._context = multiprocessing.get_context("spawn")
-        self.pipe = _TurnPipe(self._context)
-        self._pool = self._make_pool()
-        self._calls: set[asyncio.Future[Any]] = set()
-        self._closed = False
-
-    def _make_pool(self) -> ProcessPool:
-        return ProcessPool(
-            max_workers=1,
-            max_tasks=self._recycle_after,
-            initializer=probe_process.prepare,
-            initargs=(self.pipe.writer, self._setup),
-            context=self._context,
-        )
-
-    async def call(self, function: Callable[..., T], *args: Any, limit: float) -> T:
-        """Run a function in the process.
-
-        Raises:
-            TimeoutError: It took longer than the limit, and its process is being killed.
-            ProcessExpired: Its process died.
-            BrokenProcessPool: Its process died before it was known to have the work, or the slot
-                was closed meanwhile.
-        """
-        if not self._pool.active:  # its idle process was killed by someone
-            await self._restart()
-        future = asyncio.wrap_future(self._pool.schedule(function, args=args))
-        self._calls.add(future)
-        try:
-            async with asyncio.timeout(limit):
-                result: T = await future
-        finally:
-            self._calls.discard(future)
-        return result
-
-    async def recover(self) -> None:
-        """Wait until the process of the last run is gone and a new one answers."""
-        try:
-            await self.call(probe_process.ready, limit=30.0)
-        except (OSError, RuntimeError, TimeoutError):
-            if not self._closed:
-                log.warning("probe process does not come back; starting anew")
-                await self._restart()
-
-    async def aclose(self) -> None:
-        """Stop the process: ask first, kill after pebble's three seconds."""
-        self._closed = True
-        await asyncio.to_thread(_stop, self._pool)
-        for call in self._calls:
-            if not call.done():
-                call.set_exception(BrokenProcessPool("the slot was closed"))
-        self.pipe.close()
-
-    async def _restart(self) -> None:
-        await asyncio.to_thread(_stop, self._pool)
-        self._pool = self._make_pool()
-
-
-class _Lane:
-    """Slots for runs of one kind."""
-
-    def __init__(self, slots: list[_Slot]) -> None:
-        self.slots = slots
-        # Last in, first out: a process that is never needed is never started.
-        self.free: asyncio.LifoQueue[_Slot] = asyncio.LifoQueue()
-        for slot in reversed(slots):
-            self.free.put_nowait(slot)
-
-    async def aclose(self) -> None:
-        await asyncio.gather(*(slot.aclose() for slot in self.slots))
-
-
-def _stop(pool: ProcessPool) -> None:
-    pool.stop()  # type: ignore[no-untyped-call]
-    pool.join()
 
 
 def _death(exitcode: int) -> str:

@@ -1,0 +1,272 @@
+"""The runner against probes that crash, hang and lie, through its real processes."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import fake_probes
+import psutil
+import pytest
+from fake_probes import FakeConfig
+
+from exporter.outcome import CallResult, Outcome, Reason, Turn
+from exporter.probes.latency import LatencyConfig
+from exporter.runner import Runner
+from exporter.server_api import Server
+
+SERVER = Server("ws://127.0.0.1:1", "key", "a-very-secret-secret", "test")
+CALL = LatencyConfig(agent_name="demo", call_type="support", scenario="short")
+
+
+def note_rooms(server: Server, names: tuple[str, ...], prefix: str) -> None:
+    """Write down which rooms would be deleted, in the file that the server's name holds."""
+    with Path(server.name).open("a") as file:
+        file.write(f"{','.join(names)}|{prefix}\n")
+
+
+@contextlib.asynccontextmanager
+async def a_runner(server: Server = SERVER, processes: int = 1) -> AsyncIterator[Runner]:
+    """A runner over the fake probes that is always closed."""
+    runner = Runner(
+        server,
+        processes=processes,
+        recycle_after=20,
+        grace=0.5,
+        table=fake_probes.TABLE,
+        delete_rooms=note_rooms,
+    )
+    try:
+        yield runner
+    finally:
+        await runner.aclose()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Server:
+    """A server whose name is the file that `note_rooms` writes to."""
+    return Server(SERVER.url, SERVER.api_key, SERVER.api_secret, str(tmp_path / "deleted"))
+
+
+def once(server: Server, probe: str, config: FakeConfig | LatencyConfig) -> tuple[Outcome, Outcome]:
+    """Run a probe, then a good one in the same slot."""
+
+    async def both() -> tuple[Outcome, Outcome]:
+        async with a_runner(server) as runner:
+            return await runner.run(probe, config), await runner.run("good", FakeConfig())
+
+    return asyncio.run(both())
+
+
+async def until(condition: Callable[[], bool], within: float = 15.0) -> None:
+    """Wait for a condition.
+
+    Raises:
+        TimeoutError: It did not come true in time.
+    """
+    async with asyncio.timeout(within):
+        while not condition():  # noqa: ASYNC110 - of other processes, without events
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("probe", "reason", "detail"),
+    [
+        pytest.param("segfaults", Reason.PROBE_CRASHED, "ended by SIGSEGV", id="segfault"),
+        pytest.param("exits", Reason.PROBE_CRASHED, "exited with status 7", id="exit"),
+        pytest.param("raises", Reason.PROBE_CRASHED, "ValueError: cannot sign", id="exception"),
+        pytest.param("fails", Reason.NO_WORKER, "nobody took the dispatch", id="probe-error"),
+        pytest.param(
+            "times_out_by_itself", Reason.PROBE_CRASHED, "TimeoutError: a read", id="own-timeout"
+        ),
+        pytest.param("returns_nothing", Reason.PROBE_CRASHED, "returned NoneType", id="no-outcome"),
+        pytest.param("hangs", Reason.DEADLINE, "passed its deadline of 0.3 s", id="hang"),
+        pytest.param(
+            "ignores_cancellation", Reason.DEADLINE, "killed 0.5 s after its deadline", id="deaf"
+        ),
+        pytest.param("blocks", Reason.DEADLINE, "killed 0.5 s after its deadline", id="block"),
+    ],
+)
+def test_bad_run_costs_its_own_outcome_only(
+    server: Server, probe: str, reason: Reason, detail: str
+) -> None:
+    """However a probe fails, its Outcome says why, and the next run is as good as any."""
+    deadline = 0.3 if reason is Reason.DEADLINE else 30.0
+    bad, good = once(server, probe, FakeConfig(deadline=deadline))
+
+    assert bad.reason is reason
+    assert detail in bad.detail
+    assert (bad.probe, bad.agent_name) == (probe, "fake")
+    assert good.ok
+
+
+def test_secret_in_an_exception_is_masked(server: Server) -> None:
+    """The words of an unexpected error come back on one line and without the API secret."""
+    bad, _ = once(server, "raises", FakeConfig())
+
+    assert bad.detail.startswith("ValueError: cannot sign with ***")
+    assert SERVER.api_secret not in repr(bad)
+
+
+def test_turns_arrive_live_and_survive_the_death_of_the_call(server: Server) -> None:
+    """Turns are told as they end; a call that dies later still returns those it had."""
+    seen: list[Turn] = []
+
+    async def both() -> tuple[Outcome, Outcome]:
+        async with a_runner(server) as runner:
+            died = await runner.run("dies_in_call", CALL, on_turn=seen.append)
+            lived = await runner.run("call", CALL, on_turn=seen.append)
+            return died, lived
+
+    died, lived = asyncio.run(both())
+
+    assert isinstance(died.result, CallResult)
+    assert isinstance(lived.result, CallResult)
+    assert [turn.e2e_s for turn in died.result.turns] == [0.7]
+    assert (died.result.agent_name, died.result.call_type, died.result.scenario) == (
+        "demo",
+        "support",
+        "short",
+    )
+    assert seen == [*died.result.turns, *lived.result.turns]
+
+
+def test_rooms_of_a_crashed_call_are_deleted(server: Server) -> None:
+    """After a crash the rooms of that run, and a room that the target names, are deleted."""
+    named = CALL.model_copy(update={"room_name": "kitchen"})
+
+    async def crash() -> None:
+        async with a_runner(server) as runner:
+            await runner.run("dies_in_call", named)
+            await until(Path(server.name).exists)
+
+    asyncio.run(crash())
+
+    names, prefix = Path(server.name).read_text().strip().split("|")
+    assert names == "kitchen"
+    assert prefix.removeprefix("voice-exporter-").isalnum()
+
+
+def test_good_call_deletes_nothing(server: Server) -> None:
+    """A call that ended by itself has cleaned up by itself."""
+    once(server, "call", CALL)
+
+    assert not Path(server.name).exists()
+
+
+def test_listing_does_not_wait_for_calls(server: Server) -> None:
+    """1. Every call process is busy. 2. A listing is asked for. Result: it runs at once."""
+
+    async def listing_beside_call() -> Outcome:
+        async with a_runner(server) as runner:
+            call = asyncio.create_task(runner.run("hangs", FakeConfig(deadline=60)))
+            listing = await runner.run("listing", FakeConfig())
+            assert not call.done()
+            return listing
+
+    assert asyncio.run(listing_beside_call()).ok
+
+
+def test_close_lets_a_running_call_leave_its_room(server: Server, tmp_path: Path) -> None:
+    """1. A call is running. 2. The runner closes. Result: its `finally` ran; no process is left."""
+    note = tmp_path / "note"
+
+    async def close_while_running() -> int:
+        async with a_runner(server) as runner:
+            call = asyncio.create_task(
+                runner.run("reports_pid", FakeConfig(note=note, deadline=60))
+            )
+            await until(lambda: note.exists() and note.read_text().endswith(" "))
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        return int(note.read_text().split()[0])
+
+    started = time.monotonic()
+    pid = asyncio.run(close_while_running())
+
+    assert note.read_text().endswith("left")
+    assert not psutil.pid_exists(pid)
+    assert time.monotonic() - started < 10
+    assert Path(server.name).exists()
+
+
+def test_idle_process_that_is_killed_is_replaced(server: Server) -> None:
+    """1. A process waits for work. 2. Something kills it. Result: the next run is good."""
+
+    async def kill_between_runs() -> tuple[Outcome, Outcome]:
+        async with a_runner(server) as runner:
+            first = await runner.run("good", FakeConfig())
+            os.kill(int(first.detail), signal.SIGKILL)
+            await until(lambda: not psutil.pid_exists(int(first.detail)))
+            return first, await runner.run("good", FakeConfig())
+
+    first, second = asyncio.run(kill_between_runs())
+
+    assert second.ok
+    assert second.detail != first.detail
+
+
+def test_stdout_belongs_to_the_parent(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
+    """What a probe prints goes to stderr: stdout carries the parent's document only."""
+    once(server, "says_it_all", FakeConfig())
+
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "noise" in err
+
+
+def test_two_hundred_runs_leave_nothing(server: Server) -> None:
+    """After 200 runs in recycled processes, no process and no file descriptor is left over."""
+    me = psutil.Process()
+
+    async def many() -> set[str]:
+        async with a_runner(server, processes=2) as runner:
+            runs = (runner.run("good", FakeConfig()) for _ in range(200))
+            return {outcome.detail for outcome in await asyncio.gather(*runs) if outcome.ok}
+
+    asyncio.run(many())  # what is made once per process is made now
+    before = me.num_fds(), me.num_threads()
+    pids = asyncio.run(many())
+
+    assert len(pids) >= 200 / 20
+    assert not [pid for pid in pids if psutil.pid_exists(int(pid))]
+    assert me.num_fds() <= before[0]
+    asyncio.run(until(lambda: me.num_threads() <= before[1]))
+
+
+def test_call_ends_when_the_parent_is_killed(tmp_path: Path) -> None:
+    """1. A call is running. 2. The parent is killed. Result: the call leaves, its process ends."""
+    note = tmp_path / "note"
+    program = f"""
+import asyncio
+from pathlib import Path
+import fake_probes
+from exporter.runner import Runner
+from exporter.server_api import Server
+
+async def main() -> None:
+    runner = Runner(Server("ws://127.0.0.1:1", "k", "s"), table=fake_probes.TABLE)
+    config = fake_probes.FakeConfig(note=Path({str(note)!r}), deadline=600)
+    await runner.run("reports_pid", config)
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+    script = tmp_path / "parent.py"
+    script.write_text(program)
+    paths = os.pathsep.join(filter(None, sys.path))
+    parent = subprocess.Popen([sys.executable, script], env=os.environ | {"PYTHONPATH": paths})
+    try:
+        asyncio.run(until(lambda: note.exists() and note.read_text().endswith(" ")))
+        child = int(note.read_text())
+    finally:
+        parent.kill()
+        parent.wait()
+
+    asyncio.run(until(lambda: not psutil.pid_exists(child)))
+    assert note.read_text().endswith("left")
