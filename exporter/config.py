@@ -32,6 +32,7 @@ from exporter.server_api import Server
 _STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 _SCHEMES = ("ws", "wss", "http", "https")
 _MAX_PORT = 65535
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 class LiveKitSettings(BaseModel):
@@ -251,21 +252,23 @@ def load_settings(
     return _checked(tree, settings)
 
 
-def override(base: LatencyConfig, flags: Mapping[str, object]) -> LatencyConfig:
-    """Return a target with some keys replaced by flags; None means not given.
+def override(base: _Model, flags: Mapping[str, object], named: str) -> _Model:
+    """Return a part of the configuration with some keys replaced by flags.
+
+    Args:
+        base: What is configured: a target, for instance.
+        flags: Values by dotted key path within it; None means not given.
+        named: What an error line calls the base.
 
     Raises:
         ConfigError: A flag's value is impossible; one line for each.
     """
-    tree = Tree(keys_of(LatencyConfig))
-    tree.assign_root(base.model_dump(exclude_unset=True), f"agent {base.agent_name!r}")
+    tree = Tree(keys_of(type(base)))
+    tree.assign_root(base.model_dump(exclude_unset=True), named)
     add_flags(tree, flags)
-    config = _validate(tree, LatencyConfig)
+    config = _validate(tree, type(base))
     _refuse_bad_clips(tree)
     return _checked(tree, config)
-
-
-_Model = TypeVar("_Model", bound=BaseModel)
 
 
 def _validate(tree: Tree, model: type[_Model]) -> _Model | None:

@@ -156,7 +156,9 @@ def _hint(tree: Tree, variable: str) -> str:
     names = [environment_name(path).removeprefix(PREFIX) for path in tree.keys]
     known = [name.replace("<N>", number) for name in names]
     hint = did_you_mean(variable.removeprefix(PREFIX), known)
-    return hint.replace("did you mean ", f"did you mean {PREFIX}")
+    if hint:
+        return hint.replace("did you mean ", f"did you mean {PREFIX}")
+    return "; expected the path of a key, such as VOICE_EXPORTER_WEB__LISTEN_ADDRESS"
 
 
 def environment_name(path: tuple[str, ...]) -> str:

@@ -1,0 +1,190 @@
+"""Run probes once, for a person who waits: the commands `latency`, `agents` and `calibrate`."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol, TypeVar
+
+from exporter.config import Settings, override
+from exporter.logs import LogSetup, configure
+from exporter.outcome import Listing, Outcome, Turn
+from exporter.probes.agents import AgentsConfig
+from exporter.probes.calibrate import CalibrateConfig
+from exporter.probes.latency import LatencyConfig
+from exporter.report import CallReport, LatencyReport
+from exporter.runner import Runner
+from exporter.server_api import Server
+
+T = TypeVar("T")
+
+_CALL_S = 60.0
+_TURN_S = 30.0
+"""Time that a call, and each turn of it, may take where no deadline is configured."""
+
+
+class Progress(Protocol):
+    """Whom to tell how far it is."""
+
+    def doing(self, what: str) -> None:
+        """Something begins."""
+
+    def calling(self, config: LatencyConfig) -> None:
+        """A call begins."""
+
+    def turn(self, turn: Turn) -> None:
+        """A turn of the call has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyOrder:
+    """What `latency` is asked to do."""
+
+    agent: str | None
+    """The agent to call; every agent that is found in a room if None."""
+    flags: Mapping[str, object]
+    """Keys of a target that replace what is configured; None means not given."""
+    floor: bool = False
+    """Measure the floor first."""
+
+
+def measure_latency(settings: Settings, order: LatencyOrder, progress: Progress) -> LatencyReport:
+    """Call one agent, or every agent found in rooms, and report what a caller would hear.
+
+    Raises:
+        ConfigError: Credentials are missing, or a flag is impossible; nothing was called.
+    """
+    server = settings.server()
+    # Flags are checked before the first request, even where the agents are not known yet.
+    plan_calls(settings, order, "any" if order.agent is None else order.agent)
+    return run(_measure(server, settings, order, progress))
+
+
+def list_agents(settings: Settings) -> Outcome:
+    """List agents, rooms and dispatches once.
+
+    Raises:
+        ConfigError: Credentials are missing.
+    """
+    return run(_probe_once(settings.server(), "agents", settings.agents))
+
+
+def calibrate(settings: Settings, flags: Mapping[str, object]) -> Outcome:
+    """Measure the floor once.
+
+    Raises:
+        ConfigError: Credentials are missing, or a flag is impossible.
+    """
+    config = calibration(settings, flags)
+    return run(_probe_once(settings.server(), "calibrate", config))
+
+
+def calibration(settings: Settings, flags: Mapping[str, object]) -> CalibrateConfig:
+    """Return how to calibrate, with enough time for as many turns as were asked for."""
+    config = override(settings.calibrate, flags, "calibrate")
+    if "deadline" in config.model_fields_set:
+        return config
+    needed = config.calls * (_CALL_S / 2 + _TURN_S / 3 * config.trials)
+    return config.model_copy(update={"deadline": max(config.deadline, needed)})
+
+
+def plan_calls(settings: Settings, order: LatencyOrder, agent_name: str) -> list[LatencyConfig]:
+    """Return the calls for one agent: its configured targets or the defaults, under the flags."""
+    targets = [target for target in settings.targets if target.agent_name == agent_name]
+    call_type = order.flags.get("call_type")
+    same_type = [target for target in targets if target.call_type == call_type]
+    bases = same_type or (targets[:1] if call_type else targets)
+    bases = bases or [settings.discover.target(agent_name)]
+    named = f"target {agent_name!r}"
+    return [_with_time(override(base, order.flags, named)) for base in bases]
+
+
+def _with_time(config: LatencyConfig) -> LatencyConfig:
+    """Give a call with many turns the time for them, unless a deadline is configured."""
+    if "deadline" in config.model_fields_set:
+        return config
+    needed = _CALL_S + _TURN_S * (config.trials + config.warmup)
+    return config.model_copy(update={"deadline": max(config.deadline, needed)})
+
+
+async def _measure(
+    server: Server, settings: Settings, order: LatencyOrder, progress: Progress
+) -> LatencyReport:
+    started = datetime.now(UTC)
+    floor: Outcome | None = None
+    calls: list[CallReport] = []
+    async with _runner(server) as runner:
+        names: Sequence[str] = [order.agent] if order.agent is not None else []
+        if order.agent is None:
+            progress.doing("listing agents in rooms")
+            listing = await runner.run("agents", settings.agents)
+            if not listing.ok:
+                return LatencyReport(started, server.name, failure=listing)
+            names = _found(listing, settings)
+        if order.floor and names:
+            progress.doing("measuring the floor against an echo")
+            floor = await runner.run("calibrate", calibration(settings, {}))
+        for config in [call for name in names for call in plan_calls(settings, order, name)]:
+            progress.calling(config)
+            outcome = await runner.run("latency", config, on_turn=progress.turn)
+            calls.append(CallReport(config, outcome))
+    return LatencyReport(started, server.name, tuple(calls), floor)
+
+
+def _found(listing: Outcome, settings: Settings) -> list[str]:
+    """Return the names of the agents in rooms, less the excluded ones."""
+    agents = listing.result.agents if isinstance(listing.result, Listing) else ()
+    return sorted({agent.agent_name for agent in agents} - set(settings.discover.exclude))
+
+
+async def _probe_once(
+    server: Server, probe: str, config: AgentsConfig | CalibrateConfig
+) -> Outcome:
+    async with _runner(server) as runner:
+        return await runner.run(probe, config)
+
+
+@asynccontextmanager
+async def _runner(server: Server) -> AsyncIterator[Runner]:
+    """Run probes in one process, and clean up whatever ends the block."""
+    setup = LogSetup(level="error", secrets=(server.api_secret,))
+    configure(setup)
+    runner = Runner(server, processes=1, log_setup=setup)
+    try:
+        yield runner
+    finally:
+        await runner.aclose()
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end; Ctrl-C and SIGTERM cancel it, so that it cleans up.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed.
+        Terminated: SIGTERM came.
+    """
+    terminated: list[int] = []
+
+    async def main() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        cancel: Callable[[], object] = task.cancel if task else loop.stop
+
+        def on_term() -> None:
+            terminated.append(signal.SIGTERM)
+            cancel()
+
+        loop.add_signal_handler(signal.SIGTERM, on_term)
+        return await work
+
+    try:
+        return asyncio.run(main())
+    except asyncio.CancelledError:
+        if terminated:
+            raise Terminated from None
+        raise
+
+
+class Terminated(BaseException):  # no Exception: like KeyboardInterrupt it ends the program
+    """The process was asked to end by SIGTERM."""

@@ -1,0 +1,103 @@
+"""What a command found, ready to be printed as a table or as JSON."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+from exporter.outcome import (
+    Calibration,
+    CallResult,
+    Components,
+    Outcome,
+    Reason,
+    Turn,
+    TurnOutcome,
+    Verdict,
+)
+from exporter.probes.latency import LatencyConfig
+from exporter.verdict import Stats, judge_call, worst
+
+
+@dataclass(frozen=True, slots=True)
+class CallReport:
+    """One call to one agent, with its judgement."""
+
+    config: LatencyConfig
+    outcome: Outcome
+
+    @property
+    def verdict(self) -> Verdict:
+        """The judgement by the target's thresholds."""
+        return judge_call(self.config, self.outcome)
+
+    @property
+    def result(self) -> CallResult:
+        """The call's result; without turns where the call came to none."""
+        found = self.outcome.result
+        if isinstance(found, CallResult):
+            return found
+        return CallResult(self.config.agent_name, self.config.call_type, self.config.scenario)
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """Every turn; a call that failed outside of its turns ends in one that tells why."""
+        turns, reason = self.result.turns, self.outcome.reason
+        if reason is None or any(turn.reason is reason for turn in turns):
+            return turns
+        ended = TurnOutcome.VOID if reason is Reason.VOID else TurnOutcome.FAILED
+        return (*turns, Turn(ended, reason=reason, detail=self.outcome.detail))
+
+    @property
+    def stats(self) -> Stats:
+        """Statistics over the measured turns."""
+        return Stats.of(self.result.turns)
+
+    @property
+    def components(self) -> Components | None:
+        """The average of each component over the measured turns; None where none is known."""
+        return average(turn.components for turn in self.result.turns if is_measured(turn))
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyReport:
+    """What `latency` found."""
+
+    run_at: datetime
+    server: str
+    calls: tuple[CallReport, ...] = ()
+    floor: Outcome | None = None
+    """The calibration of the same run, if one was asked for."""
+    failure: Outcome | None = None
+    """The listing that should have found agents, if it failed."""
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The floor, if it was measured."""
+        found = self.floor.result if self.floor else None
+        return found if isinstance(found, Calibration) else None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of the calls."""
+        return Verdict.FAIL if self.failure else worst(call.verdict for call in self.calls)
+
+
+def is_measured(turn: Turn) -> bool:
+    """Whether a turn counts in statistics: answered, and not warm-up."""
+    return turn.outcome is TurnOutcome.REPLIED and not turn.warmup
+
+
+def average(split: Iterable[Components]) -> Components | None:
+    """Return the average of each component over the turns that know it."""
+    known = list(split)
+    means = {
+        field.name: _mean([getattr(each, field.name) for each in known])
+        for field in fields(Components)
+    }
+    return Components(**means) if any(mean is not None for mean in means.values()) else None
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(known) if known else None
