@@ -1,0 +1,28 @@
+"""How a program of the demo tells that it is ready, and where: by a file with its URL."""
+
+import os
+import socket
+from pathlib import Path
+
+
+def free_socket(port: int = 0) -> socket.socket:
+    """Return a socket that is bound to 127.0.0.1; port 0 takes a free one."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    return listener
+
+
+def announce(file: Path, url: str) -> None:
+    """Write the URL in one step: whoever sees the file sees all of it."""
+    draft = file.with_name(f"{file.name}.{os.getpid()}")
+    draft.write_text(url, encoding="utf-8")
+    draft.replace(file)
+
+
+def announced(file: Path) -> str | None:
+    """Return the URL, or None while the program is not ready."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
