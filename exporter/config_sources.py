@@ -17,7 +17,11 @@ CREDENTIALS = ("url", "api_key", "api_secret")
 """Keys of the section `livekit`, each of which may instead be read from a file."""
 
 FLAGS: Mapping[str, str] = {
-    f"livekit.{name}": f"--{name.replace('_', '-')}" for name in CREDENTIALS
+    "livekit.url": "--url",
+    "livekit.api_key": "--api-key",
+    "livekit.api_secret": "--api-secret",
+    "utterance.wav": "--wav",
+    "utterance.transcript": "--transcript",
 }
 """Flags that are not simply the key's path."""
 

@@ -163,7 +163,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed.
-        Terminated: SIGTERM came.
+        SystemExit: SIGTERM came.
     """
     terminated: list[int] = []
 
@@ -182,9 +182,5 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(main())
     except asyncio.CancelledError:
         if terminated:
-            raise Terminated from None
+            raise SystemExit(128 + signal.SIGTERM) from None
         raise
-
-
-class Terminated(BaseException):  # no Exception: like KeyboardInterrupt it ends the program
-    """The process was asked to end by SIGTERM."""

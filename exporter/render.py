@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from typing import Self
 
 from rich.console import Console
 from rich.status import Status
@@ -30,6 +31,7 @@ _COMPONENTS = {
     "transport": "transport_s",
 }
 IDLE_NOTE = "Idle workers are not reported by the LiveKit server API."
+NONE_FOUND = "no agent is in a room; name one with --agent"
 COST_NOTE = "each turn is a real agent turn and costs what its providers charge"
 _MINUTE_S, _HOUR_S = 60, 3600
 
@@ -64,7 +66,7 @@ def print_latency(report: LatencyReport) -> None:
     if report.failure:
         out.print(f"agents could not be listed: {why(report.failure)}")
     elif not report.calls:
-        out.print("no agent is in a room; name one with --agent")
+        out.print(NONE_FOUND)
     else:
         out.print(_latency_table(report))
         for call in report.calls:
@@ -133,7 +135,7 @@ def turn_line(number: int, turn: Turn) -> str:
     head = f"turn {number}{' (warm-up)' if turn.warmup else ''}"
     if turn.outcome is TurnOutcome.REPLIED:
         return f"{head}: {seconds(turn.e2e_s)}"
-    reason = f": {turn.reason}" if turn.reason and turn.reason != turn.outcome else ""
+    reason = f": {turn.reason}" if turn.reason and turn.outcome is TurnOutcome.FAILED else ""
     detail = f": {clean(turn.detail)}" if turn.detail else ""
     return f"{head} {turn.outcome}{reason}{detail}"
 
@@ -201,7 +203,7 @@ class StderrProgress:
         self._config: LatencyConfig | None = None
         self._done = 0
 
-    def __enter__(self) -> "StderrProgress":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -213,13 +215,15 @@ class StderrProgress:
         if not self._console.is_terminal:
             self._console.print(what)
         elif self._status:
-            self._status.update(what)
+            self._status.update(Text(what))
         else:
-            self._status = self._console.status(what)
+            self._status = self._console.status(Text(what))
             self._status.start()
 
     def calling(self, config: LatencyConfig) -> None:
-        """Say which agent is called."""
+        """Say which agent is called, and before the first call what calls cost."""
+        if self._config is None:
+            self._console.print(f"voice-exporter: {COST_NOTE}")
         self._config, self._done = config, 0
         self.doing(f"calling {agent_label(config.agent_name)} ({self._planned} turns)")
 
@@ -229,7 +233,18 @@ class StderrProgress:
         name = agent_label(self._config.agent_name if self._config else "")
         self._console.print(f"{name} {turn_line(self._done, turn)}")
         if self._status and self._done < self._planned:
-            self._status.update(f"calling {name}, turn {self._done + 1} of {self._planned}")
+            self._status.update(Text(f"calling {name}, turn {self._done + 1} of {self._planned}"))
+
+    def explain(self, report: LatencyReport) -> None:
+        """Say what the JSON document has no place for."""
+        if report.failure:
+            self._console.print(f"agents could not be listed: {why(report.failure)}")
+        elif not report.calls:
+            self._console.print(NONE_FOUND)
+        for call in report.calls:
+            if not call.outcome.ok:
+                name = agent_label(call.config.agent_name)
+                self._console.print(f"{name}: call failed: {why(call.outcome)}")
 
     @property
     def _planned(self) -> int:

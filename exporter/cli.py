@@ -1,0 +1,233 @@
+"""The command line: each command parses, calls one function and prints what it returns.
+
+Nothing but click is imported at the top, so that `--help` does not pay for the rest. Values are
+taken as text and checked where the configuration is, so that a flag, a variable and a key of the
+file get the same words. Exit status: 0 PASS, 1 SLOW, FAIL or UNKNOWN, 2 usage or configuration.
+"""
+# ruff: noqa: PLC0415 - each command imports what it needs when it runs
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from exporter import __version__
+from exporter.errors import ConfigError
+
+if TYPE_CHECKING:
+    from exporter.config import Settings
+    from exporter.outcome import Outcome
+
+OK, NOT_PASS, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+_FILE = click.Path(path_type=Path)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status; what a person must correct is a line on stderr."""
+    try:
+        status = cli.main(argv, prog_name="voice-exporter", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return USAGE
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "voice-exporter"
+        text = error.format_message().rstrip(".")
+        click.echo(f"{command}: {text}; see {command} --help", err=True)
+        return USAGE
+    except ConfigError as error:
+        for line in str(error).splitlines():
+            click.echo(f"voice-exporter: {line}", err=True)
+        return USAGE
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    return status if isinstance(status, int) else OK
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="voice-exporter")
+def cli() -> None:
+    """Call LiveKit voice agents and measure what the caller hears."""
+
+
+def _options(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
+    """Return one decorator for several options, which `--help` lists in this order."""
+
+    def decorate(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def _text(name: str, metavar: str, about: str) -> Callable[[_Command], _Command]:
+    return click.option(name, metavar=metavar, help=about)
+
+
+_config = click.option("--config", type=_FILE, metavar="FILE", help="Configuration in YAML.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+_server = _options(
+    _config,
+    _text("--url", "URL", "LiveKit server; else LIVEKIT_URL, else the configuration."),
+    _text("--api-key", "KEY", "API key; else LIVEKIT_API_KEY, else the configuration."),
+    _text("--api-secret", "SECRET", "API secret; else LIVEKIT_API_SECRET, which is safer."),
+)
+
+
+def _settings(flags: dict[str, Any], **keys: str | None) -> "Settings":
+    """Merge flags, environment and file.
+
+    Args:
+        flags: The command's flags, from which those of the server and the file are taken out.
+        keys: Further flags by key path, with `__` between the levels.
+    """
+    from exporter.config import load_settings
+
+    by_path = {path.replace("__", "."): value for path, value in keys.items()}
+    for name in ("url", "api_key", "api_secret"):
+        by_path[f"livekit.{name}"] = flags.pop(name)
+    return load_settings(flags.pop("config"), by_path)
+
+
+@cli.command(short_help="Call agents and measure what a caller hears.")
+@_options(
+    _text("--agent", "NAME", "Agent to call; without it, every agent found in a room."),
+    _text("--trials", "N", "Measured turns for each agent.  [default: 3]"),
+    click.option(
+        "--warmup/--no-warmup",
+        default=None,
+        help="Take one more turn first, listed but not measured.  [default: --warmup]",
+    ),
+    _text("--target-ms", "MS", "Above this average the agent is SLOW.  [default: 1500]"),
+    _text("--fail-ms", "MS", "Above this average the agent is FAIL.  [default: never]"),
+    _text("--room-name", "NAME", "Name of the room.  [default: random]"),
+    _text("--metadata", "TEXT", "Metadata of the dispatch, as the agent expects it."),
+    _text("--dispatch", "KIND", "explicit, or automatic for an agent that joins every room."),
+    _text("--call-type", "NAME", "Call type.  [default: default]"),
+    _text("--scenario", "NAME", "Variant of the call type.  [default: default]"),
+    _text("--wav", "FILE", "What the caller says: a PCM WAV file.  [default: built-in clip]"),
+    _text("--transcript", "TEXT", "The words in the WAV file."),
+    _text("--greeting", "KIND", "auto, expected or none.  [default: auto]"),
+    _text("--join-timeout", "TIME", "Dispatch to agent in the room.  [default: 20s]"),
+    _text("--reply-timeout", "TIME", "End of speech to first sound of the reply.  [default: 10s]"),
+    _text("--deadline", "TIME", "The whole call.  [default: as long as the turns may need]"),
+    click.option("--floor/--no-floor", default=False, help="Measure the method's own share first."),
+    _json,
+)
+@_server
+def latency(*, agent: str | None, floor: bool, as_json: bool, **flags: Any) -> int:
+    """Call one agent, or every agent found in rooms, and measure what a caller hears.
+
+    Each turn is a real agent turn and costs what its providers charge. A name of a target in the
+    configuration takes that target's settings; flags replace them.
+    """
+    from exporter.documents import LatencyDocument, to_json
+    from exporter.once import LatencyOrder, measure_latency
+    from exporter.outcome import Verdict
+    from exporter.render import StderrProgress, print_latency
+
+    settings = _settings(flags)
+    order = LatencyOrder(agent, _target_keys(flags), floor)
+    with StderrProgress() as progress:
+        report = measure_latency(settings, order, progress)
+    if as_json:
+        click.echo(to_json(LatencyDocument.of(report)))
+        progress.explain(report)
+    else:
+        print_latency(report)
+    return OK if report.verdict is Verdict.PASS else NOT_PASS
+
+
+def _target_keys(flags: dict[str, Any]) -> dict[str, object]:
+    """Return the flags of `latency` by the key of a target that each replaces."""
+    keys: dict[str, object] = dict(flags)
+    wav, transcript = keys.pop("wav"), keys.pop("transcript")
+    keys["utterance.wav"] = wav
+    # Another clip says other words than the configured transcript.
+    keys["utterance.transcript"] = "" if wav is not None and transcript is None else transcript
+    return keys
+
+
+@cli.command(short_help="List the agents in rooms.")
+@_json
+@_server
+def agents(*, as_json: bool, **flags: Any) -> int:
+    """List the agents in rooms, and the dispatched ones that did not come."""
+    from exporter.documents import AgentsDocument, to_json
+    from exporter.once import list_agents
+    from exporter.outcome import Listing
+    from exporter.render import print_agents
+
+    settings = _settings(flags)
+    outcome = list_agents(settings)
+    if not isinstance(outcome.result, Listing):
+        return _failed("agents could not be listed", outcome)
+    if as_json:
+        click.echo(to_json(AgentsDocument.of(outcome.result)))
+    else:
+        print_agents(outcome.result)
+    return OK
+
+
+def _failed(what: str, outcome: "Outcome") -> int:
+    """Say on stderr why a probe failed."""
+    from exporter.render import why
+
+    click.echo(f"voice-exporter: {what}: {why(outcome)}", err=True)
+    return NOT_PASS
+
+
+@cli.command(short_help="Measure what the method itself adds.")
+@_options(
+    _text("--calls", "N", "Calls to the echo.  [default: 2]"),
+    _text("--trials", "N", "Measured turns in each call.  [default: 5]"),
+    _text("--delay", "TIME", "Delay of the echo.  [default: 500ms]"),
+    _json,
+)
+@_server
+def calibrate(*, as_json: bool, **flags: Any) -> int:
+    """Measure what the method itself adds, against an echo whose delay is known."""
+    from exporter import once
+    from exporter.documents import CalibrateDocument, to_json
+    from exporter.render import print_calibration
+
+    settings = _settings(flags)
+    outcome = once.calibrate(settings, flags)
+    if as_json:
+        click.echo(to_json(CalibrateDocument.of(settings.server().name, outcome)))
+    else:
+        print_calibration(outcome)
+    return OK if outcome.ok else NOT_PASS
+
+
+@cli.group(name="config")
+def config_group() -> None:
+    """Check the configuration, and describe it."""
+
+
+@config_group.command()
+@click.argument("file", type=_FILE)
+def check(file: Path) -> int:
+    """Check FILE as `serve` would read it, the environment included."""
+    from exporter.config import load_settings
+
+    settings = load_settings(file, {})
+    number = len(settings.targets)
+    click.echo(f"{file}: ok, {number} target{'' if number == 1 else 's'}")
+    return OK
+
+
+@config_group.command()
+def schema() -> int:
+    """Print the JSON Schema of the configuration file, for editors."""
+    from exporter.config_schema import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))
+    return OK

@@ -1,0 +1,31 @@
+"""The JSON Schema of the configuration file, for editors and for checks before a roll-out."""
+
+from typing import Any
+
+from exporter.config import Settings
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_REFERENCE = {"type": "string", "pattern": r"\$\{[A-Za-z_][A-Za-z0-9_]*\}"}
+"""What may stand for any value: it is replaced from the environment."""
+_SCALARS = frozenset({"integer", "number", "boolean"})
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of the YAML file."""
+    schema = Settings.model_json_schema()
+    for section in (schema, *schema.get("$defs", {}).values()):
+        for name, value in section.get("properties", {}).items():
+            section["properties"][name] = _lenient(value)
+    return {"$schema": _DIALECT, **schema, "title": "voice-exporter configuration"}
+
+
+def _lenient(value: dict[str, Any]) -> dict[str, Any]:
+    """Allow `${NAME}` where a number, a word of a list or a boolean is expected."""
+    about = ("description", "default", "title")
+    kept: dict[str, Any] = {key: value[key] for key in about if key in value}
+    rule = {key: inner for key, inner in value.items() if key not in kept}
+    if "anyOf" in rule:
+        return {**kept, "anyOf": [*rule.pop("anyOf"), _REFERENCE], **rule}
+    if rule.get("type") in _SCALARS or "enum" in rule:
+        return {**kept, "anyOf": [rule, _REFERENCE]}
+    return value
