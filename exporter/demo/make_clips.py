@@ -1,0 +1,133 @@
+"""Make the caller's default utterance, exporter/call/clips/*.wav.
+
+    python -m exporter.demo.make_clips           write the clips
+    python -m exporter.demo.make_clips --check   fail when they are not what this file makes
+    python -m exporter.demo.make_clips --judge   show why this sentence and voice were chosen
+
+The clip is part of the measurement: an agent waits longer after an utterance that does not sound
+finished. CLIP is the one that the local end-of-turn model takes for finished with the widest
+margin (its probability must pass 0.36) among some 2,000 combinations of sentence, voice, speed
+and melody of which pocketsphinx understands every word. It has no pause inside.
+"""
+
+import argparse
+import io
+import sys
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from exporter.demo.speech import Samples, Sound, Voice, speak
+
+FOLDER = Path(__file__).parent.parent / "call" / "clips"
+RATE = 24_000
+_PEAK = 0.6
+_EDGE_S = 0.05
+# Two builds of the library may round differently; another sentence or voice is far from this.
+_LEAST_CORRELATION = 0.98
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One utterance: what is said and how."""
+
+    name: str
+    """File name without its ending."""
+    text: str
+    voice: Voice
+
+    @property
+    def file(self) -> Path:
+        """Where it stands."""
+        return FOLDER / f"{self.name}.wav"
+
+    def sound(self) -> Sound:
+        """Speak it."""
+        spoken = speak(self.text, self.voice).trimmed().resampled(RATE).at_peak(_PEAK)
+        return spoken.padded(_EDGE_S, _EDGE_S)
+
+
+CLIP = Clip("caller", "My order has not arrived yet.", Voice("en-us+f2", 220, 40, 99))
+_ALTERNATIVES = (
+    Clip("cost", "How much does it cost?", Voice("en+f2", 195, 70, 99)),
+    Clip("time", "I would like to know the time.", Voice("en+f2", 190, 50, 90)),
+    Clip("thanks", "Thank you very much.", Voice("en-us+f2", 190, 40, 90)),
+    Clip("plain", "What time is it, please?", Voice("en-us", 160, 50, 50)),
+)
+
+
+def difference(file: Path, wanted: Sound) -> str:
+    """Say how a WAV file differs from what it should be; "" when it does not."""
+    if not file.exists():
+        return "it is missing"
+    with wave.open(str(file)) as read:
+        rate, raw = read.getframerate(), read.readframes(read.getnframes())
+    samples = np.frombuffer(raw, "<i2")
+    if rate != wanted.rate:
+        return f"its rate is {rate}, expected {wanted.rate}"
+    if abs(len(samples) - len(wanted.samples)) > wanted.rate // 100:
+        return f"it has {len(samples)} samples, expected {len(wanted.samples)}"
+    shared = min(len(samples), len(wanted.samples))
+    likeness = _correlation(samples[:shared], wanted.samples[:shared])
+    if likeness < _LEAST_CORRELATION:
+        return f"it sounds different (correlation {likeness:.3f})"
+    return ""
+
+
+def main() -> int:
+    """Write, check or judge the clips; return the exit status."""
+    parser = argparse.ArgumentParser(description="Make the caller's utterance.")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--check", action="store_true", help="write nothing, fail on a difference")
+    mode.add_argument("--judge", action="store_true", help="write nothing, compare alternatives")
+    arguments = parser.parse_args()
+    if arguments.judge:
+        _judge()
+        return 0
+    found = difference(CLIP.file, CLIP.sound())
+    if found and arguments.check:
+        sys.stderr.write(f"{CLIP.file}: {found}; run `make clips`\n")
+        return 1
+    if found:
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        CLIP.file.write_bytes(_wav(CLIP.sound()))
+        sys.stdout.write(f"wrote {CLIP.file}\n")
+    return 0
+
+
+def _judge() -> None:
+    """Print what the end-of-turn model and the recogniser make of each."""
+    from livekit.local_inference import EOT, EOT_MAX_SAMPLES  # noqa: PLC0415 - 240 MB
+
+    from exporter.demo.recognition import Recognizer  # noqa: PLC0415
+
+    model, recognizer = EOT(), Recognizer()
+    sys.stdout.write("finished  seconds  heard as\n")
+    for clip in (CLIP, *_ALTERNATIVES):
+        sound = clip.sound().trimmed().resampled(16_000)
+        ends = (sound.padded(1.0, silence).samples for silence in (0.15, 0.25, 0.32, 0.4))
+        worst = min(float(model.predict(end[-EOT_MAX_SAMPLES:].copy())) for end in ends)
+        heard = recognizer.transcribe(sound)
+        sys.stdout.write(f"{worst:8.2f}  {sound.seconds:7.2f}  {heard}   ({clip.text})\n")
+
+
+def _correlation(one: Samples, other: Samples) -> float:
+    first, second = one.astype(np.float64), other.astype(np.float64)
+    scale = float(np.sqrt((first @ first) * (second @ second)))
+    return float(first @ second) / scale if scale > 0 else 0.0
+
+
+def _wav(sound: Sound) -> bytes:
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(sound.rate)
+        out.writeframes(sound.samples.astype("<i2").tobytes())
+    return buffer.getvalue()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
