@@ -125,7 +125,7 @@ class Providers:
         if form not in {"pcm", "wav"}:
             raise RequestRefused(f"response_format: expected pcm or wav, got {form!r}")
         sound = await asyncio.to_thread(_spoken, text)
-        raw = sound.samples.tobytes() if form == "pcm" else wav_bytes(sound)
+        raw = sound.samples.tobytes() if form == "pcm" else sound.wav()
         if failure := await self._hold("tts", began, settings):
             return failure
         return StreamingResponse(_chunks(raw), media_type=f"audio/{form}")
@@ -179,17 +179,6 @@ def main() -> None:
         uvicorn.Server(config).run(sockets=[listener])
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def wav_bytes(sound: Sound) -> bytes:
-    """Return the sound as a WAV file: PCM, 16 bits, mono."""
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(sound.rate)
-        out.writeframes(sound.samples.astype("<i2").tobytes())
-    return buffer.getvalue()
 
 
 def _arguments() -> argparse.Namespace:

@@ -1,7 +1,9 @@
 """Speak: text to samples, by espeak-ng, whose library comes with the package espeakng-loader."""
 
 import ctypes
+import io
 import threading
+import wave
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -88,6 +90,16 @@ class Sound:
         peak = int(np.abs(self.samples.astype(np.int32)).max(initial=1))
         scaled = self.samples.astype(np.float64) * (level * 32767 / max(1, peak))
         return Sound(np.rint(scaled).astype(np.int16), self.rate)
+
+    def wav(self) -> bytes:
+        """Return it as a WAV file: PCM, 16 bits, mono."""
+        buffer = io.BytesIO()
+        with wave.open(buffer, "wb") as out:
+            out.setnchannels(1)
+            out.setsampwidth(2)
+            out.setframerate(self.rate)
+            out.writeframes(self.samples.astype("<i2").tobytes())
+        return buffer.getvalue()
 
 
 def speak(text: str, voice: Voice | None = None) -> Sound:
