@@ -20,13 +20,11 @@ from exporter.errors import ProbeError
 from exporter.outcome import Reason
 from exporter.server_clock import ServerClock
 from exporter.server_errors import translated
+from exporter.server_records import Dispatch, Participant, dispatch_record, participant_record
 
 if TYPE_CHECKING:
     import aiohttp
     from livekit.api import AccessToken, LiveKitAPI, VideoGrants
-    from livekit.protocol.agent import JobState
-    from livekit.protocol.agent_dispatch import AgentDispatch
-    from livekit.protocol.models import ParticipantInfo
 
 ParticipantKind = Literal["standard", "agent", "sip", "egress", "ingress"]
 """The kinds of participant that a token can ask for."""
@@ -50,37 +48,6 @@ class Server:
     api_secret: str = field(repr=False)
     name: str = ""
     """The label `server`; never holds credentials."""
-
-
-@dataclass(frozen=True, slots=True)
-class Participant:
-    """One participant as the server lists it."""
-
-    identity: str
-    kind: str
-    """standard agent sip egress ingress connector bridge, or "other" for kinds yet unknown."""
-    attributes: Mapping[str, str]
-    age_s: float
-    """Since it joined."""
-    hidden: bool
-    """Other participants cannot see it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dispatch:
-    """One request for an agent to come to a room."""
-
-    id: str
-    agent_name: str
-    """"" is the dispatch that every room has for workers registered without a name."""
-    age_s: float
-    """Since it was requested."""
-    identities: tuple[str, ...]
-    """The participant identities of its jobs that workers have taken; empty while nobody came.
-
-    An open-source server shows a job about 5 s after it was taken, and never updates it: the
-    agent may have left since.
-    """
 
 
 def make_token(
@@ -231,7 +198,7 @@ class ServerApi:
                 VideoGrants(room_admin=True, room=room)
             ).room.list_participants(ListParticipantsRequest(room=room))
         now = self._clock.now()
-        return tuple(_participant(info, now) for info in response.participants)
+        return tuple(participant_record(info, now) for info in response.participants)
 
     async def remove_participant(self, room: str, identity: str) -> None:
         """Disconnect one participant."""
@@ -251,10 +218,10 @@ class ServerApi:
 
         request = CreateAgentDispatchRequest(room=room, agent_name=agent_name, metadata=metadata)
         with self._doing("create dispatch"):
-            dispatch = await self._as(
+            created = await self._as(
                 VideoGrants(room_admin=True, room=room)
             ).agent_dispatch.create_dispatch(request)
-        return _dispatch(dispatch, self._clock.now())
+        return dispatch_record(created, self._clock.now())
 
     async def list_dispatch(self, room: str) -> tuple[Dispatch, ...]:
         """Return the dispatches of a room.
@@ -268,7 +235,7 @@ class ServerApi:
                 VideoGrants(room_admin=True, room=room)
             ).agent_dispatch.list_dispatch(room)
         now = self._clock.now()
-        return tuple(_dispatch(each, now) for each in dispatches if not each.state.deleted_at)
+        return tuple(dispatch_record(each, now) for each in dispatches if not each.state.deleted_at)
 
     def _as(self, grants: "VideoGrants") -> "LiveKitAPI":
         """Return the SDK's client with a token for just these grants."""
@@ -321,44 +288,6 @@ async def delete_rooms(
 
         deleted = await asyncio.gather(*(delete(name) for name in wanted))
     return tuple(name for name, done in zip(wanted, deleted, strict=True) if not done)
-
-
-def _participant(info: "ParticipantInfo", now: float) -> Participant:
-    joined_at = info.joined_at_ms / 1000 or float(info.joined_at)
-    return Participant(
-        identity=info.identity,
-        kind=_kind_name(info.kind),
-        attributes=dict(info.attributes),
-        age_s=max(0.0, now - joined_at) if joined_at else 0.0,
-        hidden=info.permission.hidden,
-    )
-
-
-def _kind_name(kind: int) -> str:
-    from livekit.protocol.models import ParticipantInfo
-
-    if kind in ParticipantInfo.Kind.values():
-        return ParticipantInfo.Kind.Name(kind).lower()
-    return "other"
-
-
-def _dispatch(dispatch: "AgentDispatch", now: float) -> Dispatch:
-    created_at = dispatch.state.created_at / 1e9
-    return Dispatch(
-        id=dispatch.id,
-        agent_name=dispatch.agent_name,
-        age_s=max(0.0, now - created_at) if created_at else 0.0,
-        identities=tuple(
-            job.state.participant_identity for job in dispatch.state.jobs if _taken(job.state)
-        ),
-    )
-
-
-def _taken(state: "JobState") -> bool:
-    from livekit.protocol.agent import JobStateReason, JobStatus
-
-    waiting = {JobStateReason.JSR_NO_CAPACITY, JobStateReason.JSR_RETRYING}
-    return state.status != JobStatus.JS_PENDING and state.reason not in waiting
 
 
 def _unsigned(server: Server, grants: "VideoGrants", ttl_s: float) -> "AccessToken":

@@ -11,7 +11,8 @@ from exporter.duration import Duration
 from exporter.errors import ProbeError
 from exporter.outcome import AgentInRoom, Listing, Outcome, PendingDispatch, Reason
 from exporter.probes.run import Run
-from exporter.server_api import Dispatch, Participant, ServerApi
+from exporter.server_api import ServerApi
+from exporter.server_records import Dispatch, Participant
 
 _NAME_ATTRIBUTES = ("lk.agent_name", "lk.agent.name")
 """The first is the server's (since 2025-09), the second the worker's (agents 1.4 and later)."""

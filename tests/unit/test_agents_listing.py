@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from exporter.outcome import AgentInRoom, PendingDispatch
 from exporter.probes.agents import _listing, _Room
-from exporter.server_api import Dispatch, Participant
+from exporter.server_records import Dispatch, Participant
 
 
 def _participant(

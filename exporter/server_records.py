@@ -1,0 +1,82 @@
+"""What the server tells of participants and dispatches, as small values of our own."""
+# ruff: noqa: PLC0415 - as in server_api
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from livekit.protocol.agent import JobState
+    from livekit.protocol.agent_dispatch import AgentDispatch
+    from livekit.protocol.models import ParticipantInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """One participant as the server lists it."""
+
+    identity: str
+    kind: str
+    """standard agent sip egress ingress connector bridge, or "other" for kinds yet unknown."""
+    attributes: Mapping[str, str]
+    age_s: float
+    """Since it joined."""
+    hidden: bool
+    """Other participants cannot see it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """One request for an agent to come to a room."""
+
+    id: str
+    agent_name: str
+    """"" is the dispatch that every room has for workers registered without a name."""
+    age_s: float
+    """Since it was requested."""
+    identities: tuple[str, ...]
+    """The participant identities of its jobs that workers have taken; empty while nobody came.
+
+    An open-source server shows a job about 5 s after it was taken, and never updates it: the
+    agent may have left since.
+    """
+
+
+def participant_record(info: "ParticipantInfo", now: float) -> Participant:
+    """Return what the server tells of a participant, `now` being its own time."""
+    joined_at = info.joined_at_ms / 1000 or float(info.joined_at)
+    return Participant(
+        identity=info.identity,
+        kind=_kind_name(info.kind),
+        attributes=dict(info.attributes),
+        age_s=max(0.0, now - joined_at) if joined_at else 0.0,
+        hidden=info.permission.hidden,
+    )
+
+
+def _kind_name(kind: int) -> str:
+    from livekit.protocol.models import ParticipantInfo
+
+    if kind in ParticipantInfo.Kind.values():
+        return ParticipantInfo.Kind.Name(kind).lower()
+    return "other"
+
+
+def dispatch_record(dispatch: "AgentDispatch", now: float) -> Dispatch:
+    """Return what the server tells of a dispatch, `now` being its own time."""
+    created_at = dispatch.state.created_at / 1e9
+    return Dispatch(
+        id=dispatch.id,
+        agent_name=dispatch.agent_name,
+        age_s=max(0.0, now - created_at) if created_at else 0.0,
+        identities=tuple(
+            job.state.participant_identity for job in dispatch.state.jobs if _taken(job.state)
+        ),
+    )
+
+
+def _taken(state: "JobState") -> bool:
+    from livekit.protocol.agent import JobStateReason, JobStatus
+
+    waiting = {JobStateReason.JSR_NO_CAPACITY, JobStateReason.JSR_RETRYING}
+    return state.status != JobStatus.JS_PENDING and state.reason not in waiting
