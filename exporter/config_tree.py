@@ -109,9 +109,6 @@ class Tree:
         for length in range(len(path), 0, -1):
             if path[:length] in self.origins:
                 return self.origins[path[:length]]
-        below = (origin for at, origin in self.origins.items() if at[: len(path)] == path)
-        if path and (first := next(below, None)):
-            return first
         return self.origins.get((), Origin("configuration", ()))
 
     def leaves(self) -> Iterator[tuple[KeyPath, object]]:
@@ -144,6 +141,8 @@ class Tree:
                 return None
             if depth == len(path) - 1:
                 return at
+            if self.get(path[: depth + 1]) is None:
+                self.origins[path[: depth + 1]] = origin
             at = _descend(at, part, [] if isinstance(path[depth + 1], int) else {})
         return None
 
