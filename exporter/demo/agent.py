@@ -1,0 +1,120 @@
+r"""A real voice agent: a livekit-agents worker whose ears, mind and mouth are local.
+
+    LIVEKIT_URL=... LIVEKIT_API_KEY=... LIVEKIT_API_SECRET=... \
+    python -m exporter.demo.agent --providers http://127.0.0.1:PORT --ready-file FILE
+
+Voice activity and the end of a turn are found by models that ship with the SDK; speech to text,
+language model and text to speech are the plugins for OpenAI, pointed at `exporter.demo.providers`.
+It needs no key and reaches for no host but its server and its providers.
+"""
+
+import argparse
+import asyncio
+import logging
+import math
+import signal
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from livekit.agents import Agent, AgentServer, AgentSession, JobContext, inference
+from livekit.plugins import openai
+
+from exporter.demo.ready import announce
+
+_INSTRUCTIONS = "You answer the phone of a small shop. Be brief."
+# The address is checked, not the key; the plugin asks for one.
+_NO_KEY = "none"
+_DRAIN_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class AgentOptions:
+    """How the agent behaves; handed to the process of each job."""
+
+    providers: str
+    """URL of the providers, without path."""
+    greeting: str = ""
+    """Said first on every call; "" waits for the caller to speak."""
+
+
+async def answer_call(options: AgentOptions, job: JobContext) -> None:
+    """Serve one call, from the room's first participant to its last word."""
+    url = f"{options.providers}/v1"
+    session: AgentSession[None] = AgentSession(
+        vad=inference.VAD(),
+        stt=openai.STT(base_url=url, api_key=_NO_KEY, model="demo"),
+        llm=openai.LLM(base_url=url, api_key=_NO_KEY, model="demo"),
+        tts=openai.TTS(
+            base_url=url, api_key=_NO_KEY, model="demo", voice="demo", response_format="pcm"
+        ),
+        turn_handling={
+            # By name: left to itself the SDK asks a remote model in its development mode.
+            "turn_detection": inference.TurnDetector(version="v1-mini"),
+            "interruption": {"mode": "vad"},
+            # Ahead of the turn's end the language model would run at the same time as the
+            # waiting, and the components of a turn would add up to more than the turn.
+            "preemptive_generation": {"enabled": False},
+        },
+    )
+    await session.start(Agent(instructions=_INSTRUCTIONS), room=job.room, record=False)
+    if options.greeting:
+        session.say(options.greeting)
+
+
+def make_worker(options: AgentOptions, agent_name: str) -> AgentServer:
+    """Return the worker; credentials come from the LIVEKIT_* variables."""
+    worker = AgentServer(
+        host="127.0.0.1",
+        port=0,
+        num_idle_processes=1,
+        drain_timeout=_DRAIN_S,
+        # A busy machine shall show slow turns, not an agent that takes no calls.
+        load_threshold=math.inf,
+        log_level="INFO",
+    )
+    worker.rtc_session(partial(answer_call, options), agent_name=agent_name)
+    return worker
+
+
+async def run_worker(worker: AgentServer, ready_file: Path) -> None:
+    """Run until SIGTERM or SIGINT; the file gets the URL of its HTTP page once registered."""
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stopping.set)
+
+    def registered(*_: object) -> None:
+        announce(ready_file, f"http://127.0.0.1:{worker.worker_info.http_port}")
+
+    worker.on("worker_registered", registered)
+    running = asyncio.create_task(worker.run(), name="worker")
+    asked = asyncio.create_task(stopping.wait(), name="stop")
+    done, _ = await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
+    if running in done:
+        asked.cancel()
+        await running  # raises what ended it
+        return
+    try:
+        await worker.drain(timeout=_DRAIN_S)
+    except TimeoutError:
+        logging.getLogger("voice-exporter.demo").info("calls still run; ending them")
+    await worker.aclose()
+    await running
+
+
+def main() -> None:
+    """Parse the arguments and run."""
+    parser = argparse.ArgumentParser(description="The demo's voice agent.")
+    parser.add_argument("--providers", required=True, help="URL of the providers")
+    parser.add_argument("--ready-file", type=Path, required=True, help="gets the URL when ready")
+    parser.add_argument("--agent-name", default="demo")
+    parser.add_argument("--greeting", default="", help="said first on every call")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    options = AgentOptions(providers=arguments.providers, greeting=arguments.greeting)
+    asyncio.run(run_worker(make_worker(options, arguments.agent_name), arguments.ready_file))
+
+
+if __name__ == "__main__":
+    main()
