@@ -1,0 +1,156 @@
+"""Tables for people: every number with its n, every missing number with its reason."""
+
+import pytest
+
+from exporter.outcome import (
+    AgentInRoom,
+    Calibration,
+    Components,
+    Listing,
+    Outcome,
+    PendingDispatch,
+    Reason,
+)
+from exporter.probes.latency import LatencyConfig
+from exporter.render import StderrProgress, age, print_agents, print_calibration, print_latency
+from exporter.report import CallReport, LatencyReport
+
+from .calls import WHEN, broken, call, failed, replied, void
+
+CONFIG = LatencyConfig(agent_name="demo", trials=2)
+SPLIT = Components(0.12, 0.3, 0.45, 0.09, 0.06)
+
+
+def printed(capsys: pytest.CaptureFixture[str], report: LatencyReport) -> list[str]:
+    """Return the lines of a report, the spaces between columns made single."""
+    print_latency(report)
+    return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+
+
+def of(outcome: Outcome, floor: Outcome | None = None) -> LatencyReport:
+    """Return the report of one call."""
+    return LatencyReport(WHEN, "s", (CallReport(CONFIG, outcome),), floor)
+
+
+def test_good_call(capsys: pytest.CaptureFixture[str]) -> None:
+    """A good call shows n, what n allows, the floor beside it and the split."""
+    floor = Outcome("calibrate", "", WHEN, 9.0, result=Calibration(0.094, 0.004, 10))
+    outcome = call(replied(0.93, warmup=True), replied(0.8, split=SPLIT), replied(0.84))
+    assert printed(capsys, of(outcome, floor)) == [
+        "AGENT CALL TYPE N E2E AVG P50 P95 MAX FLOOR TARGET VERDICT",
+        "demo default 2 0.82s 0.82s - 0.84s 0.094s <1.5s PASS",
+        "demo: transcription 0.12s · end of turn 0.30s · llm 0.45s · tts 0.09s · transport 0.06s",
+        "floor: 0.094s (n 10, spread 0.004s) is the method's own share; it is not subtracted",
+        "p95 needs 20 measured turns",
+        "VERDICT: PASS",
+    ]
+
+
+def test_turns_without_a_measurement(capsys: pytest.CaptureFixture[str]) -> None:
+    """Failed and void turns are listed with reason and detail; an absent split with its cause."""
+    outcome = call(
+        replied(0.9), failed(detail="silence for 10 s"), void(), absent="agents 1.4 reports none"
+    )
+    assert printed(capsys, of(outcome))[2:6] == [
+        "demo: no components: agents 1.4 reports none",
+        "demo: turn 2 failed: no_reply: silence for 10 s",
+        "demo: turn 3 void: the prober was 31 ms late",
+        "p95 needs 20 measured turns",
+    ]
+
+
+def test_call_that_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    """A call without turns has dashes for numbers and one line that says why."""
+    lines = printed(capsys, of(broken(Reason.NO_WORKER, "no worker took the dispatch")))
+    assert lines[1:] == [
+        "demo default 0 - - - - - <1.5s FAIL",
+        "demo: call failed: no_worker: no worker took the dispatch",
+        "VERDICT: FAIL",
+    ]
+
+
+def test_floor_that_could_not_be_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    """A calibration that failed is said, not left out."""
+    lines = printed(capsys, of(call(replied(1.0)), broken(Reason.DEADLINE, "120 s")))
+    assert "floor not measured: deadline: 120 s" in lines
+
+
+def test_no_agent_found(capsys: pytest.CaptureFixture[str]) -> None:
+    """No agent in any room is one clear line and UNKNOWN."""
+    assert printed(capsys, LatencyReport(WHEN, "s")) == [
+        "no agent is in a room; name one with --agent",
+        "VERDICT: UNKNOWN",
+    ]
+
+
+def test_text_from_elsewhere_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Escape sequences and markup in names and details are shown, not obeyed."""
+    config = LatencyConfig(agent_name="[red]\x1b[2Jx")
+    outcome = broken(Reason.AGENT_ERROR, "\x1b]0;title\x07[bold]\nsecond line")
+    print_latency(LatencyReport(WHEN, "s", (CallReport(config, outcome),)))
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "[red]?[2Jx: call failed: agent_error: ?]0;title?[bold]?second line" in out
+
+
+def test_agents_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """Agents in rooms and absent ones are rows, below them the sums and what is not known."""
+    listing = Listing(
+        agents=(
+            AgentInRoom("demo", "agent-1", "room-1", "thinking", 1, 42.0),
+            AgentInRoom("", "agent-2", "room-1", "", 1, 301.0),
+        ),
+        pending=(PendingDispatch("sales", "room-2", 8.0, 2),),
+        rooms=2,
+    )
+    print_agents(listing)
+    assert [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()] == [
+        "AGENT ROOM STATE HUMANS AGE",
+        "demo room-1 thinking 1 42s",
+        "(unnamed) room-1 active 1 5m",
+        "sales room-2 dispatched 2 8s",
+        "",
+        "2 agents active in 1 room, 1 dispatched but absent.",
+        "Idle workers are not reported by the LiveKit server API.",
+    ]
+
+
+def test_calibration_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """The floor is printed with its spread and n, and a failure with its reason."""
+    print_calibration(Outcome("calibrate", "", WHEN, 9.0, result=Calibration(0.094, 0.004, 9, 1)))
+    print_calibration(broken(Reason.API_FAILED, "503"))
+    assert capsys.readouterr().out.splitlines() == [
+        "floor 0.094s  spread 0.004s  n 9, 1 void",
+        "floor not measured: api_failed: 503",
+    ]
+
+
+def test_progress_on_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    """Progress goes to stderr as plain lines, the cost warning once and before the first call."""
+    with StderrProgress() as progress:
+        progress.doing("listing agents in rooms")
+        for _ in range(2):
+            progress.calling(CONFIG)
+            progress.turn(replied(0.9, warmup=True))
+            progress.turn(failed(detail="silence"))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    per_call = [
+        "calling demo (3 turns)",
+        "demo turn 1 (warm-up): 0.90s",
+        "demo turn 2 failed: no_reply: silence",
+    ]
+    assert captured.err.splitlines() == [
+        "listing agents in rooms",
+        "voice-exporter: each turn is a real agent turn and costs what its providers charge",
+        *per_call,
+        *per_call,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0s"), (59, "59s"), (61, "1m"), (3599, "59m"), (7300, "2h")]
+)
+def test_age(seconds: float, text: str) -> None:
+    """Ages are in the largest unit that fits."""
+    assert age(seconds) == text

@@ -1,0 +1,83 @@
+"""Judging: thresholds, failures, voids, and statistics that say their n."""
+
+import pytest
+
+from exporter.outcome import Outcome, Reason, Verdict
+from exporter.probes.latency import LatencyConfig
+from exporter.verdict import Stats, judge_call, worst
+
+from .calls import broken, call, failed, replied, void
+
+CONFIG = LatencyConfig(agent_name="demo", target_ms=1500, fail_ms=3000)
+SOFT = LatencyConfig(agent_name="demo", target_ms=1500)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        ([], Verdict.UNKNOWN),
+        ([Verdict.PASS], Verdict.PASS),
+        ([Verdict.PASS, Verdict.UNKNOWN], Verdict.UNKNOWN),
+        ([Verdict.SLOW, Verdict.UNKNOWN, Verdict.PASS], Verdict.SLOW),
+        ([Verdict.SLOW, Verdict.FAIL, Verdict.UNKNOWN], Verdict.FAIL),
+    ],
+)
+def test_worst_wins(verdicts: list[Verdict], expected: Verdict) -> None:
+    """The worst verdict wins, UNKNOWN is worse than PASS, and nothing judged is UNKNOWN."""
+    assert worst(verdicts) is expected
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        pytest.param(call(replied(9, warmup=True), replied(1.0)), Verdict.PASS, id="in time"),
+        pytest.param(call(replied(1.5), replied(1.5)), Verdict.PASS, id="exactly at the target"),
+        pytest.param(call(replied(1.0), replied(2.1)), Verdict.SLOW, id="average above target"),
+        pytest.param(call(replied(3.1)), Verdict.FAIL, id="average above fail_ms"),
+        pytest.param(call(replied(1.0), failed()), Verdict.FAIL, id="a measured turn failed"),
+        pytest.param(call(failed(warmup=True), replied(1.0)), Verdict.PASS, id="warm-up failed"),
+        pytest.param(call(replied(1.0), void()), Verdict.PASS, id="a void beside a good turn"),
+        pytest.param(call(void(), void()), Verdict.UNKNOWN, id="all void"),
+        pytest.param(call(void(), reason=Reason.VOID), Verdict.UNKNOWN, id="void call"),
+        pytest.param(call(replied(1.0, warmup=True)), Verdict.UNKNOWN, id="warm-up only"),
+        pytest.param(call(), Verdict.UNKNOWN, id="no turns"),
+        pytest.param(
+            call(replied(1.0), reason=Reason.AGENT_LEFT), Verdict.FAIL, id="call broke off"
+        ),
+        pytest.param(broken(Reason.NO_WORKER, "none"), Verdict.FAIL, id="no call at all"),
+        pytest.param(broken(Reason.VOID, "late"), Verdict.UNKNOWN, id="void without turns"),
+    ],
+)
+def test_judgement_of_a_call(outcome: Outcome, expected: Verdict) -> None:
+    """Every way a call can end has its verdict."""
+    assert judge_call(CONFIG, outcome) is expected
+
+
+def test_slowness_never_fails_without_a_hard_threshold() -> None:
+    """Without `fail_ms` the slowest agent is SLOW."""
+    assert judge_call(SOFT, call(replied(60))) is Verdict.SLOW
+
+
+def test_statistics_of_nothing() -> None:
+    """No measured turn gives n 0 and no values, not zeros."""
+    turns = (replied(1, warmup=True), failed(), void())
+    assert Stats.of(turns) == Stats(0, None, None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("values", "p50", "p95"),
+    [
+        pytest.param([2.0], 2.0, None, id="one"),
+        pytest.param([3.0, 1.0], 2.0, None, id="two"),
+        pytest.param([1.0] * 19, 1.0, None, id="one too few for p95"),
+        pytest.param([float(n) for n in range(20, 0, -1)], 10.5, 19.05, id="twenty"),
+        pytest.param([float(n) for n in range(101)], 50.0, 95.0, id="a hundred and one"),
+    ],
+)
+def test_percentiles(values: list[float], p50: float, p95: float | None) -> None:
+    """The median is there from one turn on, the 95th percentile from twenty."""
+    stats = Stats.of([replied(9, warmup=True), *map(replied, values)])
+    assert (stats.n, stats.min_s, stats.max_s) == (len(values), min(values), max(values))
+    assert stats.avg_s == pytest.approx(sum(values) / len(values))
+    assert stats.p50_s == pytest.approx(p50)
+    assert stats.p95_s == (None if p95 is None else pytest.approx(p95))
