@@ -22,8 +22,8 @@ _TOKEN = re.compile(r"eyJ[\w-]{4,}\.[\w-]+\.[\w-]+")
 """A signed token such as those made from the API secret: as good as the secret while it lasts."""
 _BARE = re.compile(r"[^\s\"=\\]+")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_QUIET = ("apscheduler", "uvicorn", "asyncio")
-"""What these say at lower levels is told better by our own lines."""
+_QUIET = ("apscheduler", "uvicorn")
+"""What these say below an error is told better by our own lines."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,6 +186,8 @@ class Outcome:
     result: CallResult | Calibration | Listing | None = None
     log: tuple[str, ...] = ()
     """The run's own log lines, oldest first."""
+    run_id: str = ""
+    """Set by the runner; on every log line of the run and in the name of its room."""
 
     @property
     def ok(self) -> bool:

@@ -180,7 +180,7 @@ class _Execution:
             signal.signal(signal.SIGTERM, previous)
         if self._terminated:
             raise _Terminated
-        return self._without_secrets(outcome)
+        return self._sealed(outcome)
 
     async def _outcome(self) -> Outcome:
         """Run the probe and map what escapes it to a reason."""
@@ -217,14 +217,8 @@ class _Execution:
         return outcome
 
     def _failed(self, run: "Run", reason: Reason, detail: str) -> Outcome:
-        config = self._order.config
-        return run.outcome(
-            self._order.probe,
-            getattr(config, "agent_name", ""),
-            result=partial_result(config, self._turns),
-            reason=reason,
-            detail=detail,
-        )
+        agent_name = getattr(self._order.config, "agent_name", "")
+        return run.outcome(self._order.probe, agent_name, reason=reason, detail=detail)
 
     def _terminate(self, task: "asyncio.Task[Outcome] | None") -> None:
         self._terminated = True
@@ -236,12 +230,15 @@ class _Execution:
         if _Process.turns is not None:
             write_turn(_Process.turns, self._order.run_id, turn)
 
-    def _without_secrets(self, outcome: Outcome) -> Outcome:
+    def _sealed(self, outcome: Outcome) -> Outcome:
+        """Give the outcome its run's id, a call its labels, and keep secrets inside."""
         secrets = (self._order.server.api_secret, *_Process.log.secrets)
         return dataclasses.replace(
             outcome,
+            result=outcome.result or partial_result(self._order.config, self._turns),
             detail=logs.redact(outcome.detail, secrets),
             log=tuple(logs.redact(line, secrets) for line in outcome.log),
+            run_id=self._order.run_id,
         )
 
 

@@ -250,6 +250,7 @@ class _Watch:
             reason=reason,
             detail=detail,
             result=probe_process.partial_result(config, self.turns),
+            run_id=self.order.run_id,
         )
 
     def _take(self, line: bytes) -> None:

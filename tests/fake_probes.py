@@ -16,7 +16,7 @@ from exporter.probes import Probe
 from exporter.probes.latency import LatencyConfig
 from exporter.probes.run import Run
 
-TABLE = ProbeTable("fake_probes", "PROBES")
+TABLE = ProbeTable("tests.fake_probes", "PROBES")
 
 
 class FakeConfig(BaseModel):

@@ -10,15 +10,15 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-import fake_probes
 import psutil
 import pytest
-from fake_probes import FakeConfig
 
 from exporter.outcome import CallResult, Outcome, Reason, Turn
 from exporter.probes.latency import LatencyConfig
 from exporter.runner import Runner
 from exporter.server_api import Server
+from tests import fake_probes
+from tests.fake_probes import FakeConfig
 
 SERVER = Server("ws://127.0.0.1:1", "key", "a-very-secret-secret", "test")
 CALL = LatencyConfig(agent_name="demo", call_type="support", scenario="short")
@@ -245,7 +245,7 @@ def test_call_ends_when_the_parent_is_killed(tmp_path: Path) -> None:
     program = f"""
 import asyncio
 from pathlib import Path
-import fake_probes
+from tests import fake_probes
 from exporter.runner import Runner
 from exporter.server_api import Server
 

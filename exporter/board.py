@@ -1,0 +1,74 @@
+"""What the status page shows: a listener that keeps the last run of everything, and failures."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from exporter.outcome import CallResult, Outcome, Verdict
+from exporter.probes.latency import LatencyConfig
+from exporter.recorder import judge_server
+from exporter.scheduler import Work
+from exporter.verdict import judge_call
+
+FAILURES_KEPT = 20
+
+
+@dataclass(slots=True)
+class Line:
+    """Something that is watched."""
+
+    work: Work
+    last: Outcome | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The judgement of the last run; UNKNOWN before it."""
+        if self.last is None:
+            return Verdict.UNKNOWN
+        if isinstance(self.work.config, LatencyConfig):
+            return judge_call(self.work.config, self.last)
+        return judge_server(self.last)
+
+
+@dataclass(slots=True)
+class Board:
+    """What is watched and what came of it lately."""
+
+    server: str
+    lines: dict[str, Line] = field(default_factory=dict)
+    """By the id of the work."""
+    failures: deque[Outcome] = field(default_factory=lambda: deque(maxlen=FAILURES_KEPT))
+    """The latest runs that failed, newest first."""
+
+    def add(self, work: Work) -> None:
+        """Watch something."""
+        self.lines[work.id] = Line(work)
+
+    def remove(self, work_id: str) -> None:
+        """Watch it no more."""
+        self.lines.pop(work_id, None)
+
+    def record(self, outcome: Outcome) -> None:
+        """Keep a finished run: the listener."""
+        if outcome.reason is not None:
+            self.failures.appendleft(outcome)
+        line = self.lines.get(_work_id(outcome))
+        if line is not None:
+            line.last = outcome
+
+
+def call_work(target: LatencyConfig) -> Work:
+    """Return the calls to one target as work for the scheduler."""
+    name = call_id(target.agent_name, target.call_type, target.scenario)
+    return Work(name, "latency", target.agent_name, target, target.interval)
+
+
+def call_id(agent_name: str, call_type: str, scenario: str) -> str:
+    """Return the id of the calls to one target."""
+    return "/".join(("latency", agent_name, call_type, scenario))
+
+
+def _work_id(outcome: Outcome) -> str:
+    if isinstance(outcome.result, CallResult):
+        result = outcome.result
+        return call_id(result.agent_name, result.call_type, result.scenario)
+    return outcome.probe

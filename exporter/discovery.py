@@ -1,0 +1,57 @@
+"""Targets that nobody wrote down: agents seen in rooms, where the configuration asks for them."""
+
+import time
+from collections.abc import Callable
+
+from exporter.config import DiscoverConfig
+from exporter.outcome import Listing, Outcome
+from exporter.probes.latency import LatencyConfig
+
+KEPT_INTERVALS = 12
+"""Calls after which an agent that is in no room is forgotten: a dead one must first be told of."""
+
+
+class Discovery:
+    """Compares listings with the targets; a listener of Outcomes."""
+
+    def __init__(
+        self,
+        config: DiscoverConfig,
+        named: frozenset[str],
+        add: Callable[[LatencyConfig], None],
+        remove: Callable[[LatencyConfig], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Set up.
+
+        Args:
+            config: Whether to discover, and how to call what is found.
+            named: Agents that are targets by configuration.
+            add: Called with each new target.
+            remove: Called with each target whose agent is gone for long.
+            clock: Seconds, monotonic.
+        """
+        self._config = config
+        self._ignored = named | set(config.exclude)
+        self._add = add
+        self._remove = remove
+        self._clock = clock
+        self._found: dict[str, tuple[LatencyConfig, float]] = {}
+
+    def record(self, outcome: Outcome) -> None:
+        """Take note of a listing."""
+        if not self._config.enabled or not isinstance(outcome.result, Listing):
+            return
+        now = self._clock()
+        for name in {agent.agent_name for agent in outcome.result.agents} - self._ignored:
+            if name in self._found:
+                self._found[name] = self._found[name][0], now
+            else:
+                target = self._config.target(name)
+                self._found[name] = target, now
+                self._add(target)
+        kept_s = KEPT_INTERVALS * self._config.interval
+        for name, (target, seen) in list(self._found.items()):
+            if now - seen > kept_s:
+                del self._found[name]
+                self._remove(target)

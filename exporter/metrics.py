@@ -1,0 +1,337 @@
+"""Every metric in one table, and the registry that is built from it.
+
+To add one: a row here, a line in the recorder that writes it, then `make generate` for the docs
+and the golden page. Names are never changed: dashboards, alerts and other people's queries use
+them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+Kind = Literal["counter", "gauge", "histogram"]
+Group = Literal["calls", "probes", "agents and rooms", "exporter"]
+
+_TURN_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7.5, 10)
+_PART_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 5, 10)
+_WAIT_BUCKETS = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 7.5, 10, 15, 20, 30)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One metric. Every one also has the label `server`."""
+
+    name: str
+    kind: Kind
+    group: Group
+    labels: tuple[str, ...]
+    help: str
+    buckets: tuple[float, ...] = ()
+    """Upper bounds in seconds; of histograms only."""
+    has_thresholds: bool = False
+    """The buckets hold every latency threshold of the configuration, too."""
+
+
+def _row(
+    name: str,
+    kind: Kind,
+    group: Group,
+    labels: str,
+    text: str,
+    *,
+    buckets: tuple[float, ...] = (),
+    has_thresholds: bool = False,
+) -> Row:
+    return Row(name, kind, group, tuple(labels.split()), text, buckets, has_thresholds)
+
+
+TABLE = (
+    _row(
+        "voice_e2e_latency_seconds",
+        "histogram",
+        "calls",
+        "agent_name call_type scenario",
+        "What the caller hears: end of the caller's speech to the first sound of the reply. "
+        "Measured turns only: no warm-up turns, no failed ones, no void ones.",
+        buckets=_TURN_BUCKETS,
+        has_thresholds=True,
+    ),
+    _row(
+        "voice_component_latency_seconds",
+        "histogram",
+        "calls",
+        "agent_name call_type component source",
+        "Where the time of measured turns went: transcription, end_of_turn, llm and tts as the "
+        "agent reports them, transport is the rest of the end-to-end latency. Source: probe.",
+        buckets=_PART_BUCKETS,
+    ),
+    _row(
+        "voice_reported_e2e_latency_seconds",
+        "histogram",
+        "calls",
+        "agent_name call_type",
+        "The end-to-end latency that the agent itself reports for the same measured turns.",
+        buckets=_TURN_BUCKETS,
+        has_thresholds=True,
+    ),
+    _row(
+        "voice_time_to_agent_seconds",
+        "histogram",
+        "calls",
+        "agent_name",
+        "Dispatch requested to agent in the room.",
+        buckets=_WAIT_BUCKETS,
+    ),
+    _row(
+        "voice_time_to_greeting_seconds",
+        "histogram",
+        "calls",
+        "agent_name",
+        "Caller in the room to the first sound of the greeting, for agents that greet.",
+        buckets=_WAIT_BUCKETS,
+    ),
+    _row(
+        "voice_turns_total",
+        "counter",
+        "calls",
+        "agent_name call_type scenario outcome",
+        "Planned turns of calls by how they ended: replied, failed, or void when the prober itself "
+        "was at fault. Without warm-up turns. A call that ends early counts each turn that it did "
+        "not come to as failed, so a dead agent fails as many turns as a live one answers.",
+    ),
+    _row(
+        "voice_target_latency_seconds",
+        "gauge",
+        "calls",
+        "agent_name call_type",
+        "The configured target of the end-to-end latency; the strictest of several scenarios.",
+    ),
+    _row(
+        "voice_probe_floor_seconds",
+        "gauge",
+        "calls",
+        "",
+        "What the method itself adds: measured less true delay against an echo through the same "
+        "server, median of the last calibration. Never subtracted. Absent until measured.",
+    ),
+    _row(
+        "voice_probe_attempts_total",
+        "counter",
+        "probes",
+        "probe agent_name",
+        "Runs of a probe that came to an end, however they ended.",
+    ),
+    _row(
+        "voice_probe_failures_total",
+        "counter",
+        "probes",
+        "probe agent_name reason",
+        "Runs that did not measure all that they set out to measure, by the first reason.",
+    ),
+    _row(
+        "voice_probe_skipped_total",
+        "counter",
+        "probes",
+        "probe agent_name reason",
+        "Runs that were due and did not start: overlap, the one before still ran; missed, the "
+        "exporter was too late.",
+    ),
+    _row(
+        "voice_probe_success",
+        "gauge",
+        "probes",
+        "probe agent_name",
+        "1 if the last run measured all that it set out to measure; 0 if not, or if none ended.",
+    ),
+    _row(
+        "voice_probe_duration_seconds",
+        "gauge",
+        "probes",
+        "probe agent_name",
+        "How long the last run took. Absent until one ended.",
+    ),
+    _row(
+        "voice_probe_last_run_timestamp_seconds",
+        "gauge",
+        "probes",
+        "probe agent_name",
+        "When the last run ended, Unix time; 0 if none has.",
+    ),
+    _row(
+        "voice_probe_last_success_timestamp_seconds",
+        "gauge",
+        "probes",
+        "probe agent_name",
+        "When a run last ended in success, Unix time; 0 if none has.",
+    ),
+    _row(
+        "voice_verdict",
+        "gauge",
+        "probes",
+        "check agent_name verdict",
+        "1 for the verdict that holds (PASS SLOW FAIL UNKNOWN), 0 for the others. Check: latency, "
+        "the worst of the agent's targets; agents, the listing; calibrate.",
+    ),
+    _row(
+        "voice_agents",
+        "gauge",
+        "agents and rooms",
+        "agent_name state",
+        "Agents in rooms by what they say they do, as of the last listing that succeeded.",
+    ),
+    _row(
+        "voice_agent_stuck",
+        "gauge",
+        "agents and rooms",
+        "agent_name state",
+        "Agents that stay in initializing or thinking for longer than agents.stuck_after.",
+    ),
+    _row(
+        "voice_dispatches_pending",
+        "gauge",
+        "agents and rooms",
+        "agent_name",
+        "Dispatches by name for which no agent came.",
+    ),
+    _row(
+        "voice_dispatch_oldest_pending_seconds",
+        "gauge",
+        "agents and rooms",
+        "agent_name",
+        "Age of the oldest dispatch for which no agent came; 0 if there is none.",
+    ),
+    _row(
+        "voice_rooms",
+        "gauge",
+        "agents and rooms",
+        "",
+        "Rooms on the server, those of our own calls included. Absent until listed.",
+    ),
+    _row(
+        "voice_participants",
+        "gauge",
+        "agents and rooms",
+        "kind",
+        "Participants on the server, those of our own calls included. Absent until listed.",
+    ),
+    _row(
+        "voice_exporter_build_info",
+        "gauge",
+        "exporter",
+        "version python_version",
+        "1, with the versions as labels.",
+    ),
+    _row(
+        "voice_exporter_config_last_reload_successful",
+        "gauge",
+        "exporter",
+        "",
+        "1 if the configuration was good when it was last read, 0 if the one before is still used.",
+    ),
+    _row(
+        "voice_exporter_config_last_reload_success_timestamp_seconds",
+        "gauge",
+        "exporter",
+        "",
+        "When a good configuration was last read, Unix time.",
+    ),
+    _row(
+        "voice_exporter_loop_lag_seconds",
+        "gauge",
+        "exporter",
+        "",
+        "Largest lateness of the exporter's own event loop in the last 15 seconds.",
+    ),
+)
+"""Every metric of the exporter, in the order of the page, beside process_* and python_*."""
+
+ROWS = {row.name: row for row in TABLE}
+"""The same by name."""
+
+
+class Metrics:
+    """The registry, and the one place that writes to it.
+
+    Label values are given by position, in the order of the row, without `server`.
+    """
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        server: str,
+        thresholds: Iterable[float] = (),
+        rows: Iterable[Row] = TABLE,
+    ) -> None:
+        """Create every metric of the table.
+
+        Args:
+            registry: Where they are registered; process_* and python_* are added to it.
+            server: The label `server` of every series.
+            thresholds: Latencies in seconds that histograms of turns get a bucket for. They hold
+                until the exporter is restarted: buckets that change break the series.
+            rows: The metrics to create.
+        """
+        # A restart shows as a counter reset anyway, and these would double the page. The library
+        # offers the switch for the whole process only.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = registry
+        self._server = server
+        self._rows = {row.name: row for row in rows}
+        extra = tuple(thresholds)
+        self._metrics = {row.name: _create(row, registry, extra) for row in self._rows.values()}
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+
+    def create(self, name: str, *labels: str) -> None:
+        """Let the series exist, at 0 if it is new."""
+        self._metrics[name].labels(self._server, *labels)
+
+    def set(self, name: str, value: float, *labels: str) -> None:
+        """Set a gauge."""
+        gauge = self._metrics[name]
+        if not isinstance(gauge, Gauge):
+            raise TypeError(f"{name} is not a gauge")
+        gauge.labels(self._server, *labels).set(value)
+
+    def add(self, name: str, amount: float, *labels: str) -> None:
+        """Add to a counter."""
+        counter = self._metrics[name]
+        if not isinstance(counter, Counter):
+            raise TypeError(f"{name} is not a counter")
+        counter.labels(self._server, *labels).inc(amount)
+
+    def observe(self, name: str, value: float, *labels: str) -> None:
+        """Add a value to a histogram."""
+        histogram = self._metrics[name]
+        if not isinstance(histogram, Histogram):
+            raise TypeError(f"{name} is not a histogram")
+        histogram.labels(self._server, *labels).observe(value)
+
+    def remove(self, name: str, **labels: str) -> None:
+        """Remove every series whose labels match."""
+        self._metrics[name].remove_by_labels({"server": self._server, **labels})
+
+
+def _create(
+    row: Row, registry: CollectorRegistry, thresholds: tuple[float, ...]
+) -> Counter | Gauge | Histogram:
+    labels = ("server", *row.labels)
+    if row.kind == "counter":
+        return Counter(row.name, row.help, labels, registry=registry)
+    if row.kind == "gauge":
+        return Gauge(row.name, row.help, labels, registry=registry)
+    more = thresholds if row.has_thresholds else ()
+    buckets = sorted({float(bound) for bound in (*row.buckets, *more)})
+    return Histogram(row.name, row.help, labels, registry=registry, buckets=buckets)

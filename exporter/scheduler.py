@@ -1,0 +1,158 @@
+"""When each probe runs: one job for every target and probe, spread over time, never twice at once.
+
+It knows what is due and when, and nothing of what a run does.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.events import (
+    EVENT_JOB_MAX_INSTANCES,
+    EVENT_JOB_MISSED,
+    JobExecutionEvent,
+    JobSubmissionEvent,
+)
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+from pydantic import BaseModel
+
+from exporter.outcome import Outcome
+
+log = logging.getLogger(__name__)
+
+FIRST_CALL_S = 2.0
+"""Start to the first call: the first listing goes before."""
+MAX_STAGGER_S = 30.0
+"""Between two targets' first calls at most, however few there are."""
+_JITTER = 0.05
+"""Share of the interval by which a run may be early or late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One probe of one target, again and again."""
+
+    id: str
+    probe: str
+    agent_name: str
+    """"" for probes of the server."""
+    config: BaseModel
+    interval_s: float
+
+
+def stagger(intervals_s: Sequence[float]) -> list[float]:
+    """Return the seconds after the start at which each target is first called.
+
+    They are spread over their interval, so that calls do not come in packs, but no wider apart
+    than `MAX_STAGGER_S`.
+    """
+    count = len(intervals_s)
+    return [
+        FIRST_CALL_S + place * min(interval / count, MAX_STAGGER_S)
+        for place, interval in enumerate(intervals_s)
+    ]
+
+
+class Scheduler:
+    """Starts runs when they are due and hands their Outcomes on."""
+
+    def __init__(
+        self,
+        run: Callable[[str, BaseModel], Awaitable[Outcome]],
+        listeners: Sequence[Callable[[Outcome], None]],
+        on_skip: Callable[[str, str, str], None],
+    ) -> None:
+        """Set up; nothing runs before `start`.
+
+        Args:
+            run: Runs a probe by name with its configuration.
+            listeners: Called with every Outcome, in this order.
+            on_skip: Called with probe, agent name and reason (overlap, missed) when a run that
+                was due did not start.
+        """
+        self._run = run
+        self._listeners = listeners
+        self._on_skip = on_skip
+        self._works: dict[str, Work] = {}
+        self._jobs = AsyncIOScheduler(timezone=UTC)
+        self._jobs.add_listener(self._on_overlap, EVENT_JOB_MAX_INSTANCES)
+        self._jobs.add_listener(self._on_missed, EVENT_JOB_MISSED)
+
+    @property
+    def running(self) -> bool:
+        """Whether due runs are started."""
+        return bool(self._jobs.running)
+
+    def start(self) -> None:
+        """Begin, in the running event loop."""
+        self._jobs.start()
+
+    def stop(self) -> None:
+        """Start nothing more, and cancel what runs."""
+        if self._jobs.running:
+            self._jobs.shutdown(wait=False)
+
+    def add(self, work: Work, first_in_s: float) -> None:
+        """Run this from now on; work with a known id is replaced.
+
+        Args:
+            work: What to run, and how often.
+            first_in_s: Seconds until the first run.
+        """
+        self._works[work.id] = work
+        jitter = work.interval_s * _JITTER
+        self._jobs.add_job(
+            self._tick,
+            IntervalTrigger(seconds=work.interval_s, jitter=jitter, timezone=UTC),
+            args=(work,),
+            id=work.id,
+            replace_existing=True,
+            next_run_time=datetime.now(UTC) + timedelta(seconds=first_in_s),
+            max_instances=1,
+            # Every tick that was slept through is counted, and as the grace is less than the
+            # interval, at most one of them still runs.
+            coalesce=False,
+            misfire_grace_time=max(1, int(work.interval_s / 2)),
+        )
+
+    def remove(self, work_id: str) -> None:
+        """Run this no more; a run under way ends by itself."""
+        if self._works.pop(work_id, None) is not None:
+            self._jobs.remove_job(work_id)
+
+    def next_run(self, work_id: str) -> datetime | None:
+        """Return when the next run is due, None if none is."""
+        job = self._jobs.get_job(work_id)
+        when: datetime | None = job.next_run_time if job is not None else None
+        return when
+
+    async def _tick(self, work: Work) -> None:
+        try:
+            outcome = await self._run(work.probe, work.config)
+        except asyncio.CancelledError:
+            return  # we are stopping
+        except Exception:
+            log.exception("a run failed without an outcome", extra={"probe": work.probe})
+            return
+        for listener in self._listeners:
+            try:
+                listener(outcome)
+            except Exception:
+                log.exception("a listener failed", extra={"run": outcome.run_id})
+
+    def _on_overlap(self, event: JobSubmissionEvent) -> None:
+        for _ in event.scheduled_run_times:
+            self._skip(event.job_id, "overlap")
+
+    def _on_missed(self, event: JobExecutionEvent) -> None:
+        self._skip(event.job_id, "missed")
+
+    def _skip(self, work_id: str, reason: str) -> None:
+        work = self._works.get(work_id)
+        if work is not None:
+            fields = {"probe": work.probe, "agent_name": work.agent_name, "reason": reason}
+            log.warning("run skipped", extra=fields)
+            self._on_skip(work.probe, work.agent_name, reason)

@@ -1,0 +1,110 @@
+"""The status page: plain HTML without scripts; every value is escaped."""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from html import escape
+
+from exporter import __version__
+from exporter.board import Board, Line
+from exporter.outcome import Calibration, CallResult, Listing, Outcome
+from exporter.probes.latency import LatencyConfig
+from exporter.verdict import Stats
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem; color: #222; background: #fff }
+table { border-collapse: collapse; margin-bottom: 2rem }
+th, td { text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid #ddd;
+  vertical-align: top }
+.PASS { color: #176b2c } .SLOW { color: #8a5a00 } .FAIL { color: #b3161b; font-weight: bold }
+.UNKNOWN { color: #666 }
+"""
+_LINKS = ("/metrics", "/-/healthy", "/-/ready")
+_WATCHED = ("Probe", "Agent", "Call type", "Scenario", "Verdict", "Last run", "Found", "Next run")
+_FAILURES = ("When", "Probe", "Agent", "Reason", "Detail", "Run")
+
+
+def status_page(
+    board: Board, next_run: Callable[[str], datetime | None], now: datetime | None = None
+) -> str:
+    """Return the page.
+
+    Args:
+        board: What is watched and what came of it.
+        next_run: When each work is due next, by its id.
+        now: The wall clock, UTC.
+    """
+    now = now or datetime.now(UTC)
+    watched = (_watched(line, next_run(line.work.id), now) for line in board.lines.values())
+    failures = [_failure(outcome, now) for outcome in board.failures]
+    server = escape(board.server)
+    parts = [
+        "<!doctype html><html lang=en><meta charset=utf-8>",
+        f"<title>voice-exporter: {server}</title><style>{_STYLE}</style>",
+        "<h1>voice-exporter</h1>",
+        f"<p>Version {escape(__version__)}, watching {server}.</p>",
+        f"<p>{' '.join(f'<a href={path}>{path}</a>' for path in _LINKS)}</p>",
+        "<h2>Watched</h2>",
+        _table(_WATCHED, watched),
+        "<h2>Latest failures</h2>",
+        _table(_FAILURES, failures) if failures else "<p>None since the start.</p>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = "".join(f"<th>{escape(text)}</th>" for text in heads)
+    body = "\n".join("<tr>" + "".join(row) + "</tr>" for row in rows)
+    return f"<table>\n<tr>{head}</tr>\n{body}\n</table>"
+
+
+def _watched(line: Line, due: datetime | None, now: datetime) -> Iterable[str]:
+    config = line.work.config
+    is_call = isinstance(config, LatencyConfig)
+    verdict = str(line.verdict)
+    yield _cell(line.work.probe)
+    yield _cell(line.work.agent_name or ("(any)" if is_call else ""))
+    yield _cell(config.call_type if isinstance(config, LatencyConfig) else "")
+    yield _cell(config.scenario if isinstance(config, LatencyConfig) else "")
+    yield f'<td class="{escape(verdict)}">{escape(verdict)}</td>'
+    yield _cell(_ago(line.last, now) if line.last else "not yet")
+    yield _cell(_found(line.last) if line.last else "")
+    yield _cell(f"in {max(0.0, (due - now).total_seconds()):.0f} s" if due else "")
+
+
+def _failure(outcome: Outcome, now: datetime) -> Iterable[str]:
+    texts = (
+        _ago(outcome, now),
+        outcome.probe,
+        outcome.agent_name,
+        str(outcome.reason),
+        outcome.detail,
+        outcome.run_id,
+    )
+    return (_cell(text) for text in texts)
+
+
+def _cell(text: str) -> str:
+    return f"<td>{escape(text)}</td>"
+
+
+def _ago(outcome: Outcome, now: datetime) -> str:
+    """Say when a run began."""
+    seconds = max(0.0, (now - outcome.started_at).total_seconds())
+    return f"{outcome.started_at:%Y-%m-%d %H:%M:%S}Z, {seconds:.0f} s ago"
+
+
+def _found(outcome: Outcome) -> str:
+    """Say in a few words what a run found."""
+    if outcome.reason is not None:
+        return f"{outcome.reason}: {outcome.detail}"
+    match outcome.result:
+        case CallResult(turns=turns):
+            stats = Stats.of(turns)
+            if stats.avg_s is None or stats.max_s is None:
+                return "nothing measured"
+            return f"average {stats.avg_s:.3f} s, max {stats.max_s:.3f} s, n = {stats.n}"
+        case Calibration(floor_s=floor, spread_s=spread, n=n):
+            return f"floor {floor * 1000:.0f} ms, spread {spread * 1000:.0f} ms, n = {n}"
+        case Listing(agents=agents, rooms=rooms, pending=pending):
+            return f"{rooms} rooms, {len(agents)} agents, {len(pending)} dispatches pending"
+    return ""
