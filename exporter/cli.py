@@ -68,7 +68,9 @@ def _options(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _
 
 
 def _text(name: str, metavar: str, about: str) -> Callable[[_Command], _Command]:
-    return click.option(name, metavar=metavar, help=about)
+    """Return an option that takes text; a dot in its name becomes `__` in the argument's."""
+    argument = name.removeprefix("--").replace(".", "__").replace("-", "_")
+    return click.option(name, argument, metavar=metavar, help=about)
 
 
 _config = click.option("--config", type=_FILE, metavar="FILE", help="Configuration in YAML.")
@@ -205,6 +207,24 @@ def calibrate(*, as_json: bool, **flags: Any) -> int:
     else:
         print_calibration(outcome)
     return OK if outcome.ok else NOT_PASS
+
+
+@cli.command(short_help="Run the exporter.")
+@_options(
+    _text("--web.listen-address", "HOST:PORT", "Where /metrics is.  [default: 127.0.0.1:9465]"),
+    _text("--log.level", "LEVEL", "debug, info, warning or error.  [default: info]"),
+    _text("--log.format", "FORMAT", "logfmt or json.  [default: logfmt]"),
+)
+@_server
+def serve(**flags: Any) -> int:
+    """Call the configured targets on a schedule and serve what was measured on /metrics.
+
+    Stops on SIGTERM and Ctrl-C within 10 s: calls are ended and their rooms deleted.
+    """
+    from exporter import daemon
+
+    keys = {key: flags.pop(key) for key in ("web__listen_address", "log__level", "log__format")}
+    return daemon.serve(_settings(flags, **keys))
 
 
 @cli.group(name="config")

@@ -1,0 +1,211 @@
+"""The command line without a server: help, usage, configuration errors, exit status."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import jsonschema
+import pytest
+
+from exporter.cli import cli, main
+from exporter.reference import cli_page, configuration_page
+from exporter.reference import main as write_reference
+
+FILES = Path(__file__).parent / "config"
+SERVER = ("--url", "ws://127.0.0.1:1", "--api-key", "devkey", "--api-secret", "hunter2")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the settings of whoever runs the tests out of them."""
+    for name in list(os.environ):
+        if name.startswith(("LIVEKIT_", "VOICE_EXPORTER_")):
+            monkeypatch.delenv(name)
+
+
+def stderr_of(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 2) -> list[str]:
+    """Run a command that prints nothing on stdout and return its lines on stderr."""
+    assert main(arguments) == status
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return captured.err.splitlines()
+
+
+def test_help_is_quick_and_light() -> None:
+    """`--help` answers at once because it imports none of the heavy packages."""
+    started = time.monotonic()
+    command = [sys.executable, "-X", "importtime", "-m", "exporter", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    took_s = time.monotonic() - started
+    assert "latency" in done.stdout
+    imported = set(re.findall(r"\| +([\w.]+)$", done.stderr, re.MULTILINE))
+    assert "click" in imported
+    assert not imported & {"livekit", "numpy", "pydantic", "rich", "yaml", "asyncio"}
+    assert took_s < 2  # half a second is promised; this machine may be busy
+
+
+def test_no_command_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a command the help is shown, as an error in usage."""
+    assert stderr_of(capsys)[0] == "Usage: voice-exporter [OPTIONS] COMMAND [ARGS]..."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        pytest.param(
+            ["latency", "--trails", "3"],
+            "voice-exporter latency: No such option '--trails'.",
+            id="unknown option",
+        ),
+        pytest.param(["latencies"], "voice-exporter: No such command 'latencies'", id="command"),
+        pytest.param(
+            ["config", "check"],
+            "voice-exporter config check: Missing argument 'FILE'",
+            id="missing argument",
+        ),
+        pytest.param(
+            ["agents", "--api-secret"],
+            "voice-exporter: Option '--api-secret' requires an argument",
+            id="missing value",
+        ),
+    ],
+)
+def test_wrong_usage(arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistake on the command line is one line that names the command, and exit status 2."""
+    [printed] = stderr_of(capsys, *arguments)
+    assert printed.startswith(line)
+    assert printed.endswith("--help")
+
+
+@pytest.mark.parametrize("command", ["latency", "agents", "calibrate", "serve"])
+def test_missing_credentials(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command that needs a server says which credentials are missing, before any request."""
+    lines = stderr_of(capsys, command)
+    assert [line.split(": ")[:3] for line in lines] == [
+        [
+            "voice-exporter",
+            f"livekit.{name}",
+            "is missing; expected --"
+            + name.replace("_", "-")
+            + f", LIVEKIT_{name.upper()}, LIVEKIT_{name.upper()}_FILE, or livekit.{name} "
+            "in the configuration file",
+        ]
+        for name in ("url", "api_key", "api_secret")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        pytest.param(
+            ["latency", *SERVER, "--url", "ftp://h"],
+            "--url: scheme 'ftp' is not one of LiveKit's; "
+            "expected ws://, wss://, http:// or https:// and a host",
+            id="scheme",
+        ),
+        pytest.param(
+            ["latency", *SERVER, "--agent", "demo", "--wav", __file__],
+            f"--wav: '{__file__}': not a PCM WAV file (file does not start with RIFF id)",
+            id="no WAV",
+        ),
+        pytest.param(
+            ["latency", *SERVER, "--trials", "0"],
+            "--trials: 0 is too small; expected at least 1",
+            id="impossible flag although the agents are not known yet",
+        ),
+        pytest.param(
+            ["latency", *SERVER, "--dispatch", "auto"],
+            "--dispatch: 'auto' is not known; expected explicit or automatic",
+            id="word",
+        ),
+        pytest.param(
+            ["calibrate", *SERVER, "--delay", "10s"],
+            "--delay: 10s is too long; expected at most 5s",
+            id="calibrate",
+        ),
+        pytest.param(
+            ["serve", *SERVER, "--log.level", "loud"],
+            "--log.level: 'loud' is not known; expected debug or info or warning or error",
+            id="serve",
+        ),
+        pytest.param(
+            ["agents", "--config", "/nowhere.yaml"],
+            "/nowhere.yaml: cannot be read: No such file or directory",
+            id="file",
+        ),
+    ],
+)
+def test_wrong_configuration(
+    arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong value is one line that names the flag or the file, and exit status 2."""
+    assert stderr_of(capsys, *arguments) == [f"voice-exporter: {line}"]
+
+
+def test_secret_given_by_flag_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """A secret on the command line is repeated by no error."""
+    lines = stderr_of(capsys, "latency", *SERVER, "--trials", "x", "--url", "hunter2")
+    assert lines
+    assert not any("hunter2" in line for line in lines)
+
+
+def test_config_check_of_a_good_file(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A good file is confirmed with the number of its targets."""
+    monkeypatch.setenv("TEST_KEY", "k")
+    monkeypatch.setenv("TEST_TRIALS", "7")
+    file = str(FILES / "full.good.yaml")
+    assert main(["config", "check", file]) == 0
+    assert capsys.readouterr().out == f"{file}: ok, 3 targets\n"
+
+
+def test_config_check_of_a_bad_file(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every problem of a bad file is a line on stderr."""
+    file = str(FILES / "too_short.bad.yaml")
+    assert stderr_of(capsys, "config", "check", file) == [
+        f"voice-exporter: {file}: targets[2].interval: 5s is too short; expected at least 10s",
+        f"voice-exporter: {file}: targets[2].reply_timeout: 0 is too short; expected more than 0s",
+    ]
+
+
+def test_config_schema_is_a_json_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    """`config schema` prints a JSON Schema of draft 2020-12 and nothing else."""
+    assert main(["config", "schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_reference_pages_are_those_of_the_code(capsys: pytest.CaptureFixture[str]) -> None:
+    """docs/configuration.md and docs/cli.md are what the code says now."""
+    assert write_reference(["--check"]) == 0, capsys.readouterr().out
+
+
+def test_every_option_and_key_is_explained() -> None:
+    """No option is without help and no key without a description."""
+    page = configuration_page()
+    assert " None |" not in page
+    assert "|  |\n" not in page
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        command = cli.commands[name]
+        assert f"## voice-exporter {name}" in cli_page()
+        for option in command.params:
+            assert getattr(option, "help", "") or isinstance(option, click.Argument), option.name
+
+
+@pytest.mark.parametrize("module", ["exporter.config", "exporter.once", "exporter.daemon"])
+def test_parent_process_does_not_load_the_sdk(module: str) -> None:
+    """What runs in the main process leaves the SDK and numpy to the probe processes."""
+    code = f"import sys, {module}; print({{name.split('.')[0] for name in sys.modules}})"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert "pydantic" in done.stdout
+    assert "'livekit'" not in done.stdout
+    assert "'numpy'" not in done.stdout
