@@ -1,0 +1,14 @@
+"""Placing one call and timing what is heard in it.
+
+    clip            what the caller says, and where its speech begins and ends
+    microphone      audio out: a stream without gaps whose every sample has a known time
+    ear             audio in: loudness by window, and the time of every sample
+    levels, onset   when sound begins, above the noise, and not for a click
+    session_events  what the agent itself reports about its turns
+    lag             how late our own event loop is
+    caller          a participant: connect, publish, meet the agent, leave
+    turns           greeting, utterance, reply
+    echo            the other side of a calibration: replies after a delay known exactly
+
+Clock: `time.monotonic` of this process, in seconds. Audio: 48 kHz, mono, 16 bit.
+"""

@@ -1,0 +1,226 @@
+"""A participant that calls: connect, publish, meet the agent, listen, leave.
+
+The border to the real-time SDK: its errors and events become `ProbeError` here.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from livekit import rtc
+
+from exporter.call.ear import Ear
+from exporter.call.lag import LagMonitor
+from exporter.call.microphone import Microphone
+from exporter.call.session_events import SessionEvents
+from exporter.errors import ProbeError
+from exporter.outcome import Reason
+
+STATE = "lk.agent.state"
+ON_BEHALF = "lk.publish_on_behalf"
+BACKGROUND_TRACK = "background_audio"
+
+CONFIRM_PERIOD_S = 1.0
+"""Time between two questions to the server about an agent without a name."""
+
+LEAVE_TIMEOUT_S = 3.0
+
+REFUSED = ("401", "403", "unauthorized", "invalid token", "permission")
+CLOSED = (
+    rtc.DisconnectReason.ROOM_DELETED,
+    rtc.DisconnectReason.ROOM_CLOSED,
+    rtc.DisconnectReason.PARTICIPANT_REMOVED,
+)
+
+
+class Caller:
+    """One participant in one room, and the agent that it came for.
+
+    Args:
+        is_agent: Tells whether a participant is that agent; None when its attributes do not say.
+        confirm: Asked, now and again, about a participant of which `is_agent` did not know.
+    """
+
+    def __init__(
+        self,
+        is_agent: Callable[[rtc.RemoteParticipant], bool | None],
+        confirm: Callable[[str], Awaitable[bool]] | None = None,
+    ) -> None:
+        self._is_agent = is_agent
+        self._confirm = confirm
+        self.room = rtc.Room()
+        self.microphone = Microphone()
+        self.lag = LagMonitor()
+        self.events = SessionEvents(self.room)
+        self.agent: rtc.RemoteParticipant | None = None
+        self.track: rtc.RemoteAudioTrack | None = None
+        self.ear: Ear | None = None
+        self._arrived: dict[str, float] = {}
+        self._changed = asyncio.Event()
+        self._ended: ProbeError | None = None
+        self._started = time.monotonic()
+        self.room.on("participant_connected", self._on_connected)
+        self.room.on("participant_disconnected", self._on_disconnected)
+        self.room.on("track_subscribed", self._on_track)
+        self.room.on("disconnected", self._on_closed)
+        self.room.on("participant_attributes_changed", lambda *_: self._changed.set())
+
+    @property
+    def state(self) -> str:
+        """The agent's own state: initializing idle listening thinking speaking, or ""."""
+        return self.agent.attributes.get(STATE, "") if self.agent else ""
+
+    async def connect(self, url: str, token: str, timeout_s: float) -> float:
+        """Enter the room and publish the microphone; return when the caller was in the room.
+
+        Raises:
+            ProbeError: auth_failed or connect_failed.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.room.connect(url, token, rtc.RoomOptions(connect_timeout=timeout_s))
+                inside = time.monotonic()
+                await self.microphone.publish(self.room.local_participant)
+        except TimeoutError as error:
+            detail = f"no media connection within {timeout_s:.0f} s"
+            raise ProbeError(Reason.CONNECT_FAILED, detail) from error
+        except (rtc.ConnectError, rtc.PublishTrackError) as error:
+            text = error.message.lower()
+            refused = any(word in text for word in REFUSED)
+            reason = Reason.AUTH_FAILED if refused else Reason.CONNECT_FAILED
+            raise ProbeError(reason, f"could not join: {error.message[:200]}") from error
+        self.lag.start()
+        for participant in self.room.remote_participants.values():
+            self._on_connected(participant)
+        return inside
+
+    async def meet(self, timeout_s: float) -> float | None:
+        """Wait for the agent; return when it came, or None when it did not in time."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            found = await self._find_agent()
+            if found is not None:
+                self.agent = found
+                return self._arrived[found.identity]
+            await self.sleep_until_change(min(CONFIRM_PERIOD_S, deadline - time.monotonic()))
+        return None
+
+    async def listen(self, timeout_s: float) -> None:
+        """Wait for the agent's microphone track and begin to hear it.
+
+        Raises:
+            ProbeError: no_audio_track, or why the call ended.
+        """
+        deadline = time.monotonic() + timeout_s
+        while (track := self._agent_track()) is None:
+            if time.monotonic() >= deadline:
+                detail = f"the agent published no microphone track within {timeout_s:.0f} s"
+                raise ProbeError(Reason.NO_AUDIO_TRACK, detail)
+            await self.sleep_until_change(deadline - time.monotonic())
+        self.track = track
+        self.ear = Ear(track)
+
+    async def sleep_until_change(self, timeout_s: float) -> None:
+        """Wait until something happened in the room, no longer than that.
+
+        Raises:
+            ProbeError: The call has ended: agent_left, room_closed or connect_failed.
+        """
+        self.check()
+        self._changed.clear()
+        try:
+            async with asyncio.timeout(max(0.0, timeout_s)):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+        self.check()
+
+    def check(self) -> None:
+        """Raise the ProbeError with which the call has ended, if it has."""
+        if self._ended is not None:
+            raise self._ended
+
+    async def leave(self) -> None:
+        """Leave the room and free everything; safe to call at any time, raises nothing."""
+        for part in (self.lag.stop(), self._close_ear(), self.microphone.aclose()):
+            await part
+        try:
+            async with asyncio.timeout(LEAVE_TIMEOUT_S):
+                await self.room.disconnect()
+        except TimeoutError:
+            pass  # the process is recycled; the server drops a silent participant by itself
+        await self.events.aclose()
+
+    async def _close_ear(self) -> None:
+        if self.ear is not None:
+            await self.ear.aclose()
+
+    async def _find_agent(self) -> rtc.RemoteParticipant | None:
+        unsure = []
+        for participant in list(self.room.remote_participants.values()):
+            if participant.kind != rtc.ParticipantKind.PARTICIPANT_KIND_AGENT:
+                continue
+            if ON_BEHALF in participant.attributes:
+                continue
+            sure = self._is_agent(participant)
+            if sure:
+                return participant
+            if sure is None:
+                unsure.append(participant)
+        for participant in unsure:
+            if self._confirm is not None and await self._confirm(participant.identity):
+                return participant
+        return None
+
+    def _agent_track(self) -> rtc.RemoteAudioTrack | None:
+        """Return the agent's microphone track, or the one of an avatar that speaks for it."""
+        if self.agent is None:
+            return None
+        avatars = [
+            p
+            for p in self.room.remote_participants.values()
+            if p.attributes.get(ON_BEHALF) == self.agent.identity
+        ]
+        for participant in (self.agent, *avatars):
+            for publication in participant.track_publications.values():
+                if _is_microphone(publication) and isinstance(
+                    publication.track, rtc.RemoteAudioTrack
+                ):
+                    return publication.track
+        return None
+
+    def _on_connected(self, participant: rtc.RemoteParticipant) -> None:
+        self._arrived.setdefault(participant.identity, time.monotonic())
+        self._changed.set()
+
+    def _on_disconnected(self, participant: rtc.RemoteParticipant) -> None:
+        if self.agent is not None and participant.identity == self.agent.identity:
+            error = self.events.error_since(self._started)
+            if error:
+                self._end(Reason.AGENT_ERROR, f"the agent reported an error and left: {error}")
+            else:
+                self._end(Reason.AGENT_LEFT, "the agent left the room during the call")
+        self._changed.set()
+
+    def _on_track(self, *_: object) -> None:
+        self._changed.set()
+
+    def _on_closed(self, reason: rtc.DisconnectReason.ValueType) -> None:
+        name = rtc.DisconnectReason.Name(reason).lower()
+        if reason in CLOSED:
+            self._end(Reason.ROOM_CLOSED, f"the server ended the call ({name})")
+        elif reason != rtc.DisconnectReason.CLIENT_INITIATED:
+            self._end(Reason.CONNECT_FAILED, f"the connection was lost ({name})")
+
+    def _end(self, reason: Reason, detail: str) -> None:
+        self._ended = self._ended or ProbeError(reason, detail)
+        self._changed.set()
+
+
+def _is_microphone(publication: rtc.RemoteTrackPublication) -> bool:
+    return (
+        publication.kind == rtc.TrackKind.KIND_AUDIO
+        and publication.name != BACKGROUND_TRACK
+        and publication.source
+        in (rtc.TrackSource.SOURCE_MICROPHONE, rtc.TrackSource.SOURCE_UNKNOWN)
+    )

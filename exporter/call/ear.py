@@ -1,0 +1,124 @@
+"""Audio in: the loudness of each window and the time of each sample.
+
+Frames carry no timestamps. They are made at the steady pace of the SDK's playout, so a sample's
+time follows from its place in the stream and from the frames that reached us least late.
+"""
+
+import asyncio
+import time
+from collections import deque
+
+import numpy as np
+from livekit import rtc
+
+from exporter.call import levels
+from exporter.call.levels import RATE, WINDOW, Pcm
+
+FRAME = 480
+"""Samples in a frame of the SDK: 10 ms."""
+
+LOOK_AHEAD = 50
+"""Frames after a sample that help to tell its time: half a second."""
+
+LOOK_BACK = 200
+"""Frames before it: two seconds."""
+
+JUMP_S = 0.020
+"""Frames that are all later than those before by this show a gap in the stream."""
+
+KEEP_FRAMES = 500
+"""Frames of audio kept, to find the first sample within a window: five seconds."""
+
+
+class Ear:
+    """Listens to one remote track from the moment it is made until `aclose`."""
+
+    def __init__(self, track: rtc.Track) -> None:
+        self._stream = rtc.AudioStream(track, sample_rate=RATE, num_channels=1)
+        self._lateness: list[float] = []  # per frame: arrival less place in the stream
+        self._recent: deque[Pcm] = deque(maxlen=KEEP_FRAMES)
+        self._levels: list[float] = []
+        self._moved = asyncio.Event()
+        self._task = asyncio.get_running_loop().create_task(self._listen(), name="ear")
+
+    @property
+    def windows(self) -> int:
+        """Windows of 5 ms heard so far."""
+        return len(self._levels)
+
+    def levels(self, start: int, end: int | None = None) -> list[float]:
+        """Return the levels in dBFS of the windows [start, end)."""
+        return self._levels[max(0, start) : end]
+
+    async def wait_for(self, windows: int, deadline: float) -> bool:
+        """Wait until that many windows were heard; False when they were not by the deadline."""
+        while len(self._levels) < windows and time.monotonic() < deadline:
+            self._moved.clear()
+            try:
+                async with asyncio.timeout(deadline - time.monotonic()):
+                    await self._moved.wait()
+            except TimeoutError:
+                break
+        return len(self._levels) >= windows
+
+    def window_at(self, when: float) -> int:
+        """Return the window that was delivered at that time (on the monotonic clock)."""
+        if not self._lateness:
+            return 0
+        anchor = min(self._lateness[-LOOK_BACK:])
+        return max(0, int((when - anchor) * RATE) // WINDOW)
+
+    def first_loud_sample(self, window: int, threshold_db: float) -> int:
+        """Return the first sample louder than the threshold in that window or the one before."""
+        first, pcm = self._samples(window - 1, window + 1)
+        loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) >= levels.amplitude(threshold_db))
+        return first + int(loud[0]) if len(loud) else window * WINDOW
+
+    def last_loud_sample(self, window: int, threshold_db: float) -> int:
+        """Return the sample after the last one louder than the threshold in that window."""
+        first, pcm = self._samples(window, window + 1)
+        loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) >= levels.amplitude(threshold_db))
+        return first + int(loud[-1]) + 1 if len(loud) else (window + 1) * WINDOW
+
+    async def time_of(self, sample: int) -> float:
+        """Return when that sample was delivered, on the monotonic clock.
+
+        Waits for half a second of audio after it: a burst of late frames must not shift it.
+        """
+        frame = sample // FRAME
+        deadline = time.monotonic() + 2 * LOOK_AHEAD * FRAME / RATE
+        await self.wait_for((frame + LOOK_AHEAD) * FRAME // WINDOW, deadline)
+        return self.time_by_now(sample)
+
+    def time_by_now(self, sample: int) -> float:
+        """Return what `time_of` does, from the frames that have come so far."""
+        frame = sample // FRAME
+        after = self._lateness[frame : frame + LOOK_AHEAD]
+        before = self._lateness[max(0, frame - LOOK_BACK) : frame]
+        anchor = min(after, default=time.monotonic())
+        if before and anchor - min(before) < JUMP_S:
+            anchor = min(anchor, *before)
+        return anchor + sample / RATE
+
+    def _samples(self, start_window: int, end_window: int) -> tuple[int, Pcm]:
+        """Return the audio of windows [start, end), as far as it is kept, and its first sample."""
+        oldest = (len(self._lateness) - len(self._recent)) * FRAME
+        first = max(start_window * WINDOW, oldest, 0)
+        pcm = np.concatenate(list(self._recent))
+        return first, pcm[first - oldest : max(0, end_window * WINDOW - oldest)]
+
+    async def aclose(self) -> None:
+        """Stop listening and free the stream."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self._stream.aclose()
+
+    async def _listen(self) -> None:
+        async for event in self._stream:
+            self._take(np.frombuffer(bytes(event.frame.data), np.int16))
+
+    def _take(self, pcm: Pcm) -> None:
+        self._lateness.append(time.monotonic() - len(self._lateness) * FRAME / RATE)
+        self._recent.append(pcm)
+        self._levels.extend(levels.window_levels(pcm).tolist())
+        self._moved.set()

@@ -1,0 +1,46 @@
+"""How late our own event loop is: the prober must know when it was itself the slow one."""
+
+import asyncio
+import time
+from collections import deque
+
+PERIOD_S = 0.01
+"""Time between two looks."""
+
+KEEP = 6000
+"""Looks kept: one minute."""
+
+
+class LagMonitor:
+    """Watches the running event loop; `worst` tells its largest lateness in a span of time."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, float]] = deque(maxlen=KEEP)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._task = asyncio.get_running_loop().create_task(self._watch(), name="loop-lag")
+
+    async def stop(self) -> None:
+        """End the watch."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def worst(self, start: float, end: float) -> float:
+        """Return the largest lateness in seconds of a look that was due in [start, end].
+
+        A look that is due and has not come by now counts as late by the time since.
+        """
+        due = self._seen[-1][0] + PERIOD_S if self._seen else end
+        missing = max(0.0, time.monotonic() - due - PERIOD_S) if due < end else 0.0
+        seen = max((lag for at, lag in self._seen if start <= at - lag <= end), default=0.0)
+        return max(seen, missing)
+
+    async def _watch(self) -> None:
+        while True:
+            due = time.monotonic() + PERIOD_S
+            await asyncio.sleep(PERIOD_S)
+            now = time.monotonic()
+            self._seen.append((now, max(0.0, now - due)))

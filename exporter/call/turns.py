@@ -1,0 +1,221 @@
+"""The conversation: wait for the greeting to end, speak, hear the reply, wait for its end."""
+
+import time
+from dataclasses import dataclass
+
+from exporter.call.caller import Caller
+from exporter.call.clip import Clip
+from exporter.call.ear import Ear
+from exporter.call.levels import WINDOW, WINDOW_S
+from exporter.call.onset import OnsetDetector, noise_level, sound_threshold
+from exporter.call.rtp import Received, received
+from exporter.errors import ProbeError
+from exporter.outcome import Reason, Turn, TurnOutcome
+from exporter.probes.latency import LatencyConfig
+
+MAX_LAG_S = 0.020
+"""An event loop later than this between the end of speech and the reply voids the turn."""
+
+QUIET_S = 0.5
+"""Silence after which a greeting is over."""
+
+REPLY_OVER_S = 1.0
+"""Silence after which a reply is over; longer than a pause between two sentences."""
+
+TALK_OVER_S = 0.2
+"""Silence after which an agent that spoke over the caller's end is heard anew."""
+
+NOISE_S = 3.0
+"""How far back the line's own noise is looked for."""
+
+REPORT_TIMEOUT_S = 3.0
+"""How long the agent's own figures may come after its reply."""
+
+STALL_S = 2.0
+"""Without a packet for so long the agent's media is dead: even with DTX one comes each 0.4 s."""
+
+GONE_TIMEOUT_S = 25.0
+"""How long the server may list a participant that has died."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """One utterance on its way."""
+
+    began: float
+    """When the turn began; what the agent reports from then on belongs to it."""
+    end: float
+    """When the last sample of speech left the source."""
+    threshold_db: float
+    underruns: int
+    before: Received | None
+
+
+class Conversation:
+    """The turns of one call, once the agent can be heard.
+
+    Args:
+        caller: In the room, with an ear on the agent's track.
+        config: Of the target: greeting and time-outs.
+        clip: The utterance of every turn.
+    """
+
+    def __init__(self, caller: Caller, config: LatencyConfig, clip: Clip) -> None:
+        if caller.ear is None or caller.track is None:
+            raise RuntimeError("the caller does not hear the agent yet")
+        self._caller = caller
+        self._ear: Ear = caller.ear
+        self._track = caller.track
+        self._config = config
+        self._clip = clip
+
+    async def greeting(self) -> float | None:
+        """Wait until the agent listens and is silent, after its greeting if it greets.
+
+        Returns:
+            When its first sound was heard, on the monotonic clock; None if it did not greet.
+
+        Raises:
+            ProbeError: greeting_timeout, or why the call ended.
+        """
+        config = self._config
+        deadline = time.monotonic() + config.greeting_timeout
+        while time.monotonic() < deadline:
+            if self._listens() and self._quiet_for(QUIET_S):
+                greeted = self._first_sound()
+                if greeted is not None:
+                    return await self._ear.time_of(greeted * WINDOW)
+                if config.greeting == "none":
+                    return None
+                if config.greeting == "auto" and self._quiet_for(config.greeting_wait):
+                    return None
+            await self._hear_more(deadline)
+        what = f"the agent did not come to listen (state {self._caller.state or 'not told'!r})"
+        if config.greeting == "expected" and self._first_sound() is None:
+            what = "no greeting came"
+        detail = f"{what} within {config.greeting_timeout:g} s"
+        raise ProbeError(Reason.GREETING_TIMEOUT, detail)
+
+    async def turn(self) -> Turn:
+        """Speak once and time the reply.
+
+        Raises:
+            ProbeError: Why the call ended, if it did before the outcome was known.
+        """
+        said = await self._speak()
+        onset = await self._onset(said)
+        if onset is None:
+            return await self._failed(said)
+        replied = await self._ear.time_of(self._ear.first_loud_sample(onset, said.threshold_db))
+        late = self._caller.lag.worst(said.end, replied)
+        dry = self._caller.microphone.underruns > said.underruns
+        await self._reply_over()
+        after = await received(self._track)
+        report = await self._caller.events.report_since(said.began, REPORT_TIMEOUT_S)
+        if late > MAX_LAG_S or dry:
+            why = "its audio queue ran dry" if dry else f"its event loop was {late * 1e3:.0f} ms late"
+            return Turn(
+                TurnOutcome.VOID, reason=Reason.VOID, detail=f"the prober: {why}", loop_lag_s=late
+            )
+        e2e = replied - said.end
+        return Turn(
+            TurnOutcome.REPLIED,
+            e2e_s=e2e,
+            components=report.components(e2e),
+            reported_e2e_s=report.e2e_s,
+            loop_lag_s=late,
+            jitter_buffer_s=after.depth_since(said.before) if after and said.before else None,
+        )
+
+    async def _speak(self) -> _Said:
+        noise = self._noise()
+        microphone = self._caller.microphone
+        underruns = microphone.underruns
+        before = await received(self._track)
+        began = time.monotonic()
+        start = microphone.play(self._clip.pcm)
+        end = await microphone.time_of(start + self._clip.speech_end)
+        return _Said(began, end, sound_threshold(noise), underruns, before)
+
+    async def _onset(self, said: _Said) -> int | None:
+        """Return the window in which the reply begins, or None if there is none in time."""
+        ear = self._ear
+        at = ear.window_at(said.end)
+        last = at + int(self._config.reply_timeout / WINDOW_S)
+        deadline = said.end + self._config.reply_timeout + 1.0
+        before = ear.levels(at - 10, at)
+        talking = sum(level >= said.threshold_db for level in before) > len(before) // 2
+        detector = None if talking else OnsetDetector(said.threshold_db, at)
+        quiet = 0
+        while at < last and time.monotonic() < deadline:
+            for level in ear.levels(at, last):
+                at += 1
+                if detector is None:
+                    quiet = quiet + 1 if level < said.threshold_db else 0
+                    if quiet * WINDOW_S >= TALK_OVER_S:
+                        detector = OnsetDetector(said.threshold_db, at)
+                elif (found := detector.push(level)) is not None:
+                    return found
+            await self._hear_more(deadline)
+        return None
+
+    async def _failed(self, said: _Said) -> Turn:
+        """Say why no reply came: an error told, an agent that is dead, or silence."""
+        error = self._caller.events.error_since(said.began)
+        if error:
+            return _failure(Reason.AGENT_ERROR, f"the agent reported: {error}")
+        state = self._caller.state or "not told"
+        if await self._media_stalled():
+            deadline = time.monotonic() + GONE_TIMEOUT_S
+            while time.monotonic() < deadline:
+                await self._caller.sleep_until_change(deadline - time.monotonic())
+            return _failure(
+                Reason.NO_REPLY, f"the agent's media stopped, yet it is listed (state {state!r})"
+            )
+        waited = self._config.reply_timeout
+        return _failure(Reason.NO_REPLY, f"silence for {waited:g} s (agent state {state!r})")
+
+    async def _media_stalled(self) -> bool:
+        before = await received(self._track)
+        deadline = time.monotonic() + STALL_S
+        while time.monotonic() < deadline:
+            await self._caller.sleep_until_change(deadline - time.monotonic())
+        after = await received(self._track)
+        return before is not None and after is not None and after.packets == before.packets
+
+    async def _reply_over(self) -> None:
+        """Wait until the agent has finished speaking; the call's own deadline bounds it."""
+        while self._caller.state == "speaking" or not self._quiet_for(REPLY_OVER_S):
+            await self._hear_more(time.monotonic() + 1.0)
+
+    async def _hear_more(self, deadline: float) -> None:
+        """Wait for 20 ms more of audio, or for anything in the room if the audio has stopped."""
+        self._caller.check()
+        await self._ear.wait_for(self._ear.windows + 4, deadline)
+        self._caller.check()
+
+    def _first_sound(self) -> int | None:
+        """Return the first window of sound since the track began, by what is noise now."""
+        detector = OnsetDetector(sound_threshold(self._noise()), 0)
+        found = (detector.push(level) for level in self._ear.levels(0))
+        return next((window for window in found if window is not None), None)
+
+    def _listens(self) -> bool:
+        return self._caller.state in ("listening", "")
+
+    def _quiet_for(self, seconds: float) -> bool:
+        count = int(seconds / WINDOW_S)
+        ear = self._ear
+        threshold = sound_threshold(self._noise())
+        recent = ear.levels(ear.windows - count)
+        # A click does not break silence: three loud windows in half a second are still silence.
+        return ear.windows >= count and sum(v >= threshold for v in recent) * WINDOW_S < 0.03
+
+    def _noise(self) -> float:
+        recent = sorted(self._ear.levels(self._ear.windows - int(NOISE_S / WINDOW_S)))
+        # The quiet tenth: what the line sounds like when nobody speaks.
+        return noise_level(recent[: max(1, len(recent) // 10)])
+
+
+def _failure(reason: Reason, detail: str) -> Turn:
+    return Turn(TurnOutcome.FAILED, reason=reason, detail=detail)

@@ -1,0 +1,188 @@
+"""Agents whose latency is known exactly: a real worker, scripted by the dispatch's metadata.
+
+Run as `python -m tests.integration.truth --name NAME --port PORT`; the server and its keys come
+from the environment. Each job follows the `Script` in its metadata.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from livekit import rtc
+from livekit.agents import AgentServer, JobContext
+
+from exporter.call.echo import Echo, buzz
+from exporter.call.levels import RATE, Pcm
+from exporter.call.microphone import Microphone
+
+STATE = "lk.agent.state"
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What an agent does; the defaults make one that just replies."""
+
+    delay_s: float = 1.0
+    """Last loud sample heard to first sample of the reply leaving."""
+    greet_s: float = 0.0
+    """Length of the greeting."""
+    join_after_s: float = 0.0
+    """Time between taking the job and entering the room."""
+    no_track: bool = False
+    mute: bool = False
+    """Never replies."""
+    hang: bool = False
+    """Says it is thinking, and never replies."""
+    die: bool = False
+    """Its process ends at the first utterance, without a word to the server."""
+    leave: bool = False
+    """Leaves the room at the first utterance."""
+    background: bool = False
+    """Plays a second track of music all the time."""
+    noise_db: float | None = None
+    """Level of the noise on its line."""
+    click_s: float | None = None
+    """A click of 5 ms so long before the reply."""
+    pause_s: float = 0.0
+    """Silence inside its reply."""
+    talkative: bool = False
+    """Greets without end."""
+    companion: str = ""
+    """Name of another agent that it brings along."""
+
+    def metadata(self) -> str:
+        """Return the dispatch metadata that carries this script."""
+        return json.dumps(asdict(self))
+
+
+def noise(level_db: float, seconds: float = 3.0) -> Pcm:
+    """Return white noise of that level."""
+    wave = np.random.default_rng(1).standard_normal(round(seconds * RATE))
+    return (wave * 32768 * 10 ** (level_db / 20)).clip(-32768, 32767).astype(np.int16)
+
+
+def reply_of(script: Script) -> Pcm:
+    """Return the reply: two sounds with the script's pause between them, or one."""
+    sound = buzz(0.6, pitch_hz=200.0)
+    if not script.pause_s:
+        return sound
+    return np.concatenate([sound, np.zeros(round(script.pause_s * RATE), np.int16), sound])
+
+
+class TruthJob:
+    """One job of the worker: an agent in one room."""
+
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
+        self._script = Script(**json.loads(context.job.metadata or "{}"))
+        self._echo = Echo(context.room, self._answer)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Enter the room and follow the script until the room ends."""
+        script, context = self._script, self._context
+        await asyncio.sleep(script.join_after_s)
+        await context.connect()
+        await self._say_state("initializing")
+        if script.companion:
+            await self._bring(script.companion)
+        if script.no_track:
+            return
+        if script.noise_db is not None:
+            self._echo.microphone.add_noise(noise(script.noise_db))
+        await self._echo.publish()
+        if script.background:
+            await self._play_music()
+        length = 60.0 if script.talkative else script.greet_s
+        if length:
+            await self._say_state("speaking")
+            self._echo.microphone.play(buzz(length, pitch_hz=170.0))
+            await asyncio.sleep(length)
+        await self._say_state("listening")
+
+    async def _answer(self, microphone: Microphone, heard: float) -> None:
+        script = self._script
+        if script.die:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if script.leave:
+            await self._context.room.disconnect()
+        if script.hang:
+            await self._say_state("thinking")
+        if script.mute or script.hang or script.leave:
+            return
+        at = heard + script.delay_s
+        if script.click_s is not None:
+            microphone.play(buzz(0.005), at=at - script.click_s - 0.005)
+        reply = reply_of(script)
+        microphone.play(reply, at=at)
+        task = asyncio.get_running_loop().create_task(self._tell(script.delay_s, len(reply) / RATE))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _tell(self, delay_s: float, length_s: float) -> None:
+        await self._say_state("thinking")
+        await asyncio.sleep(max(0.0, delay_s - 0.2))
+        await self._say_state("speaking")
+        await asyncio.sleep(length_s + 0.2)
+        await self._say_state("listening")
+
+    async def _say_state(self, state: str) -> None:
+        await self._context.room.local_participant.set_attributes({STATE: state})
+
+    async def _bring(self, name: str) -> None:
+        from livekit.api import CreateAgentDispatchRequest  # noqa: PLC0415
+
+        script = Script(delay_s=0.3)
+        await self._context.api.agent_dispatch.create_dispatch(
+            CreateAgentDispatchRequest(
+                agent_name=name, room=self._context.room.name, metadata=script.metadata()
+            )
+        )
+
+    async def _play_music(self) -> None:
+        music = Microphone()
+        music.add_noise(buzz(2.0, pitch_hz=330.0, level_db=-20))
+        # Its source is "microphone" as well: only the name tells it from the agent's voice.
+        await music.publish(self._context.room.local_participant, name="background_audio")
+        self._music = music
+
+
+async def entrypoint(context: JobContext) -> None:
+    """Run one job."""
+    job = TruthJob(context)
+    _jobs.append(job)  # the loop keeps only weak references to what a finished task held
+    await job.run()
+
+
+_jobs: list[TruthJob] = []
+
+
+def no_load(_server: AgentServer) -> float:
+    """Report an idle worker: the tests decide how many calls it takes."""
+    return 0.0
+
+
+async def serve(name: str, port: int) -> None:
+    """Run the worker until it is ended."""
+    server = AgentServer(
+        host="127.0.0.1", port=port, num_idle_processes=2, load_fnc=no_load, log_level="INFO"
+    )
+    server.rtc_session(entrypoint, agent_name=name)
+    await server.run()
+
+
+def main() -> None:
+    """Parse the command line and run."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--port", type=int, required=True)
+    options = parser.parse_args()
+    asyncio.run(serve(options.name, options.port))
+
+
+if __name__ == "__main__":
+    main()
