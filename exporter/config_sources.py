@@ -27,6 +27,8 @@ FLAGS: Mapping[str, str] = {
 
 _REFERENCE = re.compile(r"\$(\$?)\{([^}]*)\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_OTHERS = frozenset({"VOICE_EXPORTER_LIVEKIT_SERVER"})
+"""Variables of ours that are no settings: which livekit-server the demo runs."""
 # A Kubernetes service called voice-exporter puts its address into the environment of every pod
 # beside it, under names that look like ours.
 _KUBERNETES = re.compile(r"(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
@@ -129,7 +131,7 @@ def _add_variable(tree: Tree, variable: str, text: str) -> None:
     key = tree.key(path)
     is_item = isinstance(path[-1], int) and tree.key(path[:-1]) is not None
     if key is None and not is_item:
-        if not _KUBERNETES.fullmatch(rest):
+        if variable not in _OTHERS and not _KUBERNETES.fullmatch(rest):
             tree.problems.append(Problem(variable, "", f"unknown setting{_hint(tree, variable)}"))
         return
     try:

@@ -9,6 +9,7 @@ import yaml
 
 from exporter.config import DiscoverConfig, Settings, load_settings, override
 from exporter.config_schema import json_schema
+from exporter.demo import livekit_binary
 from exporter.errors import ConfigError
 from exporter.probes.latency import LatencyConfig
 
@@ -243,9 +244,10 @@ def test_environment_changes_one_key_of_a_target(tmp_path: Path) -> None:
     assert (settings.targets[0].trials, settings.targets[0].target_ms) == (9, 900)
 
 
-def test_kubernetes_variables_are_not_settings() -> None:
-    """The variables that Kubernetes sets for a service of our name are no typing mistakes."""
+def test_variables_that_are_no_settings() -> None:
+    """What Kubernetes sets for a service of our name, or the demo reads, is no typing mistake."""
     environ = {
+        livekit_binary.VARIABLE: "/usr/bin/livekit-server",
         "VOICE_EXPORTER_SERVICE_HOST": "10.0.0.1",
         "VOICE_EXPORTER_SERVICE_PORT": "9465",
         "VOICE_EXPORTER_SERVICE_PORT_HTTP": "9465",

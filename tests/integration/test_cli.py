@@ -1,0 +1,146 @@
+"""The one-shot commands against a real server, as a person or a script runs them."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from exporter.demo.livekit_binary import ServerProgram
+from exporter.demo.livekit_server import LiveKitServer
+from exporter.server_api import Server, ServerApi
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module", name="server")
+def _server(
+    livekit_program: ServerProgram, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A server of this file's own, on which no agent is unless a test brings it."""
+    with LiveKitServer(livekit_program, tmp_path_factory.mktemp("cli")) as running:
+        yield running.server
+
+
+def start(server: Server, *arguments: str) -> subprocess.Popen[str]:
+    """Start a command with the server's credentials in its environment."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("VOICE_EXPORTER_")} | {
+        "LIVEKIT_URL": server.url,
+        "LIVEKIT_API_KEY": server.api_key,
+        "LIVEKIT_API_SECRET": server.api_secret,
+    }
+    command = [sys.executable, "-m", "exporter", *arguments]
+    return subprocess.Popen(
+        command,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run(server: Server, *arguments: str) -> tuple[int, str, list[str]]:
+    """Run a command to its end; return exit status, stdout and the lines of stderr."""
+    with start(server, *arguments) as process:
+        out, err = process.communicate(timeout=120)
+    return process.returncode, out, err.splitlines()
+
+
+def rooms(server: Server) -> list[str]:
+    """Return the names of the server's rooms."""
+
+    async def ask() -> list[str]:
+        async with ServerApi(server) as api:
+            return list(await api.list_rooms())
+
+    return asyncio.run(ask())
+
+
+def test_agents_of_an_empty_server(server: Server) -> None:
+    """A server without agents is a good answer: exit status 0, and a note on what is unknown."""
+    assert run(server, "agents") == (
+        0,
+        "0 agents active in 0 rooms.\nIdle workers are not reported by the LiveKit server API.\n",
+        [],
+    )
+
+
+def test_agents_as_json(server: Server) -> None:
+    """`agents --json` prints one document and nothing else."""
+    status, out, err = run(server, "agents", "--json")
+    assert (status, json.loads(out), err) == (0, {"in_room": [], "workers": []}, [])
+
+
+def test_latency_finds_no_agent(server: Server) -> None:
+    """Without an agent in any room nothing is called, which is UNKNOWN and not a pass."""
+    status, out, err = run(server, "latency", "--json")
+    document = json.loads(out)
+    assert (status, document["latency"], document["verdict"]) == (1, [], "UNKNOWN")
+    assert err == ["listing agents in rooms", "no agent is in a room; name one with --agent"]
+
+
+def test_latency_of_an_agent_without_a_worker(server: Server) -> None:
+    """A call that nobody takes is FAIL with its reason in the table, and leaves no room."""
+    status, out, err = run(
+        server, "latency", "--agent", "nobody", "--trials", "1", "--join-timeout", "2s"
+    )
+    lines = out.splitlines()
+    assert status == 1
+    assert lines[1].split()[:3] == ["nobody", "default", "0"]
+    assert lines[2].startswith("nobody: call failed: no_worker: ")
+    assert lines[-1] == "VERDICT: FAIL"
+    assert err == [
+        "voice-exporter: each turn is a real agent turn and costs what its providers charge",
+        "calling nobody (2 turns)",
+    ]
+    assert rooms(server) == []
+
+
+@pytest.mark.parametrize("command", ["agents", "latency", "calibrate"])
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [({"url": "ws://127.0.0.1:1"}, "connect_failed"), ({"api_secret": "x" * 32}, "auth_failed")],
+    ids=["unreachable", "refused"],
+)
+def test_server_that_does_not_serve_us(
+    server: Server, command: str, change: dict[str, str], reason: str
+) -> None:
+    """No connection and refused credentials are one line with the reason, never a traceback."""
+    status, out, err = run(replace(server, **change), command)
+    told = [line for line in (*out.splitlines(), *err) if f": {reason}: " in line]
+    assert (status, len(told)) == (1, 1)
+    assert "Traceback" not in out + "".join(err)
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_interrupted_call_leaves_nothing(server: Server, number: int, status: int) -> None:
+    """An interrupted call cleans up and says so.
+
+    1. A call waits for its agent. 2. The signal arrives; a terminal sends Ctrl-C to the probe
+    processes, too. Result: the room is deleted, the exit status names the signal, and there is
+    no traceback.
+    """
+    with start(server, "latency", "--agent", "nobody", "--join-timeout", "60s") as process:
+        deadline = time.monotonic() + 30
+        while not rooms(server):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (status, "")
+    assert "Traceback" not in err
+    deadline = time.monotonic() + 10
+    while rooms(server):
+        assert time.monotonic() < deadline
