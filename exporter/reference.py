@@ -1,4 +1,4 @@
-"""Write docs/configuration.md and docs/cli.md from the code: `python -m exporter.reference`.
+"""Write the pages of docs/ that follow from the code: `python -m exporter.reference`.
 
 With `--check` nothing is written, and a page that differs from the code is an error.
 """
@@ -14,6 +14,7 @@ from exporter.cli import cli
 from exporter.config import Settings
 from exporter.config_keys import ITEM, Key, Kind, keys_of
 from exporter.config_sources import CREDENTIALS, environment_name
+from exporter.metrics_reference import metrics_page
 
 DOCS = Path(__file__).parent.parent / "docs"
 _WIDTH = 100
@@ -156,7 +157,11 @@ def _commands(context: click.Context) -> Iterator[click.Context]:
 
 def main(arguments: list[str]) -> int:
     """Write the pages, or with `--check` say which differ; return the exit status."""
-    pages = {"configuration.md": configuration_page(), "cli.md": cli_page()}
+    pages = {
+        "configuration.md": configuration_page(),
+        "cli.md": cli_page(),
+        "metrics.md": metrics_page(),
+    }
     stale = 0
     for name, text in pages.items():
         path = DOCS / name
