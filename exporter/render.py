@@ -64,16 +64,16 @@ def print_latency(report: LatencyReport) -> None:
     """Print what `latency` found: a row for each call, and below what is behind it."""
     out = console()
     if report.failure:
-        out.print(f"agents could not be listed: {why(report.failure)}")
+        out.print(f"agents could not be listed: {why(report.failure)}", soft_wrap=True)
     elif not report.calls:
         out.print(NONE_FOUND)
     else:
         out.print(_latency_table(report))
         for call in report.calls:
             for line in _call_lines(call):
-                out.print(line)
+                out.print(line, soft_wrap=True)
         for note in _notes(report):
-            out.print(note)
+            out.print(note, soft_wrap=True)
     out.print(Text("VERDICT: ").append(report.verdict, _STYLES[report.verdict]))
 
 
@@ -119,9 +119,11 @@ def _call_lines(call: CallReport) -> Iterable[str]:
     elif call.stats.n:
         absent = call.result.split_absent or "the agent reported no components"
         yield f"{label}: no components: {clean(absent)}"
-    for number, turn in enumerate(call.turns, 1):
+    for number, turn in enumerate(call.result.turns, 1):
         if turn.outcome is not TurnOutcome.REPLIED:
             yield f"{label}: {turn_line(number, turn)}"
+    if not call.outcome.ok:
+        yield f"{label}: call failed: {why(call.outcome)}"
 
 
 def _split(split: Components) -> str:
