@@ -8,8 +8,8 @@ pay for it.
 
 import asyncio
 import warnings
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import TracebackType
@@ -125,9 +125,7 @@ class ServerApi:
 
         trace = aiohttp.TraceConfig()
         trace.on_request_end.append(self._note_date)
-        self._session = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=self._timeout_s), trace_configs=[trace]
-        )
+        self._session = aiohttp.ClientSession(trace_configs=[trace])
         return self
 
     async def __aexit__(
@@ -163,14 +161,14 @@ class ServerApi:
             departure_timeout=departure_timeout_s,
             metadata=metadata,
         )
-        with self._doing("create room"):
+        async with self._doing("create room"):
             await self._as(VideoGrants(room_create=True)).room.create_room(request)
 
     async def delete_room(self, name: str) -> None:
         """Delete a room and disconnect who is in it; a room that is gone is no error."""
         from livekit.api import DeleteRoomRequest, ServerError, VideoGrants
 
-        with self._doing("delete room"):
+        async with self._doing("delete room"):
             try:
                 await self._as(VideoGrants(room_create=True)).room.delete_room(
                     DeleteRoomRequest(room=name)
@@ -183,7 +181,7 @@ class ServerApi:
         """Return the names of all rooms, or of those among `names` that exist."""
         from livekit.api import ListRoomsRequest, VideoGrants
 
-        with self._doing("list rooms"):
+        async with self._doing("list rooms"):
             response = await self._as(VideoGrants(room_list=True)).room.list_rooms(
                 ListRoomsRequest(names=list(names))
             )
@@ -193,7 +191,7 @@ class ServerApi:
         """Return who is in a room, hidden ones included; nobody if there is no such room."""
         from livekit.api import ListParticipantsRequest, VideoGrants
 
-        with self._doing("list participants"):
+        async with self._doing("list participants"):
             response = await self._as(
                 VideoGrants(room_admin=True, room=room)
             ).room.list_participants(ListParticipantsRequest(room=room))
@@ -204,7 +202,7 @@ class ServerApi:
         """Disconnect one participant."""
         from livekit.api import RoomParticipantIdentity, VideoGrants
 
-        with self._doing("remove participant"):
+        async with self._doing("remove participant"):
             await self._as(VideoGrants(room_admin=True, room=room)).room.remove_participant(
                 RoomParticipantIdentity(room=room, identity=identity)
             )
@@ -217,7 +215,7 @@ class ServerApi:
         from livekit.api import CreateAgentDispatchRequest, VideoGrants
 
         request = CreateAgentDispatchRequest(room=room, agent_name=agent_name, metadata=metadata)
-        with self._doing("create dispatch"):
+        async with self._doing("create dispatch"):
             created = await self._as(
                 VideoGrants(room_admin=True, room=room)
             ).agent_dispatch.create_dispatch(request)
@@ -230,7 +228,7 @@ class ServerApi:
         """
         from livekit.api import VideoGrants
 
-        with self._doing("list dispatches"):
+        async with self._doing("list dispatches"):
             dispatches = await self._as(
                 VideoGrants(room_admin=True, room=room)
             ).agent_dispatch.list_dispatch(room)
@@ -250,9 +248,13 @@ class ServerApi:
             failover=False,
         )
 
-    def _doing(self, action: str) -> AbstractContextManager[None]:
-        """Turn the errors of one request into ProbeError."""
-        return translated(action, _place(self._server.url), self._timeout_s)
+    @asynccontextmanager
+    async def _doing(self, action: str) -> AsyncIterator[None]:
+        """Turn the errors of one request into ProbeError, and its lateness too."""
+        with translated(action, _place(self._server.url), self._timeout_s):
+            # The SDK (livekit-api 1.2) overrides the limit of the HTTP session with none at all.
+            async with asyncio.timeout(self._timeout_s):
+                yield
 
     # The signature is aiohttp's.
     async def _note_date(

@@ -94,6 +94,7 @@ def explanations() -> dict[type[BaseException], tuple[Reason, str]]:
     from google.protobuf.message import DecodeError
 
     unreachable, odd = Reason.CONNECT_FAILED, Reason.API_FAILED
+    elsewhere = (odd, "it redirects to a URL that is not one of HTTP")
     return {
         TimeoutError: (unreachable, "no answer within {limit}"),
         aiohttp.ServerTimeoutError: (unreachable, "no answer within {limit}"),
@@ -110,7 +111,10 @@ def explanations() -> dict[type[BaseException], tuple[Reason, str]]:
         UnicodeError: (unreachable, "the host name is not valid"),
         aiohttp.InvalidURL: (unreachable, "the URL is not valid"),
         aiohttp.NonHttpUrlClientError: (unreachable, "the URL is not one of HTTP"),
-        aiohttp.RedirectClientError: (odd, "it redirects to a URL that is not valid"),
+        aiohttp.RedirectClientError: elsewhere,
+        # These two are of the families of the URL rows too.
+        aiohttp.InvalidUrlRedirectClientError: elsewhere,
+        aiohttp.NonHttpUrlRedirectClientError: elsewhere,
         aiohttp.TooManyRedirects: (odd, "it redirects in circles"),
         aiohttp.ClientResponseError: (odd, "its answer is not HTTP as expected"),
         aiohttp.ClientPayloadError: (odd, "its answer broke off"),
