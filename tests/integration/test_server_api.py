@@ -40,7 +40,6 @@ async def _asked(
     timeout_s: float = 5.0,
 ) -> _Result:
     """Send one request to a server that answers these bytes, or nothing for ever."""
-
     connections: asyncio.Queue[None] = asyncio.Queue()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
