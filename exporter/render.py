@@ -122,7 +122,7 @@ def _call_lines(call: CallReport) -> Iterable[str]:
     for number, turn in enumerate(call.result.turns, 1):
         if turn.outcome is not TurnOutcome.REPLIED:
             yield f"{label}: {turn_line(number, turn)}"
-    if not call.outcome.ok:
+    if call.untold:
         yield f"{label}: call failed: {why(call.outcome)}"
 
 
@@ -244,7 +244,7 @@ class StderrProgress:
         elif not report.calls:
             self._console.print(NONE_FOUND)
         for call in report.calls:
-            if not call.outcome.ok:
+            if call.untold:
                 name = agent_label(call.config.agent_name)
                 self._console.print(f"{name}: call failed: {why(call.outcome)}")
 

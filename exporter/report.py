@@ -40,13 +40,19 @@ class CallReport:
         return CallResult(self.config.agent_name, self.config.call_type, self.config.scenario)
 
     @property
+    def untold(self) -> Reason | None:
+        """Why the call failed, where none of its turns says so."""
+        reason = self.outcome.reason
+        return None if any(turn.reason is reason for turn in self.result.turns) else reason
+
+    @property
     def turns(self) -> tuple[Turn, ...]:
         """Every turn; a call that failed outside of its turns ends in one that tells why."""
-        turns, reason = self.result.turns, self.outcome.reason
-        if reason is None or any(turn.reason is reason for turn in turns):
-            return turns
-        ended = TurnOutcome.VOID if reason is Reason.VOID else TurnOutcome.FAILED
-        return (*turns, Turn(ended, reason=reason, detail=self.outcome.detail))
+        if self.untold is None:
+            return self.result.turns
+        ended = TurnOutcome.VOID if self.untold is Reason.VOID else TurnOutcome.FAILED
+        last = Turn(ended, reason=self.untold, detail=self.outcome.detail)
+        return (*self.result.turns, last)
 
     @property
     def stats(self) -> Stats:

@@ -69,6 +69,13 @@ def test_call_that_failed(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_reason_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A call that ended with its last turn does not repeat that turn's reason."""
+    outcome = call(failed(Reason.AGENT_LEFT, detail="gone"), reason=Reason.AGENT_LEFT)
+    lines = printed(capsys, of(outcome))
+    assert lines[2:] == ["demo: turn 1 failed: agent_left: gone", "VERDICT: FAIL"]
+
+
 def test_floor_that_could_not_be_measured(capsys: pytest.CaptureFixture[str]) -> None:
     """A calibration that failed is said, not left out."""
     lines = printed(capsys, of(call(replied(1.0)), broken(Reason.DEADLINE, "120 s")))
