@@ -1,0 +1,63 @@
+"""Which agents are called though nobody named them."""
+
+from datetime import UTC, datetime
+
+from exporter.config import DiscoverConfig
+from exporter.discovery import KEPT_INTERVALS, Discovery
+from exporter.outcome import AgentInRoom, Listing, Outcome
+from exporter.probes.latency import LatencyConfig
+
+WHEN = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+class Watch:
+    """A discovery with a clock that is set by hand."""
+
+    def __init__(self, config: DiscoverConfig, named: frozenset[str] = frozenset()) -> None:
+        self.now = 0.0
+        self.targets: list[LatencyConfig] = []
+        self._discovery = Discovery(
+            config, named, self.targets.append, self.targets.remove, lambda: self.now
+        )
+
+    def see(self, *names: str) -> list[str]:
+        """List agents; return who is called then."""
+        agents = tuple(AgentInRoom(name, f"id-{name}", "r", "", 1, 1) for name in names)
+        self._discovery.record(Outcome("agents", "", WHEN, 0.1, result=Listing(agents)))
+        return sorted(target.agent_name for target in self.targets)
+
+
+def test_nobody_is_called_unless_asked_for() -> None:
+    """Calls cost money: without `enabled` nothing is discovered."""
+    assert Watch(DiscoverConfig()).see("a", "b") == []
+
+
+def test_named_and_excluded_agents_are_not_discovered() -> None:
+    """A target keeps its own settings, and an excluded agent is left in peace."""
+    watch = Watch(DiscoverConfig(enabled=True, exclude=("b",)), frozenset({"a"}))
+
+    assert watch.see("a", "b", "c", "c") == ["c"]
+
+
+def test_discovered_agent_is_called_as_discover_says() -> None:
+    """The settings of `discover` make the target; an agent without a name joins unasked."""
+    watch = Watch(DiscoverConfig(enabled=True, trials=7, target_ms=900))
+
+    watch.see("a", "")
+
+    by_name = {target.agent_name: target for target in watch.targets}
+    assert (by_name["a"].trials, by_name["a"].target_ms) == (7, 900)
+    assert by_name["a"].dispatch == "explicit"
+    assert by_name[""].dispatch == "automatic"
+
+
+def test_agent_is_forgotten_only_when_gone_for_long() -> None:
+    """An idle agent is in no room: it is called on until it was not seen for many intervals."""
+    watch = Watch(DiscoverConfig(enabled=True, interval=100))
+    watch.see("a")
+
+    watch.now = KEPT_INTERVALS * 100
+    assert watch.see() == ["a"]
+    watch.now += 1
+    assert watch.see() == []
+    assert watch.see("a") == ["a"]

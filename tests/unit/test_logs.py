@@ -1,0 +1,101 @@
+"""How log lines look, and what never is in them."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from exporter import logs
+from exporter.logs import LogSetup, configure, redact
+
+SECRET = 's3cret/with+odd"chars'  # noqa: S105 - made up for these tests
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJ2aWRlbyI6e319.c2lnbmF0dXJl-_x"  # noqa: S105 - signs nothing
+
+
+@pytest.fixture(autouse=True)
+def root_logger() -> Iterator[None]:
+    """Put the process's logging back as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name in ("exporter", "apscheduler", "uvicorn"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+def written(setup: LogSetup, *args: object, **extra: object) -> str:
+    """Log one line and return it."""
+    stream = io.StringIO()
+    configure(setup, stream)
+    logging.getLogger("exporter.test").info(*args, extra=extra)
+    return stream.getvalue()
+
+
+def test_logfmt_line() -> None:
+    """One line: time, level, logger, message and fields; odd values are quoted, None left out."""
+    fields = {"agent_name": "demo", "s": 1.23456, "why": 'a "b"', "no": None}
+    line = written(LogSetup(), "call %s", "ended", **fields)
+
+    ts, rest = line.split(" ", 1)
+    assert ts.startswith("ts=20")
+    assert ts.endswith("Z")
+    assert rest == (
+        'level=info logger=exporter.test msg="call ended" agent_name=demo s=1.235 why="a \\"b\\""\n'
+    )
+
+
+def test_json_line() -> None:
+    """The same fields as one JSON object."""
+    line = json.loads(written(LogSetup(format="json"), "call ended", agent_name="demo\n2"))
+
+    assert line["msg"] == "call ended"
+    assert line["agent_name"] == "demo\n2"
+
+
+def test_run_id_is_on_every_line_of_a_run() -> None:
+    """Whoever logs within a run, the line has its id."""
+    token = logs.RUN_ID.set("abc123")
+    try:
+        assert " run=abc123" in written(LogSetup(), "hm")
+    finally:
+        logs.RUN_ID.reset(token)
+
+
+@pytest.mark.parametrize("style", ["logfmt", "json"])
+def test_secrets_never_appear(style: str) -> None:
+    """In message, fields and traceback a secret or a token of it reads ***."""
+    setup = LogSetup(format="json" if style == "json" else "logfmt", secrets=(SECRET,))
+    stream = io.StringIO()
+    configure(setup, stream)
+    try:
+        int(SECRET)
+    except ValueError:
+        logging.getLogger("exporter.x").exception("with %s", TOKEN, extra={"field": SECRET})
+
+    text = stream.getvalue()
+    assert text.count("\n") == 1
+    assert "s3cret" not in text
+    assert "eyJ" not in text
+    assert text.count("***") >= 3
+    assert "ValueError" in text
+
+
+def test_redact_prefers_the_longer_secret() -> None:
+    """A secret that contains another leaves no tail; empty secrets hide nothing."""
+    assert redact("key-and-more key", ("key", "key-and-more", "")) == "*** ***"
+
+
+def test_level_is_ours_only() -> None:
+    """The level is for our own lines; of other libraries only warnings are written."""
+    stream = io.StringIO()
+    configure(LogSetup(level="info"), stream)
+    logging.getLogger("exporter.a").info("ours")
+    logging.getLogger("elsewhere").info("theirs")
+    logging.getLogger("elsewhere").warning("their warning")
+
+    assert "ours" in stream.getvalue()
+    assert "theirs" not in stream.getvalue()
+    assert "their warning" in stream.getvalue()

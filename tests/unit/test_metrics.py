@@ -1,0 +1,93 @@
+"""The table of metrics and the registry made from it."""
+
+import re
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from exporter.metrics import ROWS, TABLE, Metrics, Row
+from exporter.metrics_reference import metrics_page
+from exporter.reference import DOCS
+from tests.golden_metrics import GOLDEN, blanked, golden_page
+
+LABELS = {
+    "agent_name",
+    "call_type",
+    "scenario",
+    "component",
+    "source",
+    "outcome",
+    "probe",
+    "reason",
+    "check",
+    "verdict",
+    "state",
+    "kind",
+    "version",
+    "python_version",
+}
+
+
+def test_page_is_the_golden_page() -> None:
+    """No name, type, label or help changes unseen; `python -m tests.golden_metrics` accepts it."""
+    assert golden_page() == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_blanking_keeps_what_queries_use() -> None:
+    """Values and labels of this machine are blanked; names and other labels stay."""
+    page = """voice_x{agent_name="a b",server="h:1"} 1.5e+09
+process_open_fds 7
+# HELP voice_x Hm.
+"""
+
+    assert blanked(page) == (
+        'voice_x{agent_name="a b",server="*"} *\nprocess_open_fds\n# HELP voice_x Hm.\n'
+    )
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+def test_row_keeps_the_conventions(row: Row) -> None:
+    """A counter ends in _total, a histogram has a base unit, labels are of the bounded set."""
+    assert re.fullmatch(r"voice_[a-z0-9_]+", row.name)
+    assert row.name.endswith("_total") == (row.kind == "counter")
+    assert row.name.endswith("_seconds") or row.kind != "histogram"
+    assert bool(row.buckets) == (row.kind == "histogram")
+    assert row.help.endswith(".")
+    assert set(row.labels) <= LABELS
+
+
+def test_names_are_unique() -> None:
+    """No two rows make the same metric."""
+    assert len(ROWS) == len(TABLE)
+
+
+def test_thresholds_become_buckets() -> None:
+    """Someone's target is a bucket of the turns' histograms and of no other."""
+    registry = CollectorRegistry()
+    metrics = Metrics(registry, "here", [0.777])
+    metrics.create("voice_e2e_latency_seconds", "a", "b", "c")
+    metrics.create("voice_time_to_agent_seconds", "a")
+
+    page = generate_latest(registry).decode()
+
+    assert re.findall(r'(voice_\w+)_bucket{.*le="0.777"', page) == ["voice_e2e_latency_seconds"]
+
+
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [("set", "voice_turns_total"), ("add", "voice_rooms"), ("observe", "voice_rooms")],
+)
+def test_wrong_use_of_a_metric_is_an_error(method: str, name: str) -> None:
+    """Setting a counter, or observing a gauge, fails where it is written."""
+    metrics = Metrics(CollectorRegistry(), "here")
+
+    with pytest.raises(TypeError, match=name):
+        getattr(metrics, method)(name, 1)
+
+
+def test_docs_name_every_metric() -> None:
+    """Each row stands on the page, and the committed page is what the code says."""
+    page = metrics_page()
+
+    assert [row.name for row in TABLE if f"| `{row.name}` |" not in page] == []
+    assert page == (DOCS / "metrics.md").read_text(encoding="utf-8")

@@ -1,0 +1,181 @@
+"""When runs start, and what is told of those that do not."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import BaseModel
+
+from exporter.outcome import Outcome
+from exporter.scheduler import FIRST_CALL_S, MAX_STAGGER_S, Scheduler, Work, stagger
+
+DONE = Outcome("fake", "", datetime(2026, 11, 20, tzinfo=UTC), 0.1)
+
+
+class Nothing(BaseModel):
+    """The configuration of a probe that needs none."""
+
+
+def work(name: str = "w", interval_s: float = 0.1) -> Work:
+    """Return work of a fake probe."""
+    return Work(name, "fake", "demo", Nothing(), interval_s)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition, for 10 s at most."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - simple enough for a test
+            await asyncio.sleep(0.01)
+
+
+class Bench:
+    """A scheduler with ears: what ended, and what was skipped."""
+
+    def __init__(self, run: Callable[[str, BaseModel], Awaitable[Outcome]] | None = None) -> None:
+        self.seen: list[Outcome] = []
+        self.skipped: list[tuple[str, str, str]] = []
+        self.scheduler = Scheduler(
+            run or self.done,
+            [self.seen.append],
+            lambda *skip: self.skipped.append(skip),
+        )
+
+    async def done(self, _probe: str, _config: BaseModel) -> Outcome:
+        """Run at once."""
+        return DONE
+
+
+def test_first_calls_are_spread_and_soon() -> None:
+    """The first is soon, many fill their interval, few are not far apart."""
+    many = stagger([60.0] * 60)
+    few = stagger([3600.0] * 3)
+
+    assert many[0] == few[0] == FIRST_CALL_S
+    assert many == pytest.approx([FIRST_CALL_S + place for place in range(60)])
+    assert few[2] == FIRST_CALL_S + 2 * MAX_STAGGER_S
+    assert stagger([]) == []
+
+
+def test_work_runs_again_and_again_until_removed() -> None:
+    """Each run's Outcome is handed on; after its removal the work does not run."""
+
+    async def scenario() -> None:
+        bench = Bench()
+        bench.scheduler.add(work(), 0)
+        bench.scheduler.start()
+        await until(lambda: len(bench.seen) >= 3)
+        assert bench.scheduler.next_run("w") is not None
+
+        bench.scheduler.remove("w")
+        bench.scheduler.remove("w")
+        seen = len(bench.seen)
+        bench.scheduler.add(work("other"), 0)
+        await until(lambda: len(bench.seen) >= seen + 2)
+        assert bench.scheduler.next_run("w") is None
+        bench.scheduler.stop()
+
+    asyncio.run(scenario())
+
+
+def test_work_never_overlaps_itself() -> None:
+    """1. A run is under way. 2. The next is due. Result: it is skipped, and counted as overlap."""
+    running = 0
+
+    async def scenario() -> None:
+        free = asyncio.Event()
+
+        async def slow(_probe: str, _config: BaseModel) -> Outcome:
+            nonlocal running
+            running += 1
+            assert running == 1
+            await free.wait()
+            running -= 1
+            return DONE
+
+        bench = Bench(slow)
+        bench.scheduler.add(work(), 0)
+        bench.scheduler.start()
+        await until(lambda: len(bench.skipped) >= 2)
+        assert bench.seen == []
+        assert set(bench.skipped) == {("fake", "demo", "overlap")}
+        free.set()
+        await until(lambda: len(bench.seen) >= 1)
+        bench.scheduler.stop()
+
+    asyncio.run(scenario())
+
+
+def test_ticks_that_were_slept_through_are_counted_as_missed() -> None:
+    """1. The process stands still for many intervals. Result: they are missed, not made up."""
+
+    async def scenario() -> None:
+        bench = Bench()
+        bench.scheduler.add(work(interval_s=0.4), 0)
+        bench.scheduler.start()
+        await until(lambda: len(bench.seen) >= 1)
+        time.sleep(4)  # noqa: ASYNC251 - standing still is the point
+        before = len(bench.seen)
+        await until(lambda: len(bench.skipped) >= 4)
+        assert set(bench.skipped) == {("fake", "demo", "missed")}
+        assert len(bench.seen) - before <= 5
+        bench.scheduler.stop()
+
+    asyncio.run(scenario())
+
+
+def test_bad_listener_and_bad_run_do_not_stop_the_work(caplog: pytest.LogCaptureFixture) -> None:
+    """A listener or a run that raises is logged; later listeners and later runs go on."""
+
+    async def scenario() -> None:
+        runs = 0
+        seen: list[Outcome] = []
+
+        async def every_other(_probe: str, _config: BaseModel) -> Outcome:
+            nonlocal runs
+            runs += 1
+            if runs % 2:
+                raise ValueError("odd")
+            return DONE
+
+        def bad(_outcome: Outcome) -> None:
+            raise RuntimeError("cannot take it")
+
+        scheduler = Scheduler(every_other, [bad, seen.append], lambda *_: None)
+        scheduler.add(work(), 0)
+        scheduler.start()
+        await until(lambda: len(seen) >= 2)
+        scheduler.stop()
+
+    asyncio.run(scenario())
+
+    assert "a listener failed" in caplog.text
+    assert "a run failed without an outcome" in caplog.text
+
+
+def test_stop_cancels_what_runs() -> None:
+    """After the stop no run goes on, and none starts."""
+    cancelled: list[str] = []
+
+    async def scenario() -> None:
+        began = asyncio.Event()
+
+        async def endless(_probe: str, _config: BaseModel) -> Outcome:
+            began.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cancelled.append("cancelled")
+            return DONE
+
+        bench = Bench(endless)
+        bench.scheduler.add(work(), 0)
+        bench.scheduler.start()
+        await began.wait()
+        bench.scheduler.stop()
+        bench.scheduler.stop()
+        await until(lambda: bool(cancelled))
+        assert not bench.scheduler.running
+
+    asyncio.run(scenario())
