@@ -32,8 +32,8 @@ _READY_S = {"providers": 30.0, "agent": 60.0, "exporter": 30.0}
 _EXPORTER_GRACE_S = 12.0
 _OTHERS_GRACE_S = 8.0
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
-# What would make the agent's SDK or its plugins look elsewhere than here.
-_FOREIGN = ("LIVEKIT_", "OPENAI_", "OTEL_")
+# What would make the exporter, the SDK or its plugins look elsewhere, or behave otherwise.
+_FOREIGN = ("LIVEKIT_", "OPENAI_", "OTEL_", "VOICE_EXPORTER_")
 
 Tell = Callable[[str], None]
 """Takes one line for the person who watches."""

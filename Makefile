@@ -1,0 +1,73 @@
+# make demo and make test need git, make and Python 3.11 or newer; everything else comes by lock.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate $(LOCK_ARGS)
+
+.PHONY: help demo test lint format docs clips lock bench-accuracy clean
+
+help:
+	@echo 'make demo            run an agent and the exporter that calls it; DEMO_ARGS="--duration 60s"'
+	@echo 'make test            lint and the whole suite; PYTEST_ARGS="-k name"'
+	@echo 'make lint            style, types, generated files'
+	@echo 'make format          put the code into its style'
+	@echo 'make docs            write the pages that follow from the code'
+	@echo 'make clips           make the caller'"'"'s utterance again'
+	@echo 'make bench-accuracy  print how true the measured latency is'
+	@echo 'make lock            pin the newest versions; LOCK_ARGS="--upgrade-package NAME"'
+
+demo: .venv/demo.stamp
+	@$(BIN)/voice-exporter demo $(DEMO_ARGS)
+
+test: lint
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m exporter.reference --check
+	$(BIN)/python -m exporter.demo.make_clips --check
+
+format: .venv/dev.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: .venv/dev.stamp
+	$(BIN)/python -m exporter.reference
+
+clips: .venv/dev.stamp
+	$(BIN)/python -m exporter.demo.make_clips
+
+bench-accuracy: .venv/dev.stamp
+	$(BIN)/python -m bench.accuracy $(BENCH_ARGS)
+
+# The demo's versions follow those that were tested. It is built with hatchling, so that is in both.
+lock: .venv/dev.stamp
+	$(LOCK) pyproject.toml --extra demo --extra redis --extra dev -o requirements/dev.txt
+	echo hatchling | $(LOCK) pyproject.toml - --extra demo -c requirements/dev.txt \
+		-o requirements/demo.txt
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+
+# A changed lock makes the environment anew, so that nothing of an older one is left in it.
+.venv/base.stamp: requirements/demo.txt requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "$(PYTHON) is older than 3.11: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "making .venv"
+	@$(PYTHON) -m venv --clear .venv
+	@touch $@
+
+.venv/demo.stamp: .venv/base.stamp pyproject.toml
+	@echo "installing requirements/demo.txt"
+	@$(PIP) install --require-hashes -r requirements/demo.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev.stamp: .venv/base.stamp pyproject.toml
+	@echo "installing requirements/dev.txt"
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch .venv/demo.stamp $@
