@@ -1,0 +1,71 @@
+"""`serve` over fake probes: `python -m tests.fake_daemon NOTE PROBE`.
+
+PROBE is what every call does: `answers`, `hangs` or `ignores_cancellation`.
+"""
+
+import sys
+from pathlib import Path
+
+from exporter.config import Settings
+from exporter.daemon import serve
+from exporter.outcome import Listing, Outcome
+from exporter.probe_process import ProbeTable
+from exporter.probes import Probe
+from exporter.probes.agents import AgentsConfig
+from exporter.probes.calibrate import CalibrateConfig
+from exporter.probes.latency import LatencyConfig
+from exporter.probes.run import Run
+from tests import fake_probes
+from tests.fake_probes import FakeConfig
+
+
+async def lists(_config: AgentsConfig, run: Run) -> Outcome:
+    """Find an empty server."""
+    return run.outcome("agents", result=Listing())
+
+
+async def calibrates(_config: CalibrateConfig, run: Run) -> Outcome:
+    """Find nothing out."""
+    return run.outcome("calibrate")
+
+
+async def answers(config: LatencyConfig, run: Run) -> Outcome:
+    """Have two turns."""
+    return await fake_probes.call(config, run)
+
+
+async def hangs(config: LatencyConfig, run: Run) -> Outcome:
+    """Note this process's id in the file that the metadata names, and never end."""
+    return await fake_probes.reports_pid(FakeConfig(note=Path(config.metadata)), run)
+
+
+async def ignores_cancellation(config: LatencyConfig, run: Run) -> Outcome:
+    """Note that it began, and go on whatever it is told."""
+    Path(config.metadata).touch()  # noqa: ASYNC240 - an instant
+    return await fake_probes.ignores_cancellation(FakeConfig(), run)
+
+
+def _table(call: str) -> ProbeTable:
+    return ProbeTable("tests.fake_daemon", f"{call.upper()}_TABLE")
+
+
+_OWN = {
+    "agents": Probe(AgentsConfig, lists, "api"),
+    "calibrate": Probe(CalibrateConfig, calibrates, "call"),
+}
+ANSWERS_TABLE = {**_OWN, "latency": Probe(LatencyConfig, answers, "call")}
+HANGS_TABLE = {**_OWN, "latency": Probe(LatencyConfig, hangs, "call")}
+IGNORES_CANCELLATION_TABLE = {**_OWN, "latency": Probe(LatencyConfig, ignores_cancellation, "call")}
+
+
+if __name__ == "__main__":
+    note, call = sys.argv[1:]
+    settings = Settings.model_validate(
+        {
+            "server_name": "fake",
+            "livekit": {"url": "ws://127.0.0.1:1", "api_key": "key", "api_secret": "very-secret"},
+            "web": {"listen_address": "127.0.0.1:0"},
+            "targets": [{"agent_name": "demo", "metadata": note, "trials": 1}],
+        }
+    )
+    sys.exit(serve(settings, _table(call)))

@@ -1,0 +1,196 @@
+"""The daemon as an operator has it: a process with an address, signals and an exit status."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+SECRET = "very-secret"  # noqa: S105 - made up
+_SERVING = re.compile(r"msg=serving .*address=(\S+)")
+
+
+class Exporter:
+    """A running exporter, its address and its log."""
+
+    def __init__(self, arguments: list[str], folder: Path, env: dict[str, str]) -> None:
+        self.log = folder / "log"
+        self.started = time.monotonic()
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", *arguments], stdout=log, stderr=log, env=os.environ | env
+            )
+        wait(lambda: bool(_SERVING.search(self.text())) or self.process.poll() is not None)
+
+    def text(self) -> str:
+        """Return what it has written."""
+        return self.log.read_text()
+
+    def get(self, path: str) -> httpx.Response:
+        """Ask one of its pages."""
+        address = _SERVING.search(self.text())
+        assert address, self.text()
+        return httpx.get(f"http://{address[1]}{path}", timeout=5)
+
+    def stop(self, within: float = 10) -> int:
+        """Send SIGTERM and return the exit status."""
+        self.process.terminate()
+        return self.process.wait(within)
+
+
+def wait(condition: Callable[[], bool], within: float = 20) -> None:
+    """Wait for a condition, and fail if it does not come true in time."""
+    until = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < until, "waited too long"
+        time.sleep(0.02)
+
+
+Start = Callable[..., Exporter]
+
+
+@pytest.fixture(name="start")
+def _start(tmp_path: Path) -> Iterator[Start]:
+    """Start exporters; none is left after the test."""
+    running: list[Exporter] = []
+
+    def start(*arguments: str, **env: str) -> Exporter:
+        running.append(Exporter(list(arguments), tmp_path, env))
+        return running[-1]
+
+    yield start
+    for exporter in running:
+        exporter.process.kill()
+        exporter.process.wait()
+
+
+def value(page: str, series: str) -> float:
+    """Return the value of a series on a page."""
+    lines = [line for line in page.splitlines() if line.startswith(series)]
+    assert len(lines) == 1, (series, lines)
+    return float(lines[0].rpartition(" ")[2])
+
+
+TURNS = (
+    'voice_turns_total{agent_name="demo",call_type="default",outcome="replied",'
+    'scenario="default",server="fake"}'
+)
+VERDICT = 'voice_verdict{{agent_name="{}",check="{}",server="fake",verdict="PASS"}}'
+
+
+def test_a_turn_reaches_metrics(start: Start, tmp_path: Path) -> None:
+    """1. Start. 2. A call ends. Result: its turn is on /metrics and on the status page."""
+    exporter = start("tests.fake_daemon", str(tmp_path / "note"), "answers")
+
+    wait(lambda: exporter.get("/-/ready").status_code == 200)
+    assert time.monotonic() - exporter.started < 6  # 3 s where the machine has nothing else to do
+    wait(lambda: value(exporter.get("/metrics").text, TURNS) == 1)
+
+    page = exporter.get("/metrics").text
+    assert (
+        value(page, 'voice_verdict{agent_name="demo",check="latency",server="fake",verdict="P') == 1
+    )
+    assert (
+        value(page, 'voice_verdict{agent_name="",check="agents",server="fake",verdict="PASS"') == 1
+    )
+    assert value(page, "process_resident_memory_bytes") < 150e6
+    assert "n = 1" in exporter.get("/").text
+    assert exporter.get("/-/healthy").text == "healthy\n"
+    assert exporter.stop() == 0
+    assert SECRET not in page + exporter.text()
+
+
+def test_sigterm_ends_a_running_call_in_order(start: Start, tmp_path: Path) -> None:
+    """1. A call is running. 2. SIGTERM. Result: the call leaves; status 0; no process is left."""
+    note = tmp_path / "note"
+    exporter = start("tests.fake_daemon", str(note), "hangs")
+    wait(lambda: note.exists() and note.read_text().endswith(" "))
+    family = [psutil.Process(exporter.process.pid)]
+    family += family[0].children(recursive=True)
+
+    began = time.monotonic()
+    assert exporter.stop() == 0
+
+    assert time.monotonic() - began < 10
+    assert note.read_text().endswith("left")
+    wait(lambda: not any(process.is_running() for process in family))
+    assert "msg=stopped" in exporter.text()
+    assert "traceback" not in exporter.text().lower()
+
+
+def test_second_signal_exits_at_once(start: Start, tmp_path: Path) -> None:
+    """1. A call does not listen. 2. SIGINT, twice. Result: gone at once, with the signal's status."""
+    note = tmp_path / "note"
+    exporter = start("tests.fake_daemon", str(note), "ignores_cancellation")
+    wait(note.exists)
+    family = psutil.Process(exporter.process.pid).children(recursive=True)
+
+    exporter.process.send_signal(signal.SIGINT)
+    wait(lambda: 'msg="stopping' in exporter.text())
+    exporter.process.send_signal(signal.SIGINT)
+
+    assert exporter.process.wait(2) == 128 + signal.SIGINT
+    wait(lambda: not any(process.is_running() for process in family))
+
+
+def test_unreachable_server_is_a_counted_reason(start: Start) -> None:
+    """Without a server: ready all the same, the reason counted, no traceback, no secret."""
+    exporter = start(
+        "exporter",
+        "serve",
+        "--web.listen-address=127.0.0.1:0",
+        LIVEKIT_URL="ws://127.0.0.1:1",
+        LIVEKIT_API_KEY="key",
+        LIVEKIT_API_SECRET=SECRET,
+    )
+
+    wait(lambda: exporter.get("/-/ready").status_code == 200)
+
+    page = exporter.get("/metrics").text
+    series = 'voice_probe_failures_total{agent_name="",probe="agents",reason="connect_failed"'
+    assert value(page, series) == 1
+    assert value(page, 'voice_probe_success{agent_name="",probe="agents"') == 0
+    assert "connect_failed" in exporter.get("/").text
+    assert exporter.stop() == 0
+    assert "reason=connect_failed" in exporter.text()
+    assert "traceback" not in exporter.text().lower()
+    assert SECRET not in page + exporter.text()
+
+
+def test_port_in_use_is_one_clear_line() -> None:
+    """A taken address: one line that names key and address, status 2, no traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        env = {
+            "LIVEKIT_URL": "ws://127.0.0.1:1",
+            "LIVEKIT_API_KEY": "key",
+            "LIVEKIT_API_SECRET": SECRET,
+        }
+        command = [sys.executable, "-m", "exporter", "serve", f"--web.listen-address={address}"]
+        done = subprocess.run(
+            command, env=os.environ | env, capture_output=True, text=True, timeout=20, check=False
+        )
+
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert f"web.listen_address: cannot listen on {address}: address already in use" in done.stderr
+
+
+def test_main_process_imports_nothing_heavy() -> None:
+    """The daemon's own process never loads the real-time SDK, the API's or numpy."""
+    heavy = ("livekit", "livekit.rtc", "livekit.api", "numpy", "aiohttp")
+    program = f"import sys, exporter.daemon; print([m for m in {heavy!r} if m in sys.modules])"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.strip() == "[]"

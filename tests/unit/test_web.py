@@ -1,0 +1,184 @@
+"""The pages: what they answer, to whom, and that they trust no text."""
+
+import asyncio
+import gzip
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as parse_openmetrics,
+)
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from exporter.board import FAILURES_KEPT, Board, call_work
+from exporter.outcome import Calibration, Listing, Outcome, Reason, Verdict
+from exporter.probes.calibrate import CalibrateConfig
+from exporter.probes.latency import LatencyConfig
+from exporter.scheduler import Work
+from exporter.web.app import Sources, make_app
+from exporter.web.status import status_page
+from tests.unit.calls import WHEN, call, replied
+
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+DEMO = LatencyConfig(agent_name="demo")
+
+
+def sources(*, not_healthy: str = "", not_ready: str = "") -> Sources:
+    """Return what the pages show in these tests."""
+    registry = CollectorRegistry()
+    Gauge("voice_rooms", "Rooms.", registry=registry)
+    return Sources(registry, lambda: not_healthy, lambda: not_ready, lambda: "<p>status</p>")
+
+
+def ask(
+    path: str, method: str = "GET", source: Sources | None = None, **headers: str
+) -> httpx.Response:
+    """Ask the application without a network; header names have _ for -."""
+
+    async def request() -> httpx.Response:
+        transport = httpx.ASGITransport(make_app(source or sources()))
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            return await client.request(method, path, headers=named)
+
+    return asyncio.run(request())
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type", "parse"),
+    [
+        ("", "text/plain; version=0.0.4; charset=utf-8", parse_text),
+        ("*/*", "text/plain; version=0.0.4; charset=utf-8", parse_text),
+        (OPENMETRICS, "application/openmetrics-text; version=1.0.0", parse_openmetrics),
+    ],
+)
+def test_metrics_come_in_the_format_asked_for(
+    accept: str, content_type: str, parse: Callable[[str], Iterable[Metric]]
+) -> None:
+    """Plain text unless OpenMetrics is asked for; both are what they say they are."""
+    response = ask("/metrics", accept=accept)
+
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith(content_type)
+    assert [family.name for family in parse(response.text)] == ["voice_rooms"]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [("gzip, deflate", "gzip"), ("gzip;q=0.5", "gzip"), ("identity", None), ("gzip;q=0", None)],
+)
+def test_metrics_are_compressed_for_who_takes_it(accepted: str, encoding: str | None) -> None:
+    """Gzip where it is accepted, and the same page either way."""
+    response = ask("/metrics", accept_encoding=accepted)
+
+    assert response.headers.get("content-encoding") == encoding
+    assert "# TYPE voice_rooms gauge" in response.text
+    if encoding:
+        assert int(response.headers["content-length"]) == len(gzip.compress(response.content, 5))
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready"])
+def test_pages_are_read_only(path: str) -> None:
+    """HEAD answers as GET without a body; every other method is refused."""
+    head = ask(path, "HEAD")
+    assert (head.status_code, head.content) == (200, b"")
+    for method in ("POST", "PUT", "DELETE", "PATCH"):
+        assert ask(path, method).status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/metrics/", "/../etc/passwd", "/-/"])
+def test_other_paths_are_not_found(path: str) -> None:
+    """What is not there is 404, however it is spelled."""
+    assert ask(path).status_code in (307, 404)
+    assert ask(path).text in ("", "Not Found")
+
+
+def test_health_and_readiness_say_why_not() -> None:
+    """503 with the reason in the body; 200 when there is none."""
+    bad = sources(not_healthy="the scheduler does not run", not_ready="nothing listed yet")
+
+    assert ask("/-/healthy").status_code == ask("/-/ready").status_code == 200
+    healthy, ready = ask("/-/healthy", source=bad), ask("/-/ready", source=bad)
+    assert (healthy.status_code, ready.status_code) == (503, 503)
+    assert healthy.text == "not healthy: the scheduler does not run\n"
+    assert ready.text == "not ready: nothing listed yet\n"
+
+
+def test_status_page_forbids_scripts() -> None:
+    """The browser is told to run nothing on the page."""
+    response = ask("/")
+
+    assert response.headers["content-security-policy"].startswith("default-src 'none'")
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+
+
+def board(*outcomes: Outcome) -> Board:
+    """Return a board that watches the demo and a calibration."""
+    made = Board("sfu:7880")
+    made.add(call_work(DEMO))
+    made.add(Work("calibrate", "calibrate", "", CalibrateConfig(), 3600))
+    for outcome in outcomes:
+        made.record(outcome)
+    return made
+
+
+def test_status_page_tells_last_and_next_run() -> None:
+    """What is watched, its verdict, what was found, and when the next run is due."""
+    calibration = Outcome("calibrate", "", WHEN, 9, result=Calibration(0.0942, 0.004, 10))
+    now = WHEN + timedelta(seconds=42)
+
+    page = status_page(
+        board(call(replied(1.0), replied(1.5)), calibration),
+        {"calibrate": now + timedelta(seconds=99)}.get,
+        now,
+    )
+
+    assert "average 1.250 s, max 1.500 s, n = 2" in page
+    assert "floor 94 ms, spread 4 ms, n = 10" in page
+    assert '<td class="PASS">PASS</td>' in page
+    assert "42 s ago" in page
+    assert "<td>in 99 s</td>" in page
+    assert "None since the start." in page
+
+
+def test_status_page_escapes_every_text() -> None:
+    """Names and details come from elsewhere: none of them can become markup."""
+    evil = "<script>alert('x')</script>&\"'"
+    target = LatencyConfig(agent_name=evil, call_type=evil, scenario=evil)
+    made = Board(evil)
+    made.add(call_work(target))
+    bad = call(reason=Reason.NO_WORKER, detail=evil)
+    made.record(replace(bad, agent_name=evil))
+
+    page = status_page(made, lambda _id: None, datetime.now(UTC))
+
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") >= 5
+
+
+def test_failures_are_kept_newest_first_and_not_for_ever() -> None:
+    """The page has the latest failures with their reasons, and the oldest make room."""
+    failures = [call(reason=Reason.NO_WORKER, detail=f"number {n}") for n in range(30)]
+
+    made = board(*failures)
+
+    assert [failure.detail for failure in made.failures][:2] == ["number 29", "number 28"]
+    assert len(made.failures) == FAILURES_KEPT
+    assert made.lines[call_work(DEMO).id].verdict is Verdict.FAIL
+
+
+def test_unwatched_outcomes_are_ignored_but_their_failures_kept() -> None:
+    """A run of something that was removed meanwhile changes no line."""
+    made = board()
+    made.remove(call_work(DEMO).id)
+
+    made.record(call(reason=Reason.NO_WORKER))
+    made.record(Outcome("agents", "", WHEN, 0.1, result=Listing()))
+
+    assert [line.last for line in made.lines.values()] == [None]
+    assert len(made.failures) == 1
