@@ -227,6 +227,31 @@ def serve(**flags: Any) -> int:
     return daemon.serve(_settings(flags, **keys))
 
 
+@cli.command(short_help="See it work, without any server or key of yours.")
+@_options(
+    _text("--duration", "TIME", "Stop after this time.  [default: on Ctrl-C]"),
+    _text("--stt-delay", "TIME", "How long speech recognition takes."),
+    _text("--llm-delay", "TIME", "How long the language model takes to its first token."),
+    _text("--tts-delay", "TIME", "How long speech synthesis takes to its first sound."),
+    _text("--stt-failure-rate", "SHARE", "Share of recognitions that fail, 0 to 1.  [default: 0]"),
+    _text("--llm-failure-rate", "SHARE", "Share of completions that fail, 0 to 1.  [default: 0]"),
+    _text("--tts-failure-rate", "SHARE", "Share of syntheses that fail, 0 to 1.  [default: 0]"),
+    _text("--greeting", "TEXT", "What the agent says first.  [default: nothing]"),
+    _text("--trials", "N", "Measured turns in each call.  [default: 2]"),
+    _text("--interval", "TIME", "Time between two calls.  [default: 20s]"),
+    _text("--listen-address", "HOST:PORT", "Where /metrics is.  [default: 127.0.0.1:9465]"),
+)
+def demo(**flags: Any) -> int:
+    """Run a real agent with local speech and language providers, and the exporter that calls it.
+
+    Starts a livekit-server, or uses the one that LIVEKIT_URL names. Needs the extra `demo`.
+    """
+    from exporter.demo.run import run_demo
+    from exporter.demo_flags import demo_options
+
+    return run_demo(demo_options(flags), click.echo)
+
+
 @cli.group(name="config")
 def config_group() -> None:
     """Check the configuration, and describe it."""

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 
 from exporter.config_keys import KeyPath, keys_of
 from exporter.config_sources import (
@@ -75,23 +83,26 @@ def _url_fault(url: str) -> str:
     return ""
 
 
+def _check_address(address: str) -> str:
+    _, colon, port = address.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > _MAX_PORT:
+        raise ValueError(f"{address!r} is no address; expected HOST:PORT")
+    return address
+
+
+ListenAddress = Annotated[str, AfterValidator(_check_address)]
+"""HOST:PORT; no host means every address, port 0 lets the system choose."""
+
+
 class WebSettings(BaseModel):
     """The exporter's own web server."""
 
     model_config = _STRICT
 
-    listen_address: str = Field(
+    listen_address: ListenAddress = Field(
         "127.0.0.1:9465",
         description="HOST:PORT for /metrics and the pages; `:9465` listens on every address.",
     )
-
-    @field_validator("listen_address")
-    @classmethod
-    def _check_address(cls, address: str) -> str:
-        _, colon, port = address.rpartition(":")
-        if not colon or not port.isdecimal() or int(port) > _MAX_PORT:
-            raise ValueError(f"{address!r} is no address; expected HOST:PORT")
-        return address
 
     @property
     def host(self) -> str:

@@ -13,6 +13,8 @@ import jsonschema
 import pytest
 
 from exporter.cli import cli, main
+from exporter.demo.options import DemoOptions
+from exporter.demo_flags import demo_options
 from exporter.reference import cli_page, configuration_page
 from exporter.reference import main as write_reference
 
@@ -134,6 +136,16 @@ def test_missing_credentials(command: str, capsys: pytest.CaptureFixture[str]) -
             id="serve",
         ),
         pytest.param(
+            ["demo", "--llm-failure-rate", "2"],
+            "--llm-failure-rate: 2 is too large; expected at most 1",
+            id="demo",
+        ),
+        pytest.param(
+            ["demo", "--listen-address", "here"],
+            "--listen-address: 'here' is no address; expected HOST:PORT",
+            id="demo's address",
+        ),
+        pytest.param(
             ["agents", "--config", "/nowhere.yaml"],
             "/nowhere.yaml: cannot be read: No such file or directory",
             id="file",
@@ -198,6 +210,12 @@ def test_every_option_and_key_is_explained() -> None:
         assert f"## voice-exporter {name}" in cli_page()
         for option in command.params:
             assert getattr(option, "help", "") or isinstance(option, click.Argument), option.name
+
+
+def test_demo_flags_become_options() -> None:
+    """Times of the demo are written like all durations; what is not given stays the default."""
+    options = demo_options({"llm_delay": "2.0", "duration": "1m", "trials": None})
+    assert options == DemoOptions(duration_s=60, llm_delay_s=2)
 
 
 @pytest.mark.parametrize("module", ["exporter.config", "exporter.once", "exporter.daemon"])
