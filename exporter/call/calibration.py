@@ -68,9 +68,9 @@ async def _one_call(config: CalibrateConfig, run: Run, room: str) -> list[Turn]:
         try:
             token = make_token(server, identity=identity, room=room)
             await caller.connect(server.url, token, TIMEOUT_S)
-            await _connect(echo_room, server.url, make_token(
-                server, identity=ECHO, room=room, kind="agent"
-            ))
+            await _connect(
+                echo_room, server.url, make_token(server, identity=ECHO, room=room, kind="agent")
+            )
             await echo.publish()
             if await caller.meet(TIMEOUT_S) is None:
                 raise ProbeError(Reason.JOIN_TIMEOUT, "our own echo did not come")

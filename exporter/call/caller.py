@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from livekit import rtc
+from livekit.rtc.participant import PublishTrackError
 
 from exporter.call.ear import Ear
 from exporter.call.lag import LagMonitor
@@ -84,7 +85,7 @@ class Caller:
         except TimeoutError as error:
             detail = f"no media connection within {timeout_s:.0f} s"
             raise ProbeError(Reason.CONNECT_FAILED, detail) from error
-        except (rtc.ConnectError, rtc.PublishTrackError) as error:
+        except (rtc.ConnectError, PublishTrackError) as error:
             text = error.message.lower()
             refused = any(word in text for word in REFUSED)
             reason = Reason.AUTH_FAILED if refused else Reason.CONNECT_FAILED

@@ -12,6 +12,7 @@ from exporter.errors import ConfigError
 if TYPE_CHECKING:
     from exporter.call.levels import Pcm
 
+MIN_CLIP_S = 0.1
 MAX_CLIP_S = 60.0
 DEFAULT_CLIP = "caller.wav"
 
@@ -44,8 +45,10 @@ def check_wav(path: Path) -> None:
             seconds = file.getnframes() / file.getframerate()
     except (OSError, EOFError, wave.Error, ZeroDivisionError) as error:
         raise ConfigError(f"{path}: not a PCM WAV file ({error})") from error
-    if not 0.1 <= seconds <= MAX_CLIP_S:
-        raise ConfigError(f"{path}: {seconds:.1f} s long; expected 0.1 to {MAX_CLIP_S:.0f} s")
+    if not MIN_CLIP_S <= seconds <= MAX_CLIP_S:
+        raise ConfigError(
+            f"{path}: {seconds:.1f} s long; expected {MIN_CLIP_S:g} to {MAX_CLIP_S:g} s"
+        )
 
 
 def load_clip(path: Path | None) -> Clip:
@@ -84,14 +87,10 @@ def _mono_48k(path: Path) -> "Pcm":
         width, channels, rate = file.getsampwidth(), file.getnchannels(), file.getframerate()
         raw = file.readframes(file.getnframes())
     if width == 1:  # the only unsigned format of WAV
-        samples = (np.frombuffer(raw, np.uint8).astype(np.int32) - 128) << 8
-    elif width == 3:
-        triples = np.frombuffer(raw[: len(raw) // 3 * 3], np.uint8).reshape(-1, 3).astype(np.int32)
-        samples = (triples[:, 1] | (triples[:, 2] << 8)).astype(np.int16).astype(np.int32)
-    elif width == 4:
-        samples = np.frombuffer(raw, "<i4") >> 16
-    else:
-        samples = np.frombuffer(raw, "<i2").astype(np.int32)
+        samples = (np.frombuffer(raw, np.uint8).astype(np.int16) - 128) << 8
+    else:  # little-endian; the two upper bytes of each sample are its 16 bits
+        octets = np.frombuffer(raw, np.uint8).reshape(-1, width)
+        samples = np.ascontiguousarray(octets[:, -2:]).view("<i2").reshape(-1)
     mono = samples[: len(samples) // channels * channels].reshape(-1, channels).mean(axis=1)
     pcm = mono.astype(np.int16)
     return pcm if rate == RATE else _resample(pcm, rate, RATE)

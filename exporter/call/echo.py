@@ -30,7 +30,10 @@ def buzz(seconds: float, level_db: float = -15.0, pitch_hz: float = 140.0) -> Pc
     """
     t = np.arange(round(seconds * RATE)) / RATE
     harmonics = np.arange(1, int(4000 / pitch_hz))
-    wave = sum(np.sin(2 * np.pi * pitch_hz * k * t) / k for k in harmonics)
+    if not len(t):
+        return np.zeros(0, np.int16)
+    phases = 2 * np.pi * pitch_hz * np.outer(harmonics, t)
+    wave = (np.sin(phases) / harmonics[:, np.newaxis]).sum(axis=0)
     wave = wave / np.sqrt(np.mean(np.square(wave))) * 32768 * 10 ** (level_db / 20)
     return np.clip(wave, -32768, 32767).astype(np.int16)
 

@@ -14,6 +14,9 @@ WINDOW_S = WINDOW / RATE
 SILENCE_DB = -120.0
 """Level given to digital silence, whose logarithm has no value."""
 
+DIGITAL_SILENCE = 1e-12
+"""Mean square below which a window is given `SILENCE_DB`."""
+
 Pcm = npt.NDArray[np.int16]
 
 
@@ -22,7 +25,7 @@ def window_levels(pcm: Pcm) -> npt.NDArray[np.float64]:
     whole = len(pcm) // WINDOW
     blocks = pcm[: whole * WINDOW].reshape(whole, WINDOW).astype(np.float64) / 32768.0
     power = np.mean(np.square(blocks), axis=1)
-    return np.where(power > 1e-12, 10 * np.log10(np.maximum(power, 1e-12)), SILENCE_DB)
+    return 10 * np.log10(np.maximum(power, DIGITAL_SILENCE))
 
 
 def amplitude(level_db: float) -> float:

@@ -19,6 +19,7 @@ from exporter.call.levels import RATE, Pcm
 CLOCK_WINDOW = 100
 """Answers of which the earliest is the clock: four seconds of them."""
 
+
 @dataclass(frozen=True, slots=True)
 class _Scheduled:
     start: int
@@ -117,6 +118,7 @@ class Microphone:
         for item in self._scheduled:
             first, last = max(start, item.start), min(start + count, item.end)
             if first < last:
-                mix[first - start : last - start] += item.pcm[first - item.start : last - item.start]
+                part = item.pcm[first - item.start : last - item.start]
+                mix[first - start : last - start] += part
         self._scheduled = [item for item in self._scheduled if item.end > start + count]
         return np.clip(mix, -32768, 32767).astype(np.int16)

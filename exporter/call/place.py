@@ -80,6 +80,7 @@ class Call:
         if self._config.room_name and await self._api.list_rooms([self._room]):
             detail = f"room {self._room} exists already; a probe needs one of its own"
             raise ProbeError(Reason.API_FAILED, detail)
+        self._run.on_room(self._room)
         await self._api.create_room(self._room)
         self._made_room = True
 
@@ -115,9 +116,8 @@ class Call:
     async def _dispatched(self) -> tuple[str, ...]:
         wanted = "" if self._config.dispatch == "automatic" else self._config.agent_name
         dispatches = await self._api.list_dispatch(self._room)
-        return tuple(
-            identity for each in dispatches if each.agent_name == wanted for identity in each.identities
-        )
+        ours = [each for each in dispatches if each.agent_name == wanted]
+        return tuple(identity for each in ours for identity in each.identities)
 
     async def _nobody_came(self) -> ProbeError:
         waited = self._config.join_timeout

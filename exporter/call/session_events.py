@@ -76,7 +76,7 @@ class SessionEvents:
         """Whether anything came on the current topic."""
         self.legacy = False
         """Whether anything came on the topic of livekit-agents 1.4."""
-        room.register_byte_stream_handler(TOPIC, lambda reader, _who: self._streams.put_nowait(reader))
+        room.register_byte_stream_handler(TOPIC, self._on_stream)
         room.register_text_stream_handler(LEGACY_TOPIC, self._on_legacy)
         self._task = asyncio.get_running_loop().create_task(self._read(), name="session-events")
 
@@ -136,6 +136,9 @@ class SessionEvents:
                     end_of_turn_delay_s=r.end_of_turn_delay_s,
                 )
         return merged
+
+    def _on_stream(self, reader: rtc.ByteStreamReader, _who: str) -> None:
+        self._streams.put_nowait(reader)
 
     def _on_legacy(self, reader: rtc.TextStreamReader, _who: str) -> None:
         self.legacy = True

@@ -7,7 +7,7 @@ from exporter.call.caller import Caller
 from exporter.call.clip import Clip
 from exporter.call.ear import Ear
 from exporter.call.levels import WINDOW, WINDOW_S
-from exporter.call.onset import OnsetDetector, noise_level, sound_threshold
+from exporter.call.onset import MIN_SOUND_S, OnsetDetector, noise_level, sound_threshold
 from exporter.call.rtp import Received, received
 from exporter.errors import ProbeError
 from exporter.outcome import Reason, Turn, TurnOutcome
@@ -113,10 +113,9 @@ class Conversation:
         after = await received(self._track)
         report = await self._caller.events.report_since(said.began, REPORT_TIMEOUT_S)
         if late > MAX_LAG_S or dry:
-            why = "its audio queue ran dry" if dry else f"its event loop was {late * 1e3:.0f} ms late"
-            return Turn(
-                TurnOutcome.VOID, reason=Reason.VOID, detail=f"the prober: {why}", loop_lag_s=late
-            )
+            lag = f"its event loop was {late * 1e3:.0f} ms late"
+            detail = f"the prober: {'its audio queue ran dry' if dry else lag}"
+            return Turn(TurnOutcome.VOID, reason=Reason.VOID, detail=detail, loop_lag_s=late)
         e2e = replied - said.end
         return Turn(
             TurnOutcome.REPLIED,
@@ -208,8 +207,9 @@ class Conversation:
         ear = self._ear
         threshold = sound_threshold(self._noise())
         recent = ear.levels(ear.windows - count)
-        # A click does not break silence: three loud windows in half a second are still silence.
-        return ear.windows >= count and sum(v >= threshold for v in recent) * WINDOW_S < 0.03
+        # A click does not break silence.
+        loud_s = sum(level >= threshold for level in recent) * WINDOW_S
+        return ear.windows >= count and loud_s < MIN_SOUND_S
 
     def _noise(self) -> float:
         recent = sorted(self._ear.levels(self._ear.windows - int(NOISE_S / WINDOW_S)))

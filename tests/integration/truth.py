@@ -7,56 +7,19 @@ from the environment. Each job follows the `Script` in its metadata.
 import argparse
 import asyncio
 import json
+import logging
 import os
 import signal
-from dataclasses import asdict, dataclass
 
 import numpy as np
-from livekit import rtc
 from livekit.agents import AgentServer, JobContext
 
 from exporter.call.echo import Echo, buzz
 from exporter.call.levels import RATE, Pcm
 from exporter.call.microphone import Microphone
+from tests.integration.scripts import Script
 
 STATE = "lk.agent.state"
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """What an agent does; the defaults make one that just replies."""
-
-    delay_s: float = 1.0
-    """Last loud sample heard to first sample of the reply leaving."""
-    greet_s: float = 0.0
-    """Length of the greeting."""
-    join_after_s: float = 0.0
-    """Time between taking the job and entering the room."""
-    no_track: bool = False
-    mute: bool = False
-    """Never replies."""
-    hang: bool = False
-    """Says it is thinking, and never replies."""
-    die: bool = False
-    """Its process ends at the first utterance, without a word to the server."""
-    leave: bool = False
-    """Leaves the room at the first utterance."""
-    background: bool = False
-    """Plays a second track of music all the time."""
-    noise_db: float | None = None
-    """Level of the noise on its line."""
-    click_s: float | None = None
-    """A click of 5 ms so long before the reply."""
-    pause_s: float = 0.0
-    """Silence inside its reply."""
-    talkative: bool = False
-    """Greets without end."""
-    companion: str = ""
-    """Name of another agent that it brings along."""
-
-    def metadata(self) -> str:
-        """Return the dispatch metadata that carries this script."""
-        return json.dumps(asdict(self))
 
 
 def noise(level_db: float, seconds: float = 3.0) -> Pcm:
@@ -80,6 +43,10 @@ class TruthJob:
         self._context = context
         self._script = Script(**json.loads(context.job.metadata or "{}"))
         self._echo = Echo(context.room, self._answer)
+        length = 60.0 if self._script.talkative else self._script.greet_s
+        # Made before the call: the samples of a minute take a second.
+        self._greeting = buzz(length, pitch_hz=170.0)
+        self._reply = reply_of(self._script)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -97,11 +64,10 @@ class TruthJob:
         await self._echo.publish()
         if script.background:
             await self._play_music()
-        length = 60.0 if script.talkative else script.greet_s
-        if length:
+        if len(self._greeting):
             await self._say_state("speaking")
-            self._echo.microphone.play(buzz(length, pitch_hz=170.0))
-            await asyncio.sleep(length)
+            self._echo.microphone.play(self._greeting)
+            await asyncio.sleep(len(self._greeting) / RATE)
         await self._say_state("listening")
 
     async def _answer(self, microphone: Microphone, heard: float) -> None:
@@ -117,17 +83,16 @@ class TruthJob:
         at = heard + script.delay_s
         if script.click_s is not None:
             microphone.play(buzz(0.005), at=at - script.click_s - 0.005)
-        reply = reply_of(script)
-        microphone.play(reply, at=at)
-        task = asyncio.get_running_loop().create_task(self._tell(script.delay_s, len(reply) / RATE))
+        microphone.play(self._reply, at=at)
+        task = asyncio.get_running_loop().create_task(self._tell(script.delay_s))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _tell(self, delay_s: float, length_s: float) -> None:
+    async def _tell(self, delay_s: float) -> None:
         await self._say_state("thinking")
         await asyncio.sleep(max(0.0, delay_s - 0.2))
         await self._say_state("speaking")
-        await asyncio.sleep(length_s + 0.2)
+        await asyncio.sleep(len(self._reply) / RATE + 0.2)
         await self._say_state("listening")
 
     async def _say_state(self, state: str) -> None:
@@ -181,6 +146,7 @@ def main() -> None:
     parser.add_argument("--name", required=True)
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO)
     asyncio.run(serve(options.name, options.port))
 
 
