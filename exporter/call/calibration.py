@@ -61,7 +61,7 @@ async def _one_call(config: CalibrateConfig, run: Run, room: str) -> list[Turn]:
     identity = f"caller-{secrets.token_hex(4)}"
     target = LatencyConfig(agent_name=ECHO, greeting="none", reply_timeout=config.delay + 3)
     echo_room = rtc.Room()
-    echo = Echo(echo_room, reply_after(config.delay, buzz(REPLY_S, pitch_hz=200.0)))
+    echo = Echo(echo_room, reply_after(config.delay, buzz(REPLY_S, pitch_hz=200)))
     caller = Caller(lambda participant: participant.identity == ECHO)
     async with ServerApi(server) as api:
         await api.create_room(room)

@@ -30,7 +30,7 @@ def noise(level_db: float, seconds: float = 3.0) -> Pcm:
 
 def reply_of(script: Script) -> Pcm:
     """Return the reply: two sounds with the script's pause between them, or one."""
-    sound = buzz(0.6, pitch_hz=200.0)
+    sound = buzz(0.6, pitch_hz=200)
     if not script.pause_s:
         return sound
     return np.concatenate([sound, np.zeros(round(script.pause_s * RATE), np.int16), sound])
@@ -45,7 +45,7 @@ class TruthJob:
         self._echo = Echo(context.room, self._answer)
         length = 60.0 if self._script.talkative else self._script.greet_s
         # Made before the call: the samples of a minute take a second.
-        self._greeting = buzz(length, pitch_hz=170.0)
+        self._greeting = buzz(length, pitch_hz=170)
         self._reply = reply_of(self._script)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -110,7 +110,7 @@ class TruthJob:
 
     async def _play_music(self) -> None:
         music = Microphone()
-        music.add_noise(buzz(2.0, pitch_hz=330.0, level_db=-20))
+        music.add_noise(buzz(2.0, pitch_hz=330, level_db=-20))
         # Its source is "microphone" as well: only the name tells it from the agent's voice.
         await music.publish(self._context.room.local_participant, name="background_audio")
         self._music = music
