@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from livekit import rtc
 
 from exporter.demo.livekit_binary import ServerProgram
 from exporter.demo.livekit_server import LiveKitServer
-from exporter.server_api import Server, ServerApi
+from exporter.runner import ROOM_PREFIX
+from exporter.server_api import Server, ServerApi, make_token
 
 pytestmark = pytest.mark.integration
 
@@ -54,11 +56,11 @@ def run(server: Server, *arguments: str) -> tuple[int, str, list[str]]:
 
 
 def rooms(server: Server) -> list[str]:
-    """Return the names of the server's rooms."""
+    """Return the names of the rooms of calls."""
 
     async def ask() -> list[str]:
         async with ServerApi(server) as api:
-            return list(await api.list_rooms())
+            return [name for name in await api.list_rooms() if name.startswith(ROOM_PREFIX)]
 
     return asyncio.run(ask())
 
@@ -84,6 +86,33 @@ def test_latency_finds_no_agent(server: Server) -> None:
     document = json.loads(out)
     assert (status, document["latency"], document["verdict"]) == (1, [], "UNKNOWN")
     assert err == ["listing agents in rooms", "no agent is in a room; name one with --agent"]
+
+
+def test_latency_calls_the_agents_it_finds(server: Server) -> None:
+    """Without --agent every agent that is in a room is called, each once."""
+
+    async def find_it() -> tuple[int, str, list[str]]:
+        client = rtc.Room()
+        token = make_token(
+            server,
+            identity="agent-1",
+            room="somewhere",
+            kind="agent",
+            attributes={"lk.agent_name": "lonely"},
+        )
+        await client.connect(server.url, token, rtc.RoomOptions(auto_subscribe=False))
+        try:
+            arguments = ("latency", "--json", "--trials", "1", "--join-timeout", "2s")
+            return await asyncio.to_thread(run, server, *arguments)
+        finally:
+            await client.disconnect()
+
+    status, out, err = asyncio.run(find_it())
+    [item] = json.loads(out)["latency"]
+    assert (status, item["agent_name"], item["verdict"]) == (1, "lonely", "FAIL")
+    assert item["turns"][-1]["reason"] == "no_worker"
+    assert err[0] == "listing agents in rooms"
+    assert err[2] == "calling lonely (2 turns)"
 
 
 def test_latency_of_an_agent_without_a_worker(server: Server) -> None:

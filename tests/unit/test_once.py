@@ -1,0 +1,90 @@
+"""Planning one-shot runs: which calls follow from targets, flags and what is found in rooms."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from exporter.config import DiscoverConfig, Settings
+from exporter.errors import ConfigError
+from exporter.once import LatencyOrder, calibration, plan_calls, run
+from exporter.probes.latency import LatencyConfig
+
+SUPPORT = LatencyConfig(agent_name="demo", call_type="support", target_ms=900)
+SALES = LatencyConfig(agent_name="demo", call_type="sales", metadata="m")
+SETTINGS = Settings(
+    targets=(SUPPORT, SALES, LatencyConfig(agent_name="other")),
+    discover=DiscoverConfig(trials=1, target_ms=700),
+)
+
+
+def planned(agent: str, **flags: object) -> list[LatencyConfig]:
+    """Return the calls for one agent under flags."""
+    return plan_calls(SETTINGS, LatencyOrder(agent, flags), agent)
+
+
+def test_every_target_of_the_agent_is_called() -> None:
+    """A name in the configuration stands for all targets with that name."""
+    assert [call.call_type for call in planned("demo")] == ["support", "sales"]
+
+
+def test_flags_replace_keys_of_a_target() -> None:
+    """A flag replaces its key, and what the target says otherwise stays."""
+    [_, sales] = planned("demo", trials="7")
+    assert (sales.trials, sales.metadata) == (7, "m")
+
+
+def test_call_type_selects_among_targets() -> None:
+    """A call type that is configured selects its target."""
+    assert [call.metadata for call in planned("demo", call_type="sales")] == ["m"]
+
+
+def test_new_call_type_starts_from_the_first_target() -> None:
+    """A call type that is not configured is a variant of the agent's first target."""
+    [call] = planned("demo", call_type="trial")
+    assert (call.call_type, call.target_ms) == ("trial", 900)
+
+
+def test_unknown_agent_is_called_as_discovered_ones_are() -> None:
+    """An agent without a target gets the settings under `discover`."""
+    [call] = planned("stranger")
+    assert (call.agent_name, call.trials, call.target_ms) == ("stranger", 1, 700)
+
+
+def test_impossible_flag_is_refused_for_any_agent() -> None:
+    """A flag is checked for an agent that is not known yet, too."""
+    with pytest.raises(ConfigError, match="--trials: none is text"):
+        planned("stranger", trials="none")
+
+
+def test_many_turns_get_the_time_they_may_need() -> None:
+    """Without a deadline of its own a call of 100 turns is not cut off; a configured one stays."""
+    [long_call] = planned("stranger", trials="100")
+    assert long_call.deadline >= 100 * long_call.reply_timeout
+    [short_call] = planned("stranger", trials="100", deadline="90s")
+    assert short_call.deadline == 90
+
+
+def test_long_calibration_gets_the_time_it_may_need() -> None:
+    """Asking for more calls to the echo does not run into the default deadline."""
+    config = calibration(Settings(), {"calls": "20", "trials": "20"})
+    assert config.deadline > 20 * 20 * config.delay
+    assert calibration(Settings(), {}).calls == 2
+
+
+def test_sigterm_cancels_the_work_and_is_the_exit_status(tmp_path: Path) -> None:
+    """1. Work waits. 2. SIGTERM arrives. Result: the work cleans up; the status names SIGTERM."""
+
+    async def work() -> None:
+        try:
+            asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGTERM)
+            await asyncio.Event().wait()
+        finally:
+            (tmp_path / "clean").touch()
+
+    with pytest.raises(SystemExit) as caught:
+        run(work())
+    assert caught.value.code == 143
+    assert (tmp_path / "clean").exists()
