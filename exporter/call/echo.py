@@ -23,19 +23,17 @@ LOUD_DB = FLOOR_DB + 10
 """Quieter than this is not the caller's speech."""
 
 
-def buzz(seconds: float, level_db: float = -15.0, pitch_hz: float = 140.0) -> Pcm:
+def buzz(seconds: float, level_db: float = -15.0, pitch_hz: int = 140) -> Pcm:
     """Return a voiced sound that is loud from its first sample to its last.
 
     Harmonics up to 4 kHz in sine phase, so that Opus keeps it and both its ends are sharp.
     """
-    t = np.arange(round(seconds * RATE)) / RATE
-    harmonics = np.arange(1, int(4000 / pitch_hz))
-    if not len(t):
-        return np.zeros(0, np.int16)
-    phases = 2 * np.pi * pitch_hz * np.outer(harmonics, t)
-    wave = (np.sin(phases) / harmonics[:, np.newaxis]).sum(axis=0)
-    wave = wave / np.sqrt(np.mean(np.square(wave))) * 32768 * 10 ** (level_db / 20)
-    return np.clip(wave, -32768, 32767).astype(np.int16)
+    t = np.arange(RATE) / RATE  # one second holds whole periods: a longer sound repeats it
+    harmonics = np.arange(1, 4000 // pitch_hz)[:, np.newaxis]
+    wave = (np.sin(2 * np.pi * pitch_hz * harmonics * t) / harmonics).sum(axis=0)
+    wave *= 10 ** (level_db / 20) / np.sqrt(np.mean(np.square(wave)))
+    pcm = np.clip(wave * 32768, -32768, 32767).astype(np.int16)
+    return np.resize(pcm, round(seconds * RATE))
 
 
 class Utterances:

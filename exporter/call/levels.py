@@ -25,7 +25,8 @@ def window_levels(pcm: Pcm) -> npt.NDArray[np.float64]:
     whole = len(pcm) // WINDOW
     blocks = pcm[: whole * WINDOW].reshape(whole, WINDOW).astype(np.float64) / 32768.0
     power = np.mean(np.square(blocks), axis=1)
-    return 10 * np.log10(np.maximum(power, DIGITAL_SILENCE))
+    levels: npt.NDArray[np.float64] = 10 * np.log10(np.maximum(power, DIGITAL_SILENCE))
+    return levels
 
 
 def amplitude(level_db: float) -> float:
