@@ -76,20 +76,20 @@ class Order:
 class _Process:
     """What belongs to this process for life: the pool hands it in before the first run."""
 
-    turns: Connection | None = None
+    pipe: Connection | None = None
     log = logs.LogSetup()
 
 
-def prepare(turns: Connection, log: logs.LogSetup) -> None:
+def prepare(pipe: Connection, log: logs.LogSetup) -> None:
     """Set this process up; the pool calls it once, before any run.
 
     Args:
-        turns: Where finished turns are told to the parent.
+        pipe: Where the parent is told of turns and rooms as they come.
         log: How to log.
     """
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # stdout is the parent's document
     logs.configure(log)
-    _Process.turns, _Process.log = turns, log
+    _Process.pipe, _Process.log = pipe, log
     threading.Thread(target=_end_with_parent, daemon=True, name="parent-watch").start()
 
 
@@ -137,23 +137,29 @@ def partial_result(config: BaseModel, turns: list[Turn]) -> CallResult | None:
     return CallResult(config.agent_name, config.call_type, config.scenario, tuple(turns))
 
 
-def write_turn(turns: Connection, run_id: str, turn: Turn) -> None:
-    """Tell the parent of a turn: one line, so that a torn one (a kill) spoils no other."""
-    line = b"\n%s %s\n" % (run_id.encode(), base64.b64encode(pickle.dumps(turn)))
+def write_news(pipe: Connection, run_id: str, news: Turn | str) -> None:
+    """Tell the parent of a turn or a room: one line, so that a torn one (a kill) spoils no other.
+
+    Args:
+        pipe: To the parent.
+        run_id: The run that the news is of.
+        news: A turn that has ended, or the name of a room that is about to be created.
+    """
+    line = b"\n%s %s\n" % (run_id.encode(), base64.b64encode(pickle.dumps(news)))
     while line:
-        line = line[os.write(turns.fileno(), line) :]
+        line = line[os.write(pipe.fileno(), line) :]
 
 
-def read_turn(line: bytes, run_id: str) -> Turn | None:
-    """Return the turn that a line tells of; None if the line is torn or of another run."""
+def read_news(line: bytes, run_id: str) -> Turn | str | None:
+    """Return what a line tells; None if the line is torn or of another run."""
     name, _, body = line.partition(b" ")
     if name != run_id.encode():
         return None
     try:
-        turn = pickle.loads(base64.b64decode(body, validate=True))  # noqa: S301 - our own child
+        news = pickle.loads(base64.b64decode(body, validate=True))  # noqa: S301 - our own child
     except (ValueError, EOFError, pickle.UnpicklingError):
         return None
-    return turn if isinstance(turn, Turn) else None
+    return news if isinstance(news, Turn | str) else None
 
 
 class _Terminated(BaseException):
@@ -187,7 +193,7 @@ class _Execution:
         from exporter.probes.run import Run  # noqa: PLC0415 - the package imports every probe
 
         deadline = time.monotonic() + self._order.deadline_s
-        run = Run(self._order.run_id, self._order.server, deadline, self._on_turn)
+        run = Run(self._order.run_id, self._order.server, deadline, self._on_turn, self._tell)
         try:
             return await self._probe(run)
         except ProbeError as error:
@@ -227,8 +233,11 @@ class _Execution:
 
     def _on_turn(self, turn: Turn) -> None:
         self._turns.append(turn)
-        if _Process.turns is not None:
-            write_turn(_Process.turns, self._order.run_id, turn)
+        self._tell(turn)
+
+    def _tell(self, news: Turn | str) -> None:
+        if _Process.pipe is not None:
+            write_news(_Process.pipe, self._order.run_id, news)
 
     def _sealed(self, outcome: Outcome) -> Outcome:
         """Give the outcome its run's id, a call its labels, and keep secrets inside."""

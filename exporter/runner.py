@@ -146,7 +146,7 @@ class Runner:
             if unharmed:
                 lane.free.put_nowait(slot)
             else:
-                self._recover(lane, slot, order)
+                self._recover(lane, slot, watch)
         return outcome
 
     def _order(self, probe: str, config: BaseModel) -> Order:
@@ -180,24 +180,23 @@ class Runner:
         except Exception as error:  # noqa: BLE001 - such as a result that does not pickle
             raise _Ended(Reason.PROBE_CRASHED, probe_process.describe(error)) from None
 
-    def _recover(self, lane: Lane, slot: Slot, order: Order) -> None:
+    def _recover(self, lane: Lane, slot: Slot, watch: "_Watch") -> None:
         """Give the slot back once its old process is gone, and delete what the run left."""
-        task = asyncio.ensure_future(self._recovery(lane, slot, order))
+        task = asyncio.ensure_future(self._recovery(lane, slot, watch))
         self._recoveries.add(task)
         task.add_done_callback(self._recoveries.discard)
 
-    async def _recovery(self, lane: Lane, slot: Slot, order: Order) -> None:
+    async def _recovery(self, lane: Lane, slot: Slot, watch: "_Watch") -> None:
         if self._closing:
             await self._calls_ended.wait()
         else:
             await slot.recover()
             lane.free.put_nowait(slot)
         if lane is self._lanes["call"]:
-            await self._clean_up(order)
+            await self._clean_up(watch.order, tuple(watch.rooms))
 
-    async def _clean_up(self, order: Order) -> None:
+    async def _clean_up(self, order: Order, names: tuple[str, ...]) -> None:
         """Delete the rooms of a call that could not do so; empty ones also close by themselves."""
-        names = tuple(filter(None, [getattr(order.config, "room_name", None)]))
         prefix = ROOM_PREFIX + order.run_id
         api = self._lanes["api"]
         slot = await api.free.get()
@@ -222,12 +221,13 @@ class _Ended(Exception):  # noqa: N818 - not an error of the program
 
 @dataclass(slots=True)
 class _Watch:
-    """A run as the parent sees it: its turns as they come, and its end if it cannot tell."""
+    """A run as the parent sees it: its turns and rooms, and its end if it cannot tell."""
 
     order: Order
     slot: Slot
     on_turn: Callable[[Turn], None] | None
     turns: list[Turn] = field(default_factory=list)
+    rooms: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -254,11 +254,13 @@ class _Watch:
         )
 
     def _take(self, line: bytes) -> None:
-        turn = probe_process.read_turn(line, self.order.run_id)
-        if turn is not None:
-            self.turns.append(turn)
+        news = probe_process.read_news(line, self.order.run_id)
+        if isinstance(news, str):
+            self.rooms.append(news)
+        elif news is not None:
+            self.turns.append(news)
             if self.on_turn is not None:
-                self.on_turn(turn)
+                self.on_turn(news)
 
 
 def _death(exitcode: int) -> str:

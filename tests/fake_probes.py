@@ -45,8 +45,10 @@ async def call(config: LatencyConfig, run: Run) -> Outcome:
     return run.outcome("call", config.agent_name, result=result)
 
 
-async def dies_in_call(_config: LatencyConfig, run: Run) -> Outcome:
-    """Tell of one turn, then die as native code does."""
+async def dies_in_call(config: LatencyConfig, run: Run) -> Outcome:
+    """Make the room that is asked for, tell of one turn, then die as native code does."""
+    if config.room_name:
+        run.on_room(config.room_name)
     run.on_turn(Turn(TurnOutcome.REPLIED, e2e_s=0.7))
     os.kill(os.getpid(), signal.SIGSEGV)
     raise AssertionError("still alive")

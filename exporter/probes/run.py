@@ -9,8 +9,8 @@ from exporter.outcome import Calibration, CallResult, Listing, Outcome, Reason, 
 from exporter.server_api import Server
 
 
-def _nobody(_turn: Turn) -> None:
-    """Take a finished turn when no one watches the progress."""
+def _nobody(_news: Turn | str) -> None:
+    """Take a finished turn or a room when no one watches the progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,9 @@ class Run:
     """On the monotonic clock of the probe's process; the runner kills what passes it."""
     on_turn: Callable[[Turn], None] = _nobody
     """Called after each turn of a call, for people who watch."""
+    on_room: Callable[[str], None] = _nobody
+    """Called with the name of a room that this run is about to create, so that the runner can
+    delete it should the run be killed. Never call it with a room of someone else."""
     clock: Callable[[], float] = time.monotonic
     started: float = field(default_factory=time.monotonic)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))

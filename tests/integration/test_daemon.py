@@ -127,7 +127,7 @@ def test_sigterm_ends_a_running_call_in_order(start: Start, tmp_path: Path) -> N
 
 
 def test_second_signal_exits_at_once(start: Start, tmp_path: Path) -> None:
-    """1. A call does not listen. 2. SIGINT, twice. Result: gone at once, with the signal's status."""
+    """1. A call does not listen. 2. SIGINT, twice. Result: gone at once, status 130."""
     note = tmp_path / "note"
     exporter = start("tests.fake_daemon", str(note), "ignores_cancellation")
     wait(note.exists)

@@ -14,9 +14,10 @@ import psutil
 import pytest
 
 from exporter.outcome import CallResult, Outcome, Reason, Turn
+from exporter.probe_process import delete_rooms
 from exporter.probes.latency import LatencyConfig
 from exporter.runner import Runner
-from exporter.server_api import Server
+from exporter.server_api import Server, ServerApi
 from tests import fake_probes
 from tests.fake_probes import FakeConfig
 
@@ -137,7 +138,7 @@ def test_turns_arrive_live_and_survive_the_death_of_the_call(server: Server) -> 
 
 
 def test_rooms_of_a_crashed_call_are_deleted(server: Server) -> None:
-    """After a crash the rooms of that run, and a room that the target names, are deleted."""
+    """After a crash the rooms of that run are deleted, also one that has the target's name."""
     named = CALL.model_copy(update={"room_name": "kitchen"})
 
     async def crash() -> None:
@@ -246,8 +247,9 @@ def test_call_ends_when_the_parent_is_killed(tmp_path: Path) -> None:
 import asyncio
 from pathlib import Path
 from tests import fake_probes
+from exporter.probe_process import delete_rooms
 from exporter.runner import Runner
-from exporter.server_api import Server
+from exporter.server_api import Server, ServerApi
 
 async def main() -> None:
     runner = Runner(Server("ws://127.0.0.1:1", "k", "s"), table=fake_probes.TABLE)
@@ -270,3 +272,35 @@ if __name__ == "__main__":
 
     asyncio.run(until(lambda: not psutil.pid_exists(child)))
     assert note.read_text().endswith("left")
+
+
+def test_room_of_someone_else_is_never_deleted(server: Server) -> None:
+    """A call that died before it made the room that its target names leaves that room alone."""
+    named = FakeConfig(agent_name="demo").model_copy(update={"room_name": "boardroom"})
+
+    async def crash() -> None:
+        async with a_runner(server) as runner:
+            await runner.run("segfaults", named)
+            await until(Path(server.name).exists)
+
+    asyncio.run(crash())
+
+    assert Path(server.name).read_text().startswith("|voice-exporter-")
+
+
+@pytest.mark.integration
+def test_leftovers_are_deleted_from_a_real_server(livekit: Server) -> None:
+    """Rooms by name and by prefix go; the others stay; what is gone already is no error."""
+
+    async def rooms(*create: str) -> set[str]:
+        async with ServerApi(livekit) as api:
+            for room in create:
+                await api.create_room(room)
+            return {room for room in await api.list_rooms() if room.startswith("leftover")}
+
+    asyncio.run(rooms("leftover-run1", "leftover-run1-2", "leftover-named", "leftover-other"))
+
+    delete_rooms(livekit, ("leftover-named", "leftover-gone"), "leftover-run1")
+
+    assert asyncio.run(rooms()) == {"leftover-other"}
+    delete_rooms(livekit, ("leftover-other",), "leftover-run1")
