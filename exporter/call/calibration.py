@@ -12,10 +12,10 @@ from exporter.call.echo import Echo, buzz, reply_after
 from exporter.call.turns import Conversation
 from exporter.errors import ProbeError
 from exporter.outcome import Calibration, Outcome, Reason, Turn, TurnOutcome
-from exporter.probes.calibrate import CalibrateConfig
+from exporter.probes.calibrate import ECHO_ATTRIBUTE, CalibrateConfig
 from exporter.probes.latency import LatencyConfig
 from exporter.probes.run import Run
-from exporter.server_api import ServerApi, make_token
+from exporter.server_api import Server, ServerApi, make_token
 
 ECHO = "echo"
 TIMEOUT_S = 10.0
@@ -68,9 +68,7 @@ async def _one_call(config: CalibrateConfig, run: Run, room: str) -> list[Turn]:
         try:
             token = make_token(server, identity=identity, room=room)
             await caller.connect(server.url, token, TIMEOUT_S)
-            await _connect(
-                echo_room, server.url, make_token(server, identity=ECHO, room=room, kind="agent")
-            )
+            await _connect(echo_room, server.url, _echo_token(server, room))
             await echo.publish()
             if await caller.meet(TIMEOUT_S) is None:
                 raise ProbeError(Reason.JOIN_TIMEOUT, "our own echo did not come")
@@ -84,6 +82,11 @@ async def _one_call(config: CalibrateConfig, run: Run, room: str) -> list[Turn]:
             await echo_room.disconnect()
             await api.delete_room(room)
     return turns[1:]
+
+
+def _echo_token(server: Server, room: str) -> str:
+    attributes = {ECHO_ATTRIBUTE: "true"}
+    return make_token(server, identity=ECHO, room=room, kind="agent", attributes=attributes)
 
 
 async def _connect(room: rtc.Room, url: str, token: str) -> None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from exporter.duration import Duration
 from exporter.errors import ProbeError
 from exporter.outcome import AgentInRoom, Listing, Outcome, PendingDispatch, Reason
+from exporter.probes.calibrate import ECHO_ATTRIBUTE
 from exporter.probes.run import Run
 from exporter.server_api import ServerApi
 from exporter.server_records import Dispatch, Participant
@@ -17,7 +18,8 @@ from exporter.server_records import Dispatch, Participant
 _NAME_ATTRIBUTES = ("lk.agent_name", "lk.agent.name")
 """The first is the server's (since 2025-09), the second the worker's (agents 1.4 and later)."""
 _STATE_ATTRIBUTE = "lk.agent.state"
-_AVATAR_ATTRIBUTE = "lk.publish_on_behalf"
+_NO_AGENTS = {"lk.publish_on_behalf", ECHO_ATTRIBUTE}
+"""Attributes of participants of the kind agent that are none: avatars, and our own echo."""
 _HUMAN_KINDS = frozenset({"standard", "sip", "connector"})
 _DISPATCH_TIMEOUT_S = 2.0
 """For a room that has gone the server answers only after 3 s."""
@@ -133,9 +135,9 @@ def _listing(rooms: Sequence[_Room]) -> Listing:
 
 
 def _agents(room: _Room) -> Iterable[AgentInRoom]:
-    """Yield the agents of a room: not what lends an agent its face."""
+    """Yield the agents of a room: not what lends an agent its face, nor our own echo."""
     for each in room.participants:
-        if each.kind == "agent" and _AVATAR_ATTRIBUTE not in each.attributes:
+        if each.kind == "agent" and not _NO_AGENTS & set(each.attributes):
             yield AgentInRoom(
                 agent_name=_name(each, room.dispatches),
                 identity=each.identity,

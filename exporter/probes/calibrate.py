@@ -6,6 +6,9 @@ from exporter.duration import Duration
 from exporter.outcome import Outcome
 from exporter.probes.run import Run
 
+ECHO_ATTRIBUTE = "voice-exporter.echo"
+"""On the participant that replies in a calibration: it stands in for an agent and is none."""
+
 
 class CalibrateConfig(BaseModel):
     """How the floor of the method is measured."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from exporter.outcome import AgentInRoom, PendingDispatch
 from exporter.probes.agents import _listing, _Room
+from exporter.probes.calibrate import ECHO_ATTRIBUTE
 from exporter.server_records import Dispatch, Participant
 
 
@@ -64,3 +65,12 @@ def test_an_agent_of_another_room_answers_no_dispatch_here() -> None:
     agent = _participant("agent-1", attributes={"lk.agent.name": "demo"})
     rooms = [_Room("a", (agent,)), _Room("b", (), (_dispatch("demo"),))]
     assert [each.room for each in _listing(rooms).pending] == ["b"]
+
+
+def test_what_stands_in_for_an_agent_is_not_listed_as_one() -> None:
+    """An avatar lends an agent its face, and our own echo is there to calibrate: no agents."""
+    avatar = _participant("avatar", attributes={"lk.publish_on_behalf": "agent-1"})
+    echo = _participant("echo", attributes={ECHO_ATTRIBUTE: "true"})
+    listing = _listing([_Room("r", (avatar, echo))])
+    assert listing.agents == ()
+    assert listing.participants == (("agent", 2),)
