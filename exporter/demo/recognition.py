@@ -57,6 +57,7 @@ i want to speak to a person
 _RATE = 16_000
 _LANGUAGE_WEIGHT = 9.0
 _SILENCE_S = 0.2
+_SILENT = 200
 
 
 class Recognizer:
@@ -76,6 +77,8 @@ class Recognizer:
     def transcribe(self, sound: Sound) -> str:
         """Return the words in lower case; "" when none was heard."""
         heard = sound.resampled(_RATE).padded(_SILENCE_S, _SILENCE_S)
+        if len(heard.trimmed(_SILENT).samples) == 0:
+            return ""  # the decoder finds a word even in nothing
         with self._lock:
             self._decoder.start_utt()
             self._decoder.process_raw(heard.samples.astype(np.int16).tobytes(), full_utt=True)

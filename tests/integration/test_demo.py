@@ -1,0 +1,238 @@
+"""The demo, whole: real processes, a real call, and nothing left of it."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from exporter.demo.livekit_binary import VARIABLE, ServerProgram
+from exporter.demo.processes import Child
+from exporter.demo.ready import announced
+from exporter.server_api import Server
+
+pytestmark = pytest.mark.integration
+
+SLOW_MACHINE_S = 120.0
+
+
+def until(condition: Callable[[], object], what: str, limit_s: float = SLOW_MACHINE_S) -> None:
+    """Wait for a condition, or fail with what was waited for."""
+    ends = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < ends, f"not within {limit_s:g} s: {what}"
+        time.sleep(0.05)
+
+
+def ask(url: str, method: str = "GET", body: object = None) -> tuple[int, str, float]:
+    """Send a request; return status, body and the seconds to the first byte of the answer."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
+    try:
+        began = time.monotonic()
+        payload = None if body is None else json.dumps(body)
+        connection.request(method, parts.path, payload)
+        response = connection.getresponse()
+        first = response.read(1)
+        took_s = time.monotonic() - began
+        return response.status, (first + response.read()).decode(errors="replace"), took_s
+    finally:
+        connection.close()
+
+
+class Running:
+    """A `voice-exporter demo` and the lines that it has printed."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        self.lines.extend(iter(self.process.stdout.readline, ""))
+
+    @property
+    def text(self) -> str:
+        """All it has printed."""
+        return "".join(self.lines)
+
+    def find(self, pattern: str) -> str:
+        """Wait for a line that matches, and return its first group."""
+
+        def found() -> re.Match[str] | None:
+            return re.search(pattern, self.text)
+
+        until(lambda: found() or self.process.poll() is not None, pattern)
+        match = found()
+        assert match, f"no {pattern!r} in:\n{self.text}"
+        return match[1]
+
+    def children(self) -> list[psutil.Process]:
+        """Return every process below it."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def wait(self, limit_s: float = 60) -> int:
+        """Wait for its end and return its exit status."""
+        status = self.process.wait(limit_s)
+        self._reader.join()
+        return status
+
+
+@contextmanager
+def demo(environ: Mapping[str, str], *arguments: str) -> Iterator[Running]:
+    """Run `voice-exporter demo`; whatever happens, nothing of it is left running."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("LIVEKIT_", "VOICE_EXPORTER_"))
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "exporter", "demo", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**kept, **environ, "PYTHONUNBUFFERED": "1"},
+    )
+    running = Running(process)
+    try:
+        yield running
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        running.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def gone(processes: list[psutil.Process]) -> None:
+    """Wait until none of them is alive."""
+    _, alive = psutil.wait_procs(processes, timeout=20)
+    assert alive == []
+
+
+def test_the_demo_measures_a_turn_and_leaves_nothing(livekit_program: ServerProgram) -> None:
+    """1. The demo starts a server of its own. 2. A turn is measured and stands on /metrics.
+
+    3. SIGTERM arrives. Result: exit status 0, and no process and no file is left.
+    """
+    environ = {VARIABLE: str(livekit_program.path or "docker")}
+    with demo(environ, "--trials", "1", "--tts-delay", "100ms") as running:
+        running.find(r"livekit +(ws://127\.0\.0\.1:\d+)")
+        began = time.monotonic()
+        metrics = running.find(r"metrics +(http://\S+)")
+        running.find(r"(1 turn measured, \d+\.\d\d s)")
+        assert time.monotonic() - began < 60  # what is promised; usually it is half of that
+        page = ask(metrics)[1]
+        assert re.search(r"^voice_e2e_latency_seconds_count\{.*\} 1\.0$", page, re.MULTILINE)
+        assert ask(running.find(r"status page +(http://\S+)"))[0] == 200
+        settings = json.loads(ask(running.find(r"delays +(http://\S+settings)"))[1])
+        assert settings["tts"] == {"delay_s": 0.1, "failure_rate": 0.0}
+        processes = running.children()
+        folder = next(
+            Path(argument).parent
+            for process in processes
+            for argument in process.cmdline()
+            if argument.endswith("/voice-exporter.yaml")
+        )
+        assert len(processes) >= 4
+        running.process.send_signal(signal.SIGTERM)
+        assert running.wait() == 0, running.text
+        gone(processes)
+        assert not folder.exists()
+
+
+def test_a_process_that_dies_is_named(livekit: Server) -> None:
+    """1. The demo uses the server that the environment names. 2. Its agent is killed.
+
+    Result: the demo says which process ended and how, keeps the logs, stops the others, exits 1.
+    """
+    environ = {
+        "LIVEKIT_URL": livekit.url,
+        "LIVEKIT_API_KEY": livekit.api_key,
+        "LIVEKIT_API_SECRET": livekit.api_secret,
+    }
+    with demo(environ) as running:
+        assert running.find(r"livekit +(\S+), from the environment") == livekit.url
+        running.find(r"(calling)")
+        processes = running.children()
+        agent = next(each for each in processes if "exporter.demo.agent" in each.cmdline())
+        agent.kill()
+        assert running.wait() == 1
+        gone(processes)
+    assert "agent ended with signal SIGKILL" in running.text
+    assert livekit.api_secret not in running.text
+    folder = Path(running.find(r"logs +(\S+)"))
+    for file in folder.iterdir():
+        assert livekit.api_secret not in file.read_text("utf-8")
+        file.unlink()
+    folder.rmdir()
+
+
+def test_a_wrong_option_is_one_line_and_status_2() -> None:
+    """Nothing is started for an option that cannot be."""
+    with demo({}, "--llm-delay", "99s") as running:
+        assert running.wait() == 2
+    assert len(running.lines) == 1
+    assert "--llm-delay" in running.text
+
+
+@pytest.fixture(scope="module")
+def providers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The providers in a process of their own; yields their URL."""
+    folder = tmp_path_factory.mktemp("providers")
+    ready = folder / "url"
+    command = [sys.executable, "-m", "exporter.demo.providers", "--ready-file", str(ready)]
+    child = Child("providers", command, log=folder / "log")
+    try:
+        until(lambda: announced(ready) or child.exit_code is not None, "providers ready")
+        assert child.exit_code is None, child.obituary()
+        yield announced(ready) or ""
+    finally:
+        child.stop()
+
+
+@pytest.mark.parametrize(
+    ("part", "path", "body"),
+    [
+        (
+            "llm",
+            "chat/completions",
+            {"stream": True, "messages": [{"role": "user", "content": "hello"}]},
+        ),
+        ("tts", "audio/speech", {"input": "Your order left our house.", "response_format": "pcm"}),
+    ],
+)
+def test_the_first_byte_comes_when_it_should(
+    providers: str, part: str, path: str, body: dict[str, object]
+) -> None:
+    """The work is inside the delay: the first byte comes at the delay, not at delay plus work."""
+    ask(f"{providers}/settings", "PUT", {part: {"delay_s": 0.4}})
+    took_s = sorted(ask(f"{providers}/v1/{path}", "POST", body)[2] for _ in range(5))
+    assert took_s[0] >= 0.4
+    assert took_s[2] < 0.45
+
+
+def test_a_stopped_program_takes_its_children_along(tmp_path: Path) -> None:
+    """A program that does not heed SIGTERM, and what it started, are gone after the grace."""
+    script = "trap '' TERM; sleep 300 & echo $!; wait; sleep 300"
+    child = Child("stubborn", ["/bin/sh", "-c", script], log=tmp_path / "log")
+    until(lambda: child.tail().strip(), "the child's own child")
+    grandchild = int(child.tail())
+    child.stop(grace_s=0.2)
+    assert child.exit_code == -signal.SIGKILL
+    until(lambda: not psutil.pid_exists(grandchild), "the grandchild is gone", 10)
+    assert "signal SIGKILL" in child.obituary()
+    child.stop()  # once more does no harm
