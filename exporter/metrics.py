@@ -1,8 +1,8 @@
 """Every metric in one table, and the registry that is built from it.
 
-To add one: a row here, a line in the recorder that writes it, then `make generate` for the docs
-and the golden page. Names are never changed: dashboards, alerts and other people's queries use
-them.
+To add one: a row here, a line in the recorder that writes it, then `make docs` for the docs and
+`python -m tests.golden_metrics` for the golden page. Names are never changed: dashboards, alerts
+and other people's queries use them.
 """
 
 from collections.abc import Iterable
@@ -290,12 +290,14 @@ class Metrics:
         self._rows = {row.name: row for row in rows}
         extra = tuple(thresholds)
         self._metrics = {row.name: _create(row, registry, extra) for row in self._rows.values()}
+        self._series: dict[str, dict[tuple[str, ...], None]] = {name: {} for name in self._rows}
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
 
     def create(self, name: str, *labels: str) -> None:
         """Let the series exist, at 0 if it is new."""
+        self._note(name, labels)
         self._metrics[name].labels(self._server, *labels)
 
     def set(self, name: str, value: float, *labels: str) -> None:
@@ -303,6 +305,7 @@ class Metrics:
         gauge = self._metrics[name]
         if not isinstance(gauge, Gauge):
             raise TypeError(f"{name} is not a gauge")
+        self._note(name, labels)
         gauge.labels(self._server, *labels).set(value)
 
     def add(self, name: str, amount: float, *labels: str) -> None:
@@ -310,6 +313,7 @@ class Metrics:
         counter = self._metrics[name]
         if not isinstance(counter, Counter):
             raise TypeError(f"{name} is not a counter")
+        self._note(name, labels)
         counter.labels(self._server, *labels).inc(amount)
 
     def observe(self, name: str, value: float, *labels: str) -> None:
@@ -317,11 +321,21 @@ class Metrics:
         histogram = self._metrics[name]
         if not isinstance(histogram, Histogram):
             raise TypeError(f"{name} is not a histogram")
+        self._note(name, labels)
         histogram.labels(self._server, *labels).observe(value)
 
     def remove(self, name: str, **labels: str) -> None:
         """Remove every series whose labels match."""
-        self._metrics[name].remove_by_labels({"server": self._server, **labels})
+        places = {self._rows[name].labels.index(label): text for label, text in labels.items()}
+        series = self._series[name]
+        for values in list(series):
+            if all(values[place] == text for place, text in places.items()):
+                self._metrics[name].remove(self._server, *values)
+                del series[values]
+
+    def _note(self, name: str, labels: tuple[str, ...]) -> None:
+        """Remember a series, for its removal."""
+        self._series[name][tuple(map(str, labels))] = None
 
 
 def _create(

@@ -5,10 +5,12 @@ break the others. A pool of one can only break itself, and is then replaced.
 """
 
 import asyncio
+import contextlib
 import logging
 import multiprocessing
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import SpawnContext
 from typing import Any, TypeVar
@@ -92,7 +94,9 @@ class Slot:
             BrokenProcessPool: Its process died before it was known to have the work, or the slot
                 was closed meanwhile.
         """
-        if not self._pool.active:  # its idle process was killed by someone
+        with _sigint_blocked():
+            broken = not self._pool.active  # its idle process was killed by someone; else starts it
+        if broken:
             await self._restart()
         future = asyncio.wrap_future(self._pool.schedule(function, args=args))
         self._calls.add(future)
@@ -124,6 +128,8 @@ class Slot:
     async def _restart(self) -> None:
         await asyncio.to_thread(_stop, self._pool)
         self._pool = self._make_pool()
+        with _sigint_blocked():
+            self._pool.active  # noqa: B018 - asking starts it
 
 
 class Lane:
@@ -139,6 +145,19 @@ class Lane:
     async def aclose(self) -> None:
         """Stop every process of the lane."""
         await asyncio.gather(*(slot.aclose() for slot in self.slots))
+
+
+@contextlib.contextmanager
+def _sigint_blocked() -> Iterator[None]:
+    """Block SIGINT in the processes that are started within, by pebble's threads later, too.
+
+    Ctrl-C goes to the whole group, and a process that is just starting does not ignore it yet.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _stop(pool: ProcessPool) -> None:

@@ -11,6 +11,7 @@ that hangs in native code after its parent has died.
 
 import asyncio
 import base64
+import contextlib
 import dataclasses
 import faulthandler
 import importlib
@@ -43,6 +44,7 @@ LAST_WORDS_S = 3.0
 _WATCHDOG_MARGIN_S = 10.0
 """Beyond the parent's own kill, so that it only ever ends orphans."""
 _DETAIL_LIMIT = 300
+_STDOUT, _STDERR = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ def prepare(pipe: Connection, log: logs.LogSetup) -> None:
         pipe: Where the parent is told of turns and rooms as they come.
         log: How to log.
     """
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # stdout is the parent's document
+    with contextlib.suppress(OSError):  # a daemon may have neither
+        os.dup2(_STDERR, _STDOUT)  # stdout is the parent's document
     logs.configure(log)
     _Process.pipe, _Process.log = pipe, log
     threading.Thread(target=_end_with_parent, daemon=True, name="parent-watch").start()
@@ -117,7 +120,7 @@ async def _delete_rooms(server: Server, names: tuple[str, ...], prefix: str) -> 
 def run_probe(order: Order) -> Outcome:
     """Run one probe to its Outcome. Whatever the probe does, this returns or the process ends."""
     watchdog_s = order.kill_s + _WATCHDOG_MARGIN_S
-    faulthandler.dump_traceback_later(watchdog_s, exit=True, file=sys.stderr)
+    faulthandler.dump_traceback_later(watchdog_s, exit=True, file=_STDERR)
     token = logs.RUN_ID.set(order.run_id)
     try:
         return asyncio.run(_Execution(order).run())

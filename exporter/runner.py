@@ -94,7 +94,12 @@ class Runner:
             probe: A name in the table.
             config: The probe's own configuration, with its `deadline` in seconds.
             on_turn: Called in this loop with every turn, as it ends.
+
+        Raises:
+            RuntimeError: The runner was closed.
         """
+        if self._closing:
+            raise RuntimeError("the runner is closed")
         order = self._order(probe, config)
         lane = self._lanes[self._table.load()[probe].lane]
         task = asyncio.current_task()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from exporter.config import Settings
 from exporter.daemon import serve
-from exporter.outcome import Listing, Outcome
+from exporter.outcome import AgentInRoom, Listing, Outcome
 from exporter.probe_process import ProbeTable
 from exporter.probes import Probe
 from exporter.probes.agents import AgentsConfig
@@ -20,8 +20,9 @@ from tests.fake_probes import FakeConfig
 
 
 async def lists(_config: AgentsConfig, run: Run) -> Outcome:
-    """Find an empty server."""
-    return run.outcome("agents", result=Listing())
+    """Find one agent, which no target names."""
+    stray = AgentInRoom("stray", "agent-1", "room", "listening", humans=1, age_s=3)
+    return run.outcome("agents", result=Listing((stray,), rooms=1))
 
 
 async def calibrates(_config: CalibrateConfig, run: Run) -> Outcome:

@@ -1,5 +1,6 @@
 """The daemon as an operator has it: a process with an address, signals and an exit status."""
 
+import asyncio
 import os
 import re
 import signal
@@ -13,6 +14,12 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from prometheus_client import CollectorRegistry
+
+from exporter.config import Settings
+from exporter.daemon import Daemon
+from exporter.logs import LogSetup
+from exporter.probe_process import ProbeTable
 
 SECRET = "very-secret"  # noqa: S105 - made up
 _SERVING = re.compile(r"msg=serving .*address=(\S+)")
@@ -194,3 +201,34 @@ def test_main_process_imports_nothing_heavy() -> None:
     )
 
     assert done.stdout.strip() == "[]"
+
+
+def test_agent_that_is_found_in_a_room_is_called() -> None:
+    """1. Discovery is on. 2. A listing finds an agent. Result: it is called, its turns shown."""
+    settings = Settings.model_validate(
+        {
+            "livekit": {"url": "ws://127.0.0.1:1", "api_key": "key", "api_secret": SECRET},
+            "discover": {"enabled": True, "trials": 1},
+        }
+    )
+    labels = {"server": "127.0.0.1:1", "agent_name": "stray"}
+    turns = labels | {"call_type": "default", "scenario": "default", "outcome": "replied"}
+
+    async def discover() -> CollectorRegistry:
+        table = ProbeTable("tests.fake_daemon", "ANSWERS_TABLE")
+        daemon = Daemon(settings, settings.server(), LogSetup(), table)
+        stop = asyncio.Event()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            running = asyncio.create_task(daemon.run(listener, stop))
+            async with asyncio.timeout(20):
+                while not daemon.registry.get_sample_value("voice_turns_total", turns):  # noqa: ASYNC110 - no event
+                    await asyncio.sleep(0.05)
+            daemon.remove_target(settings.discover.target("stray"))
+            stop.set()
+            await running
+        return daemon.registry
+
+    registry = asyncio.run(discover())
+
+    assert registry.get_sample_value("voice_turns_total", turns) is None
+    assert registry.get_sample_value("voice_probe_success", labels | {"probe": "latency"}) is None

@@ -222,7 +222,7 @@ def test_stdout_belongs_to_the_parent(server: Server, capfd: pytest.CaptureFixtu
 
 
 def test_two_hundred_runs_leave_nothing(server: Server) -> None:
-    """After 200 runs in recycled processes, no process and no file descriptor is left over."""
+    """200 runs in recycled processes leave no process, descriptor or thread, and no memory."""
     me = psutil.Process()
 
     async def many() -> set[str]:
@@ -231,12 +231,13 @@ def test_two_hundred_runs_leave_nothing(server: Server) -> None:
             return {outcome.detail for outcome in await asyncio.gather(*runs) if outcome.ok}
 
     asyncio.run(many())  # what is made once per process is made now
-    before = me.num_fds(), me.num_threads()
+    before = me.num_fds(), me.num_threads(), me.memory_info().rss
     pids = asyncio.run(many())
 
     assert len(pids) >= 200 / 20
     assert not [pid for pid in pids if psutil.pid_exists(int(pid))]
     assert me.num_fds() <= before[0]
+    assert me.memory_info().rss - before[2] < 10e6
     asyncio.run(until(lambda: me.num_threads() <= before[1]))
 
 
@@ -304,3 +305,96 @@ def test_leftovers_are_deleted_from_a_real_server(livekit: Server) -> None:
 
     assert asyncio.run(rooms()) == {"leftover-other"}
     delete_rooms(livekit, ("leftover-other",), "leftover-run1")
+
+
+async def our_rooms(server: Server) -> set[str]:
+    """Return the rooms of calls on a real server."""
+    async with ServerApi(server) as api:
+        return {room for room in await api.list_rooms() if room.startswith("voice-exporter-")}
+
+
+async def until_rooms(server: Server, condition: Callable[[set[str]], bool]) -> None:
+    """Wait until the rooms of calls are as they should be."""
+    async with asyncio.timeout(20):
+        while not condition(await our_rooms(server)):  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(0.05)
+
+
+async def a_waiting_call(runner: Runner, server: Server) -> "asyncio.Task[Outcome]":
+    """Place a call that waits for an agent which does not exist; return when it has its room."""
+    before = await our_rooms(server)
+    config = LatencyConfig(agent_name="nobody-at-all", join_timeout=60)
+    call = asyncio.create_task(runner.run("latency", config))
+    await until_rooms(server, lambda rooms: bool(rooms - before))
+    return call
+
+
+@pytest.mark.integration
+def test_killed_call_leaves_no_room(livekit: Server) -> None:
+    """1. A real call is under way. 2. Its process is killed. Result: counted, the room deleted."""
+
+    async def kill() -> Outcome:
+        before = await our_rooms(livekit)
+        runner = Runner(livekit, processes=1)
+        try:
+            call = await a_waiting_call(runner, livekit)
+            children = psutil.Process().children()
+            max(children, key=lambda child: child.memory_info().rss).kill()
+            outcome = await call
+            await until_rooms(livekit, lambda rooms: rooms == before)
+        finally:
+            await runner.aclose()
+        return outcome
+
+    outcome = asyncio.run(kill())
+
+    assert outcome.reason is Reason.PROBE_CRASHED
+    assert outcome.detail == "the probe's process was ended by SIGKILL"
+
+
+@pytest.mark.integration
+def test_close_deletes_the_room_of_a_real_call(livekit: Server) -> None:
+    """1. A real call is under way. 2. The runner closes. Result: at once, and no room is left."""
+
+    async def close() -> float:
+        before = await our_rooms(livekit)
+        runner = Runner(livekit, processes=1)
+        try:
+            call = await a_waiting_call(runner, livekit)
+        finally:
+            began = time.monotonic()
+            await runner.aclose()
+        took = time.monotonic() - began
+        assert call.cancelled()
+        assert await our_rooms(livekit) == before
+        return took
+
+    assert asyncio.run(close()) < 8
+
+
+def test_ctrl_c_while_a_process_starts_does_not_end_it(server: Server) -> None:
+    """1. A probe process is starting. 2. Ctrl-C goes to the whole group. Result: it is ignored."""
+
+    async def interrupt() -> Outcome:
+        me = psutil.Process()
+        async with a_runner(server) as runner:
+            before = set(me.children())
+            run = asyncio.create_task(runner.run("good", FakeConfig()))
+            await until(lambda: bool(set(me.children()) - before))
+            for child in set(me.children()) - before:
+                child.send_signal(signal.SIGINT)
+            return await run
+
+    assert asyncio.run(interrupt()).ok
+
+
+def test_closed_runner_refuses_work(server: Server) -> None:
+    """After the close no run starts, and closing again is no error."""
+
+    async def reuse() -> None:
+        async with a_runner(server) as runner:
+            await runner.aclose()
+            with pytest.raises(RuntimeError, match="closed"):
+                await runner.run("good", FakeConfig())
+
+    asyncio.run(reuse())
