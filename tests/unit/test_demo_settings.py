@@ -1,11 +1,10 @@
-"""The demo's settings and options: checked values, words for wrong ones."""
+"""The demo's settings: checked values, partial changes, what the options make of them."""
 
 import pytest
 from pydantic import ValidationError
 
 from exporter.demo.options import DemoOptions
 from exporter.demo.settings import DemoSettings
-from exporter.errors import ConfigError
 
 
 def test_a_change_keeps_what_it_does_not_name() -> None:
@@ -47,30 +46,7 @@ def test_options_become_settings() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("options", "line"),
-    [
-        pytest.param(
-            DemoOptions(llm_delay_s=-1),
-            "--llm-delay: expected a number greater than or equal to 0, got -1",
-            id="delay",
-        ),
-        pytest.param(
-            DemoOptions(stt_failure_rate=2),
-            "--stt-failure-rate: expected a number less than or equal to 1, got 2",
-            id="rate",
-        ),
-        pytest.param(
-            DemoOptions(duration_s=0), "--duration: expected more than 0 s, got 0", id="duration"
-        ),
-        pytest.param(
-            DemoOptions(interval_s=1), "--interval: expected at least 10 s, got 1", id="interval"
-        ),
-        pytest.param(DemoOptions(trials=0), "--trials: expected at least 1, got 0", id="trials"),
-    ],
-)
-def test_a_wrong_option_is_named_with_its_rule(options: DemoOptions, line: str) -> None:
-    """The message names the flag, the rule and the value."""
-    with pytest.raises(ConfigError) as caught:
-        options.check()
-    assert str(caught.value) == line
+def test_impossible_options_never_become_settings() -> None:
+    """A program that hands over what the command line would refuse is stopped."""
+    with pytest.raises(ValidationError):
+        DemoOptions(llm_delay_s=-1).settings()

@@ -51,10 +51,13 @@ def test_the_demo_runs_what_was_tested() -> None:
     assert {name: tested.get(name) for name in pins("demo.txt")} == pins("demo.txt")
 
 
-@pytest.mark.parametrize("name", ["demo.txt", "dev.txt"])
+@pytest.mark.parametrize(
+    "name",
+    ["requirements/demo.txt", "requirements/dev.txt", "exporter/demo/go-requirements.txt"],
+)
 def test_a_lock_has_hashes_and_no_addresses(name: str) -> None:
     """Every pin has a hash; no registry, no URL and no path of a machine is in the file."""
-    text = (ROOT / "requirements" / name).read_text("utf-8")
+    text = (ROOT / name).read_text("utf-8")
     assert "//" not in text
     lines = text.splitlines()
     for line, following in zip(lines, [*lines[1:], ""], strict=True):
