@@ -181,7 +181,8 @@ def _install(go: Path, folder: Path, target: Path, environ: Mapping[str, str], t
     tell(f"building livekit-server {VERSION} once; this takes two to five minutes")
     settings = {**environ, "GOBIN": str(folder), "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
     if go.is_relative_to(folder):
-        # Who has no Go of his own shall not find its caches in his home afterwards.
+        # Who has no Go of his own shall not find its files in his home afterwards.
+        settings["HOME"] = str(folder)
         settings["GOPATH"] = str(folder / "path")
         settings["GOCACHE"] = str(folder / "cache")
         settings["GOFLAGS"] = f"{environ.get('GOFLAGS', '')} -modcacherw".strip()
