@@ -116,8 +116,6 @@ class CallResult:
     """Caller in the room to the first audio of the greeting; None if it does not greet."""
     split_absent: str = ""
     """Why there are no components ("" when there are)."""
-    sdk_version: str = ""
-    """The agents SDK's version, as the agent reports it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Start the worker of `truth` as a process of its own, and wait until it can take jobs."""
+"""Start agents as processes of their own, and wait until they can take jobs."""
 
 import os
 import sys
@@ -11,6 +11,8 @@ from pathlib import Path
 
 from exporter.demo.livekit_server import free_ports
 from exporter.demo.processes import Child
+from exporter.demo.ready import announced
+from exporter.demo.settings import DemoSettings
 from exporter.server_api import Server
 
 START_LIMIT_S = 40.0
@@ -24,11 +26,7 @@ def truth_worker(server: Server, folder: Path, name: str) -> Iterator[Child]:
         RuntimeError: It ended, or did not register in time; the message has its last lines.
     """
     port = free_ports().signal
-    environ = os.environ | {
-        "LIVEKIT_URL": server.url,
-        "LIVEKIT_API_KEY": server.api_key,
-        "LIVEKIT_API_SECRET": server.api_secret,
-    }
+    environ = _credentials(server)
     argv = [sys.executable, "-m", "tests.integration.truth", "--name", name, "--port", str(port)]
     child = Child(f"truth worker {name}", argv, log=folder / f"{name}.log", environ=environ)
     try:
@@ -55,3 +53,44 @@ def _answers(port: int) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
+
+
+@contextmanager
+def demo_agent(server: Server, folder: Path, settings: DemoSettings) -> Iterator[str]:
+    """Run the demo's agent and its providers; yields the URL of the providers.
+
+    Raises:
+        RuntimeError: One of them ended or was not ready in time; the message has its last lines.
+    """
+    environ = _credentials(server)
+    with (
+        _announced("providers", ["--settings", settings.model_dump_json()], folder, environ) as url,
+        _announced("agent", ["--providers", url], folder, environ),
+    ):
+        yield url
+
+
+@contextmanager
+def _announced(
+    module: str, arguments: list[str], folder: Path, environ: dict[str, str]
+) -> Iterator[str]:
+    """Run one program of the demo; yields the URL that it announces."""
+    ready = folder / f"{module}.ready"
+    argv = [sys.executable, "-m", f"exporter.demo.{module}", "--ready-file", str(ready), *arguments]
+    child = Child(module, argv, log=folder / f"{module}.log", environ=environ)
+    try:
+        deadline = time.monotonic() + START_LIMIT_S
+        while (url := announced(ready)) is None:
+            if child.wait(0.1) or time.monotonic() > deadline:
+                raise RuntimeError(f"{module} did not become ready:\n{child.tail()}")
+        yield url
+    finally:
+        child.stop(grace_s=2.0)
+
+
+def _credentials(server: Server) -> dict[str, str]:
+    return os.environ | {
+        "LIVEKIT_URL": server.url,
+        "LIVEKIT_API_KEY": server.api_key,
+        "LIVEKIT_API_SECRET": server.api_secret,
+    }
