@@ -11,7 +11,6 @@ It needs no key and reaches for no host but its server and its providers.
 import argparse
 import asyncio
 import logging
-import math
 import signal
 from dataclasses import dataclass
 from functools import partial
@@ -62,6 +61,14 @@ async def answer_call(options: AgentOptions, job: JobContext) -> None:
         session.say(options.greeting)
 
 
+def no_load() -> float:
+    """Report an idle worker: a busy machine shall show slow turns, not an agent without calls.
+
+    The server gives no job to a worker that reports more than 0.7, whatever its own threshold.
+    """
+    return 0.0
+
+
 def make_worker(options: AgentOptions, agent_name: str) -> AgentServer:
     """Return the worker; credentials come from the LIVEKIT_* variables."""
     worker = AgentServer(
@@ -69,8 +76,7 @@ def make_worker(options: AgentOptions, agent_name: str) -> AgentServer:
         port=0,
         num_idle_processes=1,
         drain_timeout=_DRAIN_S,
-        # A busy machine shall show slow turns, not an agent that takes no calls.
-        load_threshold=math.inf,
+        load_fnc=no_load,
         log_level="INFO",
     )
     worker.rtc_session(partial(answer_call, options), agent_name=agent_name)

@@ -16,8 +16,13 @@ class CalibrateConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     interval: Duration = Field(3600.0, ge=60, description="Time between two calibrations.")
-    calls: int = Field(2, ge=1, le=20, description="Calls to the echo in one calibration.")
-    trials: int = Field(5, ge=1, le=100, description="Measured turns in each call.")
+    calls: int = Field(
+        5,
+        ge=1,
+        le=20,
+        description="Calls to the echo; the jitter buffers settle anew in each, by some 10 ms.",
+    )
+    trials: int = Field(2, ge=1, le=100, description="Measured turns in each call.")
     delay: Duration = Field(0.5, ge=0.2, le=5, description="Delay of the echo.")
     deadline: Duration = Field(120.0, gt=0, description="A calibration that takes longer is ended.")
 

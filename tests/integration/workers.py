@@ -76,6 +76,7 @@ def _announced(
 ) -> Iterator[str]:
     """Run one program of the demo; yields the URL that it announces."""
     ready = folder / f"{module}.ready"
+    ready.unlink(missing_ok=True)  # of an earlier one
     argv = [sys.executable, "-m", f"exporter.demo.{module}", "--ready-file", str(ready), *arguments]
     child = Child(module, argv, log=folder / f"{module}.log", environ=environ)
     try:
