@@ -2,7 +2,8 @@
 
     clip            what the caller says, and where its speech begins and ends
     microphone      audio out: a stream without gaps whose every sample has a known time
-    ear             audio in: loudness by window, and the time of every sample
+    ear             audio in: loudness by window
+    sample_clock    when every sample of it was delivered
     levels, onset   when sound begins, above the noise, and not for a click
     session_events  what the agent itself reports about its turns
     lag             how late our own event loop is

@@ -1,8 +1,4 @@
-"""Audio in: the loudness of each window and the time of each sample.
-
-Frames carry no timestamps. They are made at the steady pace of the SDK's playout, so a sample's
-time follows from its place in the stream and from the frames that reached us least late.
-"""
+"""Audio in: the loudness of each window, and the time of each sample."""
 
 import asyncio
 import time
@@ -13,18 +9,7 @@ from livekit import rtc
 
 from exporter.call import levels
 from exporter.call.levels import RATE, WINDOW, Pcm
-
-FRAME = 480
-"""Samples in a frame of the SDK: 10 ms."""
-
-LOOK_AHEAD = 50
-"""Frames after a sample that help to tell its time: half a second."""
-
-LOOK_BACK = 200
-"""Frames before it: two seconds."""
-
-JUMP_S = 0.020
-"""Frames that are all later than those before by this show a gap in the stream."""
+from exporter.call.sample_clock import FRAME, LOOK_AHEAD, SampleClock
 
 KEEP_FRAMES = 500
 """Frames of audio kept, to find the first sample within a window: five seconds."""
@@ -35,7 +20,7 @@ class Ear:
 
     def __init__(self, track: rtc.Track) -> None:
         self._stream = rtc.AudioStream(track, sample_rate=RATE, num_channels=1)
-        self._lateness: list[float] = []  # per frame: arrival less place in the stream
+        self._clock = SampleClock()
         self._recent: deque[Pcm] = deque(maxlen=KEEP_FRAMES)
         self._levels: list[float] = []
         self._moved = asyncio.Event()
@@ -63,10 +48,7 @@ class Ear:
 
     def window_at(self, when: float) -> int:
         """Return the window that was delivered at that time (on the monotonic clock)."""
-        if not self._lateness:
-            return 0
-        anchor = min(self._lateness[-LOOK_BACK:])
-        return max(0, int((when - anchor) * RATE) // WINDOW)
+        return self._clock.sample_at(when) // WINDOW
 
     def first_loud_sample(self, window: int, threshold_db: float) -> int:
         """Return the first sample louder than the threshold in that window or the one before."""
@@ -88,21 +70,15 @@ class Ear:
         frame = sample // FRAME
         deadline = time.monotonic() + 2 * LOOK_AHEAD * FRAME / RATE
         await self.wait_for((frame + LOOK_AHEAD) * FRAME // WINDOW, deadline)
-        return self.time_by_now(sample)
+        return self._clock.time_of(sample)
 
     def time_by_now(self, sample: int) -> float:
         """Return what `time_of` does, from the frames that have come so far."""
-        frame = sample // FRAME
-        after = self._lateness[frame : frame + LOOK_AHEAD]
-        before = self._lateness[max(0, frame - LOOK_BACK) : frame]
-        anchor = min(after, default=time.monotonic())
-        if before and anchor - min(before) < JUMP_S:
-            anchor = min(anchor, *before)
-        return anchor + sample / RATE
+        return self._clock.time_of(sample)
 
     def _samples(self, start_window: int, end_window: int) -> tuple[int, Pcm]:
         """Return the audio of windows [start, end), as far as it is kept, and its first sample."""
-        oldest = (len(self._lateness) - len(self._recent)) * FRAME
+        oldest = (self._clock.frames - len(self._recent)) * FRAME
         first = max(start_window * WINDOW, oldest, 0)
         pcm = np.concatenate(list(self._recent))
         return first, pcm[first - oldest : max(0, end_window * WINDOW - oldest)]
@@ -118,7 +94,7 @@ class Ear:
             self._take(np.frombuffer(bytes(event.frame.data), np.int16))
 
     def _take(self, pcm: Pcm) -> None:
-        self._lateness.append(time.monotonic() - len(self._lateness) * FRAME / RATE)
+        self._clock.arrived(time.monotonic())
         self._recent.append(pcm)
         self._levels.extend(levels.window_levels(pcm).tolist())
         self._moved.set()

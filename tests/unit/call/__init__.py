@@ -1,0 +1,1 @@
+"""The parts of a call that need no network."""

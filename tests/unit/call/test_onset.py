@@ -1,0 +1,68 @@
+"""When sound begins: above the noise, long enough, and not for a click."""
+
+import pytest
+
+from exporter.call.onset import OnsetDetector, noise_level, sound_threshold
+
+QUIET = -90.0
+VOICE = -18.0
+THRESHOLD = -55.0
+
+
+def onset_of(levels: list[float], threshold: float = THRESHOLD, first: int = 0) -> int | None:
+    """Return the first onset that the detector finds in these windows of 5 ms."""
+    detector = OnsetDetector(threshold, first)
+    found = [detector.push(level) for level in levels]
+    return next((window for window in found if window is not None), None)
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected"),
+    [
+        pytest.param([QUIET] * 20, None, id="silence"),
+        pytest.param([QUIET] * 10 + [VOICE] * 6, 10, id="thirty milliseconds are enough"),
+        pytest.param([QUIET] * 10 + [VOICE] * 5 + [QUIET] * 10, None, id="less are a click"),
+        pytest.param(
+            [QUIET] * 4 + [-19.0, -20.0, -33.0, -35.0, -40.0, -46.0, -52.0] + [QUIET] * 10,
+            None,
+            id="a click that the codec lets ring is a click",
+        ),
+        pytest.param(
+            [QUIET] * 3 + [VOICE] * 3 + [QUIET] * 3 + [VOICE] * 3, 3, id="a dip of 15 ms is voice"
+        ),
+        pytest.param(
+            [VOICE] * 2 + [QUIET] * 40 + [VOICE] * 10, 42, id="a click long before is forgotten"
+        ),
+        pytest.param(
+            [QUIET] * 5 + [-50.0] * 4 + [VOICE] * 8, 5, id="a soft beginning belongs to the sound"
+        ),
+        pytest.param([VOICE] * 6, 0, id="sound from the first window"),
+    ],
+)
+def test_onset(levels: list[float], expected: int | None) -> None:
+    """The onset is the first window of the first sound that lasts."""
+    assert onset_of(levels) == expected
+
+
+def test_onset_counts_from_the_first_window_it_was_told() -> None:
+    """Windows are numbered as in the stream, not from the first one that is pushed."""
+    assert onset_of([QUIET] * 2 + [VOICE] * 6, first=1000) == 1002
+
+
+def test_noise_is_not_sound() -> None:
+    """On a line with noise of -50 dBFS only what is louder by a margin is sound."""
+    noise = [-50.0, -49.0, -51.0, -48.5] * 10
+    threshold = sound_threshold(noise_level(noise))
+    assert onset_of(noise * 3, threshold) is None
+    assert onset_of(noise + [VOICE] * 8, threshold) == 40
+
+
+def test_loud_noise_does_not_deafen() -> None:
+    """What is as loud as speech is not taken for noise, so speech is still heard."""
+    assert sound_threshold(noise_level([-12.0] * 50)) < VOICE
+
+
+def test_without_noise_the_threshold_is_what_a_person_hears() -> None:
+    """Digital silence does not make the detector hear what nobody would."""
+    assert sound_threshold(noise_level([-120.0] * 50)) == THRESHOLD
+    assert sound_threshold(noise_level([])) == THRESHOLD
