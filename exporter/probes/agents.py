@@ -13,7 +13,7 @@ from exporter.outcome import AgentInRoom, Listing, Outcome, PendingDispatch, Rea
 from exporter.probes.calibrate import ECHO_ATTRIBUTE
 from exporter.probes.run import Run
 from exporter.server_api import ServerApi
-from exporter.server_records import Dispatch, Participant
+from exporter.server_api.records import Dispatch, Participant
 
 _NAME_ATTRIBUTES = ("lk.agent_name", "lk.agent.name")
 """The first is the server's (since 2025-09), the second the worker's (agents 1.4 and later)."""

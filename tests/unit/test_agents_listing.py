@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from exporter.outcome import AgentInRoom, PendingDispatch
 from exporter.probes.agents import _listing, _Room
 from exporter.probes.calibrate import ECHO_ATTRIBUTE
-from exporter.server_records import Dispatch, Participant
+from exporter.server_api.records import Dispatch, Participant
 
 
 def _participant(

@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from exporter.server_clock import ServerClock
+from exporter.server_api.clock import ServerClock
 
 
 def _date(timestamp: float) -> str:

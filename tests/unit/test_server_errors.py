@@ -16,7 +16,7 @@ from yarl import URL
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
-from exporter.server_errors import explanations, one_line, translated
+from exporter.server_api.errors import explanations, one_line, translated
 
 _TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJkZXZrZXkifQ.c2lnbmF0dXJl"  # noqa: S105
 _KEY = ConnectionKey("host", 443, True, True, None, None, None)

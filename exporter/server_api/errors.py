@@ -1,5 +1,5 @@
 """Every way a request to the server API can fail, and the Reason that it becomes."""
-# ruff: noqa: PLC0415 - as in server_api
+# ruff: noqa: PLC0415 - as in client
 
 import os
 import re

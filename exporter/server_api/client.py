@@ -1,8 +1,6 @@
-"""The LiveKit server API: rooms, participants, dispatches, tokens.
+"""The requests to the server API, and the tokens for them and for participants.
 
-The only place that knows how this project talks to that API, and the border at which its errors
-become `ProbeError`. The SDK is imported inside the functions: starting the command line must not
-pay for it.
+The SDK is imported inside the functions: starting the command line must not pay for it.
 """
 # ruff: noqa: PLC0415 - for that reason
 
@@ -18,9 +16,9 @@ from urllib.parse import urlsplit
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
-from exporter.server_clock import ServerClock
-from exporter.server_errors import translated
-from exporter.server_records import Dispatch, Participant, dispatch_record, participant_record
+from exporter.server_api.clock import ServerClock
+from exporter.server_api.errors import translated
+from exporter.server_api.records import Dispatch, Participant, dispatch_record, participant_record
 
 if TYPE_CHECKING:
     import aiohttp

@@ -1,5 +1,5 @@
 """What the server tells of participants and dispatches, as small values of our own."""
-# ruff: noqa: PLC0415 - as in server_api
+# ruff: noqa: PLC0415 - as in client
 
 from collections.abc import Mapping
 from dataclasses import dataclass
