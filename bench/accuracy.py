@@ -31,7 +31,7 @@ from exporter.demo.livekit_server import LiveKitServer
 from exporter.outcome import Calibration, CallResult, Outcome, Turn
 from exporter.probes.calibrate import CalibrateConfig
 from exporter.probes.latency import LatencyConfig
-from exporter.runner import Runner
+from exporter.run.runner import Runner
 from exporter.server_api import Server
 from tests.integration.scripts import Script
 from tests.integration.workers import truth_worker

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from exporter.outcome import CallResult, Outcome, Verdict
 from exporter.probes.latency import LatencyConfig
 from exporter.recorder import judge_server
-from exporter.scheduler import Work
+from exporter.run.scheduler import Work
 from exporter.verdict import judge_call
 
 FAILURES_KEPT = 20

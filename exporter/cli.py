@@ -131,9 +131,9 @@ def latency(*, agent: str | None, floor: bool, as_json: bool, **flags: Any) -> i
     configuration takes that target's settings; flags replace them.
     """
     from exporter.documents import LatencyDocument, to_json
-    from exporter.once import LatencyOrder, measure_latency
     from exporter.outcome import Verdict
     from exporter.render import StderrProgress, print_latency
+    from exporter.run.once import LatencyOrder, measure_latency
 
     settings = _settings(flags)
     order = LatencyOrder(agent, _target_keys(flags), floor)
@@ -163,9 +163,9 @@ def _target_keys(flags: dict[str, Any]) -> dict[str, object]:
 def agents(*, as_json: bool, **flags: Any) -> int:
     """List the agents in rooms, and the dispatched ones that did not come."""
     from exporter.documents import AgentsDocument, to_json
-    from exporter.once import list_agents
     from exporter.outcome import Listing
     from exporter.render import print_agents
+    from exporter.run.once import list_agents
 
     settings = _settings(flags)
     outcome = list_agents(settings)
@@ -196,9 +196,9 @@ def _failed(what: str, outcome: "Outcome") -> int:
 @_server
 def calibrate(*, as_json: bool, **flags: Any) -> int:
     """Measure what the method itself adds, against an echo whose delay is known."""
-    from exporter import once
     from exporter.documents import CalibrateDocument, to_json
     from exporter.render import print_calibration
+    from exporter.run import once
 
     settings = _settings(flags)
     outcome = once.calibrate(settings, flags)

@@ -18,16 +18,16 @@ from prometheus_client import CollectorRegistry
 from exporter import __version__, logs
 from exporter.board import Board, call_work
 from exporter.config import Settings, WebSettings
-from exporter.discovery import Discovery
 from exporter.errors import ConfigError
 from exporter.loop_lag import watch_loop_lag
 from exporter.metrics import Metrics
 from exporter.outcome import Outcome
-from exporter.probe_process import ProbeTable
 from exporter.probes.latency import LatencyConfig
 from exporter.recorder import Recorder
-from exporter.runner import PROBES_TABLE, Runner
-from exporter.scheduler import FIRST_CALL_S, Scheduler, Work, stagger
+from exporter.run.discovery import Discovery
+from exporter.run.process import ProbeTable
+from exporter.run.runner import PROBES_TABLE, Runner
+from exporter.run.scheduler import FIRST_CALL_S, Scheduler, Work, stagger
 from exporter.server_api import Server
 from exporter.web.app import Sources, make_app
 from exporter.web.status import status_page

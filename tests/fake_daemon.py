@@ -9,12 +9,12 @@ from pathlib import Path
 from exporter.config import Settings
 from exporter.daemon import serve
 from exporter.outcome import AgentInRoom, Listing, Outcome
-from exporter.probe_process import ProbeTable
 from exporter.probes import Probe
 from exporter.probes.agents import AgentsConfig
 from exporter.probes.calibrate import CalibrateConfig
 from exporter.probes.latency import LatencyConfig
 from exporter.probes.run import Run
+from exporter.run.process import ProbeTable
 from tests import fake_probes
 from tests.fake_probes import FakeConfig
 

@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict
 
 from exporter.errors import ProbeError
 from exporter.outcome import CallResult, Outcome, Reason, Turn, TurnOutcome
-from exporter.probe_process import ProbeTable
 from exporter.probes import Probe
 from exporter.probes.latency import LatencyConfig
 from exporter.probes.run import Run
+from exporter.run.process import ProbeTable
 
 TABLE = ProbeTable("tests.fake_probes", "PROBES")
 

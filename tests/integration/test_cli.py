@@ -15,7 +15,7 @@ from livekit import rtc
 
 from exporter.demo.livekit_binary import ServerProgram
 from exporter.demo.livekit_server import LiveKitServer
-from exporter.runner import ROOM_PREFIX
+from exporter.run.runner import ROOM_PREFIX
 from exporter.server_api import Server, ServerApi, make_token
 
 pytestmark = pytest.mark.integration

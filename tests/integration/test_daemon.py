@@ -19,7 +19,7 @@ from prometheus_client import CollectorRegistry
 from exporter.config import Settings
 from exporter.daemon import Daemon
 from exporter.logs import LogSetup
-from exporter.probe_process import ProbeTable
+from exporter.run.process import ProbeTable
 
 SECRET = "very-secret"  # noqa: S105 - made up
 _SERVING = re.compile(r"msg=serving .*address=(\S+)")

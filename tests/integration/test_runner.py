@@ -14,9 +14,9 @@ import psutil
 import pytest
 
 from exporter.outcome import CallResult, Outcome, Reason, Turn
-from exporter.probe_process import delete_rooms
 from exporter.probes.latency import LatencyConfig
-from exporter.runner import Runner
+from exporter.run.process import delete_rooms
+from exporter.run.runner import Runner
 from exporter.server_api import Server, ServerApi
 from tests import fake_probes
 from tests.fake_probes import FakeConfig
@@ -248,8 +248,8 @@ def test_call_ends_when_the_parent_is_killed(tmp_path: Path) -> None:
 import asyncio
 from pathlib import Path
 from tests import fake_probes
-from exporter.probe_process import delete_rooms
-from exporter.runner import Runner
+from exporter.run.process import delete_rooms
+from exporter.run.runner import Runner
 from exporter.server_api import Server, ServerApi
 
 async def main() -> None:

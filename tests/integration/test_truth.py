@@ -13,7 +13,7 @@ import pytest
 
 from exporter.outcome import CallResult, Outcome, Reason, TurnOutcome
 from exporter.probes.latency import LatencyConfig
-from exporter.runner import Runner
+from exporter.run.runner import Runner
 from exporter.server_api import Server
 from tests.integration.scripts import Script
 from tests.integration.workers import truth_worker

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 from exporter.config import DiscoverConfig
-from exporter.discovery import KEPT_INTERVALS, Discovery
 from exporter.outcome import AgentInRoom, Listing, Outcome
 from exporter.probes.latency import LatencyConfig
+from exporter.run.discovery import KEPT_INTERVALS, Discovery
 
 WHEN = datetime(2026, 11, 20, tzinfo=UTC)
 

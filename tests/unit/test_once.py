@@ -9,8 +9,8 @@ import pytest
 
 from exporter.config import DiscoverConfig, Settings
 from exporter.errors import ConfigError
-from exporter.once import LatencyOrder, calibration, plan_calls, run
 from exporter.probes.latency import LatencyConfig
+from exporter.run.once import LatencyOrder, calibration, plan_calls, run
 
 SUPPORT = LatencyConfig(agent_name="demo", call_type="support", target_ms=900)
 SALES = LatencyConfig(agent_name="demo", call_type="sales", metadata="m")

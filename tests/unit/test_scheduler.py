@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from exporter.outcome import Outcome
-from exporter.scheduler import FIRST_CALL_S, MAX_STAGGER_S, Scheduler, Work, stagger
+from exporter.run.scheduler import FIRST_CALL_S, MAX_STAGGER_S, Scheduler, Work, stagger
 
 DONE = Outcome("fake", "", datetime(2026, 11, 20, tzinfo=UTC), 0.1)
 

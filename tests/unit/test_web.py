@@ -19,7 +19,7 @@ from exporter.board import FAILURES_KEPT, Board, call_work
 from exporter.outcome import Calibration, Listing, Outcome, Reason, Verdict
 from exporter.probes.calibrate import CalibrateConfig
 from exporter.probes.latency import LatencyConfig
-from exporter.scheduler import Work
+from exporter.run.scheduler import Work
 from exporter.web.app import Sources, make_app
 from exporter.web.status import status_page
 from tests.unit.calls import WHEN, call, replied

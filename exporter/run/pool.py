@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 
 from pebble import ProcessPool
 
-from exporter import logs, probe_process
+from exporter import logs
+from exporter.run import process
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class Slot:
         return ProcessPool(
             max_workers=1,
             max_tasks=self._recycle_after,
-            initializer=probe_process.prepare,
+            initializer=process.prepare,
             initargs=(self.pipe.writer, self._setup),
             context=self._context,
         )
@@ -110,7 +111,7 @@ class Slot:
     async def recover(self) -> None:
         """Wait until the process of the last run is gone and a new one answers."""
         try:
-            await self.call(probe_process.ready, limit=30.0)
+            await self.call(process.ready, limit=30.0)
         except (OSError, RuntimeError, TimeoutError):
             if not self._closed:
                 log.warning("probe process does not come back; starting anew")

@@ -19,10 +19,11 @@ from typing import Any
 from pebble import ProcessExpired
 from pydantic import BaseModel
 
-from exporter import logs, probe_process
+from exporter import logs
 from exporter.outcome import Outcome, Reason, Turn
-from exporter.probe_pool import Lane, Slot
-from exporter.probe_process import Order, ProbeTable
+from exporter.run import process
+from exporter.run.pool import Lane, Slot
+from exporter.run.process import Order, ProbeTable
 from exporter.server_api import Server
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class Runner:
         recycle_after: int = 20,
         grace: float = 5.0,
         table: ProbeTable = PROBES_TABLE,
-        delete_rooms: Callable[[Server, tuple[str, ...], str], None] = probe_process.delete_rooms,
+        delete_rooms: Callable[[Server, tuple[str, ...], str], None] = process.delete_rooms,
         log_setup: logs.LogSetup | None = None,
     ) -> None:
         """Set up the lanes; no process is started before it is needed.
@@ -174,7 +175,7 @@ class Runner:
         """
         order = watch.order
         try:
-            return await slot.call(probe_process.run_probe, order, limit=order.kill_s)
+            return await slot.call(process.run_probe, order, limit=order.kill_s)
         except TimeoutError:
             detail = f"killed {self._grace:g} s after its deadline of {order.deadline_s:g} s"
             raise _Ended(Reason.DEADLINE, detail) from None
@@ -183,7 +184,7 @@ class Runner:
         except BrokenProcessPool:
             raise _Ended(Reason.PROBE_CRASHED, "the probe's process died") from None
         except Exception as error:  # noqa: BLE001 - such as a result that does not pickle
-            raise _Ended(Reason.PROBE_CRASHED, probe_process.describe(error)) from None
+            raise _Ended(Reason.PROBE_CRASHED, process.describe(error)) from None
 
     def _recover(self, lane: Lane, slot: Slot, watch: "_Watch") -> None:
         """Give the slot back once its old process is gone, and delete what the run left."""
@@ -208,7 +209,7 @@ class Runner:
         try:
             await slot.call(self._delete_rooms, order.server, names, prefix, limit=10.0)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told and the work goes on
-            detail = logs.redact(probe_process.describe(error), self._secrets)
+            detail = logs.redact(process.describe(error), self._secrets)
             fields = {"run": order.run_id, "probe": order.probe, "error": detail}
             log.warning("rooms of an ended call not deleted", extra=fields)
         finally:
@@ -254,12 +255,12 @@ class _Watch:
             duration_s=time.monotonic() - self.started,
             reason=reason,
             detail=detail,
-            result=probe_process.partial_result(config, self.turns),
+            result=process.partial_result(config, self.turns),
             run_id=self.order.run_id,
         )
 
     def _take(self, line: bytes) -> None:
-        news = probe_process.read_news(line, self.order.run_id)
+        news = process.read_news(line, self.order.run_id)
         if isinstance(news, str):
             self.rooms.append(news)
         elif news is not None:

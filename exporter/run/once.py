@@ -15,7 +15,7 @@ from exporter.probes.agents import AgentsConfig
 from exporter.probes.calibrate import CalibrateConfig
 from exporter.probes.latency import LatencyConfig
 from exporter.report import CallReport, LatencyReport
-from exporter.runner import Runner
+from exporter.run.runner import Runner
 from exporter.server_api import Server
 
 T = TypeVar("T")
