@@ -16,14 +16,14 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 
 from exporter import __version__, logs
-from exporter.board import Board, call_work
+from exporter.web.board import Board, call_work
 from exporter.config import Settings, WebSettings
 from exporter.errors import ConfigError
-from exporter.loop_lag import watch_loop_lag
-from exporter.metrics import Metrics
+from exporter.metrics.loop_lag import watch_loop_lag
+from exporter.metrics.registry import Metrics
 from exporter.outcome import Outcome
 from exporter.probes.latency import LatencyConfig
-from exporter.recorder import Recorder
+from exporter.metrics.recorder import Recorder
 from exporter.run.discovery import Discovery
 from exporter.run.process import ProbeTable
 from exporter.run.runner import PROBES_TABLE, Runner

@@ -76,3 +76,9 @@ def judge_call(config: LatencyConfig, outcome: Outcome) -> Verdict:
     if config.fail_ms is not None and average_s * 1000 > config.fail_ms:
         return Verdict.FAIL
     return Verdict.SLOW if average_s * 1000 > config.target_ms else Verdict.PASS
+
+
+def judge_server(outcome: Outcome) -> Verdict:
+    """Judge a run that has no agent: a listing or a calibration."""
+    verdicts = {None: Verdict.PASS, Reason.VOID: Verdict.UNKNOWN}
+    return verdicts.get(outcome.reason, Verdict.FAIL)

@@ -5,7 +5,7 @@ store and no global. It returns what it found, with a reason where it failed; wh
 it is mapped by the runner, so that a listener always gets an Outcome.
 
 To add one: a file here with its config model and its coroutine, one row below, its series in
-`exporter.metrics`, one test file.
+`exporter.metrics.table`, one test file.
 """
 
 from collections.abc import Awaitable, Callable

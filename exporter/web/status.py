@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from html import escape
 
 from exporter import __version__
-from exporter.board import Board, Line
+from exporter.web.board import Board, Line
 from exporter.outcome import Calibration, CallResult, Listing, Outcome
 from exporter.probes.latency import LatencyConfig
 from exporter.verdict import Stats

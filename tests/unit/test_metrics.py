@@ -5,7 +5,8 @@ import re
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from exporter.metrics import ROWS, TABLE, Metrics, Row
+from exporter.metrics.registry import Metrics
+from exporter.metrics.table import ROWS, TABLE, Row
 from exporter.metrics_reference import metrics_page
 from exporter.reference import DOCS
 from tests.golden_metrics import GOLDEN, blanked, golden_page

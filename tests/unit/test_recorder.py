@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from exporter.metrics import Metrics
+from exporter.metrics.registry import Metrics
 from exporter.outcome import (
     AgentInRoom,
     Calibration,
@@ -17,7 +17,7 @@ from exporter.outcome import (
     Verdict,
 )
 from exporter.probes.latency import LatencyConfig
-from exporter.recorder import Recorder
+from exporter.metrics.recorder import Recorder
 from tests.unit.calls import WHEN, broken, call, failed, replied, void
 
 NOW = 1_800_000_000.0

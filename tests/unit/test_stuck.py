@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from exporter.outcome import AgentInRoom, Listing
-from exporter.stuck import StuckTracker
+from exporter.metrics.stuck import StuckTracker
 
 
 @dataclass

@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter.board import FAILURES_KEPT, Board, call_work
+from exporter.web.board import FAILURES_KEPT, Board, call_work
 from exporter.outcome import Calibration, Listing, Outcome, Reason, Verdict
 from exporter.probes.calibrate import CalibrateConfig
 from exporter.probes.latency import LatencyConfig

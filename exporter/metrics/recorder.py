@@ -11,7 +11,8 @@ from dataclasses import dataclass, fields
 from time import time
 
 from exporter import __version__
-from exporter.metrics import TABLE, Metrics
+from exporter.metrics.registry import Metrics
+from exporter.metrics.table import TABLE
 from exporter.outcome import (
     Calibration,
     CallResult,
@@ -24,8 +25,8 @@ from exporter.outcome import (
     Verdict,
 )
 from exporter.probes.latency import LatencyConfig
-from exporter.stuck import STUCK_STATES, StuckTracker
-from exporter.verdict import judge_call, worst
+from exporter.metrics.stuck import STUCK_STATES, StuckTracker
+from exporter.verdict import judge_call, judge_server, worst
 
 AGENT_STATES = ("initializing", "idle", "listening", "thinking", "speaking", "unknown")
 """Values of the label `state`; what an agent says beyond them is `unknown`."""
@@ -43,12 +44,6 @@ TargetKey = tuple[str, str, str]
 def target_key(target: LatencyConfig) -> TargetKey:
     """Return what tells a target from all others."""
     return target.agent_name, target.call_type, target.scenario
-
-
-def judge_server(outcome: Outcome) -> Verdict:
-    """Judge a run that has no agent: a listing or a calibration."""
-    verdicts = {None: Verdict.PASS, Reason.VOID: Verdict.UNKNOWN}
-    return verdicts.get(outcome.reason, Verdict.FAIL)
 
 
 @dataclass(slots=True)

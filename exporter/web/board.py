@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 
 from exporter.outcome import CallResult, Outcome, Verdict
 from exporter.probes.latency import LatencyConfig
-from exporter.recorder import judge_server
 from exporter.run.scheduler import Work
-from exporter.verdict import judge_call
+from exporter.verdict import judge_call, judge_server
 
 FAILURES_KEPT = 20
 

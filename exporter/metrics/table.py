@@ -1,24 +1,12 @@
-"""Every metric in one table, and the registry that is built from it.
+"""Every metric in one table; the registry is built from it.
 
 To add one: a row here, a line in the recorder that writes it, then `make docs` for the docs and
 `python -m tests.golden_metrics` for the golden page. Names are never changed: dashboards, alerts
 and other people's queries use them.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
-
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    GCCollector,
-    Histogram,
-    PlatformCollector,
-    ProcessCollector,
-    disable_created_metrics,
-)
 
 Kind = Literal["counter", "gauge", "histogram"]
 Group = Literal["calls", "probes", "agents and rooms", "exporter"]
@@ -258,94 +246,3 @@ TABLE = (
 
 ROWS = {row.name: row for row in TABLE}
 """The same by name."""
-
-
-class Metrics:
-    """The registry, and the one place that writes to it.
-
-    Label values are given by position, in the order of the row, without `server`.
-    """
-
-    def __init__(
-        self,
-        registry: CollectorRegistry,
-        server: str,
-        thresholds: Iterable[float] = (),
-        rows: Iterable[Row] = TABLE,
-    ) -> None:
-        """Create every metric of the table.
-
-        Args:
-            registry: Where they are registered; process_* and python_* are added to it.
-            server: The label `server` of every series.
-            thresholds: Latencies in seconds that histograms of turns get a bucket for. They hold
-                until the exporter is restarted: buckets that change break the series.
-            rows: The metrics to create.
-        """
-        # A restart shows as a counter reset anyway, and these would double the page. The library
-        # offers the switch for the whole process only.
-        disable_created_metrics()  # type: ignore[no-untyped-call]
-        self.registry = registry
-        self._server = server
-        self._rows = {row.name: row for row in rows}
-        extra = tuple(thresholds)
-        self._metrics = {row.name: _create(row, registry, extra) for row in self._rows.values()}
-        self._series: dict[str, dict[tuple[str, ...], None]] = {name: {} for name in self._rows}
-        ProcessCollector(registry=registry)
-        PlatformCollector(registry=registry)
-        GCCollector(registry=registry)
-
-    def create(self, name: str, *labels: str) -> None:
-        """Let the series exist, at 0 if it is new."""
-        self._note(name, labels)
-        self._metrics[name].labels(self._server, *labels)
-
-    def set(self, name: str, value: float, *labels: str) -> None:
-        """Set a gauge."""
-        gauge = self._metrics[name]
-        if not isinstance(gauge, Gauge):
-            raise TypeError(f"{name} is not a gauge")
-        self._note(name, labels)
-        gauge.labels(self._server, *labels).set(value)
-
-    def add(self, name: str, amount: float, *labels: str) -> None:
-        """Add to a counter."""
-        counter = self._metrics[name]
-        if not isinstance(counter, Counter):
-            raise TypeError(f"{name} is not a counter")
-        self._note(name, labels)
-        counter.labels(self._server, *labels).inc(amount)
-
-    def observe(self, name: str, value: float, *labels: str) -> None:
-        """Add a value to a histogram."""
-        histogram = self._metrics[name]
-        if not isinstance(histogram, Histogram):
-            raise TypeError(f"{name} is not a histogram")
-        self._note(name, labels)
-        histogram.labels(self._server, *labels).observe(value)
-
-    def remove(self, name: str, **labels: str) -> None:
-        """Remove every series whose labels match."""
-        places = {self._rows[name].labels.index(label): text for label, text in labels.items()}
-        series = self._series[name]
-        for values in list(series):
-            if all(values[place] == text for place, text in places.items()):
-                self._metrics[name].remove(self._server, *values)
-                del series[values]
-
-    def _note(self, name: str, labels: tuple[str, ...]) -> None:
-        """Remember a series, for its removal."""
-        self._series[name][tuple(map(str, labels))] = None
-
-
-def _create(
-    row: Row, registry: CollectorRegistry, thresholds: tuple[float, ...]
-) -> Counter | Gauge | Histogram:
-    labels = ("server", *row.labels)
-    if row.kind == "counter":
-        return Counter(row.name, row.help, labels, registry=registry)
-    if row.kind == "gauge":
-        return Gauge(row.name, row.help, labels, registry=registry)
-    more = thresholds if row.has_thresholds else ()
-    buckets = sorted({float(bound) for bound in (*row.buckets, *more)})
-    return Histogram(row.name, row.help, labels, registry=registry, buckets=buckets)
