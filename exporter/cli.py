@@ -130,9 +130,9 @@ def latency(*, agent: str | None, floor: bool, as_json: bool, **flags: Any) -> i
     Each turn is a real agent turn and costs what its providers charge. A name of a target in the
     configuration takes that target's settings; flags replace them.
     """
-    from exporter.documents import LatencyDocument, to_json
     from exporter.outcome import Verdict
-    from exporter.render import StderrProgress, print_latency
+    from exporter.report.documents import LatencyDocument, to_json
+    from exporter.report.render import StderrProgress, print_latency
     from exporter.run.once import LatencyOrder, measure_latency
 
     settings = _settings(flags)
@@ -162,9 +162,9 @@ def _target_keys(flags: dict[str, Any]) -> dict[str, object]:
 @_server
 def agents(*, as_json: bool, **flags: Any) -> int:
     """List the agents in rooms, and the dispatched ones that did not come."""
-    from exporter.documents import AgentsDocument, to_json
     from exporter.outcome import Listing
-    from exporter.render import print_agents
+    from exporter.report.documents import AgentsDocument, to_json
+    from exporter.report.render import print_agents
     from exporter.run.once import list_agents
 
     settings = _settings(flags)
@@ -180,7 +180,7 @@ def agents(*, as_json: bool, **flags: Any) -> int:
 
 def _failed(what: str, outcome: "Outcome") -> int:
     """Say on stderr why a probe failed."""
-    from exporter.render import why
+    from exporter.report.render import why
 
     click.echo(f"voice-exporter: {what}: {why(outcome)}", err=True)
     return NOT_PASS
@@ -196,8 +196,8 @@ def _failed(what: str, outcome: "Outcome") -> int:
 @_server
 def calibrate(*, as_json: bool, **flags: Any) -> int:
     """Measure what the method itself adds, against an echo whose delay is known."""
-    from exporter.documents import CalibrateDocument, to_json
-    from exporter.render import print_calibration
+    from exporter.report.documents import CalibrateDocument, to_json
+    from exporter.report.render import print_calibration
     from exporter.run import once
 
     settings = _settings(flags)

@@ -16,20 +16,20 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 
 from exporter import __version__, logs
-from exporter.web.board import Board, call_work
 from exporter.config import Settings, WebSettings
 from exporter.errors import ConfigError
 from exporter.metrics.loop_lag import watch_loop_lag
+from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.outcome import Outcome
 from exporter.probes.latency import LatencyConfig
-from exporter.metrics.recorder import Recorder
 from exporter.run.discovery import Discovery
 from exporter.run.process import ProbeTable
 from exporter.run.runner import PROBES_TABLE, Runner
 from exporter.run.scheduler import FIRST_CALL_S, Scheduler, Work, stagger
 from exporter.server_api import Server
 from exporter.web.app import Sources, make_app
+from exporter.web.board import Board, call_work
 from exporter.web.status import status_page
 
 log = logging.getLogger(__name__)

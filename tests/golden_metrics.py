@@ -10,6 +10,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.outcome import (
     AgentInRoom,
@@ -22,7 +23,6 @@ from exporter.outcome import (
     TurnOutcome,
 )
 from exporter.probes.latency import LatencyConfig
-from exporter.metrics.recorder import Recorder
 
 GOLDEN = Path(__file__).parent / "golden" / "metrics.txt"
 TARGET = LatencyConfig(agent_name="demo")

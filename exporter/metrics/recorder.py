@@ -12,6 +12,7 @@ from time import time
 
 from exporter import __version__
 from exporter.metrics.registry import Metrics
+from exporter.metrics.stuck import STUCK_STATES, StuckTracker
 from exporter.metrics.table import TABLE
 from exporter.outcome import (
     Calibration,
@@ -25,7 +26,6 @@ from exporter.outcome import (
     Verdict,
 )
 from exporter.probes.latency import LatencyConfig
-from exporter.metrics.stuck import STUCK_STATES, StuckTracker
 from exporter.verdict import judge_call, judge_server, worst
 
 AGENT_STATES = ("initializing", "idle", "listening", "thinking", "speaking", "unknown")

@@ -14,7 +14,7 @@ from exporter.outcome import Listing, Outcome, Turn
 from exporter.probes.agents import AgentsConfig
 from exporter.probes.calibrate import CalibrateConfig
 from exporter.probes.latency import LatencyConfig
-from exporter.report import CallReport, LatencyReport
+from exporter.report.latency import CallReport, LatencyReport
 from exporter.run.runner import Runner
 from exporter.server_api import Server
 

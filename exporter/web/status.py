@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from html import escape
 
 from exporter import __version__
-from exporter.web.board import Board, Line
 from exporter.outcome import Calibration, CallResult, Listing, Outcome
 from exporter.probes.latency import LatencyConfig
 from exporter.verdict import Stats
+from exporter.web.board import Board, Line
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem; color: #222; background: #fff }

@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-from exporter.documents import AgentsDocument, CalibrateDocument, LatencyDocument, to_json
 from exporter.outcome import (
     AgentInRoom,
     Calibration,
@@ -14,7 +13,8 @@ from exporter.outcome import (
     Reason,
 )
 from exporter.probes.latency import LatencyConfig
-from exporter.report import CallReport, LatencyReport
+from exporter.report.documents import AgentsDocument, CalibrateDocument, LatencyDocument, to_json
+from exporter.report.latency import CallReport, LatencyReport
 
 from .calls import WHEN, broken, call, failed, replied, void
 

@@ -3,6 +3,7 @@
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.outcome import (
     AgentInRoom,
@@ -17,7 +18,6 @@ from exporter.outcome import (
     Verdict,
 )
 from exporter.probes.latency import LatencyConfig
-from exporter.metrics.recorder import Recorder
 from tests.unit.calls import WHEN, broken, call, failed, replied, void
 
 NOW = 1_800_000_000.0

@@ -12,8 +12,14 @@ from exporter.outcome import (
     Reason,
 )
 from exporter.probes.latency import LatencyConfig
-from exporter.render import StderrProgress, age, print_agents, print_calibration, print_latency
-from exporter.report import CallReport, LatencyReport
+from exporter.report.latency import CallReport, LatencyReport
+from exporter.report.render import (
+    StderrProgress,
+    age,
+    print_agents,
+    print_calibration,
+    print_latency,
+)
 
 from .calls import WHEN, broken, call, failed, replied, void
 

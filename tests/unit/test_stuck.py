@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from exporter.outcome import AgentInRoom, Listing
 from exporter.metrics.stuck import StuckTracker
+from exporter.outcome import AgentInRoom, Listing
 
 
 @dataclass

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from exporter.outcome import Calibration, Components, Listing, Outcome, Turn
-from exporter.report import CallReport, LatencyReport
+from exporter.report.latency import CallReport, LatencyReport
 from exporter.verdict import Stats
 
 _DIGITS = 6

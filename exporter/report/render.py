@@ -9,10 +9,10 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from exporter.documents import agent_items
 from exporter.outcome import Calibration, Components, Listing, Outcome, Turn, TurnOutcome, Verdict
 from exporter.probes.latency import LatencyConfig
-from exporter.report import CallReport, LatencyReport
+from exporter.report.documents import agent_items
+from exporter.report.latency import CallReport, LatencyReport
 from exporter.verdict import P95_NEEDS
 
 _PLAIN_WIDTH = 160

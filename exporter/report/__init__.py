@@ -1,0 +1,1 @@
+"""What the one-shot commands tell: tables for people, JSON for programs."""
