@@ -246,8 +246,8 @@ def demo(**flags: Any) -> int:
 
     Starts a livekit-server, or uses the one that LIVEKIT_URL names. Needs the extra `demo`.
     """
+    from exporter.demo.flags import demo_options
     from exporter.demo.run import run_demo
-    from exporter.demo_flags import demo_options
 
     return run_demo(demo_options(flags), click.echo)
 

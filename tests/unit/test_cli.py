@@ -13,8 +13,8 @@ import jsonschema
 import pytest
 
 from exporter.cli import cli, main
+from exporter.demo.flags import demo_options
 from exporter.demo.options import DemoOptions
-from exporter.demo_flags import demo_options
 from exporter.reference import cli_page, configuration_page
 from exporter.reference import main as write_reference
 
