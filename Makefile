@@ -27,7 +27,7 @@ lint: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m exporter.reference --check
+	$(BIN)/python -m exporter.docs --check
 	$(BIN)/python -m exporter.demo.make_clips --check
 
 format: .venv/dev.stamp
@@ -35,7 +35,7 @@ format: .venv/dev.stamp
 	$(BIN)/ruff format .
 
 docs: .venv/dev.stamp
-	$(BIN)/python -m exporter.reference
+	$(BIN)/python -m exporter.docs
 
 clips: .venv/dev.stamp
 	$(BIN)/python -m exporter.demo.make_clips

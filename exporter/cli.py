@@ -18,7 +18,7 @@ from exporter import __version__
 from exporter.errors import ConfigError
 
 if TYPE_CHECKING:
-    from exporter.config import Settings
+    from exporter.config.settings import Settings
     from exporter.outcome import Outcome
 
 OK, NOT_PASS, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -90,7 +90,7 @@ def _settings(flags: dict[str, Any], **keys: str | None) -> "Settings":
         flags: The command's flags, from which those of the server and the file are taken out.
         keys: Further flags by key path, with `__` between the levels.
     """
-    from exporter.config import load_settings
+    from exporter.config.load import load_settings
 
     by_path = {path.replace("__", "."): value for path, value in keys.items()}
     for name in ("url", "api_key", "api_secret"):
@@ -261,7 +261,7 @@ def config_group() -> None:
 @click.argument("file", type=_FILE)
 def check(file: Path) -> int:
     """Check FILE as `serve` would read it, the environment included."""
-    from exporter.config import load_settings
+    from exporter.config.load import load_settings
 
     settings = load_settings(file, {})
     number = len(settings.targets)
@@ -272,7 +272,7 @@ def check(file: Path) -> int:
 @config_group.command()
 def schema() -> int:
     """Print the JSON Schema of the configuration file, for editors."""
-    from exporter.config_schema import json_schema
+    from exporter.config.schema import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
     return OK

@@ -16,7 +16,7 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 
 from exporter import __version__, logs
-from exporter.config import Settings, WebSettings
+from exporter.config.settings import Settings, WebSettings
 from exporter.errors import ConfigError
 from exporter.metrics.loop_lag import watch_loop_lag
 from exporter.metrics.recorder import Recorder

@@ -6,7 +6,7 @@ PROBE is what every call does: `answers`, `hangs` or `ignores_cancellation`.
 import sys
 from pathlib import Path
 
-from exporter.config import Settings
+from exporter.config.settings import Settings
 from exporter.daemon import serve
 from exporter.outcome import AgentInRoom, Listing, Outcome
 from exporter.probes import Probe

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from importlib.util import find_spec
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from exporter.config import ListenAddress, override
+from exporter.config.load import override
+from exporter.config.settings import ListenAddress
+from exporter.config.values import Duration, Section
 from exporter.demo.options import DemoOptions
-from exporter.duration import Duration
 from exporter.errors import ConfigError
 
 _DEFAULTS = DemoOptions()
@@ -15,10 +16,8 @@ _EXTRA = ("livekit.agents", "livekit.plugins.openai", "pocketsphinx", "espeakng_
 """What the extra `demo` of this distribution installs."""
 
 
-class DemoFlags(BaseModel):
+class DemoFlags(Section):
     """What each flag may be; None takes the demo's default."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     duration: Duration | None = Field(None, gt=0)
     stt_delay: Duration | None = Field(None, ge=0, le=60)

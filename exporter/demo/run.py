@@ -14,7 +14,7 @@ from types import FrameType
 
 import yaml
 
-from exporter.config import load_settings
+from exporter.config.load import load_settings
 from exporter.demo.livekit_binary import find_server
 from exporter.demo.livekit_server import LiveKitServer, ServerStartError
 from exporter.demo.options import DemoOptions

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from exporter.duration import Duration
+from exporter.config.values import Duration, Section
 from exporter.errors import ProbeError
 from exporter.outcome import AgentInRoom, Listing, Outcome, PendingDispatch, Reason
 from exporter.probes.calibrate import ECHO_ATTRIBUTE
@@ -25,10 +25,8 @@ _DISPATCH_TIMEOUT_S = 2.0
 """For a room that has gone the server answers only after 3 s."""
 
 
-class AgentsConfig(BaseModel):
+class AgentsConfig(Section):
     """How rooms and agents are listed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     interval: Duration = Field(15.0, ge=1, description="Time between two listings.")
     deadline: Duration = Field(30.0, gt=0, description="A listing that takes longer is ended.")

@@ -1,8 +1,8 @@
 """Measure the floor: the same caller against an echo whose delay is known exactly."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from exporter.duration import Duration
+from exporter.config.values import Duration, Section
 from exporter.outcome import Outcome
 from exporter.probes.run import Run
 
@@ -10,10 +10,8 @@ ECHO_ATTRIBUTE = "voice-exporter.echo"
 """On the participant that replies in a calibration: it stands in for an agent and is none."""
 
 
-class CalibrateConfig(BaseModel):
+class CalibrateConfig(Section):
     """How the floor of the method is measured."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     interval: Duration = Field(3600.0, ge=60, description="Time between two calibrations.")
     calls: int = Field(

@@ -1,29 +1,41 @@
 """Call an agent as a synthetic caller and measure what a person would hear."""
 
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FilePath, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from exporter.duration import Duration
+from exporter.config.values import FILE, Duration, Section, fault
+from exporter.errors import ConfigError
 from exporter.outcome import Outcome
 from exporter.probes.run import Run
 
 
-class Utterance(BaseModel):
+def _check_clip(file: Path) -> Path:
+    """Refuse a WAV file that the caller could not say."""
+    from exporter.call.clip import load_clip  # noqa: PLC0415 - only who has a WAV pays for numpy
+
+    try:
+        load_clip(file)
+    except ConfigError as error:
+        if isinstance(error.__cause__, OSError):
+            why = error.__cause__.strerror
+            raise fault(f"{{value}} cannot be read: {why}; expected a WAV file") from None
+        raise fault("{value}: " + str(error).removeprefix(f"{file}: ")) from None
+    return file
+
+
+class Utterance(Section):
     """What the caller says."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    wav: FilePath | None = Field(
+    wav: Annotated[Path, AfterValidator(_check_clip), FILE] | None = Field(
         None, description="WAV file (PCM, any rate, mono or stereo); the built-in clip if not set."
     )
     transcript: str = Field("", description="The words in the WAV file, for people.")
 
 
-class Caller(BaseModel):
+class Caller(Section):
     """Whom the caller appears to be."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     identity: str | None = Field(None, description="Participant identity; random if not set.")
     name: str = Field("", description="Participant name.")
@@ -33,10 +45,8 @@ class Caller(BaseModel):
     )
 
 
-class LatencyConfig(BaseModel):
+class LatencyConfig(Section):
     """One target: an agent, how to call it and what is good enough."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     agent_name: str = Field(description="Name that the worker registers with.")
     call_type: str = Field(
@@ -89,9 +99,9 @@ class LatencyConfig(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> "LatencyConfig":
         if not self.agent_name and self.dispatch == "explicit":
-            raise ValueError("agent_name: needed unless dispatch is automatic")
+            raise fault("needed unless dispatch is automatic", "agent_name")
         if self.fail_ms is not None and self.fail_ms <= self.target_ms:
-            raise ValueError("fail_ms: must be above target_ms")
+            raise fault("{value} must be above target_ms", "fail_ms")
         return self
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from exporter.config import DiscoverConfig
+from exporter.config.settings import DiscoverConfig
 from exporter.outcome import Listing, Outcome
 from exporter.probes.latency import LatencyConfig
 

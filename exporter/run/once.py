@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
-from exporter.config import Settings, override
+from exporter.config.load import override
+from exporter.config.settings import Settings
 from exporter.logs import LogSetup, configure
 from exporter.outcome import Listing, Outcome, Turn
 from exporter.probes.agents import AgentsConfig

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from prometheus_client import CollectorRegistry
 
-from exporter.config import Settings
+from exporter.config.settings import Settings
 from exporter.daemon import Daemon
 from exporter.logs import LogSetup
 from exporter.run.process import ProbeTable

@@ -15,8 +15,9 @@ import pytest
 from exporter.cli import cli, main
 from exporter.demo.flags import demo_options
 from exporter.demo.options import DemoOptions
-from exporter.reference import cli_page, configuration_page
-from exporter.reference import main as write_reference
+from exporter.docs.__main__ import main as write_pages
+from exporter.docs.cli import cli_page
+from exporter.docs.configuration import configuration_page
 
 FILES = Path(__file__).parent / "config"
 SERVER = ("--url", "ws://127.0.0.1:1", "--api-key", "devkey", "--api-secret", "hunter2")
@@ -196,7 +197,7 @@ def test_config_schema_is_a_json_schema(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_reference_pages_are_those_of_the_code(capsys: pytest.CaptureFixture[str]) -> None:
     """docs/configuration.md and docs/cli.md are what the code says now."""
-    assert write_reference(["--check"]) == 0, capsys.readouterr().out
+    assert write_pages(["--check"]) == 0, capsys.readouterr().out
 
 
 def test_every_option_and_key_is_explained() -> None:
@@ -218,7 +219,7 @@ def test_demo_flags_become_options() -> None:
     assert options == DemoOptions(duration_s=60, llm_delay_s=2)
 
 
-@pytest.mark.parametrize("module", ["exporter.config", "exporter.run.once", "exporter.daemon"])
+@pytest.mark.parametrize("module", ["exporter.config.load", "exporter.run.once", "exporter.daemon"])
 def test_parent_process_does_not_load_the_sdk(module: str) -> None:
     """What runs in the main process leaves the SDK and numpy to the probe processes."""
     code = f"import sys, {module}; print({{name.split('.')[0] for name in sys.modules}})"

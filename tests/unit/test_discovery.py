@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from exporter.config import DiscoverConfig
+from exporter.config.settings import DiscoverConfig
 from exporter.outcome import AgentInRoom, Listing, Outcome
 from exporter.probes.latency import LatencyConfig
 from exporter.run.discovery import KEPT_INTERVALS, Discovery

@@ -5,10 +5,10 @@ import re
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from exporter.docs.__main__ import DOCS
+from exporter.docs.metrics import metrics_page
 from exporter.metrics.registry import Metrics
 from exporter.metrics.table import ROWS, TABLE, Row
-from exporter.metrics_reference import metrics_page
-from exporter.reference import DOCS
 from tests.golden_metrics import GOLDEN, blanked, golden_page
 
 LABELS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config import DiscoverConfig, Settings
+from exporter.config.settings import DiscoverConfig, Settings
 from exporter.errors import ConfigError
 from exporter.probes.latency import LatencyConfig
 from exporter.run.once import LatencyOrder, calibration, plan_calls, run
@@ -55,7 +55,7 @@ def test_unknown_agent_is_called_as_discovered_ones_are() -> None:
 
 def test_impossible_flag_is_refused_for_any_agent() -> None:
     """A flag is checked for an agent that is not known yet, too."""
-    with pytest.raises(ConfigError, match="--trials: none is text"):
+    with pytest.raises(ConfigError, match="--trials: 'none' is text"):
         planned("stranger", trials="none")
 
 

@@ -1,0 +1,67 @@
+"""Read the configuration: flags, then the environment, then the YAML file, then the defaults."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from exporter.config.layers import (
+    Layer,
+    environment_layer,
+    file_layer,
+    flags_layer,
+    nested,
+)
+from exporter.config.settings import LAYERS, Settings
+from exporter.config.wording import explain
+from exporter.errors import ConfigError
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def load_settings(
+    path: Path | None,
+    flags: Mapping[str, object],
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Merge the file, the environment and the flags into one checked object.
+
+    Args:
+        path: The YAML file, or None for none.
+        flags: Values by dotted key path (`web.listen_address`); None means not given.
+        environ: The environment.
+
+    Raises:
+        ConfigError: Something is wrong; its message has one line for each problem.
+    """
+    given = {key: value for key, value in flags.items() if value is not None}
+    layers = [flags_layer(given), environment_layer(environ)]
+    if path is not None:
+        layers.append(file_layer(path, environ))
+    sources: dict[str, Any] = {LAYERS: layers}
+    try:
+        return Settings(**sources)
+    except ValidationError as error:
+        raise ConfigError(explain(error, Settings, layers)) from None
+
+
+def override(base: _Model, flags: Mapping[str, object], named: str) -> _Model:
+    """Return a part of the configuration with some keys replaced by flags.
+
+    Args:
+        base: What is configured: a target, for instance.
+        flags: Values by dotted key path within it; None means not given.
+        named: What an error line calls the base.
+
+    Raises:
+        ConfigError: A flag's value is impossible; one line for each.
+    """
+    given = {path: value for path, value in flags.items() if value is not None}
+    values = base.model_dump(exclude_unset=True)
+    layers = [flags_layer(given), Layer(values, {(): named}, values)]
+    try:
+        return type(base).model_validate(nested(base.model_dump(exclude_unset=True), given))
+    except ValidationError as error:
+        raise ConfigError(explain(error, type(base), layers)) from None

@@ -1,0 +1,264 @@
+"""Every setting and its default; those of a probe and of a target stand beside the probe."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from exporter.config.values import FILE, Duration, Section, fault
+from exporter.errors import ConfigError
+from exporter.probes.agents import AgentsConfig
+from exporter.probes.calibrate import CalibrateConfig
+from exporter.probes.latency import LatencyConfig, Utterance
+from exporter.server_api import Server
+
+CREDENTIALS = ("url", "api_key", "api_secret")
+"""Keys of the section `livekit`, each of which may instead be read from a file."""
+
+LAYERS = "layers"
+"""What `Settings(...)` is given beside settings: further sources, the strongest first."""
+
+_SCHEMES = ("ws", "wss", "http", "https")
+_MAX_PORT = 65535
+
+
+def _check_url(url: str) -> str:
+    """Refuse a server's address that is none, without repeating what may be a secret."""
+    expected = "expected ws://, wss://, http:// or https:// and a host"
+    scheme, mark, _ = url.partition("://")
+    if not mark:
+        raise fault(f"is no URL; {expected}")
+    if scheme.lower() not in _SCHEMES:
+        raise fault(f"scheme {scheme[:20]!r} is not one of LiveKit's; {expected}")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise fault(f"has no valid host and port; {expected}") from None
+    if not host:
+        raise fault(f"has no host; {expected}")
+    if parts.username or parts.password:
+        raise fault("holds a user name or password; expected them in api_key and api_secret")
+    return url
+
+
+def _read(path: object) -> object:
+    """Return what a file holds, without white space around it."""
+    if not isinstance(path, str | Path):
+        return path
+    try:
+        text = Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise fault(f"{{value}} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise fault("{value} cannot be read: not text in UTF-8") from None
+    if not text:
+        raise fault("{value} is empty; expected a file that holds the value")
+    return text
+
+
+_Url = Annotated[str, AfterValidator(_check_url)]
+_UrlFromFile = Annotated[_Url, BeforeValidator(_read), FILE]
+_SecretFromFile = Annotated[SecretStr, BeforeValidator(_read), FILE]
+
+
+class LiveKitSettings(Section):
+    """The LiveKit server and the credentials for it; a key `..._file` has what the file holds."""
+
+    url: _Url | None = Field(None, description="Address: ws://, wss://, http:// or https://.")
+    url_file: _UrlFromFile | None = Field(None, description="File that holds the address.")
+    api_key: SecretStr | None = Field(None, description="API key.")
+    api_key_file: _SecretFromFile | None = Field(None, description="File that holds the API key.")
+    api_secret: SecretStr | None = Field(None, description="API secret.")
+    api_secret_file: _SecretFromFile | None = Field(
+        None, description="File that holds the API secret."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_pairs(cls, given: Any) -> Any:
+        for name in CREDENTIALS if isinstance(given, dict) else ():
+            if name in given and f"{name}_file" in given:
+                raise fault(f"is set together with {name}_file; expected one of them", name)
+        return given
+
+
+def _check_address(address: str) -> str:
+    _, colon, port = address.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > _MAX_PORT:
+        raise fault("{value} is no address; expected HOST:PORT")
+    return address
+
+
+ListenAddress = Annotated[str, AfterValidator(_check_address)]
+"""HOST:PORT; no host means every address, port 0 lets the system choose."""
+
+
+class WebSettings(Section):
+    """The exporter's own web server."""
+
+    listen_address: ListenAddress = Field(
+        "127.0.0.1:9465",
+        description="HOST:PORT for /metrics and the pages; `:9465` listens on every address.",
+    )
+
+    @property
+    def host(self) -> str:
+        """The host to listen on; every address when none is written."""
+        host = self.listen_address.rpartition(":")[0].strip("[]")
+        return host or "0.0.0.0"  # noqa: S104 - only where a person wrote `:PORT`
+
+    @property
+    def port(self) -> int:
+        """The port to listen on; 0 lets the system choose."""
+        return int(self.listen_address.rpartition(":")[2])
+
+
+class DiscoverConfig(Section):
+    """Calls to agents that are found in rooms and are no target. Every turn costs money."""
+
+    enabled: bool = Field(False, description="Call every agent that is found in a room.")
+    exclude: tuple[str, ...] = Field((), description="Names of agents that are never called.")
+    call_type: str = Field("default", min_length=1, description="Label of these calls.")
+    interval: Duration = Field(300.0, ge=10, description="Time between two calls to one agent.")
+    trials: int = Field(3, ge=1, le=100, description="Measured turns in each call.")
+    warmup: bool = Field(
+        True, description="Take one more turn first, which is listed but not measured."
+    )
+    target_ms: float = Field(1500, gt=0, description="Above this an agent is SLOW.")
+    metadata: str = Field("", description="Metadata of the dispatch.")
+    utterance: Utterance = Field(default=Utterance(), description="What the caller says.")
+
+    def target(self, agent_name: str) -> LatencyConfig:
+        """Return how to call an agent that was found; one without a name joins every room."""
+        shared = ("call_type", "interval", "trials", "warmup", "target_ms", "metadata", "utterance")
+        return LatencyConfig(
+            agent_name=agent_name,
+            dispatch="explicit" if agent_name else "automatic",
+            **{name: getattr(self, name) for name in shared},
+        )
+
+
+class SloConfig(Section):
+    """Service level objectives."""
+
+    thresholds: tuple[Annotated[Duration, Field(gt=0)], ...] = Field(
+        (),
+        description=(
+            "Latencies that get a histogram bucket of their own; every `target_ms` has one anyway."
+        ),
+    )
+
+
+class PoolConfig(Section):
+    """The processes that run probes."""
+
+    processes: int = Field(2, ge=1, le=64, description="Calls at one time, each in a process.")
+    recycle_after: int = Field(
+        20, ge=1, description="Probes after which a process is replaced by a fresh one."
+    )
+
+
+class LogConfig(Section):
+    """The exporter's own log, on stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least important lines to write."
+    )
+    format: Literal["logfmt", "json"] = Field("logfmt", description="How a line is written.")
+
+
+class Settings(Section, BaseSettings):
+    """Every setting of voice-exporter. Made directly, it takes what it is given and no more."""
+
+    model_config = SettingsConfigDict(env_prefix="VOICE_EXPORTER_", env_nested_delimiter="__")
+
+    server_name: str | None = Field(
+        None, min_length=1, description="Label `server`; the URL's host and port if not set."
+    )
+    livekit: LiveKitSettings = Field(
+        default=LiveKitSettings(), description="The LiveKit server and the credentials for it."
+    )
+    web: WebSettings = Field(default=WebSettings(), description="The exporter's own web server.")
+    targets: tuple[LatencyConfig, ...] = Field((), description="Agents to call, and how.")
+    discover: DiscoverConfig = Field(
+        default=DiscoverConfig(), description="Calls to agents found in rooms that are no target."
+    )
+    agents: AgentsConfig = Field(
+        default=AgentsConfig(), description="How rooms and agents are listed."
+    )
+    calibrate: CalibrateConfig = Field(
+        default=CalibrateConfig(), description="How the floor of the method is measured."
+    )
+    slo: SloConfig = Field(default=SloConfig(), description="Service level objectives.")
+    pool: PoolConfig = Field(default=PoolConfig(), description="The processes that run probes.")
+    log: LogConfig = Field(default=LogConfig(), description="The exporter's own log, on stderr.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read no place but those that `load_settings` names."""
+        layers = cast("InitSettingsSource", init_settings).init_kwargs.pop(LAYERS, ())
+        return (init_settings, *layers)
+
+    @field_validator("targets")
+    @classmethod
+    def _refuse_twins(cls, targets: tuple[LatencyConfig, ...]) -> tuple[LatencyConfig, ...]:
+        """Refuse targets that would write the same series."""
+        names = [(each.agent_name, each.call_type, each.scenario) for each in targets]
+        for index, name in enumerate(names):
+            if (first := names.index(name)) != index:
+                raise fault(
+                    f"has the same agent_name, call_type and scenario as targets[{first}]; "
+                    "expected a call_type or scenario of its own",
+                    index,
+                )
+        return targets
+
+    def server(self) -> Server:
+        """Return the server to talk to.
+
+        Raises:
+            ConfigError: A credential is in none of the three places; one line for each.
+        """
+        livekit = self.livekit
+        url = livekit.url or livekit.url_file
+        key = livekit.api_key or livekit.api_key_file
+        secret = livekit.api_secret or livekit.api_secret_file
+        if not (url and key and secret):
+            given = zip(CREDENTIALS, (url, key, secret), strict=True)
+            raise ConfigError("\n".join(_is_missing(name) for name, value in given if not value))
+        return Server(
+            url=url,
+            api_key=key.get_secret_value(),
+            api_secret=secret.get_secret_value(),
+            name=self.server_name or urlsplit(url).netloc,
+        )
+
+
+def _is_missing(name: str) -> str:
+    return (
+        f"livekit.{name}: is missing; expected --{name.replace('_', '-')}, "
+        f"LIVEKIT_{name.upper()}, LIVEKIT_{name.upper()}_FILE, "
+        f"or livekit.{name} in the configuration file"
+    )

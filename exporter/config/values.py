@@ -1,0 +1,104 @@
+"""What settings are made of: sections, lists, durations, and errors that word themselves."""
+
+import contextlib
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, get_origin
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_WHOLE = re.compile(rf"(?:{_PART.pattern})+")
+_NUMBER = re.compile(r"\d+(\.\d+)?")
+
+
+def fault(text: str, *key: str | int) -> PydanticCustomError:
+    """Return the error that a validator raises about its value, or about a key within it.
+
+    Args:
+        text: What is wrong and what was expected; `{value}` becomes the value as it was written.
+        key: The path of the key that is meant, within the value.
+    """
+    return PydanticCustomError("fault", "{text}", {"text": text, "key": key})
+
+
+FILE = WithJsonSchema({"type": "string", "format": "file-path"})
+"""Marks a key whose value names a file: in the YAML file its path is relative to that."""
+
+
+class Section(BaseModel):
+    """A part of the configuration: it refuses unknown keys, and stays as it was read."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _prepare(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse `true` as a number, and take lists whose items are given by index."""
+        annotation: Any = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and annotation in (int, float, float | None):
+            raise PydanticKnownError("int_type" if annotation is int else "float_type")
+        if isinstance(value, dict) and get_origin(annotation) is tuple:
+            return _in_order(value)
+        return value
+
+
+def _in_order(items: Mapping[str, object]) -> object:
+    """Return a list that is given as a mapping from index to item."""
+    if not all(index.isdecimal() for index in items):
+        return items
+    by_index = {int(index): item for index, item in items.items()}
+    for place, index in enumerate(sorted(by_index)):
+        if index != place:
+            raise fault(f"does not exist; expected an index up to {place}", index)
+    return [by_index[place] for place in range(len(by_index))]
+
+
+def parse_duration(value: object) -> float:
+    """Return a duration in seconds.
+
+    Args:
+        value: A number of seconds, or text such as `90s`, `1h30m`, `250ms`.
+
+    Raises:
+        ValueError: The value is not a duration.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):
+            return float(value)
+    if isinstance(value, str):
+        text = value.strip()
+        if _NUMBER.fullmatch(text):
+            return float(text)
+        if _WHOLE.fullmatch(text):
+            return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    raise fault("{value} is not a duration; expected one such as 30s or 5m")
+
+
+class _Written:
+    """Tells JSON Schema that a duration may be a number or text."""
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        number = handler(core)
+        if "exclusiveMinimum" not in number:
+            number.setdefault("minimum", 0)
+        text = {"type": "string", "pattern": r"^(\d+(\.\d+)?(ms|s|m|h|d)?)+$"}
+        return {"anyOf": [number, text], "x-unit": "s"}
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration), _Written()]
+"""A length of time in seconds; configuration may write it as `30s`, `5m`, `1h30m`."""

@@ -1,0 +1,141 @@
+"""docs/configuration.md: every key with its type, default, variable and meaning."""
+
+from collections.abc import Iterator
+
+from exporter.config.layers import PREFIX, KeyPath, dotted
+from exporter.config.schema import Schema, part
+from exporter.config.settings import Settings
+from exporter.docs import GENERATED
+
+_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+_TYPES = {
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "string": "text",
+    "object": "a mapping of text to text",
+}
+_BOUNDS = {"minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most"}
+_ANY = 0
+"""Stands in a path for the index of any item."""
+
+_INTRODUCTION = """\
+Settings come from four places; the first that has one wins:
+
+1. flags of the command;
+2. environment variables;
+3. the YAML file given by `--config FILE`;
+4. the defaults below.
+
+Every key has an environment variable: `VOICE_EXPORTER_`, then its path in capitals, with two
+underscores between the levels and the index of a list item as a number.
+`VOICE_EXPORTER_TARGETS__0__TRIALS=5` sets `targets[0].trials`.
+Lists and mappings are written there as YAML, lists of single values also with commas.
+An empty variable counts as unset, and so does a key of the file with nothing after it.
+
+The credentials are also read from `LIVEKIT_URL`, `LIVEKIT_API_KEY` and `LIVEKIT_API_SECRET`,
+or from the file that `LIVEKIT_URL_FILE`, `LIVEKIT_API_KEY_FILE` or `LIVEKIT_API_SECRET_FILE` names.
+`VOICE_EXPORTER_LIVEKIT__...` comes before these.
+A credential may not be given both ways in one place.
+
+In the YAML file `${NAME}` stands for an environment variable; one that is not set is an error.
+`$${` is a literal `${`.
+Paths of files are relative to the YAML file.
+A duration is written `250ms`, `30s`, `5m`, `1h30m`, or as a number of seconds.
+
+Unknown keys, wrong types and impossible values are errors, one line each:
+
+    voice-exporter.yaml: targets[2].interval: 5s is too short; expected at least 10s
+
+`voice-exporter config check FILE` finds them, and `voice-exporter config schema` prints a JSON
+Schema for editors.
+"""
+
+
+def configuration_page() -> str:
+    """Return docs/configuration.md."""
+    schema = Settings.model_json_schema()
+    lines = ["# Configuration", "", GENERATED, "", *_INTRODUCTION.splitlines()]
+    lines += ["", "## Top level", "", *_table(schema, ())]
+    for path in _sections(schema, ()):
+        lines += ["", f"## `{dotted(path).replace('[0]', '[]')}`", ""]
+        about = part(schema, path[:-1] if path[-1] == _ANY else path)
+        lines += [about["description"], "", *_table(schema, path)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _sections(schema: Schema, path: KeyPath) -> Iterator[KeyPath]:
+    """Yield the path of every section below a path, in order."""
+    for name in part(schema, path)["properties"]:
+        for below in ((*path, name), (*path, name, _ANY)):
+            if "properties" in part(schema, below):
+                yield below
+                yield from _sections(schema, below)
+
+
+def _table(schema: Schema, path: KeyPath) -> Iterator[str]:
+    """Yield the keys of one section, but not the sections in it."""
+    section = part(schema, path)
+    inside = {below[len(path)] for below in _sections(schema, path)}
+    rows = [name for name in section["properties"] if name not in inside]
+    if rows:
+        yield "| key | type | default | environment | meaning |"
+        yield "|---|---|---|---|---|"
+    for name in rows:
+        about = part(schema, (*path, name))
+        default = "required" if name in section.get("required", ()) else _default(about)
+        cells = f"`{name}`", _type(schema, (*path, name)), default, _variables((*path, name))
+        yield f"| {' | '.join(cells)} | {about['description'].replace('|', '/')} |"
+
+
+def _type(schema: Schema, path: KeyPath) -> str:
+    """Describe the values of a key and their bounds."""
+    about = part(schema, path)
+    if about.get("type") == "array":
+        return f"list of {_word(part(schema, (*path, _ANY)))}s"
+    numbers = about["anyOf"][0] if "x-unit" in about else about
+    bounds = (
+        f"{words} {_value(about, numbers[key])}" for key, words in _BOUNDS.items() if key in numbers
+    )
+    return ", ".join([_word(about), *bounds])
+
+
+def _word(about: Schema) -> str:
+    if "enum" in about:
+        return " or ".join(f"`{word}`" for word in about["enum"])
+    if "x-unit" in about:
+        return "duration"
+    if "writeOnly" in about:
+        return "secret"
+    return "a file" if about.get("format") == "file-path" else _TYPES[about["type"]]
+
+
+def _default(about: Schema) -> str:
+    value = about.get("default")
+    return "" if value in (None, "", [], {}) else f"`{_value(about, value)}`"
+
+
+def _value(about: Schema, value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return duration_text(value) if "x-unit" in about else f"{value:g}"
+    return str(value)
+
+
+def duration_text(seconds: float) -> str:
+    """Write a duration in its largest whole unit: `5m`, `90s`, `500ms`."""
+    if seconds == 0:
+        return "0s"
+    for unit, size in _UNITS:
+        if seconds % size == 0:
+            return f"{seconds / size:g}{unit}"
+    return f"{seconds * 1000:g}ms"
+
+
+def _variables(path: KeyPath) -> str:
+    parts = ("<N>" if isinstance(step, int) else step.upper() for step in path)
+    names = [PREFIX + "__".join(parts)]
+    if path[0] == "livekit":
+        names.insert(0, f"LIVEKIT_{path[-1]}".upper())
+    return ", ".join(f"`{name}`" for name in names)
