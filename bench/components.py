@@ -9,7 +9,7 @@ from bench.report import Figures, Report
 from exporter.demo.settings import DemoSettings, ProviderSettings
 from exporter.outcome import CallResult, Outcome, Turn
 from exporter.probes.latency import LatencyConfig
-from exporter.runner import Runner
+from exporter.run.runner import Runner
 from exporter.server_api import Server
 from tests.integration.workers import demo_agent
 

@@ -6,7 +6,7 @@ from bench import voicegateway
 from bench.report import Report
 from exporter.outcome import CallResult, Outcome
 from exporter.probes.latency import LatencyConfig
-from exporter.runner import Runner
+from exporter.run.runner import Runner
 from exporter.server_api import Server
 from exporter.verdict import judge_call
 from tests.integration.scripts import Script
