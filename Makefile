@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate $(LOCK_ARGS)
 
-.PHONY: help demo test lint format docs clips lock bench-accuracy clean
+.PHONY: help demo test lint format docs clips lock bench-accuracy bench-endurance clean
 
 help:
 	@echo 'make demo            run an agent and the exporter that calls it; DEMO_ARGS="--duration 60s"'
@@ -15,6 +15,7 @@ help:
 	@echo 'make docs            write the pages that follow from the code'
 	@echo 'make clips           make the caller'"'"'s utterance again'
 	@echo 'make bench-accuracy  print how true the measured latency is'
+	@echo 'make bench-endurance print what it costs: start, idle, and after 200 calls'
 	@echo 'make lock            pin the newest versions; LOCK_ARGS="--upgrade-package NAME"'
 
 demo: .venv/demo.stamp
@@ -39,6 +40,9 @@ docs: .venv/dev.stamp
 
 clips: .venv/dev.stamp
 	$(BIN)/python -m exporter.demo.make_clips
+
+bench-endurance: .venv/dev.stamp
+	$(BIN)/python -m bench.endurance $(BENCH_ARGS)
 
 bench-accuracy: .venv/dev.stamp
 	$(BIN)/python -m bench.accuracy $(BENCH_ARGS)

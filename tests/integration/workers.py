@@ -3,11 +3,11 @@
 import os
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import httpx
 
 from exporter.demo.livekit_server import free_ports
 from exporter.demo.processes import Child
@@ -49,9 +49,8 @@ def _wait_until_registered(child: Child, port: int) -> None:
 
 def _answers(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
+        return httpx.get(f"http://127.0.0.1:{port}/", timeout=1).is_success
+    except httpx.HTTPError:
         return False
 
 
