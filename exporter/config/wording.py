@@ -46,7 +46,10 @@ def explain(error: ValidationError, model: type[BaseModel], layers: Sequence[Lay
         layers: Where its values came from, the strongest first.
     """
     schema = model.model_json_schema()
-    return "\n".join(_line(found, schema, layers) for found in error.errors(include_url=False))
+    errors = error.errors(include_url=False)
+    # A default that follows from other keys has no problem of its own.
+    problems = [found for found in errors if found["type"] != "default_factory_not_called"]
+    return "\n".join(_line(found, schema, layers) for found in problems)
 
 
 def _line(error: ErrorDetails, schema: Schema, layers: Sequence[Layer]) -> str:

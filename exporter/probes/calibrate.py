@@ -1,5 +1,7 @@
 """Measure the floor: the same caller against an echo whose delay is known exactly."""
 
+from typing import Any
+
 from pydantic import Field
 
 from exporter.config.values import Duration, Section
@@ -8,6 +10,16 @@ from exporter.probes.run import Run
 
 ECHO_ATTRIBUTE = "voice-exporter.echo"
 """On the participant that replies in a calibration: it stands in for an agent and is none."""
+
+_SHORTEST_DEADLINE_S = 120.0
+_CALL_S, _TURN_S = 30.0, 10.0
+"""What a call to the echo, and each turn of it, may take."""
+
+
+def _long_enough(config: dict[str, Any]) -> float:
+    """Return the seconds that a calibration may need."""
+    call_s = _CALL_S + _TURN_S * config.get("trials", 1)
+    return float(max(_SHORTEST_DEADLINE_S, config.get("calls", 1) * call_s))
 
 
 class CalibrateConfig(Section):
@@ -22,7 +34,14 @@ class CalibrateConfig(Section):
     )
     trials: int = Field(2, ge=1, le=100, description="Measured turns in each call.")
     delay: Duration = Field(0.5, ge=0.2, le=5, description="Delay of the echo.")
-    deadline: Duration = Field(120.0, gt=0, description="A calibration that takes longer is ended.")
+    deadline: Duration = Field(
+        default_factory=_long_enough,
+        gt=0,
+        description=(
+            "A calibration that takes longer is ended. Not set: as long as the turns may need, "
+            "at least 2m."
+        ),
+    )
 
 
 async def probe_calibrate(config: CalibrateConfig, run: Run) -> Outcome:

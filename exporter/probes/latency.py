@@ -1,7 +1,7 @@
 """Call an agent as a synthetic caller and measure what a person would hear."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -9,6 +9,12 @@ from exporter.config.values import FILE, Duration, Section, fault
 from exporter.errors import ConfigError
 from exporter.outcome import Outcome
 from exporter.probes.run import Run
+
+_SHORTEST_DEADLINE_S = 180.0
+_AROUND_S = 10.0
+"""To make the room, to enter and to leave it."""
+_TURN_S = 20.0
+"""To say the utterance and to hear the reply to its end; waiting for the reply comes on top."""
 
 
 def _check_clip(file: Path) -> Path:
@@ -43,6 +49,17 @@ class Caller(Section):
         default_factory=dict,
         description="Participant attributes that the agent expects.",
     )
+
+
+def _long_enough(target: dict[str, Any]) -> float:
+    """Return the seconds that a call may need, from its timeouts and its turns.
+
+    A timeout that could not be understood has an error of its own, and counts as none here.
+    """
+    waits = sum(target.get(f"{name}_timeout", 0.0) for name in ("join", "track", "greeting"))
+    turns = target.get("trials", 1) + target.get("warmup", True)
+    turn_s = _TURN_S + target.get("reply_timeout", 0.0)
+    return float(max(_SHORTEST_DEADLINE_S, _AROUND_S + waits + turns * turn_s))
 
 
 class LatencyConfig(Section):
@@ -93,7 +110,12 @@ class LatencyConfig(Section):
         10.0, gt=0, description="End of the caller's speech to the first sound of the reply."
     )
     deadline: Duration = Field(
-        180.0, gt=0, description="The whole call; past it the probe is killed and counted."
+        default_factory=_long_enough,
+        gt=0,
+        description=(
+            "The whole call; past it the probe is killed and counted. Not set: as long as the "
+            "turns may need, at least 3m."
+        ),
     )
 
     @model_validator(mode="after")

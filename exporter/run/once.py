@@ -21,10 +21,6 @@ from exporter.server_api import Server
 
 T = TypeVar("T")
 
-_CALL_S = 60.0
-_TURN_S = 30.0
-"""Time that a call, and each turn of it, may take where no deadline is configured."""
-
 
 class Progress(Protocol):
     """Whom to tell how far it is."""
@@ -78,17 +74,8 @@ def calibrate(settings: Settings, flags: Mapping[str, object]) -> Outcome:
     Raises:
         ConfigError: Credentials are missing, or a flag is impossible.
     """
-    config = calibration(settings, flags)
-    return run(_probe_once(settings.server(), "calibrate", config))
-
-
-def calibration(settings: Settings, flags: Mapping[str, object]) -> CalibrateConfig:
-    """Return how to calibrate, with enough time for as many turns as were asked for."""
     config = override(settings.calibrate, flags, "calibrate")
-    if "deadline" in config.model_fields_set:
-        return config
-    needed = config.calls * (_CALL_S / 2 + _TURN_S / 3 * config.trials)
-    return config.model_copy(update={"deadline": max(config.deadline, needed)})
+    return run(_probe_once(settings.server(), "calibrate", config))
 
 
 def plan_calls(settings: Settings, order: LatencyOrder, agent_name: str) -> list[LatencyConfig]:
@@ -99,15 +86,7 @@ def plan_calls(settings: Settings, order: LatencyOrder, agent_name: str) -> list
     bases = same_type or (targets[:1] if call_type else targets)
     bases = bases or [settings.discover.target(agent_name)]
     named = f"target {agent_name!r}"
-    return [_with_time(override(base, order.flags, named)) for base in bases]
-
-
-def _with_time(config: LatencyConfig) -> LatencyConfig:
-    """Give a call with many turns the time for them, unless a deadline is configured."""
-    if "deadline" in config.model_fields_set:
-        return config
-    needed = _CALL_S + _TURN_S * (config.trials + config.warmup)
-    return config.model_copy(update={"deadline": max(config.deadline, needed)})
+    return [override(base, order.flags, named) for base in bases]
 
 
 async def _measure(
@@ -126,7 +105,7 @@ async def _measure(
             names = _found(listing, settings)
         if order.floor and names:
             progress.doing("measuring the floor against an echo")
-            floor = await runner.run("calibrate", calibration(settings, {}))
+            floor = await runner.run("calibrate", settings.calibrate)
         for config in [call for name in names for call in plan_calls(settings, order, name)]:
             progress.calling(config)
             outcome = await runner.run("latency", config, on_turn=progress.turn)

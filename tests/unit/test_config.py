@@ -12,6 +12,7 @@ from exporter.config.schema import json_schema
 from exporter.config.settings import DiscoverConfig, Settings
 from exporter.demo import livekit_binary
 from exporter.errors import ConfigError
+from exporter.probes.calibrate import CalibrateConfig
 from exporter.probes.latency import LatencyConfig
 
 FILES = Path(__file__).parent / "config"
@@ -323,7 +324,7 @@ def test_override_replaces_only_what_is_given() -> None:
     """Flags change the keys they stand for and leave the rest of a target."""
     base = LatencyConfig(agent_name="demo", trials=2, metadata="m")
     changed = override(base, {"trials": "5", "metadata": None}, "target 'demo'")
-    assert changed == base.model_copy(update={"trials": 5})
+    assert changed == LatencyConfig(agent_name="demo", trials=5, metadata="m")
     assert "deadline" not in changed.model_fields_set
 
 
@@ -350,6 +351,21 @@ def test_discovered_agents_are_called_like_targets() -> None:
                 each.get_default(call_default_factory=True) for each in (field, other)
             )
             assert (name, default, field.metadata) == (name, expected, other.metadata)
+
+
+def test_deadline_follows_the_turns_unless_it_is_set() -> None:
+    """As many turns as are asked for fit into the deadline; one that is written stays."""
+    settings = Settings(
+        targets=(
+            LatencyConfig(agent_name="a", trials=50, reply_timeout=60),
+            LatencyConfig(agent_name="b", trials=50, deadline=90),
+        ),
+        calibrate=CalibrateConfig(calls=20, trials=20),
+    )
+    assert [target.deadline > 50 * 60 for target in settings.targets] == [True, False]
+    assert settings.targets[1].deadline == 90
+    assert settings.calibrate.deadline > 20 * 20 * settings.calibrate.delay
+    assert (LatencyConfig(agent_name="c").deadline, CalibrateConfig(calls=1).deadline) == (180, 120)
 
 
 def test_discovered_agent_without_a_name_joins_by_itself() -> None:

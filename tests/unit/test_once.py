@@ -10,7 +10,7 @@ import pytest
 from exporter.config.settings import DiscoverConfig, Settings
 from exporter.errors import ConfigError
 from exporter.probes.latency import LatencyConfig
-from exporter.run.once import LatencyOrder, calibration, plan_calls, run
+from exporter.run.once import LatencyOrder, plan_calls, run
 
 SUPPORT = LatencyConfig(agent_name="demo", call_type="support", target_ms=900)
 SALES = LatencyConfig(agent_name="demo", call_type="sales", metadata="m")
@@ -60,18 +60,11 @@ def test_impossible_flag_is_refused_for_any_agent() -> None:
 
 
 def test_many_turns_get_the_time_they_may_need() -> None:
-    """Without a deadline of its own a call of 100 turns is not cut off; a configured one stays."""
+    """A flag for more turns makes a call longer, unless its deadline is configured."""
     [long_call] = planned("stranger", trials="100")
     assert long_call.deadline >= 100 * long_call.reply_timeout
     [short_call] = planned("stranger", trials="100", deadline="90s")
     assert short_call.deadline == 90
-
-
-def test_long_calibration_gets_the_time_it_may_need() -> None:
-    """Asking for more calls to the echo does not run into the default deadline."""
-    config = calibration(Settings(), {"calls": "20", "trials": "20"})
-    assert config.deadline > 20 * 20 * config.delay
-    assert calibration(Settings(), {}).calls == Settings().calibrate.calls
 
 
 def test_sigterm_cancels_the_work_and_is_the_exit_status(tmp_path: Path) -> None:
