@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from pydantic import BaseModel
 
-from exporter import logs
+from exporter import logs, server_api
 from exporter.errors import ProbeError
 from exporter.outcome import CallResult, Outcome, Reason, Turn
 from exporter.server_api import Server, ServerApi
@@ -101,20 +101,22 @@ def ready() -> int:
     return os.getpid()
 
 
-def delete_rooms(server: Server, names: tuple[str, ...], prefix: str) -> None:
+def delete_leftovers(server: Server, names: tuple[str, ...], prefix: str) -> None:
     """Delete what a killed call left behind: rooms by name, and rooms whose name starts so.
 
     Raises:
-        ProbeError: The server could not be reached, or refused to list or to delete.
+        ProbeError: The server could not be reached, or a room could not be deleted; every one
+            was tried.
     """
-    asyncio.run(_delete_rooms(server, names, prefix))
+    asyncio.run(_delete_leftovers(server, names, prefix))
 
 
-async def _delete_rooms(server: Server, names: tuple[str, ...], prefix: str) -> None:
+async def _delete_leftovers(server: Server, names: tuple[str, ...], prefix: str) -> None:
     async with ServerApi(server) as api:
-        for room in await api.list_rooms():
-            if room in names or room.startswith(prefix):
-                await api.delete_room(room)
+        rooms = await api.list_rooms()
+    ours = [room for room in rooms if room in names or room.startswith(prefix)]
+    if left := await server_api.delete_rooms(server, ours):
+        raise ProbeError(Reason.API_FAILED, f"rooms not deleted: {', '.join(left)}")
 
 
 def run_probe(order: Order) -> Outcome:

@@ -50,7 +50,7 @@ class Runner:
         recycle_after: int = 20,
         grace: float = 5.0,
         table: ProbeTable = PROBES_TABLE,
-        delete_rooms: Callable[[Server, tuple[str, ...], str], None] = process.delete_rooms,
+        delete_rooms: Callable[[Server, tuple[str, ...], str], None] = process.delete_leftovers,
         log_setup: logs.LogSetup | None = None,
     ) -> None:
         """Set up the lanes; no process is started before it is needed.

@@ -1,0 +1,96 @@
+"""No run leaves a room on a real server, however it ends."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from exporter.outcome import Outcome, Reason
+from exporter.probes.latency import LatencyConfig
+from exporter.run.process import delete_leftovers
+from exporter.run.runner import Runner
+from exporter.server_api import Server, ServerApi
+
+pytestmark = pytest.mark.integration
+
+
+def test_leftovers_are_deleted_from_a_real_server(livekit: Server) -> None:
+    """Rooms by name and by prefix go; the others stay; what is gone already is no error."""
+
+    async def rooms(*create: str) -> set[str]:
+        async with ServerApi(livekit) as api:
+            for room in create:
+                await api.create_room(room)
+            return {room for room in await api.list_rooms() if room.startswith("leftover")}
+
+    asyncio.run(rooms("leftover-run1", "leftover-run1-2", "leftover-named", "leftover-other"))
+
+    delete_leftovers(livekit, ("leftover-named", "leftover-gone"), "leftover-run1")
+
+    assert asyncio.run(rooms()) == {"leftover-other"}
+    delete_leftovers(livekit, ("leftover-other",), "leftover-run1")
+
+
+async def our_rooms(server: Server) -> set[str]:
+    """Return the rooms of calls on a real server."""
+    async with ServerApi(server) as api:
+        return {room for room in await api.list_rooms() if room.startswith("voice-exporter-")}
+
+
+async def until_rooms(server: Server, condition: Callable[[set[str]], bool]) -> None:
+    """Wait until the rooms of calls are as they should be."""
+    async with asyncio.timeout(20):
+        while not condition(await our_rooms(server)):  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(0.05)
+
+
+async def a_waiting_call(runner: Runner, server: Server) -> "asyncio.Task[Outcome]":
+    """Place a call that waits for an agent which does not exist; return when it has its room."""
+    before = await our_rooms(server)
+    config = LatencyConfig(agent_name="nobody-at-all", join_timeout=60)
+    call = asyncio.create_task(runner.run("latency", config))
+    await until_rooms(server, lambda rooms: bool(rooms - before))
+    return call
+
+
+def test_killed_call_leaves_no_room(livekit: Server) -> None:
+    """1. A real call is under way. 2. Its process is killed. Result: counted, the room deleted."""
+
+    async def kill() -> Outcome:
+        before = await our_rooms(livekit)
+        runner = Runner(livekit, processes=1)
+        try:
+            call = await a_waiting_call(runner, livekit)
+            children = psutil.Process().children()
+            max(children, key=lambda child: child.memory_info().rss).kill()
+            outcome = await call
+            await until_rooms(livekit, lambda rooms: rooms == before)
+        finally:
+            await runner.aclose()
+        return outcome
+
+    outcome = asyncio.run(kill())
+
+    assert outcome.reason is Reason.PROBE_CRASHED
+    assert outcome.detail == "the probe's process was ended by SIGKILL"
+
+
+def test_close_deletes_the_room_of_a_real_call(livekit: Server) -> None:
+    """1. A real call is under way. 2. The runner closes. Result: at once, and no room is left."""
+
+    async def close() -> float:
+        before = await our_rooms(livekit)
+        runner = Runner(livekit, processes=1)
+        try:
+            call = await a_waiting_call(runner, livekit)
+        finally:
+            began = time.monotonic()
+            await runner.aclose()
+        took = time.monotonic() - began
+        assert call.cancelled()
+        assert await our_rooms(livekit) == before
+        return took
+
+    assert asyncio.run(close()) < 8
