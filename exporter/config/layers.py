@@ -231,5 +231,5 @@ def _expanded(text: str, environ: Mapping[str, str]) -> str | Unusable:
 
 def dotted(path: KeyPath) -> str:
     """Write a path as people do: `targets[2].interval`."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.removeprefix(".")
