@@ -33,17 +33,25 @@ _VALUE = re.compile(r" \S+$")
 
 
 def blanked(page: str) -> str:
-    """Return a page in the text format without what differs between machines and moments."""
-    lines: dict[str, None] = {}
+    """Return a page in the text format without what differs between machines and moments.
+
+    Within a family the order of the series tells only what happened first, so they are sorted.
+    """
+    families: list[tuple[list[str], list[str]]] = [([], [])]
     for line in page.splitlines():
         own = _BY_NAME_ONLY.match(line)
+        head, series = families[-1]
+        if line.startswith("# HELP") or (own and own[1] not in series):
+            head, series = [], []
+            families.append((head, series))
         if own:
-            lines[own[1]] = None
+            series.append(own[1])
         elif line.startswith("#"):
-            lines[line] = None
+            head.append(line)
         else:
-            lines[_VALUE.sub(" *", _LOCAL_LABEL.sub(r'\1="*"', line))] = None
-    return "\n".join(lines) + "\n"
+            series.append(_VALUE.sub(" *", _LOCAL_LABEL.sub(r'\1="*"', line)))
+    lines = [line for head, series in families for line in (*head, *sorted(set(series)))]
+    return "\n".join(dict.fromkeys(lines)) + "\n"
 
 
 def golden_page() -> str:

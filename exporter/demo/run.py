@@ -238,6 +238,8 @@ class _Demo:
                     "server_name": server.name or AGENT_NAME,
                     "web": {"listen_address": listen},
                     "targets": [target],
+                    # A floor for someone who watches: sooner, and less sure.
+                    "calibrate": {"calls": 3, "trials": 1},
                 }
             ),
             encoding="utf-8",
