@@ -99,7 +99,7 @@ class Turn:
     loop_lag_s: float | None = None
     """The largest lateness of the prober's own event loop during the turn."""
     jitter_buffer_s: float | None = None
-    """Mean depth of the receiving jitter buffer while the reply arrived."""
+    """Mean depth of the receiving jitter buffer during the turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class Calibration:
     floor_s: float
     """Median of (measured - true delay)."""
     spread_s: float
-    """95th less 5th percentile of (measured - true delay)."""
+    """Largest less smallest (measured - true delay): n is too small for percentiles."""
     n: int
     """Turns used: warm-up and void turns are not."""
     voids: int = 0

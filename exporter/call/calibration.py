@@ -2,23 +2,28 @@
 
 import asyncio
 import secrets
+import statistics
+from contextlib import AsyncExitStack, suppress
 
 import numpy as np
 from livekit import rtc
 
-from exporter.call.caller import Caller
+from exporter.call.caller import LEAVE_TIMEOUT_S, Caller
 from exporter.call.clip import Clip
 from exporter.call.echo import Echo, buzz, reply_after
-from exporter.call.turns import Conversation
+from exporter.call.turns import Conversation, worst_turn
 from exporter.errors import ProbeError
 from exporter.outcome import Calibration, Outcome, Reason, Turn, TurnOutcome
 from exporter.probes.calibrate import ECHO_ATTRIBUTE, CalibrateConfig
 from exporter.probes.latency import LatencyConfig
 from exporter.probes.run import Run
 from exporter.server_api import Server, ServerApi, make_token
+from exporter.server_api.errors import one_line
 
 ECHO = "echo"
 TIMEOUT_S = 10.0
+CLEANUP_S = 5.0
+"""Kept back from the deadline, so that the rooms are deleted and the turns so far are told."""
 UTTERANCE_S = 0.8
 REPLY_S = 0.6
 
@@ -31,67 +36,75 @@ def echo_clip() -> Clip:
 
 async def calibrate(config: CalibrateConfig, run: Run) -> Outcome:
     """Call the echo `config.calls` times and return the floor and its spread."""
-    excess: list[float] = []
-    voids = 0
+    turns: list[Turn] = []
     reason, detail = None, ""
     try:
-        async with asyncio.timeout(run.left()):
+        async with asyncio.timeout(max(0.0, run.left() - CLEANUP_S)):
             for number in range(config.calls):
-                for turn in await _one_call(config, run, f"voice-exporter-{run.id}-{number}"):
-                    voids += turn.outcome is TurnOutcome.VOID
-                    if turn.e2e_s is not None:
-                        excess.append(turn.e2e_s - config.delay)
+                turns += await _one_call(config, run, f"voice-exporter-{run.id}-{number}")
     except ProbeError as error:
         reason, detail = error.reason, error.detail
     except TimeoutError:
         reason, detail = Reason.DEADLINE, f"not done within {config.deadline:g} s"
-    if not excess and reason is None:
-        reason, detail = Reason.VOID, "the prober itself was late in every turn"
+    reason, detail = (reason, detail) if reason else worst_turn(turns)
+    excess = [turn.e2e_s - config.delay for turn in turns if turn.e2e_s is not None]
     result = None
     if excess:
-        low, floor, high = (float(v) for v in np.percentile(excess, (5, 50, 95)))
-        result = Calibration(floor_s=floor, spread_s=high - low, n=len(excess), voids=voids)
-        run.log(f"floor {floor:.4f} s, spread {high - low:.4f} s, n {len(excess)}")
+        voids = sum(turn.outcome is TurnOutcome.VOID for turn in turns)
+        spread_s = max(excess) - min(excess)
+        result = Calibration(statistics.median(excess), spread_s, len(excess), voids)
+        run.log(f"floor {result.floor_s:.4f} s, spread {result.spread_s:.4f} s, n {result.n}")
     return run.outcome("calibrate", result=result, reason=reason, detail=detail)
 
 
 async def _one_call(config: CalibrateConfig, run: Run, room: str) -> list[Turn]:
     """Return the turns of one call to the echo, without its warm-up turn."""
     server = run.server
-    identity = f"caller-{secrets.token_hex(4)}"
     target = LatencyConfig(agent_name=ECHO, greeting="none", reply_timeout=config.delay + 3)
-    echo_room = rtc.Room()
-    echo = Echo(echo_room, reply_after(config.delay, buzz(REPLY_S, pitch_hz=200)))
-    caller = Caller(lambda participant: participant.identity == ECHO)
-    async with ServerApi(server) as api:
+    async with AsyncExitStack() as stack:
+        api = await stack.enter_async_context(ServerApi(server))
         await api.create_room(room)
-        try:
-            token = make_token(server, identity=identity, room=room)
-            await caller.connect(server.url, token, TIMEOUT_S)
-            await _connect(echo_room, server.url, _echo_token(server, room))
-            await echo.publish()
-            if await caller.meet(TIMEOUT_S) is None:
-                raise ProbeError(Reason.JOIN_TIMEOUT, "our own echo did not come")
-            await caller.listen(TIMEOUT_S)
-            conversation = Conversation(caller, target, echo_clip())
-            await conversation.greeting()
-            turns = [await conversation.turn() for _ in range(config.trials + 1)]
-        finally:
-            await caller.leave()
-            await echo.aclose()
-            await echo_room.disconnect()
-            await api.delete_room(room)
-    return turns[1:]
+        stack.push_async_callback(_delete, api, room, run)
+        echo_room = rtc.Room()
+        stack.push_async_callback(_leave, echo_room)
+        echo = Echo(echo_room, reply_after(config.delay, buzz(REPLY_S, pitch_hz=200)))
+        stack.push_async_callback(echo.aclose)
+        caller = Caller(lambda participant: participant.identity == ECHO)
+        stack.push_async_callback(caller.leave)
+        token = make_token(server, identity=f"caller-{secrets.token_hex(4)}", room=room)
+        await caller.connect(server.url, token, TIMEOUT_S)
+        await _connect(echo_room, server.url, _echo_token(server, room))
+        await echo.publish()
+        if await caller.meet(TIMEOUT_S) is None:
+            raise ProbeError(Reason.JOIN_TIMEOUT, "our own echo did not come")
+        await caller.listen(TIMEOUT_S)
+        conversation = Conversation(caller, target, echo_clip())
+        await conversation.greeting()
+        return [await conversation.turn() for _ in range(config.trials + 1)][1:]
+
+
+async def _connect(room: rtc.Room, url: str, token: str) -> None:
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            await room.connect(url, token)
+    except (rtc.ConnectError, TimeoutError) as error:
+        detail = one_line(f"the echo could not join: {error!r}")
+        raise ProbeError(Reason.CONNECT_FAILED, detail) from error
+
+
+async def _delete(api: ServerApi, room: str, run: Run) -> None:
+    try:
+        await api.delete_room(room)
+    except ProbeError as error:  # the turns are good all the same
+        run.log(f"room {room} not deleted: {error}")
+
+
+async def _leave(room: rtc.Room) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LEAVE_TIMEOUT_S):
+            await room.disconnect()
 
 
 def _echo_token(server: Server, room: str) -> str:
     attributes = {ECHO_ATTRIBUTE: "true"}
     return make_token(server, identity=ECHO, room=room, kind="agent", attributes=attributes)
-
-
-async def _connect(room: rtc.Room, url: str, token: str) -> None:
-    try:
-        await room.connect(url, token)
-    except rtc.ConnectError as error:
-        detail = f"the echo could not join: {error.message[:200]}"
-        raise ProbeError(Reason.CONNECT_FAILED, detail) from error

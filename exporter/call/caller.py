@@ -4,8 +4,11 @@ The border to the real-time SDK: its errors and events become `ProbeError` here.
 """
 
 import asyncio
+import logging
+import re
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from livekit import rtc
 from livekit.rtc.participant import PublishTrackError
@@ -16,6 +19,9 @@ from exporter.call.microphone import Microphone
 from exporter.call.session_events import SessionEvents
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
+from exporter.server_api.errors import one_line
+
+log = logging.getLogger(__name__)
 
 STATE = "lk.agent.state"
 ON_BEHALF = "lk.publish_on_behalf"
@@ -26,7 +32,12 @@ CONFIRM_PERIOD_S = 1.0
 
 LEAVE_TIMEOUT_S = 3.0
 
-REFUSED = ("401", "403", "unauthorized", "invalid token", "permission")
+ATTEMPTS = 3
+"""Connection attempts that fit into the time-out of `connect`."""
+
+REFUSED = re.compile(r"\b40[13]\b(?!:)|unauthorized|invalid token|permission denied", re.IGNORECASE)
+"""The SDK tells a refusal only in words."""
+
 CLOSED = (
     rtc.DisconnectReason.ROOM_DELETED,
     rtc.DisconnectReason.ROOM_CLOSED,
@@ -57,14 +68,19 @@ class Caller:
         self.track: rtc.RemoteAudioTrack | None = None
         self.ear: Ear | None = None
         self._arrived: dict[str, float] = {}
+        self._already_there: frozenset[str] = frozenset()
         self._changed = asyncio.Event()
         self._ended: ProbeError | None = None
-        self._started = time.monotonic()
+        self._disturbed: tuple[float, str] = (0.0, "")
+        self._heard_from = time.monotonic()
         self.room.on("participant_connected", self._on_connected)
         self.room.on("participant_disconnected", self._on_disconnected)
-        self.room.on("track_subscribed", self._on_track)
+        self.room.on("track_subscribed", self._on_change)
+        self.room.on("track_unsubscribed", self._on_track_gone)
+        self.room.on("reconnecting", self._on_reconnect)
+        self.room.on("reconnected", self._on_reconnect)
         self.room.on("disconnected", self._on_closed)
-        self.room.on("participant_attributes_changed", lambda *_: self._changed.set())
+        self.room.on("participant_attributes_changed", self._on_change)
 
     @property
     def state(self) -> str:
@@ -77,49 +93,69 @@ class Caller:
         Raises:
             ProbeError: auth_failed or connect_failed.
         """
+        attempt_s = timeout_s / ATTEMPTS
         try:
             async with asyncio.timeout(timeout_s):
-                await self.room.connect(url, token, rtc.RoomOptions(connect_timeout=timeout_s))
+                await self.room.connect(url, token, rtc.RoomOptions(connect_timeout=attempt_s))
                 inside = time.monotonic()
                 await self.microphone.publish(self.room.local_participant)
         except TimeoutError as error:
-            detail = f"no media connection within {timeout_s:.0f} s"
+            detail = f"no media connection within {timeout_s:g} s"
             raise ProbeError(Reason.CONNECT_FAILED, detail) from error
         except (rtc.ConnectError, PublishTrackError) as error:
-            text = error.message.lower()
-            refused = any(word in text for word in REFUSED)
+            refused = REFUSED.search(error.message)
             reason = Reason.AUTH_FAILED if refused else Reason.CONNECT_FAILED
-            raise ProbeError(reason, f"could not join: {error.message[:200]}") from error
+            raise ProbeError(reason, one_line(f"could not join: {error.message}")) from error
         self.lag.start()
-        for participant in self.room.remote_participants.values():
-            self._on_connected(participant)
+        self._already_there = frozenset(self.room.remote_participants)
         return inside
 
     async def meet(self, timeout_s: float) -> float | None:
-        """Wait for the agent; return when it came, or None when it did not in time."""
+        """Wait for the agent.
+
+        Returns:
+            When it came, on the monotonic clock; the time of our own coming for one that was
+            there before (see `was_there`). None when it did not come in time.
+        """
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             found = await self._find_agent()
             if found is not None:
                 self.agent = found
-                return self._arrived[found.identity]
+                self.events.agent = found.identity
+                return self._arrived.get(found.identity, time.monotonic())
             await self.sleep_until_change(min(CONFIRM_PERIOD_S, deadline - time.monotonic()))
         return None
 
+    @property
+    def was_there(self) -> bool:
+        """Whether the agent was in the room before the caller, so that nobody saw it come."""
+        return self.agent is not None and self.agent.identity in self._already_there
+
     async def listen(self, timeout_s: float) -> None:
-        """Wait for the agent's microphone track and begin to hear it.
+        """Wait for the agent's microphone track and begin to hear it; again, if it was replaced.
 
         Raises:
             ProbeError: no_audio_track, or why the call ended.
         """
+        await self._close_ear()
         deadline = time.monotonic() + timeout_s
-        while (track := self._agent_track()) is None:
+        while not self.room.isconnected() or (track := self._agent_track()) is None:
             if time.monotonic() >= deadline:
-                detail = f"the agent published no microphone track within {timeout_s:.0f} s"
+                detail = f"the agent published no microphone track within {timeout_s:g} s"
                 raise ProbeError(Reason.NO_AUDIO_TRACK, detail)
             await self.sleep_until_change(deadline - time.monotonic())
         self.track = track
         self.ear = Ear(track)
+
+    def turn_begins(self) -> None:
+        """Forget what went wrong before: from now on it belongs to the next turn."""
+        self._heard_from = time.monotonic()
+
+    def disturbance(self) -> str:
+        """Say what broke the line since the turn began, so that nothing can be told; or ""."""
+        when, what = self._disturbed
+        return what if when >= self._heard_from else ""
 
     async def sleep_until_change(self, timeout_s: float) -> None:
         """Wait until something happened in the room, no longer than that.
@@ -143,18 +179,25 @@ class Caller:
 
     async def leave(self) -> None:
         """Leave the room and free everything; safe to call at any time, raises nothing."""
-        for part in (self.lag.stop(), self._close_ear(), self.microphone.aclose()):
-            await part
-        try:
-            async with asyncio.timeout(LEAVE_TIMEOUT_S):
-                await self.room.disconnect()
-        except TimeoutError:
-            pass  # the process is recycled; the server drops a silent participant by itself
-        await self.events.aclose()
+        steps = (
+            self.lag.stop(),
+            self._close_ear(),
+            self.microphone.aclose(),
+            self.room.disconnect(),
+            self.events.aclose(),
+        )
+        for step in steps:
+            try:
+                async with asyncio.timeout(LEAVE_TIMEOUT_S):
+                    await step
+            except Exception as error:  # noqa: BLE001 - each step, whatever became of the others
+                # The process is recycled, and the server drops a silent participant by itself.
+                log.warning("leaving the room: %s", one_line(f"{type(error).__name__}: {error}"))
 
     async def _close_ear(self) -> None:
         if self.ear is not None:
-            await self.ear.aclose()
+            ear, self.ear, self.track = self.ear, None, None
+            await ear.aclose()
 
     async def _find_agent(self) -> rtc.RemoteParticipant | None:
         unsure = []
@@ -169,8 +212,11 @@ class Caller:
             if sure is None:
                 unsure.append(participant)
         for participant in unsure:
-            if self._confirm is not None and await self._confirm(participant.identity):
-                return participant
+            if self._confirm is None:
+                continue
+            with suppress(ProbeError):  # a question that failed is asked again
+                if await self._confirm(participant.identity):
+                    return participant
         return None
 
     def _agent_track(self) -> rtc.RemoteAudioTrack | None:
@@ -192,19 +238,27 @@ class Caller:
 
     def _on_connected(self, participant: rtc.RemoteParticipant) -> None:
         self._arrived.setdefault(participant.identity, time.monotonic())
-        self._changed.set()
+        self._on_change()
 
     def _on_disconnected(self, participant: rtc.RemoteParticipant) -> None:
         if self.agent is not None and participant.identity == self.agent.identity:
-            error = self.events.error_since(self._started)
+            error = self.events.error_since(self._heard_from)
             if error:
                 self._end(Reason.AGENT_ERROR, f"the agent reported an error and left: {error}")
             else:
                 self._end(Reason.AGENT_LEFT, "the agent left the room during the call")
-        self._changed.set()
+        self._on_change()
 
-    def _on_track(self, *_: object) -> None:
-        self._changed.set()
+    def _on_track_gone(self, track: rtc.Track, *_: object) -> None:
+        if track is self.track:
+            self._disturb("the agent's track was replaced")
+
+    def _on_reconnect(self) -> None:
+        self._disturb("the caller's connection was lost and made again")
+
+    def _disturb(self, what: str) -> None:
+        self._disturbed = (time.monotonic(), what)
+        self._on_change()
 
     def _on_closed(self, reason: rtc.DisconnectReason.ValueType) -> None:
         name = rtc.DisconnectReason.Name(reason).lower()
@@ -215,7 +269,12 @@ class Caller:
 
     def _end(self, reason: Reason, detail: str) -> None:
         self._ended = self._ended or ProbeError(reason, detail)
+        self._on_change()
+
+    def _on_change(self, *_: object) -> None:
         self._changed.set()
+        if self.ear is not None:
+            self.ear.wake()
 
 
 def _is_microphone(publication: rtc.RemoteTrackPublication) -> bool:

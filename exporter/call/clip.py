@@ -42,9 +42,13 @@ def check_wav(path: Path) -> None:
     """
     try:
         with wave.open(str(path), "rb") as file:
-            seconds = file.getnframes() / file.getframerate()
+            frames, rate = file.getnframes(), file.getframerate()
+            seconds = frames / rate
+            width = file.getsampwidth() * file.getnchannels()
     except (OSError, EOFError, wave.Error, ZeroDivisionError) as error:
         raise ConfigError(f"{path}: not a PCM WAV file ({error})") from error
+    if path.stat().st_size < frames * width:
+        raise ConfigError(f"{path}: ends before the {seconds:.1f} s that its header promises")
     if not MIN_CLIP_S <= seconds <= MAX_CLIP_S:
         raise ConfigError(
             f"{path}: {seconds:.1f} s long; expected {MIN_CLIP_S:g} to {MAX_CLIP_S:g} s"

@@ -35,16 +35,18 @@ class Ear:
         """Return the levels in dBFS of the windows [start, end)."""
         return self._levels[max(0, start) : end]
 
-    async def wait_for(self, windows: int, deadline: float) -> bool:
-        """Wait until that many windows were heard; False when they were not by the deadline."""
-        while len(self._levels) < windows and time.monotonic() < deadline:
-            self._moved.clear()
-            try:
-                async with asyncio.timeout(deadline - time.monotonic()):
-                    await self._moved.wait()
-            except TimeoutError:
-                break
-        return len(self._levels) >= windows
+    async def hear_more(self, deadline: float) -> None:
+        """Wait for the next frame, for `wake`, or for the deadline, whichever comes first."""
+        self._moved.clear()
+        try:
+            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                await self._moved.wait()
+        except TimeoutError:
+            return
+
+    def wake(self) -> None:
+        """Let `hear_more` return: something happened that is no sound."""
+        self._moved.set()
 
     def window_at(self, when: float) -> int:
         """Return the window that was delivered at that time (on the monotonic clock)."""
@@ -67,9 +69,10 @@ class Ear:
 
         Waits for half a second of audio after it: a burst of late frames must not shift it.
         """
-        frame = sample // FRAME
+        wanted = sample // FRAME + LOOK_AHEAD
         deadline = time.monotonic() + 2 * LOOK_AHEAD * FRAME / RATE
-        await self.wait_for((frame + LOOK_AHEAD) * FRAME // WINDOW, deadline)
+        while self._clock.frames < wanted and time.monotonic() < deadline:
+            await self.hear_more(deadline)
         return self._clock.time_of(sample)
 
     def time_by_now(self, sample: int) -> float:

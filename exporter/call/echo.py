@@ -37,10 +37,16 @@ def buzz(seconds: float, level_db: float = -15.0, pitch_hz: int = 140) -> Pcm:
 
 
 class Utterances:
-    """Finds the caller's utterances on one track, one after another."""
+    """Finds the caller's utterances on one track, one after another.
 
-    def __init__(self, ear: Ear) -> None:
+    Args:
+        ear: On the caller's track.
+        on_begin: Called when an utterance has begun, some 30 ms after its first sound.
+    """
+
+    def __init__(self, ear: Ear, on_begin: Callable[[], None] | None = None) -> None:
         self._ear = ear
+        self._on_begin = on_begin
         self._at = 0
 
     async def next_end(self) -> float:
@@ -55,14 +61,17 @@ class Utterances:
         last_window = 0
         while True:
             for level in ear.levels(self._at):
-                began = began or detector.push(level) is not None
+                if not began and detector.push(level) is not None:
+                    began = True
+                    if self._on_begin is not None:
+                        self._on_begin()
                 peak = max(peak, level) if began and peak else level if began else peak
                 if began and level >= max(peak - SPEECH_RANGE_DB, FLOOR_DB):
                     last_window, last = self._at, max(peak - SPEECH_RANGE_DB, FLOOR_DB)
                 self._at += 1
                 if began and (self._at - last_window) * WINDOW_S >= SETTLE_S:
                     return ear.time_by_now(ear.last_loud_sample(last_window, last))
-            await ear.wait_for(self._at + 2, time.monotonic() + 1.0)
+            await ear.hear_more(time.monotonic() + 1.0)
 
 
 Answer = Callable[[Microphone, float], Awaitable[None]]
@@ -84,11 +93,15 @@ class Echo:
     Args:
         room: Not yet connected, so that no track is missed.
         answer: What to do at the end of each utterance.
+        on_begin: Called when an utterance has begun.
     """
 
-    def __init__(self, room: rtc.Room, answer: Answer) -> None:
+    def __init__(
+        self, room: rtc.Room, answer: Answer, on_begin: Callable[[], None] | None = None
+    ) -> None:
         self._room = room
         self._answer = answer
+        self._on_begin = on_begin
         self.microphone = Microphone(CHUNK_MS, QUEUE_MS)
         self._ear: Ear | None = None
         self._task: asyncio.Task[None] | None = None
@@ -97,6 +110,14 @@ class Echo:
     async def publish(self) -> None:
         """Publish the microphone, once the room is connected."""
         await self.microphone.publish(self._room.local_participant)
+
+    async def replace_microphone(self) -> None:
+        """Unpublish the microphone and publish another, as an agent does that starts anew."""
+        for publication in list(self._room.local_participant.track_publications.values()):
+            await self._room.local_participant.unpublish_track(publication.sid)
+        await self.microphone.aclose()
+        self.microphone = Microphone(CHUNK_MS, QUEUE_MS)
+        await self.publish()
 
     async def aclose(self) -> None:
         """Stop listening and sending; the room stays as it is."""
@@ -113,6 +134,6 @@ class Echo:
             self._task = asyncio.get_running_loop().create_task(self._listen(self._ear))
 
     async def _listen(self, ear: Ear) -> None:
-        utterances = Utterances(ear)
+        utterances = Utterances(ear, self._on_begin)
         while True:
             await self._answer(self.microphone, await utterances.next_end())

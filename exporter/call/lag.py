@@ -29,13 +29,13 @@ class LagMonitor:
             await asyncio.gather(self._task, return_exceptions=True)
 
     def worst(self, start: float, end: float) -> float:
-        """Return the largest lateness in seconds of a look that was due in [start, end].
+        """Return the largest lateness in seconds of a look that was late within [start, end].
 
         A look that is due and has not come by now counts as late by the time since.
         """
         due = self._seen[-1][0] + PERIOD_S if self._seen else end
         missing = max(0.0, time.monotonic() - due - PERIOD_S) if due < end else 0.0
-        seen = max((lag for at, lag in self._seen if start <= at - lag <= end), default=0.0)
+        seen = max((lag for at, lag in self._seen if at >= start and at - lag <= end), default=0.0)
         return max(seen, missing)
 
     async def _watch(self) -> None:

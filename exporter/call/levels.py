@@ -37,33 +37,54 @@ def amplitude(level_db: float) -> float:
 SPEECH_RANGE_DB = 30.0
 """Speech is what lies within this of the loudest window; breath and reverberation lie below."""
 
+NOISE_MARGIN_DB = 10.0
+"""Speech is louder than the quiet tenth of a recording by this ..."""
+
+LOUD_RANGE_DB = 20.0
+"""... but what lies within this of the loudest is speech, where the quiet tenth is speech too."""
+
+PAUSE_S = 0.15
+"""Sounds that are further apart do not belong to one word."""
+
+MIN_SPEECH_S = 0.03
+"""What is shorter, and stands alone, is a click."""
+
 
 def speech_threshold(levels: npt.NDArray[np.float64]) -> float:
     """Return the level in dBFS above which a window of this recording is speech."""
-    return max(float(levels.max(initial=SILENCE_DB)) - SPEECH_RANGE_DB, -60.0)
+    peak = float(levels.max(initial=SILENCE_DB))
+    noise = float(np.percentile(levels, 10)) if len(levels) else SILENCE_DB
+    wanted = max(peak - SPEECH_RANGE_DB, noise + NOISE_MARGIN_DB, -60.0)
+    return min(wanted, peak - LOUD_RANGE_DB)
 
 
 def speech_bounds(pcm: Pcm) -> tuple[int, int]:
     """Return the first sample of speech and the sample after the last one.
 
     A sample is speech when it is louder than the threshold and lies in the first or last window
-    that is. (0, 0) when nothing is loud enough.
+    of speech. (0, 0) when nothing is loud enough for long enough.
     """
     levels = window_levels(pcm)
     threshold = speech_threshold(levels)
-    loud = np.flatnonzero(levels >= threshold)
+    loud = _without_clicks(np.flatnonzero(levels >= max(threshold, SILENCE_DB + 1)))
     if not len(loud):
         return 0, 0
     limit = amplitude(threshold)
-    first = int(loud[0]) * WINDOW
-    last = int(loud[-1]) * WINDOW
-    start = first + int(np.argmax(np.abs(pcm[first : first + WINDOW].astype(np.int32)) >= limit))
-    tail = np.flatnonzero(np.abs(pcm[last : last + WINDOW].astype(np.int32)) >= limit)
-    return start, last + int(tail[-1]) + 1
+    first, last = int(loud[0]) * WINDOW, int(loud[-1]) * WINDOW
+    start = np.flatnonzero(np.abs(pcm[first : first + WINDOW].astype(np.int32)) >= limit)
+    end = np.flatnonzero(np.abs(pcm[last : last + WINDOW].astype(np.int32)) >= limit)
+    return first + int(start[0]), last + int(end[-1]) + 1
 
 
 def longest_pause_s(pcm: Pcm) -> float:
     """Return the longest stretch in seconds below the speech threshold, inside the speech."""
     levels = window_levels(pcm)
-    loud = np.flatnonzero(levels >= speech_threshold(levels))
+    loud = _without_clicks(np.flatnonzero(levels >= speech_threshold(levels)))
     return float(np.diff(loud).max(initial=1) - 1) * WINDOW_S if len(loud) else 0.0
+
+
+def _without_clicks(windows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Return the loud windows without those that stand alone and are too few for speech."""
+    words = np.split(windows, np.flatnonzero(np.diff(windows) * WINDOW_S > PAUSE_S) + 1)
+    kept = [word for word in words if len(word) * WINDOW_S >= MIN_SPEECH_S]
+    return np.concatenate(kept) if kept else windows[:0]

@@ -15,6 +15,8 @@ import numpy as np
 from livekit import rtc
 
 from exporter.call.levels import RATE, Pcm
+from exporter.errors import ProbeError
+from exporter.outcome import Reason
 
 CLOCK_WINDOW = 100
 """Answers of which the earliest is the clock: four seconds of them."""
@@ -58,6 +60,7 @@ class Microphone:
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=False)
         await participant.publish_track(track, options)
         self._task = asyncio.get_running_loop().create_task(self._send(), name="microphone")
+        self._task.add_done_callback(lambda _: self._moved.set())
 
     async def aclose(self) -> None:
         """Stop sending and free the source."""
@@ -86,8 +89,13 @@ class Microphone:
         """Return when that sample of the stream leaves the source, on the monotonic clock.
 
         Waits until the sample has been pushed, so that the queue cannot run dry before it.
+
+        Raises:
+            ProbeError: probe_crashed: the SDK takes no more audio.
         """
         while self._pushed < sample + self._chunk or not self._offsets:
+            if self._task is None or self._task.done():
+                raise ProbeError(Reason.PROBE_CRASHED, "the audio source takes no more audio")
             self._moved.clear()
             await self._moved.wait()
         return self._offset() + sample / RATE

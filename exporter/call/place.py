@@ -9,7 +9,7 @@ from livekit import rtc
 
 from exporter.call.caller import Caller
 from exporter.call.clip import load_clip
-from exporter.call.turns import Conversation
+from exporter.call.turns import Conversation, worst_turn
 from exporter.errors import ProbeError
 from exporter.outcome import CallResult, Outcome, Reason, Turn, TurnOutcome
 from exporter.probes.latency import LatencyConfig
@@ -34,6 +34,7 @@ class Call:
         self._api = api
         self._room = config.room_name or f"voice-exporter-{run.id}"
         self._made_room = False
+        self._dispatch_id = ""
         self._caller = Caller(self._is_agent, self._was_dispatched)
         self.result = CallResult(config.agent_name, config.call_type, config.scenario)
 
@@ -45,8 +46,8 @@ class Call:
         """
         config, caller = self._config, self._caller
         clip = load_clip(config.utterance.wav)
+        asked = time.monotonic()  # the room itself calls an agent that is dispatched by no one
         await self._make_room()
-        asked = time.monotonic()
         inside = await caller.connect(self._run.server.url, self._token(), CONNECT_TIMEOUT_S)
         self._run.log(f"in room {self._room}")
         if config.dispatch == "explicit":
@@ -55,8 +56,11 @@ class Call:
         arrived = await caller.meet(config.join_timeout)
         if arrived is None:
             raise await self._nobody_came()
-        self.result = replace(self.result, time_to_agent_s=arrived - asked)
-        self._run.log(f"agent in the room {arrived - asked:.3f} s after it was asked for")
+        if caller.was_there:
+            self._run.log("the agent was in the room before the caller")
+        else:
+            self.result = replace(self.result, time_to_agent_s=arrived - asked)
+            self._run.log(f"agent in the room {arrived - asked:.3f} s after it was asked for")
         await caller.listen(config.track_timeout)
         conversation = Conversation(caller, config, clip)
         greeted = await conversation.greeting()
@@ -97,7 +101,8 @@ class Call:
     async def _dispatch(self) -> None:
         config = self._config
         try:
-            await self._api.create_dispatch(self._room, config.agent_name, config.metadata)
+            made = await self._api.create_dispatch(self._room, config.agent_name, config.metadata)
+            self._dispatch_id = made.id
         except ProbeError as error:
             if error.reason is not Reason.API_FAILED:
                 raise
@@ -120,8 +125,15 @@ class Call:
         return tuple(identity for each in ours for identity in each.identities)
 
     async def _nobody_came(self) -> ProbeError:
+        """Say whether a worker took the job, and take the dispatch back.
+
+        An agent that comes when we are gone would open the room again, and stay in it.
+        """
+        taken = await self._dispatched()
+        if self._dispatch_id:
+            await self._api.delete_dispatch(self._room, self._dispatch_id)
         waited = self._config.join_timeout
-        if await self._dispatched():
+        if taken:
             detail = f"a worker took the job, but no agent came within {waited:g} s"
             return ProbeError(Reason.JOIN_TIMEOUT, detail)
         who = f"no worker named {self._config.agent_name!r}"
@@ -163,26 +175,18 @@ async def place_call(config: LatencyConfig, run: Run) -> Outcome:
         try:
             async with asyncio.timeout(max(0.0, run.left() - CLEANUP_S)):
                 await call.conduct()
-            reason, detail = _worst_turn(call.result.turns)
+            reason, detail = worst_turn(call.result.turns)
         except ProbeError as error:
             reason, detail = error.reason, error.detail
         except TimeoutError:
-            reason, detail = Reason.DEADLINE, f"not done within {config.deadline:g} s"
+            reason, detail = worst_turn(call.result.turns)
+            if reason in (None, Reason.VOID):
+                reason, detail = Reason.DEADLINE, f"not done within {config.deadline:g} s"
         finally:
             await call.hang_up()
     return run.outcome(
         "latency", config.agent_name, result=call.result, reason=reason, detail=detail
     )
-
-
-def _worst_turn(turns: tuple[Turn, ...]) -> tuple[Reason | None, str]:
-    """Return why the call failed: its first failed turn, or that every turn is void."""
-    for turn in turns:
-        if turn.outcome is TurnOutcome.FAILED:
-            return turn.reason, turn.detail
-    if not any(turn.outcome is TurnOutcome.REPLIED and not turn.warmup for turn in turns):
-        return Reason.VOID, next((t.detail for t in turns if t.detail), "no turn was measured")
-    return None, ""
 
 
 def _line(number: int, count: int, turn: Turn) -> str:

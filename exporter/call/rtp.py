@@ -1,8 +1,11 @@
 """What the receiver of a track has counted so far, from WebRTC's own statistics."""
 
+import asyncio
 from dataclasses import dataclass
 
 from livekit import rtc
+
+STATS_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +27,13 @@ class Received:
 
 
 async def received(track: rtc.Track) -> Received | None:
-    """Read the counters of a remote track; None before its first packet."""
-    for stat in await track.get_stats():
+    """Read the counters of a remote track; None before its first packet or after its end."""
+    try:
+        async with asyncio.timeout(STATS_TIMEOUT_S):
+            stats = await track.get_stats()
+    except Exception:  # noqa: BLE001 - the SDK raises that very class for a track that is gone
+        return None
+    for stat in stats:
         if stat.HasField("inbound_rtp"):
             inbound = stat.inbound_rtp
             return Received(

@@ -54,4 +54,8 @@ class SampleClock:
         """Return the sample that was, or by now would be, delivered at `when`."""
         if not self._lateness:
             return 0
-        return max(0, int((when - min(self._lateness[-LOOK_BACK:])) * RATE))
+        recent = min(self._lateness[-LOOK_AHEAD:])
+        anchor = min(self._lateness[-LOOK_BACK:])
+        if recent - anchor >= GAP_S:
+            anchor = recent
+        return max(0, int((when - anchor) * RATE))

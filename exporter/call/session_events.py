@@ -8,16 +8,22 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 
+from google.protobuf.message import DecodeError
 from livekit import rtc
 from livekit.protocol.agent_pb import agent_session as pb
 
 from exporter.outcome import Components
+from exporter.server_api.errors import one_line
 
 TOPIC = "lk.agent.session"
 LEGACY_TOPIC = "lk.agent.events"
 """Where livekit-agents 1.4 sends JSON instead."""
 
-MAX_ERROR_CHARS = 200
+STREAM_TIMEOUT_S = 5.0
+"""How long one message may take to arrive: the next ones wait behind it."""
+
+OVERLAP_S = 0.02
+"""By so much the parts may exceed the agent's own end-to-end latency, for they are rounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +44,9 @@ class TurnReport:
         The agent's end-of-turn delay begins at the end of speech, as its transcription delay
         does; the component `end_of_turn` is what it has over the transcription.
 
-        `transport` is known only when all four parts are. It is None when they exceed the whole:
-        the model then ran ahead of the end of the turn, and the parts overlap.
+        `transport` is known only when all four parts are. It is None when they exceed what the
+        agent itself counts for the turn: the model then ran ahead of the end of the turn, and
+        the parts overlap.
         """
         end_of_turn = None
         if self.end_of_turn_delay_s is not None:
@@ -53,41 +60,56 @@ class TurnReport:
         known = (parts.transcription_s, parts.end_of_turn_s, parts.llm_s, parts.tts_s)
         if e2e_s is None or None in known:
             return parts
-        rest = e2e_s - sum(part for part in known if part is not None)
-        return replace(parts, transport_s=rest) if rest >= 0 else parts
+        total = sum(part for part in known if part is not None)
+        whole = e2e_s if self.e2e_s is None else min(e2e_s, self.e2e_s + OVERLAP_S)
+        return replace(parts, transport_s=e2e_s - total) if total <= whole else parts
 
 
 @dataclass(frozen=True, slots=True)
 class _Item:
+    """One message of the conversation, as an agent told of it."""
+
     at: float
-    report: TurnReport
+    sender: str
     by_agent: bool
+    report: TurnReport
+
+
+@dataclass(frozen=True, slots=True)
+class _Error:
+    at: float
+    sender: str
+    text: str
 
 
 class SessionEvents:
-    """Listens to one room's agent reports; register before connecting."""
+    """Listens to the agents' reports in one room; register before connecting."""
 
     def __init__(self, room: rtc.Room) -> None:
-        self._streams: asyncio.Queue[rtc.ByteStreamReader] = asyncio.Queue()
+        self._streams: asyncio.Queue[tuple[rtc.ByteStreamReader, str]] = asyncio.Queue()
         self._items: list[_Item] = []
-        self._errors: list[tuple[float, str]] = []
+        self._errors: list[_Error] = []
         self._changed = asyncio.Event()
-        self.heard = False
-        """Whether anything came on the current topic."""
-        self.legacy = False
-        """Whether anything came on the topic of livekit-agents 1.4."""
+        self._heard: set[str] = set()
+        self._legacy = False
+        self._drains: set[asyncio.Task[str]] = set()
+        self.agent = ""
+        """Identity of the agent in question; what others report does not count."""
         room.register_byte_stream_handler(TOPIC, self._on_stream)
         room.register_text_stream_handler(LEGACY_TOPIC, self._on_legacy)
         self._task = asyncio.get_running_loop().create_task(self._read(), name="session-events")
 
     async def aclose(self) -> None:
         """Stop listening."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        tasks = (self._task, *self._drains)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def error_since(self, when: float) -> str:
         """Return the last error that the agent reported since then, or ""."""
-        return next((text for at, text in reversed(self._errors) if at >= when), "")
+        ours = [each.text for each in self._errors if self._is_ours(each) and each.at >= when]
+        return ours[-1] if ours else ""
 
     async def report_since(self, when: float, timeout_s: float) -> TurnReport:
         """Return what was reported about the turn that began at `when`.
@@ -96,82 +118,97 @@ class SessionEvents:
         `timeout_s`, and not at all for an agent that never reported anything.
         """
         deadline = time.monotonic() + timeout_s
-        while self.heard and not self._complete(when) and time.monotonic() < deadline:
+        while self.agent in self._heard and not self._answers(when):
             self._changed.clear()
             try:
-                async with asyncio.timeout(deadline - time.monotonic()):
+                async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
                     await self._changed.wait()
             except TimeoutError:
                 break
         return self._merged(when)
 
     def why_absent(self) -> str:
-        """Say why there is no split, or "" when the agent does report."""
-        if self.heard:
-            return ""
-        if self.legacy:
+        """Say why there is no split for an agent whose turns have none."""
+        if self.agent in self._heard:
+            return "the agent reports no parts of its turns (a realtime model?)"
+        if self._legacy:
             return "the agent runs livekit-agents 1.4; the split needs 1.5 or later"
         return "the agent reports nothing on lk.agent.session (livekit-agents before 1.5?)"
 
-    def _complete(self, when: float) -> bool:
-        return any(item.by_agent and item.at >= when for item in self._items)
+    def _is_ours(self, each: _Item | _Error) -> bool:
+        return each.sender == self.agent
+
+    def _questions(self, when: float) -> list[_Item]:
+        """Return the user's messages since then."""
+        items = (each for each in self._items if each.at >= when and self._is_ours(each))
+        return [each for each in items if not each.by_agent]
+
+    def _answers(self, when: float) -> list[_Item]:
+        """Return the agent's messages since then: after the user's, if that was told of."""
+        questions = self._questions(when)
+        begin = questions[0].at if questions else when
+        items = (each for each in self._items if each.at >= begin and self._is_ours(each))
+        return [each for each in items if each.by_agent]
 
     def _merged(self, when: float) -> TurnReport:
+        questions, answers = self._questions(when), self._answers(when)
+        if answers:
+            questions = [each for each in questions if each.at <= answers[0].at]
         merged = TurnReport()
-        # A turn may have several items by the agent (tool calls): the first figures are the
-        # ones that the caller waited for. Of the user's, the last decided the turn.
-        for item in (item for item in self._items if item.at >= when):
-            r = item.report
-            if item.by_agent:
-                merged = replace(
-                    merged,
-                    llm_ttft_s=_first(merged.llm_ttft_s, r.llm_ttft_s),
-                    tts_ttfb_s=_first(merged.tts_ttfb_s, r.tts_ttfb_s),
-                    e2e_s=_first(merged.e2e_s, r.e2e_s),
-                )
-            elif not any(i.by_agent and when <= i.at < item.at for i in self._items):
-                merged = replace(
-                    merged,
-                    transcription_delay_s=r.transcription_delay_s,
-                    end_of_turn_delay_s=r.end_of_turn_delay_s,
-                )
+        if questions:  # the last one before the answer decided that the turn was over
+            heard = questions[-1].report
+            merged = replace(
+                merged,
+                transcription_delay_s=heard.transcription_delay_s,
+                end_of_turn_delay_s=heard.end_of_turn_delay_s,
+            )
+        for said in (each.report for each in reversed(answers)):
+            # A turn may have several answers (tool calls): the first is what was waited for.
+            merged = replace(
+                merged,
+                llm_ttft_s=_known(said.llm_ttft_s, merged.llm_ttft_s),
+                tts_ttfb_s=_known(said.tts_ttfb_s, merged.tts_ttfb_s),
+                e2e_s=_known(said.e2e_s, merged.e2e_s),
+            )
         return merged
 
-    def _on_stream(self, reader: rtc.ByteStreamReader, _who: str) -> None:
-        self._streams.put_nowait(reader)
+    def _on_stream(self, reader: rtc.ByteStreamReader, sender: str) -> None:
+        self._streams.put_nowait((reader, sender))
 
-    def _on_legacy(self, reader: rtc.TextStreamReader, _who: str) -> None:
-        self.legacy = True
-        self._legacy_task = asyncio.get_running_loop().create_task(reader.read_all())
+    def _on_legacy(self, reader: rtc.TextStreamReader, _sender: str) -> None:
+        self._legacy = True
+        task = asyncio.get_running_loop().create_task(reader.read_all())
+        self._drains.add(task)
+        task.add_done_callback(self._drains.discard)
 
     async def _read(self) -> None:
         while True:
-            reader = await self._streams.get()
-            data = b"".join([chunk async for chunk in reader])
+            reader, sender = await self._streams.get()
             message = pb.AgentSessionMessage()
             try:
-                message.ParseFromString(data)
-            except ValueError:  # DecodeError is one: something else uses the topic
-                continue
-            self.heard = True
+                async with asyncio.timeout(STREAM_TIMEOUT_S):
+                    message.ParseFromString(b"".join([chunk async for chunk in reader]))
+            except (rtc.StreamError, TimeoutError, DecodeError):
+                continue  # one lost message must not cost the others
+            self._heard.add(sender)
             if message.HasField("event"):
-                self._take(message.event)
+                self._take(message.event, sender)
             self._changed.set()
 
-    def _take(self, event: pb.AgentSessionEvent) -> None:
+    def _take(self, event: pb.AgentSessionEvent, sender: str) -> None:
         now = time.monotonic()
         if event.HasField("error"):
-            line = " ".join(event.error.message.split())[:MAX_ERROR_CHARS]
-            self._errors.append((now, line or "an error without a message"))
+            text = one_line(event.error.message) or "an error without a message"
+            self._errors.append(_Error(now, sender, text))
         elif event.HasField("conversation_item_added"):
             item = event.conversation_item_added.item
             if item.HasField("message"):
                 by_agent = item.message.role == pb.ASSISTANT
-                self._items.append(_Item(now, _report(item.message.metrics), by_agent))
+                self._items.append(_Item(now, sender, by_agent, _report(item.message.metrics)))
 
 
-def _first(kept: float | None, new: float | None) -> float | None:
-    return new if kept is None else kept
+def _known(first: float | None, second: float | None) -> float | None:
+    return second if first is None else first
 
 
 def _report(metrics: pb.MetricsReport) -> TurnReport:

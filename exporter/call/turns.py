@@ -1,6 +1,8 @@
 """The conversation: wait for the greeting to end, speak, hear the reply, wait for its end."""
 
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from exporter.call.caller import Caller
@@ -22,11 +24,25 @@ QUIET_S = 0.5
 REPLY_OVER_S = 1.0
 """Silence after which a reply is over; longer than a pause between two sentences."""
 
+MIN_REPLY_S = 0.04
+"""Sound that begins sooner after the caller's last cannot be a reply to it: Opus packets and the
+jitter buffers alone take longer. The agent talks over the caller."""
+
 TALK_OVER_S = 0.2
-"""Silence after which an agent that spoke over the caller's end is heard anew."""
+"""Silence after which an agent that talked over the caller's end, and says that it speaks no
+more, is heard anew. One that tells no state is, after `REPLY_OVER_S`: it may be between sentences.
+"""
+
+REPLY_LIMIT_S = 30.0
+"""A reply that goes on for longer is interrupted by the next utterance."""
 
 NOISE_S = 3.0
 """How far back the line's own noise is looked for."""
+
+BUSY = ("speaking", "thinking")
+"""States in which an agent has not finished its turn: after a tool call it speaks again."""
+
+RAN_DRY = "the prober: its audio queue ran dry"
 
 REPORT_TIMEOUT_S = 3.0
 """How long the agent's own figures may come after its reply."""
@@ -51,6 +67,10 @@ class _Said:
     before: Received | None
 
 
+class _DisturbedError(Exception):
+    """The line broke: nothing that was heard since tells of the agent."""
+
+
 class Conversation:
     """The turns of one call, once the agent can be heard.
 
@@ -61,11 +81,7 @@ class Conversation:
     """
 
     def __init__(self, caller: Caller, config: LatencyConfig, clip: Clip) -> None:
-        if caller.ear is None or caller.track is None:
-            raise RuntimeError("the caller does not hear the agent yet")
         self._caller = caller
-        self._ear: Ear = caller.ear
-        self._track = caller.track
         self._config = config
         self._clip = clip
 
@@ -89,7 +105,10 @@ class Conversation:
                     return None
                 if config.greeting == "auto" and self._quiet_for(config.greeting_wait):
                     return None
-            await self._hear_more(deadline)
+            try:
+                await self._hear_more(deadline)
+            except _DisturbedError:
+                await self._mend()
         what = f"the agent did not come to listen (state {self._caller.state or 'not told'!r})"
         if config.greeting == "expected" and self._first_sound() is None:
             what = "no greeting came"
@@ -102,20 +121,73 @@ class Conversation:
         Raises:
             ProbeError: Why the call ended, if it did before the outcome was known.
         """
-        said = await self._speak()
-        onset = await self._onset(said)
-        if onset is None:
-            return await self._failed(said)
-        replied = await self._ear.time_of(self._ear.first_loud_sample(onset, said.threshold_db))
+        self._caller.turn_begins()
+        try:
+            said = await self._speak()
+            onset = await self._onset(said)
+            return await (self._failed(said) if onset is None else self._replied(said, onset))
+        except _DisturbedError as disturbed:
+            await self._mend()
+            return _void(str(disturbed))
+
+    @property
+    def _ear(self) -> Ear:
+        if self._caller.ear is None:
+            raise RuntimeError("the caller does not hear the agent")
+        return self._caller.ear
+
+    async def _speak(self) -> _Said:
+        noise = self._noise()
+        microphone = self._caller.microphone
+        underruns = microphone.underruns
+        before = await self._received()
+        began = time.monotonic()
+        start = microphone.play(self._clip.pcm)
+        end = await microphone.time_of(start + self._clip.speech_end)
+        return _Said(began, end, sound_threshold(noise), underruns, before)
+
+    async def _onset(self, said: _Said) -> int | None:
+        """Return the window in which the reply begins, or None if there is none in time."""
+        ear = self._ear
+        deadline = said.end + self._config.reply_timeout + 1.0
+        at = ear.window_at(said.end + MIN_REPLY_S)
+        last = ear.window_at(said.end + self._config.reply_timeout)
+        while ear.windows < at and time.monotonic() < deadline:
+            await self._hear_more(deadline)
+        before = ear.levels(at - round(MIN_REPLY_S / WINDOW_S), at)
+        talking = any(level >= said.threshold_db for level in before)
+        detector = None if talking else OnsetDetector(said.threshold_db, at)
+        quiet = 0
+        while at < last and time.monotonic() < deadline:
+            for level in ear.levels(at, last):
+                at += 1
+                if detector is None:
+                    quiet = quiet + 1 if level < said.threshold_db else 0
+                    if self._stopped_talking(quiet * WINDOW_S):
+                        detector = OnsetDetector(said.threshold_db, at)
+                elif (found := detector.push(level)) is not None:
+                    return found
+            await self._hear_more(deadline)
+        return None
+
+    def _stopped_talking(self, quiet_s: float) -> bool:
+        """Tell whether an agent that talked over the caller has come to its end."""
+        if self._caller.state:
+            return self._caller.state != "speaking" and quiet_s >= TALK_OVER_S
+        return quiet_s >= REPLY_OVER_S
+
+    async def _replied(self, said: _Said, onset: int) -> Turn:
+        ear = self._ear
+        replied = await ear.time_of(ear.first_loud_sample(onset, said.threshold_db))
         late = self._caller.lag.worst(said.end, replied)
         dry = self._caller.microphone.underruns > said.underruns
         await self._reply_over()
-        after = await received(self._track)
+        after = await self._received()
         report = await self._caller.events.report_since(said.began, REPORT_TIMEOUT_S)
-        if late > MAX_LAG_S or dry:
-            lag = f"its event loop was {late * 1e3:.0f} ms late"
-            detail = f"the prober: {'its audio queue ran dry' if dry else lag}"
-            return Turn(TurnOutcome.VOID, reason=Reason.VOID, detail=detail, loop_lag_s=late)
+        if dry:
+            return _void(RAN_DRY, late)
+        if late > MAX_LAG_S:
+            return _void(f"the prober: its event loop was {late * 1e3:.0f} ms late", late)
         e2e = replied - said.end
         return Turn(
             TurnOutcome.REPLIED,
@@ -126,72 +198,66 @@ class Conversation:
             jitter_buffer_s=after.depth_since(said.before) if after and said.before else None,
         )
 
-    async def _speak(self) -> _Said:
-        noise = self._noise()
-        microphone = self._caller.microphone
-        underruns = microphone.underruns
-        before = await received(self._track)
-        began = time.monotonic()
-        start = microphone.play(self._clip.pcm)
-        end = await microphone.time_of(start + self._clip.speech_end)
-        return _Said(began, end, sound_threshold(noise), underruns, before)
-
-    async def _onset(self, said: _Said) -> int | None:
-        """Return the window in which the reply begins, or None if there is none in time."""
-        ear = self._ear
-        at = ear.window_at(said.end)
-        last = at + int(self._config.reply_timeout / WINDOW_S)
-        deadline = said.end + self._config.reply_timeout + 1.0
-        before = ear.levels(at - 10, at)
-        talking = sum(level >= said.threshold_db for level in before) > len(before) // 2
-        detector = None if talking else OnsetDetector(said.threshold_db, at)
-        quiet = 0
-        while at < last and time.monotonic() < deadline:
-            for level in ear.levels(at, last):
-                at += 1
-                if detector is None:
-                    quiet = quiet + 1 if level < said.threshold_db else 0
-                    if quiet * WINDOW_S >= TALK_OVER_S:
-                        detector = OnsetDetector(said.threshold_db, at)
-                elif (found := detector.push(level)) is not None:
-                    return found
-            await self._hear_more(deadline)
-        return None
-
     async def _failed(self, said: _Said) -> Turn:
-        """Say why no reply came: an error told, an agent that is dead, or silence."""
+        """Say why no reply came: we were late, an error was told, the agent is dead, or silence."""
+        if self._caller.microphone.underruns > said.underruns:
+            return _void(RAN_DRY)
         error = self._caller.events.error_since(said.began)
         if error:
             return _failure(Reason.AGENT_ERROR, f"the agent reported: {error}")
         state = self._caller.state or "not told"
         if await self._media_stalled():
-            deadline = time.monotonic() + GONE_TIMEOUT_S
-            while time.monotonic() < deadline:
-                await self._caller.sleep_until_change(deadline - time.monotonic())
-            return _failure(
-                Reason.NO_REPLY, f"the agent's media stopped, yet it is listed (state {state!r})"
-            )
+            await self._wait(GONE_TIMEOUT_S)
+            # It will not answer the next utterance either: this ends the call.
+            detail = f"the agent's media stopped, yet it is listed (state {state!r})"
+            raise ProbeError(Reason.NO_REPLY, detail)
         waited = self._config.reply_timeout
         return _failure(Reason.NO_REPLY, f"silence for {waited:g} s (agent state {state!r})")
 
     async def _media_stalled(self) -> bool:
-        before = await received(self._track)
-        deadline = time.monotonic() + STALL_S
-        while time.monotonic() < deadline:
-            await self._caller.sleep_until_change(deadline - time.monotonic())
-        after = await received(self._track)
+        before = await self._received()
+        await self._wait(STALL_S)
+        after = await self._received()
         return before is not None and after is not None and after.packets == before.packets
 
+    async def _wait(self, seconds: float) -> None:
+        """Wait, unless the call ends meanwhile."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            await self._caller.sleep_until_change(left)
+
     async def _reply_over(self) -> None:
-        """Wait until the agent has finished speaking; the call's own deadline bounds it."""
-        while self._caller.state == "speaking" or not self._quiet_for(REPLY_OVER_S):
-            await self._hear_more(time.monotonic() + 1.0)
+        """Wait until the agent has finished: also what it says after it has thought again.
+
+        A call that ends meanwhile takes nothing from a reply that was heard: the next turn tells.
+        """
+        deadline = time.monotonic() + REPLY_LIMIT_S
+        with suppress(ProbeError, _DisturbedError):
+            while self._caller.state in BUSY or not self._quiet_for(REPLY_OVER_S):
+                if time.monotonic() > deadline:
+                    return
+                await self._hear_more(deadline)
 
     async def _hear_more(self, deadline: float) -> None:
-        """Wait for 20 ms more of audio, or for anything in the room if the audio has stopped."""
+        """Wait for more audio, or for anything in the room."""
         self._caller.check()
-        await self._ear.wait_for(self._ear.windows + 4, deadline)
+        await self._ear.hear_more(deadline)
         self._caller.check()
+        if disturbance := self._caller.disturbance():
+            raise _DisturbedError(disturbance)
+
+    async def _mend(self) -> None:
+        """Hear the agent again after the line broke.
+
+        Raises:
+            ProbeError: The call has ended, or the agent cannot be heard any more.
+        """
+        await self._caller.listen(self._config.track_timeout)
+        self._caller.turn_begins()
+
+    async def _received(self) -> Received | None:
+        track = self._caller.track
+        return None if track is None else await received(track)
 
     def _first_sound(self) -> int | None:
         """Return the first window of sound since the track began, by what is noise now."""
@@ -217,5 +283,19 @@ class Conversation:
         return noise_level(recent[: max(1, len(recent) // 10)])
 
 
+def _void(detail: str, late_s: float | None = None) -> Turn:
+    return Turn(TurnOutcome.VOID, reason=Reason.VOID, detail=detail, loop_lag_s=late_s)
+
+
 def _failure(reason: Reason, detail: str) -> Turn:
     return Turn(TurnOutcome.FAILED, reason=reason, detail=detail)
+
+
+def worst_turn(turns: Sequence[Turn]) -> tuple[Reason | None, str]:
+    """Return why the call failed: its first failed turn, or that every turn is void."""
+    for turn in turns:
+        if turn.outcome is TurnOutcome.FAILED:
+            return turn.reason, turn.detail
+    if not any(turn.outcome is TurnOutcome.REPLIED and not turn.warmup for turn in turns):
+        return Reason.VOID, next((t.detail for t in turns if t.detail), "no turn was measured")
+    return None, ""

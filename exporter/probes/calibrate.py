@@ -33,7 +33,7 @@ class CalibrateConfig(Section):
         description="Calls to the echo; the jitter buffers settle anew in each, by some 10 ms.",
     )
     trials: int = Field(2, ge=1, le=100, description="Measured turns in each call.")
-    delay: Duration = Field(0.5, ge=0.2, le=5, description="Delay of the echo.")
+    delay: Duration = Field(0.5, ge=0.3, le=5, description="Delay of the echo.")
     deadline: Duration = Field(
         default_factory=_long_enough,
         gt=0,

@@ -219,6 +219,19 @@ class ServerApi:
             ).agent_dispatch.create_dispatch(request)
         return dispatch_record(created, self._clock.now())
 
+    async def delete_dispatch(self, room: str, dispatch_id: str) -> None:
+        """Take a dispatch back; the server ends its jobs. One that is gone is no error."""
+        from livekit.api import ServerError, VideoGrants
+
+        async with self._doing("delete dispatch"):
+            try:
+                await self._as(
+                    VideoGrants(room_admin=True, room=room)
+                ).agent_dispatch.delete_dispatch(dispatch_id, room)
+            except ServerError as error:
+                if error.code != "not_found":
+                    raise
+
     async def list_dispatch(self, room: str) -> tuple[Dispatch, ...]:
         """Return the dispatches of a room.
 

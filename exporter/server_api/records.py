@@ -23,6 +23,8 @@ class Participant:
     """Since it joined."""
     hidden: bool
     """Other participants cannot see it."""
+    name: str = ""
+    """What people see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ def participant_record(info: "ParticipantInfo", now: float) -> Participant:
         attributes=dict(info.attributes),
         age_s=max(0.0, now - joined_at) if joined_at else 0.0,
         hidden=info.permission.hidden,
+        name=info.name,
     )
 
 

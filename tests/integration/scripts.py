@@ -33,6 +33,12 @@ class Script:
     """Silence inside its reply."""
     talkative: bool = False
     """Greets without end."""
+    interrupt_s: float = 0.0
+    """Talks so long from the beginning of each utterance on, then a second sentence."""
+    republish: bool = False
+    """Replaces its microphone track at the first utterance, and does not reply to that one."""
+    goodbye: bool = False
+    """Leaves the room when its first reply is over."""
     companion: str = ""
     """Name of another agent that it brings along."""
 

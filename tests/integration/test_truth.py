@@ -51,6 +51,8 @@ MEASURED = {
     "clicks 5 ms before replying": Case(Script(click_s=0.005)),
     "clicks 0.3 s before replying": Case(Script(click_s=0.3)),
     "pauses 0.6 s in its reply": Case(Script(pause_s=0.6)),
+    "replaces its track": Case(Script(republish=True), {"trials": 3}),
+    "talks over the end of the caller's speech": Case(Script(interrupt_s=1.4, delay_s=3.0)),
     "brings another agent": Case(Script(companion="bystander")),
 }
 FAILING = {
@@ -58,6 +60,7 @@ FAILING = {
     "hangs in thinking": (Case(Script(hang=True)), Reason.NO_REPLY),
     "dies in the call": (Case(Script(die=True)), Reason.AGENT_LEFT),
     "leaves in the call": (Case(Script(leave=True)), Reason.AGENT_LEFT),
+    "leaves after its first reply": (Case(Script(goodbye=True)), Reason.AGENT_LEFT),
     "publishes no track": (
         Case(Script(no_track=True), {"track_timeout": 3}),
         Reason.NO_AUDIO_TRACK,
@@ -76,7 +79,7 @@ FAILING = {
     ),
     "does not exist": (Case(Script(), {"join_timeout": 3}, "nobody"), Reason.NO_WORKER),
     "is given too little time": (
-        Case(Script(mute=True), {"deadline": 24, "trials": 5}),
+        Case(Script(delay_s=4.0), {"deadline": 28, "trials": 10}),
         Reason.DEADLINE,
     ),
 }
@@ -143,8 +146,11 @@ def test_a_late_agent_took_that_long_to_come(outcomes: dict[str, Outcome]) -> No
 def test_only_an_agent_that_greets_has_a_time_to_greeting(outcomes: dict[str, Outcome]) -> None:
     """Noise on the line is not a greeting, and silence is none either."""
     greeted = call_of(outcomes["greets for 2.5 s"]).time_to_greeting_s
+    arrived = call_of(outcomes["greets for 2.5 s"]).time_to_agent_s
     assert greeted is not None
-    assert 0.0 < greeted < 5.0
+    assert arrived is not None
+    # It greets as soon as it is there; the greeting's end would be 2.5 s later.
+    assert -0.2 < greeted - arrived < 2.0
     assert call_of(outcomes["replies after 1 s"]).time_to_greeting_s is None
     assert call_of(outcomes["has a noise floor of -50 dBFS"]).time_to_greeting_s is None
 
@@ -173,6 +179,20 @@ def test_a_first_turn_that_fails_is_not_hidden_as_warm_up(outcomes: dict[str, Ou
     failed = call_of(outcomes["never replies"]).turns
     assert failed
     assert not any(turn.warmup for turn in failed)
+
+
+def test_a_reply_is_kept_when_the_agent_leaves_after_it(outcomes: dict[str, Outcome]) -> None:
+    """What was heard was heard; only the turns that the agent did not stay for have failed."""
+    first, *others = call_of(outcomes["leaves after its first reply"]).turns
+    assert first.outcome is not TurnOutcome.FAILED
+    assert {turn.reason for turn in others} == {Reason.AGENT_LEFT}
+
+
+def test_a_turn_in_which_the_track_was_replaced_is_void(outcomes: dict[str, Outcome]) -> None:
+    """The old track says nothing about the agent, and the new one is heard from then on."""
+    first = call_of(outcomes["replaces its track"]).turns[0]
+    assert first.outcome is TurnOutcome.VOID
+    assert "replaced" in first.detail
 
 
 def test_every_call_leaves_its_room_deleted(truth: Server, outcomes: dict[str, Outcome]) -> None:

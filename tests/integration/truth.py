@@ -42,11 +42,13 @@ class TruthJob:
     def __init__(self, context: JobContext) -> None:
         self._context = context
         self._script = Script(**json.loads(context.job.metadata or "{}"))
-        self._echo = Echo(context.room, self._answer)
+        self._echo = Echo(context.room, self._answer, self._interrupt)
         length = 60.0 if self._script.talkative else self._script.greet_s
         # Made before the call: the samples of a minute take a second.
         self._greeting = buzz(length, pitch_hz=170)
         self._reply = reply_of(self._script)
+        self._interruption: asyncio.Task[None] | None = None
+        self._republished = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -80,6 +82,10 @@ class TruthJob:
             await self._say_state("thinking")
         if script.mute or script.hang or script.leave:
             return
+        if script.republish and not self._republished:
+            self._republished = True
+            await self._echo.replace_microphone()
+            return
         at = heard + script.delay_s
         if script.click_s is not None:
             microphone.play(buzz(0.005), at=at - script.click_s - 0.005)
@@ -88,11 +94,29 @@ class TruthJob:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _interrupt(self) -> None:
+        if self._script.interrupt_s:
+            task = asyncio.get_running_loop().create_task(self._talk_over(self._script.interrupt_s))
+            self._interruption = task
+
+    async def _talk_over(self, seconds: float) -> None:
+        pause, second = np.zeros(round(0.3 * RATE), np.int16), buzz(0.4, pitch_hz=250)
+        sound = np.concatenate([buzz(seconds, pitch_hz=250), pause, second])
+        self._echo.microphone.play(sound)
+        await self._say_state("speaking")
+        await asyncio.sleep(len(sound) / RATE)
+        await self._say_state("listening")
+
     async def _tell(self, delay_s: float) -> None:
+        if self._interruption is not None:
+            await self._interruption
         await self._say_state("thinking")
-        await asyncio.sleep(max(0.0, delay_s - 0.2))
+        await asyncio.sleep(0.0 if self._interruption else max(0.0, delay_s - 0.2))
         await self._say_state("speaking")
         await asyncio.sleep(len(self._reply) / RATE + 0.2)
+        if self._script.goodbye:
+            await self._context.room.disconnect()
+            return
         await self._say_state("listening")
 
     async def _say_state(self, state: str) -> None:

@@ -28,7 +28,8 @@ def truth_worker(server: Server, folder: Path, name: str) -> Iterator[Child]:
     port = free_ports().signal
     environ = _credentials(server)
     argv = [sys.executable, "-m", "tests.integration.truth", "--name", name, "--port", str(port)]
-    child = Child(f"truth worker {name}", argv, log=folder / f"{name}.log", environ=environ)
+    log = folder / f"{name or 'unnamed'}.log"
+    child = Child(f"truth worker {name}", argv, log=log, environ=environ)
     try:
         _wait_until_registered(child, port)
         yield child

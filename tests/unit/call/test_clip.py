@@ -8,7 +8,13 @@ import pytest
 
 from exporter.call.clip import load_clip
 from exporter.call.echo import buzz
-from exporter.call.levels import RATE, longest_pause_s, speech_bounds, window_levels
+from exporter.call.levels import (
+    RATE,
+    amplitude,
+    longest_pause_s,
+    speech_bounds,
+    window_levels,
+)
 from exporter.errors import ConfigError
 
 LEAD_S, SPEECH_S, TAIL_S = 0.2, 0.5, 0.3
@@ -72,6 +78,31 @@ def test_a_file_that_is_no_wav_is_refused(
     with pytest.raises(ConfigError, match=words) as caught:
         load_clip(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_wav_that_was_cut_off_is_refused(tmp_path: Path) -> None:
+    """Half an utterance would be measured as a whole one."""
+    path = write(tmp_path / "a.wav", encoded(2, 1, RATE))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ConfigError, match="header promises"):
+        load_clip(path)
+
+
+@pytest.mark.parametrize("level_db", [-40.0, -35.0])
+def test_noise_does_not_hide_where_speech_ends(level_db: float) -> None:
+    """On a recording with noise the bounds are those of the voice."""
+    noise = np.random.default_rng(1).standard_normal(len(speech())) * amplitude(level_db)
+    mixed = (speech() + noise).clip(-32768, 32767).astype(np.int16)
+    start, end = speech_bounds(mixed)
+    assert start / RATE == pytest.approx(LEAD_S, abs=0.005)
+    assert end / RATE == pytest.approx(LEAD_S + SPEECH_S, abs=0.005)
+
+
+def test_a_click_after_the_speech_is_not_its_end() -> None:
+    """The sound of hanging up is no word."""
+    pcm = speech()
+    pcm[-2400:-2160] = buzz(0.005, -30)
+    assert speech_bounds(pcm)[1] / RATE == pytest.approx(LEAD_S + SPEECH_S, abs=0.002)
 
 
 def test_silence_is_no_utterance(tmp_path: Path) -> None:

@@ -46,6 +46,12 @@ def test_a_time_finds_its_sample_and_back() -> None:
     assert clock.sample_at(START - 1.0) == 0
 
 
+def test_after_a_gap_a_time_finds_its_sample() -> None:
+    """A second of standstill is a second for `sample_at` too."""
+    clock = clock_of([0.0] * 100 + [1.0] * 100)
+    assert clock.sample_at(START + 3.5) == pytest.approx(2.5 * RATE, abs=1)
+
+
 def test_before_the_first_frame_there_is_no_sample() -> None:
     """A stream of which nothing has arrived is at its beginning."""
     assert SampleClock().sample_at(START) == 0

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from dataclasses import replace
+from typing import cast
 
 import pytest
 from livekit import rtc
@@ -22,9 +24,16 @@ def test_parts_add_up_to_what_the_caller_heard() -> None:
     assert parts.transport_s == pytest.approx(0.3)
 
 
-def test_parts_that_overlap_leave_no_transport() -> None:
-    """When the parts exceed the whole, the model ran ahead: the rest is unknown, not negative."""
-    assert REPORT.components(1.0).transport_s is None
+@pytest.mark.parametrize(
+    ("reported_s", "heard_s"),
+    [
+        pytest.param(1.0, 1.1, id="more than the whole"),
+        pytest.param(1.05, 1.3, id="less than the whole, more than the agent counts"),
+    ],
+)
+def test_parts_that_overlap_leave_no_transport(reported_s: float, heard_s: float) -> None:
+    """Where the model ran ahead of the end of the turn, the rest is unknown."""
+    assert replace(REPORT, e2e_s=reported_s).components(heard_s).transport_s is None
 
 
 @pytest.mark.parametrize(
@@ -53,18 +62,26 @@ def item(role: pb.ChatRole, **metrics: float) -> pb.AgentSessionEvent:
     return event
 
 
-def merged(*events: pb.AgentSessionEvent) -> tuple[TurnReport, str]:
-    """Return what these events say about a turn that began before them, and all that is kept."""
+Told = tuple[str, pb.AgentSessionEvent]
+"""Who told, and what."""
 
-    async def listen() -> tuple[TurnReport, str]:
+US = "agent-1"
+OTHER = "agent-2"
+
+
+def merged(*told: Told, timeout_s: float = 0.0) -> tuple[TurnReport, str, str]:
+    """Return what is known about a turn that began before these events, its error, and all kept."""
+
+    async def listen() -> tuple[TurnReport, str, str]:
         listener = SessionEvents(rtc.Room())
+        listener.agent = US
         began = time.monotonic()
-        listener.heard = bool(events)
-        for event in events:
-            listener._take(event)
+        for sender, event in told:
+            listener._heard.add(sender)
+            listener._take(event, sender)
         try:
-            report = await listener.report_since(began, timeout_s=0.0)
-            return report, repr(vars(listener))
+            report = await listener.report_since(began, timeout_s)
+            return report, listener.error_since(began), repr(vars(listener))
         finally:
             await listener.aclose()
 
@@ -73,9 +90,9 @@ def merged(*events: pb.AgentSessionEvent) -> tuple[TurnReport, str]:
 
 def test_both_halves_of_a_turn_are_joined() -> None:
     """The user's message has the figures of listening, the agent's those of answering."""
-    report, kept = merged(
-        item(pb.USER, transcription_delay=0.5, end_of_turn_delay=0.7),
-        item(pb.ASSISTANT, llm_node_ttft=0.4, tts_node_ttfb=0.1, e2e_latency=1.25),
+    report, _, kept = merged(
+        (US, item(pb.USER, transcription_delay=0.5, end_of_turn_delay=0.7)),
+        (US, item(pb.ASSISTANT, llm_node_ttft=0.4, tts_node_ttfb=0.1, e2e_latency=1.25)),
     )
     assert report.transcription_delay_s == pytest.approx(0.5)
     assert report.llm_ttft_s == pytest.approx(0.4)
@@ -85,19 +102,91 @@ def test_both_halves_of_a_turn_are_joined() -> None:
 
 def test_the_first_answer_is_the_one_that_was_waited_for() -> None:
     """A second message of the same turn, after a tool call, does not replace its figures."""
-    report, _ = merged(
-        item(pb.USER, transcription_delay=0.5, end_of_turn_delay=0.7),
-        item(pb.ASSISTANT, llm_node_ttft=0.4, e2e_latency=1.2),
-        item(pb.ASSISTANT, llm_node_ttft=0.9, tts_node_ttfb=0.1, e2e_latency=3.0),
+    report, _, _ = merged(
+        (US, item(pb.USER, transcription_delay=0.5, end_of_turn_delay=0.7)),
+        (US, item(pb.ASSISTANT, llm_node_ttft=0.4, e2e_latency=1.2)),
+        (US, item(pb.ASSISTANT, llm_node_ttft=0.9, tts_node_ttfb=0.1, e2e_latency=3.0)),
     )
     assert report.llm_ttft_s == pytest.approx(0.4)
     assert report.tts_ttfb_s == pytest.approx(0.1)
     assert report.e2e_s == pytest.approx(1.2)
 
 
-def test_nothing_heard_is_an_empty_report_and_a_reason() -> None:
-    """An agent that never reported costs no waiting."""
-    began = time.monotonic()
-    report, _ = merged()
+def test_a_late_answer_to_the_turn_before_is_not_this_turns() -> None:
+    """What comes before the user's message of this turn belongs to the last one."""
+    report, _, _ = merged(
+        (US, item(pb.ASSISTANT, llm_node_ttft=9.0, e2e_latency=9.9)),
+        (US, item(pb.USER, transcription_delay=0.5, end_of_turn_delay=0.7)),
+        (US, item(pb.ASSISTANT, llm_node_ttft=0.4, tts_node_ttfb=0.1, e2e_latency=1.2)),
+    )
+    assert report.llm_ttft_s == pytest.approx(0.4)
+    assert report.transcription_delay_s == pytest.approx(0.5)
+
+
+def test_what_another_agent_reports_is_not_ours() -> None:
+    """Figures and errors of a bystander in the room are left out."""
+    failure = pb.AgentSessionEvent()
+    failure.error.message = "the bystander's model is down"
+    report, error, _ = merged(
+        (OTHER, item(pb.USER, transcription_delay=5.0, end_of_turn_delay=7.0)),
+        (OTHER, item(pb.ASSISTANT, llm_node_ttft=9.0)),
+        (OTHER, failure),
+    )
     assert report == TurnReport()
-    assert time.monotonic() - began < 5.0
+    assert error == ""
+
+
+def test_an_error_is_one_line() -> None:
+    """What the agent tells of its error fits a log line."""
+    failure = pb.AgentSessionEvent()
+    failure.error.message = "model down\nwith a second line" + "." * 1000
+    _, error, _ = merged((US, failure))
+    assert error.startswith("model down with a second line")
+    assert len(error) < 300
+
+
+def test_an_agent_that_never_reported_is_not_waited_for() -> None:
+    """Nothing heard is an empty report at once, whatever the limit."""
+    began = time.monotonic()
+    assert merged(timeout_s=60.0)[0] == TurnReport()
+    assert time.monotonic() - began < 30.0
+
+
+def test_a_stream_that_breaks_costs_only_its_own_message() -> None:
+    """After a stream that failed in transit the next one is read."""
+
+    class Broken:
+        def __aiter__(self) -> "Broken":
+            return self
+
+        async def __anext__(self) -> bytes:
+            raise rtc.StreamError("aborted")
+
+    class Whole:
+        def __init__(self, data: bytes) -> None:
+            self._chunks = [data]
+
+        def __aiter__(self) -> "Whole":
+            return self
+
+        async def __anext__(self) -> bytes:
+            if not self._chunks:
+                raise StopAsyncIteration
+            return self._chunks.pop()
+
+    message = pb.AgentSessionMessage()
+    message.event.CopyFrom(item(pb.ASSISTANT, llm_node_ttft=0.4))
+
+    async def listen() -> TurnReport:
+        listener = SessionEvents(rtc.Room())
+        listener.agent = US
+        began = time.monotonic()
+        listener._heard.add(US)
+        for stream in (Broken(), Whole(message.SerializeToString())):
+            listener._on_stream(cast("rtc.ByteStreamReader", stream), US)
+        try:
+            return await listener.report_since(began, timeout_s=30.0)
+        finally:
+            await listener.aclose()
+
+    assert asyncio.run(listen()).llm_ttft_s == pytest.approx(0.4)

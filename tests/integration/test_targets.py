@@ -1,0 +1,138 @@
+"""What a target may set: who calls, from where, and how the agent comes to the room."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.demo.livekit_binary import ServerProgram
+from exporter.demo.livekit_server import LiveKitServer
+from exporter.outcome import Calibration, CallResult, Outcome
+from exporter.probes.calibrate import CalibrateConfig
+from exporter.probes.latency import LatencyConfig
+from exporter.run.runner import Runner
+from exporter.server_api import Server, ServerApi
+from exporter.server_api.records import Participant
+from tests.integration.scripts import Script
+from tests.integration.workers import truth_worker
+
+pytestmark = pytest.mark.integration
+
+LIMIT_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def truth(livekit: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with the worker `truth`."""
+    with truth_worker(livekit, tmp_path_factory.mktemp("truth"), "truth"):
+        yield livekit
+
+
+def run(server: Server, probe: str, config: Any) -> Outcome:
+    """Run one probe."""
+
+    async def once() -> Outcome:
+        runner = Runner(server, processes=1)
+        try:
+            return await runner.run(probe, config)
+        finally:
+            await runner.aclose()
+
+    return asyncio.run(once())
+
+
+def test_the_caller_appears_as_the_target_says(truth: Server) -> None:
+    """Identity, name and attributes are those of the target, in the room that it names."""
+    config = LatencyConfig.model_validate(
+        {
+            "agent_name": "truth",
+            "metadata": Script().metadata(),
+            "room_name": "front-desk",
+            "trials": 1,
+            "warmup": False,
+            "caller": {"identity": "+15550100", "name": "Ann", "attributes": {"plan": "gold"}},
+        }
+    )
+
+    async def watch() -> tuple[Outcome, Participant]:
+        runner = Runner(truth, processes=1)
+        call = asyncio.ensure_future(runner.run("latency", config))
+        try:
+            async with ServerApi(truth) as api:
+                found = await caller_in(api, "front-desk")
+            return await call, found
+        finally:
+            await runner.aclose()
+
+    outcome, caller = asyncio.run(watch())
+    assert caller.identity == "+15550100"
+    assert caller.name == "Ann"
+    assert caller.kind == "standard"
+    assert caller.attributes["plan"] == "gold"
+    assert outcome.reason is None, outcome
+
+
+async def caller_in(api: ServerApi, room: str) -> Participant:
+    """Wait until a standard participant is in the room."""
+    deadline = time.monotonic() + LIMIT_S
+    while time.monotonic() < deadline:
+        if await api.list_rooms([room]):
+            people = await api.list_participants(room)
+            if callers := [each for each in people if each.kind == "standard"]:
+                return callers[0]
+        await asyncio.sleep(0.05)
+    raise AssertionError("no caller came")
+
+
+def test_an_agent_without_a_name_joins_by_itself(
+    livekit_program: ServerProgram, tmp_path: Path
+) -> None:
+    """With automatic dispatch nothing is requested, and the agent that comes is measured."""
+    with (
+        LiveKitServer(livekit_program, tmp_path, name="automatic") as server,
+        truth_worker(server.server, tmp_path, ""),
+    ):
+        config = LatencyConfig(agent_name="", dispatch="automatic", trials=2)
+        outcome = run(server.server, "latency", config)
+        absent = run(server.server, "latency", config.model_copy(update={"agent_name": "anyone"}))
+    assert outcome.reason is None, outcome
+    assert isinstance(outcome.result, CallResult)
+    delay = Script().delay_s
+    for turn in outcome.result.turns:
+        assert turn.e2e_s is None or delay < turn.e2e_s < delay + 0.4
+    assert absent.reason is None, "a name is only a label where the agent joins by itself"
+
+
+def test_an_utterance_of_ones_own_is_said(truth: Server, tmp_path: Path) -> None:
+    """A WAV file of another rate is played, and its end of speech is where the delay begins."""
+    from tests.unit.call.test_clip import encoded, write  # noqa: PLC0415
+
+    raw = encoded(width=2, channels=2, rate=16_000)
+    wav = write(tmp_path / "own.wav", raw, rate=16_000, channels=2)
+    config = LatencyConfig.model_validate(
+        {
+            "agent_name": "truth",
+            "metadata": Script().metadata(),
+            "utterance": {"wav": wav, "transcript": "a tone"},
+            "trials": 2,
+        }
+    )
+    outcome = run(truth, "latency", config)
+    assert outcome.reason is None, outcome
+    assert isinstance(outcome.result, CallResult)
+    measured = [turn.e2e_s for turn in outcome.result.turns if turn.e2e_s is not None]
+    assert measured
+    assert all(1.0 < each < 1.4 for each in measured)
+
+
+def test_the_floor_is_measured_with_its_n(livekit: Server) -> None:
+    """A calibration tells floor, spread and how many turns they rest on."""
+    outcome = run(livekit, "calibrate", CalibrateConfig(calls=2, trials=2))
+    assert outcome.reason is None, outcome
+    assert isinstance(outcome.result, Calibration)
+    assert 0.03 < outcome.result.floor_s < 0.4
+    assert outcome.result.spread_s >= 0
+    assert outcome.result.n + outcome.result.voids == 4
