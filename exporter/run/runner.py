@@ -10,8 +10,9 @@ import logging
 import secrets
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -32,6 +33,8 @@ Listener = Callable[[Outcome], None]
 """Anything that wants to know of finished runs: metrics, store, log."""
 
 PROBES_TABLE = ProbeTable("exporter.probes", "PROBES")
+LATE_AGENT_S = 30.0
+"""How long after its call an agent that took the job may still come."""
 ROOM_PREFIX = "voice-exporter-"
 """Rooms of calls are named this and the id of the run, unless the target names its room."""
 
@@ -145,6 +148,8 @@ class Runner:
         try:
             outcome = await self._execute(slot, watch)
             unharmed = True
+            if outcome.reason is Reason.JOIN_TIMEOUT:
+                self._later(self._sweep(order))
         except _Ended as end:
             outcome = watch.failed(end.reason, logs.redact(end.detail, self._secrets))
         finally:
@@ -186,11 +191,24 @@ class Runner:
         except Exception as error:  # noqa: BLE001 - such as a result that does not pickle
             raise _Ended(Reason.PROBE_CRASHED, process.describe(error)) from None
 
-    def _recover(self, lane: Lane, slot: Slot, watch: "_Watch") -> None:
-        """Give the slot back once its old process is gone, and delete what the run left."""
-        task = asyncio.ensure_future(self._recovery(lane, slot, watch))
+    async def _sweep(self, order: Order) -> None:
+        """Delete the room again once an agent that came too late has opened it anew.
+
+        Only a room of the run's own name: one that the target names may be the next call's.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LATE_AGENT_S):
+                await self._calls_ended.wait()
+        await self._clean_up(order, ())
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
         self._recoveries.add(task)
         task.add_done_callback(self._recoveries.discard)
+
+    def _recover(self, lane: Lane, slot: Slot, watch: "_Watch") -> None:
+        """Give the slot back once its old process is gone, and delete what the run left."""
+        self._later(self._recovery(lane, slot, watch))
 
     async def _recovery(self, lane: Lane, slot: Slot, watch: "_Watch") -> None:
         if self._closing:
