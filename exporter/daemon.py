@@ -27,6 +27,7 @@ from exporter.run.discovery import Discovery
 from exporter.run.process import ProbeTable
 from exporter.run.runner import PROBES_TABLE, Runner
 from exporter.run.scheduler import FIRST_CALL_S, Scheduler, Work, stagger
+from exporter.run_log import RunLog
 from exporter.server_api import Server
 from exporter.web.app import Sources, make_app
 from exporter.web.board import Board, call_work
@@ -112,7 +113,7 @@ class Daemon:
         self._board = Board(server.name)
         named = frozenset(target.agent_name for target in settings.targets)
         discovery = Discovery(settings.discover, named, self.add_target, self.remove_target)
-        listeners = (_log, self._recorder.record, self._board.record, self._note_listing)
+        listeners = (RunLog().record, self._recorder.record, self._board.record, self._note_listing)
         self._scheduler = Scheduler(
             self._runner.run, (*listeners, discovery.record), self._recorder.skip
         )
@@ -260,21 +261,3 @@ def _thresholds(settings: Settings) -> tuple[float, ...]:
     if settings.discover.enabled:
         limits_ms.append(settings.discover.target_ms)
     return (*(limit / 1000 for limit in limits_ms), *settings.slo.thresholds)
-
-
-def _log(outcome: Outcome) -> None:
-    """Write a line for a finished run, and its own lines when someone debugs: a listener."""
-    run: dict[str, object] = {
-        "run": outcome.run_id,
-        "probe": outcome.probe,
-        "agent_name": outcome.agent_name or None,
-    }
-    for line in outcome.log:
-        log.debug(line, extra=run)
-    run["duration_s"] = outcome.duration_s
-    if outcome.reason is not None:
-        log.warning("run failed", extra=run | {"reason": outcome.reason, "detail": outcome.detail})
-    elif outcome.probe == "agents":  # four a minute
-        log.debug("run ended", extra=run)
-    else:
-        log.info("run ended", extra=run)
