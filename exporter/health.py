@@ -1,0 +1,133 @@
+"""Whether the exporter does its work: what /-/healthy answers, and a guard for the event loop.
+
+A loop that stands still cannot answer, so it is watched from a thread, which ends the process: a
+supervisor starts it again, and Prometheus sees the target down meanwhile.
+"""
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+log = logging.getLogger(__name__)
+
+CHECK_EVERY_S = 5.0
+"""With the time that a check takes it stays well under the 30 s in which trouble is noticed."""
+WEDGED_AFTER_S = 25
+WARNED_AFTER_S = 5
+WEDGED_STATUS = 70
+"""Exit status of an exporter whose event loop stood still: EX_SOFTWARE of sysexits.h."""
+
+Check = Callable[[], Awaitable[str]]
+"""Tells what is wrong, "" when nothing is."""
+
+
+class Health:
+    """Runs the checks again and again, and remembers what they said last."""
+
+    def __init__(self, checks: Sequence[Check]) -> None:
+        self._checks = checks
+        self._problem = ""
+
+    @property
+    def problem(self) -> str:
+        """Why the exporter does not do its work, "" when it does."""
+        return self._problem
+
+    async def watch(self) -> None:
+        """Check every `CHECK_EVERY_S`, for ever."""
+        while True:
+            await self.check()
+            await asyncio.sleep(CHECK_EVERY_S)
+
+    async def check(self) -> None:
+        """Run every check once; a check that raises is a problem, too."""
+        problems = []
+        for check in self._checks:
+            try:
+                problems.append(await check())
+            except Exception as error:
+                log.exception("a health check failed")
+                problems.append(f"a health check failed: {type(error).__name__}")
+        problem = "; ".join(filter(None, problems))
+        if problem != self._problem:
+            if problem:
+                log.error("not healthy", extra={"problem": problem})
+            else:
+                log.info("healthy again")
+        self._problem = problem
+
+
+class LoopGuard:
+    """Ends the process when its event loop has stood still for `WEDGED_AFTER_S` seconds.
+
+    It counts its own seconds and not the clock's: a machine that was suspended, or a process that
+    was stopped and continued, did not stand still.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        on_wedged: Callable[[], None] | None = None,
+        step_s: float = 1.0,
+    ) -> None:
+        """Set up; the guard is on within its `with` block.
+
+        Args:
+            loop: Watched; the guard is made in its thread.
+            on_wedged: Called in the guard's thread; ends the process if not given.
+            step_s: Length of one of its seconds.
+        """
+        self._loop = loop
+        self._on_wedged = on_wedged or _leave
+        self._step_s = step_s
+        self._loop_thread = threading.get_ident()
+        self._beats = 0
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True, name="loop-guard")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        seen, missed = -1, 0
+        while not self._end.wait(self._step_s):
+            missed = missed + 1 if self._beats == seen else 0
+            seen = self._beats
+            if missed == 0:
+                self._loop.call_soon_threadsafe(self._beat)
+            elif missed == WARNED_AFTER_S:
+                log.error("the event loop stands still", extra={"at": self._place()})
+            elif missed == WEDGED_AFTER_S:
+                log.critical("the event loop does not come back", extra={"at": self._place()})
+                self._on_wedged()
+
+    def _beat(self) -> None:
+        self._beats += 1
+
+    def _place(self) -> str:
+        """Return where the loop's thread is, innermost call last, on one line."""
+        frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 - its documented use
+        calls = traceback.extract_stack(frame)[-5:]
+        return " > ".join(f"{call.name} ({call.filename}:{call.lineno})" for call in calls)
+
+
+def _leave() -> None:
+    """End the process at once; probe processes see it and clean up by themselves."""
+    os._exit(WEDGED_STATUS)
