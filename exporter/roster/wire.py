@@ -1,0 +1,129 @@
+"""The JSON of the API about workers: what they post, and what the roster answers."""
+
+import ipaddress
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from exporter.roster.types import Worker, WorkerReport, WorkerStatus
+
+MAX_NAME = 256
+"""Characters of an agent's name: as many as LiveKit allows in the name of a room."""
+MAX_ID = 128
+MAX_BODY_BYTES = 8192
+"""A heartbeat is some 300 bytes; more than this need not be read."""
+_MAX_ADDRESSES = 16
+_MANY = 10**6
+_MAX_BYTES = 2**53
+"""The largest whole number that every JSON reader keeps exact."""
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("expected printable characters only")
+    return text
+
+
+def _address(text: str) -> str:
+    return str(ipaddress.ip_address(text))
+
+
+WorkerId = Annotated[str, StringConstraints(pattern=rf"^[A-Za-z0-9_.:\-]{{1,{MAX_ID}}}$")]
+"""A worker's id in a path: what LiveKit gives (`AW_...`), or `HOST:PORT`, or a worker's own."""
+_Text = Annotated[str, AfterValidator(_printable)]
+_Address = Annotated[str, Field(max_length=45), AfterValidator(_address)]
+
+
+class _Message(BaseModel):
+    # A newer exporter may answer more than an older command knows.
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+
+class Heartbeat(_Message):
+    """The body of `POST /api/v1/workers/{worker_id}/heartbeat`; unknown keys are refused.
+
+    Parse it from JSON (`model_validate_json`), for which `strict` holds.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    agent_name: _Text = Field(max_length=MAX_NAME, description='"" if it joins every room.')
+    status: WorkerStatus
+    active_jobs: int | None = Field(None, ge=0, le=_MANY)
+    load: float | None = Field(None, ge=0, le=_MANY, description="1 is all of the machine.")
+    memory_bytes: int | None = Field(None, ge=0, le=_MAX_BYTES)
+    cpu_ratio: float | None = Field(None, ge=0, le=_MANY, description="Cores in use.")
+    sdk_version: _Text = Field("", max_length=64)
+    addresses: tuple[_Address, ...] = Field((), max_length=_MAX_ADDRESSES)
+    http_port: int | None = Field(None, ge=1, le=65535, description="Port of the worker's page.")
+    replaces: WorkerId | None = Field(
+        None, description="The id that the same worker had before; it is forgotten."
+    )
+
+    def report(self, worker_id: str, peer: str = "") -> WorkerReport:
+        """Return what the roster takes.
+
+        Args:
+            worker_id: From the path, a `WorkerId`.
+            peer: The IP address that the request came from, if known: where the worker's page
+                is perhaps scraped.
+        """
+        more = (peer,) if peer and peer not in self.addresses else ()
+        return WorkerReport(
+            worker_id=worker_id,
+            agent_name=self.agent_name,
+            status=self.status,
+            active_jobs=self.active_jobs,
+            load=self.load,
+            memory_bytes=self.memory_bytes,
+            cpu_ratio=self.cpu_ratio,
+            sdk_version=self.sdk_version,
+            addresses=(*self.addresses, *more),
+            http_port=self.http_port,
+            replaces=self.replaces or "",
+        )
+
+
+class WorkerView(_Message):
+    """One worker in the answer to `GET /api/v1/workers`."""
+
+    agent_name: str
+    worker_id: str
+    status: WorkerStatus
+    active_jobs: int | None
+    load: float | None
+    sdk_version: str
+    last_seen_s: float = Field(description="Seconds since it was last heard of.")
+    memory_bytes: int | None
+    cpu_ratio: float | None
+    sources: tuple[str, ...] = Field(description="heartbeat, scrape, room.")
+
+    @classmethod
+    def of(cls, worker: Worker, now: float) -> "WorkerView":
+        """Describe a worker, `now` being Unix time."""
+        return cls(
+            agent_name=worker.agent_name,
+            worker_id=worker.worker_id,
+            status=worker.status,
+            active_jobs=worker.active_jobs,
+            load=worker.load,
+            sdk_version=worker.sdk_version,
+            last_seen_s=round(max(0.0, now - worker.last_seen), 3),
+            memory_bytes=worker.memory_bytes,
+            cpu_ratio=worker.cpu_ratio,
+            sources=tuple(worker.sources),
+        )
+
+
+class WorkerList(_Message):
+    """The answer to `GET /api/v1/workers`: `{"workers": [...]}`."""
+
+    workers: tuple[WorkerView, ...]
+
+    @classmethod
+    def of(cls, workers: Iterable[Worker], now: float) -> "WorkerList":
+        """Describe the roster, `now` being Unix time."""
+        return cls(workers=tuple(WorkerView.of(each, now) for each in workers))
