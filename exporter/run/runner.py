@@ -35,6 +35,9 @@ Listener = Callable[[Outcome], None]
 PROBES_TABLE = ProbeTable("exporter.probes", "PROBES")
 LATE_AGENT_S = 30.0
 """How long after its call an agent that took the job may still come."""
+_RECOVERY_S = 15.0
+"""For a process that passed its deadline to be killed and another to be started, at most."""
+_SIGN_OF_LIFE_S = 10.0
 ROOM_PREFIX = "voice-exporter-"
 """Rooms of calls are named this and the id of the run, unless the target names its room."""
 
@@ -78,6 +81,8 @@ class Runner:
             "api": Lane([Slot(recycle_after * 10, setup)]),
         }
         self._runs: set[asyncio.Task[Any]] = set()
+        self._taken: dict[Slot, float] = {}
+        """Slots in use, and when at last they must be back, on the monotonic clock."""
         self._recoveries: set[asyncio.Task[None]] = set()
         self._closing = False
         self._calls_ended = asyncio.Event()
@@ -115,6 +120,24 @@ class Runner:
             if task is not None:
                 self._runs.discard(task)
 
+    async def check(self) -> str:
+        """Return why probes cannot run, "" when they can: asks a process for a sign of life."""
+        now = time.monotonic()
+        if any(now > back_by for back_by in self._taken.values()):
+            return "a probe process does not come back from a run that must have ended"
+        try:
+            slot = self._lanes["api"].free.get_nowait()
+        except asyncio.QueueEmpty:
+            return ""  # a run is under way, and is not overdue
+        try:
+            await slot.call(process.ready, limit=_SIGN_OF_LIFE_S)
+        except Exception as error:  # noqa: BLE001 - whatever it is, no probe can run
+            return f"no probe process can be had: {process.describe(error)}"
+        else:
+            return ""
+        finally:
+            self._lanes["api"].free.put_nowait(slot)
+
     async def aclose(self, grace: float = 8.0) -> None:
         """Cancel the runs under way, delete their rooms and stop every process.
 
@@ -144,6 +167,7 @@ class Runner:
         """Run the order in a free slot of the lane, and see to the slot afterwards."""
         slot = await lane.free.get()
         watch = _Watch(order, slot, on_turn)
+        self._taken[slot] = watch.started + order.kill_s + _RECOVERY_S
         unharmed = False
         try:
             outcome = await self._execute(slot, watch)
@@ -155,10 +179,14 @@ class Runner:
         finally:
             watch.stop()
             if unharmed:
-                lane.free.put_nowait(slot)
+                self._give_back(lane, slot)
             else:
                 self._recover(lane, slot, watch)
         return outcome
+
+    def _give_back(self, lane: Lane, slot: Slot) -> None:
+        self._taken.pop(slot, None)
+        lane.free.put_nowait(slot)
 
     def _order(self, probe: str, config: BaseModel) -> Order:
         deadline: float = getattr(config, "deadline")  # noqa: B009 - every probe's model has it
@@ -215,7 +243,7 @@ class Runner:
             await self._calls_ended.wait()
         else:
             await slot.recover()
-            lane.free.put_nowait(slot)
+            self._give_back(lane, slot)
         if lane is self._lanes["call"]:
             await self._clean_up(watch.order, tuple(watch.rooms))
 

@@ -29,6 +29,8 @@ MAX_STAGGER_S = 30.0
 """Between two targets' first calls at most, however few there are."""
 _JITTER = 0.05
 """Share of the interval by which a run may be early or late."""
+_DEAD_AFTER_S = 15.0
+"""A run that is due and not started for so long: the scheduler's timer has died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,16 @@ class Scheduler:
     def running(self) -> bool:
         """Whether due runs are started."""
         return bool(self._jobs.running)
+
+    async def check(self) -> str:
+        """Return why due runs are not started, "" when they are."""
+        if not self._jobs.running:
+            return "the scheduler does not run"
+        due = [job.next_run_time for job in self._jobs.get_jobs() if job.next_run_time is not None]
+        late_s = (datetime.now(UTC) - min(due, default=datetime.now(UTC))).total_seconds()
+        if late_s > _DEAD_AFTER_S:
+            return f"the scheduler started nothing for {late_s:.0f} s although a run was due"
+        return ""
 
     def start(self) -> None:
         """Begin, in the running event loop."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import multiprocessing.spawn
 import os
 import signal
 import subprocess
@@ -313,3 +314,25 @@ def test_closed_runner_refuses_work(server: Server) -> None:
                 await runner.run("good", FakeConfig())
 
     asyncio.run(reuse())
+
+
+def test_a_pool_that_can_start_no_process_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1. All is well. 2. No process can be started. 3. It can again. Result: each is said."""
+
+    async def story() -> list[str]:
+        async with a_runner() as runner:
+            said = [await runner.check()]
+            runner._lanes["api"].slots[0]._pool.stop()
+            with monkeypatch.context() as broken:
+                broken.setattr(multiprocessing.spawn, "_python_exe", "/nonexistent")
+                said.append(await runner.check())
+            async with asyncio.timeout(30):
+                while said[-1]:
+                    said.append(await runner.check())
+            return said
+
+    first, second, *_, last = asyncio.run(story())
+
+    assert first == ""
+    assert "no probe process can be had" in second
+    assert last == ""

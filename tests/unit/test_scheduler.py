@@ -179,3 +179,28 @@ def test_stop_cancels_what_runs() -> None:
         assert not bench.scheduler.running
 
     asyncio.run(scenario())
+
+
+def test_dead_scheduler_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1. Not started. 2. Running. 3. Its timer has died. Result: each is told."""
+
+    async def story() -> list[str]:
+        bench = Bench()
+        said = [await bench.scheduler.check()]
+        bench.scheduler.add(work(interval_s=0.2), first_in_s=0.1)
+        bench.scheduler.start()
+        said.append(await bench.scheduler.check())
+        monkeypatch.setattr("exporter.run.scheduler._DEAD_AFTER_S", 0.3)
+        bench.scheduler._jobs._stop_timer()
+        async with asyncio.timeout(10):
+            while not said[-1] or len(said) < 3:
+                await asyncio.sleep(0.05)
+                said.append(await bench.scheduler.check())
+        bench.scheduler.stop()
+        return said
+
+    first, second, *_, last = asyncio.run(story())
+
+    assert first == "the scheduler does not run"
+    assert second == ""
+    assert last.startswith("the scheduler started nothing for")
