@@ -191,6 +191,7 @@ def test_dead_scheduler_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
         bench.scheduler.start()
         said.append(await bench.scheduler.check())
         monkeypatch.setattr("exporter.run.scheduler._DEAD_AFTER_S", 0.3)
+        await until(lambda: bool(bench.seen))
         bench.scheduler._jobs._stop_timer()
         async with asyncio.timeout(10):
             while not said[-1] or len(said) < 3:
