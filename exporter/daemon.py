@@ -16,7 +16,7 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 
 from exporter import __version__, logs
-from exporter.config.settings import Settings, WebSettings
+from exporter.config.settings import Settings
 from exporter.errors import ConfigError
 from exporter.metrics.loop_lag import watch_loop_lag
 from exporter.metrics.recorder import Recorder
@@ -31,6 +31,7 @@ from exporter.run_log import RunLog
 from exporter.server_api import Server
 from exporter.web.app import Sources, make_app
 from exporter.web.board import Board, call_work
+from exporter.web.settings import WebSettings
 from exporter.web.status import status_page
 
 log = logging.getLogger(__name__)

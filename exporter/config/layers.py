@@ -28,6 +28,9 @@ FLAGS: Mapping[str, str] = {
 }
 """Flags that are not simply the key's path."""
 
+_SECTIONS_WITH_SECRETS = ("livekit", "web")
+"""Sections in which a key `..._file` stands for the key without it."""
+
 _REFERENCE = re.compile(r"\$(\$?)\{([^}]*)\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # No settings: which livekit-server the demo runs; and what Kubernetes puts into the environment of
@@ -70,13 +73,18 @@ class Layer(PydanticBaseSettingsSource):
         return self._values.get(field_name), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        """Return the values, less the credentials that a layer above gives in either form."""
-        above, own = self.current_state.get("livekit"), self._values.get("livekit")
-        if not isinstance(above, dict) or not isinstance(own, dict):
-            return self._values
-        given = {key.removesuffix("_file") for key in above}
-        kept = {key: each for key, each in own.items() if key.removesuffix("_file") not in given}
-        return {**self._values, "livekit": kept}
+        """Return the values, less the secrets that a layer above gives in either form."""
+        values = dict(self._values)
+        for section in _SECTIONS_WITH_SECRETS:
+            above, own = self.current_state.get(section), values.get(section)
+            if isinstance(above, dict) and isinstance(own, dict):
+                given = {key.removesuffix("_file") for key in above}
+                values[section] = {
+                    key: value
+                    for key, value in own.items()
+                    if key.removesuffix("_file") not in given
+                }
+        return values
 
     def along(self, path: KeyPath) -> list[Any]:
         """Return what is written at each part of a path, as far as there is anything."""

@@ -1,6 +1,5 @@
 """Every setting and its default; those of a probe and of a target stand beside the probe."""
 
-from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 from urllib.parse import urlsplit
 
@@ -19,12 +18,21 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from exporter.config.values import FILE, Duration, Section, fault
+from exporter.config.values import (
+    FILE,
+    Duration,
+    SecretFromFile,
+    Section,
+    fault,
+    read_value,
+    refuse_pairs,
+)
 from exporter.errors import ConfigError
 from exporter.probes.agents import AgentsConfig
 from exporter.probes.calibrate import CalibrateConfig
 from exporter.probes.latency import LatencyConfig, Utterance
 from exporter.server_api import Server
+from exporter.web.settings import WebSettings
 
 CREDENTIALS = ("url", "api_key", "api_secret")
 """Keys of the section `livekit`, each of which may instead be read from a file."""
@@ -33,7 +41,6 @@ LAYERS = "layers"
 """What `Settings(...)` is given beside settings: further sources, the strongest first."""
 
 _SCHEMES = ("ws", "wss", "http", "https")
-_MAX_PORT = 65535
 
 
 def _check_url(url: str) -> str:
@@ -56,24 +63,8 @@ def _check_url(url: str) -> str:
     return url
 
 
-def _read(path: object) -> object:
-    """Return what a file holds, without white space around it."""
-    if not isinstance(path, str | Path):
-        return path
-    try:
-        text = Path(path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise fault(f"{{value}} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise fault("{value} cannot be read: not text in UTF-8") from None
-    if not text:
-        raise fault("{value} is empty; expected a file that holds the value")
-    return text
-
-
 _Url = Annotated[str, AfterValidator(_check_url)]
-_UrlFromFile = Annotated[_Url, BeforeValidator(_read), FILE]
-_SecretFromFile = Annotated[SecretStr, BeforeValidator(_read), FILE]
+_UrlFromFile = Annotated[_Url, BeforeValidator(read_value), FILE]
 
 
 class LiveKitSettings(Section):
@@ -82,50 +73,16 @@ class LiveKitSettings(Section):
     url: _Url | None = Field(None, description="Address: ws://, wss://, http:// or https://.")
     url_file: _UrlFromFile | None = Field(None, description="File that holds the address.")
     api_key: SecretStr | None = Field(None, description="API key.")
-    api_key_file: _SecretFromFile | None = Field(None, description="File that holds the API key.")
+    api_key_file: SecretFromFile | None = Field(None, description="File that holds the API key.")
     api_secret: SecretStr | None = Field(None, description="API secret.")
-    api_secret_file: _SecretFromFile | None = Field(
+    api_secret_file: SecretFromFile | None = Field(
         None, description="File that holds the API secret."
     )
 
     @model_validator(mode="before")
     @classmethod
     def _refuse_pairs(cls, given: Any) -> Any:
-        for name in CREDENTIALS if isinstance(given, dict) else ():
-            if name in given and f"{name}_file" in given:
-                raise fault(f"is set together with {name}_file; expected one of them", name)
-        return given
-
-
-def _check_address(address: str) -> str:
-    _, colon, port = address.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > _MAX_PORT:
-        raise fault("{value} is no address; expected HOST:PORT")
-    return address
-
-
-ListenAddress = Annotated[str, AfterValidator(_check_address)]
-"""HOST:PORT; no host means every address, port 0 lets the system choose."""
-
-
-class WebSettings(Section):
-    """The exporter's own web server."""
-
-    listen_address: ListenAddress = Field(
-        "127.0.0.1:9465",
-        description="HOST:PORT for /metrics and the pages; `:9465` listens on every address.",
-    )
-
-    @property
-    def host(self) -> str:
-        """The host to listen on; every address when none is written."""
-        host = self.listen_address.rpartition(":")[0].strip("[]")
-        return host or "0.0.0.0"  # noqa: S104 - only where a person wrote `:PORT`
-
-    @property
-    def port(self) -> int:
-        """The port to listen on; 0 lets the system choose."""
-        return int(self.listen_address.rpartition(":")[2])
+        return refuse_pairs(given, CREDENTIALS)
 
 
 class DiscoverConfig(Section):

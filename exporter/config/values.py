@@ -2,7 +2,8 @@
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, get_origin
 
 from pydantic import (
@@ -10,6 +11,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     GetJsonSchemaHandler,
+    SecretStr,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
@@ -34,6 +36,35 @@ def fault(text: str, *key: str | int) -> PydanticCustomError:
 
 FILE = WithJsonSchema({"type": "string", "format": "file-path"})
 """Marks a key whose value names a file: in the YAML file its path is relative to that."""
+
+
+def read_value(path: object) -> object:
+    """Return what a file holds, without white space around it; what is no path stays as it is."""
+    if not isinstance(path, str | Path):
+        return path
+    try:
+        text = Path(path).read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        raise fault("{value} cannot be read: not text in UTF-8") from None
+    except OSError as error:
+        raise fault(f"{{value}} cannot be read: {error.strerror}") from None
+    except ValueError:  # such as a NUL within the path
+        raise fault("{value} cannot be read: no such path") from None
+    if not text:
+        raise fault("{value} is empty; expected a file that holds the value")
+    return text
+
+
+SecretFromFile = Annotated[SecretStr, BeforeValidator(read_value), FILE]
+"""A secret that stands in a file, whose name is the setting."""
+
+
+def refuse_pairs(given: Any, names: Iterable[str]) -> Any:
+    """Refuse a section that sets a key and the file for the same key; return it otherwise."""
+    for name in names if isinstance(given, dict) else ():
+        if name in given and f"{name}_file" in given:
+            raise fault(f"is set together with {name}_file; expected one of them", name)
+    return given
 
 
 class Section(BaseModel):
