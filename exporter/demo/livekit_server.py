@@ -146,8 +146,9 @@ class LiveKitServer:
             "udp_port": ports.rtc_udp,
             "node_ip": _HOST,
             "use_external_ip": False,
-            # Without one of its own it tells every client to ask public STUN servers.
-            "stun_servers": [f"{_HOST}:{ports.rtc_udp}"],
+            # Without one of its own it tells every client to ask public STUN servers. Nothing
+            # answers there: asked at its media port, it would take no media from that client.
+            "stun_servers": [f"{_HOST}:{ports.rtc_tcp}"],
         }
         config: dict[str, object] = {
             "port": ports.signal,
