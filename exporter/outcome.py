@@ -144,6 +144,8 @@ class AgentInRoom:
     """Standard, SIP and connector (WhatsApp, Twilio) participants in the room, hidden ones not."""
     age_s: float
     """Since the agent joined."""
+    worker_id: str = ""
+    """The worker that runs it, once its dispatch tells of the job; "" until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +171,42 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerPage:
+    """What one worker's own HTTP page told, or why it told nothing."""
+
+    url: str
+    """As it was asked; holds no user and no password."""
+    host: str = ""
+    """Name or address in the URL; for a DNS name with several addresses, this one."""
+    address: str = ""
+    """IP address that the host stands for."""
+    port: int = 0
+    reason: Reason | None = None
+    """connect_failed when it did not answer, api_failed when the answer is no worker's page."""
+    detail: str = ""
+    agent_name: str = ""
+    active_jobs: int | None = None
+    load: float | None = None
+    sdk_version: str = ""
+    child_processes: int | None = None
+    """From its Prometheus page, as the next one."""
+    initialize_mean_s: float | None = None
+    """Mean time that its job processes took to start."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerScrape:
+    """The pages of all workers that are configured, at one moment."""
+
+    pages: tuple[WorkerPage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What one run of one probe found. A failed run carries a reason, always."""
 
     probe: str
-    """The row in `exporter.probes.PROBES`: latency agents calibrate."""
+    """The row in `exporter.probes.PROBES`: latency agents workers calibrate."""
     agent_name: str
     """The target's agent, or "" for probes that have none."""
     started_at: datetime
@@ -181,7 +214,7 @@ class Outcome:
     duration_s: float
     reason: Reason | None = None
     detail: str = ""
-    result: CallResult | Calibration | Listing | None = None
+    result: CallResult | Calibration | Listing | WorkerScrape | None = None
     log: tuple[str, ...] = ()
     """The run's own log lines, oldest first."""
     run_id: str = ""

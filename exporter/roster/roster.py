@@ -1,18 +1,74 @@
 """The one place where what is known of workers meets."""
 
-from collections.abc import Callable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from time import time
 
+from exporter.outcome import Listing, Outcome, WorkerPage, WorkerScrape
+from exporter.roster.known import Known, Limits
 from exporter.roster.types import Worker, WorkerReport
 
 
-class Roster:
-    """Merges what is known of workers. All methods belong to one thread; none does any I/O."""
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is new since the last time that someone asked."""
 
-    def __init__(self, *, max_workers: int = 10_000, clock: Callable[[], float] = time) -> None:
+    workers: tuple[Worker, ...]
+    """Workers that came or changed, as they are now."""
+    gone: tuple[str, ...]
+    """Ids of workers that are no longer known."""
+
+
+class Roster:
+    """Merges what is known of workers. All methods belong to one thread; none does any I/O.
+
+    A worker is known by the id that LiveKit gave it, which heartbeats and dispatches tell, or
+    by host and port of its page. A page and a heartbeat are of one worker when the page is at an
+    address and port that the heartbeat names, for the same agent.
+
+    Taking a report costs the same however many workers there are.
+    """
+
+    def __init__(
+        self,
+        *,
+        offline_after_s: float = 45.0,
+        forget_after_s: float = 3600.0,
+        full_load: float = 0.7,
+        max_workers: int = 10_000,
+        clock: Callable[[], float] = time,
+    ) -> None:
+        """Set up; nobody is known yet.
+
+        Args:
+            offline_after_s: Silence after which a worker is offline.
+            forget_after_s: Silence after which it is forgotten.
+            full_load: Load from which a worker is full of which only the page is known.
+            max_workers: How many are known at most. For a newcomer the worker that has been
+                offline for longest is forgotten; where none is, the newcomer is refused.
+            clock: Unix time.
+        """
+        self._limits = Limits(offline_after_s, max(forget_after_s, offline_after_s), full_load)
         self._max_workers = max_workers
         self._clock = clock
-        self._workers: dict[str, Worker] = {}
+        # Each in the order of the last sign of life: only those that are due need be looked at.
+        self._live: OrderedDict[str, Known] = OrderedDict()
+        self._silent: OrderedDict[str, Known] = OrderedDict()
+        self._left: OrderedDict[str, Known] = OrderedDict()
+        self._by_place: dict[tuple[str, int], set[str]] = {}
+        self._in_rooms: set[str] = set()
+        self._touched: set[str] = set()
+        self._gone: set[str] = set()
+        self.refused = 0
+        """Newcomers that found no place, over the life of the roster."""
+
+    def __len__(self) -> int:
+        return sum(map(len, self._queues))
+
+    @property
+    def _queues(self) -> tuple[OrderedDict[str, Known], ...]:
+        return self._live, self._silent, self._left
 
     def heartbeat(self, report: WorkerReport) -> str | None:
         """Take a worker's report.
@@ -20,7 +76,58 @@ class Roster:
         Returns:
             Why it was refused, one line; None when it was taken.
         """
-        raise NotImplementedError(report)
+        now = self._clock()
+        self._advance(now)
+        self._replace(report)
+        known = self._find(report.worker_id)
+        beat = known.beat if known else None
+        if beat is None or beat.addresses != report.addresses:
+            self._absorb(report)
+        known = known or self._admit(report.worker_id)
+        if known is None:
+            return f"the roster is full: {self._max_workers} workers are known"
+        self._unplace(known)
+        known.beat, known.beat_at = report, now
+        self._place(known)
+        self._heard(known, now)
+        return None
+
+    def record(self, outcome: Outcome) -> None:
+        """Take note of what a run of the probes `agents` or `workers` found: a listener."""
+        if isinstance(outcome.result, Listing):
+            self.listed(outcome.result)
+        elif isinstance(outcome.result, WorkerScrape):
+            self.scraped(outcome.result)
+
+    def scraped(self, scrape: WorkerScrape) -> None:
+        """Take note of the pages that answered; silence of the others speaks by itself."""
+        now = self._clock()
+        self._advance(now)
+        for page in scrape.pages:
+            if page.reason is None:
+                self._read(page, now)
+
+    def listed(self, listing: Listing) -> None:
+        """Take note of the workers whose agents are in rooms."""
+        now = self._clock()
+        self._advance(now)
+        agents = {agent.worker_id: agent for agent in listing.agents if agent.worker_id}
+        jobs = Counter(agent.worker_id for agent in listing.agents if agent.worker_id)
+        for worker_id in self._in_rooms - set(agents):
+            known = self._find(worker_id)
+            if known is not None:
+                self._leave_rooms(known)
+        for worker_id, agent in agents.items():
+            known = self._find(worker_id) or self._admit(worker_id)
+            if known is None:
+                continue
+            known.agent_name = agent.agent_name
+            known.room_jobs, known.room_at = jobs[worker_id], now
+            self._in_rooms.add(worker_id)
+            if known.own_at is None:
+                self._heard(known, now)
+            else:
+                self._touched.add(worker_id)
 
     def workers(self, now: float | None = None) -> tuple[Worker, ...]:
         """Return every worker with its status at that moment, by name and id.
@@ -28,4 +135,151 @@ class Roster:
         Args:
             now: Unix time; the roster's own clock if not given.
         """
-        raise NotImplementedError(now)
+        moment = self._clock() if now is None else now
+        known = (each for queue in self._queues for each in queue.values())
+        found = (each.worker(moment, self._limits) for each in known)
+        workers = (worker for worker in found if worker is not None)
+        return tuple(sorted(workers, key=lambda worker: (worker.agent_name, worker.worker_id)))
+
+    def take_changes(self) -> Changes:
+        """Return what came, changed, fell silent or went since the last call: for one listener."""
+        now = self._clock()
+        self._advance(now)
+        found = (self._find(worker_id) for worker_id in self._touched)
+        workers = (known.worker(now, self._limits) for known in found if known is not None)
+        changes = Changes(tuple(filter(None, workers)), tuple(self._gone))
+        self._touched, self._gone = set(), set()
+        return changes
+
+    def export(self) -> tuple[Worker, ...]:
+        """Return all that a restart should not forget, for `restore`."""
+        return self.workers()
+
+    def restore(self, workers: Iterable[Worker]) -> None:
+        """Know workers again from before a restart; those known already stay as they are.
+
+        Whoever is heard of no more goes offline, and is forgotten, as if there had been no
+        restart. Workers beyond the limit are left out, those silent for longest first.
+        """
+        now = self._clock()
+        for worker in sorted(workers, key=lambda worker: -worker.last_seen):
+            if self._find(worker.worker_id) is None and len(self) < self._max_workers:
+                known = Known.of(worker)
+                self._place(known)
+                self._heard(known, now)
+                if known.own_at is None:
+                    self._in_rooms.add(known.worker_id)
+        for queue in self._queues:
+            for known in sorted(queue.values(), key=lambda known: known.seen_at):
+                queue.move_to_end(known.worker_id)
+        self._advance(now)
+
+    def _read(self, page: WorkerPage, now: float) -> None:
+        """Take one page that answered."""
+        known, ignored = self._owner(page, now)
+        known = known or (None if ignored else self._admit(f"{page.host}:{page.port}"))
+        if known is not None:
+            self._unplace(known)
+            known.page, known.page_at = self._limits.report(known.worker_id, page), now
+            self._place(known)
+            self._heard(known, now)
+
+    def _owner(self, page: WorkerPage, now: float) -> tuple[Known | None, bool]:
+        """Return whose page it is, and whether to ignore it.
+
+        The page of a worker that has just said goodbye may have been read before that: it is
+        ignored. Where several workers claim the place, as behind one forwarded port, the page
+        stays one of its own.
+        """
+        ids = self._by_place.get((page.address, page.port), set())
+        found = (self._find(worker_id) for worker_id in ids)
+        claims = [known for known in found if known and known.name == page.agent_name]
+        live = [known for known in claims if not known.said_goodbye]
+        if len(live) == 1:
+            return live[0], False
+        left = [each for each in claims if now - (each.beat_at or 0) <= self._limits.offline_after]
+        return self._find(f"{page.host}:{page.port}"), not live and bool(left)
+
+    def _absorb(self, report: WorkerReport) -> None:
+        """Forget the worker that was known by this one's page only."""
+        for address in report.addresses:
+            for worker_id in self._by_place.get((address, report.http_port or 0), set()).copy():
+                known = self._find(worker_id)
+                if known and known.beat is None and known.name == report.agent_name:
+                    self._forget(known)
+
+    def _replace(self, report: WorkerReport) -> None:
+        """Forget the id that the worker had before."""
+        known = self._find(report.replaces) if report.replaces != report.worker_id else None
+        if known is not None and known.name == report.agent_name:
+            self._forget(known)
+
+    def _leave_rooms(self, known: Known) -> None:
+        self._in_rooms.discard(known.worker_id)
+        known.room_jobs = 0
+        if known.own_at is None:
+            self._forget(known)  # whether it is still there, nobody tells
+        else:
+            self._touched.add(known.worker_id)
+
+    def _admit(self, worker_id: str) -> Known | None:
+        """Return a newcomer; None where there is no place for it."""
+        if len(self) >= self._max_workers:
+            offline = [next(iter(queue.values())) for queue in self._queues[1:] if queue]
+            if not offline:
+                self.refused += 1
+                return None
+            self._forget(min(offline, key=lambda known: known.seen_at))
+        return Known(worker_id)
+
+    def _heard(self, known: Known, now: float) -> None:
+        """Put a worker, after its latest sign of life, to the end of the queue that it is in."""
+        for queue in self._queues:
+            queue.pop(known.worker_id, None)
+        self._queue(known, now)[known.worker_id] = known
+        self._touched.add(known.worker_id)
+        self._gone.discard(known.worker_id)
+
+    def _queue(self, known: Known, now: float) -> OrderedDict[str, Known]:
+        if known.said_goodbye:
+            return self._left
+        return self._silent if known.is_offline(now, self._limits) else self._live
+
+    def _advance(self, now: float) -> None:
+        """Let those go offline, and go, whose time has come."""
+        for known in _due(self._live, lambda known: known.is_offline(now, self._limits)):
+            if known.own_at is None:
+                self._forget(known)
+            else:
+                self._heard(known, now)
+        for queue in (self._silent, self._left):
+            for known in _due(queue, lambda known: known.is_forgotten(now, self._limits)):
+                self._forget(known)
+
+    def _forget(self, known: Known) -> None:
+        self._unplace(known)
+        for queue in self._queues:
+            queue.pop(known.worker_id, None)
+        self._in_rooms.discard(known.worker_id)
+        self._touched.discard(known.worker_id)
+        self._gone.add(known.worker_id)
+
+    def _find(self, worker_id: str) -> Known | None:
+        return next((queue[worker_id] for queue in self._queues if worker_id in queue), None)
+
+    def _place(self, known: Known) -> None:
+        for place in known.places():
+            self._by_place.setdefault(place, set()).add(known.worker_id)
+
+    def _unplace(self, known: Known) -> None:
+        for place in known.places():
+            ids = self._by_place.get(place, set())
+            ids.discard(known.worker_id)
+            if not ids:
+                self._by_place.pop(place, None)
+
+
+def _due(queue: OrderedDict[str, Known], is_due: Callable[[Known], bool]) -> Iterator[Known]:
+    """Yield the first of the queue as long as it is due; whoever takes it takes it out."""
+    while queue and is_due(known := next(iter(queue.values()))):
+        yield known

@@ -1,0 +1,161 @@
+"""What is known of one worker, source by source, and what that makes of it."""
+
+from dataclasses import dataclass
+
+from exporter.outcome import WorkerPage
+from exporter.roster.types import Worker, WorkerReport, WorkerStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """From when on a worker is what; seconds, and load as a ratio."""
+
+    offline_after: float
+    forget_after: float
+    full_load: float
+
+    def report(self, worker_id: str, page: WorkerPage) -> WorkerReport:
+        """Return what a page tells, in the form of a report.
+
+        A page does not tell whether the worker drains, nor its threshold: `full_load` stands in.
+        """
+        return WorkerReport(
+            worker_id=worker_id,
+            agent_name=page.agent_name,
+            status=self._status(page),
+            active_jobs=page.active_jobs,
+            load=page.load,
+            sdk_version=page.sdk_version,
+            addresses=(page.address,),
+            http_port=page.port,
+        )
+
+    def _status(self, page: WorkerPage) -> WorkerStatus:
+        if page.load is not None and page.load >= self.full_load:
+            return WorkerStatus.FULL
+        return WorkerStatus.BUSY if page.active_jobs else WorkerStatus.IDLE
+
+
+@dataclass(slots=True)
+class Known:
+    """One worker as each source tells of it; Unix times."""
+
+    worker_id: str
+    agent_name: str = ""
+    """As the rooms tell it; the other sources know better."""
+    beat: WorkerReport | None = None
+    beat_at: float | None = None
+    page: WorkerReport | None = None
+    page_at: float | None = None
+    room_jobs: int = 0
+    room_at: float | None = None
+
+    @classmethod
+    def of(cls, worker: Worker) -> "Known":
+        """Return what was known of a worker before a restart."""
+        report = WorkerReport(
+            worker_id=worker.worker_id,
+            agent_name=worker.agent_name,
+            status=worker.status,
+            active_jobs=worker.active_jobs,
+            load=worker.load,
+            memory_bytes=worker.memory_bytes,
+            cpu_ratio=worker.cpu_ratio,
+            sdk_version=worker.sdk_version,
+            addresses=worker.addresses,
+            http_port=worker.http_port,
+        )
+        return cls(
+            worker.worker_id,
+            worker.agent_name,
+            beat=report if worker.last_heartbeat is not None else None,
+            beat_at=worker.last_heartbeat,
+            page=report if worker.last_scrape is not None else None,
+            page_at=worker.last_scrape,
+            room_jobs=worker.active_jobs or 0,
+            room_at=worker.last_in_room,
+        )
+
+    @property
+    def name(self) -> str:
+        """The agent's name, from whoever knows it best."""
+        report = self.beat or self.page
+        return report.agent_name if report else self.agent_name
+
+    @property
+    def own_at(self) -> float | None:
+        """When it last gave a sign of life of its own."""
+        return max((at for at in (self.beat_at, self.page_at) if at is not None), default=None)
+
+    @property
+    def seen_at(self) -> float:
+        """The same, or when an agent of its was last in a room where that is all there is."""
+        own = self.own_at
+        return own if own is not None else (self.room_at or 0.0)
+
+    @property
+    def said_goodbye(self) -> bool:
+        """Whether its last report was that it leaves."""
+        return self.beat is not None and self.beat.status is WorkerStatus.OFFLINE
+
+    def places(self) -> set[tuple[str, int]]:
+        """Return the addresses and ports at which its page is."""
+        reports = [report for report in (self.beat, self.page) if report and report.http_port]
+        return {
+            (address, report.http_port or 0) for report in reports for address in report.addresses
+        }
+
+    def is_offline(self, now: float, limits: Limits) -> bool:
+        """Whether it left, or has been silent for too long."""
+        return self.said_goodbye or now - self.seen_at > limits.offline_after
+
+    def is_forgotten(self, now: float, limits: Limits) -> bool:
+        """Whether it has been silent for so long that nobody asks any more."""
+        kept_s = limits.offline_after if self.own_at is None else limits.forget_after
+        return now - self.seen_at > kept_s
+
+    def worker(self, now: float, limits: Limits) -> Worker | None:
+        """Return the worker at that moment; None if it is forgotten."""
+        if self.is_forgotten(now, limits):
+            return None
+        if self.is_offline(now, limits):
+            return self._worker(WorkerStatus.OFFLINE, None, None)
+        beat = self.beat if _fresh(self.beat_at, now, limits) else None
+        page = self.page if _fresh(self.page_at, now, limits) else None
+        best = beat or page
+        return self._worker(best.status if best else WorkerStatus.BUSY, beat, page)
+
+    def _worker(
+        self, status: WorkerStatus, beat: WorkerReport | None, page: WorkerReport | None
+    ) -> Worker:
+        """Merge: a heartbeat knows better than a page, and both better than the rooms.
+
+        Args:
+            status: At this moment.
+            beat: The last heartbeat, if it still holds.
+            page: The last page, if it still holds.
+        """
+        told = [report for report in (beat, page) if report is not None]
+        jobs = next((each.active_jobs for each in told if each.active_jobs is not None), None)
+        if self.own_at is None:
+            jobs = self.room_jobs
+        lasting = [report for report in (self.beat, self.page) if report is not None]
+        return Worker(
+            worker_id=self.worker_id,
+            agent_name=self.name,
+            status=status,
+            active_jobs=jobs,
+            load=next((each.load for each in told if each.load is not None), None),
+            memory_bytes=beat.memory_bytes if beat else None,
+            cpu_ratio=beat.cpu_ratio if beat else None,
+            sdk_version=next((each.sdk_version for each in lasting if each.sdk_version), ""),
+            addresses=lasting[0].addresses if lasting else (),
+            http_port=next((each.http_port for each in lasting if each.http_port), None),
+            last_heartbeat=self.beat_at,
+            last_scrape=self.page_at,
+            last_in_room=self.room_at,
+        )
+
+
+def _fresh(at: float | None, now: float, limits: Limits) -> bool:
+    return at is not None and now - at <= limits.offline_after
