@@ -2,10 +2,12 @@
 
     ExporterError
     ├── ConfigError        what a person must correct before anything runs; exit status 2
-    └── ProbeError         a probe could not measure; carries the Reason that becomes a label
+    ├── ProbeError         a probe could not measure; carries the Reason that becomes a label
+    └── StoreError         the ledger cannot be read or written now; the exporter goes on without
+        └── StoreInUse     another exporter has it
 
 Errors of other libraries are turned into these at one border each: `server_api` for the server
-API, `call.caller` for the real-time SDK, `config` for pydantic and YAML.
+API, `call.caller` for the real-time SDK, `config` for pydantic and YAML, `store.sqlite` for SQLite.
 """
 
 from exporter.outcome import Reason
@@ -38,3 +40,14 @@ class ProbeError(ExporterError):
     def __reduce__(self) -> tuple[type["ProbeError"], tuple[Reason, str]]:
         """Pickle by the two arguments, so that the error crosses the process border."""
         return type(self), (self.reason, self.detail)
+
+
+class StoreError(ExporterError):
+    """The store cannot be read or written now.
+
+    The message is one line: what could not be done, where, and why.
+    """
+
+
+class StoreInUse(StoreError):  # noqa: N818 - the suffix is its parent's
+    """Another exporter has this store."""

@@ -1,0 +1,81 @@
+"""What every store can do. All of it is synchronous: `keeper` calls it from a thread of its own.
+
+A write that has returned is kept, whatever becomes of the process or the machine after it. Every
+write may be repeated without harm: one that failed may have been done all the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from exporter.roster.types import Worker
+from exporter.store.records import (
+    NO_LIMITS,
+    CalibrationRecord,
+    Limits,
+    OpenRun,
+    Retention,
+    RunQuery,
+    RunRecord,
+    Spending,
+)
+
+
+class Store(Protocol):
+    """A ledger of runs. Every method may raise `StoreError`."""
+
+    def begin(self, run: OpenRun, limits: Limits = NO_LIMITS) -> bool:
+        """Open a run and reserve its plan, in one step.
+
+        Args:
+            run: Reserved on its own target and day.
+            limits: Of that target and day.
+
+        Returns:
+            Whether it was opened: with the plan the limits hold, or it was open already.
+        """
+
+    def end(self, record: RunRecord, spent: Spending | None = None) -> None:
+        """Close a run, put it into the history and settle its reservation, in one step.
+
+        Args:
+            record: The run; one that was never opened is only put into the history.
+            spent: What it really cost, in place of its plan; None: all of its plan.
+        """
+
+    def cancel(self, run_id: str) -> None:
+        """Forget an open run that never started, and give its reservation back."""
+
+    def open_runs(self) -> tuple[OpenRun, ...]:
+        """Return the runs that were opened and have not ended, the oldest first."""
+
+    def spent(self, since_day: str) -> Mapping[tuple[str, str], Spending]:
+        """Return what was spent or is reserved, by target and day, from that day on."""
+
+    def runs(self, query: RunQuery) -> tuple[RunRecord, ...]:
+        """Return ended runs, the newest first."""
+
+    def run(self, run_id: str) -> RunRecord | None:
+        """Return one ended run."""
+
+    def add_calibration(self, calibration: CalibrationRecord) -> None:
+        """Keep a calibration; one that began at the same moment is replaced."""
+
+    def calibrations(self, limit: int) -> tuple[CalibrationRecord, ...]:
+        """Return calibrations, the newest first."""
+
+    def save_workers(self, workers: Sequence[Worker]) -> None:
+        """Keep the roster as it is now, in place of the one before."""
+
+    def workers(self) -> tuple[Worker, ...]:
+        """Return the roster that was last kept."""
+
+    def prune(self, now: datetime, retention: Retention) -> int:
+        """Delete some of what is older than it is kept, in a bounded time.
+
+        Returns:
+            How many records went; 0 when there is nothing left to delete.
+        """
+
+    def close(self) -> None:
+        """Let go of it; nothing may be called after."""

@@ -1,0 +1,139 @@
+"""What a store holds: frozen records, the same for every implementation."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from exporter.outcome import Calibration, CallResult, Outcome, Reason, Turn, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What calls to an agent cost: one run's plan, or the sum of a day."""
+
+    turns: int = 0
+    """Warm-up turns as well: they cost the same."""
+    call_seconds: float = 0.0
+
+    def __add__(self, other: "Spending") -> "Spending":
+        return Spending(self.turns + other.turns, self.call_seconds + other.call_seconds)
+
+    def __sub__(self, other: "Spending") -> "Spending":
+        return Spending(self.turns - other.turns, self.call_seconds - other.call_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may be spent on one target in one day; None where there is no limit."""
+
+    turns: int | None = None
+    call_seconds: float | None = None
+
+    def allow(self, spent: Spending) -> bool:
+        """Return whether so much is within the limits."""
+        return (self.turns is None or spent.turns <= self.turns) and (
+            self.call_seconds is None or spent.call_seconds <= self.call_seconds
+        )
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run that was begun. It is in the store until it ends, whatever becomes of the exporter."""
+
+    run_id: str
+    probe: str
+    agent_name: str
+    call_type: str
+    scenario: str
+    started_at: datetime
+    """When it was admitted, UTC."""
+    target: str = ""
+    """Whose budget it is charged to: the id of the target."""
+    day: str = ""
+    """The day that it is charged to, in the target's time zone: 2026-11-21."""
+    plan: Spending = Spending()
+    """Reserved when it begins; at its end what was really spent takes the place."""
+    room_name: str | None = None
+    """The room's name where the target sets it; else it follows from the run's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run that has ended, as the history keeps it."""
+
+    run_id: str
+    probe: str
+    agent_name: str
+    call_type: str
+    scenario: str
+    started_at: datetime
+    """UTC."""
+    duration_s: float
+    reason: Reason | None
+    """None when it measured all that it set out to measure."""
+    detail: str
+    verdict: Verdict
+    turns: tuple[Turn, ...] = ()
+    time_to_agent_s: float | None = None
+    time_to_greeting_s: float | None = None
+    split_absent: str = ""
+
+    @classmethod
+    def of(cls, outcome: Outcome, verdict: Verdict) -> Self:
+        """Return the record of a finished run."""
+        call = outcome.result if isinstance(outcome.result, CallResult) else None
+        return cls(
+            run_id=outcome.run_id,
+            probe=outcome.probe,
+            agent_name=outcome.agent_name,
+            call_type=call.call_type if call else "",
+            scenario=call.scenario if call else "",
+            started_at=outcome.started_at,
+            duration_s=outcome.duration_s,
+            reason=outcome.reason,
+            detail=outcome.detail,
+            verdict=verdict,
+            turns=call.turns if call else (),
+            time_to_agent_s=call.time_to_agent_s if call else None,
+            time_to_greeting_s=call.time_to_greeting_s if call else None,
+            split_absent=call.split_absent if call else "",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RunQuery:
+    """Which runs to read; the newest come first."""
+
+    limit: int = 100
+    agent_name: str | None = None
+    probe: str | None = None
+    failed: bool | None = None
+    """True: those with a reason; False: those without; None: both."""
+    before: datetime | None = None
+    """Runs that began earlier than this: for the next page."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationRecord:
+    """A measurement of the floor."""
+
+    at: datetime
+    """When it began, UTC."""
+    result: Calibration
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long what ended is kept."""
+
+    successes_s: float = 7 * 86400.0
+    failures_s: float = 30 * 86400.0
+    max_runs: int = 100_000
+    """The oldest successes go first, then the oldest failures."""
+
+
+SPENDING_KEPT_DAYS = 35
+"""Sums of older days are dropped: no budget and no page asks for them."""

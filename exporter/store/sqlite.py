@@ -1,0 +1,353 @@
+"""A store in one SQLite file: what a single exporter keeps over restarts, kills and power cuts.
+
+Every write is a transaction of its own, in WAL mode with `synchronous=FULL`: what has returned is
+on the disk.
+"""
+
+import contextlib
+import logging
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from exporter.errors import StoreError
+from exporter.outcome import Calibration
+from exporter.roster.types import Worker
+from exporter.store.lock import FolderLock
+from exporter.store.migrations import NEWEST, migrate, version_of
+from exporter.store.records import (
+    NO_LIMITS,
+    SPENDING_KEPT_DAYS,
+    CalibrationRecord,
+    Limits,
+    OpenRun,
+    Retention,
+    RunQuery,
+    RunRecord,
+    Spending,
+)
+from exporter.store.rows import (
+    OPEN_COLUMNS,
+    RUN_COLUMNS,
+    Row,
+    from_open_run,
+    from_record,
+    from_worker,
+    to_open_run,
+    to_record,
+    to_time,
+    to_worker,
+)
+
+log = logging.getLogger(__name__)
+
+FILE_NAME = "ledger.db"
+_BUSY_TIMEOUT_S = 5.0
+"""For another program that reads the file, such as a backup."""
+_PRUNED_AT_ONCE = 500
+_RUN_MARKS = ", ".join("?" * len(RUN_COLUMNS.split(",")))
+_OPEN_MARKS = ", ".join("?" * len(OPEN_COLUMNS.split(",")))
+_CORRUPT = frozenset({"SQLITE_CORRUPT", "SQLITE_NOTADB"})
+_WORDS = {
+    "SQLITE_FULL": "No space left on device",
+    "SQLITE_READONLY": "Read-only file system or no permission",
+    "SQLITE_CANTOPEN": "Cannot be opened",
+    "SQLITE_IOERR": "Input/output error",
+}
+"""By the first two parts of SQLite's name of the error: what the system would say."""
+
+
+def open_sqlite(folder: Path) -> "SqliteStore":
+    """Open the store of a folder, made if it is not there.
+
+    A file that is damaged is moved aside, and a new one begun.
+
+    Raises:
+        StoreInUse: Another exporter uses the folder.
+        StoreError: It cannot be opened, or is of a newer program.
+    """
+    file = folder / FILE_NAME
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = FolderLock(folder)
+    except OSError as error:
+        raise StoreError(f"cannot write {folder}: {error.strerror}") from None
+    try:
+        with _translated(file):
+            connection = _connect(file)
+    except BaseException:
+        lock.release()
+        raise
+    return SqliteStore(file, connection, lock)
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    """Open a file that is sound, at the newest version."""
+    try:
+        return _prepared(file)
+    except sqlite3.DatabaseError as error:
+        if _name(error) not in _CORRUPT:
+            raise
+        _move_aside(file, str(error))
+    return _prepared(file)
+
+
+def _prepared(file: Path) -> sqlite3.Connection:
+    file.touch(mode=0o600)  # SQLite would let everyone read what agents are called
+    connection = sqlite3.connect(
+        file, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+    )
+    try:
+        _refuse_newer(connection, file)  # before anything is written: it stays as it is
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        _check(connection)
+        migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _refuse_newer(connection: sqlite3.Connection, file: Path) -> None:
+    if (version := version_of(connection)) > NEWEST:
+        raise StoreError(
+            f"{file} is of version {version}, written by a newer voice-exporter; "
+            f"expected at most {NEWEST}"
+        )
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    """Read the whole file for damage.
+
+    Raises:
+        sqlite3.DatabaseError: There is some.
+    """
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        error = sqlite3.DatabaseError(found.splitlines()[-1])
+        error.sqlite_errorname = "SQLITE_CORRUPT"
+        raise error
+
+
+def _move_aside(file: Path, why: str) -> None:
+    aside = file.with_name(f"{file.name}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
+    for suffix in ("", "-wal", "-shm"):
+        part = file.with_name(file.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    fields = {"file": str(file), "moved_to": str(aside), "error": why}
+    log.error("the store is damaged; a new one is begun", extra=fields)
+
+
+class SqliteStore:
+    """A store in a file. Used by one thread at a time."""
+
+    def __init__(self, file: Path, connection: sqlite3.Connection, lock: FolderLock) -> None:
+        """Take over what `open_sqlite` made."""
+        self._file = file
+        self._connection = connection
+        self._lock = lock
+
+    def begin(self, run: OpenRun, limits: Limits = NO_LIMITS) -> bool:
+        """Open a run, unless its plan is more than is left."""
+        with self._writing() as sql:
+            known = "SELECT 1 FROM open_runs WHERE run_id = ?"
+            if sql.execute(known, (run.run_id,)).fetchone():
+                return True
+            if not limits.allow(_spent_on(sql, run.target, run.day) + run.plan):
+                return False
+            sql.execute(
+                f"INSERT INTO open_runs ({OPEN_COLUMNS}) VALUES ({_OPEN_MARKS})",  # noqa: S608 - our names
+                from_open_run(run),
+            )
+            _charge(sql, run, run.plan)
+            return True
+
+    def end(self, record: RunRecord, spent: Spending | None = None) -> None:
+        """Close a run and keep it."""
+        with self._writing() as sql:
+            run = _close(sql, record.run_id)
+            if run is not None and spent is not None:
+                _charge(sql, run, spent - run.plan)
+            sql.execute(
+                f"INSERT OR REPLACE INTO runs ({RUN_COLUMNS}) VALUES ({_RUN_MARKS})",  # noqa: S608
+                from_record(record),
+            )
+
+    def cancel(self, run_id: str) -> None:
+        """Forget a run that never started."""
+        with self._writing() as sql:
+            run = _close(sql, run_id)
+            if run is not None:
+                _charge(sql, run, Spending() - run.plan)
+
+    def open_runs(self) -> tuple[OpenRun, ...]:
+        """Return the open runs, the oldest first."""
+        query = f"SELECT {OPEN_COLUMNS} FROM open_runs ORDER BY started_at_seconds, run_id"  # noqa: S608
+        return tuple(to_open_run(row) for row in self._read(query))
+
+    def spent(self, since_day: str) -> Mapping[tuple[str, str], Spending]:
+        """Return what was spent from that day on."""
+        query = "SELECT target, day, turns, call_seconds FROM spent WHERE day >= ?"
+        rows = self._read(query, since_day)
+        return {(target, day): Spending(turns, seconds) for target, day, turns, seconds in rows}
+
+    def runs(self, query: RunQuery) -> tuple[RunRecord, ...]:
+        """Return ended runs, the newest first."""
+        conditions: dict[str, object] = {
+            "agent_name = ?": query.agent_name,
+            "probe = ?": query.probe,
+            "(reason IS NOT NULL) = ?": query.failed,
+            "started_at_seconds < ?": query.before.timestamp() if query.before else None,
+        }
+        used = {text: value for text, value in conditions.items() if value is not None}
+        where = " AND ".join(used) or "1"
+        text = (
+            f"SELECT {RUN_COLUMNS} FROM runs WHERE {where} "  # noqa: S608 - the conditions are ours
+            "ORDER BY started_at_seconds DESC, run_id DESC LIMIT ?"
+        )
+        return tuple(to_record(row) for row in self._read(text, *used.values(), query.limit))
+
+    def run(self, run_id: str) -> RunRecord | None:
+        """Return one ended run."""
+        rows = self._read(f"SELECT {RUN_COLUMNS} FROM runs WHERE run_id = ?", run_id)  # noqa: S608
+        return to_record(rows[0]) if rows else None
+
+    def add_calibration(self, calibration: CalibrationRecord) -> None:
+        """Keep a calibration."""
+        result = calibration.result
+        values = (result.floor_s, result.spread_s, result.n, result.voids)
+        with self._writing() as sql:
+            sql.execute(
+                "INSERT OR REPLACE INTO calibrations VALUES (?, ?, ?, ?, ?)",
+                (calibration.at.timestamp(), *values),
+            )
+
+    def calibrations(self, limit: int) -> tuple[CalibrationRecord, ...]:
+        """Return calibrations, the newest first."""
+        rows = self._read(
+            "SELECT started_at_seconds, floor_s, spread_s, n, voids FROM calibrations "
+            "ORDER BY started_at_seconds DESC LIMIT ?",
+            limit,
+        )
+        return tuple(CalibrationRecord(to_time(at), Calibration(*rest)) for at, *rest in rows)
+
+    def save_workers(self, workers: Sequence[Worker]) -> None:
+        """Keep the roster."""
+        rows = [from_worker(each) for each in workers]
+        with self._writing() as sql:
+            sql.execute("DELETE FROM workers")
+            sql.executemany("INSERT INTO workers VALUES (?, ?)", rows)
+
+    def workers(self) -> tuple[Worker, ...]:
+        """Return the roster."""
+        rows = self._read("SELECT document FROM workers ORDER BY worker_id")
+        return tuple(to_worker(document) for (document,) in rows)
+
+    def prune(self, now: datetime, retention: Retention) -> int:
+        """Delete some of what is older than it is kept."""
+        success_since = now.timestamp() - retention.successes_s
+        failure_since = now.timestamp() - retention.failures_s
+        first_day = f"{now - timedelta(days=SPENDING_KEPT_DAYS):%Y-%m-%d}"
+        with self._writing() as sql:
+            left = _PRUNED_AT_ONCE
+            for failed, since in ((0, success_since), (1, failure_since)):
+                left -= _delete_runs(sql, failed, left, since)
+            (count,) = sql.execute("SELECT count(*) FROM runs").fetchone()
+            for failed in (0, 1):
+                gone = _delete_runs(sql, failed, min(left, count - retention.max_runs))
+                left, count = left - gone, count - gone
+            old = sql.execute(
+                "DELETE FROM calibrations WHERE started_at_seconds < ?", (failure_since,)
+            )
+            sql.execute("DELETE FROM spent WHERE day < ?", (first_day,))
+            return _PRUNED_AT_ONCE - left + old.rowcount
+
+    def close(self) -> None:
+        """Close the file and let another exporter have it."""
+        try:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+        finally:
+            self._lock.release()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Do what is within in one transaction.
+
+        Raises:
+            StoreError: It was not done, or only the answer failed.
+        """
+        with _translated(self._file):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _read(self, query: str, *values: object) -> list[Row]:
+        with _translated(self._file), closing(self._connection.execute(query, values)) as rows:
+            return rows.fetchall()
+
+
+def _spent_on(sql: sqlite3.Connection, target: str, day: str) -> Spending:
+    query = "SELECT turns, call_seconds FROM spent WHERE target = ? AND day = ?"
+    row = sql.execute(query, (target, day)).fetchone()
+    return Spending(*row) if row else Spending()
+
+
+def _charge(sql: sqlite3.Connection, run: OpenRun, amount: Spending) -> None:
+    if run.target:
+        sql.execute(
+            "INSERT INTO spent VALUES (?, ?, ?, ?) ON CONFLICT (target, day) DO UPDATE SET "
+            "turns = turns + excluded.turns, call_seconds = call_seconds + excluded.call_seconds",
+            (run.target, run.day, amount.turns, amount.call_seconds),
+        )
+
+
+def _close(sql: sqlite3.Connection, run_id: str) -> OpenRun | None:
+    """Take a run off the open ones and return it."""
+    query = f"DELETE FROM open_runs WHERE run_id = ? RETURNING {OPEN_COLUMNS}"  # noqa: S608
+    rows = sql.execute(query, (run_id,)).fetchall()
+    return to_open_run(rows[0]) if rows else None
+
+
+def _delete_runs(
+    sql: sqlite3.Connection, failed: int, limit: int, since: float | None = None
+) -> int:
+    """Delete the oldest runs of a kind, those before a moment if one is given."""
+    if limit <= 0:
+        return 0
+    older = "AND started_at_seconds < ?" if since is not None else ""
+    values = (failed, limit) if since is None else (failed, since, limit)
+    return sql.execute(
+        "DELETE FROM runs WHERE rowid IN (SELECT rowid FROM runs "  # noqa: S608
+        f"WHERE (reason IS NOT NULL) = ? {older} ORDER BY started_at_seconds LIMIT ?)",
+        values,
+    ).rowcount
+
+
+@contextmanager
+def _translated(file: Path) -> Iterator[None]:
+    """Turn what SQLite and the system raise into a StoreError that names the file."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(f"cannot write {file}: {_why(error)}") from error
+    except OSError as error:
+        raise StoreError(f"cannot write {file}: {error.strerror}") from error
+
+
+def _why(error: sqlite3.Error) -> str:
+    kind = "_".join(_name(error).split("_")[:2])
+    return _WORDS.get(kind, str(error))
+
+
+def _name(error: sqlite3.Error) -> str:
+    return str(getattr(error, "sqlite_errorname", ""))
