@@ -160,6 +160,17 @@ class PendingDispatch:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomWithoutHuman:
+    """A room in which there is no human; it may be that one has just left."""
+
+    room: str
+    sid: str
+    """A room that is made again under the same name has another."""
+    age_s: float
+    """Since the room was made."""
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """What the server says is there, at one moment."""
 
@@ -168,6 +179,7 @@ class Listing:
     rooms: int = 0
     participants: tuple[tuple[str, int], ...] = ()
     """Number of participants by kind (standard agent sip egress ingress connector bridge other)."""
+    without_human: tuple[RoomWithoutHuman, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

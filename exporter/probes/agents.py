@@ -9,11 +9,18 @@ from pydantic import Field
 
 from exporter.config.values import Duration, Section
 from exporter.errors import ProbeError
-from exporter.outcome import AgentInRoom, Listing, Outcome, PendingDispatch, Reason
+from exporter.outcome import (
+    AgentInRoom,
+    Listing,
+    Outcome,
+    PendingDispatch,
+    Reason,
+    RoomWithoutHuman,
+)
 from exporter.probes.calibrate import ECHO_ATTRIBUTE
 from exporter.probes.run import Run
 from exporter.server_api import ServerApi
-from exporter.server_api.records import Dispatch, Participant
+from exporter.server_api.records import Dispatch, Participant, Room
 
 _NAME_ATTRIBUTES = ("lk.agent_name", "lk.agent.name")
 """The first is the server's (since 2025-09), the second the worker's (agents 1.4 and later)."""
@@ -34,17 +41,32 @@ class AgentsConfig(Section):
     stuck_after: Duration = Field(
         30.0, gt=0, description="Time in initializing or thinking after which an agent is stuck."
     )
+    no_job_after: Duration = Field(
+        15.0,
+        gt=0,
+        description=(
+            "Age of a dispatch that no worker took from which the idle workers of its agent "
+            "count as not taking jobs."
+        ),
+    )
+    unclosed_after: Duration = Field(
+        600.0, gt=0, description="Time without a human after which a room counts as unclosed."
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Room:
     """What one room told."""
 
-    name: str
+    room: Room
     participants: tuple[Participant, ...]
     dispatches: tuple[Dispatch, ...] = ()
     untold: ProbeError | None = None
     """Why its dispatches are unknown."""
+
+    @property
+    def name(self) -> str:
+        return self.room.name
 
 
 async def probe_agents(config: AgentsConfig, run: Run) -> Outcome:
@@ -55,9 +77,9 @@ async def probe_agents(config: AgentsConfig, run: Run) -> Outcome:
     """
     try:
         async with ServerApi(run.server) as api:
-            names = await api.list_rooms()
-            run.log(f"{len(names)} rooms")
-            rooms = await _ask_rooms(api, names, config.concurrency)
+            known = await api.describe_rooms()
+            run.log(f"{len(known)} rooms")
+            rooms = await _ask_rooms(api, known, config.concurrency)
             await _check_untold(api, rooms, run)
     except ProbeError as error:
         run.log(error.detail)
@@ -65,16 +87,16 @@ async def probe_agents(config: AgentsConfig, run: Run) -> Outcome:
     return run.outcome("agents", result=_listing(rooms))
 
 
-async def _ask_rooms(api: ServerApi, names: Sequence[str], concurrency: int) -> list[_Room]:
+async def _ask_rooms(api: ServerApi, rooms: Sequence[Room], concurrency: int) -> list[_Room]:
     at_once = asyncio.Semaphore(concurrency)
 
-    async def ask(name: str) -> _Room:
+    async def ask(room: Room) -> _Room:
         async with at_once:
-            return await _ask_room(api, name)
+            return await _ask_room(api, room)
 
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(ask(name)) for name in names]
+            tasks = [group.create_task(ask(room)) for room in rooms]
     except* ProbeError as errors:
         # The first stands for all: the group has cancelled the others.
         raise _first(errors) from None
@@ -86,18 +108,18 @@ def _first(group: BaseExceptionGroup[ProbeError]) -> ProbeError:
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
-async def _ask_room(api: ServerApi, name: str) -> _Room:
-    participants = await api.list_participants(name)
+async def _ask_room(api: ServerApi, room: Room) -> _Room:
+    participants = await api.list_participants(room.name)
     try:
         async with asyncio.timeout(_DISPATCH_TIMEOUT_S):
-            return _Room(name, participants, await api.list_dispatch(name))
+            return _Room(room, participants, await api.list_dispatch(room.name))
     except TimeoutError:
         detail = f"list dispatches: no answer within {_DISPATCH_TIMEOUT_S:g} s"
-        return _Room(name, participants, untold=ProbeError(Reason.API_FAILED, detail))
+        return _Room(room, participants, untold=ProbeError(Reason.API_FAILED, detail))
     except ProbeError as error:
         if error.reason is Reason.AUTH_FAILED:
             raise
-        return _Room(name, participants, untold=error)
+        return _Room(room, participants, untold=error)
 
 
 async def _check_untold(api: ServerApi, rooms: Sequence[_Room], run: Run) -> None:
@@ -129,6 +151,11 @@ def _listing(rooms: Sequence[_Room]) -> Listing:
         pending=tuple(sorted(pending, key=lambda each: (each.agent_name, each.room))),
         rooms=len(rooms),
         participants=tuple(sorted(kinds.items())),
+        without_human=tuple(
+            RoomWithoutHuman(each.name, each.room.sid, each.room.age_s)
+            for each in rooms
+            if not _humans(each)
+        ),
     )
 
 
@@ -143,6 +170,7 @@ def _agents(room: _Room) -> Iterable[AgentInRoom]:
                 state=each.attributes.get(_STATE_ATTRIBUTE, ""),
                 humans=_humans(room),
                 age_s=each.age_s,
+                worker_id=_worker_id(each, room.dispatches),
             )
 
 
@@ -158,6 +186,11 @@ def _name(agent: Participant, dispatches: Iterable[Dispatch]) -> str:
     # Older servers and workers: the job knows whom it was for.
     sent = (each.agent_name for each in dispatches if agent.identity in each.identities)
     return next(sent, "")
+
+
+def _worker_id(agent: Participant, dispatches: Iterable[Dispatch]) -> str:
+    jobs = (job for each in dispatches for job in each.jobs if job.identity == agent.identity)
+    return next((job.worker_id for job in jobs), "")
 
 
 def _pending(room: _Room, agents: Iterable[AgentInRoom]) -> Iterable[PendingDispatch]:

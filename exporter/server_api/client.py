@@ -18,7 +18,14 @@ from exporter.errors import ProbeError
 from exporter.outcome import Reason
 from exporter.server_api.clock import ServerClock
 from exporter.server_api.errors import translated
-from exporter.server_api.records import Dispatch, Participant, dispatch_record, participant_record
+from exporter.server_api.records import (
+    Dispatch,
+    Participant,
+    Room,
+    dispatch_record,
+    participant_record,
+    room_record,
+)
 
 if TYPE_CHECKING:
     import aiohttp
@@ -177,13 +184,18 @@ class ServerApi:
 
     async def list_rooms(self, names: Iterable[str] = ()) -> tuple[str, ...]:
         """Return the names of all rooms, or of those among `names` that exist."""
+        return tuple(room.name for room in await self.describe_rooms(names))
+
+    async def describe_rooms(self, names: Iterable[str] = ()) -> tuple[Room, ...]:
+        """Return all rooms, or those among `names` that exist."""
         from livekit.api import ListRoomsRequest, VideoGrants
 
         async with self._doing("list rooms"):
             response = await self._as(VideoGrants(room_list=True)).room.list_rooms(
                 ListRoomsRequest(names=list(names))
             )
-        return tuple(room.name for room in response.rooms)
+        now = self._clock.now()
+        return tuple(room_record(info, now) for info in response.rooms)
 
     async def list_participants(self, room: str) -> tuple[Participant, ...]:
         """Return who is in a room, hidden ones included; nobody if there is no such room."""

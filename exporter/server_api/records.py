@@ -1,4 +1,4 @@
-"""What the server tells of participants and dispatches, as small values of our own."""
+"""What the server tells of rooms, participants and dispatches, as small values of our own."""
 # ruff: noqa: PLC0415 - as in client
 
 from collections.abc import Mapping
@@ -9,6 +9,18 @@ if TYPE_CHECKING:
     from livekit.protocol.agent import JobState
     from livekit.protocol.agent_dispatch import AgentDispatch
     from livekit.protocol.models import ParticipantInfo
+    from livekit.protocol.models import Room as RoomInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """One room as the server lists it."""
+
+    name: str
+    sid: str
+    """Its own id: a room that is made again under the same name has another."""
+    age_s: float
+    """Since it was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +40,16 @@ class Participant:
 
 
 @dataclass(frozen=True, slots=True)
+class Job:
+    """What became of a dispatch: the agent that a worker sent, or is about to."""
+
+    identity: str
+    """Of the participant that the agent is."""
+    worker_id: str = ""
+    """The worker that took it; "" where the server does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
 class Dispatch:
     """One request for an agent to come to a room."""
 
@@ -36,12 +58,23 @@ class Dispatch:
     """"" is the dispatch that every room has for workers registered without a name."""
     age_s: float
     """Since it was requested."""
-    identities: tuple[str, ...]
-    """The participant identities of its jobs that workers have taken; empty while nobody came.
+    jobs: tuple[Job, ...]
+    """Those that workers have taken; empty while nobody came.
 
     An open-source server shows a job about 5 s after it was taken, and never updates it: the
     agent may have left since.
     """
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """The participant identities of its jobs."""
+        return tuple(job.identity for job in self.jobs)
+
+
+def room_record(info: "RoomInfo", now: float) -> Room:
+    """Return what the server tells of a room, `now` being its own time."""
+    created_at = info.creation_time_ms / 1000 or float(info.creation_time)
+    return Room(info.name, info.sid, max(0.0, now - created_at) if created_at else 0.0)
 
 
 def participant_record(info: "ParticipantInfo", now: float) -> Participant:
@@ -72,8 +105,10 @@ def dispatch_record(dispatch: "AgentDispatch", now: float) -> Dispatch:
         id=dispatch.id,
         agent_name=dispatch.agent_name,
         age_s=max(0.0, now - created_at) if created_at else 0.0,
-        identities=tuple(
-            job.state.participant_identity for job in dispatch.state.jobs if _taken(job.state)
+        jobs=tuple(
+            Job(job.state.participant_identity, job.state.worker_id)
+            for job in dispatch.state.jobs
+            if _taken(job.state)
         ),
     )
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from exporter.outcome import AgentInRoom, PendingDispatch
+from exporter.outcome import AgentInRoom, PendingDispatch, RoomWithoutHuman
 from exporter.probes.agents import _listing, _Room
 from exporter.probes.calibrate import ECHO_ATTRIBUTE
-from exporter.server_api.records import Dispatch, Participant
+from exporter.server_api.records import Dispatch, Job, Participant, Room
 
 
 def _participant(
@@ -15,32 +15,37 @@ def _participant(
 
 
 def _dispatch(agent_name: str, *identities: str, age_s: float = 5.0) -> Dispatch:
-    return Dispatch(f"AD_{agent_name}", agent_name, age_s, identities)
+    jobs = tuple(Job(identity, f"AW_{identity}") for identity in identities)
+    return Dispatch(f"AD_{agent_name}", agent_name, age_s, jobs)
+
+
+def _in(name: str, *more: object) -> _Room:
+    return _Room(Room(name, f"RM_{name}", 60.0), *more)  # type: ignore[arg-type]
 
 
 def test_an_agent_without_attributes_is_named_by_its_job() -> None:
     """With servers and workers too old to tell, the dispatch knows whom the job was for."""
-    room = _Room("r", (_participant("agent-1"),), (_dispatch("demo", "agent-1"),))
+    room = _in("r", (_participant("agent-1"),), (_dispatch("demo", "agent-1"),))
     assert _listing([room]).agents == (
-        AgentInRoom("demo", "agent-1", "r", state="", humans=0, age_s=5.0),
+        AgentInRoom("demo", "agent-1", "r", state="", humans=0, age_s=5.0, worker_id="AW_agent-1"),
     )
 
 
 def test_an_agent_that_nothing_names_has_no_name() -> None:
     """Neither attribute nor job: the agent is listed all the same."""
-    room = _Room("r", (_participant("agent-1"),), (_dispatch("demo", "agent-2"),))
+    room = _in("r", (_participant("agent-1"),), (_dispatch("demo", "agent-2"),))
     assert [agent.agent_name for agent in _listing([room]).agents] == [""]
 
 
 def test_a_dispatch_whose_agent_has_left_is_not_pending() -> None:
     """An agent came: that it left since is another matter than that nobody came."""
-    room = _Room("r", (_participant("caller", "standard"),), (_dispatch("demo", "agent-1"),))
+    room = _in("r", (_participant("caller", "standard"),), (_dispatch("demo", "agent-1"),))
     assert _listing([room]).pending == ()
 
 
 def test_the_nameless_dispatch_of_every_room_is_never_pending() -> None:
     """The server makes one for each room, whether or not there are such workers."""
-    room = _Room("r", (_participant("caller", "standard"),), (_dispatch(""),))
+    room = _in("r", (_participant("caller", "standard"),), (_dispatch(""),))
     assert _listing([room]).pending == ()
 
 
@@ -49,7 +54,7 @@ def test_an_agent_whose_job_is_not_shown_yet_answers_the_oldest_dispatch() -> No
     agent = _participant("agent-1", attributes={"lk.agent.name": "demo"})
     callers = (_participant("one", "standard"), _participant("two", "connector"))
     dispatches = (_dispatch("demo", age_s=2.0), _dispatch("demo", age_s=9.0))
-    room = _Room("r", (agent, *callers), dispatches)
+    room = _in("r", (agent, *callers), dispatches)
     assert _listing([room]).pending == (PendingDispatch("demo", "r", 2.0, humans=2),)
 
 
@@ -57,13 +62,13 @@ def test_an_agent_whose_job_is_shown_answers_no_other_dispatch() -> None:
     """One agent in the room and two dispatches, one of them taken: the other is pending."""
     agent = _participant("agent-1", attributes={"lk.agent.name": "demo"})
     dispatches = (_dispatch("demo", "agent-1", age_s=9.0), _dispatch("demo", age_s=2.0))
-    assert [each.age_s for each in _listing([_Room("r", (agent,), dispatches)]).pending] == [2.0]
+    assert [each.age_s for each in _listing([_in("r", (agent,), dispatches)]).pending] == [2.0]
 
 
 def test_an_agent_of_another_room_answers_no_dispatch_here() -> None:
     """Rooms do not share agents, even under equal identities."""
     agent = _participant("agent-1", attributes={"lk.agent.name": "demo"})
-    rooms = [_Room("a", (agent,)), _Room("b", (), (_dispatch("demo"),))]
+    rooms = [_in("a", (agent,)), _in("b", (), (_dispatch("demo"),))]
     assert [each.room for each in _listing(rooms).pending] == ["b"]
 
 
@@ -71,6 +76,16 @@ def test_what_stands_in_for_an_agent_is_not_listed_as_one() -> None:
     """An avatar lends an agent its face, and our own echo is there to calibrate: no agents."""
     avatar = _participant("avatar", attributes={"lk.publish_on_behalf": "agent-1"})
     echo = _participant("echo", attributes={ECHO_ATTRIBUTE: "true"})
-    listing = _listing([_Room("r", (avatar, echo))])
+    listing = _listing([_in("r", (avatar, echo))])
     assert listing.agents == ()
     assert listing.participants == (("agent", 2),)
+
+
+def test_rooms_without_a_human_are_listed() -> None:
+    """Agents, recorders and hidden observers are no humans; whoever called is."""
+    agent = _participant("agent-1", attributes={"lk.agent.name": "demo"})
+    rooms = [_in("empty", ()), _in("left", (agent,)), _in("used", (_participant("a", "sip"),))]
+    assert _listing(rooms).without_human == (
+        RoomWithoutHuman("empty", "RM_empty", 60.0),
+        RoomWithoutHuman("left", "RM_left", 60.0),
+    )
