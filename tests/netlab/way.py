@@ -1,0 +1,126 @@
+"""One direction of the link: what it is told, what it does to a packet, what it has done."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+
+from tests.netlab.jitter import Gate, gap_ms
+
+_UDP = 17
+_MAX_WAITING = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What one direction does to packets. Nothing, unless told."""
+
+    delay_ms: float = 0.0
+    """Each packet arrives so much later."""
+    jitter_ms: float = 0.0
+    """Interarrival jitter (RFC 3550) of audio packets; adds about as much delay in the mean."""
+    loss: float = 0.0
+    """Share of packets that are lost, each on its own, 0 to 1."""
+    blocks_udp: bool = False
+    """Whether UDP is thrown away without a word, as many firewalls do."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        gap_ms(self.jitter_ms)
+        if not self.delay_ms >= 0:
+            raise ValueError(f"delay of {self.delay_ms} ms: expected 0 or more")
+        if not 0 <= self.loss <= 1:
+            raise ValueError(f"loss of {self.loss}: expected a share between 0 and 1")
+
+
+@dataclass(slots=True)
+class Counts:
+    """What one direction has done since the settings were last changed."""
+
+    packets: int = 0
+    """All that came, whatever became of them."""
+    lost: int = 0
+    """By `Way.loss`."""
+    blocked: int = 0
+    """By `Way.blocks_udp`."""
+    cut: int = 0
+    """While the link was cut."""
+    rtp: int = 0
+    """Those of `packets` that carry media."""
+    rtp_lost: int = 0
+    """Those of `lost` that carry media."""
+    overflown: int = 0
+    """Thrown away because too many waited; more than 0 spoils a measurement."""
+    late_ms_max: float = 0.0
+    """How late the forwarder itself was at worst; more than 1 spoils a measurement."""
+
+    @property
+    def rtp_loss(self) -> float | None:
+        """Share of the media packets that were lost; None if there were none."""
+        return self.rtp_lost / self.rtp if self.rtp else None
+
+
+@dataclass(slots=True)
+class Line:
+    """The packets under way in one direction; keeps their order."""
+
+    random: Random
+    way: Way = field(default_factory=Way)
+    counts: Counts = field(default_factory=Counts)
+    is_cut: bool = False
+    _gate: Gate = field(init=False)
+    _waiting: deque[tuple[float, bytes]] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        """Begin as a plain cable."""
+        self.become(self.way)
+
+    def become(self, way: Way) -> None:
+        """Treat packets so from now on, and count anew; those under way keep their time."""
+        self.way = way
+        self.counts = Counts()
+        self._gate = Gate(gap_ms(way.jitter_ms) / 1e3, self.random)
+
+    def enter(self, packet: bytes, now: float) -> None:
+        """Take a packet, an IPv4 header in front, that came at `now` in seconds."""
+        media = carries_media(packet)
+        counts, way = self.counts, self.way
+        counts.packets += 1
+        counts.rtp += media
+        if self.is_cut:
+            counts.cut += 1
+        elif way.blocks_udp and packet[9] == _UDP:
+            counts.blocked += 1
+        elif way.loss and self.random.random() < way.loss:
+            counts.lost += 1
+            counts.rtp_lost += media
+        elif len(self._waiting) >= _MAX_WAITING:
+            counts.overflown += 1
+        else:
+            due = self._gate.opens(now) + way.delay_ms / 1e3
+            if self._waiting:  # of slower days
+                due = max(due, self._waiting[-1][0])
+            self._waiting.append((due, packet))
+
+    @property
+    def due(self) -> float | None:
+        """When the next packet leaves; None if there is none."""
+        return self._waiting[0][0] if self._waiting else None
+
+    def leave(self, now: float) -> Iterator[bytes]:
+        """Hand out the packets whose time has come."""
+        while self._waiting and self._waiting[0][0] <= now:
+            due, packet = self._waiting.popleft()
+            self.counts.late_ms_max = max(self.counts.late_ms_max, (now - due) * 1e3)
+            yield packet
+
+
+def carries_media(packet: bytes) -> bool:
+    """Tell RTP from all else that a link carries, after RFC 5761 (section 4) and RFC 7983."""
+    if packet[9] != _UDP:
+        return False
+    payload = (packet[0] & 0x0F) * 4 + 8
+    if len(packet) < payload + 12:
+        return False
+    rtp_or_rtcp = 128 <= packet[payload] <= 191
+    return rtp_or_rtcp and not 64 <= packet[payload + 1] & 0x7F <= 95
