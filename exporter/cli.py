@@ -219,12 +219,13 @@ def calibrate(*, as_json: bool, **flags: Any) -> int:
 def serve(**flags: Any) -> int:
     """Call the configured targets on a schedule and serve what was measured on /metrics.
 
-    Stops on SIGTERM and Ctrl-C within 10 s: calls are ended and their rooms deleted.
+    Stops on SIGTERM and Ctrl-C within 10 s: calls are ended and their rooms deleted. On SIGHUP it
+    reads the configuration anew and follows it; a bad one is logged and changes nothing.
     """
     from exporter import daemon
 
     keys = {key: flags.pop(key) for key in ("web__listen_address", "log__level", "log__format")}
-    return daemon.serve(_settings(flags, **keys))
+    return daemon.serve(lambda: _settings(dict(flags), **keys))
 
 
 @cli.command(short_help="See it work, without any server or key of yours.")

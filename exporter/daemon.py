@@ -1,7 +1,7 @@
-"""The daemon: put the parts together, start, drain, stop.
+"""The daemon: put the parts together, start, reload, drain, stop.
 
-Targets come and go by `add_target` and `remove_target`: the start, discovery and, one day, a
-reload of the configuration use the same two.
+Targets come and go by `add_target` and `remove_target`: the start, discovery and a reload of the
+configuration use the same two.
 """
 
 import asyncio
@@ -10,7 +10,8 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import uvicorn
 from prometheus_client import CollectorRegistry
@@ -18,19 +19,22 @@ from prometheus_client import CollectorRegistry
 from exporter import __version__, logs
 from exporter.config.settings import Settings
 from exporter.errors import ConfigError
+from exporter.health import Health, LoopGuard
 from exporter.metrics.loop_lag import watch_loop_lag
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.outcome import Outcome
 from exporter.probes.latency import LatencyConfig
+from exporter.reload import Reloader
 from exporter.run.discovery import Discovery
+from exporter.run.plan import Changes, call_work, needs_restart, server_works, thresholds
 from exporter.run.process import ProbeTable
 from exporter.run.runner import PROBES_TABLE, Runner
 from exporter.run.scheduler import FIRST_CALL_S, Scheduler, Work, stagger
 from exporter.run_log import RunLog
 from exporter.server_api import Server
 from exporter.web.app import Sources, make_app
-from exporter.web.board import Board, call_work
+from exporter.web.board import Board
 from exporter.web.settings import WebSettings
 from exporter.web.status import status_page
 
@@ -44,38 +48,33 @@ _CALIBRATION_WITHIN_S = 60.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def serve(settings: Settings, table: ProbeTable = PROBES_TABLE) -> int:
+def serve(load: Callable[[], Settings], table: ProbeTable = PROBES_TABLE) -> int:
     """Serve until SIGTERM or SIGINT, then stop in order; a second signal stops at once.
 
+    SIGHUP reads the configuration anew.
+
     Args:
-        settings: The whole configuration.
+        load: Reads the whole configuration; raises ConfigError.
         table: The probes.
 
     Returns:
         The exit status: 0.
 
     Raises:
-        ConfigError: Credentials are missing, or the address cannot be listened on.
+        ConfigError: The configuration is bad, credentials are missing, or the address cannot be
+            listened on.
     """
+    settings = load()
     server = settings.server()
     with contextlib.closing(_listen(settings.web)) as listener:
-        secrets = (server.api_secret,)
-        setup = logs.LogSetup(settings.log.level, settings.log.format, secrets)
-        logs.configure(setup)
-        asyncio.run(_serve(settings, server, listener, setup, table))
+        logs.configure(_log_setup(settings, server))
+        asyncio.run(_serve(Daemon(settings, server, load, table), listener))
     return 0
 
 
-async def _serve(
-    settings: Settings,
-    server: Server,
-    listener: socket.socket,
-    setup: logs.LogSetup,
-    table: ProbeTable,
-) -> None:
-    daemon = Daemon(settings, server, setup, table)
+async def _serve(daemon: "Daemon", listener: socket.socket) -> None:
     stop = asyncio.Event()
-    with _signals(stop):
+    with LoopGuard(asyncio.get_running_loop()), _signals(stop, daemon.reload_soon):
         await daemon.run(listener, stop)
 
 
@@ -86,7 +85,7 @@ class Daemon:
         self,
         settings: Settings,
         server: Server,
-        setup: logs.LogSetup,
+        load: Callable[[], Settings],
         table: ProbeTable = PROBES_TABLE,
     ) -> None:
         """Put the parts together; nothing runs before `run`.
@@ -94,42 +93,79 @@ class Daemon:
         Args:
             settings: The whole configuration.
             server: What is watched.
-            setup: How the probe processes log.
+            load: Reads the configuration anew, for a reload.
             table: The probes.
         """
-        self._settings = settings
+        self._started_with = self._settings = settings
+        self._server = server
+        self._buckets = thresholds(settings)
         self._listed = False
         self._stopping = False
+        self._restart_for: tuple[str, ...] = ()
         self._runner = Runner(
             server,
             processes=settings.pool.processes,
             recycle_after=settings.pool.recycle_after,
             table=table,
-            log_setup=setup,
+            log_setup=_log_setup(settings, server),
         )
         self.registry = CollectorRegistry()
-        metrics = Metrics(self.registry, server.name, _thresholds(settings))
+        metrics = Metrics(self.registry, server.name, self._buckets)
         self._recorder = Recorder(metrics, stuck_after_s=settings.agents.stuck_after)
         self._recorder.configured(successful=True)
         self._board = Board(server.name)
-        named = frozenset(target.agent_name for target in settings.targets)
-        discovery = Discovery(settings.discover, named, self.add_target, self.remove_target)
-        listeners = (RunLog().record, self._recorder.record, self._board.record, self._note_listing)
-        self._scheduler = Scheduler(
-            self._runner.run, (*listeners, discovery.record), self._recorder.skip
+        self._discovery = Discovery(
+            settings.discover, settings.targets, self.add_target, self.remove_target
         )
+        listeners = (
+            RunLog().record,
+            self._recorder.record,
+            self._board.record,
+            self._note_listing,
+            self._discovery.record,
+        )
+        self._scheduler = Scheduler(self._runner.run, listeners, self._recorder.skip)
+        self._health = Health((self._scheduler.check, self._runner.check))
+        self._reloader = Reloader(load, self.apply, self._recorder.configured)
+        self._reloads: set[asyncio.Task[str]] = set()
 
     def add_target(self, target: LatencyConfig, first_in_s: float = FIRST_CALL_S) -> None:
         """Call this target from now on."""
-        self._recorder.add_target(target)
         self._add(call_work(target), first_in_s)
 
     def remove_target(self, target: LatencyConfig) -> None:
         """Call this target no more, and let its series go."""
-        name = call_work(target).id
-        self._scheduler.remove(name)
-        self._board.remove(name)
-        self._recorder.remove_target(target)
+        self._remove(call_work(target))
+
+    def apply(self, settings: Settings) -> None:
+        """Follow a new configuration without a gap in what it does not change.
+
+        Raises:
+            ConfigError: Credentials are missing; nothing was changed.
+        """
+        server = replace(settings.server(), url=self._server.url, name=self._server.name)
+        changes = Changes.between(self._settings, settings)
+        self._restart_for = needs_restart(self._started_with, settings, self._buckets)
+        self._settings, self._server = settings, server
+        setup = _log_setup(settings, server)
+        logs.configure(setup)
+        self._runner.reconfigure(server, setup)
+        self._recorder.reconfigure(stuck_after_s=settings.agents.stuck_after)
+        for work in changes.gone:
+            self._remove(work)
+        self._discovery.reconfigure(settings.discover, settings.targets)
+        starts = stagger([work.interval_s for work in changes.new])
+        for work, first_in_s in zip(changes.new, starts, strict=True):
+            self._add(work, first_in_s)
+        for key in self._restart_for:
+            log.warning("used from the next start on only", extra={"key": key})
+
+    def reload_soon(self) -> None:
+        """Begin to read the configuration anew."""
+        if not self._stopping:
+            task = asyncio.create_task(self._reloader.reload())
+            self._reloads.add(task)
+            task.add_done_callback(self._reloads.discard)
 
     async def run(self, listener: socket.socket, stop: asyncio.Event) -> None:
         """Serve on a listening socket until told to stop; then drain.
@@ -140,36 +176,44 @@ class Daemon:
         """
         web = _make_web(self._make_sources())
         serving = asyncio.create_task(web.serve(sockets=[listener]))
-        lag = asyncio.create_task(watch_loop_lag(self._recorder.loop_lag))
         stopping = asyncio.create_task(stop.wait())
         self._start()
+        watches = (watch_loop_lag(self._recorder.loop_lag), self._health.watch())
+        watching = [asyncio.create_task(watch) for watch in watches]
         host, port = listener.getsockname()[:2]
         log.info("serving", extra={"version": __version__, "address": f"{host}:{port}"})
         try:
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
         finally:
+            for task in (stopping, *watching, *self._reloads):
+                task.cancel()
             await self._drain()
             web.should_exit = True
-            for task in (lag, stopping):
-                task.cancel()
-            await asyncio.gather(serving, lag, stopping, return_exceptions=True)
+            await asyncio.gather(serving, stopping, *watching, return_exceptions=True)
         log.info("stopped")
 
     def _start(self) -> None:
         """Schedule everything: the listing at once, then the calls, then the calibration."""
         settings = self._settings
-        self._add(Work("agents", "agents", "", settings.agents, settings.agents.interval), 0)
         starts = stagger([target.interval for target in settings.targets])
+        after_s = min(max(starts, default=0) + _CALIBRATION_AFTER_S, _CALIBRATION_WITHIN_S)
+        for work in server_works(settings):
+            self._add(work, after_s if work.probe == "calibrate" else 0)
         for target, first_in_s in zip(settings.targets, starts, strict=True):
             self.add_target(target, first_in_s)
-        after_s = min(max(starts, default=0) + _CALIBRATION_AFTER_S, _CALIBRATION_WITHIN_S)
-        calibrate = settings.calibrate
-        self._add(Work("calibrate", "calibrate", "", calibrate, calibrate.interval), after_s)
         self._scheduler.start()
 
     def _add(self, work: Work, first_in_s: float) -> None:
+        if isinstance(work.config, LatencyConfig):
+            self._recorder.add_target(work.config)
         self._board.add(work)
         self._scheduler.add(work, first_in_s)
+
+    def _remove(self, work: Work) -> None:
+        self._scheduler.remove(work.id)
+        self._board.remove(work.id)
+        if isinstance(work.config, LatencyConfig):
+            self._recorder.remove_target(work.config)
 
     async def _drain(self) -> None:
         log.info("stopping: calls are ended and their rooms deleted")
@@ -183,7 +227,7 @@ class Daemon:
     def _make_sources(self) -> Sources:
         return Sources(
             registry=self.registry,
-            not_healthy=lambda: "" if self._scheduler.running else "the scheduler does not run",
+            not_healthy=lambda: self._health.problem,
             not_ready=self._not_ready,
             status_page=lambda: status_page(self._board, self._scheduler.next_run),
         )
@@ -215,7 +259,7 @@ def _make_web(sources: Sources) -> _Web:
 
 
 @contextlib.contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[None]:
+def _signals(stop: asyncio.Event, reload: Callable[[], None]) -> Iterator[None]:
     """Set `stop` on the first signal; leave at once on the second, probes clean up alone."""
     loop = asyncio.get_running_loop()
 
@@ -226,10 +270,11 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
 
     for number in _SIGNALS:
         loop.add_signal_handler(number, on_signal, number)
+    loop.add_signal_handler(signal.SIGHUP, reload)
     try:
         yield
     finally:
-        for number in _SIGNALS:
+        for number in (*_SIGNALS, signal.SIGHUP):
             loop.remove_signal_handler(number)
 
 
@@ -255,10 +300,5 @@ def _listen(web: WebSettings) -> socket.socket:
     return listener
 
 
-def _thresholds(settings: Settings) -> tuple[float, ...]:
-    """Return every latency that someone wants to know a share of turns below."""
-    limits_ms = [target.target_ms for target in settings.targets]
-    limits_ms += [target.fail_ms for target in settings.targets if target.fail_ms is not None]
-    if settings.discover.enabled:
-        limits_ms.append(settings.discover.target_ms)
-    return (*(limit / 1000 for limit in limits_ms), *settings.slo.thresholds)
+def _log_setup(settings: Settings, server: Server) -> logs.LogSetup:
+    return logs.LogSetup(settings.log.level, settings.log.format, (server.api_secret,))

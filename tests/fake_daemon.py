@@ -69,4 +69,4 @@ if __name__ == "__main__":
             "targets": [{"agent_name": "demo", "metadata": note, "trials": 1}],
         }
     )
-    sys.exit(serve(settings, _table(call)))
+    sys.exit(serve(lambda: settings, _table(call)))

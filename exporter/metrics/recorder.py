@@ -25,7 +25,7 @@ from exporter.outcome import (
     TurnOutcome,
     Verdict,
 )
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency import LatencyConfig, TargetKey
 from exporter.verdict import judge_call, judge_server, worst
 
 AGENT_STATES = ("initializing", "idle", "listening", "thinking", "speaking", "unknown")
@@ -36,14 +36,6 @@ OWN_PROBES = ("agents", "calibrate")
 """Probes of the server, which have no agent."""
 _OUR_FAULT = frozenset({Reason.VOID, Reason.PROBE_CRASHED})
 """Reasons that say nothing about the agent: turns that were not come to are void."""
-
-TargetKey = tuple[str, str, str]
-"""agent_name, call_type, scenario."""
-
-
-def target_key(target: LatencyConfig) -> TargetKey:
-    """Return what tells a target from all others."""
-    return target.agent_name, target.call_type, target.scenario
 
 
 @dataclass(slots=True)
@@ -79,9 +71,17 @@ class Recorder:
             self._create_probe(probe, "")
             self._set_verdict(probe, "", Verdict.UNKNOWN)
 
+    def reconfigure(self, *, stuck_after_s: float) -> None:
+        """Follow a new configuration.
+
+        Args:
+            stuck_after_s: As for a new recorder.
+        """
+        self._stuck.stuck_after_s = stuck_after_s
+
     def add_target(self, target: LatencyConfig) -> None:
         """Let the series of a target exist, at 0. A known target is replaced."""
-        key = agent, call_type, _ = target_key(target)
+        key = agent, call_type, _ = target.key
         verdict = self._targets[key].verdict if key in self._targets else Verdict.UNKNOWN
         self._targets[key] = _Target(target, verdict)
         create = self._metrics.create
@@ -100,7 +100,7 @@ class Recorder:
 
     def remove_target(self, target: LatencyConfig) -> None:
         """Remove the series of a target, except those that other targets share with it."""
-        key = agent, call_type, scenario = target_key(target)
+        key = agent, call_type, scenario = target.key
         if self._targets.pop(key, None) is None:
             return
         gone = {"agent_name": agent, "call_type": call_type, "scenario": scenario}

@@ -23,7 +23,7 @@ class StuckTracker:
     """
 
     def __init__(self, stuck_after_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._stuck_after_s = stuck_after_s
+        self.stuck_after_s = stuck_after_s
         self._clock = clock
         self._since: dict[_Agent, tuple[str, float]] = {}
 
@@ -39,7 +39,7 @@ class StuckTracker:
             (agent.agent_name, agent.state)
             for agent in listing.agents
             if agent.state in STUCK_STATES
-            and now - self._since[_key(agent)][1] > self._stuck_after_s
+            and now - self._since[_key(agent)][1] > self.stuck_after_s
         )
 
     def _start(self, agent: AgentInRoom, now: float) -> tuple[str, float]:

@@ -16,6 +16,9 @@ _AROUND_S = 10.0
 _TURN_S = 20.0
 """To say the utterance and to hear the reply to its end; waiting for the reply comes on top."""
 
+TargetKey = tuple[str, str, str]
+"""agent_name, call_type, scenario: the labels that no two targets share."""
+
 
 def _check_clip(file: Path) -> Path:
     """Refuse a WAV file that the caller could not say."""
@@ -117,6 +120,11 @@ class LatencyConfig(Section):
             "turns may need, at least 3m."
         ),
     )
+
+    @property
+    def key(self) -> TargetKey:
+        """What tells this target from all others."""
+        return self.agent_name, self.call_type, self.scenario
 
     @model_validator(mode="after")
     def _check(self) -> "LatencyConfig":

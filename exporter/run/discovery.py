@@ -1,7 +1,7 @@
 """Targets that nobody wrote down: agents seen in rooms, where the configuration asks for them."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from exporter.config.settings import DiscoverConfig
 from exporter.outcome import Listing, Outcome
@@ -17,7 +17,7 @@ class Discovery:
     def __init__(
         self,
         config: DiscoverConfig,
-        named: frozenset[str],
+        named: Sequence[LatencyConfig],
         add: Callable[[LatencyConfig], None],
         remove: Callable[[LatencyConfig], None],
         clock: Callable[[], float] = time.monotonic,
@@ -26,17 +26,35 @@ class Discovery:
 
         Args:
             config: Whether to discover, and how to call what is found.
-            named: Agents that are targets by configuration.
+            named: The targets of the configuration, whose agents are not discovered.
             add: Called with each new target.
             remove: Called with each target whose agent is gone for long.
             clock: Seconds, monotonic.
         """
         self._config = config
-        self._ignored = named | set(config.exclude)
+        self._ignored = _ignored(config, named)
         self._add = add
         self._remove = remove
         self._clock = clock
         self._found: dict[str, tuple[LatencyConfig, float]] = {}
+
+    def reconfigure(self, config: DiscoverConfig, named: Sequence[LatencyConfig]) -> None:
+        """Follow a new configuration; what is still to be called goes on as it was.
+
+        A found target whose place a named one has taken is forgotten, not removed.
+        """
+        self._config = config
+        self._ignored = _ignored(config, named)
+        taken = {target.key for target in named}
+        for name, (target, seen) in list(self._found.items()):
+            if not config.enabled or name in self._ignored:
+                del self._found[name]
+                if target.key not in taken:
+                    self._remove(target)
+            elif config.target(name) != target:
+                self._remove(target)
+                self._found[name] = config.target(name), seen
+                self._add(config.target(name))
 
     def record(self, outcome: Outcome) -> None:
         """Take note of a listing."""
@@ -55,3 +73,7 @@ class Discovery:
             if now - seen > kept_s:
                 del self._found[name]
                 self._remove(target)
+
+
+def _ignored(config: DiscoverConfig, named: Sequence[LatencyConfig]) -> set[str]:
+    return {target.agent_name for target in named} | set(config.exclude)

@@ -73,6 +73,8 @@ class Order:
     """Cancelled after this; a probe without a deadline of its own does not exist."""
     kill_s: float
     """The parent kills after this."""
+    log: logs.LogSetup
+    """How to log; a reload may have changed it since the process was started."""
 
 
 class _Process:
@@ -121,6 +123,9 @@ async def _delete_leftovers(server: Server, names: tuple[str, ...], prefix: str)
 
 def run_probe(order: Order) -> Outcome:
     """Run one probe to its Outcome. Whatever the probe does, this returns or the process ends."""
+    if order.log != _Process.log:
+        logs.configure(order.log)
+        _Process.log = order.log
     watchdog_s = order.kill_s + _WATCHDOG_MARGIN_S
     faulthandler.dump_traceback_later(watchdog_s, exit=True, file=_STDERR)
     token = logs.RUN_ID.set(order.run_id)

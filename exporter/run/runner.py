@@ -75,7 +75,7 @@ class Runner:
         self._table = table
         self._delete_rooms = delete_rooms
         setup = log_setup or logs.LogSetup(secrets=(server.api_secret,))
-        self._secrets = (server.api_secret, *setup.secrets)
+        self._log_setup = setup
         self._lanes = {
             "call": Lane([Slot(recycle_after, setup) for _ in range(processes)]),
             "api": Lane([Slot(recycle_after * 10, setup)]),
@@ -119,6 +119,16 @@ class Runner:
         finally:
             if task is not None:
                 self._runs.discard(task)
+
+    def reconfigure(self, server: Server, log_setup: logs.LogSetup) -> None:
+        """Give these to every run from the next on: credentials and the level of logs change.
+
+        Args:
+            server: The same server.
+            log_setup: How the probe processes log.
+        """
+        self._server = server
+        self._log_setup = log_setup
 
     async def check(self) -> str:
         """Return why probes cannot run, "" when they can: asks a process for a sign of life."""
@@ -175,7 +185,7 @@ class Runner:
             if outcome.reason is Reason.JOIN_TIMEOUT:
                 self._later(self._sweep(order))
         except _Ended as end:
-            outcome = watch.failed(end.reason, logs.redact(end.detail, self._secrets))
+            outcome = watch.failed(end.reason, logs.redact(end.detail, self._secrets()))
         finally:
             watch.stop()
             if unharmed:
@@ -198,7 +208,11 @@ class Runner:
             server=self._server,
             deadline_s=deadline,
             kill_s=deadline + self._grace,
+            log=self._log_setup,
         )
+
+    def _secrets(self) -> tuple[str, ...]:
+        return self._server.api_secret, *self._log_setup.secrets
 
     async def _execute(self, slot: Slot, watch: "_Watch") -> Outcome:
         """Run the order in the slot.
@@ -255,7 +269,7 @@ class Runner:
         try:
             await slot.call(self._delete_rooms, order.server, names, prefix, limit=10.0)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told and the work goes on
-            detail = logs.redact(process.describe(error), self._secrets)
+            detail = logs.redact(process.describe(error), self._secrets())
             fields = {"run": order.run_id, "probe": order.probe, "error": detail}
             log.warning("rooms of an ended call not deleted", extra=fields)
         finally:

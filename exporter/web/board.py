@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from exporter.outcome import CallResult, Outcome, Verdict
 from exporter.probes.latency import LatencyConfig
+from exporter.run.plan import call_id
 from exporter.run.scheduler import Work
 from exporter.verdict import judge_call, judge_server
 
@@ -55,19 +56,8 @@ class Board:
             line.last = outcome
 
 
-def call_work(target: LatencyConfig) -> Work:
-    """Return the calls to one target as work for the scheduler."""
-    name = call_id(target.agent_name, target.call_type, target.scenario)
-    return Work(name, "latency", target.agent_name, target, target.interval)
-
-
-def call_id(agent_name: str, call_type: str, scenario: str) -> str:
-    """Return the id of the calls to one target."""
-    return "/".join(("latency", agent_name, call_type, scenario))
-
-
 def _work_id(outcome: Outcome) -> str:
     if isinstance(outcome.result, CallResult):
         result = outcome.result
-        return call_id(result.agent_name, result.call_type, result.scenario)
+        return call_id((result.agent_name, result.call_type, result.scenario))
     return outcome.probe

@@ -2,89 +2,20 @@
 
 import asyncio
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import psutil
-import pytest
 from prometheus_client import CollectorRegistry
 
 from exporter.config.settings import Settings
 from exporter.daemon import Daemon
-from exporter.logs import LogSetup
 from exporter.run.process import ProbeTable
-
-SECRET = "very-secret"  # noqa: S105 - made up
-_SERVING = re.compile(r"msg=serving .*address=(\S+)")
-
-
-class Exporter:
-    """A running exporter, its address and its log."""
-
-    def __init__(self, arguments: list[str], folder: Path, env: dict[str, str]) -> None:
-        self.log = folder / "log"
-        self.started = time.monotonic()
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", *arguments], stdout=log, stderr=log, env=os.environ | env
-            )
-        wait(lambda: bool(_SERVING.search(self.text())) or self.process.poll() is not None)
-
-    def text(self) -> str:
-        """Return what it has written."""
-        return self.log.read_text()
-
-    def get(self, path: str) -> httpx.Response:
-        """Ask one of its pages."""
-        address = _SERVING.search(self.text())
-        assert address, self.text()
-        return httpx.get(f"http://{address[1]}{path}", timeout=5)
-
-    def stop(self, within: float = 10) -> int:
-        """Send SIGTERM and return the exit status."""
-        self.process.terminate()
-        return self.process.wait(within)
-
-
-def wait(condition: Callable[[], bool], within: float = 20) -> None:
-    """Wait for a condition, and fail if it does not come true in time."""
-    until = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < until, "waited too long"
-        time.sleep(0.02)
-
-
-Start = Callable[..., Exporter]
-
-
-@pytest.fixture(name="start")
-def _start(tmp_path: Path) -> Iterator[Start]:
-    """Start exporters; none is left after the test."""
-    running: list[Exporter] = []
-
-    def start(*arguments: str, **env: str) -> Exporter:
-        running.append(Exporter(list(arguments), tmp_path, env))
-        return running[-1]
-
-    yield start
-    for exporter in running:
-        exporter.process.kill()
-        exporter.process.wait()
-
-
-def value(page: str, series: str) -> float:
-    """Return the value of a series on a page."""
-    lines = [line for line in page.splitlines() if line.startswith(series)]
-    assert len(lines) == 1, (series, lines)
-    return float(lines[0].rpartition(" ")[2])
-
+from tests.integration.exporters import SECRET, Start, value, wait
 
 TURNS = (
     'voice_turns_total{agent_name="demo",call_type="default",outcome="replied",'
@@ -216,7 +147,7 @@ def test_agent_that_is_found_in_a_room_is_called() -> None:
 
     async def discover() -> CollectorRegistry:
         table = ProbeTable("tests.fake_daemon", "ANSWERS_TABLE")
-        daemon = Daemon(settings, settings.server(), LogSetup(), table)
+        daemon = Daemon(settings, settings.server(), lambda: settings, table)
         stop = asyncio.Event()
         with socket.create_server(("127.0.0.1", 0)) as listener:
             running = asyncio.create_task(daemon.run(listener, stop))

@@ -1,5 +1,6 @@
 """Which agents are called though nobody named them."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from exporter.config.settings import DiscoverConfig
@@ -13,7 +14,7 @@ WHEN = datetime(2026, 11, 20, tzinfo=UTC)
 class Watch:
     """A discovery with a clock that is set by hand."""
 
-    def __init__(self, config: DiscoverConfig, named: frozenset[str] = frozenset()) -> None:
+    def __init__(self, config: DiscoverConfig, named: Sequence[LatencyConfig] = ()) -> None:
         self.now = 0.0
         self.targets: list[LatencyConfig] = []
         self._discovery = Discovery(
@@ -34,7 +35,7 @@ def test_nobody_is_called_unless_asked_for() -> None:
 
 def test_named_and_excluded_agents_are_not_discovered() -> None:
     """A target keeps its own settings, and an excluded agent is left in peace."""
-    watch = Watch(DiscoverConfig(enabled=True, exclude=("b",)), frozenset({"a"}))
+    watch = Watch(DiscoverConfig(enabled=True, exclude=("b",)), [LatencyConfig(agent_name="a")])
 
     assert watch.see("a", "b", "c", "c") == ["c"]
 

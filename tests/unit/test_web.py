@@ -18,9 +18,10 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from exporter.outcome import Calibration, Listing, Outcome, Reason, Verdict
 from exporter.probes.calibrate import CalibrateConfig
 from exporter.probes.latency import LatencyConfig
+from exporter.run.plan import call_work
 from exporter.run.scheduler import Work
 from exporter.web.app import Sources, make_app
-from exporter.web.board import FAILURES_KEPT, Board, call_work
+from exporter.web.board import FAILURES_KEPT, Board
 from exporter.web.status import status_page
 from tests.unit.calls import WHEN, call, replied
 

@@ -1,0 +1,63 @@
+"""Follow a changed configuration while running; a bad one changes nothing."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from exporter.config.settings import Settings
+from exporter.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+
+class Reloader:
+    """Reads the configuration anew when asked to, one time after the other."""
+
+    def __init__(
+        self,
+        load: Callable[[], Settings],
+        apply: Callable[[Settings], None],
+        note: Callable[[bool], None],
+    ) -> None:
+        """Set up.
+
+        Args:
+            load: Reads the configuration; called in a thread. Raises ConfigError.
+            apply: Puts it to use, all of it or nothing. Raises ConfigError.
+            note: Told of every try whether it succeeded.
+        """
+        self._load = load
+        self._apply = apply
+        self._note = note
+        self._one_at_a_time = asyncio.Lock()
+        self._problem = ""
+
+    @property
+    def problem(self) -> str:
+        """Why the last try failed, one line for each mistake; "" when it did not."""
+        return self._problem
+
+    async def reload(self) -> str:
+        """Read the configuration and follow it; the one before stays when it is bad.
+
+        Returns:
+            Why it was refused, one line for each mistake; "" when it is in use.
+        """
+        async with self._one_at_a_time:
+            self._problem = await self._try()
+            self._note(not self._problem)
+            for line in self._problem.splitlines():
+                log.error("reload failed, the configuration is as before", extra={"error": line})
+            if not self._problem:
+                log.info("configuration reloaded")
+            return self._problem
+
+    async def _try(self) -> str:
+        try:
+            self._apply(await asyncio.to_thread(self._load))
+        except ConfigError as error:
+            return str(error)
+        except Exception as error:
+            log.exception("reload failed")
+            return f"unexpected {type(error).__name__}; the log has more"
+        return ""

@@ -1,0 +1,85 @@
+"""What a configuration asks to be run, and what another one changes about it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+from exporter.config.settings import Settings
+from exporter.probes.latency import LatencyConfig, TargetKey
+from exporter.run.scheduler import Work
+
+
+def call_work(target: LatencyConfig) -> Work:
+    """Return the calls to one target as work for the scheduler."""
+    return Work(call_id(target.key), "latency", target.agent_name, target, target.interval)
+
+
+def call_id(key: TargetKey) -> str:
+    """Return the id of the calls to one target."""
+    return "/".join(("latency", *key))
+
+
+def server_works(settings: Settings) -> tuple[Work, ...]:
+    """Return the work that is about the server and no agent."""
+    agents, calibrate = settings.agents, settings.calibrate
+    return (
+        Work("agents", "agents", "", agents, agents.interval),
+        Work("calibrate", "calibrate", "", calibrate, calibrate.interval),
+    )
+
+
+def thresholds(settings: Settings) -> tuple[float, ...]:
+    """Return every latency, in seconds, that someone wants to know a share of turns below."""
+    limits_ms = [target.target_ms for target in settings.targets]
+    limits_ms += [target.fail_ms for target in settings.targets if target.fail_ms is not None]
+    if settings.discover.enabled:
+        limits_ms.append(settings.discover.target_ms)
+    return (*(limit / 1000 for limit in limits_ms), *settings.slo.thresholds)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a new configuration changes about what is run."""
+
+    gone: tuple[Work, ...]
+    """Run no more."""
+    new: tuple[Work, ...]
+    """Not there before, or there with another configuration."""
+
+    @classmethod
+    def between(cls, old: Settings, new: Settings) -> Self:
+        """Compare two configurations; discovered targets are not in them."""
+        before, after = _by_id(old), _by_id(new)
+        gone = (work for name, work in before.items() if name not in after)
+        changed = (work for name, work in after.items() if before.get(name) != work)
+        return cls(tuple(gone), tuple(changed))
+
+
+def needs_restart(old: Settings, new: Settings, buckets: Iterable[float]) -> tuple[str, ...]:
+    """Name the keys whose new values are used from the next start on only.
+
+    Args:
+        old: What the exporter was started with.
+        new: What it is to follow now.
+        buckets: The latencies that histograms were given a bucket for at the start: buckets that
+            change would break the series.
+    """
+    pairs = {
+        "server_name": (old.server_name, new.server_name),
+        "livekit.url": (_url(old), _url(new)),
+        "web.listen_address": (old.web.listen_address, new.web.listen_address),
+        "pool": (old.pool, new.pool),
+    }
+    keys = [key for key, (before, after) in pairs.items() if before != after]
+    if not set(thresholds(new)) <= set(buckets):
+        keys.append("slo.thresholds, target_ms or fail_ms: a histogram bucket for it")
+    return tuple(keys)
+
+
+def _by_id(settings: Settings) -> dict[str, Work]:
+    works = (*server_works(settings), *map(call_work, settings.targets))
+    return {work.id: work for work in works}
+
+
+def _url(settings: Settings) -> str | None:
+    return settings.livekit.url or settings.livekit.url_file
