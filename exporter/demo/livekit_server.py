@@ -1,10 +1,11 @@
-"""Run a livekit-server of our own on free ports of 127.0.0.1, with keys that no one else knows."""
+"""Run a livekit-server of our own on free ports, with keys that no one else knows."""
 
 import http.client
 import os
 import secrets
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -38,23 +39,48 @@ class Ports:
     """UDP: all media."""
 
 
+def _dial(address: tuple[str, int], timeout_s: float) -> socket.socket:
+    return socket.create_connection(address, timeout_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a server runs: on this machine's loopback interface, unless told otherwise."""
+
+    address: str = _HOST
+    """The only one that it listens on and tells to clients."""
+    entrance: tuple[str, ...] = ()
+    """What to put before its command, to run it in a network namespace of its own."""
+    dial: Callable[[tuple[str, int], float], socket.socket] = _dial
+    """Connects to it from here: takes address and port, and a time limit in seconds."""
+
+
 class LiveKitServer:
     """A livekit-server that runs from `start` to `stop`, or inside a `with` block.
 
     It keeps its ports and its keys over `stop` and `start`, so that clients can come back.
     """
 
-    def __init__(self, program: ServerProgram, folder: Path, *, name: str = "livekit") -> None:
+    def __init__(
+        self,
+        program: ServerProgram,
+        folder: Path,
+        *,
+        name: str = "livekit",
+        place: Place | None = None,
+    ) -> None:
         """Prepare a server; nothing runs yet.
 
         Args:
             program: What to run, from `livekit_binary.find_server`.
             folder: Takes its configuration (readable only by us) and its log; must exist.
             name: Names these files, and the server in labels.
+            place: Where it runs; on the loopback interface if not given.
         """
         self._program = program
         self._folder = folder
         self._name = name
+        self._place = place or Place()
         self._key = f"API{secrets.token_hex(8)}"
         self._secret = secrets.token_urlsafe(36)
         self._ports: Ports | None = None
@@ -65,7 +91,7 @@ class LiveKitServer:
         """Where it is and the credentials for it."""
         if self._ports is None:
             raise RuntimeError("the server has not been started")
-        url = f"ws://{_HOST}:{self._ports.signal}"
+        url = f"ws://{self._place.address}:{self._ports.signal}"
         return Server(url=url, api_key=self._key, api_secret=self._secret, name=self._name)
 
     @property
@@ -131,7 +157,7 @@ class LiveKitServer:
         else:
             file = self._folder / f"{self._name}.yaml"
             _write_private(file, config)
-            argv = [str(self._program.path), "--config", str(file)]
+            argv = [*self._place.entrance, str(self._program.path), "--config", str(file)]
         self._child = Child("livekit-server", argv, log=self.log, environ=environ)
         try:
             self._wait_ready(ports.signal, ready_within_s)
@@ -140,15 +166,16 @@ class LiveKitServer:
             raise
 
     def _configuration(self, ports: Ports) -> str:
-        """Return the YAML: everything on the loopback interface, no host outside is asked."""
+        """Return the YAML: everything on one address, no host outside is asked."""
+        host = self._place.address
         rtc: dict[str, object] = {
             "tcp_port": ports.rtc_tcp,
             "udp_port": ports.rtc_udp,
-            "node_ip": _HOST,
+            "node_ip": host,
             "use_external_ip": False,
             # Without one of its own it tells every client to ask public STUN servers. Nothing
             # answers there: asked at its media port, it would take no media from that client.
-            "stun_servers": [f"{_HOST}:{ports.rtc_tcp}"],
+            "stun_servers": [f"{host}:{ports.rtc_tcp}"],
         }
         config: dict[str, object] = {
             "port": ports.signal,
@@ -157,9 +184,9 @@ class LiveKitServer:
             "logging": {"level": "info", "json": False},
         }
         if self._program.path is not None:
-            config["bind_addresses"] = [_HOST]
+            config["bind_addresses"] = [host]
             rtc["enable_loopback_candidate"] = True
-            rtc["ips"] = {"includes": [f"{_HOST}/32"]}
+            rtc["ips"] = {"includes": [f"{host}/32"]}
         return yaml.safe_dump(config)
 
     def _wait_ready(self, port: int, within_s: float) -> None:
@@ -167,13 +194,25 @@ class LiveKitServer:
         while time.monotonic() < deadline:
             if self.child.exit_code is not None:
                 raise ServerStartError(self.child.obituary())
-            if _answers(port):
+            if self._answers(port):
                 return
             time.sleep(_POLL_S)
         raise ServerStartError(
             f"livekit-server did not answer on port {port} within {within_s:g} s; its last "
             f"lines:\n{self.child.tail()}"
         )
+
+    def _answers(self, port: int) -> bool:
+        # http.client: what the environment says of proxies is not for this address.
+        connection = http.client.HTTPConnection(self._place.address, port, timeout=1.0)
+        try:
+            connection.sock = self._place.dial((self._place.address, port), 1.0)
+            connection.request("GET", "/")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
 
 
 def free_ports() -> Ports:
@@ -210,15 +249,3 @@ def _write_private(file: Path, text: str) -> None:
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as out:
         out.write(text)
-
-
-def _answers(port: int) -> bool:
-    # http.client: what the environment says of proxies is not for 127.0.0.1.
-    connection = http.client.HTTPConnection(_HOST, port, timeout=1.0)
-    try:
-        connection.request("GET", "/")
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
