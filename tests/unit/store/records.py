@@ -1,0 +1,56 @@
+"""Records that the tests of the stores share."""
+
+from datetime import UTC, datetime, timedelta
+
+from exporter.outcome import Components, Reason, Turn, TurnOutcome, Verdict
+from exporter.store.records import OpenRun, RunRecord, Spending
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+DAY = "2026-11-21"
+PLAN = Spending(4, 180.0)
+TURNS = (
+    Turn(TurnOutcome.REPLIED, warmup=True, e2e_s=1.1),
+    Turn(
+        TurnOutcome.REPLIED,
+        e2e_s=0.93,
+        components=Components(0.1, 0.4, 0.2, 0.15, 0.08),
+        reported_e2e_s=0.85,
+        loop_lag_s=0.001,
+        jitter_buffer_s=0.02,
+    ),
+    Turn(TurnOutcome.FAILED, reason=Reason.NO_REPLY, detail="no reply within 10 s — “ü”"),
+    Turn(TurnOutcome.VOID, reason=Reason.VOID, detail="loop lag"),
+)
+
+
+def open_run(run_id: str = "a", *, target: str = "t", seconds: float = 0) -> OpenRun:
+    """Return a run that is about to start."""
+    started = NOON + timedelta(seconds=seconds)
+    return OpenRun(run_id, "latency", "demo", "sales", "busy", started, target, DAY, PLAN, "room")
+
+
+def ended(
+    run_id: str = "a",
+    *,
+    reason: Reason | None = None,
+    seconds: float = 0,
+    agent_name: str = "demo",
+    probe: str = "latency",
+) -> RunRecord:
+    """Return a run that has ended, with every kind of turn."""
+    return RunRecord(
+        run_id=run_id,
+        probe=probe,
+        agent_name=agent_name,
+        call_type="sales",
+        scenario="busy",
+        started_at=NOON + timedelta(seconds=seconds, microseconds=123457),
+        duration_s=31.25,
+        reason=reason,
+        detail="a detail" if reason else "",
+        verdict=Verdict.FAIL if reason else Verdict.PASS,
+        turns=TURNS,
+        time_to_agent_s=0.4,
+        time_to_greeting_s=None,
+        split_absent="",
+    )
