@@ -214,6 +214,73 @@ class WorkerScrape:
 
 
 @dataclass(frozen=True, slots=True)
+class Loss:
+    """How many of how many RTP packets were lost, in one direction."""
+
+    packets: int
+    """Sent."""
+    lost: int
+
+    @property
+    def ratio(self) -> float:
+        """The lost share, 0 to 1."""
+        return self.lost / self.packets if self.packets else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectTimes:
+    """How long each phase of a connection took, in seconds; the phases follow each other."""
+
+    signal_s: float
+    """TCP, TLS, WebSocket and the server's answer to a join."""
+    ice_s: float
+    """Offer and answer, ICE and DTLS: until media can flow."""
+    media_s: float
+    """Publishing a track to its first sound at another participant."""
+
+
+@dataclass(frozen=True, slots=True)
+class SfuBaseline:
+    """What the network and the SFU did to two participants of our own, without any load."""
+
+    vantage: str
+    """From where: the label."""
+    round_trips_s: tuple[float, ...]
+    """Of data messages from one participant to the other, in order."""
+    pings: int
+    """Data messages sent."""
+    lost: int
+    """Those that did not arrive within two seconds."""
+    voids: int
+    """Those that arrived while our own event loop was late."""
+    floor_s: float | None
+    """What of a round trip is our own: event loop, SDK and its queue, without the network."""
+    ice_round_trips_s: tuple[float, ...]
+    """What ICE's own checks told, in whole milliseconds."""
+    jitter_up_s: float | None
+    """Interarrival jitter at the SFU, median of its reports."""
+    jitter_down_s: float | None
+    """Interarrival jitter at the receiver, in whole milliseconds."""
+    loss_up: Loss | None
+    loss_down: Loss | None
+    concealed: float | None
+    """Share of the audio that the receiver had to make up, 0 to 1."""
+    connect: ConnectTimes
+    transport: str
+    """How the media went: udp, tcp, turn, or "" if not known."""
+    candidate_type: str
+    """Of our own end: host, srflx, prflx, relay, or "" if not known."""
+    quality: tuple[tuple[str, str], ...]
+    """LiveKit's own word (excellent good poor lost, or "") for each client."""
+    udp_addresses: tuple[str, ...]
+    """HOST:PORT at which the server said that it takes media by UDP."""
+
+
+Result = CallResult | Calibration | Listing | SfuBaseline | WorkerScrape
+"""What a probe may have found."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What one run of one probe found. A failed run carries a reason, always."""
 
@@ -226,7 +293,7 @@ class Outcome:
     duration_s: float
     reason: Reason | None = None
     detail: str = ""
-    result: CallResult | Calibration | Listing | WorkerScrape | None = None
+    result: Result | None = None
     log: tuple[str, ...] = ()
     """The run's own log lines, oldest first."""
     run_id: str = ""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from exporter.outcome import Calibration, CallResult, Listing, Outcome, Reason, Turn
+from exporter.outcome import Outcome, Reason, Result, Turn
 from exporter.server_api import Server
 
 
@@ -45,7 +45,7 @@ class Run:
         probe: str,
         agent_name: str = "",
         *,
-        result: CallResult | Calibration | Listing | None = None,
+        result: Result | None = None,
         reason: Reason | None = None,
         detail: str = "",
     ) -> Outcome:

@@ -266,7 +266,7 @@ class ServerApi:
             raise RuntimeError("ServerApi is used outside `async with`")
         return LiveKitAPI.with_token(
             _signed(_unsigned(self._server, grants, _REQUEST_TOKEN_TTL_S)),
-            _http_url(self._server.url),
+            http_url(self._server.url),
             session=self._session,
             failover=False,
         )
@@ -274,7 +274,7 @@ class ServerApi:
     @asynccontextmanager
     async def _doing(self, action: str) -> AsyncIterator[None]:
         """Turn the errors of one request into ProbeError, and its lateness too."""
-        with translated(action, _place(self._server.url), self._timeout_s):
+        with translated(action, place(self._server.url), self._timeout_s):
             # The SDK (livekit-api 1.2) overrides the limit of the HTTP session with none at all.
             async with asyncio.timeout(self._timeout_s):
                 yield
@@ -334,7 +334,7 @@ def _signed(token: "AccessToken") -> str:
         return token.to_jwt()
 
 
-def _http_url(url: str) -> str:
+def http_url(url: str) -> str:
     """Return the URL with the scheme of HTTP, or say that it is none."""
     try:
         parts = urlsplit(url)
@@ -352,6 +352,6 @@ def _http_url(url: str) -> str:
     return parts._replace(scheme=_SCHEMES[parts.scheme]).geturl()
 
 
-def _place(url: str) -> str:
-    """Return host and port of the URL: without what might be credentials."""
+def place(url: str) -> str:
+    """Return host and port of a server's URL: without what might be credentials."""
     return url.partition("://")[2].partition("/")[0].rpartition("@")[2]

@@ -1,0 +1,152 @@
+"""One baseline: what the network and the SFU do to two participants without any load."""
+
+import asyncio
+import statistics
+from collections.abc import Iterable, Iterator
+
+from exporter.errors import ProbeError
+from exporter.outcome import Outcome, Reason, SfuBaseline
+from exporter.probes.run import Run
+from exporter.probes.sfu import SfuConfig
+from exporter.sfu.loss import concealed_ratio, loss_down, loss_up
+from exporter.sfu.pair import Pair, connected_pair, make_room
+from exporter.sfu.pings import Pinger
+
+CLEANUP_S = 5.0
+"""Kept back from the deadline, so that the room is deleted and what was measured is told."""
+CONNECT_TIMEOUT_S = 10.0
+READ_PERIOD_S = 0.5
+"""Time between two readings of the statistics."""
+MAX_VOID = 0.5
+"""Share of messages that our own lateness may spoil."""
+
+
+async def measure_baseline(config: SfuConfig, run: Run) -> Outcome:
+    """Measure round trip, jitter, loss and connection times once."""
+    taken: _Measurement | None = None
+    reason, detail = None, ""
+    try:
+        async with (
+            asyncio.timeout(max(0.0, run.left() - CLEANUP_S)),
+            make_room(run, f"voice-exporter-{run.id}") as room,
+            connected_pair(
+                run.server, room, tracks=config.tracks, timeout_s=CONNECT_TIMEOUT_S
+            ) as pair,
+        ):
+            run.log("connected, media flows")
+            taken = _Measurement(config, pair)
+            await taken.take()
+    except ProbeError as error:
+        reason, detail = error.reason, error.detail
+    except TimeoutError:
+        reason, detail = Reason.DEADLINE, f"not done within {config.deadline:g} s"
+    result = taken.result() if taken else None
+    if result and not reason:
+        reason, detail = _failure(result)
+    return run.outcome("sfu", result=result, reason=reason, detail=detail)
+
+
+def _failure(result: SfuBaseline) -> tuple[Reason | None, str]:
+    """Say why there is no round trip, where there is none."""
+    if result.round_trips_s:
+        return None, ""
+    if result.lost:
+        return Reason.NO_REPLY, f"none of {result.lost} data messages came through"
+    return Reason.VOID, "the prober: its event loop was late all the time"
+
+
+class _Measurement:
+    """The measurement, while both participants are connected."""
+
+    def __init__(self, config: SfuConfig, pair: Pair) -> None:
+        self._config = config
+        self._pair = pair
+        self._pinger = Pinger(pair.sender, pair.receiver, pair.lag)
+
+    async def take(self) -> None:
+        """Ping and count until there is enough of both.
+
+        Raises:
+            ProbeError: room_closed: the connection was lost.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._ping())
+                group.create_task(self._count())
+        except* ProbeError as errors:
+            raise next(_leaves(errors)) from None
+
+    async def _ping(self) -> None:
+        pings = self._pinger.result
+        most = self._config.pings / (1 - MAX_VOID)
+        while pings.answered < self._config.pings and pings.sent < most:
+            await self._pinger.ping()
+
+    async def _count(self) -> None:
+        """Read statistics until enough packets are accounted for in both directions."""
+        await self._pair.read()
+        while not self._enough():
+            await asyncio.sleep(READ_PERIOD_S)
+            await self._pair.read()
+
+    def _enough(self) -> bool:
+        up = loss_up(self._pair.sender.snapshots)
+        down = loss_down(self._pair.receiver.snapshots, up)
+        wanted = self._config.packets
+        return bool(up and down and min(up.packets, down.packets) >= wanted)
+
+    def result(self) -> SfuBaseline:
+        """Return what was measured so far."""
+        pings, sender, receiver = self._pinger.result, self._pair.sender, self._pair.receiver
+        up = loss_up(sender.snapshots)
+        last = sender.snapshots[-1] if sender.snapshots else None
+        path = last.path if last else None
+        udp = [each for each in last.offered if each.protocol == "udp"] if last else []
+        return SfuBaseline(
+            vantage=self._config.vantage,
+            round_trips_s=tuple(pings.round_trips_s),
+            pings=pings.sent,
+            lost=pings.lost,
+            voids=pings.voids,
+            floor_s=statistics.median(pings.floors_s) if pings.floors_s else None,
+            ice_round_trips_s=_ice_round_trips(self._pair),
+            jitter_up_s=_median(
+                each.jitter_s for snapshot in sender.snapshots for each in snapshot.reports
+            ),
+            jitter_down_s=_median(
+                each.jitter_s for snapshot in receiver.snapshots for each in snapshot.received
+            ),
+            loss_up=up,
+            loss_down=loss_down(receiver.snapshots, up),
+            concealed=concealed_ratio(receiver.snapshots),
+            connect=self._pair.connect,
+            transport=path.transport if path else "",
+            candidate_type=path.local.kind if path else "",
+            quality=(("sender", sender.quality), ("receiver", receiver.quality)),
+            udp_addresses=tuple(sorted({f"{each.address}:{each.port}" for each in udp})),
+        )
+
+
+def _ice_round_trips(pair: Pair) -> tuple[float, ...]:
+    """Return what ICE's own checks told, each once."""
+    found: list[float] = []
+    for client in (pair.sender, pair.receiver):
+        answers = 0
+        for snapshot in client.snapshots:
+            if snapshot.path and snapshot.path.answers > answers:
+                answers = snapshot.path.answers
+                found.append(snapshot.path.round_trip_s)
+    return tuple(found)
+
+
+def _median(values: Iterable[float]) -> float | None:
+    known = list(values)
+    return statistics.median(known) if known else None
+
+
+def _leaves(group: BaseExceptionGroup[ProbeError]) -> Iterator[ProbeError]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

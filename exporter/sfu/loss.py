@@ -1,0 +1,86 @@
+"""How much of the media was lost on the way to the SFU, and on the way from it.
+
+The SFU reports, for each stream that we send, how many packets it missed. The receiver counts
+gaps in the numbers of packets, and the SFU forwards gaps: what the uplink has lost is missing
+there too. So the downlink's own loss is what the receiver misses beyond that share.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from exporter.outcome import Loss
+from exporter.sfu.stats import ReceiverReport, SentStream, Snapshot
+
+
+def loss_up(sender: Sequence[Snapshot]) -> Loss | None:
+    """Return what was lost between the sender and the SFU, up to the SFU's last reports.
+
+    Args:
+        sender: Statistics of the sender, in order of time.
+
+    Returns:
+        None while there is no report.
+    """
+    sent = _by_ssrc(each for snapshot in sender for each in snapshot.sent)
+    packets = lost = 0
+    for ssrc, report in _last_reports(sender).items():
+        # It tells of what had arrived when it was written, half a round trip before.
+        packets += round(_packets_at(sent[ssrc], report.at_s - report.round_trip_s / 2))
+        lost += report.lost
+    return Loss(packets, min(max(0, lost), packets)) if packets else None
+
+
+def loss_down(receiver: Sequence[Snapshot], up: Loss | None) -> Loss | None:
+    """Return what was lost between the SFU and the receiver.
+
+    Args:
+        receiver: Statistics of the receiver, in order of time.
+        up: What was lost before, on the way to the SFU.
+
+    Returns:
+        None while nothing was received, or while `up` is not known.
+    """
+    if not receiver or up is None:
+        return None
+    last = receiver[-1].received
+    missing = max(0, sum(each.lost for each in last))
+    expected = sum(each.packets for each in last) + missing
+    if not expected:
+        return None
+    forwarded = round(expected * (1 - up.ratio))
+    return Loss(forwarded, min(max(0, missing - (expected - forwarded)), forwarded))
+
+
+def concealed_ratio(receiver: Sequence[Snapshot]) -> float | None:
+    """Return the share of what was played that was made up, since the first statistics."""
+    if not receiver:
+        return None
+    before = {each.ssrc: each for each in receiver[0].received}
+    samples = concealed = 0
+    for each in receiver[-1].received:
+        start = before.get(each.ssrc)
+        samples += each.samples - (start.samples if start else 0)
+        concealed += each.concealed - (start.concealed if start else 0)
+    return concealed / samples if samples > 0 else None
+
+
+def _last_reports(sender: Sequence[Snapshot]) -> dict[int, ReceiverReport]:
+    return {each.ssrc: each for snapshot in sender for each in snapshot.reports}
+
+
+def _by_ssrc(streams: Iterable[SentStream]) -> dict[int, list[SentStream]]:
+    ordered = sorted(streams, key=lambda each: (each.ssrc, each.at_s))
+    return {ssrc: list(group) for ssrc, group in groupby(ordered, key=lambda each: each.ssrc)}
+
+
+def _packets_at(readings: Sequence[SentStream], at_s: float) -> float:
+    """Return how many packets had been sent by then, between two readings by their rate."""
+    before = [each for each in readings if each.at_s <= at_s]
+    after = [each for each in readings if each.at_s > at_s]
+    if not before:
+        return after[0].packets
+    if not after:
+        return before[-1].packets
+    first, last = before[-1], after[0]
+    share = (at_s - first.at_s) / (last.at_s - first.at_s)
+    return first.packets + share * (last.packets - first.packets)

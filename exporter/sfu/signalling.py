@@ -1,0 +1,84 @@
+"""The first phase of a connection, by itself: from nothing to the server's answer to a join."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import aiohttp
+from google.protobuf.message import DecodeError
+from livekit.protocol.rtc import JoinResponse, SignalRequest, SignalResponse
+
+from exporter.errors import ProbeError
+from exporter.outcome import Reason
+from exporter.server_api.client import http_url, place
+from exporter.server_api.errors import translated
+
+PROTOCOL = "16"
+"""Of the signalling messages: old enough for any server that has agents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What the server answered to a join."""
+
+    seconds: float
+    """TCP, TLS, WebSocket and the answer itself."""
+    server_version: str
+    ice_urls: tuple[str, ...]
+    """The STUN and TURN servers that clients are told to use."""
+
+
+async def join_and_leave(url: str, token: str, timeout_s: float) -> Joined:
+    """Join a room by signalling alone, without any media, and leave it again.
+
+    Args:
+        url: Of the server.
+        token: For one participant and one room.
+        timeout_s: For all of it.
+
+    Raises:
+        ProbeError: connect_failed, auth_failed or api_failed.
+    """
+    with translated("join", place(url), timeout_s):
+        async with asyncio.timeout(timeout_s), aiohttp.ClientSession() as session:
+            began = time.monotonic()
+            headers = {"Authorization": f"Bearer {token}"}
+            params = {"protocol": PROTOCOL, "sdk": "python", "auto_subscribe": "0"}
+            address = f"{http_url(url).rstrip('/')}/rtc"
+            try:
+                socket = await session.ws_connect(address, params=params, headers=headers)
+            except aiohttp.WSServerHandshakeError as error:
+                raise _refusal(error.status) from None
+            async with socket:
+                join = _join(await socket.receive())
+                seconds = time.monotonic() - began
+                leave = SignalRequest()
+                leave.leave.SetInParent()
+                await socket.send_bytes(leave.SerializeToString())
+    urls = tuple(address for server in join.ice_servers for address in server.urls)
+    return Joined(seconds, join.server_info.version or join.server_version, urls)
+
+
+def _refusal(status: int) -> ProbeError:
+    """Say what an answer means that opens no WebSocket."""
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        detail = f"join: the server refused the API key or secret (HTTP {status})"
+        return ProbeError(Reason.AUTH_FAILED, detail)
+    return ProbeError(Reason.API_FAILED, f"join: HTTP {status}, which opens no WebSocket")
+
+
+def _join(message: aiohttp.WSMessage) -> JoinResponse:
+    """Return the server's answer to a join.
+
+    Raises:
+        ProbeError: It is none.
+    """
+    response = SignalResponse()
+    try:
+        response.ParseFromString(message.data)
+    except (DecodeError, TypeError):
+        raise ProbeError(Reason.API_FAILED, "join: the answer is no signalling message") from None
+    if not response.HasField("join"):
+        raise ProbeError(Reason.API_FAILED, f"join: answered {response.WhichOneof('message')}")
+    return response.join
