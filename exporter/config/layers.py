@@ -223,8 +223,8 @@ def _meant(
     if not isinstance(value, str):
         return value
     text = _expanded(value, environ)
-    is_file = part(schema, path).get("format") == "file-path"
-    return str(base / text) if is_file and isinstance(text, str) else text
+    is_path = part(schema, path).get("format") in ("file-path", "directory-path")
+    return str(base / text) if is_path and isinstance(text, str) else text
 
 
 def _expanded(text: str, environ: Mapping[str, str]) -> str | Unusable:

@@ -18,6 +18,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from exporter.config.schedule import BudgetConfig, WindowConfig
 from exporter.config.values import (
     FILE,
     Duration,
@@ -32,6 +33,7 @@ from exporter.probes.agents import AgentsConfig
 from exporter.probes.calibrate import CalibrateConfig
 from exporter.probes.latency import LatencyConfig, Utterance
 from exporter.server_api import Server
+from exporter.store.config import StoreConfig
 from exporter.web.settings import WebSettings
 
 CREDENTIALS = ("url", "api_key", "api_secret")
@@ -85,6 +87,10 @@ class LiveKitSettings(Section):
         return refuse_pairs(given, CREDENTIALS)
 
 
+_OF_DISCOVERY = {"enabled", "exclude"}
+"""What discovery does not share with a target."""
+
+
 class DiscoverConfig(Section):
     """Calls to agents that are found in rooms and are no target. Every turn costs money."""
 
@@ -99,10 +105,24 @@ class DiscoverConfig(Section):
     target_ms: float = Field(1500, gt=0, description="Above this an agent is SLOW.")
     metadata: str = Field("", description="Metadata of the dispatch.")
     utterance: Utterance = Field(default=Utterance(), description="What the caller says.")
+    budget: BudgetConfig = Field(
+        default=BudgetConfig(), description="What the calls to one agent may cost in a day."
+    )
+    windows: tuple[WindowConfig, ...] = Field(
+        (), description="Calls start only inside any of these; none: at any time."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "DiscoverConfig":
+        turns, seconds = self._target("", ("trials", "warmup")).most
+        self.budget.check_plan(turns, seconds)
+        return self
 
     def target(self, agent_name: str) -> LatencyConfig:
         """Return how to call an agent that was found; one without a name joins every room."""
-        shared = ("call_type", "interval", "trials", "warmup", "target_ms", "metadata", "utterance")
+        return self._target(agent_name, tuple(DiscoverConfig.model_fields.keys() - _OF_DISCOVERY))
+
+    def _target(self, agent_name: str, shared: tuple[str, ...]) -> LatencyConfig:
         return LatencyConfig(
             agent_name=agent_name,
             dispatch="explicit" if agent_name else "automatic",
@@ -162,6 +182,10 @@ class Settings(Section, BaseSettings):
         default=CalibrateConfig(), description="How the floor of the method is measured."
     )
     slo: SloConfig = Field(default=SloConfig(), description="Service level objectives.")
+    store: StoreConfig = Field(
+        default=StoreConfig(),
+        description="The ledger on disk: history of runs, budget spent, runs under way.",
+    )
     pool: PoolConfig = Field(default=PoolConfig(), description="The processes that run probes.")
     log: LogConfig = Field(default=LogConfig(), description="The exporter's own log, on stderr.")
 

@@ -21,6 +21,8 @@ from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _WHOLE = re.compile(rf"(?:{_PART.pattern})+")
+_INTEGERS = (int, int | None)
+_NUMBERS = (*_INTEGERS, float, float | None)
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
@@ -36,6 +38,8 @@ def fault(text: str, *key: str | int) -> PydanticCustomError:
 
 FILE = WithJsonSchema({"type": "string", "format": "file-path"})
 """Marks a key whose value names a file: in the YAML file its path is relative to that."""
+FOLDER = WithJsonSchema({"type": "string", "format": "directory-path"})
+"""The same for a folder."""
 
 
 def read_value(path: object) -> object:
@@ -79,8 +83,8 @@ class Section(BaseModel):
     def _prepare(cls, value: object, info: ValidationInfo) -> object:
         """Refuse `true` as a number, and take lists whose items are given by index."""
         annotation: Any = cls.model_fields[info.field_name or ""].annotation
-        if isinstance(value, bool) and annotation in (int, float, float | None):
-            raise PydanticKnownError("int_type" if annotation is int else "float_type")
+        if isinstance(value, bool) and annotation in _NUMBERS:
+            raise PydanticKnownError("int_type" if annotation in _INTEGERS else "float_type")
         if isinstance(value, dict) and get_origin(annotation) is tuple:
             return _in_order(value)
         return value

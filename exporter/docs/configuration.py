@@ -15,6 +15,7 @@ _TYPES = {
     "string": "text",
     "object": "a mapping of text to text",
 }
+_PATHS = {"file-path": "a file", "directory-path": "a folder"}
 _BOUNDS = {"minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most"}
 _ANY = 0
 """Stands in a path for the index of any item."""
@@ -107,7 +108,7 @@ def _word(about: Schema) -> str:
         return "duration"
     if "writeOnly" in about:
         return "secret"
-    return "a file" if about.get("format") == "file-path" else _TYPES[about["type"]]
+    return _PATHS.get(about.get("format", ""), _TYPES[about["type"]])
 
 
 def _default(about: Schema) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from exporter.config.schedule import BudgetConfig, WindowConfig
 from exporter.config.values import FILE, Duration, Section, fault
 from exporter.errors import ConfigError
 from exporter.outcome import Outcome
@@ -121,6 +122,18 @@ class LatencyConfig(Section):
         ),
     )
 
+    budget: BudgetConfig = Field(
+        default=BudgetConfig(), description="What these calls may cost in a day."
+    )
+    windows: tuple[WindowConfig, ...] = Field(
+        (), description="Calls start only inside any of these; none: at any time."
+    )
+
+    @property
+    def most(self) -> tuple[int, float]:
+        """Turns and seconds that one call has at most; the warm-up turn counts."""
+        return self.trials + self.warmup, self.deadline
+
     @property
     def key(self) -> TargetKey:
         """What tells this target from all others."""
@@ -132,6 +145,7 @@ class LatencyConfig(Section):
             raise fault("needed unless dispatch is automatic", "agent_name")
         if self.fail_ms is not None and self.fail_ms <= self.target_ms:
             raise fault("{value} must be above target_ms", "fail_ms")
+        self.budget.check_plan(*self.most)
         return self
 
 

@@ -77,6 +77,9 @@ def test_full_file() -> None:
     assert (first.interval, first.trials, first.metadata) == (5400, 7, '{"customer": "${name}"}')
     assert (sales.interval, sales.fail_ms, sales.caller.attributes) == (90, 3000, {"tier": "gold"})
     assert (busy.call_type, busy.scenario, busy.greeting_wait) == ("sales", "busy", 0.5)
+    assert [window.time_zone for window in busy.windows] == ["Europe/Berlin", "UTC"]
+    assert (busy.budget.call_seconds_per_day, busy.budget.price_per_minute) == (7200, 0.05)
+    assert settings.store.folder == FILES / "state"
     assert settings.slo.thresholds == (0.8, 1.5, 2)
     assert (settings.web.host, settings.web.port) == ("::1", 9465)
     assert settings.discover.enabled
