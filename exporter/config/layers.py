@@ -28,7 +28,15 @@ FLAGS: Mapping[str, str] = {
 }
 """Flags that are not simply the key's path."""
 
-_SECTIONS_WITH_SECRETS = ("livekit", "web")
+NAMES: Mapping[KeyPath, str] = {
+    **{("livekit", key): f"LIVEKIT_{key.upper()}" for key in LiveKitSettings.model_fields},
+    ("collector", "url"): f"{PREFIX}COLLECTOR_URL",
+    ("collector", "token"): f"{PREFIX}TOKEN",
+    ("collector", "token_file"): f"{PREFIX}TOKEN_FILE",
+}
+"""Variables that are not simply the key's path: LiveKit's, and those that workers use as well."""
+
+_SECTIONS_WITH_SECRETS = ("livekit", "web", "collector")
 """Sections in which a key `..._file` stands for the key without it."""
 
 _REFERENCE = re.compile(r"\$(\$?)\{([^}]*)\}")
@@ -130,13 +138,11 @@ def nested(section: dict[str, Any], flags: Mapping[str, object]) -> dict[str, An
 
 def environment_layer(environ: Mapping[str, str]) -> Layer:
     """Return what variables say; an empty one counts as unset, and ours hide LiveKit's."""
-    names: dict[KeyPath, str] = {
-        ("livekit", key): name
-        for key in LiveKitSettings.model_fields
-        if environ.get(name := f"LIVEKIT_{key.upper()}")
-    }
+    names: dict[KeyPath, str] = {path: name for path, name in NAMES.items() if environ.get(name)}
     for name, text in environ.items():
         key = name.removeprefix(PREFIX)
+        if name in NAMES.values():
+            continue
         if text and name.startswith(PREFIX) and not _OTHERS.fullmatch(key):
             parts = key.lower().split("__")
             names[tuple(int(part) if part.isdecimal() else part for part in parts)] = name

@@ -32,6 +32,8 @@ from exporter.errors import ConfigError
 from exporter.probes.agents import AgentsConfig
 from exporter.probes.calibrate import CalibrateConfig
 from exporter.probes.latency import LatencyConfig, Utterance
+from exporter.probes.workers import WorkersConfig
+from exporter.roster.collector import CollectorConfig
 from exporter.server_api import Server
 from exporter.store.config import StoreConfig
 from exporter.web.settings import WebSettings
@@ -177,6 +179,12 @@ class Settings(Section, BaseSettings):
     )
     agents: AgentsConfig = Field(
         default=AgentsConfig(), description="How rooms and agents are listed."
+    )
+    workers: WorkersConfig = Field(
+        default=WorkersConfig(), description="Workers: their pages, and when one is offline."
+    )
+    collector: CollectorConfig = Field(
+        default=CollectorConfig(), description="A running exporter, whose roster `agents` shows."
     )
     calibrate: CalibrateConfig = Field(
         default=CalibrateConfig(), description="How the floor of the method is measured."

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from exporter.config.layers import PREFIX, KeyPath, dotted
+from exporter.config.layers import NAMES, PREFIX, KeyPath, dotted
 from exporter.config.schema import Schema, part
 from exporter.config.settings import Settings
 from exporter.docs import GENERATED
@@ -137,6 +137,6 @@ def duration_text(seconds: float) -> str:
 def _variables(path: KeyPath) -> str:
     parts = ("<N>" if isinstance(step, int) else step.upper() for step in path)
     names = [PREFIX + "__".join(parts)]
-    if path[0] == "livekit":
-        names.insert(0, f"LIVEKIT_{path[-1]}".upper())
+    if path in NAMES:
+        names.insert(0, NAMES[path])
     return ", ".join(f"`{name}`" for name in names)

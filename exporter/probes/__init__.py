@@ -19,6 +19,7 @@ from exporter.probes.agents import AgentsConfig, probe_agents
 from exporter.probes.calibrate import CalibrateConfig, probe_calibrate
 from exporter.probes.latency import LatencyConfig, probe_latency
 from exporter.probes.run import Run
+from exporter.probes.workers import WorkersConfig, probe_workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Probe:
 PROBES: dict[str, Probe] = {
     "latency": Probe(LatencyConfig, probe_latency, "call"),
     "agents": Probe(AgentsConfig, probe_agents, "api"),
+    "workers": Probe(WorkersConfig, probe_workers, "api"),
     "calibrate": Probe(CalibrateConfig, probe_calibrate, "call"),
 }
 """Every probe by its name, which is also the label `probe`."""

@@ -23,6 +23,7 @@ class Clock:
     now: float = 1_000_000.0
 
     def __call__(self) -> float:
+        """Return the time that it is set to."""
         return self.now
 
 

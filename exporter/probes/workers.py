@@ -1,0 +1,98 @@
+"""Read the workers' own HTTP pages: the only thing that an uninstrumented idle worker tells."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from exporter.config.values import Duration, Section, fault
+from exporter.outcome import Outcome, WorkerScrape
+from exporter.probes.run import Run
+
+_EXPECTED = (
+    "expected http://HOST:PORT, https://HOST:PORT, dns://NAME:PORT for every address of a name, "
+    "or srv://_SERVICE._tcp.NAME"
+)
+_LOGGED = 20
+"""Workers that did not answer, of which the run's log tells."""
+
+
+def _check_url(url: str) -> str:
+    """Refuse what cannot be scraped, without repeating what may be a secret."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise fault(f"has no valid host and port; {_EXPECTED}") from None
+    if parts.scheme not in ("http", "https", "dns", "srv"):
+        raise fault(f"has no scheme that is known; {_EXPECTED}")
+    if parts.username is not None or parts.password is not None:
+        raise fault("holds a user name or password; a worker's page takes none")
+    if not host:
+        raise fault(f"has no host; {_EXPECTED}")
+    if parts.scheme == "dns" and not port:
+        raise fault("{value} has no port; expected dns://NAME:PORT")
+    if parts.scheme == "srv" and port is not None:
+        raise fault("{value} has a port, which SRV records tell; expected srv://_SERVICE._tcp.NAME")
+    if parts.path not in ("", "/", "/worker") or parts.query or parts.fragment:
+        raise fault("{value} has a path; expected it without: /worker is added")
+    return url
+
+
+class WorkersConfig(Section):
+    """Workers: their pages, and when one counts as offline."""
+
+    scrape: tuple[Annotated[str, AfterValidator(_check_url)], ...] = Field(
+        (),
+        description=(
+            "Where workers' HTTP pages are (port 8081 by default): http://HOST:PORT, "
+            "dns://NAME:PORT for every address of a name, srv://_SERVICE._tcp.NAME."
+        ),
+    )
+    prometheus_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Port of the workers' Prometheus page, if they have one: read as well.",
+    )
+    interval: Duration = Field(15.0, ge=1, description="Time between two reads.")
+    timeout: Duration = Field(3.0, gt=0, description="A worker that takes longer has not answered.")
+    deadline: Duration = Field(30.0, gt=0, description="A read of all that takes longer is ended.")
+    concurrency: int = Field(64, ge=1, le=1024, description="Workers asked at one time.")
+    offline_after: Duration = Field(
+        45.0, gt=0, description="Silence after which a worker is offline."
+    )
+    forget_after: Duration = Field(
+        3600.0, gt=0, description="Silence after which a worker, and its series, are forgotten."
+    )
+    full_load: float = Field(
+        0.7,
+        gt=0,
+        description=(
+            "Load from which a worker is full of which only the page is known: as the workers' "
+            "own load_threshold."
+        ),
+    )
+    max_workers: int = Field(
+        10_000, ge=1, description="Workers known at one time; reports of more are refused."
+    )
+
+
+async def probe_workers(config: WorkersConfig, run: Run) -> Outcome:
+    """Read every worker's page once.
+
+    A worker that does not answer is in the result, with its reason. That no worker at all
+    answers is a failure of the run; that none is configured is not.
+    """
+    from exporter.roster.pages import read_pages  # noqa: PLC0415 - httpx only where it is used
+
+    pages = await read_pages(config, run)
+    failed = [page for page in pages if page.reason is not None]
+    run.log(f"{len(pages) - len(failed)} of {len(pages)} workers answered")
+    for page in failed[:_LOGGED]:
+        run.log(f"{page.url}: {page.detail}")
+    result = WorkerScrape(pages)
+    if failed and len(failed) == len(pages):
+        detail = f"none of {len(pages)} workers answered; {failed[0].url}: {failed[0].detail}"
+        return run.outcome("workers", result=result, reason=failed[0].reason, detail=detail)
+    return run.outcome("workers", result=result)

@@ -1,0 +1,76 @@
+"""Ask a running exporter for its roster: what the command `agents` shows beside the rooms."""
+
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+
+from exporter.config.values import SecretFromFile, Section, fault, refuse_pairs
+from exporter.errors import ProbeError
+from exporter.outcome import Reason
+from exporter.roster.wire import WorkerList, WorkerView
+
+TIMEOUT_S = 5.0
+_MAX_BYTES = 32 * 1024 * 1024
+"""Ten thousand workers are some 3 MB."""
+
+
+def _check_url(url: str) -> str:
+    expected = "expected http:// or https://, a host and no user or password"
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise fault(f"has no valid host and port; {expected}") from None
+    if parts.scheme not in ("http", "https") or not host or parts.username is not None:
+        raise fault(f"is no address of an exporter; {expected}")
+    return url.rstrip("/")
+
+
+class CollectorConfig(Section):
+    """A running exporter, whose roster `agents` shows."""
+
+    url: Annotated[str, AfterValidator(_check_url)] | None = Field(
+        None, description="Address of a running exporter: http://HOST:9465."
+    )
+    token: SecretStr | None = Field(None, description="Bearer token, its `web.token`.")
+    token_file: SecretFromFile | None = Field(None, description="File that holds the token.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_pairs(cls, given: Any) -> Any:
+        return refuse_pairs(given, ("token",))
+
+    @property
+    def bearer(self) -> str:
+        """The token, "" for none."""
+        token = self.token or self.token_file
+        return token.get_secret_value() if token else ""
+
+
+async def fetch_workers(config: CollectorConfig) -> tuple[WorkerView, ...]:
+    """Return the workers that the running exporter knows.
+
+    Raises:
+        ProbeError: It did not answer, refused, or is no exporter; one line without the token.
+    """
+    import httpx  # noqa: PLC0415 - only who asks pays for it
+
+    headers = {"Authorization": f"Bearer {config.bearer}"} if config.bearer else {}
+    url = f"{config.url}/api/v1/workers"
+    try:
+        async with httpx.AsyncClient(timeout=TIMEOUT_S, headers=headers) as client:
+            response = await client.get(url, follow_redirects=False)
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        why = str(error) or type(error).__name__
+        raise ProbeError(Reason.CONNECT_FAILED, f"{config.url} did not answer: {why}") from None
+    if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        raise ProbeError(Reason.AUTH_FAILED, f"{config.url} refused the token")
+    if response.status_code != httpx.codes.OK:
+        raise ProbeError(Reason.API_FAILED, f"{config.url} answered {response.status_code}")
+    try:
+        if len(response.content) > _MAX_BYTES:
+            raise ProbeError(Reason.API_FAILED, f"{config.url} answered too much")
+        return WorkerList.model_validate_json(response.content).workers
+    except ValidationError:
+        raise ProbeError(Reason.API_FAILED, f"{config.url} answered no roster") from None

@@ -1,0 +1,252 @@
+"""Read the HTTP pages of workers: `/worker`, and the Prometheus page where there is one."""
+
+import asyncio
+import ipaddress
+import os
+import socket
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urlsplit
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from exporter.errors import ProbeError
+from exporter.outcome import Reason, WorkerPage
+from exporter.probes.run import Run
+from exporter.probes.workers import WorkersConfig
+from exporter.roster.wire import MAX_NAME
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+
+_PAGE_BYTES = 16 * 1024
+_METRICS_BYTES = 4 * 1024 * 1024
+"""The Prometheus page of a worker holds what the user's agent adds, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One page to read."""
+
+    url: str
+    """Scheme, host and port, no path."""
+    host: str
+    port: int
+    name: str
+    """Host and port as a person wrote them: for the Host header."""
+
+
+class _Told(BaseModel):
+    """A worker's page. It leaves zeros out, and writes whole numbers as floats."""
+
+    model_config = ConfigDict(allow_inf_nan=False, hide_input_in_errors=True)
+
+    agent_name: str = Field("", max_length=MAX_NAME)
+    active_jobs: float = Field(0, ge=0, le=1e6)
+    worker_load: float = Field(0, ge=0, le=1e6)
+    sdk_version: str = Field(max_length=64)
+
+
+async def read_pages(config: WorkersConfig, run: Run) -> tuple[WorkerPage, ...]:
+    """Read the page of every configured worker once, all at the same time; never raises."""
+    limits = httpx.Limits(max_connections=config.concurrency, max_keepalive_connections=0)
+    async with httpx.AsyncClient(trust_env=False, limits=limits, timeout=config.timeout) as client:
+        return tuple(await _Reader(config, run, client).read_all())
+
+
+class _Reader:
+    def __init__(self, config: WorkersConfig, run: Run, client: httpx.AsyncClient) -> None:
+        self._config = config
+        self._run = run
+        self._client = client
+        self._at_once = asyncio.Semaphore(config.concurrency)
+
+    async def read_all(self) -> list[WorkerPage]:
+        """Read the pages of every configured place; each place once."""
+        found = await asyncio.gather(*(self._resolve(url) for url in self._config.scrape))
+        places = dict.fromkeys(each for part in found for each in part if isinstance(each, _Place))
+        unresolved = [each for part in found for each in part if isinstance(each, WorkerPage)]
+        wanted = list(places)[: self._config.max_workers]
+        return [*unresolved, *await asyncio.gather(*(self._read(place) for place in wanted))]
+
+    async def _resolve(self, url: str) -> list[_Place | WorkerPage]:
+        """Return the places that a configured URL stands for, or the page that tells why not."""
+        parts = urlsplit(url)
+        try:
+            async with asyncio.timeout(self._config.timeout):
+                return list(await _places(parts))
+        except TimeoutError:
+            detail = f"no address found within {self._config.timeout:g} s"
+        except OSError as error:
+            detail = f"no address found: {error.strerror or error}"
+        return [WorkerPage(url, reason=Reason.CONNECT_FAILED, detail=detail)]
+
+    async def _read(self, place: _Place) -> WorkerPage:
+        page = WorkerPage(f"{place.url}/worker", place.host, port=place.port)
+        async with self._at_once:
+            if self._run.left() < self._config.timeout:
+                detail = "not asked: the others took the time"
+                return replace(page, reason=Reason.DEADLINE, detail=detail)
+            try:
+                return await self._told(page, place)
+            except ProbeError as error:
+                return replace(page, reason=error.reason, detail=error.detail)
+
+    async def _told(self, page: WorkerPage, place: _Place) -> WorkerPage:
+        """Return what the page tells.
+
+        Raises:
+            ProbeError: It did not answer, or is no worker's page.
+        """
+        body, address = await self._get(page.url, place.name, _PAGE_BYTES)
+        try:
+            told = _Told.model_validate_json(body)
+        except ValidationError:
+            raise ProbeError(Reason.API_FAILED, "the answer is no worker's page") from None
+        if not (told.agent_name + told.sdk_version).isprintable():
+            raise ProbeError(Reason.API_FAILED, "the worker's page holds control characters")
+        page = replace(
+            page,
+            address=address,
+            agent_name=told.agent_name,
+            active_jobs=round(told.active_jobs),
+            load=told.worker_load,
+            sdk_version=told.sdk_version,
+        )
+        return page if self._config.prometheus_port is None else await self._measured(page)
+
+    async def _measured(self, page: WorkerPage) -> WorkerPage:
+        """Add what the worker's Prometheus page tells; without it the worker is still there."""
+        host = f"[{page.host}]" if ":" in page.host else page.host
+        url = f"http://{host}:{self._config.prometheus_port}/metrics"
+        try:
+            body, _ = await self._get(url, "", _METRICS_BYTES)
+            return read_metrics(page, body.decode(errors="replace"))
+        except ProbeError as error:
+            self._run.log(f"{url}: {error.detail}")
+        except ValueError:  # of the parser
+            self._run.log(f"{url}: the answer is no Prometheus page")
+        return page
+
+    async def _get(self, url: str, name: str, limit: int) -> tuple[bytes, str]:
+        """Return the body, and the IP address that answered. Redirects are not followed.
+
+        Raises:
+            ProbeError: There is no such answer.
+        """
+        headers = {"Host": name} if name else {}
+        with_body = self._client.stream("GET", url, headers=headers, follow_redirects=False)
+        async with _translated(self._config.timeout), with_body as response:
+            # Once the body is read the connection may be closed.
+            peer = response.extensions["network_stream"].get_extra_info("server_addr")
+            if response.status_code != httpx.codes.OK:
+                raise ProbeError(Reason.API_FAILED, f"answered {response.status_code}")
+            body = bytearray()
+            async for part in response.aiter_bytes():
+                body += part
+                if len(body) > limit:
+                    raise ProbeError(Reason.API_FAILED, f"answered more than {limit} bytes")
+            return bytes(body), str(peer[0]) if peer else ""
+
+
+@asynccontextmanager
+async def _translated(timeout_s: float) -> AsyncIterator[None]:
+    """Turn the errors of one request into ProbeError, and its lateness as a whole too."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            yield
+    except (TimeoutError, httpx.TimeoutException):
+        raise ProbeError(Reason.CONNECT_FAILED, f"no answer within {timeout_s:g} s") from None
+    except httpx.ConnectError as error:
+        raise ProbeError(Reason.CONNECT_FAILED, f"no connection ({_cause(error)})") from None
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+        detail = f"no readable answer ({type(error).__name__})"
+        raise ProbeError(Reason.API_FAILED, detail) from None
+
+
+def _cause(error: BaseException) -> str:
+    """Return what the system said, which httpx keeps below its own words."""
+    at: BaseException | None = error
+    while at is not None:
+        if isinstance(at, OSError) and (at.errno or 0) > 0:
+            return os.strerror(at.errno or 0)
+        at = at.__cause__ or at.__context__
+    return str(error) or type(error).__name__
+
+
+async def _places(parts: SplitResult) -> Iterable[_Place]:
+    """Return where the pages are that a URL stands for.
+
+    Raises:
+        OSError: The name has no address.
+    """
+    host = parts.hostname or ""
+    if parts.scheme == "srv":
+        return [place for name, port in await _services(host) for place in await _each(name, port)]
+    if parts.scheme == "dns":
+        return await _each(host, parts.port or 0)
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    return [_Place(f"{parts.scheme}://{parts.netloc}", host, port, parts.netloc)]
+
+
+async def _each(name: str, port: int) -> list[_Place]:
+    """Return a place for every address of a name."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    addresses = dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found)
+    written = {address: _in_url(address) for address in addresses}
+    return [
+        _Place(f"http://{text}:{port}", address, port, f"{name}:{port}")
+        for address, text in written.items()
+    ]
+
+
+def _in_url(address: str) -> str:
+    is_v6 = isinstance(ipaddress.ip_address(address.partition("%")[0]), ipaddress.IPv6Address)
+    return f"[{address}]" if is_v6 else address
+
+
+async def _services(name: str) -> list[tuple[str, int]]:
+    """Return the hosts and ports that the SRV records of a name tell.
+
+    Raises:
+        OSError: There are none.
+    """
+    # Only who uses SRV records pays for this.
+    from dns.asyncresolver import resolve  # noqa: PLC0415
+    from dns.exception import DNSException  # noqa: PLC0415
+
+    try:
+        answer = await resolve(name, "SRV")
+    except DNSException as error:
+        raise OSError(f"no SRV record ({type(error).__name__})") from None
+    return [(record.target.to_text(omit_final_dot=True), record.port) for record in answer]
+
+
+def read_metrics(page: WorkerPage, text: str) -> WorkerPage:
+    """Return the page with what the worker's own Prometheus page adds to it.
+
+    Raises:
+        ValueError: It is no Prometheus page.
+    """
+    from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415
+
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    children = _values(families.get("lk_agents_child_process_count"))
+    started = families.get("lk_agents_proc_initialize_duration_seconds")
+    spent, count = sum(_values(started, "_sum")), sum(_values(started, "_count"))
+    return replace(
+        page,
+        child_processes=round(max(children)) if children else None,
+        initialize_mean_s=spent / count if count else None,
+    )
+
+
+def _values(family: "Metric | None", suffix: str = "") -> list[float]:
+    """Return the samples of a metric; a worker has one of each node name."""
+    if family is None:
+        return []
+    return [each.value for each in family.samples if each.name == f"{family.name}{suffix}"]
