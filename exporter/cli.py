@@ -209,6 +209,36 @@ def calibrate(*, as_json: bool, **flags: Any) -> int:
     return OK if outcome.ok else NOT_PASS
 
 
+@cli.command(short_help="Measure the way to the SFU.")
+@_options(
+    _text("--vantage", "NAME", "From where it is measured.  [default: default]"),
+    _text("--pings", "N", "Data messages at least.  [default: 50]"),
+    _text("--packets", "N", "RTP packets each way at least.  [default: 2000]"),
+    _text("--target-rtt-ms", "MS", "Above this median the SFU is SLOW.  [default: 100]"),
+    _text("--max-loss", "PERCENT", "Above this, either way, it is SLOW.  [default: 1]"),
+    _json,
+)
+@_server
+def sfu(*, as_json: bool, **flags: Any) -> int:
+    """Measure round trip, jitter and loss between this host and the SFU.
+
+    Two participants of our own meet in a room of our own. No agent is called.
+    """
+    from exporter.outcome import Verdict
+    from exporter.report.documents import to_json
+    from exporter.report.render_sfu import print_sfu
+    from exporter.report.sfu import SfuDocument
+    from exporter.run.once import measure_sfu
+
+    settings = _settings(flags)
+    report = measure_sfu(settings, flags)
+    if as_json:
+        click.echo(to_json(SfuDocument.of(report)))
+    else:
+        print_sfu(report)
+    return OK if report.verdict is Verdict.PASS else NOT_PASS
+
+
 @cli.command(short_help="Run the exporter.")
 @_options(
     _text("--web.listen-address", "HOST:PORT", "Where /metrics is.  [default: 127.0.0.1:9465]"),

@@ -23,6 +23,7 @@ from exporter.health import Health, LoopGuard
 from exporter.metrics.loop_lag import watch_loop_lag
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
+from exporter.metrics.sfu import SfuRecorder
 from exporter.outcome import Outcome
 from exporter.probes.latency import LatencyConfig
 from exporter.reload import Reloader
@@ -113,6 +114,7 @@ class Daemon:
         metrics = Metrics(self.registry, server.name, self._buckets)
         self._recorder = Recorder(metrics, stuck_after_s=settings.agents.stuck_after)
         self._recorder.configured(successful=True)
+        self._sfu = SfuRecorder(metrics, settings.sfu)
         self._board = Board(server.name)
         self._discovery = Discovery(
             settings.discover, settings.targets, self.add_target, self.remove_target
@@ -120,6 +122,7 @@ class Daemon:
         listeners = (
             RunLog().record,
             self._recorder.record,
+            self._sfu.record,
             self._board.record,
             self._note_listing,
             self._discovery.record,
@@ -151,6 +154,7 @@ class Daemon:
         logs.configure(setup)
         self._runner.reconfigure(server, setup)
         self._recorder.reconfigure(stuck_after_s=settings.agents.stuck_after)
+        self._sfu.reconfigure(settings.sfu)
         for work in changes.gone:
             self._remove(work)
         self._discovery.reconfigure(settings.discover, settings.targets)

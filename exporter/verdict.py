@@ -1,11 +1,21 @@
 """Thresholds turn what a probe found into PASS, SLOW, FAIL or UNKNOWN."""
 
 import math
-from collections.abc import Iterable, Sequence
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from exporter.outcome import CallResult, Outcome, Reason, Turn, TurnOutcome, Verdict
+from exporter.outcome import (
+    CallResult,
+    Outcome,
+    Reason,
+    SfuBaseline,
+    Turn,
+    TurnOutcome,
+    Verdict,
+)
 from exporter.probes.latency import LatencyConfig
+from exporter.probes.sfu import SfuConfig
 
 P95_NEEDS = 20
 """Samples below which a 95th percentile would only be the maximum under another name."""
@@ -44,14 +54,14 @@ class Stats:
         return cls(
             n=len(values),
             avg_s=math.fsum(values) / len(values),
-            p50_s=_quantile(values, 0.5),
-            p95_s=_quantile(values, 0.95) if len(values) >= P95_NEEDS else None,
+            p50_s=quantile(values, 0.5),
+            p95_s=quantile(values, 0.95) if len(values) >= P95_NEEDS else None,
             min_s=values[0],
             max_s=values[-1],
         )
 
 
-def _quantile(ordered: Sequence[float], share: float) -> float:
+def quantile(ordered: Sequence[float], share: float) -> float:
     """Return the value below which a share of the samples lies, interpolated linearly."""
     place = share * (len(ordered) - 1)
     below = math.floor(place)
@@ -76,6 +86,66 @@ def judge_call(config: LatencyConfig, outcome: Outcome) -> Verdict:
     if config.fail_ms is not None and average_s * 1000 > config.fail_ms:
         return Verdict.FAIL
     return Verdict.SLOW if average_s * 1000 > config.target_ms else Verdict.PASS
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that a judgement rests on, and the line that tells a person of it."""
+
+    verdict: Verdict
+    text: str
+
+
+def judge_sfu(config: SfuConfig, outcome: Outcome) -> Verdict:
+    """Judge a baseline: the worst of its findings; PASS where there are none."""
+    findings = tuple(sfu_findings(config, outcome))
+    return worst(each.verdict for each in findings) if findings else Verdict.PASS
+
+
+def sfu_findings(config: SfuConfig, outcome: Outcome) -> Iterator[Finding]:
+    """Yield what is not well about a baseline.
+
+    FAIL when it could not be taken or a hard threshold is passed; SLOW when a target is passed,
+    or when media does not go by UDP, for calls work by TCP and TURN, but later; UNKNOWN when the
+    prober spoiled it.
+    """
+    if outcome.reason is Reason.VOID:
+        yield Finding(Verdict.UNKNOWN, outcome.detail)
+    elif outcome.reason is not None:
+        yield Finding(Verdict.FAIL, f"{outcome.reason}: {outcome.detail}")
+    result = outcome.result
+    if not isinstance(result, SfuBaseline):
+        return
+    if result.round_trips_s:
+        rtt_ms = statistics.median(result.round_trips_s) * 1000
+        yield from _above("round trip", rtt_ms, "ms", config.target_rtt_ms, config.fail_rtt_ms)
+    for direction, loss in (("up", result.loss_up), ("down", result.loss_down)):
+        if loss is not None:
+            lost_pct = loss.ratio * 100
+            yield from _above(f"loss {direction}", lost_pct, "%", config.max_loss, config.fail_loss)
+    if result.transport not in ("udp", ""):
+        yield Finding(Verdict.SLOW, _no_udp(result))
+
+
+def _above(
+    what: str, value: float, unit: str, soft: float, hard: float | None
+) -> Iterator[Finding]:
+    if hard is not None and value > hard:
+        yield Finding(Verdict.FAIL, f"{what} {value:.1f} {unit} is above {hard:g} {unit}")
+    elif value > soft:
+        yield Finding(Verdict.SLOW, f"{what} {value:.1f} {unit} is above {soft:g} {unit}")
+
+
+def _no_udp(result: SfuBaseline) -> str:
+    """Say that UDP is blocked, and which ports to open."""
+    how = "TCP" if result.transport == "tcp" else "TURN"
+    if not result.udp_addresses:
+        return f"media goes by {how}, for the server offers no UDP: set its rtc.udp_port"
+    told = ", ".join(result.udp_addresses)
+    return (
+        f"UDP is blocked, media goes by {how}: open UDP to {told} "
+        "(the server's rtc.udp_port, or all of its rtc.port_range)"
+    )
 
 
 def judge_server(outcome: Outcome) -> Verdict:

@@ -32,6 +32,7 @@ from exporter.errors import ConfigError
 from exporter.probes.agents import AgentsConfig
 from exporter.probes.calibrate import CalibrateConfig
 from exporter.probes.latency import LatencyConfig, Utterance
+from exporter.probes.sfu import SfuConfig
 from exporter.probes.workers import WorkersConfig
 from exporter.roster.collector import CollectorConfig
 from exporter.server_api import Server
@@ -188,6 +189,9 @@ class Settings(Section, BaseSettings):
     )
     calibrate: CalibrateConfig = Field(
         default=CalibrateConfig(), description="How the floor of the method is measured."
+    )
+    sfu: SfuConfig = Field(
+        default=SfuConfig(), description="How the way between this host and the SFU is measured."
     )
     slo: SloConfig = Field(default=SloConfig(), description="Service level objectives.")
     store: StoreConfig = Field(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from time import time
 
 from exporter import __version__
+from exporter.metrics.probes import create_probe, set_verdict
 from exporter.metrics.registry import Metrics
 from exporter.metrics.stuck import STUCK_STATES, StuckTracker
 from exporter.metrics.table import TABLE
@@ -31,7 +32,6 @@ from exporter.verdict import judge_call, judge_server, worst
 AGENT_STATES = ("initializing", "idle", "listening", "thinking", "speaking", "unknown")
 """Values of the label `state`; what an agent says beyond them is `unknown`."""
 KINDS = ("standard", "agent", "sip", "egress", "ingress", "connector")
-SKIPS = ("overlap", "missed")
 OWN_PROBES = ("agents", "calibrate")
 """Probes of the server, which have no agent."""
 _OUR_FAULT = frozenset({Reason.VOID, Reason.PROBE_CRASHED})
@@ -68,8 +68,8 @@ class Recorder:
         self._listed: set[str] = set()
         metrics.set("voice_exporter_build_info", 1, __version__, platform.python_version())
         for probe in OWN_PROBES:
-            self._create_probe(probe, "")
-            self._set_verdict(probe, "", Verdict.UNKNOWN)
+            create_probe(metrics, probe)
+            set_verdict(metrics, probe, "", Verdict.UNKNOWN)
 
     def reconfigure(self, *, stuck_after_s: float) -> None:
         """Follow a new configuration.
@@ -93,7 +93,7 @@ class Recorder:
         create("voice_reported_e2e_latency_seconds", agent, call_type)
         create("voice_time_to_agent_seconds", agent)
         create("voice_time_to_greeting_seconds", agent)
-        self._create_probe("latency", agent)
+        create_probe(self._metrics, "latency", agent)
         self._create_agent(agent)
         self._set_target_latency(agent, call_type)
         self._set_call_verdict(agent)
@@ -196,7 +196,7 @@ class Recorder:
         elif isinstance(outcome.result, Calibration):
             self._metrics.set("voice_probe_floor_seconds", outcome.result.floor_s)
         if outcome.probe in OWN_PROBES:
-            self._set_verdict(outcome.probe, outcome.agent_name, judge_server(outcome))
+            set_verdict(self._metrics, outcome.probe, outcome.agent_name, judge_server(outcome))
 
     def _record_listing(self, listing: Listing) -> None:
         """Show what is there now; a listing that failed does not come here: the last one stays."""
@@ -230,17 +230,6 @@ class Recorder:
                 if row.group == "agents and rooms" and "agent_name" in row.labels:
                     self._metrics.remove(row.name, agent_name=name)
 
-    def _create_probe(self, probe: str, agent: str) -> None:
-        create = self._metrics.create
-        create("voice_probe_attempts_total", probe, agent)
-        for reason in Reason:
-            create("voice_probe_failures_total", probe, agent, reason)
-        for skip in SKIPS:
-            create("voice_probe_skipped_total", probe, agent, skip)
-        create("voice_probe_success", probe, agent)
-        create("voice_probe_last_run_timestamp_seconds", probe, agent)
-        create("voice_probe_last_success_timestamp_seconds", probe, agent)
-
     def _create_agent(self, agent: str) -> None:
         for state in AGENT_STATES:
             self._metrics.create("voice_agents", agent, state)
@@ -256,11 +245,7 @@ class Recorder:
 
     def _set_call_verdict(self, agent: str) -> None:
         verdicts = (target.verdict for key, target in self._targets.items() if key[0] == agent)
-        self._set_verdict("latency", agent, worst(verdicts))
-
-    def _set_verdict(self, check: str, agent: str, verdict: Verdict) -> None:
-        for each in Verdict:
-            self._metrics.set("voice_verdict", each is verdict, check, agent, each)
+        set_verdict(self._metrics, "latency", agent, worst(verdicts))
 
 
 def _key(result: CallResult) -> TargetKey:

@@ -9,10 +9,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["counter", "gauge", "histogram"]
-Group = Literal["calls", "probes", "agents and rooms", "exporter"]
+Group = Literal["calls", "probes", "agents and rooms", "sfu", "exporter"]
 
 _TURN_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7.5, 10)
 _PART_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 5, 10)
+_NETWORK_BUCKETS = (
+    *(0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1),
+    *(0.15, 0.2, 0.3, 0.5, 0.75, 1, 2),
+)
+_CONNECT_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10)
 _WAIT_BUCKETS = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 7.5, 10, 15, 20, 30)
 
 
@@ -169,7 +174,7 @@ TABLE = (
         "probes",
         "check agent_name verdict",
         "1 for the verdict that holds (PASS SLOW FAIL UNKNOWN), 0 for the others. Check: latency, "
-        "the worst of the agent's targets; agents, the listing; calibrate.",
+        "the worst of the agent's targets; agents, the listing; calibrate; sfu.",
     ),
     _row(
         "voice_agents",
@@ -212,6 +217,108 @@ TABLE = (
         "agents and rooms",
         "kind",
         "Participants on the server, those of our own calls included. Absent until listed.",
+    ),
+    _row(
+        "voice_sfu_rtt_ms",
+        "gauge",
+        "sfu",
+        "vantage",
+        "Median round trip to the SFU of the last baseline, in milliseconds: a data message from one "
+        "participant of ours to another on this host. Absent when the last baseline failed.",
+    ),
+    _row(
+        "voice_sfu_rtt_seconds",
+        "histogram",
+        "sfu",
+        "vantage method",
+        "Round trips to the SFU. Method: data, messages between two participants of ours; ice, the "
+        "connection's own checks, in whole milliseconds.",
+        buckets=_NETWORK_BUCKETS,
+    ),
+    _row(
+        "voice_sfu_target_rtt_ms",
+        "gauge",
+        "sfu",
+        "vantage",
+        "The configured target of the median round trip.",
+    ),
+    _row(
+        "voice_sfu_floor_seconds",
+        "gauge",
+        "sfu",
+        "vantage",
+        "What of a round trip is the exporter's own: event loop and SDK, without the network. Never "
+        "subtracted.",
+    ),
+    _row(
+        "voice_sfu_pings_total",
+        "counter",
+        "sfu",
+        "vantage outcome",
+        "Data messages sent by what became of them: answered, lost, or void when the prober itself "
+        "was late.",
+    ),
+    _row(
+        "voice_sfu_jitter_seconds",
+        "gauge",
+        "sfu",
+        "vantage direction",
+        "Interarrival jitter of RTP: up as the SFU reports it, down as the receiver measures it, in "
+        "whole milliseconds.",
+    ),
+    _row(
+        "voice_sfu_packet_loss_ratio",
+        "gauge",
+        "sfu",
+        "vantage direction",
+        "Share of RTP packets lost in the last baseline, 0 to 1: up as the SFU reports it, down what "
+        "the receiver misses beyond that.",
+    ),
+    _row(
+        "voice_sfu_packets_total",
+        "counter",
+        "sfu",
+        "vantage direction",
+        "RTP packets sent to the SFU (up) and by it (down) over which loss is counted.",
+    ),
+    _row(
+        "voice_sfu_packets_lost_total",
+        "counter",
+        "sfu",
+        "vantage direction",
+        "Those of voice_sfu_packets_total that were lost; the quotient of the two rates is the loss "
+        "over any span of time.",
+    ),
+    _row(
+        "voice_sfu_concealed_ratio",
+        "gauge",
+        "sfu",
+        "vantage",
+        "Share of the received audio that was made up in the last baseline, 0 to 1: the loss that "
+        "can be heard, after redundancy has repaired what it could.",
+    ),
+    _row(
+        "voice_sfu_connect_seconds",
+        "histogram",
+        "sfu",
+        "vantage phase",
+        "Phases of a connection: signal, to the server's answer to a join; ice, until media can "
+        "flow; media, publishing to the first sound at another participant.",
+        buckets=_CONNECT_BUCKETS,
+    ),
+    _row(
+        "voice_sfu_transport_used",
+        "gauge",
+        "sfu",
+        "vantage transport",
+        "1 for the way that the media of the last baseline took: udp, tcp or turn.",
+    ),
+    _row(
+        "voice_sfu_connection_quality",
+        "gauge",
+        "sfu",
+        "vantage client quality",
+        "1 for what LiveKit itself says of each participant's connection (excellent good poor lost).",
     ),
     _row(
         "voice_exporter_build_info",

@@ -19,6 +19,7 @@ from exporter.probes.agents import AgentsConfig, probe_agents
 from exporter.probes.calibrate import CalibrateConfig, probe_calibrate
 from exporter.probes.latency import LatencyConfig, probe_latency
 from exporter.probes.run import Run
+from exporter.probes.sfu import SfuConfig, probe_sfu
 from exporter.probes.workers import WorkersConfig, probe_workers
 
 
@@ -38,5 +39,6 @@ PROBES: dict[str, Probe] = {
     "agents": Probe(AgentsConfig, probe_agents, "api"),
     "workers": Probe(WorkersConfig, probe_workers, "api"),
     "calibrate": Probe(CalibrateConfig, probe_calibrate, "call"),
+    "sfu": Probe(SfuConfig, probe_sfu, "call"),
 }
 """Every probe by its name, which is also the label `probe`."""

@@ -4,10 +4,14 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from exporter.outcome import Calibration, Components, Listing, Outcome, Turn
 from exporter.report.latency import CallReport, LatencyReport
 from exporter.verdict import Stats
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _DIGITS = 6
 """Decimals of a second: a microsecond is far below what is measured."""
@@ -162,7 +166,7 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def to_json(document: LatencyDocument | AgentsDocument | CalibrateDocument) -> str:
+def to_json(document: "DataclassInstance") -> str:
     """Return the document as JSON: keys in the order of the class, seconds to a microsecond."""
     return json.dumps(_rounded(asdict(document)), indent=2, allow_nan=False)
 

@@ -74,7 +74,7 @@ def print_latency(report: LatencyReport) -> None:
                 out.print(line, soft_wrap=True)
         for note in _notes(report):
             out.print(note, soft_wrap=True)
-    out.print(Text("VERDICT: ").append(report.verdict, _STYLES[report.verdict]))
+    out.print(Text("VERDICT: ").append(report.verdict, STYLES[report.verdict]))
 
 
 def _latency_table(report: LatencyReport) -> Table:
@@ -101,7 +101,7 @@ def _latency_table(report: LatencyReport) -> Table:
             *map(seconds, (stats.avg_s, stats.p50_s, stats.p95_s, stats.max_s)),
             seconds(floor.floor_s if floor else None, 3),
             f"<{call.config.target_ms / 1000:g}s",
-            Text(call.verdict, _STYLES[call.verdict]),
+            Text(call.verdict, STYLES[call.verdict]),
         )
     return table
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
+from pydantic import BaseModel
+
 from exporter.config.load import override
 from exporter.config.settings import Settings
 from exporter.logs import LogSetup, configure
@@ -16,6 +18,7 @@ from exporter.probes.agents import AgentsConfig
 from exporter.probes.calibrate import CalibrateConfig
 from exporter.probes.latency import LatencyConfig
 from exporter.report.latency import CallReport, LatencyReport
+from exporter.report.sfu import SfuReport
 from exporter.run.runner import Runner
 from exporter.server_api import Server
 
@@ -78,6 +81,16 @@ def calibrate(settings: Settings, flags: Mapping[str, object]) -> Outcome:
     return run(_probe_once(settings.server(), "calibrate", config))
 
 
+def measure_sfu(settings: Settings, flags: Mapping[str, object]) -> SfuReport:
+    """Take one baseline of the way to the SFU.
+
+    Raises:
+        ConfigError: Credentials are missing, or a flag is impossible.
+    """
+    config = override(settings.sfu, flags, "sfu")
+    return SfuReport(config, run(_probe_once(settings.server(), "sfu", config)))
+
+
 def plan_calls(settings: Settings, order: LatencyOrder, agent_name: str) -> list[LatencyConfig]:
     """Return the calls for one agent: its configured targets or the defaults, under the flags."""
     targets = [target for target in settings.targets if target.agent_name == agent_name]
@@ -119,9 +132,7 @@ def _found(listing: Outcome, settings: Settings) -> list[str]:
     return sorted({agent.agent_name for agent in agents} - set(settings.discover.exclude))
 
 
-async def _probe_once(
-    server: Server, probe: str, config: AgentsConfig | CalibrateConfig
-) -> Outcome:
+async def _probe_once(server: Server, probe: str, config: BaseModel) -> Outcome:
     async with _runner(server) as runner:
         return await runner.run(probe, config)
 

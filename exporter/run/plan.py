@@ -21,11 +21,14 @@ def call_id(key: TargetKey) -> str:
 
 def server_works(settings: Settings) -> tuple[Work, ...]:
     """Return the work that is about the server and no agent."""
-    agents, calibrate = settings.agents, settings.calibrate
-    return (
+    agents, calibrate, sfu = settings.agents, settings.calibrate, settings.sfu
+    works = [
         Work("agents", "agents", "", agents, agents.interval),
         Work("calibrate", "calibrate", "", calibrate, calibrate.interval),
-    )
+    ]
+    if sfu.enabled:
+        works.append(Work("sfu", "sfu", "", sfu, sfu.interval))
+    return tuple(works)
 
 
 def thresholds(settings: Settings) -> tuple[float, ...]:

@@ -1,0 +1,120 @@
+"""What becomes of a baseline of the SFU: a listener beside the recorder."""
+
+import statistics
+from collections.abc import Iterator
+
+from exporter.metrics.probes import create_probe, set_verdict
+from exporter.metrics.registry import Metrics
+from exporter.metrics.table import TABLE
+from exporter.outcome import Loss, Outcome, SfuBaseline, Verdict
+from exporter.probes.sfu import SfuConfig
+from exporter.verdict import judge_sfu
+
+CLIENTS = ("sender", "receiver")
+DIRECTIONS = ("up", "down")
+METHODS = ("data", "ice")
+PHASES = ("signal", "ice", "media")
+PINGS = ("answered", "lost", "void")
+QUALITIES = ("excellent", "good", "poor", "lost")
+TRANSPORTS = ("udp", "tcp", "turn")
+_LAST_BASELINE = tuple(
+    row.name
+    for row in TABLE
+    if row.group == "sfu" and row.kind == "gauge" and row.name != "voice_sfu_target_rtt_ms"
+)
+"""Gauges that tell of the last baseline; where that measured nothing, they are absent."""
+
+
+class SfuRecorder:
+    """Records baselines. All methods belong to one thread."""
+
+    def __init__(self, metrics: Metrics, config: SfuConfig) -> None:
+        """Create the series of this vantage, at 0.
+
+        Args:
+            metrics: What is written to.
+            config: Where it is measured from, and what is good enough.
+        """
+        self._metrics = metrics
+        self._config = config
+        self._create()
+
+    def reconfigure(self, config: SfuConfig) -> None:
+        """Follow a new configuration; the series of another vantage go."""
+        if config.vantage != self._config.vantage or not config.enabled:
+            for row in TABLE:
+                if row.group == "sfu":
+                    self._metrics.remove(row.name, vantage=self._config.vantage)
+        self._config = config
+        self._create()
+
+    def record(self, outcome: Outcome) -> None:
+        """Record a finished run: the listener. Runs of other probes are none of its business."""
+        if outcome.probe != "sfu":
+            return
+        vantage = self._config.vantage
+        for name in _LAST_BASELINE:
+            self._metrics.remove(name, vantage=vantage)
+        if isinstance(outcome.result, SfuBaseline):
+            self._record(vantage, outcome.result)
+        set_verdict(self._metrics, "sfu", "", judge_sfu(self._config, outcome))
+
+    def _create(self) -> None:
+        if not self._config.enabled:
+            return
+        metrics, vantage = self._metrics, self._config.vantage
+        create_probe(metrics, "sfu")
+        set_verdict(metrics, "sfu", "", Verdict.UNKNOWN)
+        for method in METHODS:
+            metrics.create("voice_sfu_rtt_seconds", vantage, method)
+        for phase in PHASES:
+            metrics.create("voice_sfu_connect_seconds", vantage, phase)
+        for direction in DIRECTIONS:
+            metrics.create("voice_sfu_packets_total", vantage, direction)
+            metrics.create("voice_sfu_packets_lost_total", vantage, direction)
+        for outcome in PINGS:
+            metrics.create("voice_sfu_pings_total", vantage, outcome)
+        metrics.set("voice_sfu_target_rtt_ms", self._config.target_rtt_ms, vantage)
+
+    def _record(self, vantage: str, result: SfuBaseline) -> None:
+        metrics = self._metrics
+        for name, value, *labels in _gauges(result):
+            if value is not None:
+                metrics.set(name, value, vantage, *labels)
+        for method, values in (
+            ("data", result.round_trips_s),
+            ("ice", result.ice_round_trips_s),
+        ):
+            for seconds in values:
+                metrics.observe("voice_sfu_rtt_seconds", seconds, vantage, method)
+        connect = (result.connect.signal_s, result.connect.ice_s, result.connect.media_s)
+        for phase, seconds in zip(PHASES, connect, strict=True):
+            metrics.observe("voice_sfu_connect_seconds", seconds, vantage, phase)
+        for direction, loss in (("up", result.loss_up), ("down", result.loss_down)):
+            if loss is not None:
+                metrics.add("voice_sfu_packets_total", loss.packets, vantage, direction)
+                metrics.add("voice_sfu_packets_lost_total", loss.lost, vantage, direction)
+        pings = (len(result.round_trips_s), result.lost, result.voids)
+        for outcome, count in zip(PINGS, pings, strict=True):
+            metrics.add("voice_sfu_pings_total", count, vantage, outcome)
+
+
+def _gauges(result: SfuBaseline) -> Iterator[tuple[str, float | None, *tuple[str, ...]]]:
+    """Yield name, value and further labels of each gauge; None where it is not known."""
+    times = result.round_trips_s
+    yield "voice_sfu_rtt_ms", statistics.median(times) * 1000 if times else None
+    yield "voice_sfu_floor_seconds", result.floor_s
+    yield "voice_sfu_jitter_seconds", result.jitter_up_s, "up"
+    yield "voice_sfu_jitter_seconds", result.jitter_down_s, "down"
+    yield "voice_sfu_packet_loss_ratio", _ratio(result.loss_up), "up"
+    yield "voice_sfu_packet_loss_ratio", _ratio(result.loss_down), "down"
+    yield "voice_sfu_concealed_ratio", result.concealed
+    for client, told in result.quality:
+        for quality in QUALITIES:
+            yield "voice_sfu_connection_quality", told == quality, client, quality
+    for transport in TRANSPORTS:
+        yield "voice_sfu_transport_used", transport == result.transport, transport
+
+
+def _ratio(loss: Loss | None) -> float | None:
+    return None if loss is None else loss.ratio

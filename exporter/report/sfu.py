@@ -1,0 +1,164 @@
+"""What `sfu` found, as a person's table and as a document."""
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from exporter.outcome import Outcome, SfuBaseline, Verdict
+from exporter.probes.sfu import SfuConfig
+from exporter.verdict import P95_NEEDS, Finding, judge_sfu, quantile, sfu_findings
+
+_WORST_FIRST = ("lost", "poor", "good", "excellent")
+
+
+@dataclass(frozen=True, slots=True)
+class SfuReport:
+    """One baseline, with its judgement."""
+
+    config: SfuConfig
+    outcome: Outcome
+
+    @property
+    def verdict(self) -> Verdict:
+        """The judgement by the thresholds."""
+        return judge_sfu(self.config, self.outcome)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the judgement rests on, when it is not PASS."""
+        return tuple(sfu_findings(self.config, self.outcome))
+
+    @property
+    def baseline(self) -> SfuBaseline | None:
+        """What was measured, if anything was."""
+        found = self.outcome.result
+        return found if isinstance(found, SfuBaseline) else None
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTrips:
+    """Statistics of round trips, in milliseconds; `None` where n allows no value."""
+
+    p50: float | None
+    p95: float | None
+    """None below 20 samples."""
+    max: float | None
+    n: int
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Self:
+        """Compute the statistics of round trips in seconds."""
+        values = sorted(each * 1000 for each in seconds)
+        if not values:
+            return cls(None, None, None, 0)
+        p95 = quantile(values, 0.95) if len(values) >= P95_NEEDS else None
+        return cls(quantile(values, 0.5), p95, values[-1], len(values))
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectPhases:
+    """Milliseconds of each phase of a connection."""
+
+    signal: float
+    ice: float
+    media: float
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineItem:
+    """One baseline: `baseline` of the document."""
+
+    vantage: str
+    rtt_ms: RoundTrips
+    ice_rtt_ms: float | None
+    jitter_ms: float | None
+    """The larger of the two directions."""
+    loss_up_pct: float | None
+    loss_down_pct: float | None
+    connect_ms: ConnectPhases
+    transport: str
+    candidate_type: str
+    quality: str
+    """The worst of the clients; "" if the server told none."""
+    floor_ms: float | None
+    jitter_up_ms: float | None
+    jitter_down_ms: float | None
+    packets_up: int
+    packets_down: int
+    pings_lost: int
+    pings_void: int
+    concealed_pct: float | None
+
+    @classmethod
+    def of(cls, result: SfuBaseline) -> Self:
+        """Describe a baseline."""
+        connect, up, down = result.connect, result.loss_up, result.loss_down
+        jitters = [each for each in (result.jitter_up_s, result.jitter_down_s) if each is not None]
+        ice = result.ice_round_trips_s
+        return cls(
+            vantage=result.vantage,
+            rtt_ms=RoundTrips.of(result.round_trips_s),
+            ice_rtt_ms=statistics.median(ice) * 1000 if ice else None,
+            jitter_ms=_milli(max(jitters, default=None)),
+            loss_up_pct=up.ratio * 100 if up else None,
+            loss_down_pct=down.ratio * 100 if down else None,
+            connect_ms=ConnectPhases(
+                connect.signal_s * 1000, connect.ice_s * 1000, connect.media_s * 1000
+            ),
+            transport=result.transport,
+            candidate_type=result.candidate_type,
+            quality=worst_quality(result.quality),
+            floor_ms=_milli(result.floor_s),
+            jitter_up_ms=_milli(result.jitter_up_s),
+            jitter_down_ms=_milli(result.jitter_down_s),
+            packets_up=up.packets if up else 0,
+            packets_down=down.packets if down else 0,
+            pings_lost=result.lost,
+            pings_void=result.voids,
+            concealed_pct=None if result.concealed is None else result.concealed * 100,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RampItem:
+    """One level of a ramp."""
+
+    clients: int
+    rtt_ms: RoundTrips
+    loss_pct: float | None
+    quality: str
+    limited: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SfuDocument:
+    """What `sfu --json` prints."""
+
+    baseline: BaselineItem | None
+    ramp: tuple[RampItem, ...]
+    knee_clients: int | None
+    verdict: str
+    findings: tuple[str, ...]
+    """What the verdict rests on, when it is not PASS."""
+
+    @classmethod
+    def of(cls, report: SfuReport) -> Self:
+        """Describe what `sfu` found."""
+        return cls(
+            baseline=BaselineItem.of(report.baseline) if report.baseline else None,
+            ramp=(),
+            knee_clients=None,
+            verdict=str(report.verdict),
+            findings=tuple(f"{each.verdict}: {each.text}" for each in report.findings),
+        )
+
+
+def worst_quality(told: Iterable[tuple[str, str]]) -> str:
+    """Return the worst of what LiveKit says of its clients' connections, or ""."""
+    words = {quality for _, quality in told}
+    return next((word for word in _WORST_FIRST if word in words), "")
+
+
+def _milli(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * 1000
