@@ -17,7 +17,7 @@ from exporter.verdict import P95_NEEDS
 
 _PLAIN_WIDTH = 160
 """Where output is no terminal, lines are long rather than broken."""
-_STYLES = {
+STYLES = {
     Verdict.PASS: "green",
     Verdict.SLOW: "yellow",
     Verdict.FAIL: "bold red",

@@ -14,8 +14,6 @@ from exporter.config.load import override
 from exporter.config.settings import Settings
 from exporter.logs import LogSetup, configure
 from exporter.outcome import Listing, Outcome, Turn
-from exporter.probes.agents import AgentsConfig
-from exporter.probes.calibrate import CalibrateConfig
 from exporter.probes.latency import LatencyConfig
 from exporter.report.latency import CallReport, LatencyReport
 from exporter.report.sfu import SfuReport
