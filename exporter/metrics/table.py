@@ -223,8 +223,8 @@ TABLE = (
         "gauge",
         "sfu",
         "vantage",
-        "Median round trip to the SFU of the last baseline, in milliseconds: a data message from one "
-        "participant of ours to another on this host. Absent when the last baseline failed.",
+        "Median round trip to the SFU of the last baseline, in milliseconds: a data message from "
+        "one participant of ours to another on this host. Absent when the last baseline failed.",
     ),
     _row(
         "voice_sfu_rtt_seconds",
@@ -247,8 +247,8 @@ TABLE = (
         "gauge",
         "sfu",
         "vantage",
-        "What of a round trip is the exporter's own: event loop and SDK, without the network. Never "
-        "subtracted.",
+        "What of a round trip is the exporter's own: event loop and SDK, without the network. "
+        "Never subtracted.",
     ),
     _row(
         "voice_sfu_pings_total",
@@ -263,16 +263,16 @@ TABLE = (
         "gauge",
         "sfu",
         "vantage direction",
-        "Interarrival jitter of RTP: up as the SFU reports it, down as the receiver measures it, in "
-        "whole milliseconds.",
+        "Interarrival jitter of RTP: up as the SFU reports it, down as the receiver measures it, "
+        "in whole milliseconds.",
     ),
     _row(
         "voice_sfu_packet_loss_ratio",
         "gauge",
         "sfu",
         "vantage direction",
-        "Share of RTP packets lost in the last baseline, 0 to 1: up as the SFU reports it, down what "
-        "the receiver misses beyond that.",
+        "Share of RTP packets lost in the last baseline, 0 to 1: up as the SFU reports it, down "
+        "what the receiver misses beyond that.",
     ),
     _row(
         "voice_sfu_packets_total",
@@ -286,8 +286,8 @@ TABLE = (
         "counter",
         "sfu",
         "vantage direction",
-        "Those of voice_sfu_packets_total that were lost; the quotient of the two rates is the loss "
-        "over any span of time.",
+        "Those of voice_sfu_packets_total that were lost; the quotient of the two rates is the "
+        "loss over any span of time.",
     ),
     _row(
         "voice_sfu_concealed_ratio",
@@ -318,7 +318,7 @@ TABLE = (
         "gauge",
         "sfu",
         "vantage client quality",
-        "1 for what LiveKit itself says of each participant's connection (excellent good poor lost).",
+        "1 for what LiveKit itself says of each participant's connection: excellent good poor lost.",
     ),
     _row(
         "voice_exporter_build_info",
