@@ -32,6 +32,9 @@ CONFIRM_PERIOD_S = 1.0
 
 LEAVE_TIMEOUT_S = 3.0
 
+CLOSING_S = 0.5
+"""A room that is closed loses its agent first: so long the better reason may follow."""
+
 ATTEMPTS = 3
 """Connection attempts that fit into the time-out of `connect`."""
 
@@ -242,12 +245,15 @@ class Caller:
 
     def _on_disconnected(self, participant: rtc.RemoteParticipant) -> None:
         if self.agent is not None and participant.identity == self.agent.identity:
-            error = self.events.error_since(self._heard_from)
-            if error:
-                self._end(Reason.AGENT_ERROR, f"the agent reported an error and left: {error}")
-            else:
-                self._end(Reason.AGENT_LEFT, "the agent left the room during the call")
+            asyncio.get_running_loop().call_later(CLOSING_S, self._on_agent_left, self._heard_from)
         self._on_change()
+
+    def _on_agent_left(self, since: float) -> None:
+        error = self.events.error_since(since)
+        if error:
+            self._end(Reason.AGENT_ERROR, f"the agent reported an error and left: {error}")
+        else:
+            self._end(Reason.AGENT_LEFT, "the agent left the room during the call")
 
     def _on_track_gone(self, track: rtc.Track, *_: object) -> None:
         if track is self.track:

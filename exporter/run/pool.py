@@ -12,6 +12,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext
 from typing import Any, TypeVar
 
@@ -154,6 +155,8 @@ def _sigint_blocked() -> Iterator[None]:
 
     Ctrl-C goes to the whole group, and a process that is just starting does not ignore it yet.
     """
+    # Its start unblocks SIGINT for good in the thread that first needs it.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

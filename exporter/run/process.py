@@ -93,6 +93,7 @@ def prepare(pipe: Connection, log: logs.LogSetup) -> None:
     """
     with contextlib.suppress(OSError):  # a daemon may have neither
         os.dup2(_STDERR, _STDOUT)  # stdout is the parent's document
+    sys.stdout = sys.stderr  # which is written line by line: a killed process has said its last
     logs.configure(log)
     _Process.pipe, _Process.log = pipe, log
     threading.Thread(target=_end_with_parent, daemon=True, name="parent-watch").start()

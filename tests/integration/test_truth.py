@@ -102,11 +102,21 @@ def outcomes(truth: Server) -> dict[str, Outcome]:
         runner = Runner(truth, processes=4)
         try:
             runs = [runner.run("latency", case.config()) for case in cases.values()]
-            return dict(zip(cases, await asyncio.gather(*runs), strict=True))
+            placed = dict(zip(cases, await asyncio.gather(*runs), strict=True))
+            for name, outcome in placed.items():
+                # On a busy machine the prober may spoil a call, and says so: once more, alone.
+                if name in MEASURED and _is_all_void(outcome):
+                    placed[name] = await runner.run("latency", cases[name].config())
+            return placed
         finally:
             await runner.aclose()
 
     return asyncio.run(place())
+
+
+def _is_all_void(outcome: Outcome) -> bool:
+    turns = [turn for turn in call_of(outcome).turns if not turn.warmup]
+    return all(turn.outcome is TurnOutcome.VOID for turn in turns)
 
 
 def call_of(outcome: Outcome) -> CallResult:
