@@ -64,9 +64,16 @@ class MemoryStore:
     def restore(
         self, open_runs: Sequence[OpenRun], spent: Mapping[tuple[str, str], Spending]
     ) -> None:
-        """Take over what another store knows: its open runs, and sums that hold their plans."""
+        """Take over what another store knows: its open runs, and sums that hold their plans.
+
+        Of two sums for one day the larger is true: each store may lack what was spent while it
+        could not be written, or before it was made.
+        """
         self._open.update((run.run_id, run) for run in open_runs)
-        self._spent.update(spent)
+        for key, other in spent.items():
+            own = self._spent.get(key, Spending())
+            seconds = max(own.call_seconds, other.call_seconds)
+            self._spent[key] = Spending(max(own.turns, other.turns), seconds)
 
     def runs(self, query: RunQuery) -> tuple[RunRecord, ...]:
         """Return ended runs, the newest first."""

@@ -1,0 +1,355 @@
+"""The store as the daemon sees it: asynchronous, and never in its way.
+
+Everything is kept in memory first, and that memory answers whenever the file cannot. Writes go to
+the file in their order, by one thread. While they fail (a full disk, a folder that has become
+read-only) they wait, and are written once it works again.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol, TypeVar
+
+from exporter.errors import ConfigError, StoreError, StoreInUse
+from exporter.roster.types import Worker
+from exporter.store.memory import MemoryStore
+from exporter.store.protocol import Store
+from exporter.store.records import (
+    NO_LIMITS,
+    CalibrationRecord,
+    Limits,
+    OpenRun,
+    Retention,
+    RunQuery,
+    RunRecord,
+    Spending,
+)
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+BEGIN_WAIT_S = 5.0
+"""A run waits so long for its reservation to be on the disk, then starts all the same."""
+MAX_WAITING = 10_000
+"""Writes that wait for a store that fails; the oldest go first."""
+PRUNE_EVERY_S = 60.0
+_FIRST_RETRY_S = 1.0
+_LAST_RETRY_S = 60.0
+_RUNS_IN_MEMORY = 1000
+_DAYS_TAKEN_OVER = 2
+"""A day of any time zone that is not over began at most so long ago."""
+
+OPERATIONS = ("open", "begin", "end", "cancel", "calibration", "workers", "prune", "read")
+"""What may fail: the label `operation`."""
+
+
+class StoreWatch(Protocol):
+    """Told of the store's state: metrics."""
+
+    def up(self, works: bool) -> None:
+        """Note whether the store can be written."""
+
+    def failed(self, operation: str) -> None:
+        """Count an operation that failed."""
+
+
+@dataclass(slots=True, eq=False)
+class _Write:
+    operation: str
+    first: Callable[[Store], bool | None]
+    again: Callable[[Store], bool | None]
+    """After a failure, and after nobody waits: it is no question any more."""
+    answer: asyncio.Future[bool | None]
+    """None: the store cannot tell."""
+
+
+class Keeper:
+    """A store behind a queue. Every method belongs to the event loop, and none raises.
+
+    `start` must be called first, `aclose` last.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], Store] | None,
+        watch: StoreWatch,
+        *,
+        retention: Retention = Retention(),  # noqa: B008 - it is frozen
+        on_left_open: Callable[[Sequence[OpenRun]], None] = lambda _runs: None,
+        first_retry_s: float = _FIRST_RETRY_S,
+    ) -> None:
+        """Set up; nothing is opened before `start`.
+
+        Args:
+            open_store: Opens it, in the thread; None: memory is all that there is.
+            watch: Told of failures.
+            retention: How long runs are kept.
+            on_left_open: Told of runs that are open in the store and not of this process.
+            first_retry_s: Time after a failure to the first new try; it doubles from then on.
+        """
+        self._open_store = open_store
+        self._watch = watch
+        self.retention = retention
+        self._on_left_open = on_left_open
+        self._first_retry_s = self._retry_s = first_retry_s
+        self._memory = MemoryStore()
+        self._store: Store | None = None
+        self._thread = ThreadPoolExecutor(1, "store")
+        self._waiting: deque[_Write] = deque()
+        self._news = asyncio.Event()
+        self._problem = ""
+        self._in_step = False
+        self._pruned_at = 0.0
+        self._writer: asyncio.Task[None] | None = None
+
+    @property
+    def problem(self) -> str:
+        """Why the store does not work, "" when it does."""
+        if not self._problem:
+            return ""
+        return f"store: {self._problem}; history and budget are kept in memory"
+
+    async def start(self) -> None:
+        """Open the store, and take over what it knows of today.
+
+        Raises:
+            ConfigError: Another exporter has it.
+        """
+        if self._open_store is None:
+            return
+        try:
+            await self._take_over()
+        except StoreInUse as error:
+            raise ConfigError(
+                f"store.folder: {error}; expected a folder of its own, or store.enabled: false"
+            ) from None
+        except StoreError as error:
+            self._fail("open", error)
+        else:
+            self._watch.up(True)
+        self._writer = asyncio.create_task(self._write_for_ever())
+
+    async def aclose(self, grace: float = 2.0) -> None:
+        """Write what waits, for so many seconds at most, and close the store."""
+        if self._writer is not None:
+            self._writer.cancel()
+            await asyncio.gather(self._writer, return_exceptions=True)
+            with suppress(TimeoutError, StoreError):
+                async with asyncio.timeout(grace):
+                    await self._write_waiting()
+        if self._waiting:
+            log.error(
+                "the store was not written in full", extra={"writes_lost": len(self._waiting)}
+            )
+        closing = asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        await asyncio.wait([closing], timeout=grace)  # a disk may not answer
+        self._thread.shutdown(wait=False)
+
+    async def begin(self, run: OpenRun, limits: Limits = NO_LIMITS) -> bool:
+        """Open a run and reserve its plan; returns once that is kept.
+
+        Returns:
+            Whether it was opened; False: its plan is more than the limits leave.
+        """
+        if not self._memory.begin(run, limits):
+            return False
+        write = self._write(
+            "begin",
+            lambda store: store.begin(run, limits),
+            lambda store: store.begin(run),
+        )
+        if self._problem:
+            return True
+        try:
+            async with asyncio.timeout(BEGIN_WAIT_S):
+                answer = await asyncio.shield(write.answer)
+        except TimeoutError:
+            write.first = write.again
+            self._fail("begin", StoreError(f"no answer within {BEGIN_WAIT_S:g} s"))
+            return True
+        if answer is False:
+            self._memory.cancel(run.run_id)
+        return answer is not False
+
+    def end(self, record: RunRecord, spent: Spending | None = None) -> None:
+        """Close a run, keep it, and settle what it cost; see `Store.end`."""
+        self._memory.end(record, spent)
+        self._memory.prune(datetime.now(UTC), replace(self.retention, max_runs=_RUNS_IN_MEMORY))
+        self._write("end", lambda store: store.end(record, spent))
+
+    def cancel(self, run_id: str) -> None:
+        """Forget an open run that never started."""
+        self._memory.cancel(run_id)
+        self._write("cancel", lambda store: store.cancel(run_id))
+
+    def add_calibration(self, calibration: CalibrationRecord) -> None:
+        """Keep a calibration."""
+        self._memory.add_calibration(calibration)
+        self._write("calibration", lambda store: store.add_calibration(calibration))
+
+    def save_workers(self, workers: Sequence[Worker]) -> None:
+        """Keep the roster as it is now."""
+        self._memory.save_workers(workers)
+        rows = tuple(workers)
+        self._write("workers", lambda store: store.save_workers(rows))
+
+    def spent_on(self, target: str, day: str) -> Spending:
+        """Return what was spent or is reserved on one target and day."""
+        return self._memory.spent(day).get((target, day), Spending())
+
+    def open_runs(self) -> tuple[OpenRun, ...]:
+        """Return the runs that were opened and have not ended."""
+        return self._memory.open_runs()
+
+    async def runs(self, query: RunQuery) -> tuple[RunRecord, ...]:
+        """Return ended runs, the newest first; while the store fails, those of this process."""
+        return await self._read(lambda store: store.runs(query))
+
+    async def run(self, run_id: str) -> RunRecord | None:
+        """Return one ended run."""
+        return await self._read(lambda store: store.run(run_id))
+
+    async def calibrations(self, limit: int) -> tuple[CalibrationRecord, ...]:
+        """Return calibrations, the newest first."""
+        return await self._read(lambda store: store.calibrations(limit))
+
+    async def workers(self) -> tuple[Worker, ...]:
+        """Return the roster that was last kept."""
+        return await self._read(lambda store: store.workers())
+
+    def _write(
+        self,
+        operation: str,
+        write: Callable[[Store], bool | None],
+        again: Callable[[Store], bool | None] | None = None,
+    ) -> _Write:
+        """Put a write at the end of the queue."""
+        answer = asyncio.get_running_loop().create_future()
+        item = _Write(operation, write, again or write, answer)
+        if self._open_store is None:
+            answer.set_result(None)
+            return item
+        self._waiting.append(item)
+        if len(self._waiting) > MAX_WAITING:
+            self._watch.failed(self._waiting.popleft().operation)
+        self._news.set()
+        return item
+
+    async def _read(self, question: Callable[[Store], T]) -> T:
+        if self._store is not None and not self._problem:
+            try:
+                return await self._ask(question)
+            except StoreError as error:
+                self._fail("read", error)
+        return question(self._memory)
+
+    async def _write_for_ever(self) -> None:
+        while True:
+            if self._problem:
+                await asyncio.sleep(self._retry_s)
+                self._retry_s = min(_LAST_RETRY_S, self._retry_s * 2)
+            elif not self._waiting:
+                self._news.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), PRUNE_EVERY_S)
+            operation = self._waiting[0].operation if self._waiting else "open"
+            try:
+                await self._write_waiting()
+                await self._take_over()
+                await self._prune()
+                self._works()
+            except StoreError as error:
+                self._fail(operation, error)
+            except Exception as error:
+                log.exception("the store failed in an unknown way")
+                self._fail(operation, StoreError(f"unexpected {type(error).__name__}"))
+                if self._waiting:
+                    self._waiting.popleft()  # or it would fail for ever
+
+    async def _write_waiting(self) -> None:
+        """Write what waits, in its order.
+
+        Raises:
+            StoreError: The first write that failed; it waits on.
+        """
+        while self._waiting:
+            item = self._waiting[0]
+            answer = await self._ask(item.first)
+            if self._waiting and self._waiting[0] is item:
+                self._waiting.popleft()
+            if not item.answer.done():
+                item.answer.set_result(answer)
+
+    async def _take_over(self) -> None:
+        """Read what the store knew before this process, once after each time it was opened."""
+        if self._in_step:
+            return
+        since = f"{datetime.now(UTC) - timedelta(days=_DAYS_TAKEN_OVER):%Y-%m-%d}"
+        open_runs, spent = await self._ask(lambda store: (store.open_runs(), store.spent(since)))
+        if self._waiting:
+            return  # runs have begun or ended meanwhile: when these are written
+        known = {run.run_id for run in self._memory.open_runs()}
+        self._memory.restore(open_runs, spent)
+        self._in_step = True
+        if left := [run for run in open_runs if run.run_id not in known]:
+            self._on_left_open(left)
+
+    async def _prune(self) -> None:
+        """Delete a little of what is too old."""
+        now = asyncio.get_running_loop().time()
+        if self._pruned_at and now - self._pruned_at < PRUNE_EVERY_S:
+            return
+        moment = datetime.now(UTC)
+        retention = self.retention
+        await self._ask(lambda store: store.prune(moment, retention))
+        self._pruned_at = now
+
+    async def _ask(self, question: Callable[[Store], T]) -> T:
+        """Call the store, opened if it is not, in the thread.
+
+        Raises:
+            StoreError: It cannot be opened, read or written.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, lambda: question(self._opened()))
+
+    def _opened(self) -> Store:
+        """Return the store, opened if it is not; in the thread."""
+        if self._store is None:
+            assert self._open_store is not None  # noqa: S101 - nothing is written without
+            self._store = self._open_store()
+        return self._store
+
+    def _close(self) -> None:
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()
+
+    def _fail(self, operation: str, error: StoreError) -> None:
+        """Note a failure, let nobody wait for the store, and begin with a fresh one next time."""
+        self._watch.failed(operation)
+        self._watch.up(False)
+        if str(error) != self._problem:
+            fields = {"operation": operation, "error": str(error)}
+            log.error("the store does not work; going on in memory", extra=fields)
+        self._problem = str(error)
+        self._in_step = False
+        self._thread.submit(self._close)
+        self._news.set()
+        for item in self._waiting:
+            item.first = item.again
+            if not item.answer.done():
+                item.answer.set_result(None)
+
+    def _works(self) -> None:
+        self._retry_s = self._first_retry_s
+        self._watch.up(True)
+        if self._problem:
+            log.info("the store works again")
+        self._problem = ""

@@ -1,0 +1,349 @@
+"""The store in the daemon's loop: it never raises, and what fails now is written later."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from exporter.errors import ConfigError, StoreError
+from exporter.outcome import Calibration, Reason
+from exporter.store import keeper as keeper_module
+from exporter.store.keeper import Keeper
+from exporter.store.memory import MemoryStore
+from exporter.store.protocol import Store
+from exporter.store.records import (
+    NO_LIMITS,
+    CalibrationRecord,
+    Limits,
+    OpenRun,
+    RunQuery,
+    RunRecord,
+    Spending,
+)
+from exporter.store.sqlite import FILE_NAME, open_sqlite
+from tests.unit.store.mounts import fill, remount, tiny_filesystem
+from tests.unit.store.records import DAY, NOON, PLAN, ended, open_run
+
+
+class Watch:
+    """What the keeper told of the store's state."""
+
+    def __init__(self) -> None:
+        self.works: bool | None = None
+        self.failures: list[str] = []
+
+    def up(self, works: bool) -> None:
+        """Note the state."""
+        self.works = works
+
+    def failed(self, operation: str) -> None:
+        """Note a failure."""
+        self.failures.append(operation)
+
+
+class Flaky(MemoryStore):
+    """A store that fails while it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken = False
+        self.slow_s = 0.0
+
+    def begin(self, run: OpenRun, limits: Limits = NO_LIMITS) -> bool:
+        """Open a run."""
+        time.sleep(self.slow_s)
+        self._check()
+        return super().begin(run, limits)
+
+    def end(self, record: RunRecord, spent: Spending | None = None) -> None:
+        """Close a run."""
+        self._check()
+        super().end(record, spent)
+
+    def _check(self) -> None:
+        if self.broken:
+            raise StoreError("cannot write x: No space left on device")
+
+
+def make(open_store: Callable[[], Store] | None, watch: Watch | None = None) -> Keeper:
+    """Return a keeper that tries again soon."""
+    return Keeper(open_store, watch or Watch(), first_retry_s=0.02)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition, for 10 s at most."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - simple enough for a test
+            await asyncio.sleep(0.01)
+
+
+def test_reservation_is_on_the_disk_before_the_run_begins(tmp_path: Path) -> None:
+    """The file holds it when `begin` returns: nothing has to be closed for that."""
+
+    async def scenario() -> None:
+        keeper = make(lambda: open_sqlite(tmp_path))
+        await keeper.start()
+        assert await keeper.begin(open_run(), Limits(turns=4))
+        copy = tmp_path / "copy"
+        copy.mkdir()
+        for part in (FILE_NAME, f"{FILE_NAME}-wal"):  # as after a kill
+            (copy / part).write_bytes((tmp_path / part).read_bytes())
+        with closing(open_sqlite(copy)) as store:
+            assert store.open_runs() == (open_run(),)
+        assert not await keeper.begin(open_run("b"), Limits(turns=7))
+        await keeper.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_what_waits_is_written_at_the_end(tmp_path: Path) -> None:
+    """1. Records are handed in. 2. The daemon stops. Result: all of them are in the file."""
+
+    async def scenario() -> None:
+        keeper = make(lambda: open_sqlite(tmp_path))
+        await keeper.start()
+        for number in range(50):
+            keeper.end(ended(str(number)))
+        keeper.add_calibration(CalibrationRecord(NOON, Calibration(0.09, 0.01, 10)))
+        await keeper.aclose()
+
+    asyncio.run(scenario())
+    with closing(open_sqlite(tmp_path)) as store:
+        assert len(store.runs(RunQuery())) == 50
+        assert len(store.calibrations(9)) == 1
+
+
+def test_restart_takes_over_budget_and_open_runs(tmp_path: Path) -> None:
+    """A crash loop cannot spend twice: the reservation of the killed run counts in full."""
+    today = f"{time.strftime('%Y-%m-%d', time.gmtime())}"
+    run = OpenRun("a", "latency", "demo", "", "", NOON, "t", today, PLAN)
+    with closing(open_sqlite(tmp_path)) as store:
+        store.begin(run)
+    left: list[OpenRun] = []
+
+    async def scenario() -> None:
+        keeper = Keeper(lambda: open_sqlite(tmp_path), Watch(), on_left_open=left.extend)
+        await keeper.start()
+        assert keeper.spent_on("t", today) == PLAN
+        assert left == [run]
+        limits = Limits(turns=PLAN.turns * 2 - 1)
+        second = OpenRun("b", "latency", "demo", "", "", NOON, "t", today, PLAN)
+        assert not await keeper.begin(second, limits)
+        keeper.end(ended(reason=Reason.PROBE_CRASHED))
+        assert keeper.spent_on("t", today) == PLAN
+        await keeper.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_second_exporter_is_one_clear_line(tmp_path: Path) -> None:
+    """It does not start: two budgets in two memories would spend twice."""
+
+    async def scenario() -> None:
+        keeper = make(lambda: open_sqlite(tmp_path))
+        with pytest.raises(ConfigError) as caught:
+            await keeper.start()
+        assert str(caught.value).startswith(f"store.folder: {tmp_path} is used by another ")
+        assert str(caught.value).endswith("; expected a folder of its own, or store.enabled: false")
+        await keeper.aclose()
+
+    with closing(open_sqlite(tmp_path)):
+        asyncio.run(scenario())
+
+
+def test_without_a_store_memory_is_all_there_is() -> None:
+    """`store.enabled: false`: the same answers, nothing is told of failures."""
+
+    async def scenario() -> None:
+        watch = Watch()
+        keeper = make(None, watch)
+        await keeper.start()
+        assert await keeper.begin(open_run(), Limits(turns=4))
+        assert not await keeper.begin(open_run("b"), Limits(turns=4))
+        keeper.end(ended(), Spending(1, 1))
+        assert await keeper.runs(RunQuery()) == (ended(),)
+        assert keeper.problem == ""
+        assert (watch.works, watch.failures) == (None, [])
+        await keeper.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_failing_store_is_told_once_and_caught_up(caplog: pytest.LogCaptureFixture) -> None:
+    """1. Writes fail. 2. Runs go on. 3. It works again. Result: nothing is missing."""
+
+    async def scenario() -> None:
+        watch, store = Watch(), Flaky()
+        keeper = make(lambda: store, watch)
+        await keeper.start()
+        assert watch.works
+        store.broken = True
+        for number in range(20):
+            assert await keeper.begin(open_run(str(number)), Limits(turns=100))
+            keeper.end(ended(str(number), seconds=number), Spending(2, 10))
+        assert not await keeper.begin(open_run("too much"), Limits(turns=43))
+
+        await until(lambda: len(watch.failures) >= 3)
+        assert watch.works is False
+        assert keeper.problem == (
+            "store: cannot write x: No space left on device; history and budget are kept in memory"
+        )
+        assert len(await keeper.runs(RunQuery())) == 20
+        assert store.runs(RunQuery()) == ()
+        assert keeper.spent_on("t", DAY) == Spending(40, 200)
+
+        store.broken = False
+        await until(lambda: keeper.problem == "")
+        assert watch.works is True
+        assert len(store.runs(RunQuery())) == 20
+        assert dict(store.spent("")) == {("t", DAY): Spending(40, 200)}
+        await keeper.aclose()
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(scenario())
+    assert [record.message for record in caplog.records] == [
+        "the store does not work; going on in memory",
+        "the store works again",
+    ]
+
+
+def test_store_that_hangs_delays_a_run_but_does_not_hold_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """1. The disk does not answer. Result: the run begins after a while, and is written later."""
+    monkeypatch.setattr(keeper_module, "BEGIN_WAIT_S", 0.1)
+
+    async def scenario() -> None:
+        watch, store = Watch(), Flaky()
+        keeper = make(lambda: store, watch)
+        await keeper.start()
+        store.slow_s = 0.5
+        began = time.monotonic()
+        assert await keeper.begin(open_run())
+        assert time.monotonic() - began < 0.4
+        assert "no answer" in keeper.problem
+        assert watch.failures == ["begin"]
+        await until(lambda: keeper.problem == "")
+        assert store.open_runs() == (open_run(),)
+        await keeper.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest writes go, and are counted."""
+    monkeypatch.setattr(keeper_module, "MAX_WAITING", 10)
+
+    async def scenario() -> None:
+        watch, store = Watch(), Flaky()
+        keeper = make(lambda: store, watch)
+        await keeper.start()
+        store.broken = True
+        for number in range(30):
+            keeper.end(ended(str(number), seconds=number))
+        store.broken = False
+        assert watch.failures.count("end") >= 20
+        await until(lambda: len(store.runs(RunQuery())) == 10)
+        assert store.run("29") is not None
+        await keeper.aclose()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("trouble", ["full", "read-only"])
+def test_disk_that_fails_for_a_while(tmp_path: Path, trouble: str) -> None:
+    """A real file system is full or read-only, then not: nothing is lost and nobody restarts."""
+
+    async def scenario(disk: Path) -> None:
+        watch = Watch()
+        keeper = make(lambda: open_sqlite(disk), watch)
+        await keeper.start()
+        keeper.end(ended("before"))
+        await until(lambda: (disk / f"{FILE_NAME}-wal").stat().st_size > 0)
+        filler = None
+        if trouble == "full":
+            filler = fill(disk)
+        else:
+            keeper._thread.submit(keeper._close).result()  # nothing is open for writing
+            remount(disk, "ro")
+        number = 0
+        while not keeper.problem:  # what SQLite has in its file already is used first
+            number += 1
+            assert await keeper.begin(open_run(str(number)))
+            keeper.end(ended(str(number), seconds=number), Spending(1, 1))
+            assert number < 1000
+        words = {"full": "No space left on device", "read-only": "Read-only file system"}
+        assert words[trouble] in keeper.problem
+        assert watch.works is False
+        for extra in range(number, number + 5):
+            assert await keeper.begin(open_run(str(extra + 1)))
+            keeper.end(ended(str(extra + 1), seconds=extra + 1), Spending(1, 1))
+
+        if filler is not None:
+            filler.unlink()
+        else:
+            remount(disk, "rw")
+        await until(lambda: keeper.problem == "")
+        assert watch.works is True
+        await keeper.aclose()
+        with closing(open_sqlite(disk)) as store:
+            kept = {record.run_id for record in store.runs(RunQuery(limit=10_000))}
+            assert kept == {"before", *(str(n + 1) for n in range(number + 5))}
+            assert store.spent("")["t", DAY] == Spending(number + 5, number + 5)
+
+    with tiny_filesystem(tmp_path / "disk") as disk:
+        asyncio.run(scenario(disk))
+
+
+def test_store_that_cannot_be_opened_at_first_is_taken_over_later(tmp_path: Path) -> None:
+    """1. Start with a bad folder. 2. It is mended. Result: the budget of before counts again."""
+    today = f"{time.strftime('%Y-%m-%d', time.gmtime())}"
+    run = OpenRun("old", "latency", "demo", "", "", NOON, "t", today, PLAN)
+    with closing(open_sqlite(tmp_path / "good")) as store:
+        store.begin(run)
+    folder = tmp_path / "state"
+    folder.touch()
+    left: list[OpenRun] = []
+
+    async def scenario() -> None:
+        watch = Watch()
+        keeper = Keeper(
+            lambda: open_sqlite(folder), watch, on_left_open=left.extend, first_retry_s=0.02
+        )
+        await keeper.start()
+        assert str(folder) in keeper.problem
+        assert watch.failures == ["open"]
+        mine = OpenRun("new", "latency", "demo", "", "", NOON, "t", today, PLAN)
+        assert await keeper.begin(mine)
+        folder.unlink()
+        (tmp_path / "good").rename(folder)
+        await until(lambda: keeper.problem == "")
+        assert left == [run]
+        assert keeper.spent_on("t", today) == PLAN + PLAN
+        await keeper.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_damage_while_running_costs_the_history_only(tmp_path: Path) -> None:
+    """1. Someone spoils the file. 2. A write fails. Result: a new file is begun by itself."""
+
+    async def scenario() -> None:
+        keeper = make(lambda: open_sqlite(tmp_path))
+        await keeper.start()
+        for number in range(200):
+            keeper.end(ended(str(number)))
+        await until(lambda: not keeper._waiting)
+        keeper._thread.submit(keeper._close).result()
+        (tmp_path / FILE_NAME).write_bytes(b"no database at all\n" * 1000)
+        keeper.end(ended("after"))
+        await until(lambda: not keeper._waiting and keeper.problem == "")
+        assert await keeper.runs(RunQuery()) == (ended("after"),)
+        await keeper.aclose()
+
+    asyncio.run(scenario())
+    assert len(list(tmp_path.glob(f"{FILE_NAME}.corrupt-*"))) == 1
