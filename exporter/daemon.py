@@ -13,7 +13,6 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-import uvicorn
 from prometheus_client import CollectorRegistry
 
 from exporter import __version__, logs
@@ -34,10 +33,14 @@ from exporter.run.runner import PROBES_TABLE, Runner
 from exporter.run.scheduler import FIRST_CALL_S, Scheduler, Work, stagger
 from exporter.run_log import RunLog
 from exporter.server_api import Server
-from exporter.web.app import Sources, make_app
+from exporter.web.app import make_server
 from exporter.web.board import Board
+from exporter.web.refusals import Refusals
 from exporter.web.settings import WebSettings
+from exporter.web.sources import Sources
 from exporter.web.status import status_page
+from exporter.web.targets import target_views
+from exporter.web.web_config import WebConfigWatch
 
 log = logging.getLogger(__name__)
 
@@ -112,6 +115,8 @@ class Daemon:
         )
         self.registry = CollectorRegistry()
         metrics = Metrics(self.registry, server.name, self._buckets)
+        self._web_config = WebConfigWatch(settings.web.config_file)
+        self._refusals = Refusals(metrics)
         self._recorder = Recorder(metrics, stuck_after_s=settings.agents.stuck_after)
         self._recorder.configured(successful=True)
         self._sfu = SfuRecorder(metrics, settings.sfu)
@@ -178,7 +183,9 @@ class Daemon:
             listener: Bound; closed by the caller.
             stop: Set to stop.
         """
-        web = _make_web(self._make_sources())
+        web = make_server(
+            self._make_sources(), lambda: self._settings.web, self._web_config, self._refusals
+        )
         serving = asyncio.create_task(web.serve(sockets=[listener]))
         stopping = asyncio.create_task(stop.wait())
         self._start()
@@ -231,35 +238,24 @@ class Daemon:
     def _make_sources(self) -> Sources:
         return Sources(
             registry=self.registry,
+            server_name=self._server.name,
+            thresholds=self._buckets,
             not_healthy=lambda: self._health.problem,
             not_ready=self._not_ready,
             status_page=lambda: status_page(self._board, self._scheduler.next_run),
+            notes=self._notes,
+            reload=self._reloader.reload,
+            targets=lambda: self._board.targets,
+            watched=lambda: target_views(self._board, self._scheduler.next_run),
         )
+
+    def _notes(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self._reloader.problem, self._web_config.problem)))
 
     def _not_ready(self) -> str:
         if self._stopping:
             return "stopping"
         return "" if self._listed else "the first listing of agents and rooms has not ended yet"
-
-
-class _Web(uvicorn.Server):
-    """uvicorn without its signal handlers: the signals are the daemon's."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _make_web(sources: Sources) -> _Web:
-    config = uvicorn.Config(
-        make_app(sources),
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        timeout_graceful_shutdown=1,
-    )
-    return _Web(config)
 
 
 @contextlib.contextmanager
@@ -305,4 +301,5 @@ def _listen(web: WebSettings) -> socket.socket:
 
 
 def _log_setup(settings: Settings, server: Server) -> logs.LogSetup:
-    return logs.LogSetup(settings.log.level, settings.log.format, (server.api_secret,))
+    secrets = (server.api_secret, settings.web.write_token)
+    return logs.LogSetup(settings.log.level, settings.log.format, secrets)

@@ -342,6 +342,14 @@ TABLE = (
         "When a good configuration was last read, Unix time.",
     ),
     _row(
+        "voice_exporter_http_requests_refused_total",
+        "counter",
+        "exporter",
+        "reason",
+        "Requests and connections that the exporter's own web server turned away: path token "
+        "password not_loopback origin host too_large too_slow connections certificate rate.",
+    ),
+    _row(
         "voice_exporter_loop_lag_seconds",
         "gauge",
         "exporter",

@@ -47,6 +47,12 @@ class Board:
         """Watch it no more."""
         self.lines.pop(work_id, None)
 
+    @property
+    def targets(self) -> tuple[LatencyConfig, ...]:
+        """Every agent that is called, and how."""
+        configs = (line.work.config for line in self.lines.values())
+        return tuple(config for config in configs if isinstance(config, LatencyConfig))
+
     def record(self, outcome: Outcome) -> None:
         """Keep a finished run: the listener."""
         if outcome.reason is not None:

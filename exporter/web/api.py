@@ -1,0 +1,121 @@
+"""/api/v1: workers, targets and runs as JSON; every status is in the OpenAPI document."""
+
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
+from pydantic import AwareDatetime, ValidationError
+
+from exporter.roster.wire import MAX_BODY_BYTES, Heartbeat, WorkerId, WorkerList
+from exporter.store.records import RunQuery
+from exporter.web.answers import Problem
+from exporter.web.sources import History, Sources
+from exporter.web.views import RunList, RunView, TargetList
+
+_NO_HISTORY = "this exporter keeps no runs"
+_NO_ROSTER = "this exporter keeps no roster"
+_HEARTBEAT_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Heartbeat"}}},
+    }
+}
+
+
+def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Document these statuses, with the shape that every error has."""
+    return {status: {"model": Problem} for status in statuses}
+
+
+def api_routes(sources: Sources) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(prefix="/api/v1")
+    _add_workers(routes, sources)
+    _add_targets(routes, sources)
+    _add_runs(routes, sources)
+    return routes
+
+
+def _add_workers(routes: APIRouter, sources: Sources) -> None:
+    @routes.post(
+        "/workers/{worker_id}/heartbeat",
+        status_code=204,
+        responses=_problems(400, 401, 403, 409, 413, 422, 503),
+        openapi_extra=_HEARTBEAT_BODY,
+    )
+    async def heartbeat(worker_id: Annotated[WorkerId, Path()], request: Request) -> Response:
+        """Tell how a worker is; a worker that stays silent is taken to be offline."""
+        body = await request.body()
+        if len(body) > MAX_BODY_BYTES:
+            raise HTTPException(413, f"a heartbeat has at most {MAX_BODY_BYTES} bytes")
+        # Not by FastAPI: only from JSON itself does the model take a status and refuse "1" as 1.
+        try:
+            beat = Heartbeat.model_validate_json(body)
+        except ValidationError as error:
+            raise HTTPException(422, explain(error)) from None
+        if sources.roster is None:
+            raise HTTPException(503, _NO_ROSTER)
+        peer = request.client.host if request.client else ""
+        refusal = sources.roster.heartbeat(beat.report(worker_id, peer))
+        if refusal is not None:
+            raise HTTPException(409, refusal)
+        return Response(status_code=204)
+
+    @routes.get("/workers", responses=_problems(503))
+    async def workers() -> WorkerList:
+        """Every worker that is known, with its status as of now."""
+        if sources.roster is None:
+            raise HTTPException(503, _NO_ROSTER)
+        now = time.time()
+        return WorkerList.of(sources.roster.workers(now), now)
+
+
+def _add_targets(routes: APIRouter, sources: Sources) -> None:
+    @routes.get("/targets")
+    async def targets() -> TargetList:
+        """Every agent that is called on a schedule, with its verdict."""
+        return TargetList(targets=tuple(sources.watched()))
+
+
+def _add_runs(routes: APIRouter, sources: Sources) -> None:
+    def history() -> History:
+        if sources.history is None:
+            raise HTTPException(503, _NO_HISTORY)
+        return sources.history
+
+    @routes.get("/runs", responses=_problems(422, 503))
+    async def runs(
+        agent_name: Annotated[str | None, Query(max_length=256)] = None,
+        outcome: Literal["failed", "succeeded"] | None = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        before: Annotated[
+            AwareDatetime | None, Query(description="Runs that began before this time.")
+        ] = None,
+    ) -> RunList:
+        """Runs that have ended, the newest first."""
+        failed = None if outcome is None else outcome == "failed"
+        query = RunQuery(limit=limit, agent_name=agent_name, failed=failed, before=_utc(before))
+        return RunList.of(await history().runs(query), limit)
+
+    @routes.get("/runs/{run_id}", responses=_problems(404, 422, 503))
+    async def run(run_id: Annotated[str, Path(max_length=64)]) -> RunView:
+        """One run with its turns."""
+        found = await history().run(run_id)
+        if found is None:
+            raise HTTPException(404, "no such run is kept")
+        return RunView.of(found)
+
+
+def _utc(when: datetime | None) -> datetime | None:
+    try:
+        return when.astimezone(UTC) if when else None
+    except OverflowError:
+        raise HTTPException(422, "query before: is beyond what a calendar has") from None
+
+
+def explain(error: ValidationError) -> str:
+    """Say in one line what is wrong with a message, without repeating it."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(map(str, first["loc"])) or "body"
+    return f"{where}: {first['msg']}"

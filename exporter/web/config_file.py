@@ -1,0 +1,250 @@
+"""The web configuration file: the one format that all Prometheus exporters share.
+
+Its keys and their meaning are those of the Exporter Toolkit. What Python's TLS cannot do is refused
+with the reason, never ignored where security would depend on it.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+
+from exporter.config.layers import Layer
+from exporter.config.strict_yaml import read_yaml
+from exporter.config.values import FILE, Duration, Section, fault, refuse_pairs
+from exporter.config.wording import did_you_mean, explain
+from exporter.errors import ConfigError
+
+ClientAuth = Literal[
+    "NoClientCert",
+    "RequestClientCert",
+    "RequireAnyClientCert",
+    "VerifyClientCertIfGiven",
+    "RequireAndVerifyClientCert",
+]
+TlsVersion = Literal["TLS10", "TLS11", "TLS12", "TLS13"]
+
+CIPHERS: Mapping[str, str] = {
+    "TLS_AES_128_GCM_SHA256": "",
+    "TLS_AES_256_GCM_SHA384": "",
+    "TLS_CHACHA20_POLY1305_SHA256": "",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA": "ECDHE-ECDSA-AES128-SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA": "ECDHE-ECDSA-AES256-SHA",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA": "ECDHE-RSA-AES128-SHA",
+    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA": "ECDHE-RSA-AES256-SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256": "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384": "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256": "ECDHE-RSA-AES128-GCM-SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384": "ECDHE-RSA-AES256-GCM-SHA384",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-RSA-CHACHA20-POLY1305",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-ECDSA-CHACHA20-POLY1305",
+}
+"""Go's names of the suites that may be listed, and OpenSSL's; those of TLS 1.3 are always on."""
+CURVES: Mapping[str, str] = {
+    "CurveP256": "prime256v1",
+    "CurveP384": "secp384r1",
+    "CurveP521": "secp521r1",
+    "X25519": "X25519",
+}
+"""Go's names of curves, and OpenSSL's."""
+_HEADERS: Mapping[str, tuple[str, ...]] = {
+    "Content-Security-Policy": (),
+    "X-Frame-Options": ("deny", "sameorigin"),
+    "X-Content-Type-Options": ("nosniff",),
+    "X-XSS-Protection": (),
+    "Strict-Transport-Security": (),
+}
+"""Headers that may be set, each with its accepted values, if not any text is."""
+_BCRYPT = re.compile(r"\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}")
+_VERIFYING = ("VerifyClientCertIfGiven", "RequireAndVerifyClientCert")
+
+_Names = TypeVar("_Names", bound=tuple[str, ...])
+
+
+def _one_of(known: Mapping[str, str], what: str, names: _Names) -> _Names:
+    for place, name in enumerate(names):
+        if name not in known:
+            near = did_you_mean(name, known) or f"; expected one of {', '.join(known)}"
+            raise fault(f"{{value}} is no known {what}{near}", place)
+    return names
+
+
+def _check_ciphers(names: tuple[str, ...]) -> tuple[str, ...]:
+    return _one_of(CIPHERS, "cipher suite", names)
+
+
+def _check_curves(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(names) > 1:
+        raise fault("has several curves, and Python can be held to one only; expected one, or none")
+    return _one_of(CURVES, "curve", names)
+
+
+def _check_version(version: TlsVersion) -> TlsVersion:
+    if version in ("TLS10", "TLS11"):
+        raise fault(
+            "{value} is not offered: RFC 8996 forbids it, and OpenSSL 3 turns it off; "
+            "expected TLS12 or TLS13"
+        )
+    return version
+
+
+def _check_client_auth(kind: ClientAuth) -> ClientAuth:
+    if kind == "RequireAnyClientCert":
+        raise fault(
+            "{value} is not offered: Python verifies every certificate that it asks for; "
+            "expected RequireAndVerifyClientCert"
+        )
+    return kind
+
+
+_Version = Annotated[TlsVersion, AfterValidator(_check_version)]
+
+
+class TlsServerConfig(Section):
+    """TLS: the server's certificate, and whose certificates it asks clients for."""
+
+    cert: str | None = None
+    """PEM, in place of `cert_file`."""
+    key: SecretStr | None = None
+    client_ca: str | None = None
+    cert_file: Annotated[Path, FILE] | None = None
+    key_file: Annotated[Path, FILE] | None = None
+    client_ca_file: Annotated[Path, FILE] | None = None
+    client_auth_type: Annotated[ClientAuth, AfterValidator(_check_client_auth)] = "NoClientCert"
+    client_allowed_sans: tuple[str, ...] = ()
+    min_version: _Version = "TLS12"
+    max_version: _Version = "TLS13"
+    cipher_suites: Annotated[tuple[str, ...], AfterValidator(_check_ciphers)] = ()
+    prefer_server_cipher_suites: bool = True
+    curve_preferences: Annotated[tuple[str, ...], AfterValidator(_check_curves)] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_pairs(cls, given: Any) -> Any:
+        return refuse_pairs(given, ("cert", "key", "client_ca"))
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name in ("cert", "key"):
+            if self.enabled and not getattr(self, name) and not getattr(self, f"{name}_file"):
+                raise fault(f"is missing; expected it, or {name} with the PEM text", f"{name}_file")
+        has_ca = bool(self.client_ca or self.client_ca_file)
+        if has_ca and self.client_auth_type not in _VERIFYING:
+            raise fault(
+                "{value} asks for no certificate, so client_ca has no use; "
+                "expected RequireAndVerifyClientCert",
+                "client_auth_type",
+            )
+        if self.client_allowed_sans and self.client_auth_type != "RequireAndVerifyClientCert":
+            raise fault(
+                "needs client_auth_type RequireAndVerifyClientCert, which is not set",
+                "client_allowed_sans",
+            )
+        if self.min_version > self.max_version:
+            raise fault("{value} is above max_version", "min_version")
+        if self.cipher_suites and self.min_version == "TLS12" and not self.tls12_ciphers:
+            raise fault("leaves TLS 1.2 no suite; expected one for it, or min_version TLS13",
+                        "cipher_suites")  # fmt: skip
+        return self
+
+    @property
+    def enabled(self) -> bool:
+        """Whether anything is set: what is half set is an error, not plain HTTP."""
+        return bool(self.model_fields_set)
+
+    @property
+    def tls12_ciphers(self) -> tuple[str, ...]:
+        """The suites of TLS 1.2 that are listed, by OpenSSL's names."""
+        return tuple(filter(None, (CIPHERS[name] for name in self.cipher_suites)))
+
+
+def _check_headers(headers: dict[str, str]) -> dict[str, str]:
+    for name, text in headers.items():
+        if name not in _HEADERS:
+            near = did_you_mean(name, _HEADERS) or f"; expected one of {', '.join(_HEADERS)}"
+            raise fault(f"may not be set{near}", name)
+        if not text.isascii() or not text.isprintable():
+            raise fault("cannot be sent in a header; expected printable ASCII", name)
+        values = _HEADERS[name]
+        if text and values and text.lower() not in values:
+            raise fault(f"{{value}} is not known; expected {' or '.join(values)}", name)
+    return headers
+
+
+class HttpServerConfig(Section):
+    """What is said in every answer."""
+
+    http2: bool = True
+    """Only ever a permission: the exporter speaks HTTP/1.1, and clients agree to it by ALPN."""
+    headers: Annotated[dict[str, str], AfterValidator(_check_headers)] = Field({})
+
+
+class RateLimit(Section):
+    """A token bucket for all requests together."""
+
+    interval: Duration = Field(0.0, ge=0)
+    """Seconds until one more request is allowed; 0 for no limit."""
+    burst: int = Field(0, ge=0)
+    """Requests that may come at once."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.interval and not self.burst:
+            raise fault("is missing, so no request would ever be allowed; expected at least 1",
+                        "burst")  # fmt: skip
+        return self
+
+
+def _check_users(users: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    for name, hashed in users.items():
+        if not name or ":" in name:
+            raise fault("is no user name; expected text without a colon", name)
+        if not _BCRYPT.fullmatch(hashed.get_secret_value()):
+            raise fault("is no bcrypt hash; expected one as `htpasswd -nBC 10` prints it", name)
+    return users
+
+
+class WebConfigFile(Section):
+    """The whole file; an empty one means plain HTTP for everybody."""
+
+    tls_server_config: TlsServerConfig = TlsServerConfig()
+    http_server_config: HttpServerConfig = HttpServerConfig()
+    basic_auth_users: Annotated[dict[str, SecretStr], AfterValidator(_check_users)] = Field({})
+    rate_limit: RateLimit = RateLimit()
+
+
+def read_web_config(file: Path) -> WebConfigFile:
+    """Return what the file says.
+
+    Raises:
+        ConfigError: It cannot be read or says something impossible; one line for each problem,
+            with file and key, and without the value of a secret.
+    """
+    try:
+        written = read_yaml(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file}: is not text in UTF-8") from None
+    except ValueError as error:
+        lines = (f"{file}: {line}" for line in str(error).splitlines())
+        raise ConfigError("\n".join(lines)) from None
+    if not isinstance(written, dict | None):
+        raise ConfigError(f"{file}: holds no mapping of settings; expected `key: value`")
+    values = _without_empty(written or {})
+    try:
+        return WebConfigFile.model_validate(values)
+    except ValidationError as error:
+        layer = Layer(values, {(): str(file)})
+        raise ConfigError(explain(error, WebConfigFile, [layer])) from None
+
+
+def _without_empty(section: dict[str, Any]) -> dict[str, Any]:
+    """Leave out keys with nothing after them, as in every other configuration of ours."""
+    return {
+        key: _without_empty(value) if isinstance(value, dict) else value
+        for key, value in section.items()
+        if value is not None
+    }

@@ -1,0 +1,90 @@
+"""Requests that are turned away: counted by reason, and logged without a flood."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from exporter.metrics.registry import Metrics
+
+log = logging.getLogger(__name__)
+
+_REFUSED = "voice_exporter_http_requests_refused_total"
+
+LOGGED_EVERY_S = 60.0
+_SHOWN = 200
+"""Characters of a path that a line repeats."""
+
+
+class RefusalReason(StrEnum):
+    """Why a request was turned away: the bounded label `reason`."""
+
+    PATH = "path"
+    """The path is no plain one: `..`, `//`, or encoded characters in place of these."""
+    TOKEN = "token"  # noqa: S105 - a reason
+    """A write without the bearer token, or with a wrong one."""
+    PASSWORD = "password"  # noqa: S105 - a reason
+    """Basic auth is on, and user or password is missing or wrong."""
+    NOT_LOOPBACK = "not_loopback"
+    """No token is configured, and the write comes from elsewhere or through a proxy."""
+    ORIGIN = "origin"
+    """A browser sends the write for a page of another site."""
+    HOST = "host"
+    """A write without a token names a host that the exporter is not."""
+    TOO_LARGE = "too_large"
+    """The body is larger than the limit."""
+    TOO_SLOW = "too_slow"
+    """The client sends its request, or reads the answer, too slowly."""
+    CONNECTIONS = "connections"
+    """There are as many connections as are allowed."""
+    CERTIFICATE = "certificate"
+    """The client's certificate has none of the allowed names."""
+    RATE = "rate"
+    """More requests than the web configuration file allows, or too many passwords to check."""
+
+
+@dataclass(slots=True)
+class _Lately:
+    logged_at: float
+    unlogged: int = 0
+
+
+class Refusals:
+    """Counts every refusal, and logs each reason once a minute at most. For one thread."""
+
+    def __init__(self, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
+        """Let the series of every reason exist.
+
+        Args:
+            metrics: Where they are counted.
+            clock: Seconds.
+        """
+        self._metrics = metrics
+        self._clock = clock
+        for reason in RefusalReason:
+            metrics.create(_REFUSED, reason)
+        self._lately: dict[RefusalReason, _Lately] = {}
+
+    def note(self, reason: RefusalReason, peer: str, path: str = "") -> None:
+        """Count one, and log it unless another of its reason was logged a moment ago.
+
+        Args:
+            reason: Why.
+            peer: The client's address.
+            path: What it asked for, without the query.
+        """
+        self._metrics.add(_REFUSED, 1, reason)
+        now = self._clock()
+        lately = self._lately.get(reason)
+        if lately is not None and now - lately.logged_at < LOGGED_EVERY_S:
+            lately.unlogged += 1
+            return
+        self._lately[reason] = _Lately(now)
+        fields = {
+            "reason": reason.value,
+            "peer": peer,
+            "path": path[:_SHOWN] or None,
+            "more_since": lately.unlogged if lately and lately.unlogged else None,
+        }
+        log.warning("request refused", extra=fields)

@@ -1,0 +1,291 @@
+"""Serving HTTP to strangers: uvicorn, with limits for clients that are slow, many or both.
+
+uvicorn has no limit for a slow request, a slow reader or a slow handshake, and counts connections
+only once they have sent a request. Here each connection has so many seconds for each of these, and
+what is more than the allowed number is closed at once, so that descriptors are left for the probes.
+"""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import h11
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from exporter.web.refusals import RefusalReason, Refusals
+from exporter.web.tls import subject_names
+from exporter.web.web_config import WebConfigWatch
+
+log = logging.getLogger(__name__)
+
+_STOP_S = 1
+"""For requests under way when the exporter stops."""
+_TLS_GOODBYE_S = 2.0
+"""For the client to end TLS as we do; most never answer."""
+_ACCEPT_AGAIN_S = 1.0
+"""After the system has no descriptor left."""
+_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one client may take of us."""
+
+    connections: int = 512
+    request_s: float = 10.0
+    """From a connection's beginning, or a request's first byte, to the request's last."""
+    response_s: float = 10.0
+    """For the client to read what we have written."""
+    handshake_s: float = 10.0
+    keep_alive_s: int = 5
+    """Until the next request begins."""
+    discarded_bytes: int = 1024 * 1024
+    """Read of a body that nobody wants, so that the client sees the answer before the end."""
+
+
+class Timer:
+    """Calls once when it was not stopped in time; starting it again changes nothing."""
+
+    def __init__(self, seconds: float, call: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._call = call
+        self._handle: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin to count, unless it counts already."""
+        if self._handle is None:
+            self._handle = asyncio.get_running_loop().call_later(self._seconds, self._call)
+
+    def stop(self) -> None:
+        """Count no more."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+
+class BoundedProtocol(H11Protocol):
+    """One connection, with an end for whatever the client draws out."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        state: ServerState,
+        limits: Limits,
+        refusals: Refusals,
+        allowed_names: frozenset[str],
+    ) -> None:
+        """Set up.
+
+        Args:
+            config: uvicorn's.
+            state: Shared by all connections.
+            limits: What the client may take.
+            refusals: Told of connections that are cut off.
+            allowed_names: One of them must be in the client's certificate; empty for any.
+        """
+        super().__init__(config, state, {})
+        self._limits = limits
+        self._refusals = refusals
+        self._allowed_names = allowed_names
+        self._for_request = Timer(limits.request_s, self._too_slow)
+        self._for_response = Timer(limits.response_s, self._too_slow)
+        self._begun = False
+        self._discarded = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin; the first request is awaited from now on."""
+        super().connection_made(transport)
+        # Whatever the client has not taken yet counts as not read, however little it is.
+        transport.set_write_buffer_limits(high=0)
+        if self._allowed_names and not self._allowed_names & _names_of(transport):
+            self._cut_off(RefusalReason.CERTIFICATE)
+            return
+        self._for_request.start()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes of a request."""
+        self._begun = True
+        if self._is_unwanted():
+            self._discarded += len(data)
+            if self._discarded > self._limits.discarded_bytes:
+                self.transport.close()
+                return
+        super().data_received(data)
+        if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):
+            self._for_request.start()
+        else:
+            self._discarded = 0
+            self._for_request.stop()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._for_request.stop()
+        self._for_response.stop()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Note that the client has not taken everything."""
+        super().pause_writing()
+        self._for_response.start()
+
+    def resume_writing(self) -> None:
+        """Note that the client has taken everything."""
+        super().resume_writing()
+        self._for_response.stop()
+
+    def _is_unwanted(self) -> bool:
+        """Return whether the request was answered before its body has ended."""
+        cycle: RequestResponseCycle | None = self.cycle  # uvicorn's own type has no None
+        answered = cycle is not None and cycle.response_complete
+        return answered and self.conn.their_state is h11.SEND_BODY
+
+    def _too_slow(self) -> None:
+        if self._begun:
+            self._cut_off(RefusalReason.TOO_SLOW)
+        else:  # somebody who only knocked: a port scan, a browser that connects in advance
+            self.transport.abort()
+
+    def _cut_off(self, reason: RefusalReason) -> None:
+        scope = cast("Mapping[str, str] | None", self.scope)  # None before the first request
+        path = scope["path"] if scope else ""
+        self._refusals.note(reason, self.client[0] if self.client else "", path)
+        self.transport.abort()
+
+
+def _names_of(transport: asyncio.Transport) -> frozenset[str]:
+    secured: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+    return subject_names(secured.getpeercert() if secured else None)
+
+
+class Acceptor:
+    """Accepts the connections of one listening socket."""
+
+    def __init__(self, listener: socket.socket, take: Callable[[socket.socket, str], None]) -> None:
+        """Begin, in the running loop.
+
+        Args:
+            listener: Listening; closed by who made it.
+            take: Called with every connection and its peer's address.
+        """
+        self._listener = listener
+        self._take = take
+        self._task = asyncio.ensure_future(self._run())
+
+    def close(self) -> None:
+        """Accept no more."""
+        self._task.cancel()
+
+    async def wait_closed(self) -> None:
+        """Wait until nothing more is accepted."""
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._listener.setblocking(False)
+        while True:
+            try:
+                connection, address = await loop.sock_accept(self._listener)
+            except OSError as error:
+                if error.errno in _NO_DESCRIPTORS:
+                    log.error("no connection can be accepted", extra={"error": error.strerror})  # noqa: TRY400
+                    await asyncio.sleep(_ACCEPT_AGAIN_S)
+                continue  # else it was gone before it was accepted
+            self._take(connection, str(address[0]))
+
+
+class WebServer(uvicorn.Server):
+    """uvicorn with our limits, our TLS, and without its signal handlers: those are the daemon's."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        web_config: WebConfigWatch,
+        refusals: Refusals,
+        limits: Limits = Limits(),
+    ) -> None:
+        """Set up; `serve(sockets=[...])` serves until `should_exit` is set.
+
+        Args:
+            app: Answers requests.
+            web_config: TLS as it holds for each new connection.
+            refusals: Told of connections that are refused or cut off.
+            limits: What one client may take.
+        """
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="h11",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                # A header must not change who the client is.
+                proxy_headers=False,
+                timeout_keep_alive=limits.keep_alive_s,
+                timeout_graceful_shutdown=_STOP_S,
+            )
+        )
+        self._web_config = web_config
+        self._refusals = refusals
+        self._limits = limits
+        self._opening: set[asyncio.Task[None]] = set()
+        self._watch: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept on these sockets, and to watch the web configuration."""
+        acceptors = [Acceptor(each, self.open) for each in sockets or ()]
+        self.servers = cast("list[asyncio.Server]", acceptors)  # `close` and `wait_closed` are used
+        self._watch = asyncio.create_task(self._web_config.watch())
+        self.started = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no more, and end what is open."""
+        for task in (self._watch, *self._opening):
+            if task is not None:
+                task.cancel()
+        await super().shutdown(sockets)
+
+    def open(self, connection: socket.socket, peer: str) -> None:
+        """Serve a connection, unless there are too many; one that shakes hands counts."""
+        if len(self._opening) + len(self.server_state.connections) >= self._limits.connections:
+            connection.close()
+            self._refusals.note(RefusalReason.CONNECTIONS, peer)
+            return
+        task = asyncio.ensure_future(self._open(connection))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+
+    async def _open(self, connection: socket.socket) -> None:
+        config = self._web_config.current
+
+        def make_protocol() -> BoundedProtocol:
+            return BoundedProtocol(
+                self.config, self.server_state, self._limits, self._refusals, config.allowed_names
+            )
+
+        handshake_s = self._limits.handshake_s if config.tls else None
+        loop = asyncio.get_running_loop()
+        # A client that is gone or cannot agree on TLS is no news; it is told by TLS itself.
+        with contextlib.suppress(OSError):
+            await loop.connect_accepted_socket(
+                make_protocol,
+                connection,
+                ssl=config.tls,
+                ssl_handshake_timeout=handshake_s,
+                ssl_shutdown_timeout=_TLS_GOODBYE_S if config.tls else None,
+            )

@@ -1,0 +1,89 @@
+"""What the pages are handed: the rest of the exporter as they see it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry
+
+from exporter.errors import ExporterError
+from exporter.outcome import Outcome, Turn
+from exporter.probes.latency import LatencyConfig
+from exporter.roster.roster import Roster
+from exporter.store.records import RunQuery, RunRecord
+from exporter.web.views import TargetView
+
+
+class NotNowError(ExporterError):
+    """A call was asked for that may not be made at this moment.
+
+    Attributes:
+        retry_after_s: Seconds after which it may be asked for again.
+    """
+
+    def __init__(self, why: str, retry_after_s: float) -> None:
+        """Refuse a call.
+
+        Args:
+            why: One line for people: it is being called, its budget is spent, no window is open.
+            retry_after_s: Seconds after which it may be asked for again.
+        """
+        super().__init__(why)
+        self.retry_after_s = retry_after_s
+
+
+class Caller(Protocol):
+    """Calls one target now, beside its schedule. It charges the budget like any other call."""
+
+    async def __call__(self, target: LatencyConfig, on_turn: Callable[[Turn], None]) -> Outcome:
+        """Call and return what came of it; cancelled, it ends the call and cleans up.
+
+        Args:
+            target: How to call; its deadline is what the asker can wait for.
+            on_turn: Called with every turn as it ends.
+
+        Raises:
+            NotNowError: No call is made: one is under way, or budget or window forbid it.
+        """
+
+
+class History(Protocol):
+    """Runs that have ended."""
+
+    async def runs(self, query: RunQuery) -> Sequence[RunRecord]:
+        """Return runs, the newest first."""
+
+    async def run(self, run_id: str) -> RunRecord | None:
+        """Return one run, None if there is none of that id."""
+
+
+def _nothing() -> tuple[()]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What the pages show, and what they may ask for. All of it belongs to the event loop."""
+
+    registry: CollectorRegistry
+    server_name: str
+    """The label `server`."""
+    thresholds: Sequence[float]
+    """Latencies in seconds that histograms have a bucket for."""
+    not_healthy: Callable[[], str]
+    """Why the exporter does not do its work, "" when it does."""
+    not_ready: Callable[[], str]
+    """Why what it shows is not yet, or no more, to be relied on, "" when it is."""
+    status_page: Callable[[], str]
+    """The status page as HTML."""
+    notes: Callable[[], Sequence[str]] = _nothing
+    """What an operator should know although it works: one line each."""
+    reload: Callable[[], Awaitable[str]] | None = None
+    """Read the configuration again; "" when it was taken, else one line on why not."""
+    targets: Callable[[], Sequence[LatencyConfig]] = _nothing
+    """Everything that is called on a schedule now."""
+    watched: Callable[[], Sequence[TargetView]] = _nothing
+    """The same, with what came of it."""
+    call: Caller | None = None
+    roster: Roster | None = None
+    history: History | None = None

@@ -1,0 +1,1 @@
+"""The web side, in this process."""
