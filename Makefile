@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate $(LOCK_ARGS)
 
-.PHONY: help demo test lint format docs clips lock bench-accuracy bench-endurance clean
+.PHONY: help demo test lint format docs clips lock bench-accuracy bench-endurance bench-listing bench-sfu clean
 
 help:
 	@echo 'make demo            run an agent and the exporter that calls it; DEMO_ARGS="--duration 60s"'
@@ -16,6 +16,8 @@ help:
 	@echo 'make clips           make the caller'"'"'s utterance again'
 	@echo 'make bench-accuracy  print how true the measured latency is'
 	@echo 'make bench-endurance print what it costs: start, idle, and after 200 calls'
+	@echo 'make bench-listing   print how fast 1,000 rooms are listed over a network; needs root'
+	@echo 'make bench-sfu       print how true the SFU figures are on links that are known; needs root'
 	@echo 'make lock            pin the newest versions; LOCK_ARGS="--upgrade-package NAME"'
 
 demo: .venv/demo.stamp
@@ -46,6 +48,12 @@ bench-endurance: .venv/dev.stamp
 
 bench-accuracy: .venv/dev.stamp
 	$(BIN)/python -m bench.accuracy $(BENCH_ARGS)
+
+bench-listing: .venv/dev.stamp
+	$(BIN)/python -m bench.listing $(BENCH_ARGS)
+
+bench-sfu: .venv/dev.stamp
+	$(BIN)/python -m bench.sfu $(BENCH_ARGS)
 
 # The demo's versions follow those that were tested. It is built with hatchling, so that is in both.
 lock: .venv/dev.stamp

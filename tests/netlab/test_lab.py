@@ -111,9 +111,9 @@ def test_the_sides_see_nothing_but_each_other(lab: NetLab) -> None:
         assert send_flow(lab.client, lab.server, 10).loss == 1
 
 
-def test_a_killed_run_leaves_nothing_behind(lab: NetLab, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("laboratory_possible")
+def test_a_killed_run_leaves_nothing_behind(tmp_path: Path) -> None:
     """When the process that opened a laboratory is killed, its link and its programs end."""
-    del lab  # asked for because it knows whether this machine can have one
     script = tmp_path / "open.py"
     script.write_text(
         "import subprocess, sys, time\n"
@@ -150,9 +150,9 @@ def runs(pid: int) -> bool:
         return False
 
 
-def test_the_link_ends_at_its_limit(lab: NetLab) -> None:
+@pytest.mark.usefixtures("laboratory_possible")
+def test_the_link_ends_at_its_limit() -> None:
     """A laboratory that someone forgot does not live for ever."""
-    del lab
     with NetLab(limit_s=0.2) as short:
         time_of_end = time.monotonic() + 0.2
         while time.monotonic() < time_of_end:
