@@ -318,7 +318,7 @@ TABLE = (
         "gauge",
         "sfu",
         "vantage client quality",
-        "1 for what LiveKit itself says of each participant's connection: excellent good poor lost.",
+        "1 for what LiveKit itself says of each client's connection: excellent good poor lost.",
     ),
     _row(
         "voice_exporter_build_info",

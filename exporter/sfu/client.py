@@ -18,8 +18,12 @@ from exporter.sfu.stats import Snapshot
 log = logging.getLogger(__name__)
 
 STATS_TIMEOUT_S = 2.0
-_QUALITIES = ("poor", "good", "excellent", "lost")
-"""In the order of the SDK's numbers."""
+_QUALITIES = {
+    rtc.ConnectionQuality.QUALITY_POOR: "poor",
+    rtc.ConnectionQuality.QUALITY_GOOD: "good",
+    rtc.ConnectionQuality.QUALITY_EXCELLENT: "excellent",
+    rtc.ConnectionQuality.QUALITY_LOST: "lost",
+}
 
 
 class Client:
@@ -46,9 +50,7 @@ class Client:
     @property
     def quality(self) -> str:
         """LiveKit's own word for this client's connection; "" until the server has told it."""
-        participant = self.room.local_participant
-        quality = int(participant.connection_quality)
-        return _QUALITIES[quality] if quality < len(_QUALITIES) else ""
+        return _QUALITIES.get(self.room.local_participant.connection_quality, "")
 
     async def connect(
         self,

@@ -79,8 +79,9 @@ async def connected_pair(
     lag = LagMonitor()
     sender, receiver = (Client(_identity(role)) for role in ("sender", "receiver"))
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(receiver.leave)
+        # The receiver goes first: left alone, it would begin to negotiate while it leaves.
         stack.push_async_callback(sender.leave)
+        stack.push_async_callback(receiver.leave)
         joined = await join_and_leave(
             server.url, make_token(server, identity=_identity("signal"), room=room), timeout_s
         )
