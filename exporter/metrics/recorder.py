@@ -114,7 +114,7 @@ class Recorder:
         else:
             del gone["call_type"]
         for row in TABLE:
-            if set(gone) <= set(row.labels):
+            if row.group != "workers" and set(gone) <= set(row.labels):
                 own = {"probe": "latency", "check": "latency"}
                 kind = {label: name for label, name in own.items() if label in row.labels}
                 self._metrics.remove(row.name, **gone, **kind)

@@ -36,14 +36,14 @@ class Metrics:
             server: The label `server` of every series.
             thresholds: Latencies in seconds that histograms of turns get a bucket for. They hold
                 until the exporter is restarted: buckets that change break the series.
-            rows: The metrics to create.
+            rows: The metrics to create, less those of single workers: see `WorkerSeries`.
         """
         # A restart shows as a counter reset anyway, and these would double the page. The library
         # offers the switch for the whole process only.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry
         self._server = server
-        self._rows = {row.name: row for row in rows}
+        self._rows = {row.name: row for row in rows if not row.per_worker}
         extra = tuple(thresholds)
         self._metrics = {row.name: _create(row, registry, extra) for row in self._rows.values()}
         self._series: dict[str, dict[tuple[str, ...], None]] = {name: {} for name in self._rows}

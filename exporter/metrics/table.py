@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["counter", "gauge", "histogram"]
-Group = Literal["calls", "probes", "agents and rooms", "sfu", "exporter"]
+Group = Literal["calls", "probes", "agents and rooms", "sfu", "workers", "exporter"]
 
 _TURN_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7.5, 10)
 _PART_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 5, 10)
@@ -34,6 +34,11 @@ class Row:
     """Upper bounds in seconds; of histograms only."""
     has_thresholds: bool = False
     """The buckets hold every latency threshold of the configuration, too."""
+
+    @property
+    def per_worker(self) -> bool:
+        """Whether every worker has a series: these are written by `WorkerSeries`."""
+        return "worker_id" in self.labels
 
 
 def _row(
@@ -217,6 +222,92 @@ TABLE = (
         "agents and rooms",
         "kind",
         "Participants on the server, those of our own calls included. Absent until listed.",
+    ),
+    _row(
+        "voice_rooms_unclosed",
+        "gauge",
+        "agents and rooms",
+        "",
+        "Rooms without a human for longer than agents.unclosed_after. Absent until listed.",
+    ),
+    _row(
+        "voice_room_oldest_unclosed_seconds",
+        "gauge",
+        "agents and rooms",
+        "",
+        "Age of the oldest of these rooms; 0 if there is none. Absent until listed.",
+    ),
+    _row(
+        "voice_workers",
+        "gauge",
+        "workers",
+        "agent_name status",
+        "Workers that are known, by what they do: idle busy full draining offline.",
+    ),
+    _row(
+        "voice_workers_not_taking_jobs",
+        "gauge",
+        "workers",
+        "agent_name",
+        "Idle workers while a dispatch of their agent has waited longer than agents.no_job_after.",
+    ),
+    _row(
+        "voice_worker_pages",
+        "gauge",
+        "workers",
+        "result",
+        "Workers' pages that are configured, by result of the last read: answered or failed. "
+        "Absent until read.",
+    ),
+    _row(
+        "voice_worker_reports_refused_total",
+        "counter",
+        "workers",
+        "",
+        "Reports of workers beyond workers.max_workers, which were refused.",
+    ),
+    _row(
+        "voice_worker_status",
+        "gauge",
+        "workers",
+        "agent_name worker_id status",
+        "1 for what the worker does now, 0 for the other statuses.",
+    ),
+    _row(
+        "voice_worker_load_ratio",
+        "gauge",
+        "workers",
+        "agent_name worker_id",
+        "Load by which LiveKit balances; 1 is all of the machine. As the next ones absent where "
+        "it is not known, and while the worker is offline.",
+    ),
+    _row(
+        "voice_worker_active_jobs",
+        "gauge",
+        "workers",
+        "agent_name worker_id",
+        "Jobs that the worker has now.",
+    ),
+    _row(
+        "voice_worker_memory_bytes",
+        "gauge",
+        "workers",
+        "agent_name worker_id",
+        "Resident memory of the worker and its job processes, as it reports.",
+    ),
+    _row(
+        "voice_worker_cpu_ratio",
+        "gauge",
+        "workers",
+        "agent_name worker_id",
+        "Cores that the worker and its job processes use, as it reports.",
+    ),
+    _row(
+        "voice_worker_last_heartbeat_timestamp_seconds",
+        "gauge",
+        "workers",
+        "agent_name worker_id",
+        "When its last heartbeat came, Unix time; absent for a worker that sends none.",
     ),
     _row(
         "voice_sfu_rtt_ms",

@@ -24,6 +24,9 @@ LABELS = {
     "verdict",
     "state",
     "kind",
+    "worker_id",
+    "status",
+    "result",
     "version",
     "python_version",
 }

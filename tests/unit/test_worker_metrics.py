@@ -1,0 +1,176 @@
+"""The roster as metrics: what is written when, and what goes."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as openmetrics_families,
+)
+from prometheus_client.parser import text_string_to_metric_families
+
+from exporter.metrics.exposition import PageRegistry, choose_encoder
+from exporter.metrics.registry import Metrics
+from exporter.metrics.table import TABLE
+from exporter.metrics.unclosed import UnclosedRooms
+from exporter.metrics.worker_series import WorkerSeries
+from exporter.metrics.workers import WorkerMetrics
+from exporter.outcome import (
+    Listing,
+    Outcome,
+    PendingDispatch,
+    Reason,
+    RoomWithoutHuman,
+    WorkerPage,
+    WorkerScrape,
+)
+from exporter.roster.roster import Roster
+from exporter.roster.types import WorkerReport, WorkerStatus
+from tests.unit.test_roster import Clock, beat
+
+
+def outcome(probe: str, result: Listing | WorkerScrape) -> Outcome:
+    """Return a run that found this."""
+    return Outcome(probe, "", datetime.now(UTC), 0.1, result=result)
+
+
+OPENMETRICS = "application/openmetrics-text;version=1.0.0"
+
+
+class Fixture:
+    """A roster and its metrics."""
+
+    def __init__(self, max_workers: int = 10) -> None:
+        self.clock = Clock()
+        self.registry = PageRegistry()
+        self.metrics = Metrics(self.registry, 'srv"1')
+        series = WorkerSeries('srv"1')
+        self.registry.ready.append(series)
+        self.roster = Roster(max_workers=max_workers, clock=self.clock)
+        self.listener = WorkerMetrics(self.metrics, series, self.roster, no_job_after_s=15)
+
+    def beat(self, report: WorkerReport) -> None:
+        """Take a heartbeat and show it."""
+        self.roster.heartbeat(report)
+        self.listener.follow()
+
+    def families(self) -> dict[str, Metric]:
+        """Return the page, as Prometheus reads it; both formats must tell the same."""
+        plain = self._page("text/plain", text_string_to_metric_families)
+        other = self._page(OPENMETRICS, openmetrics_families)
+        for name, family in plain.items():
+            if name.startswith("voice_worker_") and family.type == "gauge":
+                assert (other[name].samples, other[name].documentation) == (
+                    family.samples,
+                    family.documentation,
+                )
+        return plain
+
+    def _page(self, accept: str, parse: object) -> dict[str, Metric]:
+        encode, _ = choose_encoder(accept)
+        families = list(parse(encode(self.registry).decode()))  # type: ignore[operator]
+        assert len({family.name for family in families}) == len(families)
+        return {family.name: family for family in families}
+
+    def values(self, name: str, *labels: str) -> Mapping[tuple[str, ...], float]:
+        """Return the samples of a metric by the values of these labels."""
+        samples = self.families()[name].samples
+        assert {sample.labels["server"] for sample in samples} <= {'srv"1'}
+        return {tuple(each.labels[label] for label in labels): each.value for each in samples}
+
+
+@pytest.fixture(name="shown")
+def _shown() -> Fixture:
+    return Fixture()
+
+
+def test_a_worker_has_its_series_and_loses_them(shown: Fixture) -> None:
+    """Exactly one status is 1; what is unknown has no series; nothing is left of who is gone."""
+    shown.beat(beat(memory_bytes=2**40, active_jobs=3, status=WorkerStatus.BUSY))
+    assert shown.values("voice_worker_status", "agent_name", "worker_id", "status") == {
+        ("demo", "AW_1", status): float(status == "busy") for status in WorkerStatus
+    }
+    assert shown.values("voice_worker_memory_bytes", "worker_id") == {("AW_1",): 2.0**40}
+    assert shown.values("voice_worker_cpu_ratio", "worker_id") == {}
+    last = shown.values("voice_worker_last_heartbeat_timestamp_seconds", "worker_id")
+    assert last == {("AW_1",): shown.clock.now}
+    shown.clock.now += 46
+    shown.listener.follow()
+    assert shown.values("voice_worker_status", "status")["offline",] == 1
+    assert shown.values("voice_worker_memory_bytes") == {}
+    assert shown.values("voice_workers", "agent_name", "status") == {
+        ("demo", status): float(status == "offline") for status in WorkerStatus
+    }
+    shown.clock.now += 3600
+    shown.listener.follow()
+    families = shown.families()
+    per_worker = [row.name for row in TABLE if row.per_worker]
+    assert {name: families[name].samples for name in (*per_worker, "voice_workers")} == {
+        name: [] for name in (*per_worker, "voice_workers")
+    }
+
+
+def test_a_worker_that_changes_its_agent_is_counted_once(shown: Fixture) -> None:
+    """The series of the old name go with it."""
+    shown.beat(beat())
+    shown.beat(beat(agent_name='o\\"ther\n'))
+    assert shown.values("voice_workers", "agent_name", "status")['o\\"ther\n', "idle"] == 1
+    assert {key for (key,) in shown.values("voice_workers", "agent_name")} == {'o\\"ther\n'}
+    assert len(shown.values("voice_worker_status", "agent_name", "status")) == 5
+
+
+def test_idle_workers_do_not_take_jobs_while_a_dispatch_waits(shown: Fixture) -> None:
+    """Registered, idle, and a dispatch of that agent is older than the threshold."""
+
+    def listed(age_s: float | None) -> float:
+        pending = () if age_s is None else (PendingDispatch("demo", "room", age_s),)
+        found = outcome("agents", result=Listing(pending=pending))
+        shown.roster.record(found)
+        shown.listener.record(found)
+        return shown.values("voice_workers_not_taking_jobs", "agent_name")["demo",]
+
+    shown.beat(beat("AW_1"))
+    shown.beat(beat("AW_2", addresses=(), status=WorkerStatus.BUSY))
+    assert listed(14) == 0
+    assert listed(15) == 1
+    shown.beat(beat("AW_2", addresses=()))
+    assert shown.values("voice_workers_not_taking_jobs", "agent_name")["demo",] == 2
+    assert listed(None) == 0
+
+
+def test_refused_reports_are_counted() -> None:
+    """The roster's limit shows."""
+    shown = Fixture(max_workers=1)
+    shown.beat(beat("AW_1", addresses=()))
+    shown.beat(beat("AW_2", addresses=()))
+    assert shown.values("voice_worker_reports_refused")[()] == 1
+
+
+def test_pages_are_counted_by_result(shown: Fixture) -> None:
+    """How many configured pages answered at the last read."""
+    page = WorkerPage("http://127.0.0.1:1/worker")
+    failed = replace(page, reason=Reason.CONNECT_FAILED)
+    shown.listener.record(outcome("workers", result=WorkerScrape((page, failed, failed))))
+    assert shown.values("voice_worker_pages", "result") == {("answered",): 1, ("failed",): 2}
+
+
+def test_a_room_without_human_for_long_never_closes(shown: Fixture) -> None:
+    """The time counts from the first listing without a human; a human, or a new room, resets it."""
+    clock = Clock(0)
+    rooms = UnclosedRooms(shown.metrics, unclosed_after_s=600, clock=clock)
+
+    def unclosed(*found: RoomWithoutHuman) -> tuple[float, float]:
+        rooms.record(outcome("agents", result=Listing(without_human=found)))
+        return (
+            shown.values("voice_rooms_unclosed")[()],
+            shown.values("voice_room_oldest_unclosed_seconds")[()],
+        )
+
+    old, new = RoomWithoutHuman("a", "RM_1", 5000.0), RoomWithoutHuman("a", "RM_2", 1.0)
+    assert unclosed(old) == (0, 0)
+    clock.now = 601
+    assert unclosed(old, new) == (1, 5000)
+    assert unclosed() == (0, 0)
+    assert unclosed(old) == (0, 0)
