@@ -242,6 +242,7 @@ def sfu(*, as_json: bool, **flags: Any) -> int:
 @cli.command(short_help="Run the exporter.")
 @_options(
     _text("--web.listen-address", "HOST:PORT", "Where /metrics is.  [default: 127.0.0.1:9465]"),
+    _text("--web.config.file", "FILE", "TLS and passwords, as for every Prometheus exporter."),
     _text("--log.level", "LEVEL", "debug, info, warning or error.  [default: info]"),
     _text("--log.format", "FORMAT", "logfmt or json.  [default: logfmt]"),
 )
@@ -255,6 +256,7 @@ def serve(**flags: Any) -> int:
     from exporter import daemon
 
     keys = {key: flags.pop(key) for key in ("web__listen_address", "log__level", "log__format")}
+    keys["web__config_file"] = flags.pop("web__config__file")
     return daemon.serve(lambda: _settings(dict(flags), **keys))
 
 
@@ -293,8 +295,10 @@ def config_group() -> None:
 def check(file: Path) -> int:
     """Check FILE as `serve` would read it, the environment included."""
     from exporter.config.load import load_settings
+    from exporter.web.web_config import WebConfigWatch
 
     settings = load_settings(file, {})
+    WebConfigWatch(settings.web.config_file)
     number = len(settings.targets)
     click.echo(f"{file}: ok, {number} target{'' if number == 1 else 's'}")
     return OK

@@ -24,6 +24,7 @@ FLAGS: Mapping[str, str] = {
     "livekit.api_key": "--api-key",
     "livekit.api_secret": "--api-secret",
     "utterance.wav": "--wav",
+    "web.config_file": "--web.config.file",
     "utterance.transcript": "--transcript",
 }
 """Flags that are not simply the key's path."""
