@@ -117,7 +117,7 @@ def measure(
         # -P: without it this folder comes first, and there its name means the file you read.
         argv = [python, "-P", _DRIVER, result, *arguments]
         log = home / "output.txt"
-        child = Child("voicegateway", argv, log=log, environ=_environment(server, home))
+        child = Child("voicegateway", argv, log=log, environ=environment(server, home))
         child.wait(limit)
         exit_code = child.exit_code
         child.kill()
@@ -142,7 +142,7 @@ def measure(
     )
 
 
-def _environment(server: Server, home: Path) -> dict[str, str]:
+def environment(server: Server, home: Path) -> dict[str, str]:
     """Return its whole environment: no settings of the user's, no line broken, no colour."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),

@@ -53,9 +53,10 @@ def baseline_over(lab: NetLab, server: Server, **settings: object) -> SfuBaselin
         RuntimeError: The probe failed.
     """
     outcome = probe_over(lab, server, **settings)
-    if not isinstance(outcome.result, SfuBaseline):
+    if outcome.result is None:
         lines = "\n".join(outcome.log)
         raise RuntimeError(f"the probe failed: {outcome.reason}: {outcome.detail}\n{lines}")
+    assert isinstance(outcome.result, SfuBaseline)
     return outcome.result
 
 
