@@ -1,0 +1,163 @@
+"""`register_worker`: heartbeats from a thread of their own, which never harm the worker."""
+
+import atexit
+import logging
+import math
+import multiprocessing
+import os
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from exporter.instrument.beater import Beater, Collector
+from exporter.instrument.worker_page import WorkerPages
+from exporter.instrument.worker_server import ServerSource
+
+log = logging.getLogger("voice_exporter.instrument")
+
+_SHORTEST_INTERVAL_S = 1.0
+
+
+class WorkerHandle:
+    """What `register_worker` returns."""
+
+    def __init__(self, beater: Beater | None) -> None:
+        self._beater = beater
+
+    def close(self) -> None:
+        """Tell the exporter that the worker leaves, and stop; takes 2 s at most. Never raises."""
+        beater, self._beater = self._beater, None
+        if beater is not None:
+            atexit.unregister(self.close)
+            beater.close()
+
+
+def register_worker(
+    agent_name: str,
+    collector: str | None = None,
+    token: str | None = None,
+    interval: float = 15,
+    server: Any = None,
+) -> WorkerHandle:
+    """Tell an exporter about this worker, from now until the process ends.
+
+    Call it at the top of the program, once. Job processes import that program as well: there it
+    does nothing, nor where `dev` runs the worker below a process that reloads it. It starts one
+    thread, takes no time, and raises nothing: what is wrong is one line in the log, after which
+    the worker runs as if it had not been called.
+
+    With `server` the exporter learns everything. Without it the worker's own HTTP page is found
+    among the ports that this process listens on, and tells the active jobs and the load; then
+    unknown are: the id that LiveKit gave the worker, so its jobs in rooms are not linked to it;
+    whether it drains; and its own load threshold, for which 0.7 stands in. Until the page
+    answers, and before LiveKit has registered the `server`, no heartbeat is sent.
+
+    Args:
+        agent_name: Name that the worker registers with; "" if it joins every room.
+        collector: Address of the exporter, `http://HOST:9465`; else
+            `VOICE_EXPORTER_COLLECTOR_URL`.
+        token: The exporter's `web.token`; else `VOICE_EXPORTER_TOKEN`, else what the file
+            `VOICE_EXPORTER_TOKEN_FILE` holds. Never logged.
+        interval: Seconds between two heartbeats. The exporter takes a worker for offline after
+            45 s of silence, unless told otherwise.
+        server: The worker's `AgentServer`.
+
+    Returns:
+        A handle; closing it tells that the worker leaves, as the end of the process does.
+    """
+    try:
+        if _is_helper():
+            return WorkerHandle(None)
+        beater = _make(agent_name, collector, token, interval, server)
+        handle = WorkerHandle(beater)
+        atexit.register(handle.close)
+        beater.start()
+    except Exception as error:  # noqa: BLE001 - a worker must not fail for its observer
+        # One line, and no traceback: that would hold the arguments.
+        log.error("worker is not reported to the exporter: %s", _line(error))  # noqa: TRY400
+        return WorkerHandle(None)
+    return handle
+
+
+def _is_helper() -> bool:
+    """Return whether this process is one that the worker started, not the worker itself.
+
+    The command line tells while the program is imported again, when there is no parent process
+    yet; and it tells of the process from which jobs are forked, which never has one.
+    """
+    started_by = "from multiprocessing."
+    return multiprocessing.parent_process() is not None or any(
+        argument.startswith(started_by) for argument in sys.orig_argv
+    )
+
+
+class _ArgumentError(ValueError):
+    """An argument is wrong; the text says what was expected."""
+
+
+def _make(
+    agent_name: object, collector: str | None, token: str | None, interval: float, server: Any
+) -> Beater:
+    """Check the arguments and put the parts together.
+
+    Raises:
+        _ArgumentError: One is wrong.
+    """
+    if not isinstance(agent_name, str):
+        raise _ArgumentError("agent_name is no text; expected the name the worker registers with")
+    if not _is_long_enough(interval):
+        raise _ArgumentError("interval is too short; expected at least 1 second")
+    url = collector or os.environ.get("VOICE_EXPORTER_COLLECTOR_URL", "")
+    place = Collector(_checked(url), _token(token))
+    source = WorkerPages(agent_name) if server is None else ServerSource(agent_name, server)
+    return Beater(place, source, float(interval))
+
+
+def _is_long_enough(interval: object) -> bool:
+    return isinstance(interval, int | float) and _SHORTEST_INTERVAL_S <= interval < math.inf
+
+
+def _checked(url: str) -> str:
+    """Return the address without a slash at its end.
+
+    Raises:
+        _ArgumentError: It is none. It is not repeated: it might hold a password.
+    """
+    expected = "expected http://HOST:PORT, as collector or in VOICE_EXPORTER_COLLECTOR_URL"
+    if not url:
+        raise _ArgumentError(f"no collector is given; {expected}")
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets or a port that are none
+        valid = False
+    if not valid or parts.username is not None:
+        raise _ArgumentError(f"the collector's address is none; {expected}")
+    return url.rstrip("/")
+
+
+def _token(given: str | None) -> str:
+    """Return the token, "" for none.
+
+    Raises:
+        _ArgumentError: Its file cannot be read, or it cannot be sent.
+    """
+    token = given or os.environ.get("VOICE_EXPORTER_TOKEN", "")
+    path = os.environ.get("VOICE_EXPORTER_TOKEN_FILE", "")
+    if not token and path:
+        try:
+            token = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "not text in UTF-8"
+            raise _ArgumentError(
+                f"VOICE_EXPORTER_TOKEN_FILE {path}: cannot be read: {why}"
+            ) from None
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise _ArgumentError("the token cannot be sent in a header; expected printable ASCII")
+    return token
+
+
+def _line(error: Exception) -> str:
+    """Return what to log: our own words, or the kind of an error that nobody expected."""
+    return str(error) if isinstance(error, _ArgumentError) else type(error).__name__

@@ -1,0 +1,325 @@
+"""What a worker imports: it reports, and never harms the worker."""
+
+import json
+import logging
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from exporter.instrument import register_worker
+from exporter.instrument.worker_server import ServerSource
+from exporter.roster.wire import Heartbeat
+
+FORBIDDEN = {
+    "apscheduler",
+    "fastapi",
+    "livekit",
+    "numpy",
+    "prometheus_client",
+    "pydantic",
+    "starlette",
+    "uvicorn",
+}
+
+
+@dataclass
+class Collector:
+    """An HTTP server that keeps what it is posted."""
+
+    status: int = 204
+    beats: list[tuple[str, str | None, Heartbeat]] = field(default_factory=list)
+    url: str = ""
+
+    def ids(self) -> list[str]:
+        """Return the worker ids in the order of the heartbeats."""
+        return [worker_id for worker_id, _, _ in self.beats]
+
+
+@contextmanager
+def collecting(port: int = 0) -> Iterator[Collector]:
+    """Run a collector."""
+    collector = Collector()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            length = int(self.headers["Content-Length"])
+            beat = Heartbeat.model_validate_json(self.rfile.read(length))
+            assert self.path.startswith("/api/v1/workers/")
+            worker_id = self.path.split("/")[4]
+            if collector.status < 300:
+                collector.beats.append((worker_id, self.headers["Authorization"], beat))
+            self.send_response(collector.status)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        collector.url = f"http://127.0.0.1:{server.server_address[1]}"
+        try:
+            yield collector
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def wait_until(holds: Callable[[], object], limit_s: float = 10) -> None:
+    """Wait for a condition."""
+    deadline = time.monotonic() + limit_s
+    while not holds():
+        assert time.monotonic() < deadline, "the condition never held"
+        time.sleep(0.01)
+
+
+def agent_server(**more: object) -> SimpleNamespace:
+    """Return what is read of an AgentServer in production."""
+    shape: dict[str, object] = {
+        "id": "AW_1",
+        "active_jobs": [],
+        "draining": False,
+        "worker_info": SimpleNamespace(http_port=8081),
+        "_worker_load": 0.25,
+        "_load_threshold": SimpleNamespace(dev_default=float("inf"), prod_default=0.7),
+        "_devmode": False,
+    }
+    return SimpleNamespace(**(shape | more))
+
+
+def test_it_imports_nothing_of_the_daemon() -> None:
+    """A worker gets httpx and psutil, not the exporter's web stack, metrics or settings."""
+    code = (
+        "import sys; before = set(sys.modules); from exporter.instrument import register_worker; "
+        "print(*sorted({name.split('.')[0] for name in set(sys.modules) - before}))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(out.stdout.split())
+    assert {"exporter", "httpx", "psutil"} <= loaded
+    assert not FORBIDDEN & loaded
+
+
+def test_a_worker_is_told_of_from_start_to_end() -> None:
+    """Heartbeats have all that the server tells; closing it says goodbye; the token is sent."""
+    server = agent_server()
+    with collecting() as collector:
+        handle = register_worker("demo", collector.url, "t0ken", 1, server)
+        wait_until(lambda: collector.beats)
+        server.active_jobs = [1, 2]
+        wait_until(lambda: len(collector.beats) > 1)
+        started = time.monotonic()
+        handle.close()
+        handle.close()
+        assert time.monotonic() - started < 2.5
+    (worker_id, bearer, first), (_, _, second), *_, (_, _, last) = collector.beats
+    assert (worker_id, bearer) == ("AW_1", "Bearer t0ken")
+    assert (first.agent_name, first.status, first.active_jobs) == ("demo", "idle", 0)
+    assert (first.load, first.http_port, first.cpu_ratio) == (0.25, 8081, None)
+    assert (first.memory_bytes or 0) > 2**20
+    assert (second.status, second.active_jobs) == ("busy", 2)
+    assert second.cpu_ratio is not None
+    assert (last.status, last.active_jobs, last.replaces) == ("offline", None, None)
+
+
+def test_a_worker_that_registers_anew_says_whom_it_replaces() -> None:
+    """Before LiveKit knows it nothing is sent; under a new id the old one is named, once."""
+    server = agent_server(id="unregistered")
+    with collecting() as collector:
+        handle = register_worker("demo", collector.url, interval=1, server=server)
+        server.id = "AW_1"
+        wait_until(lambda: collector.beats)
+        server.id = "AW_2"
+        wait_until(lambda: collector.ids().count("AW_2") > 1)
+        handle.close()
+    assert collector.ids()[0] == "AW_1"
+    replaced = [beat.replaces for worker_id, _, beat in collector.beats if worker_id == "AW_2"]
+    assert replaced[:2] == ["AW_1", None]
+
+
+@pytest.mark.parametrize(
+    ("shape", "status"),
+    [
+        ({}, "idle"),
+        ({"active_jobs": [1]}, "busy"),
+        ({"_worker_load": 0.7}, "full"),
+        ({"_worker_load": 0.7, "_devmode": True}, "idle"),
+        ({"_worker_load": 0.7, "_load_threshold": 0.9}, "idle"),
+        ({"_worker_load": 0.9, "draining": True}, "draining"),
+        ({"_worker_load": float("nan")}, "idle"),
+    ],
+)
+def test_status_follows_from_the_server(shape: dict[str, object], status: str) -> None:
+    """As the worker itself decides whether it takes jobs."""
+    facts = ServerSource("demo", agent_server(**shape)).facts()
+    assert facts is not None
+    assert facts.status == status
+
+
+def test_a_collector_that_is_away_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    """One line says that it is away, one that it is back; then the heartbeats are there."""
+    caplog.set_level(logging.INFO)
+    with collecting() as first:
+        url = first.url
+    handle = register_worker("demo", url, "t0ken", 1, agent_server())
+    wait_until(lambda: "heartbeat not sent, trying again: ConnectError" in caplog.text)
+    with collecting(int(url.rpartition(":")[2])) as collector:
+        collector.status = 503
+        wait_until(lambda: caplog.text)
+        collector.status = 204
+        wait_until(lambda: collector.beats)
+        handle.close()
+    lines = [each.getMessage() for each in caplog.records if each.name.startswith("voice_")]
+    assert lines[0] == "heartbeat not sent, trying again: ConnectError"
+    assert lines[1].startswith("heartbeats are sent again after")
+    assert "t0ken" not in caplog.text
+
+
+def test_closing_does_not_wait_for_a_collector_that_hangs() -> None:
+    """The end of the worker is delayed by 2 s at most."""
+    server = agent_server()
+    with collecting() as collector:
+        handle = register_worker("demo", collector.url, interval=1, server=server)
+        wait_until(lambda: collector.beats)
+
+        class Hanging:
+            def __len__(self) -> int:
+                time.sleep(4)
+                return 0
+
+        server.active_jobs = Hanging()
+        time_of_wait = threading.Event()
+        time_of_wait.wait(1.5)
+        started = time.monotonic()
+        handle.close()
+        assert time.monotonic() - started < 2.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({}, "no collector is given; expected http://HOST:PORT"),
+        ({"collector": "exporter:9465"}, "the collector's address is none; expected"),
+        ({"collector": "http://u:s3cr3t@h:1"}, "the collector's address is none; expected"),
+        ({"collector": "http://h:1", "token": "a\nb"}, "the token cannot be sent in a header"),
+        ({"collector": "http://h:1", "interval": 0.1}, "interval is too short"),
+        ({"collector": "http://h:1", "interval": "x"}, "interval is too short"),
+        ({"collector": "http://h:1", "interval": float("nan")}, "interval is too short"),
+        ({"collector": 5}, "AttributeError"),
+    ],
+)
+def test_bad_arguments_are_one_line_and_nothing_else(
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: dict[str, object],
+    expected: str,
+) -> None:
+    """The worker goes on; the line says what was expected, and repeats no secret."""
+    monkeypatch.delenv("VOICE_EXPORTER_COLLECTOR_URL", raising=False)
+    register_worker("demo", **arguments).close()  # type: ignore[arg-type]
+    [line] = caplog.messages
+    assert line.startswith("worker is not reported to the exporter: ")
+    assert expected in line
+    assert "s3cr3t" not in line
+    assert caplog.records[0].exc_info is None
+
+
+def test_collector_and_token_come_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The address from one variable, the token from a file that another names."""
+    secret = tmp_path / "token"
+    secret.write_text("from-file\n")
+    with collecting() as collector:
+        monkeypatch.setenv("VOICE_EXPORTER_COLLECTOR_URL", f"{collector.url}/")
+        monkeypatch.setenv("VOICE_EXPORTER_TOKEN_FILE", str(secret))
+        handle = register_worker("demo", interval=1, server=agent_server())
+        wait_until(lambda: collector.beats)
+        handle.close()
+    assert collector.beats[0][1] == "Bearer from-file"
+
+
+PROGRAM = """
+import json, multiprocessing, sys, time
+from types import SimpleNamespace
+from exporter.instrument import register_worker
+
+server = SimpleNamespace(id="AW_1", active_jobs=[], worker_info=None, draining=False)
+handle = register_worker("demo", sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:1",
+                         interval=1, server=server)
+
+def job():
+    print("thread" if any(t.name == "voice-exporter" for t in __import__("threading").enumerate())
+          else "none", flush=True)
+
+if __name__ == "__main__":
+    for method in ("spawn", "forkserver"):
+        context = multiprocessing.get_context(method)
+        if method == "forkserver":
+            context.set_forkserver_preload(["program"])
+        child = context.Process(target=job)
+        child.start()
+        child.join()
+    print("ready", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_only_the_worker_s_own_process_reports_and_its_end_is_told(tmp_path: Path) -> None:
+    """Job processes import the program too and stay silent; the end of the worker is a goodbye."""
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    with collecting() as collector:
+        child = subprocess.Popen(
+            [sys.executable, str(program), collector.url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+        )
+        out, _ = child.communicate("\n", timeout=60)
+    assert out.split() == ["none", "none", "ready"]
+    statuses = [str(beat.status) for _, _, beat in collector.beats]
+    assert (statuses[0], statuses.count("offline"), statuses[-1]) == ("idle", 1, "offline")
+    assert set(collector.ids()) == {"AW_1"}
+
+
+PAGE = json.dumps({"agent_name": "demo", "active_jobs": 1.0, "sdk_version": "1.8.9"})
+
+
+def test_without_the_server_the_worker_s_own_page_is_found() -> None:
+    """The page is among the ports of the process; its id is the worker's own."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert self.path == "/worker"
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(PAGE.encode())
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as worker, collecting() as collector:
+        thread = threading.Thread(target=worker.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        handle = register_worker("demo", collector.url, interval=1)
+        other = register_worker("other", collector.url, interval=1)
+        wait_until(lambda: collector.beats)
+        handle.close()
+        other.close()
+        port = worker.server_address[1]
+        worker.shutdown()
+        thread.join()
+    assert {beat.agent_name for _, _, beat in collector.beats} == {"demo"}
+    worker_id, _, beat = collector.beats[0]
+    assert (beat.status, beat.active_jobs, beat.http_port) == ("busy", 1, port)
+    assert not worker_id.startswith("AW_")
