@@ -29,6 +29,13 @@ LABELS = {
     "result",
     "version",
     "python_version",
+    "vantage",
+    "method",
+    "direction",
+    "phase",
+    "transport",
+    "client",
+    "quality",
 }
 
 

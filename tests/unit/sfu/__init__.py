@@ -1,0 +1,1 @@
+"""What the measurement of the SFU computes, without any network."""

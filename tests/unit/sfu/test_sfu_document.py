@@ -1,0 +1,65 @@
+"""The JSON and the table of `sfu`."""
+
+import json
+
+import pytest
+
+from exporter.outcome import Outcome
+from exporter.probes.sfu import SfuConfig
+from exporter.report.documents import to_json
+from exporter.report.render_sfu import print_sfu
+from exporter.report.sfu import RoundTrips, SfuDocument, SfuReport
+
+from .baselines import baseline, failed
+
+
+def report(outcome: Outcome) -> SfuReport:
+    """Return a report under the default thresholds."""
+    return SfuReport(SfuConfig(), outcome)
+
+
+def test_document_of_a_baseline() -> None:
+    """The keys that are promised, in milliseconds and percent."""
+    document = json.loads(to_json(SfuDocument.of(report(baseline()))))
+    assert list(document) == ["baseline", "ramp", "knee_clients", "verdict", "findings"]
+    told = document["baseline"]
+    assert told["vantage"] == "here"
+    assert told["rtt_ms"] == {"p50": 20.0, "p95": 29.0, "max": 30.0, "n": 21}
+    assert (told["ice_rtt_ms"], told["jitter_ms"]) == (20.0, 3.0)
+    assert (told["loss_up_pct"], told["loss_down_pct"]) == (0.0, pytest.approx(0.502513))
+    assert told["connect_ms"] == {"signal": 45.0, "ice": 120.0, "media": 210.0}
+    assert (told["transport"], told["candidate_type"]) == ("udp", "host")
+    assert told["quality"] == "good"
+    assert (told["packets_up"], told["pings_lost"], told["floor_ms"]) == (2000, 1, 0.5)
+    assert (document["ramp"], document["knee_clients"]) == ([], None)
+    assert (document["verdict"], document["findings"]) == ("PASS", [])
+
+
+def test_document_of_a_failure() -> None:
+    """Nothing measured is null, and the reason is told."""
+    document = json.loads(to_json(SfuDocument.of(report(failed()))))
+    assert document["baseline"] is None
+    assert (document["verdict"], document["findings"]) == (
+        "FAIL",
+        ["FAIL: connect_failed: no route"],
+    )
+
+
+def test_few_round_trips_have_no_p95() -> None:
+    """Below twenty samples it would only be the maximum under another name."""
+    assert RoundTrips.of([0.003, 0.001, 0.002]) == RoundTrips(2.0, None, 3.0, 3)
+    assert RoundTrips.of([]) == RoundTrips(None, None, None, 0)
+
+
+def test_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """A row, what is behind it, and the verdict last."""
+    print_sfu(report(baseline(transport="tcp")))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == [
+        *("here", "20.0ms", "29.0ms", "30.0ms", "21", "20.0ms", "0.0%", "0.5%", "3.0ms"),
+        *("tcp", "good"),
+    ]
+    assert lines[2].startswith("loss over 2000 packets up, 1990 down · concealed 0.1%")
+    assert lines[3] == "connect: signal 45.0ms · ice 120.0ms · media 210.0ms · host candidate"
+    assert lines[-2].startswith("SLOW: UDP is blocked, media goes by TCP: open UDP to 192.0.2.9")
+    assert lines[-1] == "VERDICT: SLOW"

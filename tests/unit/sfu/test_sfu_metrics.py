@@ -1,0 +1,97 @@
+"""What becomes of baselines on the /metrics page."""
+
+from prometheus_client import CollectorRegistry
+
+from exporter.metrics.registry import Metrics
+from exporter.metrics.sfu import SfuRecorder
+from exporter.outcome import Loss, Verdict
+from exporter.probes.sfu import SfuConfig
+
+from .baselines import baseline, failed
+
+HERE = {"vantage": "here"}
+
+
+class Page:
+    """A registry that is written by an SfuRecorder, and read by name and labels."""
+
+    def __init__(self, **config: object) -> None:
+        self.registry = CollectorRegistry()
+        self.config = SfuConfig.model_validate({"vantage": "here", **config})
+        self.recorder = SfuRecorder(Metrics(self.registry, "s"), self.config)
+
+    def value(self, name: str, **labels: str) -> float | None:
+        """Return a sample's value, None if it is absent."""
+        return self.registry.get_sample_value(name, {"server": "s", **labels})
+
+    def verdict(self) -> list[str]:
+        """Return the verdicts that hold."""
+        labels = {"check": "sfu", "agent_name": ""}
+        return [v for v in Verdict if self.value("voice_verdict", **labels, verdict=v) == 1]
+
+
+def test_before_the_first_baseline() -> None:
+    """Counters and histograms are there at 0; what was never measured is absent."""
+    page = Page()
+    assert page.value("voice_sfu_rtt_seconds_count", **HERE, method="data") == 0
+    assert page.value("voice_sfu_packets_lost_total", **HERE, direction="up") == 0
+    assert page.value("voice_probe_attempts_total", probe="sfu", agent_name="") == 0
+    assert page.value("voice_sfu_rtt_ms", **HERE) is None
+    assert page.value("voice_sfu_target_rtt_ms", **HERE) == 100
+    assert page.verdict() == ["UNKNOWN"]
+
+
+def test_a_baseline() -> None:
+    """Each figure is where it belongs."""
+    page = Page()
+    page.recorder.record(baseline())
+    assert page.value("voice_sfu_rtt_ms", **HERE) == 20
+    assert page.value("voice_sfu_rtt_seconds_count", **HERE, method="data") == 21
+    assert page.value("voice_sfu_rtt_seconds_count", **HERE, method="ice") == 3
+    assert page.value("voice_sfu_jitter_seconds", **HERE, direction="up") == 0.0012
+    assert page.value("voice_sfu_packet_loss_ratio", **HERE, direction="up") == 0
+    assert page.value("voice_sfu_packet_loss_ratio", **HERE, direction="down") == 10 / 1990
+    assert page.value("voice_sfu_connect_seconds_sum", **HERE, phase="ice") == 0.12
+    assert page.value("voice_sfu_pings_total", **HERE, outcome="lost") == 1
+    assert page.value("voice_sfu_transport_used", **HERE, transport="udp") == 1
+    assert page.value("voice_sfu_transport_used", **HERE, transport="tcp") == 0
+    quality = {"client": "receiver", "quality": "good"}
+    assert page.value("voice_sfu_connection_quality", **HERE, **quality) == 1
+    assert page.verdict() == ["PASS"]
+
+
+def test_counters_add_up_over_baselines() -> None:
+    """So that the loss over any span of time is the quotient of two rates."""
+    page = Page()
+    page.recorder.record(baseline(loss_up=Loss(2000, 3)))
+    page.recorder.record(baseline(loss_up=Loss(2100, 5)))
+    assert page.value("voice_sfu_packets_total", **HERE, direction="up") == 4100
+    assert page.value("voice_sfu_packets_lost_total", **HERE, direction="up") == 8
+
+
+def test_a_failed_baseline_leaves_no_old_figure() -> None:
+    """A dead SFU must not go on showing a round trip; what is configured stays."""
+    page = Page()
+    page.recorder.record(baseline())
+    page.recorder.record(failed())
+    assert page.value("voice_sfu_rtt_ms", **HERE) is None
+    assert page.value("voice_sfu_packet_loss_ratio", **HERE, direction="up") is None
+    assert page.value("voice_sfu_rtt_seconds_count", **HERE, method="data") == 21
+    assert page.value("voice_sfu_target_rtt_ms", **HERE) == 100
+    assert page.verdict() == ["FAIL"]
+
+
+def test_another_vantage_takes_its_place() -> None:
+    """After a reload the series of the old vantage are gone."""
+    page = Page()
+    page.recorder.record(baseline())
+    page.recorder.reconfigure(SfuConfig(vantage="there"))
+    assert page.value("voice_sfu_rtt_seconds_count", **HERE, method="data") is None
+    assert page.value("voice_sfu_rtt_seconds_count", vantage="there", method="data") == 0
+
+
+def test_switched_off_there_is_nothing() -> None:
+    """No series that would look like a probe that never runs."""
+    page = Page(enabled=False)
+    assert page.value("voice_sfu_target_rtt_ms", **HERE) is None
+    assert page.verdict() == []

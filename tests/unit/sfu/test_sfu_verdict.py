@@ -1,0 +1,62 @@
+"""Thresholds over baselines."""
+
+import pytest
+
+from exporter.outcome import Loss, Outcome, Reason
+from exporter.probes.sfu import SfuConfig
+from exporter.verdict import judge_sfu, sfu_findings
+
+from .baselines import baseline, failed
+
+CONFIG = SfuConfig(target_rtt_ms=100, fail_rtt_ms=300, max_loss=1, fail_loss=10)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verdict", "said"),
+    [
+        (baseline(), "PASS", []),
+        (
+            baseline(round_trips_s=(0.09, 0.11, 0.12)),
+            "SLOW",
+            ["round trip 110.0 ms is above 100 ms"],
+        ),
+        (baseline(round_trips_s=(0.4,)), "FAIL", ["round trip 400.0 ms is above 300 ms"]),
+        (baseline(loss_up=Loss(2000, 20)), "PASS", []),
+        (baseline(loss_up=Loss(2000, 21)), "SLOW", ["loss up 1.1 % is above 1 %"]),
+        (baseline(loss_down=Loss(100, 11)), "FAIL", ["loss down 11.0 % is above 10 %"]),
+        (baseline(loss_up=None, loss_down=None, transport=""), "PASS", []),
+        (
+            baseline(transport="tcp"),
+            "SLOW",
+            [
+                (
+                    "UDP is blocked, media goes by TCP: open UDP to 192.0.2.9:7882 "
+                    "(the server's rtc.udp_port, or all of its rtc.port_range)"
+                )
+            ],
+        ),
+        (
+            baseline(transport="turn", udp_addresses=()),
+            "SLOW",
+            ["media goes by TURN, for the server offers no UDP: set its rtc.udp_port"],
+        ),
+        (failed(), "FAIL", ["connect_failed: no route"]),
+        (failed(Reason.VOID, "late"), "UNKNOWN", ["late"]),
+        (baseline(Reason.DEADLINE, "too slow"), "FAIL", ["deadline: too slow"]),
+    ],
+)
+def test_verdict_and_its_reasons(outcome: Outcome, verdict: str, said: list[str]) -> None:
+    """The worst finding is the verdict, and each is told in one line."""
+    assert judge_sfu(CONFIG, outcome) == verdict
+    assert [each.text for each in sfu_findings(CONFIG, outcome)] == said
+
+
+def test_every_finding_is_told() -> None:
+    """A slow network that also loses is told to do both."""
+    outcome = baseline(round_trips_s=(0.2,), loss_up=Loss(100, 50))
+    assert [str(each.verdict) for each in sfu_findings(CONFIG, outcome)] == ["SLOW", "FAIL"]
+
+
+def test_without_a_hard_threshold_a_slow_network_never_fails() -> None:
+    """The default: round trips are judged by the target alone."""
+    assert judge_sfu(SfuConfig(), baseline(round_trips_s=(9.0,))) == "SLOW"
