@@ -5,6 +5,8 @@ import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from pydantic import BaseModel
+
 from exporter.outcome import (
     CallResult,
     Outcome,
@@ -67,6 +69,15 @@ def quantile(ordered: Sequence[float], share: float) -> float:
     below = math.floor(place)
     above = min(below + 1, len(ordered) - 1)
     return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+
+
+def judge(config: BaseModel | None, outcome: Outcome) -> Verdict:
+    """Judge a run by what it was configured to be; None: it is about the server alone."""
+    if isinstance(config, LatencyConfig):
+        return judge_call(config, outcome)
+    if isinstance(config, SfuConfig):
+        return judge_sfu(config, outcome)
+    return judge_server(outcome)
 
 
 def judge_call(config: LatencyConfig, outcome: Outcome) -> Verdict:

@@ -3,7 +3,7 @@
 from exporter.metrics.registry import Metrics
 from exporter.outcome import Reason, Verdict
 
-SKIPS = ("overlap", "missed")
+SKIPS = ("overlap", "missed", "window", "budget")
 
 
 def create_probe(metrics: Metrics, probe: str, agent_name: str = "") -> None:

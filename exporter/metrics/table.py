@@ -143,7 +143,45 @@ TABLE = (
         "probes",
         "probe agent_name reason",
         "Runs that were due and did not start: overlap, the one before still ran; missed, the "
-        "exporter was too late.",
+        "exporter was too late; window, it was outside of the target's windows; budget, less was "
+        "left than the run may cost.",
+    ),
+    _row(
+        "voice_budget_remaining_turns",
+        "gauge",
+        "probes",
+        "agent_name",
+        "Turns that calls to the agent may still have today; its targets are summed. Only of "
+        "agents with budget.turns_per_day.",
+    ),
+    _row(
+        "voice_budget_remaining_call_seconds",
+        "gauge",
+        "probes",
+        "agent_name",
+        "Seconds that calls to the agent may still take today; its targets are summed. Only of "
+        "agents with budget.call_seconds_per_day.",
+    ),
+    _row(
+        "voice_budget_spent_total",
+        "counter",
+        "probes",
+        "agent_name",
+        "Turns that calls had, warm-up turns as well; runs that were killed count in full.",
+    ),
+    _row(
+        "voice_budget_spent_call_seconds_total",
+        "counter",
+        "probes",
+        "agent_name",
+        "How long calls took; runs that were killed count in full.",
+    ),
+    _row(
+        "voice_budget_cost_total",
+        "counter",
+        "probes",
+        "agent_name",
+        "What calls cost by budget.price_per_minute, in its currency. Only where it is set.",
     ),
     _row(
         "voice_probe_success",
@@ -439,6 +477,22 @@ TABLE = (
         "reason",
         "Requests and connections that the exporter's own web server turned away: path token "
         "password not_loopback origin host too_large too_slow connections certificate rate.",
+    ),
+    _row(
+        "voice_store_up",
+        "gauge",
+        "exporter",
+        "",
+        "1 if the ledger on disk works; 0 while it is kept in memory. Absent if store.enabled is "
+        "false.",
+    ),
+    _row(
+        "voice_store_errors_total",
+        "counter",
+        "exporter",
+        "operation",
+        "Operations on the ledger that failed, and writes dropped after a long outage: open begin "
+        "end cancel calibration workers prune read.",
     ),
     _row(
         "voice_exporter_loop_lag_seconds",

@@ -42,6 +42,11 @@ ROOM_PREFIX = "voice-exporter-"
 """Rooms of calls are named this and the id of the run, unless the target names its room."""
 
 
+def new_run_id() -> str:
+    """Return an id that no other run has."""
+    return secrets.token_hex(8)
+
+
 class Runner:
     """Runs probes in two lanes of processes: long calls, and short questions to the server API.
 
@@ -91,6 +96,7 @@ class Runner:
         self,
         probe: str,
         config: BaseModel,
+        run_id: str | None = None,
         *,
         on_turn: Callable[[Turn], None] | None = None,
     ) -> Outcome:
@@ -102,6 +108,7 @@ class Runner:
         Args:
             probe: A name in the table.
             config: The probe's own configuration, with its `deadline` in seconds.
+            run_id: From `new_run_id`, for whoever must know it before the run; else it gets one.
             on_turn: Called in this loop with every turn, as it ends.
 
         Raises:
@@ -109,7 +116,7 @@ class Runner:
         """
         if self._closing:
             raise RuntimeError("the runner is closed")
-        order = self._order(probe, config)
+        order = self._order(probe, config, run_id or new_run_id())
         lane = self._lanes[self._table.load()[probe].lane]
         task = asyncio.current_task()
         if task is not None:
@@ -119,6 +126,27 @@ class Runner:
         finally:
             if task is not None:
                 self._runs.discard(task)
+
+    async def delete_rooms(self, run_id: str, names: tuple[str, ...] = ()) -> str:
+        """Delete the rooms of a run that has ended, of whichever exporter it was.
+
+        Args:
+            run_id: Rooms that are named after it go.
+            names: Further rooms.
+
+        Returns:
+            Why rooms may be left, "" when there are none.
+        """
+        prefix = ROOM_PREFIX + run_id
+        api = self._lanes["api"]
+        slot = await api.free.get()
+        try:
+            await slot.call(self._delete_rooms, self._server, names, prefix, limit=10.0)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told and the work goes on
+            return logs.redact(process.describe(error), self._secrets())
+        finally:
+            api.free.put_nowait(slot)
+        return ""
 
     def reconfigure(self, server: Server, log_setup: logs.LogSetup) -> None:
         """Give these to every run from the next on: credentials and the level of logs change.
@@ -198,10 +226,10 @@ class Runner:
         self._taken.pop(slot, None)
         lane.free.put_nowait(slot)
 
-    def _order(self, probe: str, config: BaseModel) -> Order:
+    def _order(self, probe: str, config: BaseModel, run_id: str) -> Order:
         deadline: float = getattr(config, "deadline")  # noqa: B009 - every probe's model has it
         return Order(
-            run_id=secrets.token_hex(8),
+            run_id=run_id,
             table=self._table,
             probe=probe,
             config=config,
@@ -263,17 +291,9 @@ class Runner:
 
     async def _clean_up(self, order: Order, names: tuple[str, ...]) -> None:
         """Delete the rooms of a call that could not do so; empty ones also close by themselves."""
-        prefix = ROOM_PREFIX + order.run_id
-        api = self._lanes["api"]
-        slot = await api.free.get()
-        try:
-            await slot.call(self._delete_rooms, order.server, names, prefix, limit=10.0)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is told and the work goes on
-            detail = logs.redact(process.describe(error), self._secrets())
-            fields = {"run": order.run_id, "probe": order.probe, "error": detail}
+        if problem := await self.delete_rooms(order.run_id, names):
+            fields = {"run": order.run_id, "probe": order.probe, "error": problem}
             log.warning("rooms of an ended call not deleted", extra=fields)
-        finally:
-            api.free.put_nowait(slot)
 
 
 class _Ended(Exception):  # noqa: N818 - not an error of the program

@@ -20,6 +20,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from pydantic import BaseModel
 
 from exporter.outcome import Outcome
+from exporter.run.runner import new_run_id
 
 log = logging.getLogger(__name__)
 
@@ -58,26 +59,34 @@ def stagger(intervals_s: Sequence[float]) -> list[float]:
     ]
 
 
+Gate = Callable[[Work, str], Awaitable[str]]
+"""Asked before a due run, of that id, starts: returns why it may not, "" when it may."""
+
+
 class Scheduler:
     """Starts runs when they are due and hands their Outcomes on."""
 
     def __init__(
         self,
-        run: Callable[[str, BaseModel], Awaitable[Outcome]],
+        run: Callable[[str, BaseModel, str], Awaitable[Outcome]],
         listeners: Sequence[Callable[[Outcome], None]],
         on_skip: Callable[[str, str, str], None],
+        gates: Sequence[Gate] = (),
     ) -> None:
         """Set up; nothing runs before `start`.
 
         Args:
-            run: Runs a probe by name with its configuration.
+            run: Runs a probe by name with its configuration and the id of the run.
             listeners: Called with every Outcome, in this order.
-            on_skip: Called with probe, agent name and reason (overlap, missed) when a run that
-                was due did not start.
+            on_skip: Called with probe, agent name and reason (overlap, missed, or a gate's) when
+                a run that was due did not start.
+            gates: Asked in this order; the first that refuses is the reason.
         """
         self._run = run
         self._listeners = listeners
         self._on_skip = on_skip
+        self._gates = gates
+        self._refused: dict[str, str] = {}
         self._works: dict[str, Work] = {}
         self._jobs = AsyncIOScheduler(timezone=UTC)
         self._jobs.add_listener(self._on_overlap, EVENT_JOB_MAX_INSTANCES)
@@ -142,8 +151,11 @@ class Scheduler:
         return when
 
     async def _tick(self, work: Work) -> None:
+        run_id = new_run_id()
         try:
-            outcome = await self._run(work.probe, work.config)
+            if not await self._may_start(work, run_id):
+                return
+            outcome = await self._run(work.probe, work.config, run_id)
         except asyncio.CancelledError:
             return  # we are stopping
         except Exception:
@@ -155,6 +167,17 @@ class Scheduler:
             except Exception:
                 log.exception("a listener failed", extra={"run": outcome.run_id})
 
+    async def _may_start(self, work: Work, run_id: str) -> bool:
+        for gate in self._gates:
+            if reason := await gate(work, run_id):
+                # A night outside of the window is one line, not one for every tick.
+                known = self._refused.get(work.id) == reason
+                self._refused[work.id] = reason
+                self._skip(work.id, reason, logging.DEBUG if known else logging.INFO)
+                return False
+        self._refused.pop(work.id, None)
+        return True
+
     def _on_overlap(self, event: JobSubmissionEvent) -> None:
         for _ in event.scheduled_run_times:
             self._skip(event.job_id, "overlap")
@@ -162,9 +185,9 @@ class Scheduler:
     def _on_missed(self, event: JobExecutionEvent) -> None:
         self._skip(event.job_id, "missed")
 
-    def _skip(self, work_id: str, reason: str) -> None:
+    def _skip(self, work_id: str, reason: str, level: int = logging.WARNING) -> None:
         work = self._works.get(work_id)
         if work is not None:
             fields = {"probe": work.probe, "agent_name": work.agent_name, "reason": reason}
-            log.warning("run skipped", extra=fields)
+            log.log(level, "run skipped", extra=fields)
             self._on_skip(work.probe, work.agent_name, reason)

@@ -40,6 +40,14 @@ NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
+class Remaining:
+    """What the targets of one agent have left today, together; None: no target has a limit."""
+
+    turns: int | None = None
+    call_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OpenRun:
     """A run that was begun. It is in the store until it ends, whatever becomes of the exporter."""
 

@@ -36,6 +36,7 @@ LABELS = {
     "transport",
     "client",
     "quality",
+    "operation",
 }
 
 

@@ -1,15 +1,16 @@
 """When runs start, and what is told of those that do not."""
 
 import asyncio
+import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 import pytest
 from pydantic import BaseModel
 
 from exporter.outcome import Outcome
-from exporter.run.scheduler import FIRST_CALL_S, MAX_STAGGER_S, Scheduler, Work, stagger
+from exporter.run.scheduler import FIRST_CALL_S, MAX_STAGGER_S, Gate, Scheduler, Work, stagger
 
 DONE = Outcome("fake", "", datetime(2026, 11, 20, tzinfo=UTC), 0.1)
 
@@ -33,16 +34,21 @@ async def until(condition: Callable[[], bool]) -> None:
 class Bench:
     """A scheduler with ears: what ended, and what was skipped."""
 
-    def __init__(self, run: Callable[[str, BaseModel], Awaitable[Outcome]] | None = None) -> None:
+    def __init__(
+        self,
+        run: Callable[[str, BaseModel, str], Awaitable[Outcome]] | None = None,
+        gates: Sequence[Gate] = (),
+    ) -> None:
         self.seen: list[Outcome] = []
         self.skipped: list[tuple[str, str, str]] = []
         self.scheduler = Scheduler(
             run or self.done,
             [self.seen.append],
             lambda *skip: self.skipped.append(skip),
+            gates,
         )
 
-    async def done(self, _probe: str, _config: BaseModel) -> Outcome:
+    async def done(self, _probe: str, _config: BaseModel, _run_id: str) -> Outcome:
         """Run at once."""
         return DONE
 
@@ -86,7 +92,7 @@ def test_work_never_overlaps_itself() -> None:
     async def scenario() -> None:
         free = asyncio.Event()
 
-        async def slow(_probe: str, _config: BaseModel) -> Outcome:
+        async def slow(_probe: str, _config: BaseModel, _run_id: str) -> Outcome:
             nonlocal running
             running += 1
             assert running == 1
@@ -132,7 +138,7 @@ def test_bad_listener_and_bad_run_do_not_stop_the_work(caplog: pytest.LogCapture
         runs = 0
         seen: list[Outcome] = []
 
-        async def every_other(_probe: str, _config: BaseModel) -> Outcome:
+        async def every_other(_probe: str, _config: BaseModel, _run_id: str) -> Outcome:
             nonlocal runs
             runs += 1
             if runs % 2:
@@ -161,7 +167,7 @@ def test_stop_cancels_what_runs() -> None:
     async def scenario() -> None:
         began = asyncio.Event()
 
-        async def endless(_probe: str, _config: BaseModel) -> Outcome:
+        async def endless(_probe: str, _config: BaseModel, _run_id: str) -> Outcome:
             began.set()
             try:
                 await asyncio.Event().wait()
@@ -205,3 +211,39 @@ def test_dead_scheduler_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert first == "the scheduler does not run"
     assert second == ""
     assert last.startswith("the scheduler started nothing for")
+
+
+def test_gates_refuse_due_runs_and_know_their_ids(caplog: pytest.LogCaptureFixture) -> None:
+    """1. The second gate refuses for a while. Result: counted each time, told once, then it runs.
+
+    The run that starts has the id that the gates were asked about.
+    """
+    asked: list[tuple[str, str]] = []
+    ran: list[str] = []
+
+    async def first(_work: Work, run_id: str) -> str:
+        asked.append(("first", run_id))
+        return ""
+
+    async def second(_work: Work, run_id: str) -> str:
+        asked.append(("second", run_id))
+        return "window" if len(asked) <= 6 else ""
+
+    async def run(_probe: str, _config: BaseModel, run_id: str) -> Outcome:
+        ran.append(run_id)
+        return DONE
+
+    async def scenario() -> None:
+        bench = Bench(run, (first, second))
+        bench.scheduler.add(work(), 0)
+        bench.scheduler.start()
+        await until(lambda: len(bench.seen) >= 1)
+        bench.scheduler.stop()
+        assert bench.skipped == [("fake", "demo", "window")] * 3
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(scenario())
+    assert [name for name, _ in asked[:8]] == ["first", "second"] * 4
+    assert ran[0] == asked[6][1] == asked[7][1]
+    assert len({run_id for _, run_id in asked[:8]}) == 4
+    assert [record.message for record in caplog.records].count("run skipped") == 1

@@ -1,0 +1,204 @@
+"""What runs may cost: a gate that reserves before a run starts, a listener that settles after it.
+
+A run reserves all that it may cost: its turns and its deadline. What a run that never ended has
+reserved stays spent, so an exporter that dies again and again cannot spend more than the budget.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Protocol
+
+from exporter.config.schedule import BudgetConfig, zone
+from exporter.outcome import Calibration, CallResult, Outcome, Reason
+from exporter.probes.latency import LatencyConfig
+from exporter.run.process import ProbeTable
+from exporter.run.scheduler import Work
+from exporter.store.keeper import Keeper
+from exporter.store.records import (
+    CalibrationRecord,
+    Limits,
+    OpenRun,
+    Remaining,
+    RunRecord,
+    Spending,
+)
+from exporter.verdict import judge
+
+_CUT_SHORT = frozenset({Reason.DEADLINE, Reason.PROBE_CRASHED})
+"""Ends of runs that could not tell of the turn they were in."""
+
+
+class BudgetSeries(Protocol):
+    """Told of what is left and what was spent: metrics."""
+
+    def create(self, agent_name: str, *, priced: bool) -> None:
+        """Let the series of an agent exist."""
+
+    def show(self, agent_name: str, remaining: Remaining) -> None:
+        """Show what is left."""
+
+    def spend(self, agent_name: str, spent: Spending, cost: float | None) -> None:
+        """Count what a run cost; `cost` is None where no price is set."""
+
+
+class Budgets:
+    """The budgets of all targets, in a ledger that outlives the process."""
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        series: BudgetSeries,
+        table: ProbeTable,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Set up.
+
+        Args:
+            keeper: The ledger.
+            series: Told of every change.
+            table: The probes: runs in their lane `call` are opened in the ledger.
+            clock: The wall clock.
+        """
+        self._keeper = keeper
+        self._series = series
+        self._table = table
+        self._clock = clock
+        self._targets: dict[str, LatencyConfig] = {}
+        self._running: dict[str, Work] = {}
+        self._failing: dict[str, Reason] = {}
+
+    def add(self, work: Work) -> None:
+        """Know a target; a known one is replaced."""
+        if isinstance(work.config, LatencyConfig):
+            self._targets[work.id] = work.config
+            priced = work.config.budget.price_per_minute is not None
+            self._series.create(work.agent_name, priced=priced)
+            self._show(work.agent_name)
+
+    def remove(self, work: Work) -> None:
+        """Forget a target; what it spent today stays spent should it come back."""
+        if self._targets.pop(work.id, None) is not None and work.agent_name in self._agents():
+            self._show(work.agent_name)
+
+    async def admit(self, work: Work, run_id: str) -> str:
+        """Reserve what a run may cost; the last of the gates.
+
+        Returns:
+            `budget` when less is left than it may cost, else "".
+        """
+        if self._table.load()[work.probe].lane != "call":
+            return ""  # it makes no room, and costs nothing that anyone counts
+        run, limits = self._opening(work, run_id)
+        if not await self._keeper.begin(run, limits):
+            return "budget"
+        self._running[run_id] = work
+        self._show(work.agent_name)
+        return ""
+
+    def record(self, outcome: Outcome) -> None:
+        """Settle what a run really cost and put it into the history: the listener."""
+        work = self._running.pop(outcome.run_id, None)
+        if work is not None:
+            self._settle(work, outcome)
+        elif self._is_news(outcome):
+            self._keeper.end(RunRecord.of(outcome, judge(None, outcome)))
+        for agent in self._agents():
+            self._show(agent)  # a new day may have begun
+
+    def forfeit(self, run: OpenRun) -> None:
+        """Count the reservation of a run that never ended as spent."""
+        target = self._targets.get(run.target)
+        if target is not None:
+            self._spend(target, run.plan)
+
+    def _settle(self, work: Work, outcome: Outcome) -> None:
+        spent = None
+        if isinstance(work.config, LatencyConfig):
+            spent = spending(outcome, plan_of(work.config))
+        record = RunRecord.of(outcome, judge(work.config, outcome))
+        self._keeper.end(record, spent)
+        if isinstance(outcome.result, Calibration):
+            self._keeper.add_calibration(CalibrationRecord(outcome.started_at, outcome.result))
+        if spent is not None and isinstance(work.config, LatencyConfig) and self._knows(work):
+            self._spend(work.config, spent)
+
+    def _knows(self, work: Work) -> bool:
+        return work.id in self._targets  # else its series have gone
+
+    def _spend(self, target: LatencyConfig, spent: Spending) -> None:
+        price = target.budget.price_per_minute
+        cost = None if price is None else price * spent.call_seconds / 60
+        self._series.spend(target.agent_name, spent, cost)
+
+    def _opening(self, work: Work, run_id: str) -> tuple[OpenRun, Limits]:
+        """Return what to open, and within which limits; only targets have a budget."""
+        now, config = self._clock(), work.config
+        if not isinstance(config, LatencyConfig):
+            return OpenRun(run_id, work.probe, work.agent_name, "", "", now), Limits()
+        run = OpenRun(
+            run_id=run_id,
+            probe=work.probe,
+            agent_name=config.agent_name,
+            call_type=config.call_type,
+            scenario=config.scenario,
+            started_at=now,
+            target=work.id,
+            day=_day(config.budget, now),
+            plan=plan_of(config),
+            room_name=config.room_name,
+        )
+        return run, Limits(config.budget.turns_per_day, config.budget.call_seconds_per_day)
+
+    def _is_news(self, outcome: Outcome) -> bool:
+        """Return whether a run that costs nothing belongs into the history.
+
+        A listing each 15 seconds would soon fill it: only the first failure of several alike does.
+        """
+        before = self._failing.pop(outcome.probe, None)
+        if outcome.reason is not None:
+            self._failing[outcome.probe] = outcome.reason
+        return outcome.reason not in (None, before)
+
+    def _agents(self) -> set[str]:
+        return {target.agent_name for target in self._targets.values()}
+
+    def _show(self, agent: str) -> None:
+        """Show what the targets of an agent have left, together."""
+        now = self._clock()
+        left = [
+            _left(target.budget, self._keeper.spent_on(name, _day(target.budget, now)))
+            for name, target in self._targets.items()
+            if target.agent_name == agent
+        ]
+        turns = [each.turns for each in left if each.turns is not None]
+        seconds = [each.call_seconds for each in left if each.call_seconds is not None]
+        remaining = Remaining(sum(turns) if turns else None, sum(seconds) if seconds else None)
+        self._series.show(agent, remaining)
+
+
+def plan_of(target: LatencyConfig) -> Spending:
+    """Return the most that one call to a target may cost."""
+    return Spending(*target.most)
+
+
+def spending(outcome: Outcome, plan: Spending) -> Spending:
+    """Return what a call really cost.
+
+    A turn counts from its first word: one that a kill cut short, and that nobody told of, counts.
+    """
+    turns = len(outcome.result.turns) if isinstance(outcome.result, CallResult) else 0
+    if outcome.reason in _CUT_SHORT:
+        turns = min(turns + 1, plan.turns)
+    return Spending(turns, outcome.duration_s)
+
+
+def _left(budget: BudgetConfig, spent: Spending) -> Remaining:
+    turns, seconds = budget.turns_per_day, budget.call_seconds_per_day
+    return Remaining(
+        turns=None if turns is None else max(0, turns - spent.turns),
+        call_seconds=None if seconds is None else max(0.0, seconds - spent.call_seconds),
+    )
+
+
+def _day(budget: BudgetConfig, now: datetime) -> str:
+    return f"{now.astimezone(zone(budget.time_zone)):%Y-%m-%d}"
