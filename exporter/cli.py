@@ -239,6 +239,44 @@ def sfu(*, as_json: bool, **flags: Any) -> int:
     return OK if report.verdict is Verdict.PASS else NOT_PASS
 
 
+@cli.command(name="check", short_help="Check agents, latency and the SFU at once.")
+@_options(
+    _text("--agent", "NAME", "Agent to call; without it, configured ones and all in rooms."),
+    _text("--trials", "N", "Measured turns for each agent.  [default: 2]"),
+    _text("--target-ms", "MS", "Above this average an agent is SLOW.  [default: 1500]"),
+    _text("--fail-ms", "MS", "Above this average an agent is FAIL.  [default: never]"),
+    _text("--metadata", "TEXT", "Metadata of the dispatch, as the agent expects it."),
+    _text("--vantage", "NAME", "From where the SFU is measured.  [default: default]"),
+    _text("--target-rtt-ms", "MS", "Above this median the SFU is SLOW.  [default: 100]"),
+    _text("--max-loss", "PERCENT", "Above this, either way, it is SLOW.  [default: 1]"),
+    _json,
+)
+@_server
+def check_all(*, agent: str | None, as_json: bool, **flags: Any) -> int:
+    """List agents, call them, measure the way to the SFU, and give one verdict.
+
+    Each turn is a real agent turn and costs what its providers charge. Exit status 0 only if all
+    is PASS.
+    """
+    from exporter.outcome import Verdict
+    from exporter.report.check import CheckDocument
+    from exporter.report.documents import to_json
+    from exporter.report.render import StderrProgress
+    from exporter.report.render_check import print_check
+    from exporter.run.check import CheckOrder, check
+
+    settings = _settings(flags)
+    sfu_flags = {name: flags.pop(name) for name in ("vantage", "target_rtt_ms", "max_loss")}
+    order = CheckOrder(agent, flags, sfu_flags)
+    with StderrProgress() as progress:
+        report = check(settings, order, progress)
+    if as_json:
+        click.echo(to_json(CheckDocument.of(report)))
+    else:
+        print_check(report)
+    return OK if report.verdict is Verdict.PASS else NOT_PASS
+
+
 @cli.command(short_help="Run the exporter.")
 @_options(
     _text("--web.listen-address", "HOST:PORT", "Where /metrics is.  [default: 127.0.0.1:9465]"),

@@ -60,8 +60,13 @@ def age(value: float) -> str:
     return f"{value // _MINUTE_S:.0f}m" if value < _HOUR_S else f"{value // _HOUR_S:.0f}h"
 
 
-def print_latency(report: LatencyReport) -> None:
-    """Print what `latency` found: a row for each call, and below what is behind it."""
+def print_latency(report: LatencyReport, *, label: str = "VERDICT") -> None:
+    """Print what `latency` found: a row for each call, and below what is behind it.
+
+    Args:
+        report: What was found.
+        label: Stands before the verdict.
+    """
     out = console()
     if report.failure:
         out.print(f"agents could not be listed: {why(report.failure)}", soft_wrap=True)
@@ -74,7 +79,7 @@ def print_latency(report: LatencyReport) -> None:
                 out.print(line, soft_wrap=True)
         for note in _notes(report):
             out.print(note, soft_wrap=True)
-    out.print(Text("VERDICT: ").append(report.verdict, STYLES[report.verdict]))
+    out.print(Text(f"{label}: ").append(report.verdict, STYLES[report.verdict]))
 
 
 def _latency_table(report: LatencyReport) -> Table:

@@ -9,8 +9,13 @@ from exporter.report.render import STYLES, clean, console
 from exporter.report.sfu import BaselineItem, SfuReport
 
 
-def print_sfu(report: SfuReport) -> None:
-    """Print what `sfu` found, then what is not well about it."""
+def print_sfu(report: SfuReport, *, label: str = "VERDICT") -> None:
+    """Print what `sfu` found, then what is not well about it.
+
+    Args:
+        report: What was found.
+        label: Stands before the verdict.
+    """
     out = console()
     if report.baseline:
         item = BaselineItem.of(report.baseline)
@@ -19,7 +24,7 @@ def print_sfu(report: SfuReport) -> None:
             out.print(line, soft_wrap=True)
     for finding in report.findings:
         out.print(f"{finding.verdict}: {clean(finding.text)}", soft_wrap=True)
-    out.print(Text("VERDICT: ").append(report.verdict, STYLES[report.verdict]))
+    out.print(Text(f"{label}: ").append(report.verdict, STYLES[report.verdict]))
 
 
 def _table(item: BaselineItem) -> Table:

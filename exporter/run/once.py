@@ -1,8 +1,8 @@
-"""Run probes once, for a person who waits: the commands `latency`, `agents` and `calibrate`."""
+"""Run probes once, for a person who waits: what the one-shot commands do."""
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -105,38 +105,50 @@ async def _measure(
 ) -> LatencyReport:
     started = datetime.now(UTC)
     floor: Outcome | None = None
-    calls: list[CallReport] = []
-    async with _runner(server) as runner:
+    async with one_runner(server) as runner:
         names: Sequence[str] = [order.agent] if order.agent is not None else []
         if order.agent is None:
             progress.doing("listing agents in rooms")
             listing = await runner.run("agents", settings.agents)
             if not listing.ok:
                 return LatencyReport(started, server.name, failure=listing)
-            names = _found(listing, settings)
+            names = found(listing, settings)
         if order.floor and names:
             progress.doing("measuring the floor against an echo")
             floor = await runner.run("calibrate", settings.calibrate)
-        for config in [call for name in names for call in plan_calls(settings, order, name)]:
-            progress.calling(config)
-            outcome = await runner.run("latency", config, on_turn=progress.turn)
-            calls.append(CallReport(config, outcome))
-    return LatencyReport(started, server.name, tuple(calls), floor)
+        calls = await call_agents(runner, settings, order, names, progress)
+    return LatencyReport(started, server.name, calls, floor)
 
 
-def _found(listing: Outcome, settings: Settings) -> list[str]:
+async def call_agents(
+    runner: Runner,
+    settings: Settings,
+    order: LatencyOrder,
+    names: Iterable[str],
+    progress: Progress,
+) -> tuple[CallReport, ...]:
+    """Call each of these agents as it is configured, one after the other."""
+    calls: list[CallReport] = []
+    for config in [call for name in names for call in plan_calls(settings, order, name)]:
+        progress.calling(config)
+        outcome = await runner.run("latency", config, on_turn=progress.turn)
+        calls.append(CallReport(config, outcome))
+    return tuple(calls)
+
+
+def found(listing: Outcome, settings: Settings) -> list[str]:
     """Return the names of the agents in rooms, less the excluded ones."""
     agents = listing.result.agents if isinstance(listing.result, Listing) else ()
     return sorted({agent.agent_name for agent in agents} - set(settings.discover.exclude))
 
 
 async def _probe_once(server: Server, probe: str, config: BaseModel) -> Outcome:
-    async with _runner(server) as runner:
+    async with one_runner(server) as runner:
         return await runner.run(probe, config)
 
 
 @asynccontextmanager
-async def _runner(server: Server) -> AsyncIterator[Runner]:
+async def one_runner(server: Server) -> AsyncIterator[Runner]:
     """Run probes in one process, and clean up whatever ends the block."""
     setup = LogSetup(level="error", secrets=(server.api_secret,))
     configure(setup)
