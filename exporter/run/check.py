@@ -10,7 +10,15 @@ from exporter.probes.sfu import SfuConfig
 from exporter.report.check import CheckReport
 from exporter.report.latency import LatencyReport
 from exporter.report.sfu import SfuReport
-from exporter.run.once import LatencyOrder, Progress, call_agents, found, one_runner, plan_calls, run
+from exporter.run.once import (
+    LatencyOrder,
+    Progress,
+    call_agents,
+    found,
+    one_runner,
+    plan_calls,
+    run,
+)
 
 TRIALS = 2
 """Measured turns in each call: every one costs money, and two tell whether the agent answers."""
