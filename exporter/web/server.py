@@ -33,6 +33,7 @@ _TLS_GOODBYE_S = 2.0
 """For the client to end TLS as we do; most never answer."""
 _ACCEPT_AGAIN_S = 1.0
 """After the system has no descriptor left."""
+_PIECE = 16 * 1024
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -104,8 +105,9 @@ class BoundedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin; the first request is awaited from now on."""
         super().connection_made(transport)
-        # Whatever the client has not taken yet counts as not read, however little it is.
-        transport.set_write_buffer_limits(high=0)
+        # Whatever the client has not taken yet counts as not read, however little it is. Not 0:
+        # with that, the TLS of asyncio takes an empty buffer for a full one.
+        transport.set_write_buffer_limits(high=1, low=0)
         if self._allowed_names and not self._allowed_names & _names_of(transport):
             self._cut_off(RefusalReason.CERTIFICATE)
             return
@@ -119,7 +121,10 @@ class BoundedProtocol(H11Protocol):
             if self._discarded > self._limits.discarded_bytes:
                 self.transport.close()
                 return
-        super().data_received(data)
+        # In pieces: a head that comes whole would never be measured against the limit of heads.
+        for at in range(0, len(data), _PIECE):
+            if not self.transport.is_closing():
+                super().data_received(data[at : at + _PIECE])
         if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):
             self._for_request.start()
         else:

@@ -1,0 +1,180 @@
+"""The web server on a real socket, with the parts behind it that a test can look at."""
+
+import asyncio
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from prometheus_client import CollectorRegistry
+
+from exporter.metrics.registry import Metrics
+from exporter.outcome import CallResult, Outcome, Turn, TurnOutcome
+from exporter.probes.latency import LatencyConfig
+from exporter.roster.roster import Roster
+from exporter.store.memory import MemoryStore
+from exporter.store.records import RunQuery, RunRecord
+from exporter.web.app import make_app
+from exporter.web.refusals import Refusals
+from exporter.web.server import Limits, WebServer
+from exporter.web.settings import WebSettings
+from exporter.web.sources import Sources
+from exporter.web.web_config import WebConfigWatch
+from tests.unit.calls import WHEN
+
+REFUSED = "voice_exporter_http_requests_refused_total"
+DEMO = LatencyConfig(agent_name="demo")
+
+
+@dataclass
+class Behind:
+    """What a request can change."""
+
+    roster: Roster = field(default_factory=Roster)
+    store: MemoryStore = field(default_factory=MemoryStore)
+    reloads: int = 0
+    calls: int = 0
+    bad_configuration: str = ""
+
+    async def reload(self) -> str:
+        """Count, and say what is wrong with the configuration."""
+        self.reloads += 1
+        return self.bad_configuration
+
+    async def call(self, target: LatencyConfig, on_turn: Callable[[Turn], None]) -> Outcome:
+        """Count, and have one turn."""
+        self.calls += 1
+        turn = Turn(TurnOutcome.REPLIED, e2e_s=0.7)
+        on_turn(turn)
+        result = CallResult(target.agent_name, target.call_type, target.scenario, (turn,))
+        return Outcome("latency", target.agent_name, WHEN, 1.5, result=result, run_id="0123")
+
+    async def runs(self, query: RunQuery) -> tuple[RunRecord, ...]:
+        """Read the store."""
+        return self.store.runs(query)
+
+    async def run(self, run_id: str) -> RunRecord | None:
+        """Read the store."""
+        return self.store.run(run_id)
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing was changed and no call was made."""
+        return (self.reloads, self.calls, self.roster.workers()) == (0, 0, ())
+
+
+class Serving:
+    """A running server; it has a loop and a thread of its own."""
+
+    def __init__(
+        self,
+        address: str = "127.0.0.1",
+        file: Path | None = None,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        **settings: Any,
+    ) -> None:
+        self.behind = Behind()
+        self.registry = CollectorRegistry()
+        self.web_config = WebConfigWatch(file)
+        self._web = WebSettings(**settings)
+        self._listener = socket.create_server((address, 0))
+        self.address: tuple[str, int] = self._listener.getsockname()[:2]
+        self._limits = limits
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+        self._server: WebServer | None = None
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop serving."""
+        if self._server is not None:
+            self._server.should_exit = True
+        self._thread.join(10)
+        self._listener.close()
+
+    def url(self, path: str = "") -> str:
+        """Return where a page is."""
+        scheme = "https" if self.web_config.current.tls else "http"
+        return f"{scheme}://{self.address[0]}:{self.address[1]}{path}"
+
+    def refused(self, reason: str) -> float:
+        """Return how many requests were refused for a reason."""
+        labels = {"server": "sfu", "reason": reason}
+        return self.registry.get_sample_value(REFUSED, labels) or 0.0
+
+    def connect(self) -> socket.socket:
+        """Return a bare connection."""
+        return socket.create_connection(self.address, timeout=10)
+
+    async def _serve(self) -> None:
+        metrics = Metrics(self.registry, "sfu")
+        refusals = Refusals(metrics)
+        app = make_app(self._sources(), lambda: self._web, self.web_config, refusals)
+        self._server = WebServer(app, self.web_config, refusals, self._limits)
+        await self._server.serve(sockets=[self._listener])
+
+    def _sources(self) -> Sources:
+        return Sources(
+            registry=self.registry,
+            server_name="sfu",
+            thresholds=(),
+            not_healthy=lambda: "",
+            not_ready=lambda: "",
+            status_page=lambda: "<p>status</p>",
+            reload=self.behind.reload,
+            targets=lambda: (DEMO,),
+            call=self.behind.call,
+            roster=self.behind.roster,
+            history=self.behind,
+        )
+
+
+class Certificates:
+    """A certificate authority of the test's own, by the command `openssl`."""
+
+    def __init__(self, folder: Path, name: str = "ca") -> None:
+        self.folder = folder
+        self.name = name
+        self._openssl(
+            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-subj", f"/CN={name}", "-days", "2", "-keyout", f"{name}.key", "-out", f"{name}.pem",
+        )  # fmt: skip
+
+    @property
+    def ca(self) -> Path:
+        """The authority's own certificate."""
+        return self.folder / f"{self.name}.pem"
+
+    def issue(self, name: str, *alternatives: str) -> tuple[Path, Path]:
+        """Return a certificate and its key, with alternative names such as `DNS:prometheus`."""
+        request, names = f"{name}.csr", self.folder / f"{name}.ext"
+        names.write_text(f"subjectAltName={','.join(alternatives or ('IP:127.0.0.1',))}\n")
+        self._openssl(
+            "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", request,
+        )  # fmt: skip
+        self._openssl(
+            "x509", "-req", "-in", request, "-CA", self.ca.name, "-CAkey", f"{self.name}.key",
+            "-days", "2", "-CAcreateserial", "-extfile", names.name, "-out", f"{name}.pem",
+        )  # fmt: skip
+        return self.folder / f"{name}.pem", self.folder / f"{name}.key"
+
+    def client(self, *chain: Path) -> ssl.SSLContext:
+        """Return how a client that trusts this authority connects, perhaps by a certificate."""
+        context = ssl.create_default_context(cafile=str(self.ca))
+        if chain:
+            cert, key = chain
+            context.load_cert_chain(cert, key)
+        return context
+
+    def _openssl(self, *arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, capture_output=True)

@@ -1,0 +1,427 @@
+"""The web server on real sockets: who is let in, who is not, and what a bad client can do."""
+
+import asyncio
+import json
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import bcrypt
+import httpx
+import pytest
+
+from exporter.errors import ConfigError
+from exporter.web.gate import BODY_LIMIT
+from exporter.web.server import Limits
+from tests.integration.from_elsewhere import TOKEN
+from tests.integration.serving import Certificates, Serving
+
+QUICK = Limits(connections=8, request_s=0.6, response_s=0.6, handshake_s=0.6, keep_alive_s=2)
+"""The limits of seconds in tenths, so that the test of each is short."""
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+BEAT = b'{"agent_name": "demo", "status": "idle"}'
+HEARTBEAT = "/api/v1/workers/AW_1/heartbeat"
+CLOSED = 0
+"""In place of a status: the connection was closed without an answer."""
+
+
+@pytest.fixture(name="guarded", scope="module")
+def _guarded() -> Iterator[Serving]:
+    """A server with a token, which nobody in this file may get to do anything without it."""
+    with Serving(limits=QUICK, token=TOKEN) as serving:
+        yield serving
+
+
+@pytest.fixture(name="local")
+def _local() -> Iterator[Serving]:
+    """A server without a token."""
+    with Serving(limits=QUICK) as serving:
+        yield serving
+
+
+@pytest.fixture(name="certificates", scope="module")
+def _certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+def raw(serving: Serving, request: bytes) -> int:
+    """Send these bytes and return the status of the answer."""
+    with serving.connect() as connection:
+        connection.sendall(request)
+        return status_of(connection)
+
+
+def status_of(connection: socket.socket) -> int:
+    """Read the first line of an answer."""
+    try:
+        line = connection.makefile("rb").readline()
+    except ConnectionResetError:
+        return CLOSED
+    return int(line.split()[1]) if line else CLOSED
+
+
+def asked(method: str, path: str, **headers: str) -> Callable[[Serving], int]:
+    """Return an attempt by an honest client; header names have _ for -."""
+
+    def attempt(serving: Serving) -> int:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        with httpx.Client(trust_env=False) as client:
+            content = BEAT if method == "POST" else None
+            return client.request(
+                method, serving.url(path), headers=named, content=content
+            ).status_code
+
+    return attempt
+
+
+def typed(line: str, *headers: str) -> Callable[[Serving], int]:
+    """Return an attempt with a request line that no honest client sends."""
+    text = "\r\n".join((line, "Host: 127.0.0.1", "Connection: close", *headers, "", ""))
+    return lambda serving: raw(serving, text.encode())
+
+
+def large(serving: Serving) -> int:
+    """Announce a body of 100 MB, and begin to send it."""
+    head = f"POST /-/reload HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+    return raw(serving, f"{head}Content-Length: 100000000\r\n\r\n".encode() + bytes(2**16))
+
+
+def large_in_chunks(serving: Serving) -> int:
+    """Send a heartbeat without an end, whose length is not announced."""
+    head = (
+        f"POST /api/v1/workers/AW_1/heartbeat HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}"
+    )
+    chunk = b"10000\r\n" + bytes(2**16) + b"\r\n"
+    request = f"{head}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    return raw(serving, request + chunk * (BODY_LIMIT // 2**16 + 1))
+
+
+def slow_head(serving: Serving) -> int:
+    """Send a head byte by byte, for as long as it is let."""
+    return drip(serving, b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+
+
+def slow_body(serving: Serving) -> int:
+    """Send a body byte by byte, for as long as it is let."""
+    head = (
+        f"POST /api/v1/workers/AW_1/heartbeat HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}"
+    )
+    return drip(serving, f"{head}\r\nContent-Length: 1000\r\n\r\n".encode())
+
+
+def drip(serving: Serving, begin: bytes) -> int:
+    """Begin a request, go on slowly, and return how it ends; it must end soon."""
+    with serving.connect() as connection:
+        connection.sendall(begin)
+        connection.settimeout(0.05)
+        until = time.monotonic() + QUICK.request_s + 2
+        while time.monotonic() < until:
+            try:
+                connection.sendall(b"a")
+                if not connection.recv(1):
+                    return CLOSED
+            except TimeoutError:
+                continue
+            except OSError:
+                return CLOSED
+    raise AssertionError("never cut off")
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Something that must not get through."""
+
+    what: str
+    do: Callable[[Serving], int]
+    status: int
+    reason: str = ""
+    """How it is counted, if it is."""
+
+
+RELOAD = partial(asked, "POST", "/-/reload")
+PROBE = partial(asked, "GET", "/probe?target=demo")
+ODD_WORKER = "/api/v1/workers/a%20b/heartbeat"
+TWO_LENGTHS = ("Content-Length: 1", "Content-Length: 2")
+
+ATTEMPTS = (
+    Attempt("reload without a token", RELOAD(), 401, "token"),
+    Attempt("reload with a wrong token", RELOAD(authorization="Bearer x"), 401, "token"),
+    Attempt("reload with half of it", RELOAD(authorization=f"Bearer {TOKEN[:9]}"), 401, "token"),
+    Attempt("reload with it as a password", RELOAD(authorization=f"Basic {TOKEN}"), 401, "token"),
+    Attempt("token in the address", asked("POST", f"/-/reload?token={TOKEN}"), 401, "token"),
+    Attempt("reload for another site", RELOAD(origin="http://a.example", **BEARER), 403, "origin"),
+    Attempt("reload for a page without one", RELOAD(origin="null", **BEARER), 403, "origin"),
+    Attempt("reload by GET", asked("GET", "/-/reload", **BEARER), 405),
+    Attempt("heartbeat without a token", asked("POST", HEARTBEAT), 401, "token"),
+    Attempt("heartbeat of an odd worker", asked("POST", ODD_WORKER, **BEARER), 422),
+    Attempt("probe without a token", PROBE(), 401, "token"),
+    Attempt("probe of a stranger", asked("GET", "/probe?target=other", **BEARER), 404),
+    Attempt("probe of no one", asked("GET", "/probe", **BEARER), 422),
+    Attempt("probe by an image", PROBE(sec_fetch_site="cross-site", **BEARER), 403, "origin"),
+    Attempt("probe by HEAD", asked("HEAD", "/probe?target=demo", **BEARER), 405),
+    Attempt("an unknown method", typed("REBOOT /metrics HTTP/1.1"), 401, "token"),
+    Attempt("..", typed("GET /-/../metrics HTTP/1.1"), 404, "path"),
+    Attempt("//", typed("POST //-/reload HTTP/1.1"), 404, "path"),
+    Attempt("%2e%2e", typed("GET /%2e%2e/metrics HTTP/1.1"), 404, "path"),
+    Attempt("%2f", typed("POST /-%2Freload HTTP/1.1"), 404, "path"),
+    Attempt("./", typed("GET /./metrics HTTP/1.1"), 404, "path"),
+    Attempt("a whole URL", typed("GET http://127.0.0.1/metrics HTTP/1.1"), 404, "path"),
+    Attempt("no HTTP", typed("\x16\x03\x01 hello"), 400),
+    Attempt("a head of 100 KB", typed("GET / HTTP/1.1", "X-Large: " + "a" * 100_000), 400),
+    Attempt("two lengths", typed("POST /-/reload HTTP/1.1", *TWO_LENGTHS), 400),
+    Attempt("a body of 100 MB", large, 413, "too_large"),
+    Attempt("a body in chunks without end", large_in_chunks, 413, "too_large"),
+    Attempt("a head of a byte at a time", slow_head, CLOSED, "too_slow"),
+    Attempt("a body of a byte at a time", slow_body, CLOSED, "too_slow"),
+)
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda attempt: attempt.what)
+def test_refused(guarded: Serving, attempt: Attempt) -> None:
+    """Each attempt gets its refusal, is counted, and changes nothing."""
+    counted = guarded.refused(attempt.reason) if attempt.reason else 0
+
+    assert attempt.do(guarded) == attempt.status
+
+    if attempt.reason:
+        assert guarded.refused(attempt.reason) == counted + 1
+    assert guarded.behind.untouched
+
+
+def test_the_same_is_done_with_the_token() -> None:
+    """What is refused above works for who has the token: the refusals are not for another cause."""
+    with Serving(token=TOKEN) as serving:
+        done = [
+            asked("POST", "/-/reload", **BEARER)(serving),
+            asked("POST", HEARTBEAT, **BEARER)(serving),
+            asked("GET", "/probe?target=demo", **BEARER)(serving),
+            asked("GET", "/metrics")(serving),
+        ]
+        assert done == [200, 204, 200, 200]
+        behind = serving.behind
+        assert (behind.reloads, behind.calls) == (1, 1)
+        assert [worker.worker_id for worker in behind.roster.workers()] == ["AW_1"]
+
+
+def test_without_a_token_this_host_may_write(local: Serving) -> None:
+    """From here it works; by a foreign name for us, as after DNS rebinding, it does not."""
+    assert asked("POST", "/-/reload")(local) == 200
+    assert asked("POST", "/-/reload", host="evil.example:9465")(local) == 403
+    assert asked("POST", "/-/reload", x_forwarded_for="192.0.2.9")(local) == 403
+    assert (local.refused("host"), local.refused("not_loopback")) == (1, 1)
+    assert local.behind.reloads == 1
+
+
+@pytest.mark.skipif(not shutil.which("unshare"), reason="needs network namespaces")
+def test_another_host_needs_the_token() -> None:
+    """From an address that is none of this host: 403 without a configured token, then 401, 200."""
+    address = "192.0.2.1"
+    inside = f"ip link set lo up && ip addr add {address}/32 dev lo && exec {sys.executable}"
+    script = f"{inside} -m tests.integration.from_elsewhere {address}"
+    done = subprocess.run(
+        ["unshare", "--net", "sh", "-c", script],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    if "Operation not permitted" in done.stderr:
+        pytest.skip("a network namespace needs root")
+
+    told = json.loads(done.stdout or done.stderr)
+    assert (told["statuses"], told["reloads"]) == ([403, 401, 200], [0, 1])
+    assert "set web.token or web.token_file" in told["text"]
+
+
+def test_a_reader_that_does_not_read_is_cut_off() -> None:
+    """1. Ask for page after page. 2. Read nothing. Result: the connection is cut, and counted."""
+    with Serving(limits=QUICK) as serving, serving.connect() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        until = time.monotonic() + 10
+        with pytest.raises(OSError, match=r"reset|[Bb]roken pipe"):
+            ask_until(connection, until)
+        wait_for(lambda: serving.refused("too_slow") == 1)
+
+
+def ask_until(connection: socket.socket, until: float) -> None:
+    """Ask for a page again and again."""
+    while time.monotonic() < until:
+        connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+
+
+def test_connections_are_limited_and_the_rest_goes_on(local: Serving) -> None:
+    """1. Open as many as are allowed. 2. One more is closed at once. 3. They time out.
+
+    Result: others are served again.
+    """
+    held = [local.connect() for _ in range(QUICK.connections)]
+    wait_for(lambda: refused_at_once(local))
+    assert local.refused("connections") >= 1
+    wait_for(lambda: is_served(local))
+    for connection in held:
+        connection.close()
+
+
+def refused_at_once(serving: Serving) -> bool:
+    """Return whether a connection is closed as soon as it is made."""
+    with serving.connect() as connection:
+        connection.settimeout(0.2)
+        try:
+            return connection.recv(1) == b""
+        except TimeoutError:
+            return False
+        except ConnectionResetError:
+            return True
+
+
+def is_served(serving: Serving) -> bool:
+    """Return whether an honest client is."""
+    try:
+        return httpx.get(serving.url("/-/healthy"), trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def wait_for(condition: Callable[[], bool], within_s: float = 10) -> None:
+    """Wait for a condition, and fail if it does not come true in time."""
+    until = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < until, "waited too long"
+        time.sleep(0.02)
+
+
+def test_nobody_is_told_what_serves(local: Serving) -> None:
+    """No header Server; every answer is not to be sniffed or stored."""
+    headers = httpx.get(local.url("/metrics"), trust_env=False).headers
+    assert "server" not in headers
+    assert (headers["x-content-type-options"], headers["cache-control"]) == ("nosniff", "no-store")
+
+
+def test_the_limits_in_use() -> None:
+    """The tests above use tenths of seconds; an exporter has these."""
+    assert Limits() == Limits(512, request_s=10, response_s=10, handshake_s=10, keep_alive_s=5)
+
+
+def web_config(folder: Path, text: str) -> Path:
+    """Write a web configuration file."""
+    file = folder / "web.yml"
+    file.write_text(text)
+    return file
+
+
+def get(serving: Serving, context: ssl.SSLContext, **headers: str) -> int:
+    """Ask for /metrics by TLS."""
+    with httpx.Client(verify=context, trust_env=False) as client:
+        return client.get(serving.url("/metrics"), headers=headers).status_code
+
+
+def test_tls_with_client_certificates(certificates: Certificates, tmp_path: Path) -> None:
+    """Only a certificate of the right authority with an allowed name gets in."""
+    cert, key = certificates.issue("server")
+    good = certificates.issue("prometheus", "DNS:prometheus")
+    wrong = certificates.issue("somebody", "DNS:somebody")
+    stranger = Certificates(tmp_path, "stranger").issue("prometheus", "DNS:prometheus")
+    file = web_config(
+        tmp_path,
+        f"tls_server_config: {{cert_file: {cert}, key_file: {key}, "
+        f"client_auth_type: RequireAndVerifyClientCert, client_ca_file: {certificates.ca}, "
+        "client_allowed_sans: [prometheus]}\n"
+        "http_server_config: {headers: {X-Frame-Options: deny}}\n",
+    )
+    with Serving(file=file, limits=QUICK) as serving:
+        assert get(serving, certificates.client(*good)) == 200
+        for chain in ((), wrong, stranger):
+            with pytest.raises(httpx.TransportError):
+                get(serving, certificates.client(*chain))
+        assert serving.refused("certificate") == 1
+        assert is_closed_within(serving, QUICK.handshake_s + 2)  # plain HTTP, or silence
+
+
+def is_closed_within(serving: Serving, seconds: float) -> bool:
+    """Connect, say nothing, and tell whether the server gives up in time."""
+    with serving.connect() as connection:
+        connection.settimeout(seconds)
+        try:
+            return connection.recv(1) == b""
+        except ConnectionResetError:
+            return True
+        except TimeoutError:
+            return False
+
+
+def test_certificates_are_read_again(certificates: Certificates, tmp_path: Path) -> None:
+    """1. Serve. 2. Break the certificate: nothing changes. 3. A new one: new handshakes use it."""
+    first = certificates.issue("first")
+    for path, name in zip(first, ("cert.pem", "key.pem"), strict=True):
+        shutil.copy(path, tmp_path / name)
+    file = web_config(
+        tmp_path, "tls_server_config: {cert_file: cert.pem, key_file: key.pem, min_version: TLS13}"
+    )
+    with Serving(file=file) as serving:
+        before = serial(serving, certificates)
+        (tmp_path / "cert.pem").write_text("no certificate")
+        wait_for(lambda: serving.web_config.problem != "")
+        assert serial(serving, certificates) == before
+        assert "certificate and key cannot be used" in serving.web_config.problem
+
+        for path, name in zip(certificates.issue("second"), ("cert.pem", "key.pem"), strict=True):
+            shutil.copy(path, tmp_path / name)
+        wait_for(lambda: serial(serving, certificates) != before)
+        wait_for(lambda: serving.web_config.problem == "")
+
+
+def serial(serving: Serving, certificates: Certificates) -> object:
+    """Return the serial number of the certificate that the server shows."""
+    context = certificates.client()
+    with (
+        serving.connect() as plain,
+        context.wrap_socket(plain, server_hostname="127.0.0.1") as secured,
+    ):
+        assert secured.version() == "TLSv1.3"
+        return (secured.getpeercert() or {})["serialNumber"]
+
+
+def test_passwords(tmp_path: Path) -> None:
+    """Everything needs a password; the token alone is good for writes; users can be changed."""
+    hashed = bcrypt.hashpw(b"open sesame", bcrypt.gensalt(5)).decode()
+    file = web_config(tmp_path, f"basic_auth_users: {{ali: {hashed}}}\n")
+    with Serving(file=file, token=TOKEN) as serving, httpx.Client(trust_env=False) as client:
+        metrics, reload = serving.url("/metrics"), serving.url("/-/reload")
+        for auth in (None, ("ali", "wrong"), ("nobody", "open sesame"), ("ali", "x" * 100)):
+            answer = client.get(metrics, auth=auth)
+            assert answer.status_code == 401
+            assert answer.headers["www-authenticate"].startswith("Basic ")
+        assert client.get(metrics, auth=("ali", "open sesame")).status_code == 200
+        assert client.get(metrics, headers=BEARER).status_code == 401
+        assert client.post(reload).status_code == 401
+        assert client.post(reload, auth=("ali", "open sesame")).status_code == 200
+        assert client.post(reload, headers=BEARER).status_code == 200
+
+        file.write_text(f"basic_auth_users: {{sindbad: {hashed}}}\n")
+        wait_for(lambda: client.get(metrics, auth=("ali", "open sesame")).status_code == 401)
+        assert client.get(metrics, auth=("sindbad", "open sesame")).status_code == 200
+
+
+def test_tls_is_turned_on_by_a_restart_only(certificates: Certificates, tmp_path: Path) -> None:
+    """A file that asks for TLS while plain HTTP is served changes nothing, and that is told."""
+    cert, key = certificates.issue("late")
+    file = web_config(tmp_path, "")
+    with Serving(file=file) as serving:
+        file.write_text(f"tls_server_config: {{cert_file: {cert}, key_file: {key}}}")
+        asyncio.run(serving.web_config.refresh())
+        assert "by a restart only" in serving.web_config.problem
+        assert is_served(serving)
+
+
+def test_a_bad_file_does_not_start(tmp_path: Path) -> None:
+    """A certificate that is not there is one line that names file and key."""
+    file = web_config(tmp_path, "tls_server_config: {cert_file: a.pem, key_file: b.pem}")
+    with pytest.raises(ConfigError) as caught:
+        Serving(file=file)
+    assert str(caught.value) == (
+        f"{file}: tls_server_config.cert_file: 'a.pem' cannot be read: No such file or directory"
+    )
