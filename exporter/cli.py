@@ -157,24 +157,41 @@ def _target_keys(flags: dict[str, Any]) -> dict[str, object]:
     return keys
 
 
-@cli.command(short_help="List the agents in rooms.")
-@_json
+@cli.command(short_help="List the agents in rooms, and the workers.")
+@_options(
+    _text(
+        "--collector",
+        "URL",
+        "Running exporter whose roster to show; else VOICE_EXPORTER_COLLECTOR_URL, with "
+        "VOICE_EXPORTER_TOKEN.",
+    ),
+    _json,
+)
 @_server
-def agents(*, as_json: bool, **flags: Any) -> int:
-    """List the agents in rooms, and the dispatched ones that did not come."""
+def agents(*, collector: str | None, as_json: bool, **flags: Any) -> int:
+    """List the agents in rooms, the dispatched ones that did not come, and the workers.
+
+    Workers are found by their own pages (workers.scrape in the configuration), and in the roster
+    of a running exporter, to which they report.
+    """
     from exporter.outcome import Listing
     from exporter.report.documents import AgentsDocument, to_json
-    from exporter.report.render import print_agents
-    from exporter.run.once import list_agents
+    from exporter.report.render import clean, print_agents, print_workers
+    from exporter.run.once import list_fleet
 
-    settings = _settings(flags)
-    outcome = list_agents(settings)
-    if not isinstance(outcome.result, Listing):
-        return _failed("agents could not be listed", outcome)
+    fleet = list_fleet(_settings(flags, collector__url=collector))
+    listing = fleet.listing.result
+    if not isinstance(listing, Listing):
+        return _failed("agents could not be listed", fleet.listing)
     if as_json:
-        click.echo(to_json(AgentsDocument.of(outcome.result)))
+        click.echo(to_json(AgentsDocument.of(listing, fleet.workers, fleet.now)))
     else:
-        print_agents(outcome.result)
+        print_agents(listing)
+        if fleet.workers or fleet.asked:
+            click.echo()
+            print_workers(fleet.workers, fleet.now)
+    for note in fleet.notes:
+        click.echo(f"voice-exporter: {clean(note)}", err=True)
     return OK
 
 

@@ -23,6 +23,7 @@ FLAGS: Mapping[str, str] = {
     "livekit.url": "--url",
     "livekit.api_key": "--api-key",
     "livekit.api_secret": "--api-secret",
+    "collector.url": "--collector",
     "utterance.wav": "--wav",
     "web.config_file": "--web.config.file",
     "utterance.transcript": "--transcript",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from exporter.outcome import Calibration, Components, Listing, Outcome, Turn
 from exporter.report.latency import CallReport, LatencyReport
+from exporter.roster.types import Worker
 from exporter.verdict import Stats
 
 if TYPE_CHECKING:
@@ -97,15 +98,28 @@ class AgentItem:
 
 @dataclass(frozen=True, slots=True)
 class WorkerItem:
-    """One registered worker. The server API tells of none."""
+    """One worker of the roster."""
 
     agent_name: str
     worker_id: str
     status: str
-    active_jobs: int
+    active_jobs: int | None
     load: float | None
     sdk_version: str
     last_seen_s: float
+
+    @classmethod
+    def of(cls, worker: Worker, now: float) -> "WorkerItem":
+        """Describe a worker, `now` being Unix time."""
+        return cls(
+            agent_name=worker.agent_name,
+            worker_id=worker.worker_id,
+            status=str(worker.status),
+            active_jobs=worker.active_jobs,
+            load=worker.load,
+            sdk_version=worker.sdk_version,
+            last_seen_s=max(0.0, now - worker.last_seen),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +130,12 @@ class AgentsDocument:
     workers: tuple[WorkerItem, ...] = ()
 
     @classmethod
-    def of(cls, listing: Listing) -> "AgentsDocument":
-        """Describe a listing."""
-        return cls(tuple(agent_items(listing)))
+    def of(
+        cls, listing: Listing, workers: Iterable[Worker] = (), now: float = 0
+    ) -> "AgentsDocument":
+        """Describe a listing and the workers that are known, `now` being Unix time."""
+        items = tuple(WorkerItem.of(worker, now) for worker in workers)
+        return cls(tuple(agent_items(listing)), items)
 
 
 def agent_items(listing: Listing) -> Iterable[AgentItem]:

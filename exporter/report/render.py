@@ -1,7 +1,8 @@
 """Tables and lines for people: results on stdout, progress on stderr."""
 
 import sys
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Self
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from exporter.outcome import Calibration, Components, Listing, Outcome, Turn, Tu
 from exporter.probes.latency import LatencyConfig
 from exporter.report.documents import agent_items
 from exporter.report.latency import CallReport, LatencyReport
+from exporter.roster.types import Worker, WorkerStatus
 from exporter.verdict import P95_NEEDS
 
 _PLAIN_WIDTH = 160
@@ -30,7 +32,6 @@ _COMPONENTS = {
     "tts": "tts_s",
     "transport": "transport_s",
 }
-IDLE_NOTE = "Idle workers are not reported by the LiveKit server API."
 NONE_FOUND = "no agent is in a room; name one with --agent"
 COST_NOTE = "each turn is a real agent turn and costs what its providers charge"
 _MINUTE_S, _HOUR_S = 60, 3600
@@ -167,7 +168,7 @@ def why(outcome: Outcome) -> str:
 
 
 def print_agents(listing: Listing) -> None:
-    """Print the agents in rooms, and the dispatched ones that are not there."""
+    """Print the agents in rooms, and the dispatched ones that did not come."""
     out = console()
     items = list(agent_items(listing))
     if items:
@@ -181,7 +182,30 @@ def print_agents(listing: Listing) -> None:
     rooms = _count(len({agent.room for agent in listing.agents}), "room")
     pending = f", {len(listing.pending)} dispatched but absent" if listing.pending else ""
     out.print(f"{agents} active in {rooms}{pending}.")
-    out.print(IDLE_NOTE)
+
+
+def print_workers(workers: Sequence[Worker], now: float) -> None:
+    """Print the workers that are known, `now` being Unix time, and how many do what."""
+    out = console()
+    if workers:
+        heads = "AGENT", "WORKER", "STATUS", "JOBS", "LOAD", "VERSION", "SEEN"
+        table = Table(*heads, box=None, pad_edge=False)
+        for each in workers:
+            table.add_row(
+                agent_label(each.agent_name),
+                clean(each.worker_id),
+                each.status,
+                "-" if each.active_jobs is None else str(each.active_jobs),
+                "-" if each.load is None else f"{each.load:.2f}",
+                clean(each.sdk_version) or "-",
+                age(max(0.0, now - each.last_seen)),
+            )
+        out.print(table)
+        out.print()
+    counts = Counter(each.status for each in workers)
+    parts = [f"{counts[status]} {status}" for status in WorkerStatus if counts[status]]
+    detail = f" ({', '.join(parts)})" if parts else ""
+    out.print(f"{_count(len(workers), 'worker')} registered{detail}.")
 
 
 def _count(number: int, noun: str) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from exporter.roster.types import Worker, WorkerReport, WorkerStatus
+from exporter.roster.types import Source, Worker, WorkerReport, WorkerStatus
 
 MAX_NAME = 256
 """Characters of an agent's name: as many as LiveKit allows in the name of a room."""
@@ -99,7 +99,9 @@ class WorkerView(_Message):
     last_seen_s: float = Field(description="Seconds since it was last heard of.")
     memory_bytes: int | None
     cpu_ratio: float | None
-    sources: tuple[str, ...] = Field(description="heartbeat, scrape, room.")
+    sources: tuple[Source, ...]
+    addresses: tuple[str, ...] = Field((), description="IP addresses of its host.")
+    http_port: int | None = Field(None, description="Port of its page.")
 
     @classmethod
     def of(cls, worker: Worker, now: float) -> "WorkerView":
@@ -114,7 +116,28 @@ class WorkerView(_Message):
             last_seen_s=round(max(0.0, now - worker.last_seen), 3),
             memory_bytes=worker.memory_bytes,
             cpu_ratio=worker.cpu_ratio,
-            sources=tuple(worker.sources),
+            sources=worker.sources,
+            addresses=worker.addresses,
+            http_port=worker.http_port,
+        )
+
+    def worker(self, now: float) -> Worker:
+        """Return the worker as someone else's roster may know it, `now` being Unix time."""
+        seen = dict.fromkeys(self.sources, now - self.last_seen_s)
+        return Worker(
+            worker_id=self.worker_id,
+            agent_name=self.agent_name,
+            status=self.status,
+            active_jobs=self.active_jobs,
+            load=self.load,
+            memory_bytes=self.memory_bytes,
+            cpu_ratio=self.cpu_ratio,
+            sdk_version=self.sdk_version,
+            addresses=self.addresses,
+            http_port=self.http_port,
+            last_heartbeat=seen.get(Source.HEARTBEAT),
+            last_scrape=seen.get(Source.SCRAPE),
+            last_in_room=seen.get(Source.ROOM),
         )
 
 

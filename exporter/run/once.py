@@ -6,17 +6,22 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mappin
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import time
 from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel
 
 from exporter.config.load import override
 from exporter.config.settings import Settings
+from exporter.errors import ProbeError
 from exporter.logs import LogSetup, configure
 from exporter.outcome import Listing, Outcome, Turn
 from exporter.probes.latency import LatencyConfig
+from exporter.report.fleet import NO_ROSTER, FleetReport, page_notes
 from exporter.report.latency import CallReport, LatencyReport
 from exporter.report.sfu import SfuReport
+from exporter.roster.collector import fetch_workers
+from exporter.roster.roster import Roster
 from exporter.run.runner import Runner
 from exporter.server_api import Server
 
@@ -60,13 +65,43 @@ def measure_latency(settings: Settings, order: LatencyOrder, progress: Progress)
     return run(_measure(server, settings, order, progress))
 
 
-def list_agents(settings: Settings) -> Outcome:
-    """List agents, rooms and dispatches once.
+def list_fleet(settings: Settings) -> FleetReport:
+    """List agents, rooms, dispatches and workers once.
+
+    Workers are those whose pages are configured, and those that a running exporter knows: what
+    cannot be learned of them is a note, not a failure.
 
     Raises:
         ConfigError: Credentials are missing.
     """
-    return run(_probe_once(settings.server(), "agents", settings.agents))
+    return run(_list_fleet(settings.server(), settings))
+
+
+async def _list_fleet(server: Server, settings: Settings) -> FleetReport:
+    config, notes = settings.workers, []
+    roster = Roster(
+        offline_after_s=config.offline_after,
+        forget_after_s=config.forget_after,
+        full_load=config.full_load,
+        max_workers=config.max_workers,
+    )
+    if settings.collector.url:
+        try:
+            told = await fetch_workers(settings.collector)
+            roster.restore(view.worker(time()) for view in told)
+        except ProbeError as error:
+            notes.append(f"the roster of the running exporter is unknown: {error.detail}")
+    async with one_runner(server) as runner:
+        listing = await runner.run("agents", settings.agents)
+        roster.record(listing)
+        if config.scrape:
+            scrape = await runner.run("workers", config)
+            roster.record(scrape)
+            notes += page_notes(scrape)
+    asked = bool(config.scrape or settings.collector.url)
+    if not asked:
+        notes.append(NO_ROSTER)
+    return FleetReport(listing, roster.workers(), asked, time(), tuple(notes))
 
 
 def calibrate(settings: Settings, flags: Mapping[str, object]) -> Outcome:

@@ -190,17 +190,20 @@ def test_closing_does_not_wait_for_a_collector_that_hangs() -> None:
         handle = register_worker("demo", collector.url, interval=1, server=server)
         wait_until(lambda: collector.beats)
 
+        asked, answer = threading.Event(), threading.Event()
+
         class Hanging:
             def __len__(self) -> int:
-                time.sleep(4)
+                asked.set()
+                answer.wait(10)
                 return 0
 
         server.active_jobs = Hanging()
-        time_of_wait = threading.Event()
-        time_of_wait.wait(1.5)
+        assert asked.wait(5)
         started = time.monotonic()
         handle.close()
-        assert time.monotonic() - started < 2.5
+        assert 1.9 < time.monotonic() - started < 2.5
+        answer.set()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Tables for people: every number with its n, every missing number with its reason."""
 
+from dataclasses import replace
+
 import pytest
 
 from exporter.outcome import (
@@ -19,7 +21,9 @@ from exporter.report.render import (
     print_agents,
     print_calibration,
     print_latency,
+    print_workers,
 )
+from exporter.roster.types import Worker, WorkerStatus
 
 from .calls import WHEN, broken, call, failed, replied, void
 
@@ -124,8 +128,25 @@ def test_agents_table(capsys: pytest.CaptureFixture[str]) -> None:
         "sales room-2 dispatched 2 8s",
         "",
         "2 agents active in 1 room, 1 dispatched but absent.",
-        "Idle workers are not reported by the LiveKit server API.",
     ]
+
+
+def test_workers_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """Workers are rows, what is not known is a dash, below them how many do what."""
+    worker = Worker("AW_1", "demo", WorkerStatus.BUSY, 2, 0.5, sdk_version="1.8.9")
+    offline = Worker("h:8081", "\x1b", WorkerStatus.OFFLINE, last_scrape=900.0)
+    idle = Worker("AW_2", "", WorkerStatus.IDLE, 0, 0.0, last_heartbeat=995.0)
+    print_workers((replace(worker, last_heartbeat=1000.0), offline, idle), 1000.0)
+    assert [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()] == [
+        "AGENT WORKER STATUS JOBS LOAD VERSION SEEN",
+        "demo AW_1 busy 2 0.50 1.8.9 0s",
+        "? h:8081 offline - - - 1m",
+        "(unnamed) AW_2 idle 0 0.00 - 5s",
+        "",
+        "3 workers registered (1 idle, 1 busy, 1 offline).",
+    ]
+    print_workers((), 1000.0)
+    assert capsys.readouterr().out == "0 workers registered.\n"
 
 
 def test_calibration_line(capsys: pytest.CaptureFixture[str]) -> None:
