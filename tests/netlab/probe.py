@@ -70,6 +70,8 @@ def _main(settings: str) -> None:
     run = Run(id="netlab", server=server, deadline=time.monotonic() + config.deadline)
     outcome = asyncio.run(probe_sfu(config, run))
     sys.stdout.write(_OUTCOME.dump_json(outcome).decode() + "\n")
+    sys.stdout.flush()
+    os._exit(0)  # the SDK (livekit 1.1.21) sometimes aborts when its library is unloaded
 
 
 if __name__ == "__main__":
