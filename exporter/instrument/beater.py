@@ -80,7 +80,7 @@ class Beater:
     def _run(self) -> None:
         # Made here: to read the certificates takes 20 ms, which the worker need not wait for.
         try:
-            with httpx.Client(timeout=_TIMEOUT_S, headers=self._collector.headers) as client:
+            with self._connect() as client:
                 self._client = client
                 while not self._stop.wait(self._beat()):
                     pass
@@ -89,6 +89,12 @@ class Beater:
             log.error(  # noqa: TRY400 - one line is enough
                 "reports to the exporter have ended: %s", type(error).__name__
             )
+
+    def _connect(self) -> httpx.Client:
+        # A connection that is kept between heartbeats would take one of the exporter's places,
+        # of which there are fewer than workers in a large fleet.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        return httpx.Client(timeout=_TIMEOUT_S, headers=self._collector.headers, limits=limits)
 
     def _beat(self) -> float:
         """Send one heartbeat; return the seconds until the next."""

@@ -63,6 +63,29 @@ class Roster:
         self.refused = 0
         """Newcomers that found no place, over the life of the roster."""
 
+    def reconfigure(
+        self,
+        *,
+        offline_after_s: float,
+        forget_after_s: float,
+        full_load: float,
+        max_workers: int,
+    ) -> None:
+        """Follow a new configuration, as for a new roster.
+
+        A limit below the number of workers that are known forgets nobody; it keeps newcomers out.
+        """
+        self._limits = Limits(offline_after_s, max(forget_after_s, offline_after_s), full_load)
+        self._max_workers = max_workers
+        for known in [each for queue in self._queues for each in queue.values()]:
+            # A longer patience brings back who was offline; order within the queues stays.
+            if self._queue(known, self._clock()) is self._live:
+                self._silent.pop(known.worker_id, None)
+                self._live[known.worker_id] = known
+                self._touched.add(known.worker_id)
+        for known in sorted(self._live.values(), key=lambda known: known.seen_at):
+            self._live.move_to_end(known.worker_id)
+
     def __len__(self) -> int:
         return sum(map(len, self._queues))
 

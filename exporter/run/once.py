@@ -21,7 +21,7 @@ from exporter.report.fleet import NO_ROSTER, FleetReport, page_notes
 from exporter.report.latency import CallReport, LatencyReport
 from exporter.report.sfu import SfuReport
 from exporter.roster.collector import fetch_workers
-from exporter.roster.roster import Roster
+from exporter.run.fleet import make_roster
 from exporter.run.runner import Runner
 from exporter.server_api import Server
 
@@ -79,12 +79,7 @@ def list_fleet(settings: Settings) -> FleetReport:
 
 async def _list_fleet(server: Server, settings: Settings) -> FleetReport:
     config, notes = settings.workers, []
-    roster = Roster(
-        offline_after_s=config.offline_after,
-        forget_after_s=config.forget_after,
-        full_load=config.full_load,
-        max_workers=config.max_workers,
-    )
+    roster = make_roster(config)
     if settings.collector.url:
         try:
             told = await fetch_workers(settings.collector)

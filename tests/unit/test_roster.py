@@ -245,6 +245,21 @@ def test_restoring_keeps_the_latest_within_the_limit(roster: Roster, clock: Cloc
     assert [each.worker_id for each in small.workers()] == ["AW_3", "AW_4"]
 
 
+def test_a_new_configuration_holds_for_whom_is_known(roster: Roster, clock: Clock) -> None:
+    """More patience brings a silent worker back, less lets it go; nobody is forgotten for room."""
+    limits = {"forget_after_s": 3600.0, "full_load": 0.7, "max_workers": 1}
+    for worker_id in ("AW_1", "AW_2"):
+        roster.heartbeat(beat(worker_id, addresses=()))
+    clock.now += 50
+    assert [each.status for each in roster.take_changes().workers] == [OFFLINE, OFFLINE]
+    roster.reconfigure(offline_after_s=60, **limits)  # type: ignore[arg-type]
+    assert [each.status for each in roster.take_changes().workers] == [IDLE, IDLE]
+    clock.now += 11
+    assert [each.status for each in roster.take_changes().workers] == [OFFLINE, OFFLINE]
+    roster.reconfigure(offline_after_s=20, **limits)  # type: ignore[arg-type]
+    assert len(roster.workers()) == 2
+
+
 IDS = st.sampled_from(["AW_1", "AW_2", "AW_3", "AW_4", "AW_5"])
 PORTS = st.integers(1, 3)
 
