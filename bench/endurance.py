@@ -75,6 +75,7 @@ def start(server: Server, folder: Path, name: str, targets: list[dict[str, objec
     address = f"127.0.0.1:{free_ports().signal}"
     config = {
         "web": {"listen_address": address},
+        "store": {"folder": f"{name}-state"},
         "targets": targets,
         "pool": {"processes": LANES},
         "calibrate": {"interval": "1d"},

@@ -27,6 +27,7 @@ from exporter.outcome import Outcome
 from exporter.probes.latency import LatencyConfig
 from exporter.reload import Reloader
 from exporter.run.discovery import Discovery
+from exporter.run.ledger import Ledger
 from exporter.run.plan import Changes, call_work, needs_restart, server_works, thresholds
 from exporter.run.process import ProbeTable
 from exporter.run.runner import PROBES_TABLE, Runner
@@ -120,6 +121,7 @@ class Daemon:
         self._recorder = Recorder(metrics, stuck_after_s=settings.agents.stuck_after)
         self._recorder.configured(successful=True)
         self._sfu = SfuRecorder(metrics, settings.sfu)
+        self._ledger = Ledger(settings.store, metrics, table, self._runner.delete_rooms)
         self._board = Board(server.name)
         self._discovery = Discovery(
             settings.discover, settings.targets, self.add_target, self.remove_target
@@ -128,11 +130,14 @@ class Daemon:
             RunLog().record,
             self._recorder.record,
             self._sfu.record,
+            self._ledger.record,
             self._board.record,
             self._note_listing,
             self._discovery.record,
         )
-        self._scheduler = Scheduler(self._runner.run, listeners, self._recorder.skip)
+        self._scheduler = Scheduler(
+            self._runner.run, listeners, self._recorder.skip, self._ledger.gates
+        )
         self._health = Health((self._scheduler.check, self._runner.check))
         self._reloader = Reloader(load, self.apply, self._recorder.configured)
         self._reloads: set[asyncio.Task[str]] = set()
@@ -160,6 +165,7 @@ class Daemon:
         self._runner.reconfigure(server, setup)
         self._recorder.reconfigure(stuck_after_s=settings.agents.stuck_after)
         self._sfu.reconfigure(settings.sfu)
+        self._ledger.reconfigure(settings.store)
         for work in changes.gone:
             self._remove(work)
         self._discovery.reconfigure(settings.discover, settings.targets)
@@ -182,7 +188,11 @@ class Daemon:
         Args:
             listener: Bound; closed by the caller.
             stop: Set to stop.
+
+        Raises:
+            ConfigError: Another exporter uses the folder of the ledger.
         """
+        await self._ledger.start()
         web = make_server(
             self._make_sources(), lambda: self._settings.web, self._web_config, self._refusals
         )
@@ -217,12 +227,14 @@ class Daemon:
     def _add(self, work: Work, first_in_s: float) -> None:
         if isinstance(work.config, LatencyConfig):
             self._recorder.add_target(work.config)
+        self._ledger.add(work)
         self._board.add(work)
         self._scheduler.add(work, first_in_s)
 
     def _remove(self, work: Work) -> None:
         self._scheduler.remove(work.id)
         self._board.remove(work.id)
+        self._ledger.remove(work)
         if isinstance(work.config, LatencyConfig):
             self._recorder.remove_target(work.config)
 
@@ -231,6 +243,7 @@ class Daemon:
         self._stopping = True
         self._scheduler.stop()
         await self._runner.aclose(DRAIN_S)
+        await self._ledger.aclose()
 
     def _note_listing(self, outcome: Outcome) -> None:
         self._listed = self._listed or outcome.probe == "agents"
@@ -246,11 +259,14 @@ class Daemon:
             notes=self._notes,
             reload=self._reloader.reload,
             targets=lambda: self._board.targets,
+            history=self._ledger.keeper,
             watched=lambda: target_views(self._board, self._scheduler.next_run),
         )
 
     def _notes(self) -> tuple[str, ...]:
-        return tuple(filter(None, (self._reloader.problem, self._web_config.problem)))
+        return tuple(
+            filter(None, (self._reloader.problem, self._web_config.problem, self._ledger.problem))
+        )
 
     def _not_ready(self) -> str:
         if self._stopping:

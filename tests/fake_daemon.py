@@ -14,6 +14,7 @@ from exporter.probes.agents import AgentsConfig
 from exporter.probes.calibrate import CalibrateConfig
 from exporter.probes.latency import LatencyConfig
 from exporter.probes.run import Run
+from exporter.probes.sfu import SfuConfig
 from exporter.run.process import ProbeTable
 from tests import fake_probes
 from tests.fake_probes import FakeConfig
@@ -28,6 +29,11 @@ async def lists(_config: AgentsConfig, run: Run) -> Outcome:
 async def calibrates(_config: CalibrateConfig, run: Run) -> Outcome:
     """Find nothing out."""
     return run.outcome("calibrate")
+
+
+async def measures(_config: SfuConfig, run: Run) -> Outcome:
+    """Find nothing out."""
+    return run.outcome("sfu")
 
 
 async def answers(config: LatencyConfig, run: Run) -> Outcome:
@@ -53,6 +59,7 @@ def _table(call: str) -> ProbeTable:
 _OWN = {
     "agents": Probe(AgentsConfig, lists, "api"),
     "calibrate": Probe(CalibrateConfig, calibrates, "call"),
+    "sfu": Probe(SfuConfig, measures, "call"),
 }
 ANSWERS_TABLE = {**_OWN, "latency": Probe(LatencyConfig, answers, "call")}
 HANGS_TABLE = {**_OWN, "latency": Probe(LatencyConfig, hangs, "call")}
@@ -65,6 +72,7 @@ if __name__ == "__main__":
         {
             "server_name": "fake",
             "livekit": {"url": "ws://127.0.0.1:1", "api_key": "key", "api_secret": "very-secret"},
+            "store": {"folder": str(Path(note).parent / "state")},
             "web": {"listen_address": "127.0.0.1:0"},
             "targets": [{"agent_name": "demo", "metadata": note, "trials": 1}],
         }

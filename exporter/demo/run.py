@@ -237,6 +237,7 @@ class _Demo:
                 {
                     "server_name": server.name or AGENT_NAME,
                     "web": {"listen_address": listen},
+                    "store": {"folder": "state"},
                     "targets": [target],
                     # A floor for someone who watches: sooner, and less sure.
                     "calibrate": {"calls": 3, "trials": 1},

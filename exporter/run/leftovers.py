@@ -48,7 +48,9 @@ class Leftovers:
         """Begin to end these runs."""
         if not runs:
             return
-        log.warning("runs were left open by an exporter that was killed", extra={"runs": len(runs)})
+        log.warning(
+            "runs were left open by the exporter before this one", extra={"runs": len(runs)}
+        )
         task = asyncio.create_task(self._end(tuple(runs)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -101,5 +103,5 @@ def _record(run: OpenRun) -> RunRecord:
         duration_s=0.0,
         reason=Reason.PROBE_CRASHED,
         detail=DETAIL,
-        verdict=Verdict.FAIL,
+        verdict=Verdict.UNKNOWN,
     )

@@ -73,6 +73,8 @@ def needs_restart(old: Settings, new: Settings, buckets: Iterable[float]) -> tup
         "web.listen_address": (old.web.listen_address, new.web.listen_address),
         "web.config_file": (old.web.config_file, new.web.config_file),
         "web.max_connections": (old.web.max_connections, new.web.max_connections),
+        "store.enabled": (old.store.enabled, new.store.enabled),
+        "store.folder": (old.store.folder, new.store.folder),
         "pool": (old.pool, new.pool),
     }
     keys = [key for key, (before, after) in pairs.items() if before != after]

@@ -21,9 +21,10 @@ class Exporter:
     def __init__(self, arguments: list[str], folder: Path, env: dict[str, str]) -> None:
         self.log = folder / "log"
         self.started = time.monotonic()
+        environ = os.environ | {"STATE_DIRECTORY": str(folder / "state")} | env
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", *arguments], stdout=log, stderr=log, env=os.environ | env
+                [sys.executable, "-m", *arguments], stdout=log, stderr=log, env=environ
             )
         wait(lambda: bool(_SERVING.search(self.text())) or self.process.poll() is not None)
 
