@@ -1,0 +1,79 @@
+"""`check` on a real server: one verdict over an agent of known latency and the SFU."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from exporter.demo.livekit_binary import ServerProgram
+from exporter.demo.livekit_server import LiveKitServer
+from exporter.server_api import Server
+from tests.integration.scripts import Script
+from tests.integration.test_cli import run
+from tests.integration.workers import truth_worker
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module", name="server")
+def _server(
+    livekit_program: ServerProgram, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A server with one worker, `truth`, whose agent does what the metadata says."""
+    folder = tmp_path_factory.mktemp("check")
+    with (
+        LiveKitServer(livekit_program, folder) as running,
+        truth_worker(running.server, folder, "truth"),
+    ):
+        yield running.server
+
+
+@pytest.fixture(name="quick")
+def _quick(tmp_path: Path) -> str:
+    """A configuration under which a check takes no longer than it must."""
+    path = tmp_path / "quick.yaml"
+    path.write_text("sfu: {pings: 20, packets: 200}\n")
+    return str(path)
+
+
+def test_all_is_well(server: Server, quick: str) -> None:
+    """An agent that answers in time and a fast network: PASS, exit status 0, each verdict told."""
+    script = Script(delay_s=0.5).metadata()
+    arguments = ("--config", quick, "--agent", "truth", "--metadata", script)
+    status, out, _ = run(server, "check", "--json", *arguments)
+    document = json.loads(out)
+    assert (status, document["verdict"], document["reasons"]) == (0, "PASS", [])
+    verdicts = [document[part]["verdict"] for part in ("agents", "latency", "sfu")]
+    assert verdicts == ["PASS", "PASS", "PASS"]
+    [call] = document["latency"]["latency"]
+    assert (call["agent_name"], call["stats"]["n"]) == ("truth", 2)
+    assert document["sfu"]["baseline"]["rtt_ms"]["n"] >= 10
+
+
+def test_a_mute_agent_fails_the_whole(server: Server, tmp_path: Path) -> None:
+    """The worst wins, its reason is told last before the verdict, and the SFU is still measured.
+
+    The agent is in no room: it is called because it is configured.
+    """
+    target = {"agent_name": "truth", "metadata": Script(mute=True).metadata(), "warmup": False}
+    config = {"sfu": {"pings": 20, "packets": 200}, "targets": [target | {"reply_timeout": 2}]}
+    path = tmp_path / "mute.yaml"
+    path.write_text(json.dumps(config))
+    status, out, _ = run(server, "check", "--config", str(path), "--trials", "1")
+    lines = out.splitlines()
+    assert status == 1
+    assert lines[-1] == "VERDICT: FAIL"
+    assert lines[-2].startswith("latency: FAIL: truth: no_reply: silence for ")
+    assert "SFU: PASS" in lines
+
+
+def test_no_agent_anywhere_is_no_pass(server: Server, quick: str) -> None:
+    """Where nothing was called nothing is known: UNKNOWN, and exit status 1."""
+    status, out, _ = run(server, "check", "--json", "--config", quick)
+    document = json.loads(out)
+    assert (status, document["verdict"]) == (1, "UNKNOWN")
+    assert (document["latency"]["verdict"], document["sfu"]["verdict"]) == ("UNKNOWN", "PASS")
+    assert document["reasons"] == [
+        "latency: UNKNOWN: no agent is in a room and none is configured; name one with --agent"
+    ]

@@ -1,0 +1,103 @@
+"""The baseline against a real server: what it measures, and how it fails.
+
+Whether it tells the truth about a network is held in tests/netlab, over links that are known.
+"""
+
+import asyncio
+import json
+import statistics
+from dataclasses import replace
+
+import pytest
+
+from exporter.outcome import Outcome, Reason, SfuBaseline
+from exporter.probes.sfu import SfuConfig
+from exporter.run.runner import ROOM_PREFIX, Runner
+from exporter.server_api import Server, ServerApi
+from tests.integration.test_cli import run
+
+pytestmark = pytest.mark.integration
+
+SHORT = SfuConfig(pings=20, packets=200, deadline=25)
+
+
+def baseline(server: Server, config: SfuConfig = SHORT) -> Outcome:
+    """Take one baseline as the daemon does."""
+
+    async def take() -> Outcome:
+        runner = Runner(server, processes=1)
+        try:
+            return await runner.run("sfu", config)
+        finally:
+            await runner.aclose()
+
+    return asyncio.run(take())
+
+
+def our_rooms(server: Server) -> list[str]:
+    """Return the rooms that probes made and left behind."""
+
+    async def ask() -> list[str]:
+        async with ServerApi(server) as api:
+            return [name for name in await api.list_rooms() if name.startswith(ROOM_PREFIX)]
+
+    return asyncio.run(ask())
+
+
+def test_a_baseline_over_loopback(livekit: Server) -> None:
+    """Nothing is lost, media go by UDP, each phase takes its time, and no room is left."""
+    outcome = baseline(livekit)
+    assert outcome.ok, outcome.detail
+    found = outcome.result
+    assert isinstance(found, SfuBaseline)
+    assert len(found.round_trips_s) + found.lost == 20
+    assert 0 < statistics.median(found.round_trips_s) < 0.1
+    assert found.floor_s is not None
+    assert 0 < found.floor_s < statistics.median(found.round_trips_s)
+    assert found.ice_round_trips_s
+    assert (found.transport, found.candidate_type) == ("udp", "host")
+    for loss in (found.loss_up, found.loss_down):
+        assert loss is not None
+        assert loss.packets >= 200
+        assert loss.lost == 0
+    assert found.concealed is not None
+    assert found.connect.signal_s > 0
+    assert 0 < found.connect.ice_s < 5
+    assert 0 < found.connect.media_s < 5
+    assert all(address.startswith("127.0.0.1:") for address in found.udp_addresses)
+    assert our_rooms(livekit) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"url": "ws://127.0.0.1:1"}, Reason.CONNECT_FAILED),
+        ({"api_secret": "x" * 32}, Reason.AUTH_FAILED),
+    ],
+    ids=["unreachable", "refused"],
+)
+def test_server_that_does_not_serve_us(
+    livekit: Server, change: dict[str, str], reason: Reason
+) -> None:
+    """No connection and refused credentials each have their reason, and no figure."""
+    outcome = baseline(replace(livekit, **change))
+    assert (outcome.reason, outcome.result) == (reason, None)
+
+
+def test_a_baseline_that_is_cut_short_tells_what_it_has(livekit: Server) -> None:
+    """At its deadline the round trips so far are told, with the reason; no room is left."""
+    outcome = baseline(livekit, SfuConfig(packets=1_000_000, pings=5, deadline=10))
+    assert outcome.reason is Reason.DEADLINE
+    assert isinstance(outcome.result, SfuBaseline)
+    assert len(outcome.result.round_trips_s) > 0
+    assert our_rooms(livekit) == []
+
+
+def test_command(livekit: Server) -> None:
+    """`sfu --json` prints one document and nothing else; SLOW by a target nobody meets is 1."""
+    arguments = ("--json", "--pings", "5", "--packets", "50", "--vantage", "lab")
+    status, out, err = run(livekit, "sfu", *arguments, "--target-rtt-ms", "0.001")
+    document = json.loads(out)
+    assert (status, document["verdict"], err) == (1, "SLOW", [])
+    assert document["baseline"]["vantage"] == "lab"
+    assert document["findings"][0].startswith("SLOW: round trip ")
