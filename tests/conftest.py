@@ -11,6 +11,7 @@ from exporter.demo.livekit_binary import ServerProgram, find_server
 from exporter.demo.livekit_server import LiveKitServer
 from exporter.errors import ConfigError
 from exporter.server_api import Server
+from tests.leaks import Leaks
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +42,8 @@ def livekit_server(
 def livekit(livekit_server: LiveKitServer) -> Server:
     """Where the shared livekit-server is, and the credentials for it."""
     return livekit_server.server
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Search all output of the run for the secrets that it uses."""
+    config.pluginmanager.register(Leaks(), "leaks")
