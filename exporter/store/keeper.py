@@ -83,6 +83,7 @@ class Keeper:
         retention: Retention = Retention(),  # noqa: B008 - it is frozen
         on_left_open: Callable[[Sequence[OpenRun]], None] = lambda _runs: None,
         first_retry_s: float = _FIRST_RETRY_S,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Set up; nothing is opened before `start`.
 
@@ -92,11 +93,13 @@ class Keeper:
             retention: How long runs are kept.
             on_left_open: Told of runs that are open in the store and not of this process.
             first_retry_s: Time after a failure to the first new try; it doubles from then on.
+            clock: The wall clock.
         """
         self._open_store = open_store
         self._watch = watch
         self.retention = retention
         self._on_left_open = on_left_open
+        self._clock = clock
         self._first_retry_s = self._retry_s = first_retry_s
         self._memory = MemoryStore()
         self._store: Store | None = None
@@ -180,7 +183,7 @@ class Keeper:
     def end(self, record: RunRecord, spent: Spending | None = None) -> None:
         """Close a run, keep it, and settle what it cost; see `Store.end`."""
         self._memory.end(record, spent)
-        self._memory.prune(datetime.now(UTC), replace(self.retention, max_runs=_RUNS_IN_MEMORY))
+        self._memory.prune(self._clock(), replace(self.retention, max_runs=_RUNS_IN_MEMORY))
         self._write("end", lambda store: store.end(record, spent))
 
     def cancel(self, run_id: str) -> None:
@@ -290,7 +293,7 @@ class Keeper:
         """Read what the store knew before this process, once after each time it was opened."""
         if self._in_step:
             return
-        since = f"{datetime.now(UTC) - timedelta(days=_DAYS_TAKEN_OVER):%Y-%m-%d}"
+        since = f"{self._clock() - timedelta(days=_DAYS_TAKEN_OVER):%Y-%m-%d}"
         open_runs, spent = await self._ask(lambda store: (store.open_runs(), store.spent(since)))
         if self._waiting:
             return  # runs have begun or ended meanwhile: when these are written
@@ -305,7 +308,7 @@ class Keeper:
         now = asyncio.get_running_loop().time()
         if self._pruned_at and now - self._pruned_at < PRUNE_EVERY_S:
             return
-        moment = datetime.now(UTC)
+        moment = self._clock()
         retention = self.retention
         await self._ask(lambda store: store.prune(moment, retention))
         self._pruned_at = now

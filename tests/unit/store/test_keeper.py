@@ -71,7 +71,7 @@ class Flaky(MemoryStore):
 
 def make(open_store: Callable[[], Store] | None, watch: Watch | None = None) -> Keeper:
     """Return a keeper that tries again soon."""
-    return Keeper(open_store, watch or Watch(), first_retry_s=0.02)
+    return Keeper(open_store, watch or Watch(), first_retry_s=0.02, clock=lambda: NOON)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -119,22 +119,26 @@ def test_what_waits_is_written_at_the_end(tmp_path: Path) -> None:
 
 def test_restart_takes_over_budget_and_open_runs(tmp_path: Path) -> None:
     """A crash loop cannot spend twice: the reservation of the killed run counts in full."""
-    today = f"{time.strftime('%Y-%m-%d', time.gmtime())}"
-    run = OpenRun("a", "latency", "demo", "", "", NOON, "t", today, PLAN)
+    run = OpenRun("a", "latency", "demo", "", "", NOON, "t", DAY, PLAN)
     with closing(open_sqlite(tmp_path)) as store:
         store.begin(run)
     left: list[OpenRun] = []
 
     async def scenario() -> None:
-        keeper = Keeper(lambda: open_sqlite(tmp_path), Watch(), on_left_open=left.extend)
+        keeper = Keeper(
+            lambda: open_sqlite(tmp_path),
+            Watch(),
+            on_left_open=left.extend,
+            clock=lambda: NOON,
+        )
         await keeper.start()
-        assert keeper.spent_on("t", today) == PLAN
+        assert keeper.spent_on("t", DAY) == PLAN
         assert left == [run]
         limits = Limits(turns=PLAN.turns * 2 - 1)
-        second = OpenRun("b", "latency", "demo", "", "", NOON, "t", today, PLAN)
+        second = OpenRun("b", "latency", "demo", "", "", NOON, "t", DAY, PLAN)
         assert not await keeper.begin(second, limits)
         keeper.end(ended(reason=Reason.PROBE_CRASHED))
-        assert keeper.spent_on("t", today) == PLAN
+        assert keeper.spent_on("t", DAY) == PLAN
         await keeper.aclose()
 
     asyncio.run(scenario())
@@ -301,8 +305,7 @@ def test_disk_that_fails_for_a_while(tmp_path: Path, trouble: str) -> None:
 
 def test_store_that_cannot_be_opened_at_first_is_taken_over_later(tmp_path: Path) -> None:
     """1. Start with a bad folder. 2. It is mended. Result: the budget of before counts again."""
-    today = f"{time.strftime('%Y-%m-%d', time.gmtime())}"
-    run = OpenRun("old", "latency", "demo", "", "", NOON, "t", today, PLAN)
+    run = OpenRun("old", "latency", "demo", "", "", NOON, "t", DAY, PLAN)
     with closing(open_sqlite(tmp_path / "good")) as store:
         store.begin(run)
     folder = tmp_path / "state"
@@ -312,18 +315,22 @@ def test_store_that_cannot_be_opened_at_first_is_taken_over_later(tmp_path: Path
     async def scenario() -> None:
         watch = Watch()
         keeper = Keeper(
-            lambda: open_sqlite(folder), watch, on_left_open=left.extend, first_retry_s=0.02
+            lambda: open_sqlite(folder),
+            watch,
+            on_left_open=left.extend,
+            first_retry_s=0.02,
+            clock=lambda: NOON,
         )
         await keeper.start()
         assert str(folder) in keeper.problem
         assert watch.failures == ["open"]
-        mine = OpenRun("new", "latency", "demo", "", "", NOON, "t", today, PLAN)
+        mine = OpenRun("new", "latency", "demo", "", "", NOON, "t", DAY, PLAN)
         assert await keeper.begin(mine)
         folder.unlink()
         (tmp_path / "good").rename(folder)
         await until(lambda: keeper.problem == "")
         assert left == [run]
-        assert keeper.spent_on("t", today) == PLAN + PLAN
+        assert keeper.spent_on("t", DAY) == PLAN + PLAN
         await keeper.aclose()
 
     asyncio.run(scenario())

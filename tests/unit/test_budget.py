@@ -1,0 +1,316 @@
+"""Budgets: reserved before, settled after, never exceeded, and their series."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+
+from exporter.config.schedule import BudgetConfig
+from exporter.metrics.ledger import BudgetSeries, StoreSeries
+from exporter.metrics.registry import Metrics
+from exporter.outcome import (
+    Calibration,
+    CallResult,
+    Listing,
+    Outcome,
+    Reason,
+    Turn,
+    TurnOutcome,
+    Verdict,
+)
+from exporter.probes.agents import AgentsConfig
+from exporter.probes.calibrate import CalibrateConfig
+from exporter.probes.latency import LatencyConfig
+from exporter.run.budget import Budgets, plan_of, spending
+from exporter.run.plan import call_work
+from exporter.run.runner import PROBES_TABLE
+from exporter.run.scheduler import Work
+from exporter.store.keeper import Keeper
+from exporter.store.records import RunQuery, Spending
+from exporter.store.sqlite import open_sqlite
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+AGENTS = Work("agents", "agents", "", AgentsConfig(), 15)
+CALIBRATE = Work("calibrate", "calibrate", "", CalibrateConfig(), 3600)
+
+
+def target(scenario: str = "default", *, trials: int = 3, **budget: object) -> LatencyConfig:
+    """Return a target with a budget; a call has one turn more than `trials`."""
+    config = BudgetConfig.model_validate(budget)
+    return LatencyConfig(agent_name="demo", scenario=scenario, trials=trials, budget=config)
+
+
+class Bench:
+    """Budgets with a clock that stands and metrics that can be read."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.now = NOON
+        self.registry = CollectorRegistry()
+        metrics = Metrics(self.registry, "test")
+        open_store = (lambda: open_sqlite(folder)) if folder else None
+        self.keeper = Keeper(open_store, StoreSeries(metrics), clock=lambda: self.now)
+        self.budgets = Budgets(self.keeper, BudgetSeries(metrics), PROBES_TABLE, lambda: self.now)
+        self._count = 0
+
+    async def begin(self, work: Work) -> str:
+        """Ask the gate; returns the run's id, "" when it is refused."""
+        self._count += 1
+        run_id = f"run{self._count}"
+        return "" if await self.budgets.admit(work, run_id) else run_id
+
+    def end(
+        self,
+        config: LatencyConfig,
+        run_id: str,
+        turns: int = 4,
+        *,
+        seconds: float = 30,
+        reason: Reason | None = None,
+    ) -> None:
+        """End a run after so many turns."""
+        each = tuple(Turn(TurnOutcome.REPLIED, e2e_s=1) for _ in range(turns))
+        result = CallResult(config.agent_name, config.call_type, config.scenario, each)
+        self.budgets.record(
+            Outcome("latency", "demo", self.now, seconds, reason, "", result, run_id=run_id)
+        )
+
+    def value(self, name: str) -> float | None:
+        """Return the value of the agent's series."""
+        labels = {"server": "test", "agent_name": "demo"}
+        return self.registry.get_sample_value(name, labels)
+
+
+def test_call_is_refused_when_less_is_left_than_it_may_cost() -> None:
+    """1. Two calls of four turns. 2. A third, with 3 left of 11. Result: refused."""
+
+    async def scenario() -> None:
+        bench, config = Bench(), target(turns_per_day=11)
+        work = call_work(config)
+        bench.budgets.add(work)
+        assert bench.value("voice_budget_remaining_turns") == 11
+        for _ in range(2):
+            bench.end(config, await bench.begin(work))
+        assert await bench.budgets.admit(work, "third") == "budget"
+        assert bench.value("voice_budget_remaining_turns") == 3
+        assert bench.value("voice_budget_spent_total") == 8
+        assert bench.value("voice_budget_remaining_call_seconds") is None
+        assert bench.keeper.open_runs() == ()
+
+    asyncio.run(scenario())
+
+
+def test_reservation_counts_while_the_call_runs_and_is_settled() -> None:
+    """What was not used is left again: turns, seconds, and the cost of what was."""
+
+    async def scenario() -> None:
+        bench = Bench()
+        config = target(turns_per_day=100, call_seconds_per_day=3600, price_per_minute=0.5)
+        bench.budgets.add(call_work(config))
+        run_id = await bench.begin(call_work(config))
+        assert bench.value("voice_budget_remaining_turns") == 96
+        assert bench.value("voice_budget_remaining_call_seconds") == 3600 - config.deadline
+        assert bench.value("voice_budget_spent_total") == 0
+        assert bench.value("voice_budget_cost_total") == 0
+
+        bench.end(config, run_id, turns=1, seconds=12, reason=Reason.AGENT_LEFT)
+
+        assert bench.value("voice_budget_remaining_turns") == 99
+        assert bench.value("voice_budget_remaining_call_seconds") == 3588
+        assert bench.value("voice_budget_spent_total") == 1
+        assert bench.value("voice_budget_spent_call_seconds_total") == 12
+        assert bench.value("voice_budget_cost_total") == pytest.approx(0.1)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("reason", "turns", "expected"),
+    [
+        (None, 4, 4),
+        (Reason.NO_REPLY, 2, 2),
+        (Reason.NO_WORKER, 0, 0),
+        (Reason.DEADLINE, 2, 3),
+        (Reason.PROBE_CRASHED, 0, 1),
+        (Reason.PROBE_CRASHED, 4, 4),
+    ],
+)
+def test_turn_that_a_kill_cut_short_counts(
+    reason: Reason | None, turns: int, expected: int
+) -> None:
+    """A killed run cannot tell of the turn it was in: it is taken to have had one."""
+    each = (Turn(TurnOutcome.REPLIED),) * turns
+    outcome = Outcome(
+        "latency", "demo", NOON, 20, reason, "", CallResult("demo", "default", "default", each)
+    )
+    assert spending(outcome, plan_of(target())) == Spending(expected, 20)
+
+
+def test_new_day_in_the_targets_own_time_zone_gives_all_back() -> None:
+    """Midnight in Tokyo is 15:00 UTC; any finished run shows what is left now."""
+
+    async def scenario() -> None:
+        bench, config = Bench(), target(turns_per_day=4, time_zone="Asia/Tokyo")
+        work = call_work(config)
+        bench.budgets.add(work)
+        bench.end(config, await bench.begin(work))
+        assert await bench.begin(work) == ""
+        bench.now += timedelta(hours=2, minutes=59)
+        assert await bench.begin(work) == ""
+        bench.now += timedelta(minutes=1)
+        bench.budgets.record(Outcome("agents", "", bench.now, 0.1, result=Listing()))
+        assert bench.value("voice_budget_remaining_turns") == 4
+        assert await bench.begin(work) != ""
+
+    asyncio.run(scenario())
+
+
+def test_call_over_midnight_is_charged_to_the_day_it_began_on() -> None:
+    """Its settlement does not give the new day more than it has."""
+
+    async def scenario() -> None:
+        bench, config = Bench(), target(turns_per_day=4)
+        work = call_work(config)
+        bench.budgets.add(work)
+        bench.now = datetime(2026, 11, 21, 23, 59, tzinfo=UTC)
+        run_id = await bench.begin(work)
+        bench.now += timedelta(minutes=2)
+        bench.end(config, run_id, turns=1)
+        assert bench.value("voice_budget_remaining_turns") == 4
+        assert bench.keeper.spent_on(work.id, "2026-11-21").turns == 1
+
+    asyncio.run(scenario())
+
+
+def test_targets_of_one_agent_are_summed_and_keep_to_their_own() -> None:
+    """Each has its own budget; the series is of the agent."""
+
+    async def scenario() -> None:
+        bench = Bench()
+        small, large = target("small", turns_per_day=4), target("large", turns_per_day=40)
+        free = target("free")
+        for each in (small, large, free):
+            bench.budgets.add(call_work(each))
+        bench.end(small, await bench.begin(call_work(small)))
+        assert await bench.begin(call_work(small)) == ""
+        bench.end(free, await bench.begin(call_work(free)))
+        assert bench.value("voice_budget_remaining_turns") == 40
+        assert bench.value("voice_budget_spent_total") == 8
+        bench.budgets.remove(call_work(large))
+        assert bench.value("voice_budget_remaining_turns") == 0
+        bench.budgets.remove(call_work(small))
+        assert bench.value("voice_budget_remaining_turns") is None
+        bench.budgets.remove(call_work(free))
+
+    asyncio.run(scenario())
+
+
+def test_target_without_limits_is_never_refused() -> None:
+    """It is in the ledger all the same, and what it cost is counted."""
+
+    async def scenario() -> None:
+        bench, config = Bench(), target()
+        bench.budgets.add(call_work(config))
+        for _ in range(50):
+            bench.end(config, await bench.begin(call_work(config)))
+        assert bench.value("voice_budget_spent_total") == 200
+        assert bench.value("voice_budget_remaining_turns") is None
+        assert bench.value("voice_budget_cost_total") is None
+        assert len(await bench.keeper.runs(RunQuery())) == 50
+
+    asyncio.run(scenario())
+
+
+def test_history_has_calls_calibrations_and_the_first_of_failures_alike() -> None:
+    """A listing each 15 seconds would soon fill it."""
+
+    async def scenario() -> None:
+        bench, config = Bench(), target()
+        bench.budgets.add(call_work(config))
+
+        async def listing(reason: Reason | None) -> None:
+            run_id = await bench.begin(AGENTS)
+            assert run_id not in [run.run_id for run in bench.keeper.open_runs()]
+            bench.budgets.record(Outcome("agents", "", NOON, 1, reason, run_id=run_id))
+
+        for reason in (None, Reason.API_FAILED, Reason.API_FAILED, Reason.AUTH_FAILED, None):
+            await listing(reason)
+        await listing(Reason.AUTH_FAILED)
+        calibration = await bench.begin(CALIBRATE)
+        assert [run.run_id for run in bench.keeper.open_runs()] == [calibration]
+        floor = Calibration(0.094, 0.01, 10)
+        bench.budgets.record(Outcome("calibrate", "", NOON, 9, result=floor, run_id=calibration))
+        bench.end(config, await bench.begin(call_work(config)), reason=Reason.NO_WORKER, turns=0)
+
+        runs = await bench.keeper.runs(RunQuery())
+        reasons = sorted(str(run.reason) for run in runs)
+        assert reasons == ["None", "api_failed", "auth_failed", "auth_failed", "no_worker"]
+        (call,) = await bench.keeper.runs(RunQuery(probe="latency"))
+        assert (call.verdict, call.scenario) == (Verdict.FAIL, "default")
+        assert [each.result for each in await bench.keeper.calibrations(9)] == [floor]
+
+    asyncio.run(scenario())
+
+
+def test_call_of_a_target_that_has_gone_is_settled_without_a_series() -> None:
+    """1. A call runs. 2. A reload removes its target. 3. It ends. Result: only the ledger knows."""
+
+    async def scenario() -> None:
+        bench, config = Bench(), target(turns_per_day=9)
+        work = call_work(config)
+        bench.budgets.add(work)
+        run_id = await bench.begin(work)
+        bench.budgets.remove(work)
+        bench.end(config, run_id, turns=2)
+        assert bench.value("voice_budget_spent_total") == 0
+        assert bench.keeper.spent_on(work.id, "2026-11-21").turns == 2
+
+    asyncio.run(scenario())
+
+
+@given(
+    limit=st.integers(4, 40),
+    runs=st.lists(
+        st.tuples(st.integers(0, 4), st.sampled_from(["ends", "killed", "overlaps"])), max_size=30
+    ),
+)
+@settings(max_examples=60, deadline=None)
+def test_budget_is_never_exceeded(limit: int, runs: list[tuple[int, str]]) -> None:
+    """Whatever ends, is killed with the exporter or runs at once: the limit of a day holds."""
+
+    async def scenario() -> None:
+        bench, config = Bench(), target(turns_per_day=limit)
+        work, used, running = call_work(config), 0, []
+        bench.budgets.add(work)
+        for turns, fate in runs:
+            run_id = await bench.begin(work)
+            if not run_id:
+                continue
+            used += turns
+            if fate == "overlaps":
+                running.append((run_id, turns))
+            elif fate == "ends":
+                bench.end(config, run_id, turns)
+        for run_id, turns in running:
+            bench.end(config, run_id, turns)
+        assert used <= bench.keeper.spent_on(work.id, "2026-11-21").turns <= limit
+
+    asyncio.run(scenario())
+
+
+def test_crash_loop_cannot_spend_twice(tmp_path: Path) -> None:
+    """1. Exporters die in the first call, again and again. Result: the day's budget stands."""
+    config = target(turns_per_day=11)
+
+    async def life(number: int) -> bool:
+        bench = Bench(tmp_path)
+        await bench.keeper.start()
+        bench.budgets.add(call_work(config))
+        refused = await bench.budgets.admit(call_work(config), f"run{number}")
+        await bench.keeper.aclose()  # and the run never ends
+        return not refused
+
+    assert sum(asyncio.run(life(number)) for number in range(5)) == 2

@@ -1,0 +1,107 @@
+"""What a killed exporter left is ended by the next one, once the server answers."""
+
+import asyncio
+from dataclasses import replace
+
+from exporter.outcome import Reason, Verdict
+from exporter.run.leftovers import Leftovers
+from exporter.store.keeper import Keeper
+from exporter.store.records import OpenRun, RunQuery, Spending
+from tests.unit.store.records import DAY, NOON, PLAN, open_run
+from tests.unit.store.test_keeper import Watch, until
+
+
+class Bench:
+    """Leftovers with a server that answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.deleted: list[tuple[str, tuple[str, ...]]] = []
+        self.problem = ""
+        self.forfeited: list[OpenRun] = []
+        self.keeper = Keeper(None, Watch(), clock=lambda: NOON)
+        self.leftovers = Leftovers(
+            self.delete,
+            self.keeper,
+            self.forfeited.append,
+            late_agent_s=0.1,
+            first_retry_s=0.01,
+        )
+
+    async def delete(self, run_id: str, names: tuple[str, ...]) -> str:
+        """Note what is to be deleted."""
+        self.deleted.append((run_id, names))
+        return self.problem
+
+
+def test_rooms_are_deleted_twice_and_the_run_is_ended() -> None:
+    """The second time for a late agent, and not by name: that room may be a new call's."""
+
+    async def scenario() -> None:
+        bench = Bench()
+        await bench.keeper.begin(open_run("a"))
+        bench.leftovers.take([open_run("a")])
+        await until(lambda: bool(bench.forfeited))
+
+        assert bench.deleted == [("a", ("room",)), ("a", ())]
+        assert bench.forfeited == [open_run("a")]
+        (record,) = await bench.keeper.runs(RunQuery())
+        assert (record.run_id, record.call_type, record.scenario) == ("a", "sales", "busy")
+        assert (record.reason, record.verdict) == (Reason.PROBE_CRASHED, Verdict.UNKNOWN)
+        assert record.detail == "the exporter ended during the run"
+        assert bench.keeper.open_runs() == ()
+        assert bench.keeper.spent_on("t", DAY) == PLAN
+        await bench.leftovers.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_deletion_is_tried_until_the_server_answers() -> None:
+    """1. The server is down. 2. It answers. Result: only then the run ends."""
+
+    async def scenario() -> None:
+        bench = Bench()
+        bench.problem = "connect_failed"
+        await bench.keeper.begin(open_run("a"))
+        bench.leftovers.take([open_run("a")])
+        await until(lambda: len(bench.deleted) >= 4)
+        assert bench.keeper.open_runs() == (open_run("a"),)
+        bench.problem = ""
+        await until(lambda: bench.keeper.open_runs() == ())
+        await bench.leftovers.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_room_of_a_new_call_is_left_alone() -> None:
+    """1. The server is down. 2. A new call takes the room's name. Result: not deleted by name."""
+
+    async def scenario() -> None:
+        bench = Bench()
+        bench.problem = "connect_failed"
+        await bench.keeper.begin(open_run("old"))
+        bench.leftovers.take([open_run("old")])
+        await until(lambda: bool(bench.deleted))
+        await bench.keeper.begin(replace(open_run("new"), plan=Spending()))
+        seen = len(bench.deleted)
+        await until(lambda: len(bench.deleted) >= seen + 2)
+        assert bench.deleted[0] == ("old", ("room",))
+        assert bench.deleted[-1] == ("old", ())
+        await bench.leftovers.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_stop_leaves_the_rest_to_the_next_start() -> None:
+    """1. The exporter stops while it waits. Result: the run stays open; nothing is taken twice."""
+
+    async def scenario() -> None:
+        bench = Bench()
+        bench.leftovers.take([])
+        await bench.keeper.begin(open_run("a"))
+        bench.leftovers.take([open_run("a")])
+        await until(lambda: bool(bench.deleted))
+        await bench.leftovers.aclose()
+        assert bench.keeper.open_runs() == (open_run("a"),)
+        assert bench.forfeited == []
+
+    asyncio.run(scenario())
