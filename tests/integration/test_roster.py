@@ -1,6 +1,7 @@
 """The roster against real workers: who is there, what they do, and what goes wrong with them."""
 
 import asyncio
+import json
 import os
 import socket
 import sys
@@ -173,6 +174,8 @@ def test_a_worker_is_idle_then_busy_then_gone(livekit: Server, tmp_path: Path) -
             ]
             assert (view.worker_id, view.status) == (worker.worker_id, IDLE)
 
+            await _the_command_shows_it(made, worker)
+
             async with ServerApi(livekit) as api:
                 rooms = {state: f"{name}-{state}" for state in ("initializing", "thinking")}
                 for state, room in rooms.items():
@@ -229,6 +232,30 @@ def test_a_worker_that_takes_no_job_is_told(livekit: Server, tmp_path: Path) -> 
 
 def _status(worker: Worker | None) -> WorkerStatus | None:
     return worker.status if worker else None
+
+
+async def _the_command_shows_it(made: Exporter, worker: Worker) -> None:
+    """`agents` asks the running exporter and the page itself, and shows one worker."""
+    environ = os.environ | {
+        "LIVEKIT_URL": made.server.url,
+        "LIVEKIT_API_KEY": made.server.api_key,
+        "LIVEKIT_API_SECRET": made.server.api_secret,
+        "VOICE_EXPORTER_WORKERS__SCRAPE": f"http://127.0.0.1:{worker.http_port}",
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "exporter", "agents", "--json", "--collector", made.url),
+        env=environ,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    assert (process.returncode, err) == (0, b"")
+    items = json.loads(out)["workers"]
+    [item] = [each for each in items if each["agent_name"] == worker.agent_name]
+    assert item["worker_id"] == worker.worker_id
+    assert (item["status"], item["active_jobs"], item["load"]) == ("idle", 0, 0.0)
+    assert item["sdk_version"]
+    assert 0 <= item["last_seen_s"] < 45
 
 
 def _jobs(worker: Worker | None) -> int | None:
