@@ -1,11 +1,12 @@
 """/api/v1: workers, targets and runs as JSON; every status is in the OpenAPI document."""
 
+import re
 import time
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime, BeforeValidator, ValidationError
 
 from exporter.roster.wire import MAX_BODY_BYTES, Heartbeat, WorkerId, WorkerList
 from exporter.store.records import RunQuery
@@ -13,6 +14,16 @@ from exporter.web.answers import Problem
 from exporter.web.sources import History, Sources
 from exporter.web.views import RunList, RunView, TargetList
 
+
+def _as_written(text: object) -> object:
+    """Refuse a bare number, which pydantic would take for Unix time."""
+    if isinstance(text, str) and not _TIME.match(text):
+        raise ValueError("expected a time such as 2026-11-21T08:30:00Z")
+    return text
+
+
+_Time = Annotated[AwareDatetime, BeforeValidator(_as_written)]
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
 _NO_HISTORY = "this exporter keeps no runs"
 _NO_ROSTER = "this exporter keeps no roster"
 _HEARTBEAT_BODY: dict[str, Any] = {
@@ -90,7 +101,7 @@ def _add_runs(routes: APIRouter, sources: Sources) -> None:
         outcome: Literal["failed", "succeeded"] | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         before: Annotated[
-            AwareDatetime | None, Query(description="Runs that began before this time.")
+            _Time | None, Query(description="Runs that began before this time.")
         ] = None,
     ) -> RunList:
         """Runs that have ended, the newest first."""
@@ -118,4 +129,4 @@ def explain(error: ValidationError) -> str:
     """Say in one line what is wrong with a message, without repeating it."""
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(map(str, first["loc"])) or "body"
-    return f"{where}: {first['msg']}"
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}"

@@ -112,7 +112,8 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
         raise error
     first = error.errors()[0]
     where = " ".join(str(part) for part in first["loc"])
-    return problem(request.url.path, 422, f"{where}: {first['msg']}")
+    text = str(first["msg"]).removeprefix("Value error, ")
+    return problem(request.url.path, 422, f"{where}: {text}")
 
 
 async def _on_disconnect(request: Request, _error: Exception) -> Response:

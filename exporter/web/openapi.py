@@ -58,6 +58,8 @@ def _add_gate(path: str, method: str, operation: dict[str, Any]) -> None:
     """Add what the gate may answer in place of the page, and what the request must bring."""
     write = is_write(method, path)
     more = _OF_EVERY_REQUEST | (_OF_WRITES if write else {})
+    if "{" in path:
+        more = {"404": "No such thing, or no plain path"} | more
     as_json = {"content": {"application/json": {"schema": {"$ref": _REF.format(model="Problem")}}}}
     body = as_json if path.startswith(API) else TEXT
     responses: dict[str, Any] = operation["responses"]

@@ -268,8 +268,8 @@ class WebServer(uvicorn.Server):
     def open(self, connection: socket.socket, peer: str) -> None:
         """Serve a connection, unless there are too many; one that shakes hands counts."""
         if len(self._opening) + len(self.server_state.connections) >= self._limits.connections:
-            connection.close()
             self._refusals.note(RefusalReason.CONNECTIONS, peer)
+            connection.close()
             return
         task = asyncio.ensure_future(self._open(connection))
         self._opening.add(task)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -258,12 +259,12 @@ def test_connections_are_limited_and_the_rest_goes_on(local: Serving) -> None:
 
     Result: others are served again.
     """
-    held = [local.connect() for _ in range(QUICK.connections)]
-    wait_for(lambda: refused_at_once(local))
-    assert local.refused("connections") >= 1
-    wait_for(lambda: is_served(local))
-    for connection in held:
-        connection.close()
+    with ExitStack() as held:
+        for _ in range(QUICK.connections):
+            held.enter_context(local.connect())
+        wait_for(lambda: refused_at_once(local))
+        assert local.refused("connections") >= 1
+        wait_for(lambda: is_served(local))
 
 
 def refused_at_once(serving: Serving) -> bool:
