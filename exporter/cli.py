@@ -233,13 +233,16 @@ def calibrate(*, as_json: bool, **flags: Any) -> int:
     _text("--packets", "N", "RTP packets each way at least.  [default: 2000]"),
     _text("--target-rtt-ms", "MS", "Above this median the SFU is SLOW.  [default: 100]"),
     _text("--max-loss", "PERCENT", "Above this, either way, it is SLOW.  [default: 1]"),
+    click.option("--preflight", is_flag=True, help="Check instead what must be open for calls."),
     _json,
 )
 @_server
-def sfu(*, as_json: bool, **flags: Any) -> int:
+def sfu(*, preflight: bool, as_json: bool, **flags: Any) -> int:
     """Measure round trip, jitter and loss between this host and the SFU.
 
     Two participants of our own meet in a room of our own. No agent is called.
+
+    --preflight tries signalling, UDP, TCP and TURN each on purpose, and names the ports to open.
     """
     from exporter.outcome import Verdict
     from exporter.report.documents import to_json
@@ -248,11 +251,28 @@ def sfu(*, as_json: bool, **flags: Any) -> int:
     from exporter.run.once import measure_sfu
 
     settings = _settings(flags)
+    if preflight:
+        return _preflight(settings, as_json=as_json)
     report = measure_sfu(settings, flags)
     if as_json:
         click.echo(to_json(SfuDocument.of(report)))
     else:
         print_sfu(report)
+    return OK if report.verdict is Verdict.PASS else NOT_PASS
+
+
+def _preflight(settings: "Settings", *, as_json: bool) -> int:
+    """Print the checklist of the ways to the SFU."""
+    from exporter.outcome import Verdict
+    from exporter.report.documents import to_json
+    from exporter.report.preflight import PreflightDocument, print_preflight
+    from exporter.run.once import try_ways
+
+    report = try_ways(settings)
+    if as_json:
+        click.echo(to_json(PreflightDocument.of(report)))
+    else:
+        print_preflight(report)
     return OK if report.verdict is Verdict.PASS else NOT_PASS
 
 

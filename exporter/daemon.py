@@ -20,6 +20,7 @@ from exporter.config.settings import Settings
 from exporter.errors import ConfigError
 from exporter.health import Health, LoopGuard
 from exporter.metrics.loop_lag import watch_loop_lag
+from exporter.metrics.reach import ReachRecorder
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.metrics.sfu import SfuRecorder
@@ -121,6 +122,7 @@ class Daemon:
         self._recorder = Recorder(metrics, stuck_after_s=settings.agents.stuck_after)
         self._recorder.configured(successful=True)
         self._sfu = SfuRecorder(metrics, settings.sfu)
+        self._reach = ReachRecorder(metrics, settings.reach, settings.sfu.vantage)
         self._ledger = Ledger(settings.store, metrics, table, self._runner.delete_rooms)
         self._board = Board(server.name)
         self._discovery = Discovery(
@@ -130,6 +132,7 @@ class Daemon:
             RunLog().record,
             self._recorder.record,
             self._sfu.record,
+            self._reach.record,
             self._ledger.record,
             self._board.record,
             self._note_listing,
@@ -165,6 +168,7 @@ class Daemon:
         self._runner.reconfigure(server, setup)
         self._recorder.reconfigure(stuck_after_s=settings.agents.stuck_after)
         self._sfu.reconfigure(settings.sfu)
+        self._reach.reconfigure(settings.reach, settings.sfu.vantage)
         self._ledger.reconfigure(settings.store)
         for work in changes.gone:
             self._remove(work)

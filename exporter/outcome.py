@@ -276,7 +276,47 @@ class SfuBaseline:
     """HOST:PORT at which the server said that it takes media by UDP."""
 
 
-Result = CallResult | Calibration | Listing | SfuBaseline | WorkerScrape
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """One way that media may take."""
+
+    name: str
+    """udp, tcp or turn."""
+    works: bool
+    offered: tuple[str, ...]
+    """HOST:PORT, or the URL of a TURN server, at which the server said that it can be reached."""
+    detail: str = ""
+    """Why it does not work."""
+    seconds: float | None = None
+    """From nothing to media that can flow this way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A TLS certificate on the way to the SFU."""
+
+    place: str
+    """HOST:PORT."""
+    expires_at: datetime | None = None
+    fault: str = ""
+    """Why it could not be read, or is not trusted."""
+
+
+@dataclass(frozen=True, slots=True)
+class SfuReach:
+    """Which ways to the SFU are open from here."""
+
+    signal_s: float
+    """TCP, TLS, WebSocket and the server's answer to a join."""
+    server_version: str
+    transports: tuple[Transport, ...]
+    certificates: tuple[Certificate, ...]
+    """Of the server and of its TURN servers, where they use TLS."""
+    clock_skew_s: float | None
+    """What the server's clock is ahead of ours, known to about a second; 0 when within one."""
+
+
+Result = CallResult | Calibration | Listing | SfuBaseline | SfuReach | WorkerScrape
 """What a probe may have found."""
 
 

@@ -32,6 +32,7 @@ from exporter.errors import ConfigError
 from exporter.probes.agents import AgentsConfig
 from exporter.probes.calibrate import CalibrateConfig
 from exporter.probes.latency import LatencyConfig, Utterance
+from exporter.probes.reach import ReachConfig
 from exporter.probes.sfu import SfuConfig
 from exporter.probes.workers import WorkersConfig
 from exporter.roster.collector import CollectorConfig
@@ -192,6 +193,9 @@ class Settings(Section, BaseSettings):
     )
     sfu: SfuConfig = Field(
         default=SfuConfig(), description="How the way between this host and the SFU is measured."
+    )
+    reach: ReachConfig = Field(
+        default=ReachConfig(), description="Which ways to the SFU are open from this host."
     )
     slo: SloConfig = Field(default=SloConfig(), description="Service level objectives.")
     store: StoreConfig = Field(

@@ -217,7 +217,8 @@ TABLE = (
         "probes",
         "check agent_name verdict",
         "1 for the verdict that holds (PASS SLOW FAIL UNKNOWN), 0 for the others. Check: latency, "
-        "the worst of the agent's targets; agents, the listing; calibrate; sfu.",
+        "the worst of the agent's targets; agents, the listing; calibrate; sfu; "
+        "reach.",
     ),
     _row(
         "voice_agents",
@@ -441,6 +442,29 @@ TABLE = (
         "sfu",
         "vantage transport",
         "1 for the way that the media of the last baseline took: udp, tcp or turn.",
+    ),
+    _row(
+        "voice_sfu_transport_up",
+        "gauge",
+        "sfu",
+        "vantage transport",
+        "1 for each way to the SFU that works from here when it is tried on purpose, 0 for one that "
+        "does not (udp tcp turn). Absent when the last round failed.",
+    ),
+    _row(
+        "voice_sfu_certificate_expiry_timestamp_seconds",
+        "gauge",
+        "sfu",
+        "vantage",
+        "When the first of the TLS certificates of the server and its TURN servers ends, Unix time. "
+        "Absent without TLS.",
+    ),
+    _row(
+        "voice_sfu_clock_skew_seconds",
+        "gauge",
+        "sfu",
+        "vantage",
+        "What the server's clock is ahead of this host's; 0 when they agree within a second.",
     ),
     _row(
         "voice_sfu_connection_quality",

@@ -18,6 +18,7 @@ from exporter.outcome import Outcome
 from exporter.probes.agents import AgentsConfig, probe_agents
 from exporter.probes.calibrate import CalibrateConfig, probe_calibrate
 from exporter.probes.latency import LatencyConfig, probe_latency
+from exporter.probes.reach import ReachConfig, probe_reach
 from exporter.probes.run import Run
 from exporter.probes.sfu import SfuConfig, probe_sfu
 from exporter.probes.workers import WorkersConfig, probe_workers
@@ -40,5 +41,6 @@ PROBES: dict[str, Probe] = {
     "workers": Probe(WorkersConfig, probe_workers, "api"),
     "calibrate": Probe(CalibrateConfig, probe_calibrate, "call"),
     "sfu": Probe(SfuConfig, probe_sfu, "call"),
+    "reach": Probe(ReachConfig, probe_reach, "call"),
 }
 """Every probe by its name, which is also the label `probe`."""

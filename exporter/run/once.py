@@ -19,6 +19,7 @@ from exporter.outcome import Listing, Outcome, Turn
 from exporter.probes.latency import LatencyConfig
 from exporter.report.fleet import NO_ROSTER, FleetReport, page_notes
 from exporter.report.latency import CallReport, LatencyReport
+from exporter.report.preflight import PreflightReport
 from exporter.report.sfu import SfuReport
 from exporter.roster.collector import fetch_workers
 from exporter.run.fleet import make_roster
@@ -117,6 +118,17 @@ def measure_sfu(settings: Settings, flags: Mapping[str, object]) -> SfuReport:
     """
     config = override(settings.sfu, flags, "sfu")
     return SfuReport(config, run(_probe_once(settings.server(), "sfu", config)))
+
+
+def try_ways(settings: Settings) -> PreflightReport:
+    """Try every way to the SFU once.
+
+    Raises:
+        ConfigError: Credentials are missing.
+    """
+    return PreflightReport(
+        settings.reach, run(_probe_once(settings.server(), "reach", settings.reach))
+    )
 
 
 def plan_calls(settings: Settings, order: LatencyOrder, agent_name: str) -> list[LatencyConfig]:

@@ -28,6 +28,8 @@ def server_works(settings: Settings) -> tuple[Work, ...]:
     ]
     if sfu.enabled:
         works.append(Work("sfu", "sfu", "", sfu, sfu.interval))
+    if settings.reach.enabled:
+        works.append(Work("reach", "reach", "", settings.reach, settings.reach.interval))
     return tuple(works)
 
 

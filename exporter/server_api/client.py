@@ -142,6 +142,11 @@ class ServerApi:
         if self._session is not None:
             await self._session.close()
 
+    @property
+    def clock_skew_s(self) -> float:
+        """What the server's clock is ahead of ours, by its answers; 0 when within a second."""
+        return self._clock.skew_s
+
     async def create_room(
         self,
         name: str,

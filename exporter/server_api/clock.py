@@ -34,6 +34,11 @@ class ServerClock:
 
     def now(self) -> float:
         """Return the server's time, in seconds since 1970."""
+        return self._wall() + self.skew_s
+
+    @property
+    def skew_s(self) -> float:
+        """What the server's clock is ahead of ours, in seconds; 0 while nothing is known."""
         if self._least is None or self._most is None:
-            return self._wall()
-        return self._wall() + min(max(0.0, self._least), max(self._least, self._most))
+            return 0.0
+        return min(max(0.0, self._least), max(self._least, self._most))

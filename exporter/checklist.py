@@ -1,0 +1,94 @@
+"""What must be open and in order for calls from here, judged item by item."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from exporter.outcome import Certificate, Outcome, Reason, SfuReach, Transport, Verdict
+from exporter.probes.reach import ReachConfig
+from exporter.verdict import worst
+
+_DAY_S = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line of the checklist."""
+
+    check: str
+    """signal, rights, udp, tcp, turn, certificate or clock."""
+    verdict: Verdict
+    detail: str
+    """What was found and, unless it is well, what to do."""
+
+
+def judge_reach(config: ReachConfig, outcome: Outcome) -> Verdict:
+    """Judge a round by the worst of its checklist."""
+    return worst(item.verdict for item in checklist(config, outcome))
+
+
+def checklist(config: ReachConfig, outcome: Outcome) -> tuple[Item, ...]:
+    """Return the checklist of a round.
+
+    FAIL where calls from here cannot work. SLOW where they work and something is wrong all the
+    same: UDP blocked, a certificate about to end, clocks that differ. TCP and TURN are ways for
+    clients that have no other: without them the item says so and passes.
+    """
+    result = outcome.result
+    if not isinstance(result, SfuReach):
+        return (_failure(outcome),)
+    return tuple(_items(config, result))
+
+
+def _failure(outcome: Outcome) -> Item:
+    check = "rights" if outcome.reason is Reason.AUTH_FAILED else "signal"
+    return Item(check, Verdict.FAIL, f"{outcome.reason}: {outcome.detail}")
+
+
+def _items(config: ReachConfig, result: SfuReach) -> Iterator[Item]:
+    signal = f"answers in {result.signal_s * 1000:.0f} ms, livekit-server {result.server_version}"
+    yield Item("signal", Verdict.PASS, signal)
+    yield Item("rights", Verdict.PASS, "may create, list and join rooms")
+    any_way = any(each.works for each in result.transports)
+    for each in result.transports:
+        yield _transport(each, any_way=any_way)
+    if not result.certificates:
+        yield Item("certificate", Verdict.PASS, "none: the connection is not encrypted by TLS")
+    for certificate in result.certificates:
+        yield _certificate(config, certificate)
+    if result.clock_skew_s is not None:
+        late = abs(result.clock_skew_s) > config.max_skew
+        said = f"{abs(result.clock_skew_s):.0f} s from the server's"
+        if late:
+            said += ": set this host's clock by NTP, tokens carry times"
+        yield Item("clock", Verdict.SLOW if late else Verdict.PASS, said)
+
+
+_OPEN = {
+    "udp": "the server's rtc.udp_port, or all of its rtc.port_range",
+    "tcp": "the server's rtc.tcp_port",
+    "turn": "the server's turn.udp_port and turn.tls_port",
+}
+
+
+def _transport(transport: Transport, *, any_way: bool) -> Item:
+    name = transport.name
+    to = ", ".join(transport.offered)
+    if transport.works:
+        took = f" in {transport.seconds:.2f} s" if transport.seconds is not None else ""
+        return Item(name, Verdict.PASS, f"media flows{took}" + (f" ({to})" if to else ""))
+    alone = Verdict.SLOW if name == "udp" else Verdict.PASS
+    verdict = alone if any_way else Verdict.FAIL
+    said = f"does not work: {transport.detail}"
+    if name != "turn" or transport.offered:
+        said += f"; open {name.upper()} to {to or 'the server'} ({_OPEN[name]})"
+    return Item(name, verdict, said)
+
+
+def _certificate(config: ReachConfig, certificate: Certificate) -> Item:
+    if certificate.expires_at is None:
+        return Item("certificate", Verdict.FAIL, f"{certificate.place}: {certificate.fault}")
+    left_s = (certificate.expires_at - datetime.now(UTC)).total_seconds()
+    soon = left_s < config.warn_before
+    said = f"{certificate.place}: ends in {left_s / _DAY_S:.0f} days"
+    return Item("certificate", Verdict.SLOW if soon else Verdict.PASS, said)
