@@ -1,18 +1,22 @@
-"""The /metrics page, for a registry of which some metrics keep their text ready.
+"""The /metrics page, rendered anew only where something changed.
 
-The client library renders a series in some microseconds, each time. Where there is a series for
-every worker of a fleet, that is too long for a scrape, and almost all of them are the same as at
-the last one: such metrics render themselves when they change, and here they are put together.
+The client library renders a series in some ten microseconds, at every scrape, although most are
+the same as at the last one. Here the text of a metric is kept until the metric changes. Metrics
+with a series for every worker of a fleet change all the time, a few series at once: they keep
+the text of each series, and are only put together.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.exposition import choose_encoder as choose_library_encoder
+from prometheus_client.registry import Collector
 
 _END = b"# EOF\n"
 """The last line of OpenMetrics."""
+
+Encoder = Callable[[CollectorRegistry], bytes]
 
 
 class ReadyText(Protocol):
@@ -23,14 +27,56 @@ class ReadyText(Protocol):
 
 
 class PageRegistry(CollectorRegistry):
-    """A registry that also knows metrics which keep their text ready."""
+    """A registry that keeps the text of its metrics. Rendered by one thread at a time."""
 
     def __init__(self) -> None:
         super().__init__()
         self.ready: list[ReadyText] = []
+        self._versions: dict[Collector, Callable[[], int] | None] = {}
+        self._texts: dict[tuple[Collector, str], tuple[int, bytes]] = {}
+
+    def register(self, collector: Collector) -> None:
+        """Add a collector, which is rendered at every scrape."""
+        super().register(collector)
+        self._versions[collector] = None
+
+    def keep_text(self, collector: Collector, version: Callable[[], int]) -> None:
+        """Render a collector that is registered only when its version has changed.
+
+        Args:
+            collector: Is registered.
+            version: Changes after every change of the collector.
+        """
+        self._versions[collector] = version
+
+    def render(self, encode: Encoder, content_type: str) -> bytes:
+        """Return the page, in the order of registration, without an end."""
+        parts = [self._text(collector, encode, content_type) for collector in list(self._versions)]
+        parts += [each.text().encode() for each in self.ready]
+        return b"".join(parts)
+
+    def _text(self, collector: Collector, encode: Encoder, content_type: str) -> bytes:
+        version_of = self._versions[collector]
+        if version_of is None:
+            return encode(_Only(collector)).removesuffix(_END)
+        # Read first: what changes while it is rendered is rendered again.
+        version = version_of()
+        kept = self._texts.get((collector, content_type))
+        if kept is None or kept[0] != version:
+            kept = version, encode(_Only(collector)).removesuffix(_END)
+            self._texts[collector, content_type] = kept
+        return kept[1]
 
 
-Encoder = Callable[[CollectorRegistry], bytes]
+class _Only(CollectorRegistry):
+    """A registry of one collector, which is registered elsewhere."""
+
+    def __init__(self, collector: Collector) -> None:
+        super().__init__()
+        self._only = collector
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._only.collect()
 
 
 def choose_encoder(accept: str) -> tuple[Encoder, str]:
@@ -38,9 +84,9 @@ def choose_encoder(accept: str) -> tuple[Encoder, str]:
     encode_library, content_type = choose_library_encoder(accept)
 
     def encode(registry: CollectorRegistry) -> bytes:
-        body: bytes = encode_library(registry)
-        ready = registry.ready if isinstance(registry, PageRegistry) else []
-        more = b"".join(each.text().encode() for each in ready)
-        return body.removesuffix(_END) + more + _END if body.endswith(_END) else body + more
+        if not isinstance(registry, PageRegistry):
+            return bytes(encode_library(registry))
+        end = _END if content_type.startswith("application/openmetrics-text") else b""
+        return registry.render(encode_library, content_type) + end
 
     return encode, content_type

@@ -1,6 +1,7 @@
 """The registry of the table's metrics, and the one place that writes to it."""
 
 from collections.abc import Iterable
+from functools import partial
 
 from prometheus_client import (
     CollectorRegistry,
@@ -13,6 +14,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from exporter.metrics.exposition import PageRegistry
 from exporter.metrics.table import TABLE, Row
 
 
@@ -47,6 +49,10 @@ class Metrics:
         extra = tuple(thresholds)
         self._metrics = {row.name: _create(row, registry, extra) for row in self._rows.values()}
         self._series: dict[str, dict[tuple[str, ...], None]] = {name: {} for name in self._rows}
+        self._versions = dict.fromkeys(self._rows, 0)
+        if isinstance(registry, PageRegistry):
+            for name, metric in self._metrics.items():
+                registry.keep_text(metric, partial(self._versions.__getitem__, name))
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
@@ -55,6 +61,7 @@ class Metrics:
         """Let the series exist, at 0 if it is new."""
         self._note(name, labels)
         self._metrics[name].labels(self._server, *labels)
+        self._versions[name] += 1
 
     def set(self, name: str, value: float, *labels: str) -> None:
         """Set a gauge."""
@@ -63,6 +70,7 @@ class Metrics:
             raise TypeError(f"{name} is not a gauge")
         self._note(name, labels)
         gauge.labels(self._server, *labels).set(value)
+        self._versions[name] += 1
 
     def add(self, name: str, amount: float, *labels: str) -> None:
         """Add to a counter."""
@@ -71,6 +79,7 @@ class Metrics:
             raise TypeError(f"{name} is not a counter")
         self._note(name, labels)
         counter.labels(self._server, *labels).inc(amount)
+        self._versions[name] += 1
 
     def observe(self, name: str, value: float, *labels: str) -> None:
         """Add a value to a histogram."""
@@ -79,6 +88,7 @@ class Metrics:
             raise TypeError(f"{name} is not a histogram")
         self._note(name, labels)
         histogram.labels(self._server, *labels).observe(value)
+        self._versions[name] += 1
 
     def remove(self, name: str, **labels: str) -> None:
         """Remove every series whose labels match."""
@@ -88,6 +98,7 @@ class Metrics:
             if all(values[place] == text for place, text in places.items()):
                 self._metrics[name].remove(self._server, *values)
                 del series[values]
+                self._versions[name] += 1
 
     def _note(self, name: str, labels: tuple[str, ...]) -> None:
         """Remember a series, for its removal."""

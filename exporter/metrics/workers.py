@@ -58,7 +58,8 @@ class WorkerMetrics:
         for agent in agents:
             self._show_agent(agent)
         refused, self._refused = self._roster.refused - self._refused, self._roster.refused
-        self._metrics.add("voice_worker_reports_refused_total", refused)
+        if refused:
+            self._metrics.add("voice_worker_reports_refused_total", refused)
 
     def record(self, outcome: Outcome) -> None:
         """Take note of dispatches that nobody took, and of pages that did not answer: a listener.

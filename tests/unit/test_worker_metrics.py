@@ -1,11 +1,12 @@
 """The roster as metrics: what is written when, and what goes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from prometheus_client import Metric
+from prometheus_client.exposition import choose_encoder as choose_library
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as openmetrics_families,
 )
@@ -138,6 +139,34 @@ def test_idle_workers_do_not_take_jobs_while_a_dispatch_waits(shown: Fixture) ->
     shown.beat(beat("AW_2", addresses=()))
     assert shown.values("voice_workers_not_taking_jobs", "agent_name")["demo",] == 2
     assert listed(None) == 0
+
+
+def test_what_changes_is_rendered_and_what_does_not_is_kept(shown: Fixture) -> None:
+    """The page is at every moment what the client library makes of the registry."""
+    write: list[Callable[[], None]] = [
+        lambda: shown.metrics.create("voice_rooms"),
+        lambda: shown.metrics.set("voice_rooms", 7),
+        lambda: shown.metrics.set("voice_participants", 2, "sip"),
+        lambda: shown.metrics.add("voice_turns_total", 1, "a", "b", "c", "replied"),
+        lambda: shown.metrics.observe("voice_e2e_latency_seconds", 0.7, "a", "b", "c"),
+        lambda: shown.metrics.remove("voice_participants", kind="sip"),
+        lambda: None,
+    ]
+    for accept in ("text/plain", OPENMETRICS):
+        (encode, kind), (expect, expected_kind) = choose_encoder(accept), choose_library(accept)
+        assert kind == expected_kind
+        for each in write:
+            each()
+            page = encode(shown.registry).decode()
+            assert _ours(page) == _ours(expect(shown.registry).decode())
+            assert page.endswith("# EOF\n") == (accept == OPENMETRICS)
+            assert page.count("# EOF") == (accept == OPENMETRICS)
+
+
+def _ours(page: str) -> list[str]:
+    """Return what a page says of our metrics, less single workers and this process."""
+    ours = [line for line in page.splitlines() if " voice_" in line or line.startswith("voice_")]
+    return [line for line in ours if "voice_worker_" not in line]
 
 
 def test_refused_reports_are_counted() -> None:
