@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 from exporter.metrics.probes import create_probe, set_verdict
 from exporter.metrics.registry import Metrics
-from exporter.metrics.table import TABLE
 from exporter.outcome import Loss, Outcome, SfuBaseline, Verdict
 from exporter.probes.sfu import SfuConfig
 from exporter.verdict import judge_sfu
@@ -17,12 +16,25 @@ PHASES = ("signal", "ice", "media")
 PINGS = ("answered", "lost", "void")
 QUALITIES = ("excellent", "good", "poor", "lost")
 TRANSPORTS = ("udp", "tcp", "turn")
-_LAST_BASELINE = tuple(
-    row.name
-    for row in TABLE
-    if row.group == "sfu" and row.kind == "gauge" and row.name != "voice_sfu_target_rtt_ms"
+LAST_BASELINE = (
+    "voice_sfu_rtt_ms",
+    "voice_sfu_floor_seconds",
+    "voice_sfu_jitter_seconds",
+    "voice_sfu_packet_loss_ratio",
+    "voice_sfu_concealed_ratio",
+    "voice_sfu_transport_used",
+    "voice_sfu_connection_quality",
 )
 """Gauges that tell of the last baseline; where that measured nothing, they are absent."""
+FOR_GOOD = (
+    "voice_sfu_rtt_seconds",
+    "voice_sfu_connect_seconds",
+    "voice_sfu_packets_total",
+    "voice_sfu_packets_lost_total",
+    "voice_sfu_pings_total",
+    "voice_sfu_target_rtt_ms",
+)
+"""Series that are there as long as the vantage is."""
 
 
 class SfuRecorder:
@@ -42,9 +54,8 @@ class SfuRecorder:
     def reconfigure(self, config: SfuConfig) -> None:
         """Follow a new configuration; the series of another vantage go."""
         if config.vantage != self._config.vantage or not config.enabled:
-            for row in TABLE:
-                if row.group == "sfu":
-                    self._metrics.remove(row.name, vantage=self._config.vantage)
+            for name in (*LAST_BASELINE, *FOR_GOOD):
+                self._metrics.remove(name, vantage=self._config.vantage)
         self._config = config
         self._create()
 
@@ -53,7 +64,7 @@ class SfuRecorder:
         if outcome.probe != "sfu":
             return
         vantage = self._config.vantage
-        for name in _LAST_BASELINE:
+        for name in LAST_BASELINE:
             self._metrics.remove(name, vantage=vantage)
         if isinstance(outcome.result, SfuBaseline):
             self._record(vantage, outcome.result)

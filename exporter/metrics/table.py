@@ -448,16 +448,16 @@ TABLE = (
         "gauge",
         "sfu",
         "vantage transport",
-        "1 for each way to the SFU that works from here when it is tried on purpose, 0 for one that "
-        "does not (udp tcp turn). Absent when the last round failed.",
+        "1 for each way to the SFU that works from here when it is tried on purpose, 0 for one "
+        "that does not (udp tcp turn). Absent when the last round failed.",
     ),
     _row(
         "voice_sfu_certificate_expiry_timestamp_seconds",
         "gauge",
         "sfu",
         "vantage",
-        "When the first of the TLS certificates of the server and its TURN servers ends, Unix time. "
-        "Absent without TLS.",
+        "When the first of the TLS certificates of the server and its TURN servers ends, Unix "
+        "time. Absent without TLS.",
     ),
     _row(
         "voice_sfu_clock_skew_seconds",
