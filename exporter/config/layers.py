@@ -247,5 +247,10 @@ def _expanded(text: str, environ: Mapping[str, str]) -> str | Unusable:
 
 def dotted(path: KeyPath) -> str:
     """Write a path as people do: `targets[2].interval`."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{_name(step)}" for step in path)
     return text.removeprefix(".")
+
+
+def _name(key: str) -> str:
+    """Return a key as it can stand in one line, whatever a file has for one."""
+    return key if key.isprintable() and key else repr(key)
