@@ -35,8 +35,20 @@ class LagMonitor:
         """
         due = self._seen[-1][0] + PERIOD_S if self._seen else end
         missing = max(0.0, time.monotonic() - due - PERIOD_S) if due < end else 0.0
-        seen = max((lag for at, lag in self._seen if at >= start and at - lag <= end), default=0.0)
-        return max(seen, missing)
+        return max((*self.late(start, end), missing))
+
+    def late(self, start: float, end: float) -> list[float]:
+        """Return the lateness in seconds of every look that was late within [start, end].
+
+        Newest first; older ones than `KEEP` looks are forgotten.
+        """
+        found = []
+        for at, lag in reversed(self._seen):
+            if at < start:
+                break
+            if at - lag <= end:
+                found.append(lag)
+        return found
 
     async def _watch(self) -> None:
         while True:

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from exporter.outcome import Outcome, Reason, Result, Turn
+from exporter.outcome import Outcome, RampProgress, Reason, Result, Turn
 from exporter.server_api import Server
 
 
-def _nobody(_news: Turn | str) -> None:
-    """Take a finished turn or a room when no one watches the progress."""
+def _nobody(_news: RampProgress | Turn | str) -> None:
+    """Take a finished turn, a room or a progress when no one watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class Run:
     on_room: Callable[[str], None] = _nobody
     """Called with the name of a room that this run is about to create, so that the runner can
     delete it should the run be killed. Never call it with a room of someone else."""
+    on_progress: Callable[[RampProgress], None] = _nobody
+    """Called now and again by a ramp, for people who watch."""
     clock: Callable[[], float] = time.monotonic
     started: float = field(default_factory=time.monotonic)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))

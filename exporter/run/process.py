@@ -32,7 +32,7 @@ from pydantic import BaseModel
 
 from exporter import logs, server_api
 from exporter.errors import ProbeError
-from exporter.outcome import CallResult, Outcome, Reason, Turn
+from exporter.outcome import CallResult, Outcome, RampProgress, Reason, Turn
 from exporter.server_api import Server, ServerApi
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 LAST_WORDS_S = 3.0
 """For a cancelled probe to leave and delete its room; pebble kills after as long."""
+News = RampProgress | Turn | str
+"""What a run tells while it lasts: how far it is, a turn, or a room that it is about to create."""
 _WATCHDOG_MARGIN_S = 10.0
 """Beyond the parent's own kill, so that it only ever ends orphans."""
 _DETAIL_LIMIT = 300
@@ -148,20 +150,20 @@ def partial_result(config: BaseModel, turns: list[Turn]) -> CallResult | None:
     return CallResult(config.agent_name, config.call_type, config.scenario, tuple(turns))
 
 
-def write_news(pipe: Connection, run_id: str, news: Turn | str) -> None:
-    """Tell the parent of a turn or a room: one line, so that a torn one (a kill) spoils no other.
+def write_news(pipe: Connection, run_id: str, news: News) -> None:
+    """Tell the parent how a run goes on: one line, so that a torn one (a kill) spoils no other.
 
     Args:
         pipe: To the parent.
         run_id: The run that the news is of.
-        news: A turn that has ended, or the name of a room that is about to be created.
+        news: A turn that has ended, a room that is about to be created, or a progress.
     """
     line = b"\n%s %s\n" % (run_id.encode(), base64.b64encode(pickle.dumps(news)))
     while line:
         line = line[os.write(pipe.fileno(), line) :]
 
 
-def read_news(line: bytes, run_id: str) -> Turn | str | None:
+def read_news(line: bytes, run_id: str) -> News | None:
     """Return what a line tells; None if the line is torn or of another run."""
     name, _, body = line.partition(b" ")
     if name != run_id.encode():
@@ -170,7 +172,7 @@ def read_news(line: bytes, run_id: str) -> Turn | str | None:
         news = pickle.loads(base64.b64decode(body, validate=True))  # noqa: S301 - our own child
     except (ValueError, EOFError, pickle.UnpicklingError):
         return None
-    return news if isinstance(news, Turn | str) else None
+    return news if isinstance(news, News) else None
 
 
 class _Terminated(BaseException):
@@ -204,7 +206,14 @@ class _Execution:
         from exporter.probes.run import Run  # noqa: PLC0415 - the package imports every probe
 
         deadline = time.monotonic() + self._order.deadline_s
-        run = Run(self._order.run_id, self._order.server, deadline, self._on_turn, self._tell)
+        run = Run(
+            self._order.run_id,
+            self._order.server,
+            deadline,
+            on_turn=self._on_turn,
+            on_room=self._tell,
+            on_progress=self._tell,
+        )
         try:
             return await self._probe(run)
         except ProbeError as error:
@@ -246,7 +255,7 @@ class _Execution:
         self._turns.append(turn)
         self._tell(turn)
 
-    def _tell(self, news: Turn | str) -> None:
+    def _tell(self, news: News) -> None:
         if _Process.pipe is not None:
             write_news(_Process.pipe, self._order.run_id, news)
 

@@ -21,7 +21,7 @@ from pebble import ProcessExpired
 from pydantic import BaseModel
 
 from exporter import logs
-from exporter.outcome import Outcome, Reason, Turn
+from exporter.outcome import Outcome, RampProgress, Reason, Turn
 from exporter.run import process
 from exporter.run.pool import Lane, Slot
 from exporter.run.process import Order, ProbeTable
@@ -99,6 +99,7 @@ class Runner:
         run_id: str | None = None,
         *,
         on_turn: Callable[[Turn], None] | None = None,
+        on_progress: Callable[[RampProgress], None] | None = None,
     ) -> Outcome:
         """Run one probe and return what it found; a run that fails has a reason.
 
@@ -110,6 +111,7 @@ class Runner:
             config: The probe's own configuration, with its `deadline` in seconds.
             run_id: From `new_run_id`, for whoever must know it before the run; else it gets one.
             on_turn: Called in this loop with every turn, as it ends.
+            on_progress: Called in this loop when a ramp tells how far it is.
 
         Raises:
             RuntimeError: The runner was closed.
@@ -122,7 +124,7 @@ class Runner:
         if task is not None:
             self._runs.add(task)
         try:
-            return await self._run_in(lane, order, on_turn)
+            return await self._run_in(lane, order, _Ears(on_turn, on_progress))
         finally:
             if task is not None:
                 self._runs.discard(task)
@@ -199,12 +201,10 @@ class Runner:
                 task.cancel()
         await self._lanes["api"].aclose()
 
-    async def _run_in(
-        self, lane: Lane, order: Order, on_turn: Callable[[Turn], None] | None
-    ) -> Outcome:
+    async def _run_in(self, lane: Lane, order: Order, ears: "_Ears") -> Outcome:
         """Run the order in a free slot of the lane, and see to the slot afterwards."""
         slot = await lane.free.get()
-        watch = _Watch(order, slot, on_turn)
+        watch = _Watch(order, slot, ears)
         self._taken[slot] = watch.started + order.kill_s + _RECOVERY_S
         unharmed = False
         try:
@@ -305,13 +305,21 @@ class _Ended(Exception):  # noqa: N818 - not an error of the program
         self.detail = detail
 
 
+@dataclass(frozen=True, slots=True)
+class _Ears:
+    """Whom to tell of a run while it lasts."""
+
+    on_turn: Callable[[Turn], None] | None
+    on_progress: Callable[[RampProgress], None] | None
+
+
 @dataclass(slots=True)
 class _Watch:
     """A run as the parent sees it: its turns and rooms, and its end if it cannot tell."""
 
     order: Order
     slot: Slot
-    on_turn: Callable[[Turn], None] | None
+    ears: _Ears
     turns: list[Turn] = field(default_factory=list)
     rooms: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
@@ -343,10 +351,13 @@ class _Watch:
         news = process.read_news(line, self.order.run_id)
         if isinstance(news, str):
             self.rooms.append(news)
+        elif isinstance(news, RampProgress):
+            if self.ears.on_progress is not None:
+                self.ears.on_progress(news)
         elif news is not None:
             self.turns.append(news)
-            if self.on_turn is not None:
-                self.on_turn(news)
+            if self.ears.on_turn is not None:
+                self.ears.on_turn(news)
 
 
 def _death(exitcode: int) -> str:
