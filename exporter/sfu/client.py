@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from livekit import rtc
 from livekit.rtc.participant import PublishTrackError
@@ -16,6 +17,7 @@ from exporter.sfu.noise import Noise
 from exporter.sfu.stats import Snapshot
 
 log = logging.getLogger(__name__)
+_sdk_log = logging.getLogger("livekit")
 
 STATS_TIMEOUT_S = 2.0
 _QUALITIES = {
@@ -24,6 +26,17 @@ _QUALITIES = {
     rtc.ConnectionQuality.QUALITY_EXCELLENT: "excellent",
     rtc.ConnectionQuality.QUALITY_LOST: "lost",
 }
+
+
+@contextmanager
+def provoked() -> Iterator[None]:
+    """Keep the SDK's log quiet about what is done to its connections on purpose."""
+    before = _sdk_log.level
+    _sdk_log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        _sdk_log.setLevel(before)
 
 
 class Client:
@@ -59,6 +72,7 @@ class Client:
         timeout_s: float,
         *,
         listen: bool = False,
+        receive: bool = False,
         rtc_config: rtc.RtcConfiguration | None = None,
     ) -> float:
         """Enter the room.
@@ -67,7 +81,8 @@ class Client:
             url: Of the server.
             token: For this identity and the room.
             timeout_s: Until media can flow.
-            listen: Whether to receive what others publish.
+            listen: Whether to receive what others publish, and hear the first of it.
+            receive: Whether to receive it unheard: statistics count its packets all the same.
             rtc_config: Ways that ICE may take; all of them if None.
 
         Returns:
@@ -79,7 +94,9 @@ class Client:
         if listen:
             self.room.on("track_subscribed", self._listen)
         options = rtc.RoomOptions(
-            auto_subscribe=listen, connect_timeout=timeout_s / ATTEMPTS, rtc_config=rtc_config
+            auto_subscribe=listen or receive,
+            connect_timeout=timeout_s / ATTEMPTS,
+            rtc_config=rtc_config,
         )
         began = time.monotonic()
         try:
@@ -94,16 +111,23 @@ class Client:
             raise ProbeError(reason, one_line(f"could not join: {error.message}")) from error
         return time.monotonic() - began
 
-    async def publish(self, tracks: int, timeout_s: float) -> None:
+    async def publish(self, tracks: int, timeout_s: float, noise: Noise | None = None) -> None:
         """Publish so many tracks of noise.
+
+        Args:
+            tracks: How many.
+            timeout_s: For all of them.
+            noise: What several clients publish, which is closed by whoever made it; a source of
+                this client's own if None.
 
         Raises:
             ProbeError: connect_failed: the server did not take them.
         """
-        self._noise = Noise()
+        if noise is None:
+            noise = self._noise = Noise()
         try:
             async with asyncio.timeout(timeout_s):
-                await self._noise.publish(self.room.local_participant, tracks)
+                await noise.publish(self.room.local_participant, tracks)
         except (TimeoutError, PublishTrackError) as error:
             detail = one_line(f"could not publish: {error!r}")
             raise ProbeError(Reason.CONNECT_FAILED, detail) from error

@@ -25,8 +25,9 @@ class Noise:
         self._task: asyncio.Task[None] | None = None
 
     async def publish(self, participant: rtc.LocalParticipant, tracks: int) -> None:
-        """Publish the tracks with DTX off, and begin to send."""
-        self._task = asyncio.get_running_loop().create_task(self._send(), name="noise")
+        """Publish the tracks with DTX off, and begin to send; several participants may."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._send(), name="noise")
         for number in range(tracks):
             track = rtc.LocalAudioTrack.create_audio_track(f"noise-{number}", self._source)
             await participant.publish_track(track, rtc.TrackPublishOptions(dtx=False))
