@@ -77,12 +77,11 @@ def _transport(transport: Transport, *, any_way: bool) -> Item:
     if transport.works:
         took = f" in {transport.seconds:.2f} s" if transport.seconds is not None else ""
         return Item(name, Verdict.PASS, f"media flows{took}" + (f" ({to})" if to else ""))
+    if name == "turn" and not transport.offered:
+        return Item(name, Verdict.PASS, "not offered by the server; some firewalls leave no other")
     alone = Verdict.SLOW if name == "udp" else Verdict.PASS
-    verdict = alone if any_way else Verdict.FAIL
-    said = f"does not work: {transport.detail}"
-    if name != "turn" or transport.offered:
-        said += f"; open {name.upper()} to {to or 'the server'} ({_OPEN[name]})"
-    return Item(name, verdict, said)
+    said = f"does not work: {transport.detail}; open {name.upper()} to {to or 'the server'}"
+    return Item(name, alone if any_way else Verdict.FAIL, f"{said} ({_OPEN[name]})")
 
 
 def _certificate(config: ReachConfig, certificate: Certificate) -> Item:

@@ -18,7 +18,7 @@ from exporter.probes.reach import ReachConfig
 from exporter.probes.run import Run
 from exporter.server_api import Server, ServerApi, make_token
 from exporter.server_api.errors import one_line
-from exporter.sfu.client import Client
+from exporter.sfu.client import Client, provoked
 from exporter.sfu.pair import make_room
 from exporter.sfu.signalling import Joined, join_and_leave
 from exporter.sfu.stats import Candidate, Snapshot
@@ -44,7 +44,8 @@ async def measure_reach(config: ReachConfig, run: Run) -> Outcome:
             token = make_token(server, identity=_identity(), room=room)
             joined = await join_and_leave(server.url, token, config.timeout)
             ways = _Ways(server, room, config.timeout, joined)
-            transports = await asyncio.gather(ways.udp(), ways.tcp(), ways.turn())
+            with provoked():
+                transports = await asyncio.gather(ways.udp(), ways.tcp(), ways.turn())
             certificates = await _certificates(server, joined, config.timeout)
             skew_s = api.clock_skew_s
     except ProbeError as error:
