@@ -95,6 +95,14 @@ class Budgets:
         self._show(work.agent_name)
         return ""
 
+    def remaining(self, work_id: str) -> Remaining:
+        """Return what a target has left today; other work has no limits."""
+        target = self._targets.get(work_id)
+        if target is None:
+            return Remaining()
+        day = _day(target.budget, self._clock())
+        return _left(target.budget, self._keeper.spent_on(work_id, day))
+
     def record(self, outcome: Outcome) -> None:
         """Settle what a run really cost and put it into the history: the listener."""
         work = self._running.pop(outcome.run_id, None)
@@ -164,12 +172,8 @@ class Budgets:
 
     def _show(self, agent: str) -> None:
         """Show what the targets of an agent have left, together."""
-        now = self._clock()
-        left = [
-            _left(target.budget, self._keeper.spent_on(name, _day(target.budget, now)))
-            for name, target in self._targets.items()
-            if target.agent_name == agent
-        ]
+        targets = self._targets.items()
+        left = [self.remaining(name) for name, target in targets if target.agent_name == agent]
         turns = [each.turns for each in left if each.turns is not None]
         seconds = [each.call_seconds for each in left if each.call_seconds is not None]
         remaining = Remaining(sum(turns) if turns else None, sum(seconds) if seconds else None)

@@ -12,7 +12,7 @@ from exporter.run.scheduler import Gate, Work
 from exporter.run.windows import WindowGate
 from exporter.store.config import StoreConfig, folder_of
 from exporter.store.keeper import Keeper
-from exporter.store.records import OpenRun
+from exporter.store.records import OpenRun, Remaining
 from exporter.store.sqlite import open_sqlite
 
 
@@ -74,6 +74,10 @@ class Ledger:
     def remove(self, work: Work) -> None:
         """Forget it."""
         self._budgets.remove(work)
+
+    def remaining(self, work_id: str) -> Remaining:
+        """Return what is left of a work's budget today."""
+        return self._budgets.remaining(work_id)
 
     def record(self, outcome: Outcome) -> None:
         """Put a finished run into the history: the listener."""

@@ -1,5 +1,6 @@
 """The status page: plain HTML without scripts; every value is escaped."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from html import escape
@@ -7,6 +8,8 @@ from html import escape
 from exporter import __version__
 from exporter.outcome import Calibration, CallResult, Listing, Outcome
 from exporter.probes.latency import LatencyConfig
+from exporter.roster.types import Worker, WorkerStatus
+from exporter.store.records import Remaining
 from exporter.verdict import Stats
 from exporter.web.board import Board, Line
 
@@ -16,15 +19,31 @@ table { border-collapse: collapse; margin-bottom: 2rem }
 th, td { text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid #ddd;
   vertical-align: top }
 .PASS { color: #176b2c } .SLOW { color: #8a5a00 } .FAIL { color: #b3161b; font-weight: bold }
-.UNKNOWN { color: #666 }
+.UNKNOWN { color: #666 } .note { color: #b3161b }
 """
-_LINKS = ("/metrics", "/-/healthy", "/-/ready")
-_WATCHED = ("Probe", "Agent", "Call type", "Scenario", "Verdict", "Last run", "Found", "Next run")
+_LINKS = (
+    *("/metrics", "/-/healthy", "/-/ready", "/api/v1/targets", "/api/v1/workers"),
+    *("/api/v1/runs?outcome=failed", "/api/v1/openapi.json"),
+)
+_WATCHED = (
+    *("Probe", "Agent", "Call type", "Scenario", "Verdict"),
+    *("Last run", "Found", "Next run", "Left today"),
+)
 _FAILURES = ("When", "Probe", "Agent", "Reason", "Detail", "Run")
 
 
+def _no_limits(_work_id: str) -> Remaining:
+    return Remaining()
+
+
 def status_page(
-    board: Board, next_run: Callable[[str], datetime | None], now: datetime | None = None
+    board: Board,
+    next_run: Callable[[str], datetime | None],
+    now: datetime | None = None,
+    *,
+    remaining: Callable[[str], Remaining] = _no_limits,
+    workers: Iterable[Worker] = (),
+    notes: Iterable[str] = (),
 ) -> str:
     """Return the page.
 
@@ -32,9 +51,16 @@ def status_page(
         board: What is watched and what came of it.
         next_run: When each work is due next, by its id.
         now: The wall clock, UTC.
+        remaining: What each work has left of its budget, by its id.
+        workers: Everyone on the roster.
+        notes: What is wrong, one line each.
     """
     now = now or datetime.now(UTC)
-    watched = (_watched(line, next_run(line.work.id), now) for line in board.lines.values())
+    watched = (
+        [*_watched(line, next_run(line.work.id), now), _cell(_left(remaining(line.work.id)))]
+        for line in board.lines.values()
+    )
+    fleet = _fleet(workers)
     failures = [_failure(outcome, now) for outcome in board.failures]
     server = escape(board.server)
     parts = [
@@ -43,8 +69,11 @@ def status_page(
         "<h1>voice-exporter</h1>",
         f"<p>Version {escape(__version__)}, watching {server}.</p>",
         f"<p>{' '.join(f'<a href={path}>{path}</a>' for path in _LINKS)}</p>",
+        *(f'<p class="note">{escape(note)}</p>' for note in notes),
         "<h2>Watched</h2>",
         _table(_WATCHED, watched),
+        "<h2>Workers</h2>",
+        _table(("Agent", *WorkerStatus), fleet) if fleet else "<p>None is known.</p>",
         "<h2>Latest failures</h2>",
         _table(_FAILURES, failures) if failures else "<p>None since the start.</p>",
     ]
@@ -69,6 +98,24 @@ def _watched(line: Line, due: datetime | None, now: datetime) -> Iterable[str]:
     yield _cell(_ago(line.last, now) if line.last else "not yet")
     yield _cell(_found(line.last) if line.last else "")
     yield _cell(f"in {max(0.0, (due - now).total_seconds()):.0f} s" if due else "")
+
+
+def _left(remaining: Remaining) -> str:
+    """Say what is left of a budget; nothing where there is no limit."""
+    turns, seconds = remaining.turns, remaining.call_seconds
+    parts = [f"{turns} turns"] if turns is not None else []
+    parts += [f"{seconds:.0f} s of calls"] if seconds is not None else []
+    return ", ".join(parts)
+
+
+def _fleet(workers: Iterable[Worker]) -> list[list[str]]:
+    """Count the workers of each agent by what they do."""
+    counts = Counter((worker.agent_name, worker.status) for worker in workers)
+    names = sorted({name for name, _ in counts})
+    return [
+        [_cell(name or "(any)"), *(_cell(str(counts[name, status])) for status in WorkerStatus)]
+        for name in names
+    ]
 
 
 def _failure(outcome: Outcome, now: datetime) -> Iterable[str]:
