@@ -72,8 +72,9 @@ class Site:
     ) -> httpx.Response:
         """Ask within a running loop."""
         transport = httpx.ASGITransport(self.app, client=client, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}") as asking:
-            return await asking.request(method, path, **options)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as asking:
+            headers = {"Host": host, **options.pop("headers", {})}
+            return await asking.request(method, path, headers=headers, **options)
 
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Ask once."""

@@ -1,0 +1,175 @@
+"""Who may do what: every rule of the gate, by requests that keep and break it."""
+
+import base64
+import hmac
+from pathlib import Path
+from typing import Any
+
+import bcrypt
+import pytest
+
+from exporter.web.access import Access
+from tests.unit.web.asking import ELSEWHERE, Site, sources
+
+TOKEN = "a-token-of-the-test"  # noqa: S105 - made up
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+class Reloads:
+    """Counts reloads, and refuses them if told so."""
+
+    def __init__(self, why_not: str = "") -> None:
+        self.count = 0
+        self.why_not = why_not
+
+    async def __call__(self) -> str:
+        """Read nothing."""
+        self.count += 1
+        return self.why_not
+
+
+def site(file: Path | None = None, **settings: Any) -> tuple[Site, Reloads]:
+    """Return a site and its count of reloads."""
+    reloads = Reloads()
+    return Site(sources(reload=reloads), file, **settings), reloads
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "reason"),
+    [
+        pytest.param({}, 200, "", id="from here"),
+        pytest.param({"client": ("::1", 1)}, 200, "", id="from here by IPv6"),
+        pytest.param({"client": ("::ffff:127.0.0.1", 1)}, 200, "", id="from here by both"),
+        pytest.param({"client": ELSEWHERE}, 403, "not_loopback", id="from elsewhere"),
+        pytest.param({"client": ("::ffff:10.0.0.1", 1)}, 403, "not_loopback", id="mapped"),
+        pytest.param({"host": "localhost:1"}, 200, "", id="as localhost"),
+        pytest.param({"host": "[::1]:9465"}, 200, "", id="as ::1"),
+        pytest.param({"host": "evil.example"}, 403, "host", id="by a rebound name"),
+        pytest.param({"host": "127.0.0.1.evil.example"}, 403, "host", id="by a name like ours"),
+        pytest.param(
+            {"client": ELSEWHERE, "headers": {"X-Forwarded-For": "127.0.0.1"}},
+            403, "not_loopback", id="pretending to be here",
+        ),
+        pytest.param(
+            {"headers": {"Forwarded": "for=192.0.2.7"}}, 403, "not_loopback", id="by our proxy"
+        ),
+        pytest.param(
+            {"headers": {"Origin": "http://127.0.0.1:9465"}}, 200, "", id="from our own page"
+        ),
+        pytest.param(
+            {"headers": {"Origin": "https://127.0.0.1:9465"}}, 403, "origin", id="other scheme"
+        ),
+        pytest.param({"headers": {"Origin": "http://a.example"}}, 403, "origin", id="other site"),
+        pytest.param(
+            {"headers": {"Sec-Fetch-Site": "same-site"}}, 403, "origin", id="neighbour site"
+        ),
+    ],
+)  # fmt: skip
+def test_writes_without_a_token(options: dict[str, Any], status: int, reason: str) -> None:
+    """Accepted from this host, for itself; refused and counted otherwise."""
+    asked, reloads = site()
+    assert asked.ask("POST", "/-/reload", **options).status_code == status
+    assert reloads.count == (status == 200)
+    if reason:
+        assert asked.refused(reason) == 1
+
+
+def test_the_refusal_says_what_to_set() -> None:
+    """Who is refused for want of a token learns which setting it is."""
+    asked, _ = site()
+    answer = asked.ask("POST", "/api/v1/workers/AW_1/heartbeat", client=ELSEWHERE)
+    assert "set web.token or web.token_file" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("authorization", "status"),
+    [
+        (f"Bearer {TOKEN}", 200),
+        (f"bearer  {TOKEN}", 200),
+        ("", 401),
+        ("Bearer", 401),
+        ("Bearer ", 401),
+        (f"Bearer {TOKEN}x", 401),
+        (f"Bearer {TOKEN.upper()}", 401),
+        (f"Token {TOKEN}", 401),
+        (TOKEN, 401),
+        ("Bearer \N{LATIN SMALL LETTER E WITH ACUTE}", 401),
+    ],
+)
+def test_writes_with_a_token(authorization: str, status: int) -> None:
+    """With a token configured nobody writes without it, not even from this host."""
+    asked, reloads = site(token=TOKEN)
+    headers = {"Authorization": authorization.encode("latin-1")}
+    answer = asked.ask("POST", "/-/reload", headers=headers)
+    assert (answer.status_code, reloads.count) == (status, status == 200)
+    assert ("www-authenticate" in answer.headers) == (status == 401)
+    assert asked.ask("GET", "/metrics", client=ELSEWHERE).status_code == 200
+
+
+def test_the_token_follows_a_reload() -> None:
+    """A new token is good at once, and the old one is not."""
+    asked, _ = site(token=TOKEN)
+    asked.use(token="another-token")  # noqa: S106 - made up
+    assert asked.ask("POST", "/-/reload", headers=BEARER).status_code == 401
+    new = {"Authorization": "Bearer another-token"}
+    assert asked.ask("POST", "/-/reload", headers=new).status_code == 200
+
+
+def test_tokens_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The comparison is the one of `hmac`, of whole tokens."""
+    compared: list[tuple[bytes, bytes]] = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return False
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    asked, _ = site(token=TOKEN)
+    asked.ask("POST", "/-/reload", headers=BEARER)
+    assert compared == [(TOKEN.encode(), TOKEN.encode())]
+
+
+def hashed(password: bytes) -> str:
+    """Return a hash that is quick to check."""
+    return bcrypt.hashpw(password, bcrypt.gensalt(4)).decode()
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    """Return the header of basic auth."""
+    coded = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return {"Authorization": f"Basic {coded}"}
+
+
+def test_passwords_guard_reads_and_writes(tmp_path: Path) -> None:
+    """With basic auth on, a user may do all, the token may write, and nobody else anything."""
+    file = tmp_path / "web.yml"
+    file.write_text(f"basic_auth_users: {{ali: {hashed(b'sesame')}}}")
+    asked, reloads = site(file, token=TOKEN)
+
+    def statuses(headers: dict[str, str]) -> tuple[int, int]:
+        read = asked.ask("GET", "/-/healthy", headers=headers, client=ELSEWHERE)
+        write = asked.ask("POST", "/-/reload", headers=headers, client=ELSEWHERE)
+        return read.status_code, write.status_code
+
+    assert statuses(basic("ali", "sesame")) == (200, 200)
+    assert statuses(BEARER) == (401, 200)
+    for headers in ({}, basic("ali", "wrong"), basic("", ""), {"Authorization": "Basic !"}):
+        assert statuses(headers) == (401, 401)
+    assert reloads.count == 2
+    assert asked.refused("password") == 9
+
+
+def test_a_failed_reload_says_why() -> None:
+    """500 with the reason, as Prometheus answers."""
+    asked = Site(sources(reload=Reloads("voice-exporter.yaml: targets: is empty")))
+    answer = asked.ask("POST", "/-/reload")
+    assert answer.status_code == 500
+    assert answer.text == (
+        "failed to reload the configuration: voice-exporter.yaml: targets: is empty\n"
+    )
+
+
+def test_no_secret_is_shown() -> None:
+    """Neither the rules nor the settings show the token."""
+    asked, _ = site(token=TOKEN)
+    assert TOKEN not in repr(Access(lambda: TOKEN, "127.0.0.1")) + repr(asked._settings)
