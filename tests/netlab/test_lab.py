@@ -35,7 +35,7 @@ def test_delay_is_what_was_set(lab: NetLab, rtt_ms: float) -> None:
     for flow in (up, down):
         assert flow.loss == 0
         assert list(flow.received_s) == sorted(flow.received_s)
-        assert min(flow.transit_ms) >= rtt_ms / 2 - 0.1
+        assert min(flow.transit_ms) >= rtt_ms / 2 - 0.25
         assert np.median(flow.transit_ms) == pytest.approx(rtt_ms / 2, abs=1)
     assert np.median(up.transit_ms) + np.median(down.transit_ms) == pytest.approx(rtt_ms, abs=1)
 
