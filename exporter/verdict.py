@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pydantic import BaseModel
@@ -18,9 +18,7 @@ from exporter.outcome import (
 )
 from exporter.probes.latency import LatencyConfig
 from exporter.probes.sfu import SfuConfig
-
-P95_NEEDS = 20
-"""Samples below which a 95th percentile would only be the maximum under another name."""
+from exporter.quantile import P95_NEEDS, quantile
 
 _BEST_TO_WORST = (Verdict.PASS, Verdict.UNKNOWN, Verdict.SLOW, Verdict.FAIL)
 
@@ -61,14 +59,6 @@ class Stats:
             min_s=values[0],
             max_s=values[-1],
         )
-
-
-def quantile(ordered: Sequence[float], share: float) -> float:
-    """Return the value below which a share of the samples lies, interpolated linearly."""
-    place = share * (len(ordered) - 1)
-    below = math.floor(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
 def judge(config: BaseModel | None, outcome: Outcome) -> Verdict:

@@ -12,10 +12,10 @@ from rich.text import Text
 
 from exporter.outcome import Calibration, Components, Listing, Outcome, Turn, TurnOutcome, Verdict
 from exporter.probes.latency import LatencyConfig
+from exporter.quantile import P95_NEEDS
 from exporter.report.documents import agent_items
 from exporter.report.latency import CallReport, LatencyReport
 from exporter.roster.types import Worker, WorkerStatus
-from exporter.verdict import P95_NEEDS
 
 _PLAIN_WIDTH = 160
 """Where output is no terminal, lines are long rather than broken."""

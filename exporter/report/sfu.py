@@ -7,7 +7,8 @@ from typing import Self
 
 from exporter.outcome import Outcome, SfuBaseline, Verdict
 from exporter.probes.sfu import SfuConfig
-from exporter.verdict import P95_NEEDS, Finding, judge_sfu, quantile, sfu_findings
+from exporter.quantile import P95_NEEDS, quantile
+from exporter.verdict import Finding, judge_sfu, sfu_findings
 
 _WORST_FIRST = ("lost", "poor", "good", "excellent")
 

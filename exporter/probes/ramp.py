@@ -1,0 +1,127 @@
+"""Load the SFU with clients of our own, more and more of them, until a target breaks."""
+
+from itertools import pairwise
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from exporter.config.schedule import WindowConfig
+from exporter.config.values import Duration, Section, fault
+from exporter.outcome import Outcome
+from exporter.probes.run import Run
+from exporter.sfu.ramp.targets import Targets
+
+_START_S, _TIER_S = 40.0, 60.0
+"""What a ramp may take beyond what is configured: to begin and end, and to connect each tier."""
+_FEWEST = 2
+_MOST = 10_000
+
+
+def _split(value: object) -> object:
+    """Take numbers of clients from text such as `2,10,25,50`."""
+    if isinstance(value, str):
+        parts = [part.strip() for part in value.split(",")]
+        if not all(part.isdecimal() for part in parts):
+            raise fault("{value} is no list of tiers; expected numbers of clients such as 2,10,25")
+        return tuple(int(part) for part in parts)
+    return value
+
+
+def _long_enough(config: dict[str, Any]) -> float:
+    """Return the seconds that a ramp may need."""
+    return float(_START_S + len(config.get("tiers", ())) * (_TIER_S + config.get("duration", 0.0)))
+
+
+class RampConfig(Section):
+    """The ramp: how many clients the SFU carries. It loads the SFU on purpose.
+
+    By `sfu --load`, and in the daemon only where it is enabled, with windows and a cap.
+    """
+
+    enabled: bool = Field(
+        False, description="Ramp on a schedule, too; needs windows and max_clients."
+    )
+    vantage: str = Field("", description="Label: from where; that of `sfu` if empty.")
+    interval: Duration = Field(86400.0, ge=600, description="Time between two ramps.")
+    windows: tuple[WindowConfig, ...] = Field(
+        (), description="Scheduled ramps start only inside any of these."
+    )
+    max_clients: int | None = Field(
+        None,
+        ge=_FEWEST,
+        le=_MOST,
+        description="No ramp, scheduled or not, has a tier of more clients.",
+    )
+    tiers: Annotated[
+        tuple[Annotated[int, Field(ge=_FEWEST, le=_MOST)], ...], BeforeValidator(_split)
+    ] = Field((2, 10, 25, 50), min_length=1, description="Clients at one time, from few to many.")
+    duration: Duration = Field(20.0, ge=1, le=3600, description="How long each tier is held.")
+    target_rtt_ms: float = Field(
+        100,
+        gt=0,
+        description="A tier breaks above this 95th percentile of the round trips.",
+    )
+    max_loss: float = Field(
+        1.0,
+        ge=0,
+        le=100,
+        description="A tier breaks above this: percent of audio packets, client to client.",
+    )
+    max_failed: float = Field(
+        1.0,
+        ge=0,
+        le=100,
+        description="A tier breaks above this: percent of clients not connected to its end.",
+    )
+    ping_interval: Duration = Field(
+        0.5, ge=0.1, le=10, description="Time between two data messages of one client."
+    )
+    connect_timeout: Duration = Field(10.0, ge=1, le=30, description="For one client to connect.")
+    clients_per_process: int = Field(
+        10,
+        ge=_FEWEST,
+        le=20,
+        description="Clients in one process of the prober; the SDK hands every event to all.",
+    )
+    deadline: Duration = Field(
+        default_factory=_long_enough,
+        gt=0,
+        description="A ramp that takes longer is ended. Not set: as long as the tiers may need.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        tiers = self.tiers
+        for place, (before, after) in enumerate(pairwise(tiers), start=1):
+            if after <= before:
+                raise fault(
+                    f"{{value}} must be more than the tier before, {before}", "tiers", place
+                )
+        if self.max_clients is not None and tiers[-1] > self.max_clients:
+            place = len(tiers) - 1
+            raise fault(f"{{value}} is above max_clients, {self.max_clients}", "tiers", place)
+        if self.enabled and not self.windows:
+            raise fault(
+                "is set without windows; expected the times at which load is allowed", "enabled"
+            )
+        if self.enabled and self.max_clients is None:
+            raise fault(
+                "is set without max_clients; expected the most clients that are allowed", "enabled"
+            )
+        return self
+
+    @property
+    def targets(self) -> Targets:
+        """What a tier must hold."""
+        return Targets(self.target_rtt_ms, self.max_loss, self.max_failed)
+
+    def at(self, vantage: str) -> "RampConfig":
+        """Return this ramp with a vantage, where it has none of its own."""
+        return self if self.vantage else self.model_copy(update={"vantage": vantage})
+
+
+async def probe_ramp(config: RampConfig, run: Run) -> Outcome:
+    """Ramp once and return what was found."""
+    from exporter.sfu.ramp.climb import climb  # noqa: PLC0415 - imports this module
+
+    return await climb(config, run)

@@ -1,0 +1,79 @@
+"""The ramp of one host: tier by tier, until a target breaks or the prober does."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from exporter.errors import ProbeError
+from exporter.outcome import Outcome, Ramp, RampProgress, RampTier, Reason
+from exporter.probes.ramp import RampConfig
+from exporter.probes.run import Run
+from exporter.sfu.ramp.crew import Crew
+from exporter.sfu.ramp.judge import judge_tier
+from exporter.sfu.ramp.knee import is_last
+from exporter.sfu.ramp.rooms import Rooms
+from exporter.sfu.ramp.summary import TierSummary
+
+CLEANUP_S = 8.0
+"""Kept back from the deadline, so that rooms are deleted and what was measured is told."""
+
+
+async def climb(config: RampConfig, run: Run) -> Outcome:
+    """Ramp once."""
+    tiers: list[RampTier] = []
+    reason, detail = None, ""
+    try:
+        async with asyncio.timeout(max(0.0, run.left() - CLEANUP_S)):
+            await _climb(config, run, tiers)
+    except ProbeError as error:
+        reason, detail = error.reason, error.detail
+    except TimeoutError:
+        reason, detail = Reason.DEADLINE, f"not done within {config.deadline:g} s"
+    return run.outcome(
+        "ramp", result=Ramp(config.vantage, tuple(tiers)), reason=reason, detail=detail
+    )
+
+
+async def _climb(config: RampConfig, run: Run, tiers: list[RampTier]) -> None:
+    async with (
+        Rooms(run.server, f"voice-exporter-{run.id}", run.on_room) as rooms,
+        make_crew(config, run, rooms) as crew,
+    ):
+        for place, clients in enumerate(config.tiers):
+            tell = _progress(config, run, place)
+            tell(None)
+            connected = await crew.grow(clients)
+            run.log(f"{connected} of {clients} clients connected")
+            tier = await crew.hold(config.duration, tell)
+            tiers.append(tier)
+            if is_last(judge_tier(TierSummary.of(tier), config.targets)):
+                return
+
+
+def make_crew(config: RampConfig, run: Run, rooms: Rooms) -> Crew:
+    """Return the processes of a ramp, none of which runs yet."""
+    return Crew(
+        run.server,
+        rooms,
+        ping_interval_s=config.ping_interval,
+        connect_timeout_s=config.connect_timeout,
+        per_process=config.clients_per_process,
+    )
+
+
+def _progress(config: RampConfig, run: Run, place: int) -> Callable[[float | None], None]:
+    """Return what tells people how far it is: called without a figure, then every second."""
+    clients, count = config.tiers[place], len(config.tiers)
+    seconds = 0.0
+
+    def tell(round_trip_s: float | None) -> None:
+        nonlocal seconds
+        done = (place + min(1.0, seconds / config.duration)) / count
+        run.on_progress(RampProgress(clients, done, round_trip_s))
+        seconds += 1.0
+
+    return tell
+
+
+def planned_s(tiers: Sequence[int], duration_s: float) -> float:
+    """Return the seconds that a ramp takes when nothing has to wait."""
+    return len(tiers) * (duration_s + 2.0)

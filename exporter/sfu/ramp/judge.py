@@ -1,0 +1,87 @@
+"""Whether a tier held its targets, and whether the prober itself was the limit.
+
+The prober is judged by its own processes, never by the host's load: on a host that also runs the
+SFU, a busy host is what the ramp is to find.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from exporter.sfu.ramp.summary import Prober, TierSummary
+from exporter.sfu.ramp.targets import Targets
+
+MAX_LAG_S = 0.020
+MAX_SEND_WAIT_S = 0.050
+MAX_CPU = 0.85
+"""Share of the CPUs that the prober may use, all its processes together."""
+MIN_SENT = 0.95
+"""Share of the audio packets due that must have been sent for the load to be what it claims."""
+MAX_VOID = 0.5
+_NOT_GOOD = ("lost", "poor")
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedTier:
+    """A tier, and what is to be said of it."""
+
+    summary: TierSummary
+    broken: tuple[str, ...]
+    """Targets that it did not hold, in words; none: it held."""
+    limits: tuple[str, ...]
+    """What of the prober was at its limit, in words; none: the SFU was measured."""
+
+    @property
+    def clients(self) -> int:
+        """Of this tier."""
+        return self.summary.clients
+
+    @property
+    def held(self) -> bool:
+        """Whether every target held."""
+        return not self.broken
+
+    @property
+    def limited(self) -> bool:
+        """Whether the prober was the limit, so that the tier says nothing about the SFU."""
+        return bool(self.limits)
+
+
+def judge_tier(summary: TierSummary, targets: Targets) -> JudgedTier:
+    """Judge one tier."""
+    return JudgedTier(summary, tuple(_broken(summary, targets)), tuple(_limits(summary.prober)))
+
+
+def _broken(summary: TierSummary, targets: Targets) -> Iterator[str]:
+    tail_s, loss = summary.rtt_tail_s, summary.loss_ratio
+    failed_pct = 100 * summary.failed / summary.clients
+    if failed_pct > targets.failed_pct:
+        why = ", ".join(f"{each.clients} {each.reason}" for each in summary.failures)
+        yield f"{summary.failed} of {summary.clients} clients not connected to the end ({why})"
+    if tail_s is None:
+        yield "no round trip was measured"
+    elif tail_s * 1000 > targets.rtt_ms:
+        name = "largest" if summary.rtt_p95_s is None else "p95 of the"
+        yield f"{name} round trip {tail_s * 1000:.1f} ms is above {targets.rtt_ms:g} ms"
+    if loss is None:
+        yield "no audio was sent"
+    elif loss * 100 > targets.loss_pct:
+        yield f"loss {loss * 100:.1f} % is above {targets.loss_pct:g} %"
+    if summary.quality in _NOT_GOOD:
+        yield f"LiveKit calls the connections {summary.quality}"
+
+
+def _limits(prober: Prober) -> Iterator[str]:
+    if prober.crashed:
+        yield f"a process of the prober died with {prober.crashed} clients"
+    if not prober.processes:
+        return
+    if prober.cpu_cores > MAX_CPU * prober.cores:
+        yield f"the prober used {prober.cpu_cores:.1f} of {prober.cores:g} CPUs"
+    if prober.lag_s > MAX_LAG_S:
+        yield f"its event loop was {prober.lag_s * 1000:.0f} ms late (p99)"
+    if prober.send_wait_s is not None and prober.send_wait_s > MAX_SEND_WAIT_S:
+        yield f"its data messages waited {prober.send_wait_s * 1000:.0f} ms to be sent (p95)"
+    if prober.sent_ratio < MIN_SENT:
+        yield f"it sent only {prober.sent_ratio:.0%} of its audio in time"
+    if prober.void_ratio > MAX_VOID:
+        yield f"it spoiled {prober.void_ratio:.0%} of its data messages"
