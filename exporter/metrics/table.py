@@ -377,8 +377,8 @@ TABLE = (
         "gauge",
         "sfu",
         "vantage",
-        "What of a round trip is the exporter's own: event loop and SDK, without the network. "
-        "Never subtracted.",
+        "What of a message's time is the exporter's own: event loop and SDK, without the network. "
+        "Taken off the round trips.",
     ),
     _row(
         "voice_sfu_pings_total",

@@ -104,11 +104,11 @@ class _Measurement:
         udp = [each for each in last.offered if each.protocol == "udp"] if last else []
         return SfuBaseline(
             vantage=self._config.vantage,
-            round_trips_s=tuple(pings.round_trips_s),
+            round_trips_s=pings.on_the_way_s,
             pings=pings.sent,
             lost=pings.lost,
             voids=pings.voids,
-            floor_s=statistics.median(pings.floors_s) if pings.floors_s else None,
+            floor_s=pings.floor_s,
             ice_round_trips_s=_ice_round_trips(self._pair),
             jitter_up_s=_median(
                 each.jitter_s for snapshot in sender.snapshots for each in snapshot.reports

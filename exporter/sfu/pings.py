@@ -6,6 +6,7 @@ to the sender would make it two round trips.
 
 import asyncio
 import secrets
+import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -43,6 +44,22 @@ class Pings:
     floors_s: list[float] = field(default_factory=list)
     """From the request to send to the SDK's answer that it was sent: the same loop, process border
     and event queue as a round trip, without the network."""
+
+    @property
+    def floor_s(self) -> float | None:
+        """Median of `floors_s`; None if there are none."""
+        return statistics.median(self.floors_s) if self.floors_s else None
+
+    @property
+    def on_the_way_s(self) -> tuple[float, ...]:
+        """The round trips less the floor, at least 0.
+
+        The SDK's news take as long to reach us whether a message was sent or has come, so this is
+        the time from the one to the other: network and SFU. The median is taken off, not each
+        message's own floor, for one late answer would make its message a fast one.
+        """
+        floor_s = self.floor_s or 0.0
+        return tuple(max(0.0, each - floor_s) for each in self.round_trips_s)
 
     @property
     def answered(self) -> int:
