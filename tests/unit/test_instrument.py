@@ -82,6 +82,13 @@ def wait_until(holds: Callable[[], object], limit_s: float = 10) -> None:
         time.sleep(0.01)
 
 
+@pytest.fixture(autouse=True)
+def _none_left() -> Iterator[None]:
+    """Wait for the threads of a test, which would write into the log of the next one."""
+    yield
+    wait_until(lambda: all(each.name != "voice-exporter" for each in threading.enumerate()))
+
+
 def agent_server(**more: object) -> SimpleNamespace:
     """Return what is read of an AgentServer in production."""
     shape: dict[str, object] = {
