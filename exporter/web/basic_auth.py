@@ -85,5 +85,7 @@ def _credentials(authorization: str) -> tuple[str, bytes] | None:
         decoded = base64.b64decode(coded.strip(), validate=True)
     except ValueError:
         return None
-    user, _, password = decoded.partition(b":")
+    user, colon, password = decoded.partition(b":")
+    if not colon:
+        return None
     return user.decode("utf-8", "replace"), password

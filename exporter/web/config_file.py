@@ -133,7 +133,7 @@ class TlsServerConfig(Section):
         has_ca = bool(self.client_ca or self.client_ca_file)
         if has_ca and self.client_auth_type not in _VERIFYING:
             raise fault(
-                "{value} asks for no certificate, so client_ca has no use; "
+                f"{self.client_auth_type} asks for no certificate, so client_ca has no use; "
                 "expected RequireAndVerifyClientCert",
                 "client_auth_type",
             )
@@ -211,7 +211,9 @@ class WebConfigFile(Section):
 
     tls_server_config: TlsServerConfig = TlsServerConfig()
     http_server_config: HttpServerConfig = HttpServerConfig()
-    basic_auth_users: Annotated[dict[str, SecretStr], AfterValidator(_check_users)] = Field({})
+    basic_auth_users: Annotated[dict[str, SecretStr], AfterValidator(_check_users)] = Field(
+        {}, json_schema_extra={"writeOnly": True}
+    )
     rate_limit: RateLimit = RateLimit()
 
 
