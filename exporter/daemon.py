@@ -22,6 +22,7 @@ from exporter.health import Health, LoopGuard
 from exporter.metrics.loop_lag import watch_loop_lag
 from exporter.metrics.reach import ReachRecorder
 from exporter.metrics.recorder import Recorder
+from exporter.metrics.reconnect import ReconnectRecorder
 from exporter.metrics.registry import Metrics
 from exporter.metrics.sfu import SfuRecorder
 from exporter.outcome import Outcome
@@ -123,6 +124,8 @@ class Daemon:
         self._recorder.configured(successful=True)
         self._sfu = SfuRecorder(metrics, settings.sfu)
         self._reach = ReachRecorder(metrics, settings.reach, settings.sfu.vantage)
+        vantage = settings.sfu.vantage
+        self._reconnect = ReconnectRecorder(metrics, settings.reconnect, vantage)
         self._ledger = Ledger(settings.store, metrics, table, self._runner.delete_rooms)
         self._board = Board(server.name)
         self._discovery = Discovery(
@@ -133,6 +136,7 @@ class Daemon:
             self._recorder.record,
             self._sfu.record,
             self._reach.record,
+            self._reconnect.record,
             self._ledger.record,
             self._board.record,
             self._note_listing,
@@ -169,6 +173,7 @@ class Daemon:
         self._recorder.reconfigure(stuck_after_s=settings.agents.stuck_after)
         self._sfu.reconfigure(settings.sfu)
         self._reach.reconfigure(settings.reach, settings.sfu.vantage)
+        self._reconnect.reconfigure(settings.reconnect, settings.sfu.vantage)
         self._ledger.reconfigure(settings.store)
         for work in changes.gone:
             self._remove(work)

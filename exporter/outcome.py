@@ -386,7 +386,38 @@ class RampProgress:
     """Median of the last second; None while clients connect."""
 
 
-Result = CallResult | Calibration | Listing | Ramp | SfuBaseline | SfuReach | WorkerScrape
+@dataclass(frozen=True, slots=True)
+class Reconnect:
+    """One connection that was broken on purpose, and how it came back."""
+
+    kind: str
+    """signal, full or migration."""
+    resume_s: float | None = None
+    """From the break to the SDK's word that it is connected again."""
+    media_gap_s: float | None = None
+    """The longest time without a packet at the other participant; one packet is 20 ms."""
+    reason: Reason | None = None
+    """Set when it did not come back."""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SfuReconnects:
+    """Every kind of break, once."""
+
+    reconnects: tuple[Reconnect, ...]
+
+
+Result = (
+    CallResult
+    | Calibration
+    | Listing
+    | Ramp
+    | SfuBaseline
+    | SfuReach
+    | SfuReconnects
+    | WorkerScrape
+)
 """What a probe may have found."""
 
 

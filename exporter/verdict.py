@@ -12,11 +12,13 @@ from exporter.outcome import (
     Outcome,
     Reason,
     SfuBaseline,
+    SfuReconnects,
     Turn,
     TurnOutcome,
     Verdict,
 )
 from exporter.probes.latency import LatencyConfig
+from exporter.probes.reconnect import ReconnectConfig
 from exporter.probes.sfu import SfuConfig
 from exporter.quantile import P95_NEEDS, quantile
 
@@ -126,6 +128,15 @@ def sfu_findings(config: SfuConfig, outcome: Outcome) -> Iterator[Finding]:
             yield from _above(f"loss {direction}", lost_pct, "%", config.max_loss, config.fail_loss)
     if result.transport not in ("udp", ""):
         yield Finding(Verdict.SLOW, _no_udp(result))
+
+
+def judge_reconnect(config: ReconnectConfig, outcome: Outcome) -> Verdict:
+    """Judge connections that were broken: FAIL if one did not come back, SLOW by the silence."""
+    if outcome.reason is not None:
+        return Verdict.UNKNOWN if outcome.reason is Reason.VOID else Verdict.FAIL
+    found = outcome.result.reconnects if isinstance(outcome.result, SfuReconnects) else ()
+    longest_s = max((each.media_gap_s or 0.0 for each in found), default=0.0)
+    return Verdict.SLOW if longest_s > config.max_gap else Verdict.PASS
 
 
 def _above(

@@ -33,6 +33,7 @@ from exporter.probes.agents import AgentsConfig
 from exporter.probes.calibrate import CalibrateConfig
 from exporter.probes.latency import LatencyConfig, Utterance
 from exporter.probes.reach import ReachConfig
+from exporter.probes.reconnect import ReconnectConfig
 from exporter.probes.sfu import SfuConfig
 from exporter.probes.workers import WorkersConfig
 from exporter.roster.collector import CollectorConfig
@@ -196,6 +197,9 @@ class Settings(Section, BaseSettings):
     )
     reach: ReachConfig = Field(
         default=ReachConfig(), description="Which ways to the SFU are open from this host."
+    )
+    reconnect: ReconnectConfig = Field(
+        default=ReconnectConfig(), description="How lost connections to the SFU come back."
     )
     slo: SloConfig = Field(default=SloConfig(), description="Service level objectives.")
     store: StoreConfig = Field(

@@ -17,6 +17,7 @@ _NETWORK_BUCKETS = (
     *(0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1),
     *(0.15, 0.2, 0.3, 0.5, 0.75, 1, 2),
 )
+_GAP_BUCKETS = (0.03, 0.06, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 7.5, 10, 20, 30, 60)
 _CONNECT_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10)
 _WAIT_BUCKETS = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 7.5, 10, 15, 20, 30)
 
@@ -218,7 +219,7 @@ TABLE = (
         "check agent_name verdict",
         "1 for the verdict that holds (PASS SLOW FAIL UNKNOWN), 0 for the others. Check: latency, "
         "the worst of the agent's targets; agents, the listing; calibrate; sfu; "
-        "reach.",
+        "reach; reconnect.",
     ),
     _row(
         "voice_agents",
@@ -465,6 +466,33 @@ TABLE = (
         "sfu",
         "vantage",
         "What the server's clock is ahead of this host's; 0 when they agree within a second.",
+    ),
+    _row(
+        "voice_reconnect_seconds",
+        "histogram",
+        "sfu",
+        "vantage kind",
+        "A connection of ours broken on purpose to the SDK's word that it is connected again. Kind: "
+        "signal, the WebSocket is lost; full, everything is built anew; migration, the server "
+        "gives the participant up. Those that did not come back are not in it.",
+        buckets=_GAP_BUCKETS,
+    ),
+    _row(
+        "voice_media_gap_seconds",
+        "histogram",
+        "sfu",
+        "vantage kind",
+        "The longest time without a packet of media at the other participant, from the break until "
+        "media flows again; a packet is 20 ms.",
+        buckets=_GAP_BUCKETS,
+    ),
+    _row(
+        "voice_reconnect_failures_total",
+        "counter",
+        "sfu",
+        "vantage kind reason",
+        "Connections broken on purpose that did not come back: connect_failed, not connected "
+        "again; no_audio_track, connected, but silent; room_closed, the SDK gave up; api_failed.",
     ),
     _row(
         "voice_sfu_connection_quality",

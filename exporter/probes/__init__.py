@@ -19,6 +19,7 @@ from exporter.probes.agents import AgentsConfig, probe_agents
 from exporter.probes.calibrate import CalibrateConfig, probe_calibrate
 from exporter.probes.latency import LatencyConfig, probe_latency
 from exporter.probes.reach import ReachConfig, probe_reach
+from exporter.probes.reconnect import ReconnectConfig, probe_reconnect
 from exporter.probes.run import Run
 from exporter.probes.sfu import SfuConfig, probe_sfu
 from exporter.probes.workers import WorkersConfig, probe_workers
@@ -42,5 +43,6 @@ PROBES: dict[str, Probe] = {
     "calibrate": Probe(CalibrateConfig, probe_calibrate, "call"),
     "sfu": Probe(SfuConfig, probe_sfu, "call"),
     "reach": Probe(ReachConfig, probe_reach, "call"),
+    "reconnect": Probe(ReconnectConfig, probe_reconnect, "call"),
 }
 """Every probe by its name, which is also the label `probe`."""

@@ -30,6 +30,9 @@ def server_works(settings: Settings) -> tuple[Work, ...]:
         works.append(Work("sfu", "sfu", "", sfu, sfu.interval))
     if settings.reach.enabled:
         works.append(Work("reach", "reach", "", settings.reach, settings.reach.interval))
+    if settings.reconnect.enabled:
+        every_s = settings.reconnect.interval
+        works.append(Work("reconnect", "reconnect", "", settings.reconnect, every_s))
     return tuple(works)
 
 

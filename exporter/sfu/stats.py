@@ -76,6 +76,8 @@ class ReceivedStream:
     """In whole milliseconds."""
     samples: int
     """Played, concealed ones included."""
+    last_packet_s: float
+    """When the last packet came, on this host's wall clock; 0 before the first."""
     concealed: int
     """Samples made up because nothing came in time; RED and FEC have done their part before."""
 
@@ -171,6 +173,7 @@ def _received(stat: pb.RtcStats.InboundRtp) -> ReceivedStream:
         lost=stat.received.packets_lost,
         jitter_s=stat.received.jitter,
         samples=stat.inbound.total_samples_received,
+        last_packet_s=stat.inbound.last_packet_received_timestamp / 1000,
         concealed=stat.inbound.concealed_samples,
     )
 

@@ -30,10 +30,16 @@ def report(at_s: float, lost: int, ssrc: int = 1, round_trip_s: float = 0.0) -> 
 
 
 def received(
-    packets: int, lost: int = 0, ssrc: int = 7, samples: int = 0, concealed: int = 0
+    packets: int,
+    lost: int = 0,
+    ssrc: int = 7,
+    *,
+    samples: int = 0,
+    concealed: int = 0,
+    last_packet_s: float = 0.0,
 ) -> ReceivedStream:
     """Return what has come."""
-    return ReceivedStream(ssrc, 0.0, packets, lost, 0.001, samples, concealed)
+    return ReceivedStream(ssrc, 0.0, packets, lost, 0.001, samples, last_packet_s, concealed)
 
 
 def snapshot(*streams: SentStream | ReceiverReport | ReceivedStream) -> Snapshot:
