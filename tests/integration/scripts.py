@@ -39,6 +39,8 @@ class Script:
     """Replaces its microphone track at the first utterance, and does not reply to that one."""
     goodbye: bool = False
     """Leaves the room when its first reply is over."""
+    journal: str = ""
+    """File that takes a line for each utterance that was heard: the name of the room."""
     companion: str = ""
     """Name of another agent that it brings along."""
 

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import signal
+from pathlib import Path
 
 import numpy as np
 from livekit.agents import AgentServer, JobContext
@@ -34,6 +35,15 @@ def reply_of(script: Script) -> Pcm:
     if not script.pause_s:
         return sound
     return np.concatenate([sound, np.zeros(round(script.pause_s * RATE), np.int16), sound])
+
+
+def note_in(journal: Path, line: str) -> None:
+    """Append a line, whole and at once: several jobs may do so, and any may be killed."""
+    descriptor = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(descriptor, f"{line}\n".encode())
+    finally:
+        os.close(descriptor)
 
 
 class TruthJob:
@@ -74,6 +84,8 @@ class TruthJob:
 
     async def _answer(self, microphone: Microphone, heard: float) -> None:
         script = self._script
+        if script.journal:
+            note_in(Path(script.journal), self._context.room.name)
         if script.die:
             os.kill(os.getpid(), signal.SIGKILL)
         if script.leave:
