@@ -80,8 +80,9 @@ class Ledger:
         return self._budgets.remaining(work_id)
 
     def record(self, outcome: Outcome) -> None:
-        """Put a finished run into the history: the listener."""
+        """Put a finished run into the history, and look what a listing shows: the listener."""
         self._budgets.record(outcome)
+        self._leftovers.record(outcome)
 
     def _on_left_open(self, runs: Sequence[OpenRun]) -> None:
         self._leftovers.take(runs)

@@ -1,11 +1,16 @@
-"""What an exporter that was killed has left: rooms of its calls, and runs that never ended."""
+"""What must not stay: rooms of runs that have ended, and runs that never did.
+
+A killed exporter leaves both. An agent that comes too late, or comes back after the server was
+restarted, opens the room of an ended run anew and stays in it.
+"""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
-from exporter.outcome import Reason, Verdict
-from exporter.run.runner import LATE_AGENT_S
+from exporter.outcome import Listing, Outcome, Reason, Verdict
+from exporter.run.runner import LATE_AGENT_S, ROOM_PREFIX
 from exporter.store.keeper import Keeper
 from exporter.store.records import OpenRun, RunRecord
 
@@ -17,7 +22,7 @@ _LAST_RETRY_S = 30.0
 
 
 class Leftovers:
-    """Ends, one after the other, the runs that an exporter before this one left open."""
+    """Ends what an exporter before this one left open, and clears rooms of runs that have ended."""
 
     def __init__(
         self,
@@ -43,6 +48,7 @@ class Leftovers:
         self._late_agent_s = late_agent_s
         self._first_retry_s = first_retry_s
         self._tasks: set[asyncio.Task[None]] = set()
+        self._clearing: set[str] = set()
 
     def take(self, runs: Sequence[OpenRun]) -> None:
         """Begin to end these runs."""
@@ -51,15 +57,39 @@ class Leftovers:
         log.warning(
             "runs were left open by the exporter before this one", extra={"runs": len(runs)}
         )
-        task = asyncio.create_task(self._end(tuple(runs)))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._begin(self._end(tuple(runs)))
+
+    def record(self, outcome: Outcome) -> None:
+        """Clear rooms in which an agent is although their run has ended: a listener of listings."""
+        if not isinstance(outcome.result, Listing):
+            return
+        rooms = {agent.room for agent in outcome.result.agents}
+        runs = {room.removeprefix(ROOM_PREFIX) for room in rooms if room.startswith(ROOM_PREFIX)}
+        for run_id in runs - self._clearing:
+            self._clearing.add(run_id)
+            self._begin(self._clear(run_id))
 
     async def aclose(self) -> None:
         """Leave what is not done to the next start."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _clear(self, run_id: str) -> None:
+        """Delete the room of a run, if it is known to have ended; the next listing tries again."""
+        try:
+            if await self._keeper.run(run_id) is None:
+                return  # it is under way, or another exporter's
+            problem = await self._delete_rooms(run_id, ())
+            fields = {"run": run_id, "error": problem or None}
+            log.info("an agent was in the room of an ended run", extra=fields)
+        finally:
+            self._clearing.discard(run_id)
 
     async def _end(self, runs: Sequence[OpenRun]) -> None:
         left = {run.run_id for run in runs}

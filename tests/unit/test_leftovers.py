@@ -3,11 +3,11 @@
 import asyncio
 from dataclasses import replace
 
-from exporter.outcome import Reason, Verdict
+from exporter.outcome import AgentInRoom, Listing, Outcome, Reason, Verdict
 from exporter.run.leftovers import Leftovers
 from exporter.store.keeper import Keeper
 from exporter.store.records import OpenRun, RunQuery, Spending
-from tests.unit.store.records import DAY, NOON, PLAN, open_run
+from tests.unit.store.records import DAY, NOON, PLAN, ended, open_run
 from tests.unit.store.test_keeper import Watch, until
 
 
@@ -103,5 +103,28 @@ def test_stop_leaves_the_rest_to_the_next_start() -> None:
         await bench.leftovers.aclose()
         assert bench.keeper.open_runs() == (open_run("a"),)
         assert bench.forfeited == []
+
+    asyncio.run(scenario())
+
+
+def test_agent_in_the_room_of_an_ended_run_is_sent_away() -> None:
+    """Rooms of runs under way, of other exporters and of people are left alone."""
+
+    def listing(*rooms: str) -> Outcome:
+        agents = tuple(AgentInRoom("demo", "agent-1", room, "listening", 0, 9) for room in rooms)
+        return Outcome("agents", "", NOON, 0.1, result=Listing(agents))
+
+    async def scenario() -> None:
+        bench = Bench()
+        await bench.keeper.begin(open_run("running"))
+        bench.keeper.end(ended("done"))
+        rooms = ("voice-exporter-running", "voice-exporter-done", "voice-exporter-other", "done")
+        for _ in range(2):  # the second listing comes while the first room is being deleted
+            bench.leftovers.record(listing(*rooms))
+        await until(lambda: not bench.leftovers._tasks)
+        assert bench.deleted == [("done", ())]
+        bench.leftovers.record(listing("voice-exporter-done"))
+        await until(lambda: len(bench.deleted) == 2)
+        await bench.leftovers.aclose()
 
     asyncio.run(scenario())
