@@ -472,9 +472,9 @@ TABLE = (
         "histogram",
         "sfu",
         "vantage kind",
-        "A connection of ours broken on purpose to the SDK's word that it is connected again. Kind: "
-        "signal, the WebSocket is lost; full, everything is built anew; migration, the server "
-        "gives the participant up. Those that did not come back are not in it.",
+        "A connection of ours broken on purpose to the SDK's word that it is connected again, for "
+        "those that came back. Kind: signal, the WebSocket is lost; full, everything is built anew; "
+        "migration, the server gives the participant up.",
         buckets=_GAP_BUCKETS,
     ),
     _row(
