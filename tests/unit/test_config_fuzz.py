@@ -45,8 +45,31 @@ def keys(model: Any) -> list[str]:
     return sorted({key for part in parts for key in part.get("properties", {})})
 
 
+def near(schema: Any, part: Any) -> st.SearchStrategy[Any]:
+    """Return values that fit a part of a schema in shape, with nonsense here and there."""
+    if "$ref" in part:
+        return near(schema, schema["$defs"][part["$ref"].rpartition("/")[2]])
+    if "anyOf" in part:
+        return st.one_of(*(near(schema, each) for each in part["anyOf"]))
+    if "enum" in part:
+        return st.sampled_from(part["enum"]) | SCALARS
+    if part.get("type") == "array":
+        return st.lists(near(schema, part.get("items", {})), max_size=3) | SCALARS
+    if part.get("type") == "object":
+        known = {key: near(schema, each) for key, each in part.get("properties", {}).items()}
+        open_ended = st.dictionaries(st.text(max_size=5), SCALARS, max_size=2)
+        return (st.fixed_dictionaries({}, optional=known) if known else open_ended) | SCALARS
+    return SCALARS
+
+
 def documents(model: Any) -> st.SearchStrategy[Any]:
-    """Return documents that have real keys at right and at wrong places."""
+    """Return documents that are nearly right, and such with real keys at wrong places."""
+    schema = model.model_json_schema()
+    return near(schema, schema) | jumbled(model)
+
+
+def jumbled(model: Any) -> st.SearchStrategy[Any]:
+    """Return documents that have real keys anywhere."""
     names = st.sampled_from(keys(model)) | st.text(max_size=8)
     inner = st.recursive(
         SCALARS,

@@ -17,8 +17,10 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from exporter.outcome import Calibration, Listing, Outcome, Reason, Verdict
 from exporter.probes.calibrate import CalibrateConfig
 from exporter.probes.latency import LatencyConfig
+from exporter.roster.types import Worker, WorkerStatus
 from exporter.run.plan import call_work
 from exporter.run.scheduler import Work
+from exporter.store.records import Remaining
 from exporter.web.board import FAILURES_KEPT, Board
 from exporter.web.status import status_page
 from tests.unit.calls import WHEN, call, replied
@@ -155,6 +157,31 @@ def test_status_page_tells_last_and_next_run() -> None:
     assert "42 s ago" in page
     assert "<td>in 99 s</td>" in page
     assert "None since the start." in page
+
+
+def test_status_page_tells_of_workers_budgets_and_trouble() -> None:
+    """Workers are counted by what they do, budgets tell what is left, and trouble stands first."""
+    workers = (
+        Worker("AW_1", "demo", WorkerStatus.IDLE),
+        Worker("AW_2", "demo", WorkerStatus.OFFLINE),
+        Worker("AW_3", "", WorkerStatus.OFFLINE),
+    )
+    left = {call_work(DEMO).id: Remaining(turns=12, call_seconds=90.4)}
+
+    page = status_page(
+        board(),
+        lambda _id: None,
+        remaining=lambda name: left.get(name, Remaining()),
+        workers=workers,
+        notes=("the store cannot be <written>",),
+    )
+
+    assert "<td>12 turns, 90 s of calls</td>" in page
+    numbers = ["<td>1</td>", "<td>0</td>", "<td>0</td>", "<td>0</td>", "<td>1</td>"]
+    assert "<td>demo</td>" + "".join(numbers) in page
+    assert "<td>(any)</td>" in page
+    assert page.index("the store cannot be &lt;written&gt;") < page.index("<h2>Watched</h2>")
+    assert "None is known." in status_page(board(), lambda _id: None)
 
 
 def test_status_page_escapes_every_text() -> None:
