@@ -39,9 +39,9 @@ def _new(before: dict[int, ReceivedStream], reading: Snapshot) -> Iterator[Span]
         count = each.packets - (known.packets if known else 0)
         if count > 0:
             first_s = each.last_packet_s - (count - 1) * PACKET_S
-            # Packets that were held up come in a burst: none came before the last one known.
-            earliest_s = known.last_packet_s if known else first_s
-            yield Span(max(first_s, earliest_s), each.last_packet_s)
+            # Packets that were held up come in a burst: none of them had come when it was last read.
+            unread_s = min(known.at_s, each.last_packet_s) if known else first_s
+            yield Span(max(first_s, unread_s), each.last_packet_s)
 
 
 def longest_gap(found: Sequence[Span], since_s: float) -> float | None:
@@ -58,8 +58,5 @@ def flows_since(found: Sequence[Span], since_s: float, for_s: float) -> bool:
     late = [span for span in found if span.last_s > since_s]
     if not late or late[-1].last_s - max(since_s, late[0].first_s) < for_s:
         return False
-    recent = [span for span in late if span.last_s > late[-1].last_s - for_s]
-    gaps = (
-        after.first_s - before.last_s for before, after in itertools.pairwise(recent)
-    )
-    return max(gaps, default=0.0) < for_s / 2
+    gap_s = longest_gap(late, late[-1].last_s - for_s)
+    return gap_s is not None and gap_s < for_s / 2

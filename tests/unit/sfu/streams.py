@@ -37,9 +37,10 @@ def received(
     samples: int = 0,
     concealed: int = 0,
     last_packet_s: float = 0.0,
+    at_s: float = 0.0,
 ) -> ReceivedStream:
     """Return what has come."""
-    return ReceivedStream(ssrc, 0.0, packets, lost, 0.001, samples, last_packet_s, concealed)
+    return ReceivedStream(ssrc, at_s, packets, lost, 0.001, samples, last_packet_s, concealed)
 
 
 def snapshot(*streams: SentStream | ReceiverReport | ReceivedStream) -> Snapshot:

@@ -33,9 +33,13 @@ def test_what_was_before_does_not_count() -> None:
 
 
 def test_a_burst_does_not_reach_back_before_what_was_known() -> None:
-    """Packets that were held up come together: they did not come while the counter stood."""
-    found = spans(readings((1.0, 10), (1.5, 10), (1.6, 60)))
-    assert found[-1].first_s == 1.0
+    """Packets that were held up come together: they had not come when the counter was read."""
+    held_up = [
+        snapshot(received(10, at_s=1.0, last_packet_s=1.0)),
+        snapshot(received(10, at_s=1.5, last_packet_s=1.0)),
+        snapshot(received(60, at_s=1.6, last_packet_s=1.6)),
+    ]
+    assert longest_gap(spans(held_up), since_s=1.0) == pytest.approx(0.5)
 
 
 def test_a_stream_that_replaces_another() -> None:
