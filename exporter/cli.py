@@ -233,14 +233,20 @@ def calibrate(*, as_json: bool, **flags: Any) -> int:
     _text("--packets", "N", "RTP packets each way at least.  [default: 2000]"),
     _text("--target-rtt-ms", "MS", "Above this median the SFU is SLOW.  [default: 100]"),
     _text("--max-loss", "PERCENT", "Above this, either way, it is SLOW.  [default: 1]"),
+    click.option("--load", is_flag=True, help="Ramp, too: more and more clients, to the knee."),
+    _text("--ramp", "N,N,...", "Clients in each tier of the ramp.  [default: 2,10,25,50]"),
+    _text("--duration", "TIME", "How long each tier is held.  [default: 20s]"),
     click.option("--preflight", is_flag=True, help="Check instead what must be open for calls."),
     _json,
 )
 @_server
-def sfu(*, preflight: bool, as_json: bool, **flags: Any) -> int:
+def sfu(*, preflight: bool, load: bool, as_json: bool, **flags: Any) -> int:
     """Measure round trip, jitter and loss between this host and the SFU.
 
     Two participants of our own meet in a room of our own. No agent is called.
+
+    --load ramps clients with real audio, in rooms of our own, until a tier passes --target-rtt-ms
+    (its 95th percentile) or --max-loss: the knee is the tier before. It loads the SFU on purpose.
 
     --preflight tries signalling, UDP, TCP and TURN each on purpose, and names the ports to open.
     """
@@ -251,14 +257,50 @@ def sfu(*, preflight: bool, as_json: bool, **flags: Any) -> int:
     from exporter.run.once import measure_sfu
 
     settings = _settings(flags)
+    ramp_flags = _ramp_keys(flags)
     if preflight:
         return _preflight(settings, as_json=as_json)
+    if load:
+        return _load(settings, flags, ramp_flags, as_json=as_json)
     report = measure_sfu(settings, flags)
     if as_json:
         click.echo(to_json(SfuDocument.of(report)))
     else:
         print_sfu(report)
     return OK if report.verdict is Verdict.PASS else NOT_PASS
+
+
+def _ramp_keys(flags: dict[str, Any]) -> dict[str, object]:
+    """Return the flags of `sfu` by the key of a ramp that each replaces; its own are taken out."""
+    own: dict[str, object] = {"tiers": flags.pop("ramp"), "duration": flags.pop("duration")}
+    return own | {name: flags[name] for name in ("target_rtt_ms", "max_loss", "vantage")}
+
+
+def _load(
+    settings: "Settings",
+    flags: dict[str, Any],
+    ramp_flags: dict[str, object],
+    *,
+    as_json: bool,
+) -> int:
+    """Take a baseline and ramp."""
+    from exporter.outcome import Verdict
+    from exporter.report.documents import to_json
+    from exporter.report.render_ramp import RampBar, print_ramp
+    from exporter.report.render_sfu import print_sfu
+    from exporter.report.sfu import SfuDocument
+    from exporter.run.ramp import measure_ramp
+    from exporter.verdict import worst
+
+    with RampBar() as bar:
+        baseline, ramp = measure_ramp(settings, flags, ramp_flags, bar.show)
+    if as_json:
+        click.echo(to_json(SfuDocument.of(baseline, ramp)))
+    else:
+        print_sfu(baseline, label="BASELINE")
+        print_ramp(ramp)
+    verdict = worst((baseline.verdict, ramp.verdict))
+    return OK if verdict is Verdict.PASS else NOT_PASS
 
 
 def _preflight(settings: "Settings", *, as_json: bool) -> int:

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from exporter.outcome import (
     CallResult,
     Outcome,
+    Ramp,
     Reason,
     SfuBaseline,
     SfuReconnects,
@@ -18,9 +19,13 @@ from exporter.outcome import (
     Verdict,
 )
 from exporter.probes.latency import LatencyConfig
+from exporter.probes.ramp import RampConfig
 from exporter.probes.reconnect import ReconnectConfig
 from exporter.probes.sfu import SfuConfig
 from exporter.quantile import P95_NEEDS, quantile
+from exporter.sfu.ramp.judge import JudgedTier, judge_tier
+from exporter.sfu.ramp.knee import Knee, KneeKind, find_knee
+from exporter.sfu.ramp.summary import TierSummary
 
 _BEST_TO_WORST = (Verdict.PASS, Verdict.UNKNOWN, Verdict.SLOW, Verdict.FAIL)
 
@@ -69,6 +74,8 @@ def judge(config: BaseModel | None, outcome: Outcome) -> Verdict:
         return judge_call(config, outcome)
     if isinstance(config, SfuConfig):
         return judge_sfu(config, outcome)
+    if isinstance(config, RampConfig):
+        return judge_ramp(config, outcome)
     return judge_server(outcome)
 
 
@@ -158,6 +165,42 @@ def _no_udp(result: SfuBaseline) -> str:
         f"UDP is blocked, media goes by {how}: open UDP to {told} "
         "(the server's rtc.udp_port, or all of its rtc.port_range)"
     )
+
+
+def judged_tiers(config: RampConfig, outcome: Outcome) -> tuple[JudgedTier, ...]:
+    """Judge each tier of a ramp."""
+    found = outcome.result
+    tiers = found.tiers if isinstance(found, Ramp) else ()
+    return tuple(judge_tier(TierSummary.of(tier), config.targets) for tier in tiers)
+
+
+def ramp_knee(config: RampConfig, outcome: Outcome) -> Knee:
+    """Return the knee that a ramp found, or why it found none."""
+    return find_knee(judged_tiers(config, outcome), complete=outcome.ok)
+
+
+def judge_ramp(config: RampConfig, outcome: Outcome) -> Verdict:
+    """Judge a ramp: the worst of its findings; PASS where there are none."""
+    findings = tuple(ramp_findings(config, outcome))
+    return worst(each.verdict for each in findings) if findings else Verdict.PASS
+
+
+def ramp_findings(config: RampConfig, outcome: Outcome) -> Iterator[Finding]:
+    """Yield what is not well about a ramp.
+
+    A knee is what a ramp looks for and no fault. FAIL when it could not be made; SLOW when not
+    even its first tier held; UNKNOWN when the prober was the limit in that one already.
+    """
+    if outcome.reason is not None:
+        yield Finding(Verdict.FAIL, f"ramp: {outcome.reason}: {outcome.detail}")
+    tiers = judged_tiers(config, outcome)
+    kind = ramp_knee(config, outcome).kind
+    if kind is KneeKind.BELOW_FIRST:
+        for broken in tiers[0].broken:
+            yield Finding(Verdict.SLOW, f"{tiers[0].clients} clients: {broken}")
+    elif kind is KneeKind.LIMITED and tiers[0].limited:
+        for limit in tiers[0].limits:
+            yield Finding(Verdict.UNKNOWN, f"{tiers[0].clients} clients: {limit}")
 
 
 def judge_server(outcome: Outcome) -> Verdict:

@@ -27,6 +27,7 @@ FLAGS: Mapping[str, str] = {
     "utterance.wav": "--wav",
     "web.config_file": "--web.config.file",
     "utterance.transcript": "--transcript",
+    "tiers": "--ramp",
 }
 """Flags that are not simply the key's path."""
 

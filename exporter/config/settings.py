@@ -32,6 +32,7 @@ from exporter.errors import ConfigError
 from exporter.probes.agents import AgentsConfig
 from exporter.probes.calibrate import CalibrateConfig
 from exporter.probes.latency import LatencyConfig, Utterance
+from exporter.probes.ramp import RampConfig
 from exporter.probes.reach import ReachConfig
 from exporter.probes.reconnect import ReconnectConfig
 from exporter.probes.sfu import SfuConfig
@@ -201,6 +202,9 @@ class Settings(Section, BaseSettings):
     reconnect: ReconnectConfig = Field(
         default=ReconnectConfig(), description="How lost connections to the SFU come back."
     )
+    ramp: RampConfig = Field(
+        default=RampConfig(), description="How many clients the SFU carries: load, on purpose."
+    )
     slo: SloConfig = Field(default=SloConfig(), description="Service level objectives.")
     store: StoreConfig = Field(
         default=StoreConfig(),
@@ -235,6 +239,10 @@ class Settings(Section, BaseSettings):
                     index,
                 )
         return targets
+
+    def ramp_here(self) -> RampConfig:
+        """Return the ramp with its vantage: its own, or that of the baselines."""
+        return self.ramp.at(self.sfu.vantage)
 
     def server(self) -> Server:
         """Return the server to talk to.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["counter", "gauge", "histogram"]
-Group = Literal["calls", "probes", "agents and rooms", "sfu", "workers", "exporter"]
+Group = Literal["calls", "probes", "agents and rooms", "sfu", "ramp", "workers", "exporter"]
 
 _TURN_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7.5, 10)
 _PART_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 5, 10)
@@ -500,6 +500,45 @@ TABLE = (
         "sfu",
         "vantage client quality",
         "1 for what LiveKit itself says of each client's connection: excellent good poor lost.",
+    ),
+    _row(
+        "voice_knee_clients",
+        "gauge",
+        "ramp",
+        "vantage",
+        "Clients at which the targets still held while the next tier of the last ramp broke one. "
+        "Absent until a ramp found a knee, and when the last one found none: see "
+        "voice_ramp_clients_max and voice_ramp_limited for why.",
+    ),
+    _row(
+        "voice_ramp_clients_max",
+        "gauge",
+        "ramp",
+        "vantage",
+        "Clients of the largest tier in the last ramp at which every target held and the prober "
+        "was not the limit; 0 if there was none.",
+    ),
+    _row(
+        "voice_ramp_rtt_ms",
+        "gauge",
+        "ramp",
+        "vantage clients",
+        "Round trips in each tier of the last ramp, in milliseconds: the 95th percentile, or the "
+        "largest below 20. A message that was lost counts as 2000.",
+    ),
+    _row(
+        "voice_ramp_packet_loss_ratio",
+        "gauge",
+        "ramp",
+        "vantage clients",
+        "Share of audio packets lost from client to client in each tier of the last ramp, 0 to 1.",
+    ),
+    _row(
+        "voice_ramp_limited",
+        "gauge",
+        "ramp",
+        "vantage",
+        "1 when the prober, not the SFU, was the limit of the last ramp: its knee is not known.",
     ),
     _row(
         "voice_exporter_build_info",

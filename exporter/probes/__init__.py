@@ -18,6 +18,7 @@ from exporter.outcome import Outcome
 from exporter.probes.agents import AgentsConfig, probe_agents
 from exporter.probes.calibrate import CalibrateConfig, probe_calibrate
 from exporter.probes.latency import LatencyConfig, probe_latency
+from exporter.probes.ramp import RampConfig, probe_ramp
 from exporter.probes.reach import ReachConfig, probe_reach
 from exporter.probes.reconnect import ReconnectConfig, probe_reconnect
 from exporter.probes.run import Run
@@ -42,6 +43,7 @@ PROBES: dict[str, Probe] = {
     "workers": Probe(WorkersConfig, probe_workers, "api"),
     "calibrate": Probe(CalibrateConfig, probe_calibrate, "call"),
     "sfu": Probe(SfuConfig, probe_sfu, "call"),
+    "ramp": Probe(RampConfig, probe_ramp, "call"),
     "reach": Probe(ReachConfig, probe_reach, "call"),
     "reconnect": Probe(ReconnectConfig, probe_reconnect, "call"),
 }

@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from exporter.config.schedule import WindowConfig
 from exporter.config.values import Duration, Section, fault
@@ -32,6 +32,18 @@ def _long_enough(config: dict[str, Any]) -> float:
     return float(_START_S + len(config.get("tiers", ())) * (_TIER_S + config.get("duration", 0.0)))
 
 
+def _check(tiers: tuple[int, ...]) -> tuple[int, ...]:
+    if not all(_FEWEST <= clients <= _MOST for clients in tiers):
+        raise fault(f"{{value}} has a tier out of bounds; expected {_FEWEST} to {_MOST} clients")
+    if any(after <= before for before, after in pairwise(tiers)):
+        raise fault("{value} does not grow; expected each tier above the one before")
+    return tiers
+
+
+Tiers = Annotated[tuple[int, ...], BeforeValidator(_split), AfterValidator(_check)]
+"""Clients at one time, from few to many."""
+
+
 class RampConfig(Section):
     """The ramp: how many clients the SFU carries. It loads the SFU on purpose.
 
@@ -52,9 +64,9 @@ class RampConfig(Section):
         le=_MOST,
         description="No ramp, scheduled or not, has a tier of more clients.",
     )
-    tiers: Annotated[
-        tuple[Annotated[int, Field(ge=_FEWEST, le=_MOST)], ...], BeforeValidator(_split)
-    ] = Field((2, 10, 25, 50), min_length=1, description="Clients at one time, from few to many.")
+    tiers: Tiers = Field(
+        (2, 10, 25, 50), min_length=1, description="Clients at one time, from few to many."
+    )
     duration: Duration = Field(20.0, ge=1, le=3600, description="How long each tier is held.")
     target_rtt_ms: float = Field(
         100,
@@ -91,15 +103,8 @@ class RampConfig(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        tiers = self.tiers
-        for place, (before, after) in enumerate(pairwise(tiers), start=1):
-            if after <= before:
-                raise fault(
-                    f"{{value}} must be more than the tier before, {before}", "tiers", place
-                )
-        if self.max_clients is not None and tiers[-1] > self.max_clients:
-            place = len(tiers) - 1
-            raise fault(f"{{value}} is above max_clients, {self.max_clients}", "tiers", place)
+        if self.max_clients is not None and self.tiers[-1] > self.max_clients:
+            raise fault(f"{{value}} is above max_clients, {self.max_clients}", "tiers")
         if self.enabled and not self.windows:
             raise fault(
                 "is set without windows; expected the times at which load is allowed", "enabled"

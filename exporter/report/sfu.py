@@ -1,14 +1,15 @@
 """What `sfu` found, as a person's table and as a document."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
 from exporter.outcome import Outcome, SfuBaseline, Verdict
 from exporter.probes.sfu import SfuConfig
-from exporter.quantile import P95_NEEDS, quantile
-from exporter.verdict import Finding, judge_sfu, sfu_findings
+from exporter.report.ramp import RampItem, RampReport
+from exporter.report.round_trips import RoundTrips
+from exporter.verdict import Finding, judge_sfu, sfu_findings, worst
 
 _WORST_FIRST = ("lost", "poor", "good", "excellent")
 
@@ -35,26 +36,6 @@ class SfuReport:
         """What was measured, if anything was."""
         found = self.outcome.result
         return found if isinstance(found, SfuBaseline) else None
-
-
-@dataclass(frozen=True, slots=True)
-class RoundTrips:
-    """Statistics of round trips, in milliseconds; `None` where n allows no value."""
-
-    p50: float | None
-    p95: float | None
-    """None below 20 samples."""
-    max: float | None
-    n: int
-
-    @classmethod
-    def of(cls, seconds: Sequence[float]) -> Self:
-        """Compute the statistics of round trips in seconds."""
-        values = sorted(each * 1000 for each in seconds)
-        if not values:
-            return cls(None, None, None, 0)
-        p95 = quantile(values, 0.95) if len(values) >= P95_NEEDS else None
-        return cls(quantile(values, 0.5), p95, values[-1], len(values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,36 +103,30 @@ class BaselineItem:
 
 
 @dataclass(frozen=True, slots=True)
-class RampItem:
-    """One level of a ramp."""
-
-    clients: int
-    rtt_ms: RoundTrips
-    loss_pct: float | None
-    quality: str
-    limited: bool
-
-
-@dataclass(frozen=True, slots=True)
 class SfuDocument:
     """What `sfu --json` prints."""
 
     baseline: BaselineItem | None
     ramp: tuple[RampItem, ...]
     knee_clients: int | None
+    """None unless a ramp found it; `knee` says why not."""
+    knee: str | None
+    """found, below_first, none_within, limited or unknown; None without a ramp."""
     verdict: str
     findings: tuple[str, ...]
     """What the verdict rests on, when it is not PASS."""
 
     @classmethod
-    def of(cls, report: SfuReport) -> Self:
-        """Describe what `sfu` found."""
+    def of(cls, report: SfuReport, ramp: RampReport | None = None) -> Self:
+        """Describe what `sfu` found, with or without a ramp."""
+        findings = (*report.findings, *(ramp.findings if ramp else ()))
         return cls(
             baseline=BaselineItem.of(report.baseline) if report.baseline else None,
-            ramp=(),
-            knee_clients=None,
-            verdict=str(report.verdict),
-            findings=tuple(f"{each.verdict}: {each.text}" for each in report.findings),
+            ramp=tuple(RampItem.of(tier) for tier in ramp.tiers) if ramp else (),
+            knee_clients=ramp.knee.clients if ramp else None,
+            knee=str(ramp.knee.kind) if ramp else None,
+            verdict=str(worst((report.verdict, *((ramp.verdict,) if ramp else ())))),
+            findings=tuple(f"{each.verdict}: {each.text}" for each in findings),
         )
 
 

@@ -33,6 +33,9 @@ def server_works(settings: Settings) -> tuple[Work, ...]:
     if settings.reconnect.enabled:
         every_s = settings.reconnect.interval
         works.append(Work("reconnect", "reconnect", "", settings.reconnect, every_s))
+    if settings.ramp.enabled:
+        ramp = settings.ramp_here()
+        works.append(Work("ramp", "ramp", "", ramp, ramp.interval))
     return tuple(works)
 
 

@@ -7,6 +7,7 @@ from apscheduler.triggers.cron import CronTrigger
 
 from exporter.config.schedule import WindowConfig, parse_days, parse_hours, zone
 from exporter.probes.latency import LatencyConfig
+from exporter.probes.ramp import RampConfig
 from exporter.run.scheduler import Work
 
 _EVERY_DAY = "mon-sun"
@@ -39,8 +40,9 @@ class WindowGate:
 
     async def __call__(self, work: Work, _run_id: str) -> str:
         """Return `window` when the run may not start now, else ""."""
-        if isinstance(work.config, LatencyConfig) and not is_open(
-            work.config.windows, self._clock()
+        config = work.config
+        if isinstance(config, LatencyConfig | RampConfig) and not is_open(
+            config.windows, self._clock()
         ):
             return "window"
         return ""

@@ -1,7 +1,7 @@
 """The ramp of one host: tier by tier, until a target breaks or the prober does."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from exporter.errors import ProbeError
 from exporter.outcome import Outcome, Ramp, RampProgress, RampTier, Reason
@@ -72,8 +72,3 @@ def _progress(config: RampConfig, run: Run, place: int) -> Callable[[float | Non
         seconds += 1.0
 
     return tell
-
-
-def planned_s(tiers: Sequence[int], duration_s: float) -> float:
-    """Return the seconds that a ramp takes when nothing has to wait."""
-    return len(tiers) * (duration_s + 2.0)
