@@ -13,34 +13,34 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from prometheus_client import CollectorRegistry
-
 from exporter import __version__, logs
 from exporter.config.settings import Settings
 from exporter.errors import ConfigError
 from exporter.health import Health, LoopGuard
+from exporter.metrics.exposition import PageRegistry
 from exporter.metrics.loop_lag import watch_loop_lag
 from exporter.metrics.reach import ReachRecorder
-from exporter.metrics.recorder import Recorder
 from exporter.metrics.reconnect import ReconnectRecorder
+from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.metrics.sfu import SfuRecorder
-from exporter.outcome import Outcome
+from exporter.outcome import Outcome, Turn
 from exporter.probes.latency import LatencyConfig
 from exporter.reload import Reloader
 from exporter.run.discovery import Discovery
+from exporter.run.fleet import Fleet
 from exporter.run.ledger import Ledger
 from exporter.run.plan import Changes, call_work, needs_restart, server_works, thresholds
 from exporter.run.process import ProbeTable
 from exporter.run.runner import PROBES_TABLE, Runner
-from exporter.run.scheduler import FIRST_CALL_S, Scheduler, Work, stagger
+from exporter.run.scheduler import FIRST_CALL_S, Refused, Scheduler, Work, stagger
 from exporter.run_log import RunLog
 from exporter.server_api import Server
 from exporter.web.app import make_server
 from exporter.web.board import Board
 from exporter.web.refusals import Refusals
 from exporter.web.settings import WebSettings
-from exporter.web.sources import Sources
+from exporter.web.sources import NotNowError, Sources
 from exporter.web.status import status_page
 from exporter.web.targets import target_views
 from exporter.web.web_config import WebConfigWatch
@@ -52,6 +52,13 @@ DRAIN_S = 5.0
 _CALIBRATION_AFTER_S = 20.0
 """The first calibration comes so long after the last of the first calls was started."""
 _CALIBRATION_WITHIN_S = 60.0
+_KEEP_ROSTER_EVERY_S = 60.0
+_ASK_AGAIN_S = 60.0
+_REFUSALS = {
+    "overlap": "it is being called now",
+    "window": "it is outside of its windows",
+    "budget": "its budget for today is spent",
+}
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -116,7 +123,7 @@ class Daemon:
             table=table,
             log_setup=_log_setup(settings, server),
         )
-        self.registry = CollectorRegistry()
+        self.registry = PageRegistry()
         metrics = Metrics(self.registry, server.name, self._buckets)
         self._web_config = WebConfigWatch(settings.web.config_file)
         self._refusals = Refusals(metrics)
@@ -127,17 +134,20 @@ class Daemon:
         vantage = settings.sfu.vantage
         self._reconnect = ReconnectRecorder(metrics, settings.reconnect, vantage)
         self._ledger = Ledger(settings.store, metrics, table, self._runner.delete_rooms)
+        self._fleet = Fleet(settings, metrics, self.registry, server.name)
         self._board = Board(server.name)
+        self._run_log = RunLog()
         self._discovery = Discovery(
             settings.discover, settings.targets, self.add_target, self.remove_target
         )
         listeners = (
-            RunLog().record,
+            self._run_log.record,
             self._recorder.record,
             self._sfu.record,
             self._reach.record,
             self._reconnect.record,
             self._ledger.record,
+            self._fleet.record,
             self._board.record,
             self._note_listing,
             self._discovery.record,
@@ -175,6 +185,7 @@ class Daemon:
         self._reach.reconfigure(settings.reach, settings.sfu.vantage)
         self._reconnect.reconfigure(settings.reconnect, settings.sfu.vantage)
         self._ledger.reconfigure(settings.store)
+        self._fleet.reconfigure(settings)
         for work in changes.gone:
             self._remove(work)
         self._discovery.reconfigure(settings.discover, settings.targets)
@@ -202,13 +213,19 @@ class Daemon:
             ConfigError: Another exporter uses the folder of the ledger.
         """
         await self._ledger.start()
+        self._fleet.roster.restore(await self._ledger.keeper.workers())
         web = make_server(
             self._make_sources(), lambda: self._settings.web, self._web_config, self._refusals
         )
         serving = asyncio.create_task(web.serve(sockets=[listener]))
         stopping = asyncio.create_task(stop.wait())
         self._start()
-        watches = (watch_loop_lag(self._recorder.loop_lag), self._health.watch())
+        watches = (
+            watch_loop_lag(self._recorder.loop_lag),
+            self._health.watch(),
+            self._fleet.watch(),
+            self._keep_roster(),
+        )
         watching = [asyncio.create_task(watch) for watch in watches]
         host, port = listener.getsockname()[:2]
         log.info("serving", extra={"version": __version__, "address": f"{host}:{port}"})
@@ -252,7 +269,26 @@ class Daemon:
         self._stopping = True
         self._scheduler.stop()
         await self._runner.aclose(DRAIN_S)
+        self._ledger.keeper.save_workers(self._fleet.roster.export())
         await self._ledger.aclose()
+
+    async def _keep_roster(self) -> None:
+        """Put the roster into the ledger, again and again, for a start after a crash."""
+        while True:
+            await asyncio.sleep(_KEEP_ROSTER_EVERY_S)
+            self._ledger.keeper.save_workers(self._fleet.roster.export())
+
+    async def _call(self, target: LatencyConfig, on_turn: Callable[[Turn], None]) -> Outcome:
+        """Call a target for someone who asks: the ledger knows of it, the series do not.
+
+        Raises:
+            NotNowError: It is being called, or its windows or its budget forbid it.
+        """
+        listeners = (self._run_log.record, self._ledger.record)
+        try:
+            return await self._scheduler.ask(call_work(target), on_turn, listeners)
+        except Refused as refusal:
+            raise NotNowError(_REFUSALS[refusal.reason], _ASK_AGAIN_S) from None
 
     def _note_listing(self, outcome: Outcome) -> None:
         self._listed = self._listed or outcome.probe == "agents"
@@ -264,12 +300,23 @@ class Daemon:
             thresholds=self._buckets,
             not_healthy=lambda: self._health.problem,
             not_ready=self._not_ready,
-            status_page=lambda: status_page(self._board, self._scheduler.next_run),
+            status_page=self._status_page,
             notes=self._notes,
             reload=self._reloader.reload,
             targets=lambda: self._board.targets,
+            call=self._call,
+            roster=self._fleet.roster,
             history=self._ledger.keeper,
             watched=lambda: target_views(self._board, self._scheduler.next_run),
+        )
+
+    def _status_page(self) -> str:
+        return status_page(
+            self._board,
+            self._scheduler.next_run,
+            remaining=self._ledger.remaining,
+            workers=self._fleet.roster.workers(),
+            notes=filter(None, (self._health.problem, *self._notes())),
         )
 
     def _notes(self) -> tuple[str, ...]:

@@ -26,6 +26,9 @@ def server_works(settings: Settings) -> tuple[Work, ...]:
         Work("agents", "agents", "", agents, agents.interval),
         Work("calibrate", "calibrate", "", calibrate, calibrate.interval),
     ]
+    if settings.workers.scrape:
+        workers = settings.workers
+        works.append(Work("workers", "workers", "", workers, workers.interval))
     if sfu.enabled:
         works.append(Work("sfu", "sfu", "", sfu, sfu.interval))
     if settings.reach.enabled:

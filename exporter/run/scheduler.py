@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from apscheduler.events import (
     EVENT_JOB_MAX_INSTANCES,
@@ -19,7 +20,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 from pydantic import BaseModel
 
-from exporter.outcome import Outcome
+from exporter.outcome import Outcome, Reason, Turn
 from exporter.run.runner import new_run_id
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,33 @@ def stagger(intervals_s: Sequence[float]) -> list[float]:
     ]
 
 
+class Refused(Exception):  # noqa: N818 - not an error of the program
+    """A run that was asked for may not start now.
+
+    Attributes:
+        reason: overlap, or what a gate says: window, budget.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class RunProbe(Protocol):
+    """Runs a probe: the runner."""
+
+    async def __call__(
+        self,
+        probe: str,
+        config: BaseModel,
+        run_id: str,
+        /,
+        *,
+        on_turn: Callable[[Turn], None] | None = None,
+    ) -> Outcome:
+        """Return what the run of that id found."""
+
+
 Gate = Callable[[Work, str], Awaitable[str]]
 """Asked before a due run, of that id, starts: returns why it may not, "" when it may."""
 
@@ -68,7 +96,7 @@ class Scheduler:
 
     def __init__(
         self,
-        run: Callable[[str, BaseModel, str], Awaitable[Outcome]],
+        run: RunProbe,
         listeners: Sequence[Callable[[Outcome], None]],
         on_skip: Callable[[str, str, str], None],
         gates: Sequence[Gate] = (),
@@ -76,7 +104,7 @@ class Scheduler:
         """Set up; nothing runs before `start`.
 
         Args:
-            run: Runs a probe by name with its configuration and the id of the run.
+            run: Runs a probe.
             listeners: Called with every Outcome, in this order.
             on_skip: Called with probe, agent name and reason (overlap, missed, or a gate's) when
                 a run that was due did not start.
@@ -87,6 +115,7 @@ class Scheduler:
         self._on_skip = on_skip
         self._gates = gates
         self._refused: dict[str, str] = {}
+        self._under_way: set[str] = set()
         self._works: dict[str, Work] = {}
         self._jobs = AsyncIOScheduler(timezone=UTC)
         self._jobs.add_listener(self._on_overlap, EVENT_JOB_MAX_INSTANCES)
@@ -150,7 +179,44 @@ class Scheduler:
         when: datetime | None = job.next_run_time if job is not None else None
         return when
 
+    async def ask(
+        self,
+        work: Work,
+        on_turn: Callable[[Turn], None],
+        listeners: Sequence[Callable[[Outcome], None]],
+    ) -> Outcome:
+        """Run this now, beside its schedule. Cancelled, it ends the run and tells of that.
+
+        Args:
+            work: What to run; its id is that of what is scheduled.
+            on_turn: Called with every turn as it ends.
+            listeners: Called with the Outcome, instead of those of scheduled runs.
+
+        Raises:
+            Refused: It is under way, or a gate refuses.
+        """
+        if work.id in self._under_way:
+            raise Refused("overlap")
+        self._under_way.add(work.id)
+        run_id, began = new_run_id(), datetime.now(UTC)
+        try:
+            if reason := await self._refusal(work, run_id):
+                raise Refused(reason)
+            try:
+                outcome = await self._run(work.probe, work.config, run_id, on_turn=on_turn)
+            except asyncio.CancelledError:
+                _tell(listeners, _given_up(work, run_id, began))
+                raise
+        finally:
+            self._under_way.discard(work.id)
+        _tell(listeners, outcome)
+        return outcome
+
     async def _tick(self, work: Work) -> None:
+        if work.id in self._under_way:
+            self._skip(work.id, "overlap")
+            return
+        self._under_way.add(work.id)
         run_id = new_run_id()
         try:
             if not await self._may_start(work, run_id):
@@ -161,22 +227,26 @@ class Scheduler:
         except Exception:
             log.exception("a run failed without an outcome", extra={"probe": work.probe})
             return
-        for listener in self._listeners:
-            try:
-                listener(outcome)
-            except Exception:
-                log.exception("a listener failed", extra={"run": outcome.run_id})
+        finally:
+            self._under_way.discard(work.id)
+        _tell(self._listeners, outcome)
 
     async def _may_start(self, work: Work, run_id: str) -> bool:
+        reason = await self._refusal(work, run_id)
+        if not reason:
+            self._refused.pop(work.id, None)
+            return True
+        # A night outside of the window is one line, not one for every tick.
+        known = self._refused.get(work.id) == reason
+        self._refused[work.id] = reason
+        self._skip(work.id, reason, logging.DEBUG if known else logging.INFO)
+        return False
+
+    async def _refusal(self, work: Work, run_id: str) -> str:
         for gate in self._gates:
             if reason := await gate(work, run_id):
-                # A night outside of the window is one line, not one for every tick.
-                known = self._refused.get(work.id) == reason
-                self._refused[work.id] = reason
-                self._skip(work.id, reason, logging.DEBUG if known else logging.INFO)
-                return False
-        self._refused.pop(work.id, None)
-        return True
+                return reason
+        return ""
 
     def _on_overlap(self, event: JobSubmissionEvent) -> None:
         for _ in event.scheduled_run_times:
@@ -191,3 +261,23 @@ class Scheduler:
             fields = {"probe": work.probe, "agent_name": work.agent_name, "reason": reason}
             log.log(level, "run skipped", extra=fields)
             self._on_skip(work.probe, work.agent_name, reason)
+
+
+def _tell(listeners: Sequence[Callable[[Outcome], None]], outcome: Outcome) -> None:
+    for listener in listeners:
+        try:
+            listener(outcome)
+        except Exception:
+            log.exception("a listener failed", extra={"run": outcome.run_id})
+
+
+def _given_up(work: Work, run_id: str, began: datetime) -> Outcome:
+    return Outcome(
+        probe=work.probe,
+        agent_name=work.agent_name,
+        started_at=began,
+        duration_s=(datetime.now(UTC) - began).total_seconds(),
+        reason=Reason.DEADLINE,
+        detail="whoever asked for the run did not wait for its end",
+        run_id=run_id,
+    )

@@ -259,8 +259,10 @@ class Keeper:
                 self._retry_s = min(_LAST_RETRY_S, self._retry_s * 2)
             elif not self._waiting:
                 self._news.clear()
+                # Not `wait_for`, which in Python 3.11 may swallow the cancelling at the end.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), PRUNE_EVERY_S)
+                    async with asyncio.timeout(PRUNE_EVERY_S):
+                        await self._news.wait()
             operation = self._waiting[0].operation if self._waiting else "open"
             try:
                 await self._write_waiting()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -34,9 +35,18 @@ class Exporter:
 
     def get(self, path: str) -> httpx.Response:
         """Ask one of its pages."""
+        return httpx.get(self.url + path, timeout=10)
+
+    def post(self, path: str, **content: Any) -> httpx.Response:
+        """Send to one of its pages; the content is as for httpx."""
+        return httpx.post(self.url + path, timeout=10, **content)
+
+    @property
+    def url(self) -> str:
+        """Where it serves."""
         address = _SERVING.search(self.text())
         assert address, self.text()
-        return httpx.get(f"http://{address[1]}{path}", timeout=5)
+        return f"http://{address[1]}"
 
     def stop(self, within: float = 10) -> int:
         """Send SIGTERM and return the exit status."""

@@ -46,6 +46,25 @@ def test_a_turn_reaches_metrics(start: Start, tmp_path: Path) -> None:
     assert SECRET not in page + exporter.text()
 
 
+def test_what_others_tell_and_ask_for(start: Start, tmp_path: Path) -> None:
+    """A worker's heartbeat reaches /metrics; a call that is asked for stands on its own page."""
+    exporter = start("tests.fake_daemon", str(tmp_path / "note"), "answers")
+    wait(lambda: value(exporter.get("/metrics").text, TURNS) == 1)
+    beat = {"agent_name": "demo", "status": "busy", "active_jobs": 1}
+
+    answer = exporter.post("/api/v1/workers/AW_1/heartbeat", json=beat)
+    assert answer.is_success, answer.text
+    busy = 'voice_worker_status{agent_name="demo",server="fake",status="busy",worker_id="AW_1"}'
+    wait(lambda: busy in exporter.get("/metrics").text)
+    assert value(exporter.get("/metrics").text, busy) == 1
+
+    asked = exporter.get("/probe?target=demo")
+    assert asked.status_code == 200, asked.text
+    assert value(asked.text, TURNS) == 1
+    assert value(exporter.get("/metrics").text, TURNS) == 1
+    assert len(exporter.get("/api/v1/runs?agent_name=demo").json()["runs"]) == 2
+
+
 def test_sigterm_ends_a_running_call_in_order(start: Start, tmp_path: Path) -> None:
     """1. A call is running. 2. SIGTERM. Result: the call leaves; status 0; no process is left."""
     note = tmp_path / "note"
@@ -140,6 +159,7 @@ def test_agent_that_is_found_in_a_room_is_called() -> None:
         {
             "livekit": {"url": "ws://127.0.0.1:1", "api_key": "key", "api_secret": SECRET},
             "discover": {"enabled": True, "trials": 1},
+            "store": {"enabled": False},
         }
     )
     labels = {"server": "127.0.0.1:1", "agent_name": "stray"}
@@ -151,12 +171,12 @@ def test_agent_that_is_found_in_a_room_is_called() -> None:
         stop = asyncio.Event()
         with socket.create_server(("127.0.0.1", 0)) as listener:
             running = asyncio.create_task(daemon.run(listener, stop))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(30):
                 while not daemon.registry.get_sample_value("voice_turns_total", turns):  # noqa: ASYNC110 - no event
                     await asyncio.sleep(0.05)
-            daemon.remove_target(settings.discover.target("stray"))
-            stop.set()
-            await running
+                daemon.remove_target(settings.discover.target("stray"))
+                stop.set()
+                await running
         return daemon.registry
 
     registry = asyncio.run(discover())

@@ -3,14 +3,24 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from pydantic import BaseModel
 
-from exporter.outcome import Outcome
-from exporter.run.scheduler import FIRST_CALL_S, MAX_STAGGER_S, Gate, Scheduler, Work, stagger
+from exporter.outcome import Outcome, Reason
+from exporter.run.scheduler import (
+    FIRST_CALL_S,
+    MAX_STAGGER_S,
+    Gate,
+    Refused,
+    RunProbe,
+    Scheduler,
+    Work,
+    stagger,
+)
 
 DONE = Outcome("fake", "", datetime(2026, 11, 20, tzinfo=UTC), 0.1)
 
@@ -36,7 +46,7 @@ class Bench:
 
     def __init__(
         self,
-        run: Callable[[str, BaseModel, str], Awaitable[Outcome]] | None = None,
+        run: RunProbe | None = None,
         gates: Sequence[Gate] = (),
     ) -> None:
         self.seen: list[Outcome] = []
@@ -48,7 +58,7 @@ class Bench:
             gates,
         )
 
-    async def done(self, _probe: str, _config: BaseModel, _run_id: str) -> Outcome:
+    async def done(self, _probe: str, _config: BaseModel, _run_id: str, **_: object) -> Outcome:
         """Run at once."""
         return DONE
 
@@ -92,7 +102,7 @@ def test_work_never_overlaps_itself() -> None:
     async def scenario() -> None:
         free = asyncio.Event()
 
-        async def slow(_probe: str, _config: BaseModel, _run_id: str) -> Outcome:
+        async def slow(_probe: str, _config: BaseModel, _run_id: str, **_: object) -> Outcome:
             nonlocal running
             running += 1
             assert running == 1
@@ -138,7 +148,9 @@ def test_bad_listener_and_bad_run_do_not_stop_the_work(caplog: pytest.LogCapture
         runs = 0
         seen: list[Outcome] = []
 
-        async def every_other(_probe: str, _config: BaseModel, _run_id: str) -> Outcome:
+        async def every_other(
+            _probe: str, _config: BaseModel, _run_id: str, **_: object
+        ) -> Outcome:
             nonlocal runs
             runs += 1
             if runs % 2:
@@ -167,7 +179,7 @@ def test_stop_cancels_what_runs() -> None:
     async def scenario() -> None:
         began = asyncio.Event()
 
-        async def endless(_probe: str, _config: BaseModel, _run_id: str) -> Outcome:
+        async def endless(_probe: str, _config: BaseModel, _run_id: str, **_: object) -> Outcome:
             began.set()
             try:
                 await asyncio.Event().wait()
@@ -229,7 +241,7 @@ def test_gates_refuse_due_runs_and_know_their_ids(caplog: pytest.LogCaptureFixtu
         asked.append(("second", run_id))
         return "window" if len(asked) <= 6 else ""
 
-    async def run(_probe: str, _config: BaseModel, run_id: str) -> Outcome:
+    async def run(_probe: str, _config: BaseModel, run_id: str, **_: object) -> Outcome:
         ran.append(run_id)
         return DONE
 
@@ -247,3 +259,83 @@ def test_gates_refuse_due_runs_and_know_their_ids(caplog: pytest.LogCaptureFixtu
     assert ran[0] == asked[6][1] == asked[7][1]
     assert len({run_id for _, run_id in asked[:8]}) == 4
     assert [record.message for record in caplog.records].count("run skipped") == 1
+
+
+class Calls:
+    """A probe that runs until it is told, and what was told of its ends."""
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+        self.told: list[Outcome] = []
+
+    async def run(self, _probe: str, _config: BaseModel, run_id: str, **_: object) -> Outcome:
+        """Wait for the word."""
+        await self.go_on.wait()
+        return replace(DONE, run_id=run_id)
+
+    async def ask(self, scheduler: Scheduler) -> Outcome:
+        """Ask for a run, as a page does."""
+        return await scheduler.ask(work(), lambda _: None, [self.told.append])
+
+
+def test_a_run_that_is_asked_for_keeps_the_scheduled_one_off() -> None:
+    """1. A run is asked for. 2. Another is, and one is due. Result: refused, skipped as overlap."""
+
+    async def story() -> tuple[Bench, Calls, str]:
+        calls = Calls()
+        bench = Bench(calls.run)
+        asked = asyncio.create_task(calls.ask(bench.scheduler))
+        await asyncio.sleep(0)
+        bench.scheduler.add(work(interval_s=60), first_in_s=0)
+        bench.scheduler.start()
+        await until(lambda: bool(bench.skipped))
+        with pytest.raises(Refused) as refusal:
+            await calls.ask(bench.scheduler)
+        calls.go_on.set()
+        await asked
+        bench.scheduler.stop()
+        return bench, calls, refusal.value.reason
+
+    bench, calls, reason = asyncio.run(story())
+
+    assert reason == "overlap"
+    assert bench.skipped == [("fake", "demo", "overlap")]
+    assert len(calls.told) == 1
+    assert bench.seen == []
+
+
+def test_a_run_that_is_given_up_is_told_of() -> None:
+    """Who asked goes away: the run is cancelled, and its listeners get its end all the same."""
+
+    async def story() -> list[Outcome]:
+        calls = Calls()
+        bench = Bench(calls.run)
+        asked = asyncio.create_task(calls.ask(bench.scheduler))
+        await asyncio.sleep(0.01)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        calls.go_on.set()
+        await calls.ask(bench.scheduler)
+        return calls.told
+
+    first, second = asyncio.run(story())
+
+    assert first.reason is Reason.DEADLINE
+    assert first.run_id
+    assert second.ok
+
+
+def test_a_gate_holds_for_who_asks() -> None:
+    """A gate refuses: nothing is run, and the reason is told."""
+
+    async def closed(_work: Work, _run_id: str) -> str:
+        return "window"
+
+    async def story() -> str:
+        scheduler = Scheduler(Calls().run, (), lambda *_: None, (closed,))
+        with pytest.raises(Refused) as refusal:
+            await Calls().ask(scheduler)
+        return refusal.value.reason
+
+    assert asyncio.run(story()) == "window"
