@@ -30,7 +30,14 @@ from exporter.reload import Reloader
 from exporter.run.discovery import Discovery
 from exporter.run.fleet import Fleet
 from exporter.run.ledger import Ledger
-from exporter.run.plan import Changes, call_work, needs_restart, server_works, thresholds
+from exporter.run.plan import (
+    FIRST_RUN_S,
+    Changes,
+    call_work,
+    needs_restart,
+    server_works,
+    thresholds,
+)
 from exporter.run.process import ProbeTable
 from exporter.run.runner import PROBES_TABLE, Runner
 from exporter.run.scheduler import FIRST_CALL_S, Refused, Scheduler, Work, stagger
@@ -245,7 +252,8 @@ class Daemon:
         starts = stagger([target.interval for target in settings.targets])
         after_s = min(max(starts, default=0) + _CALIBRATION_AFTER_S, _CALIBRATION_WITHIN_S)
         for work in server_works(settings):
-            self._add(work, after_s if work.probe == "calibrate" else 0)
+            first_in_s = {"calibrate": after_s, **FIRST_RUN_S}.get(work.probe, 0)
+            self._add(work, first_in_s)
         for target, first_in_s in zip(settings.targets, starts, strict=True):
             self.add_target(target, first_in_s)
         self._scheduler.start()

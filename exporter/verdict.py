@@ -74,6 +74,8 @@ def judge(config: BaseModel | None, outcome: Outcome) -> Verdict:
         return judge_call(config, outcome)
     if isinstance(config, SfuConfig):
         return judge_sfu(config, outcome)
+    if isinstance(config, ReconnectConfig):
+        return judge_reconnect(config, outcome)
     if isinstance(config, RampConfig):
         return judge_ramp(config, outcome)
     return judge_server(outcome)

@@ -58,7 +58,7 @@ def _lines(item: BaselineItem) -> Iterable[str]:
         f"{_ms(connect.media)} · {item.candidate_type or 'unknown'} candidate"
     )
     if item.floor_ms is not None:
-        yield f"floor: {_ms(item.floor_ms)} of a round trip is this process; it is not subtracted"
+        yield f"floor: {_ms(item.floor_ms)} of each message is this process; it is taken off"
 
 
 def _ms(value: float | None) -> str:

@@ -39,7 +39,7 @@ def _new(before: dict[int, ReceivedStream], reading: Snapshot) -> Iterator[Span]
         count = each.packets - (known.packets if known else 0)
         if count > 0:
             first_s = each.last_packet_s - (count - 1) * PACKET_S
-            # Packets that were held up come in a burst: none of them had come when it was last read.
+            # Packets that were held up come in a burst: none had come when it was last read.
             unread_s = min(known.at_s, each.last_packet_s) if known else first_s
             yield Span(max(first_s, unread_s), each.last_packet_s)
 
