@@ -7,6 +7,7 @@ laboratory's link (tests/netlab), the probe at the near end, both on this machin
 
 import argparse
 import logging
+import math
 import os
 import platform
 import statistics
@@ -25,6 +26,7 @@ from exporter.outcome import Loss, SfuBaseline, Verdict
 from exporter.probes.sfu import SfuConfig
 from exporter.server_api import Server
 from exporter.verdict import judge_sfu
+from tests.netlab.cut import cut_and_watch
 from tests.netlab.jitter import gap_ms
 from tests.netlab.lab import LinkCounts, NetLab, what_is_missing
 from tests.netlab.livekit import livekit_behind
@@ -36,6 +38,10 @@ LOSSES = (0.0, 0.01, 0.05)
 LOSS_PACKETS = 4000
 """Enough that chance alone moves 5 % by 0.7 points at most (two standard deviations)."""
 BLOCKED_RTT_MS = 40
+CUTS_S = (3.0, 3.0, 20.0)
+CUT_RTT_MS = 40
+NOTICED_CUT_S = 20.0
+"""The SDK says nothing of shorter cuts."""
 LAB_LIMIT_S = 3600.0
 
 
@@ -65,7 +71,7 @@ def round_trips(site: Site) -> None:
         rows.add("    by ICE's own checks", len(told.ice_round_trips_s), f"{ice_ms:.0f} ms")
         rows.add("    our own share of it", len(told.round_trips_s), in_ms(told.floor_s))
         connect = told.connect
-        rows.add("    connected, of it signalling", 1, f"{in_ms(connect.signal_s + connect.ice_s)}")
+        rows.add("    connected after", 1, in_ms(connect.signal_s + connect.ice_s))
     rows.show()
 
 
@@ -151,6 +157,30 @@ def blocked(site: Site) -> None:
     rows.show()
 
 
+def cuts(site: Site) -> None:
+    """Hold the silence that the receiver tells to the one that the link has seen."""
+    site.lab.link.set(rtt_ms=CUT_RTT_MS)
+    rows = site.report.figures(f"both directions cut, link of {CUT_RTT_MS} ms")
+    for seconds in CUTS_S:
+        noticed = cut_and_watch(site.lab, site.server, seconds)
+        off = abs(noticed.gap_s - noticed.true_gap_s) if noticed.gap_s is not None else math.inf
+        gap = "none" if noticed.gap_s is None else f"{noticed.gap_s:.2f} s"
+        rows.check(
+            f"cut of {seconds:g} s: silence",
+            1,
+            f"{gap} (the link: {noticed.true_gap_s:.2f} s)",
+            bound="± 0.3 s",
+            holds=off <= 0.3,
+        )
+        resumed = noticed.resumed_s
+        if seconds >= NOTICED_CUT_S:
+            value = "never" if resumed is None else f"{resumed:.2f} s"
+            rows.check("    connected again after", 1, value, bound="told", holds=resumed)
+        else:
+            rows.add("    reconnects told by the SDK", 1, "0" if resumed is None else "1")
+    rows.show()
+
+
 def side_by_side(site: Site) -> None:
     """Print what we and voicegateway say of the same links."""
     python = voicegateway.install()
@@ -200,6 +230,7 @@ PARTS: dict[str, Callable[[Site], None]] = {
     "jitter": jitter,
     "loss": losses,
     "blocked": blocked,
+    "cut": cuts,
     "voicegateway": side_by_side,
 }
 

@@ -74,6 +74,16 @@ def test_a_cut_line_loses_everything() -> None:
     assert line.counts.cut == 1
 
 
+def test_the_longest_silence_is_told() -> None:
+    """The gap is that between media packets which passed; others in between do not fill it."""
+    line = Line(Random(1))
+    media = packet(bytes([0x80, 111]) + bytes(20))
+    for now, each in ((1.0, media), (1.02, media), (2.0, packet()), (3.52, media), (3.54, media)):
+        line.enter(each, now)
+        list(line.leave(now))
+    assert line.counts.rtp_gap_s == pytest.approx(2.5)
+
+
 @pytest.mark.parametrize(
     ("payload", "protocol", "media"),
     [

@@ -51,6 +51,8 @@ class Counts:
     """Those of `packets` that carry media."""
     rtp_lost: int = 0
     """Those of `lost` that carry media."""
+    rtp_gap_s: float = 0.0
+    """Longest time between two media packets that passed."""
     overflown: int = 0
     """Thrown away because too many waited; more than 0 spoils a measurement."""
     late_ms_max: float = 0.0
@@ -72,6 +74,7 @@ class Line:
     is_cut: bool = False
     _gate: Gate = field(init=False)
     _waiting: deque[tuple[float, bytes]] = field(default_factory=deque)
+    _last_media: float | None = None
 
     def __post_init__(self) -> None:
         """Begin as a plain cable."""
@@ -81,6 +84,7 @@ class Line:
         """Treat packets so from now on, and count anew; those under way keep their time."""
         self.way = way
         self.counts = Counts()
+        self._last_media = None
         self._gate = Gate(gap_ms(way.jitter_ms) / 1e3, self.random)
 
     def enter(self, packet: bytes, now: float) -> None:
@@ -114,7 +118,14 @@ class Line:
         while self._waiting and self._waiting[0][0] <= now:
             due, packet = self._waiting.popleft()
             self.counts.late_ms_max = max(self.counts.late_ms_max, (now - due) * 1e3)
+            if carries_media(packet):
+                self._note_media(now)
             yield packet
+
+    def _note_media(self, now: float) -> None:
+        if self._last_media is not None:
+            self.counts.rtp_gap_s = max(self.counts.rtp_gap_s, now - self._last_media)
+        self._last_media = now
 
 
 def carries_media(packet: bytes) -> bool:
