@@ -5,8 +5,6 @@ import statistics
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from pydantic import BaseModel
-
 from exporter.outcome import (
     CallResult,
     Outcome,
@@ -66,19 +64,6 @@ class Stats:
             min_s=values[0],
             max_s=values[-1],
         )
-
-
-def judge(config: BaseModel | None, outcome: Outcome) -> Verdict:
-    """Judge a run by what it was configured to be; None: it is about the server alone."""
-    if isinstance(config, LatencyConfig):
-        return judge_call(config, outcome)
-    if isinstance(config, SfuConfig):
-        return judge_sfu(config, outcome)
-    if isinstance(config, ReconnectConfig):
-        return judge_reconnect(config, outcome)
-    if isinstance(config, RampConfig):
-        return judge_ramp(config, outcome)
-    return judge_server(outcome)
 
 
 def judge_call(config: LatencyConfig, outcome: Outcome) -> Verdict:

@@ -473,8 +473,8 @@ TABLE = (
         "sfu",
         "vantage kind",
         "A connection of ours broken on purpose to the SDK's word that it is connected again, for "
-        "those that came back. Kind: signal, the WebSocket is lost; full, everything is built anew; "
-        "migration, the server gives the participant up.",
+        "those that came back. Kind: signal, the WebSocket is lost; full, everything is built "
+        "anew; migration, the server gives the participant up.",
         buckets=_GAP_BUCKETS,
     ),
     _row(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
-from exporter.outcome import Listing, Outcome, TurnOutcome, Verdict
+from exporter.outcome import Listing, TurnOutcome, Verdict
 from exporter.report.documents import (
     AgentItem,
     AgentsDocument,
@@ -12,6 +12,7 @@ from exporter.report.documents import (
     WorkerItem,
     timestamp,
 )
+from exporter.report.fleet import FleetReport
 from exporter.report.latency import CallReport, LatencyReport
 from exporter.report.sfu import SfuDocument, SfuReport
 from exporter.verdict import judge_server, worst
@@ -21,15 +22,15 @@ from exporter.verdict import judge_server, worst
 class CheckReport:
     """The three diagnostics, each with its own judgement."""
 
-    agents: Outcome
-    """The listing."""
+    fleet: FleetReport
+    """Agents in rooms, and workers."""
     latency: LatencyReport
     sfu: SfuReport
 
     @property
     def agents_verdict(self) -> Verdict:
         """Whether the server could be asked."""
-        return judge_server(self.agents)
+        return judge_server(self.fleet.listing)
 
     @property
     def verdicts(self) -> dict[str, Verdict]:
@@ -48,13 +49,14 @@ class CheckReport:
     @property
     def listing(self) -> Listing:
         """What is in rooms; nothing when that could not be asked."""
-        found = self.agents.result
+        found = self.fleet.listing.result
         return found if isinstance(found, Listing) else Listing()
 
     def reasons(self) -> Iterator[str]:
         """Yield, in one line each, what keeps the whole from PASS."""
-        if self.agents.reason is not None:
-            yield f"agents: {self.agents_verdict}: {self.agents.reason}: {self.agents.detail}"
+        listing = self.fleet.listing
+        if listing.reason is not None:
+            yield f"agents: {self.agents_verdict}: {listing.reason}: {listing.detail}"
         if not self.latency.calls and not self.latency.failure:
             yield (
                 f"latency: {Verdict.UNKNOWN}: no agent is in a room and none is configured; "
@@ -107,7 +109,7 @@ class CheckDocument:
     @classmethod
     def of(cls, report: CheckReport) -> Self:
         """Describe what `check` found."""
-        listed = AgentsDocument.of(report.listing)
+        listed = AgentsDocument.of(report.listing, report.fleet.workers, report.fleet.now)
         return cls(
             run_at=timestamp(report.latency.run_at),
             server=report.latency.server,

@@ -3,15 +3,24 @@
 from rich.text import Text
 
 from exporter.report.check import CheckReport
-from exporter.report.render import STYLES, clean, console, print_agents, print_latency
+from exporter.report.render import (
+    STYLES,
+    clean,
+    console,
+    print_agents,
+    print_latency,
+    print_workers,
+)
 from exporter.report.render_sfu import print_sfu
 
 
 def print_check(report: CheckReport) -> None:
     """Print what the three diagnostics found, then the reasons and the one verdict."""
     out = console()
-    if report.agents.reason is None:
+    if report.fleet.listing.ok:
         print_agents(report.listing)
+        if report.fleet.asked:
+            print_workers(report.fleet.workers, report.fleet.now)
         out.print()
     print_latency(report.latency, label="LATENCY")
     out.print()

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from exporter.config.schedule import BudgetConfig, zone
+from exporter.judge import judge
 from exporter.outcome import Calibration, CallResult, Outcome, Reason
 from exporter.probes.latency import LatencyConfig
 from exporter.run.process import ProbeTable
@@ -22,7 +23,6 @@ from exporter.store.records import (
     RunRecord,
     Spending,
 )
-from exporter.verdict import judge
 
 _CUT_SHORT = frozenset({Reason.DEADLINE, Reason.PROBE_CRASHED})
 """Ends of runs that could not tell of the turn they were in."""

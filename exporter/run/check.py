@@ -13,6 +13,7 @@ from exporter.report.sfu import SfuReport
 from exporter.run.once import (
     LatencyOrder,
     Progress,
+    ask_fleet,
     call_agents,
     found,
     one_runner,
@@ -58,18 +59,18 @@ async def _check(
     started, server = datetime.now(UTC), settings.server()
     async with one_runner(server) as runner:
         progress.doing("listing agents in rooms")
-        listing = await runner.run("agents", settings.agents)
+        fleet = await ask_fleet(runner, settings)
         names = [order.agent]
         if order.agent is None:
             names = [target.agent_name for target in settings.targets]
-            names += found(listing, settings)
+            names += found(fleet.listing, settings)
         wanted = [name for name in dict.fromkeys(names) if name is not None]
         calls = await call_agents(runner, settings, order.calls(), wanted, progress)
         progress.doing("measuring the way to the SFU")
         baseline = await runner.run("sfu", sfu)
-    failure = None if listing.ok or wanted else listing
+    failure = None if fleet.listing.ok or wanted else fleet.listing
     latency = LatencyReport(started, server.name, calls, failure=failure)
-    return CheckReport(listing, latency, SfuReport(sfu, baseline))
+    return CheckReport(fleet, latency, SfuReport(sfu, baseline))
 
 
 def _given(flags: Mapping[str, object]) -> dict[str, object]:

@@ -75,10 +75,16 @@ def list_fleet(settings: Settings) -> FleetReport:
     Raises:
         ConfigError: Credentials are missing.
     """
-    return run(_list_fleet(settings.server(), settings))
+    return run(_list_fleet_once(settings.server(), settings))
 
 
-async def _list_fleet(server: Server, settings: Settings) -> FleetReport:
+async def _list_fleet_once(server: Server, settings: Settings) -> FleetReport:
+    async with one_runner(server) as runner:
+        return await ask_fleet(runner, settings)
+
+
+async def ask_fleet(runner: Runner, settings: Settings) -> FleetReport:
+    """Ask the server, the workers' pages and a running exporter for all that they know."""
     config, notes = settings.workers, []
     roster = make_roster(config)
     if settings.collector.url:
@@ -87,13 +93,12 @@ async def _list_fleet(server: Server, settings: Settings) -> FleetReport:
             roster.restore(view.worker(time()) for view in told)
         except ProbeError as error:
             notes.append(f"the roster of the running exporter is unknown: {error.detail}")
-    async with one_runner(server) as runner:
-        listing = await runner.run("agents", settings.agents)
-        roster.record(listing)
-        if config.scrape:
-            scrape = await runner.run("workers", config)
-            roster.record(scrape)
-            notes += page_notes(scrape)
+    listing = await runner.run("agents", settings.agents)
+    roster.record(listing)
+    if config.scrape:
+        scrape = await runner.run("workers", config)
+        roster.record(scrape)
+        notes += page_notes(scrape)
     asked = bool(config.scrape or settings.collector.url)
     if not asked:
         notes.append(NO_ROSTER)
