@@ -65,13 +65,15 @@ def cut_and_watch(lab: NetLab, server: Server, seconds: float) -> Noticed:
         [*lab.client.entrance, sys.executable, "-m", "tests.netlab.cut"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,  # the SDK tells much while it connects again
         text=True,
         env=os.environ | credentials(server),
     ) as watcher:
         try:
             assert watcher.stdout is not None
             if watcher.stdout.readline() != "flowing\n":
-                raise RuntimeError("the participants of the laboratory could not connect")
+                _, errors = watcher.communicate(timeout=LIMIT_S)
+                raise RuntimeError(f"the participants could not connect:\n{errors}")
             lab.link.become(up=lab.link.up, down=lab.link.down)  # counts from here on
             lab.link.cut(seconds)
             began = time.monotonic()
