@@ -42,6 +42,11 @@ class Exporter:
         return httpx.post(self.url + path, timeout=10, **content)
 
     @property
+    def serving(self) -> bool:
+        """Whether it has said that it serves."""
+        return bool(_SERVING.search(self.text()))
+
+    @property
     def url(self) -> str:
         """Where it serves."""
         address = _SERVING.search(self.text())
