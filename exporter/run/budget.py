@@ -113,6 +113,16 @@ class Budgets:
         for agent in self._agents():
             self._show(agent)  # a new day may have begun
 
+    def stop(self) -> None:
+        """Forget the runs under way that are about the server: all in their rooms was ours.
+
+        Calls stay open in the ledger: the next start sees to their rooms and ends them.
+        """
+        for run_id, work in self._running.items():
+            if not isinstance(work.config, LatencyConfig):
+                self._keeper.cancel(run_id)
+        self._running.clear()
+
     def forfeit(self, run: OpenRun) -> None:
         """Count the reservation of a run that never ended as spent."""
         target = self._targets.get(run.target)

@@ -59,7 +59,8 @@ class Ledger:
         await self.keeper.start()
 
     async def aclose(self) -> None:
-        """Write what waits; a run that is open now is ended by the next start."""
+        """Write what waits; a call that is open now is ended by the next start."""
+        self._budgets.stop()
         await self._leftovers.aclose()
         await self.keeper.aclose()
 

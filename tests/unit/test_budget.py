@@ -271,6 +271,20 @@ def test_call_of_a_target_that_has_gone_is_settled_without_a_series() -> None:
     asyncio.run(scenario())
 
 
+def test_stop_leaves_calls_open_and_forgets_the_rest() -> None:
+    """Every restart in order would else leave a calibration or a baseline as crashed."""
+
+    async def scenario() -> None:
+        bench, config = Bench(), target()
+        bench.budgets.add(call_work(config))
+        call = await bench.begin(call_work(config))
+        await bench.begin(CALIBRATE)
+        bench.budgets.stop()
+        assert [run.run_id for run in bench.keeper.open_runs()] == [call]
+
+    asyncio.run(scenario())
+
+
 @given(
     limit=st.integers(4, 40),
     runs=st.lists(
