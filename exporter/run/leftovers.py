@@ -106,8 +106,11 @@ class Leftovers:
         """Delete the rooms of a run, as often as it takes for the server to answer."""
         pause_s = self._first_retry_s
         while True:
-            names = self._free_name(run, left) if named else ()
-            problem = await self._delete_rooms(run.run_id, names)
+            names = (run.room_name,) if named and run.room_name else ()
+            if self._is_taken(run, left) and names:
+                problem = "a new call has the room"
+            else:
+                problem = await self._delete_rooms(run.run_id, names)
             if not problem:
                 return
             fields = {"run": run.run_id, "error": problem}
@@ -115,11 +118,10 @@ class Leftovers:
             await asyncio.sleep(pause_s)
             pause_s = min(_LAST_RETRY_S, pause_s * 2)
 
-    def _free_name(self, run: OpenRun, left: set[str]) -> tuple[str, ...]:
-        """Return the name that the target gives its rooms, unless a new call has that room."""
+    def _is_taken(self, run: OpenRun, left: set[str]) -> bool:
+        """Return whether a new call has the room, or is refused because it is still there."""
         others = (each for each in self._keeper.open_runs() if each.run_id not in left)
-        taken = {each.room_name for each in others}
-        return (run.room_name,) if run.room_name and run.room_name not in taken else ()
+        return run.room_name in {each.room_name for each in others}
 
 
 def _record(run: OpenRun) -> RunRecord:

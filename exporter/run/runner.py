@@ -38,6 +38,8 @@ LATE_AGENT_S = 30.0
 _RECOVERY_S = 15.0
 """For a process that passed its deadline to be killed and another to be started, at most."""
 _SIGN_OF_LIFE_S = 10.0
+_DELETE_S = 30.0
+"""To delete rooms, and to start the process that does: on a busy machine that takes long."""
 ROOM_PREFIX = "voice-exporter-"
 """Rooms of calls are named this and the id of the run, unless the target names its room."""
 
@@ -143,7 +145,7 @@ class Runner:
         api = self._lanes["api"]
         slot = await api.free.get()
         try:
-            await slot.call(self._delete_rooms, self._server, names, prefix, limit=10.0)
+            await slot.call(self._delete_rooms, self._server, names, prefix, limit=_DELETE_S)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told and the work goes on
             return logs.redact(process.describe(error), self._secrets())
         finally:
