@@ -61,6 +61,7 @@ def status_page(
         for line in board.lines.values()
     )
     fleet = _fleet(workers)
+    links = " ".join(f'<a href="{path}">{path}</a>' for path in _LINKS)
     failures = [_failure(outcome, now) for outcome in board.failures]
     server = escape(board.server)
     parts = [
@@ -68,7 +69,7 @@ def status_page(
         f"<title>voice-exporter: {server}</title><style>{_STYLE}</style>",
         "<h1>voice-exporter</h1>",
         f"<p>Version {escape(__version__)}, watching {server}.</p>",
-        f"<p>{' '.join(f'<a href={path}>{path}</a>' for path in _LINKS)}</p>",
+        f"<p>{links}</p>",
         *(f'<p class="note">{escape(note)}</p>' for note in notes),
         "<h2>Watched</h2>",
         _table(_WATCHED, watched),
