@@ -21,7 +21,7 @@ def report(outcome: Outcome) -> SfuReport:
 def test_document_of_a_baseline() -> None:
     """The keys that are promised, in milliseconds and percent."""
     document = json.loads(to_json(SfuDocument.of(report(baseline()))))
-    assert list(document) == ["baseline", "ramp", "knee_clients", "verdict", "findings"]
+    assert list(document) == ["baseline", "ramp", "knee_clients", "knee", "verdict", "findings"]
     told = document["baseline"]
     assert told["vantage"] == "here"
     assert told["rtt_ms"] == {"p50": 20.0, "p95": 29.0, "max": 30.0, "n": 21}
