@@ -1,7 +1,6 @@
 """Open a laboratory, and set its link."""
 
 import json
-import os
 import select
 import shutil
 import subprocess
@@ -18,18 +17,27 @@ from tests.netlab.way import Counts, Way
 
 _ROOT = Path(__file__).parents[2]
 _ANSWER_LIMIT_S = 10.0
+_CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21, "CAP_SYS_NICE": 23}
+"""For devices, namespaces and real-time priority; root in a container may lack them."""
 
 
 def what_is_missing() -> str:
     """Return why there can be no laboratory on this machine; "" if there can."""
     if sys.platform != "linux":
         return "the network laboratory needs Linux"
-    if os.geteuid() != 0:
-        return "the network laboratory needs root (network namespaces, TUN devices)"
+    lacking = [name for name, bit in _CAPABILITIES.items() if not _capabilities() >> bit & 1]
+    if lacking:
+        return f"the network laboratory needs root, or {', '.join(lacking)}"
     if not Path("/dev/net/tun").exists():
         return "the network laboratory needs /dev/net/tun"
     tools = [tool for tool in ("ip", "nsenter", "setpriv") if shutil.which(tool) is None]
     return f"the network laboratory needs on PATH: {', '.join(tools)}" if tools else ""
+
+
+def _capabilities() -> int:
+    """Return the effective capabilities of this process, a bit each."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return next(int(line.split()[1], 16) for line in status.splitlines() if "CapEff" in line)
 
 
 @dataclass(frozen=True, slots=True)
