@@ -97,7 +97,7 @@ def _outage(report: Report, livekit: LiveKitServer, exporter: Exporter, away_s: 
     )
     figures.show()
     for line in during:
-        report.say(line[:108])
+        report.say(line)
 
 
 def _config(livekit: LiveKitServer, folder: Path) -> Path:

@@ -24,6 +24,8 @@ _BARE = re.compile(r"[^\s\"=\\]+")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _QUIET = ("apscheduler", "uvicorn")
 """What these say below an error is told better by our own lines."""
+_MUTE = ("livekit",)
+"""In an outage the SDK writes dozens of errors a call; the reason of the run says it once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ def configure(setup: LogSetup, stream: TextIO | None = None) -> None:
     logging.getLogger("exporter").setLevel(level)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(level, logging.ERROR))
+    for name in _MUTE:
+        logging.getLogger(name).setLevel(level if level == logging.DEBUG else logging.CRITICAL)
 
 
 class _Formatter(logging.Formatter):

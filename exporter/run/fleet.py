@@ -4,6 +4,7 @@ import asyncio
 from typing import Protocol
 
 from exporter.metrics.exposition import PageRegistry
+from exporter.metrics.probes import create_probe, set_verdict
 from exporter.metrics.registry import Metrics
 from exporter.metrics.unclosed import UnclosedRooms
 from exporter.metrics.worker_series import WorkerSeries
@@ -12,6 +13,7 @@ from exporter.outcome import Outcome
 from exporter.probes.agents import AgentsConfig
 from exporter.probes.workers import WorkersConfig
 from exporter.roster.roster import Roster
+from exporter.verdict import judge_server
 
 STEP_S = 1.0
 """Between two looks at what changed."""
@@ -51,6 +53,8 @@ class Fleet:
             metrics, series, self.roster, no_job_after_s=agents.no_job_after
         )
         self._rooms = UnclosedRooms(metrics, unclosed_after_s=agents.unclosed_after)
+        self._registered = metrics
+        self._create_series(settings)
 
     def record(self, outcome: Outcome) -> None:
         """Take note of a listing or of pages that were read: a listener."""
@@ -58,6 +62,8 @@ class Fleet:
         self._metrics.follow()
         self._metrics.record(outcome)
         self._rooms.record(outcome)
+        if outcome.probe == "workers":
+            set_verdict(self._registered, "workers", "", judge_server(outcome))
 
     async def watch(self) -> None:
         """Show what changes in the roster, every `STEP_S`, for ever."""
@@ -76,6 +82,12 @@ class Fleet:
         )
         self._metrics.no_job_after_s = settings.agents.no_job_after
         self._rooms.unclosed_after_s = settings.agents.unclosed_after
+        self._create_series(settings)
+
+    def _create_series(self, settings: FleetSettings) -> None:
+        """Let the series of the probe exist, at 0, where there are pages to read."""
+        if settings.workers.scrape:
+            create_probe(self._registered, "workers")
 
 
 def make_roster(config: WorkersConfig) -> Roster:
