@@ -38,6 +38,8 @@ class Behind:
     store: MemoryStore = field(default_factory=MemoryStore)
     reloads: int = 0
     calls: int = 0
+    cancelled: int = 0
+    calls_end: bool = True
     bad_configuration: str = ""
 
     async def reload(self) -> str:
@@ -48,6 +50,11 @@ class Behind:
     async def call(self, target: LatencyConfig, on_turn: Callable[[Turn], None]) -> Outcome:
         """Count, and have one turn."""
         self.calls += 1
+        if not self.calls_end:
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                self.cancelled += 1
         turn = Turn(TurnOutcome.REPLIED, e2e_s=0.7)
         on_turn(turn)
         result = CallResult(target.agent_name, target.call_type, target.scenario, (turn,))

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import bcrypt
 import httpx
+import psutil
 import pytest
 
 from exporter.errors import ConfigError
@@ -252,6 +253,28 @@ def ask_until(connection: socket.socket, until: float) -> None:
     """Ask for a page again and again."""
     while time.monotonic() < until:
         connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+
+
+def test_a_call_for_nobody_is_ended(local: Serving) -> None:
+    """1. Ask for a call. 2. Go while it runs. Result: it is cancelled, and can be made again."""
+    local.behind.calls_end = False
+    with local.connect() as connection:
+        connection.sendall(b"GET /probe?target=demo HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        wait_for(lambda: local.behind.calls == 1)
+    wait_for(lambda: local.behind.cancelled == 1)
+    local.behind.calls_end = True
+    assert asked("GET", "/probe?target=demo")(local) == 200
+
+
+def test_a_hundred_megabytes_are_not_taken(guarded: Serving) -> None:
+    """A client that does send all of it learns that it is too much, and nothing piles up here."""
+    before = psutil.Process().memory_info().rss
+    with httpx.Client(trust_env=False) as client:
+        chunks = (bytes(2**20) for _ in range(100))
+        answer = client.post(guarded.url(HEARTBEAT), content=chunks, headers=BEARER)
+    assert answer.status_code == 413
+    assert psutil.Process().memory_info().rss - before < 20e6
+    assert is_served(guarded)
 
 
 def test_connections_are_limited_and_the_rest_goes_on(local: Serving) -> None:
