@@ -7,6 +7,7 @@ import asyncio
 import json
 import statistics
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from exporter.outcome import Outcome, Reason, SfuBaseline
 from exporter.probes.sfu import SfuConfig
 from exporter.run.runner import ROOM_PREFIX, Runner
 from exporter.server_api import Server, ServerApi
+from tests.integration.exporters import Start, value, wait
 from tests.integration.test_cli import run
 
 pytestmark = pytest.mark.integration
@@ -101,3 +103,29 @@ def test_command(livekit: Server) -> None:
     assert (status, document["verdict"], err) == (1, "SLOW", [])
     assert document["baseline"]["vantage"] == "lab"
     assert document["findings"][0].startswith("SLOW: round trip ")
+
+
+def test_the_daemon_publishes_baselines(livekit: Server, start: Start, tmp_path: Path) -> None:
+    """1. Serve. 2. The first baseline ends. Result: its figures and its verdict are on /metrics."""
+    config = {
+        "web": {"listen_address": "127.0.0.1:0"},
+        "sfu": {"vantage": "lab", "pings": 5, "packets": 50},
+        "reach": {"enabled": False},
+        "reconnect": {"enabled": False},
+    }
+    path = tmp_path / "exporter.yaml"
+    path.write_text(json.dumps(config))
+    exporter = start(
+        *("exporter", "serve", "--config", str(path)),
+        LIVEKIT_URL=livekit.url,
+        LIVEKIT_API_KEY=livekit.api_key,
+        LIVEKIT_API_SECRET=livekit.api_secret,
+    )
+    wait(lambda: "voice_sfu_rtt_ms{" in exporter.get("/metrics").text, within=60)
+    page = exporter.get("/metrics").text
+    labels = f'server="{livekit.url.removeprefix("ws://")}"'
+    assert 0 < value(page, "voice_sfu_rtt_ms{") < 100
+    assert value(page, f'voice_sfu_transport_used{{{labels},transport="udp",vantage="lab"}}') == 1
+    passed = f'voice_verdict{{agent_name="",check="sfu",{labels},verdict="PASS"}}'
+    assert value(page, passed) == 1
+    assert exporter.stop() == 0
