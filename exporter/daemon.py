@@ -31,7 +31,6 @@ from exporter.run.discovery import Discovery
 from exporter.run.fleet import Fleet
 from exporter.run.ledger import Ledger
 from exporter.run.plan import (
-    FIRST_RUN_S,
     Changes,
     call_work,
     needs_restart,
@@ -56,9 +55,10 @@ log = logging.getLogger(__name__)
 
 DRAIN_S = 5.0
 """For calls to leave and rooms to be deleted; with what follows it stays under 10 s."""
-_CALIBRATION_AFTER_S = 20.0
-"""The first calibration comes so long after the last of the first calls was started."""
-_CALIBRATION_WITHIN_S = 60.0
+_AFTER_CALLS_S = 20.0
+"""What takes a call's place, and is no call, begins so long after the last of the first calls."""
+_OTHERS_WITHIN_S = 60.0
+_OTHERS_APART_S = 15.0
 _KEEP_ROSTER_EVERY_S = 60.0
 _ASK_AGAIN_S = 60.0
 _REFUSALS = {
@@ -118,6 +118,7 @@ class Daemon:
             table: The probes.
         """
         self._started_with = self._settings = settings
+        self._table = table
         self._server = server
         self._buckets = thresholds(settings)
         self._listed = False
@@ -247,13 +248,17 @@ class Daemon:
         log.info("stopped")
 
     def _start(self) -> None:
-        """Schedule everything: the listing at once, then the calls, then the calibration."""
+        """Schedule everything: what only asks the server at once, then calls, then the rest."""
         settings = self._settings
         starts = stagger([target.interval for target in settings.targets])
-        after_s = min(max(starts, default=0) + _CALIBRATION_AFTER_S, _CALIBRATION_WITHIN_S)
+        first_s = min(max(starts, default=0) + _AFTER_CALLS_S, _OTHERS_WITHIN_S)
+        others = 0
         for work in server_works(settings):
-            first_in_s = {"calibrate": after_s, **FIRST_RUN_S}.get(work.probe, 0)
-            self._add(work, first_in_s)
+            if self._table.load()[work.probe].lane == "api":
+                self._add(work, 0)
+            else:
+                self._add(work, first_s + others * _OTHERS_APART_S)
+                others += 1
         for target, first_in_s in zip(settings.targets, starts, strict=True):
             self.add_target(target, first_in_s)
         self._scheduler.start()

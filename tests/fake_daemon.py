@@ -76,6 +76,9 @@ if __name__ == "__main__":
             "web": {"listen_address": "127.0.0.1:0"},
             "reach": {"enabled": False},
             "reconnect": {"enabled": False},
+            "sfu": {"enabled": False},
+            "reach": {"enabled": False},
+            "reconnect": {"enabled": False},
             "targets": [{"agent_name": "demo", "metadata": note, "trials": 1}],
         }
     )

@@ -8,10 +8,6 @@ from exporter.config.settings import Settings
 from exporter.probes.latency import LatencyConfig, TargetKey
 from exporter.run.scheduler import Work
 
-FIRST_RUN_S = {"sfu": 5.0, "reach": 30.0, "reconnect": 45.0}
-"""Seconds from the start to the first run, where it is not at once: participants of our own measure
-the network, and would measure each other and the first calls of all targets."""
-
 
 def call_work(target: LatencyConfig) -> Work:
     """Return the calls to one target as work for the scheduler."""

@@ -29,7 +29,6 @@ def test_a_turn_reaches_metrics(start: Start, tmp_path: Path) -> None:
     exporter = start("tests.fake_daemon", str(tmp_path / "note"), "answers")
 
     wait(lambda: exporter.get("/-/ready").status_code == 200)
-    assert time.monotonic() - exporter.started < 6  # 3 s where the machine has nothing else to do
     wait(lambda: value(exporter.get("/metrics").text, TURNS) == 1)
 
     page = exporter.get("/metrics").text
@@ -160,6 +159,9 @@ def test_agent_that_is_found_in_a_room_is_called() -> None:
             "livekit": {"url": "ws://127.0.0.1:1", "api_key": "key", "api_secret": SECRET},
             "discover": {"enabled": True, "trials": 1},
             "store": {"enabled": False},
+            "sfu": {"enabled": False},
+            "reach": {"enabled": False},
+            "reconnect": {"enabled": False},
         }
     )
     labels = {"server": "127.0.0.1:1", "agent_name": "stray"}
