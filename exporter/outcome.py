@@ -246,7 +246,7 @@ class SfuBaseline:
     vantage: str
     """From where: the label."""
     round_trips_s: tuple[float, ...]
-    """Of data messages from one participant to the other, in order."""
+    """Of data messages from one participant to the other, in order, less `floor_s`."""
     pings: int
     """Data messages sent."""
     lost: int
@@ -254,7 +254,7 @@ class SfuBaseline:
     voids: int
     """Those that arrived while our own event loop was late."""
     floor_s: float | None
-    """What of a round trip is our own: event loop, SDK and its queue, without the network."""
+    """Our own share of what was timed, already taken off: event loop, SDK and its queue."""
     ice_round_trips_s: tuple[float, ...]
     """What ICE's own checks told, in whole milliseconds."""
     jitter_up_s: float | None
@@ -321,7 +321,7 @@ class RampClient:
     """One client of ours in one tier of a ramp."""
 
     round_trips_s: tuple[float, ...] = ()
-    """Of data messages from this client to the next one in its room."""
+    """Of data messages from this client to the next one in its room, less our own share."""
     lost: int = 0
     """Data messages that did not arrive in time."""
     voids: int = 0

@@ -28,6 +28,12 @@ FLAGS: Mapping[str, str] = {
     "web.config_file": "--web.config.file",
     "utterance.transcript": "--transcript",
     "tiers": "--ramp",
+    "distributed.address": "--coordinator-address",
+    "distributed.port": "--coordinator-port",
+    "distributed.token": "--token",
+    "distributed.tls_certificate": "--tls-certificate",
+    "distributed.tls_key": "--tls-key",
+    "distributed.ca_file": "--ca-file",
 }
 """Flags that are not simply the key's path."""
 
@@ -39,7 +45,7 @@ NAMES: Mapping[KeyPath, str] = {
 }
 """Variables that are not simply the key's path: LiveKit's, and those that workers use as well."""
 
-_SECTIONS_WITH_SECRETS = ("livekit", "web", "collector")
+_SECTIONS_WITH_SECRETS = ("livekit", "web", "collector", "distributed")
 """Sections in which a key `..._file` stands for the key without it."""
 
 _REFERENCE = re.compile(r"\$(\$?)\{([^}]*)\}")

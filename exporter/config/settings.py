@@ -39,6 +39,7 @@ from exporter.probes.sfu import SfuConfig
 from exporter.probes.workers import WorkersConfig
 from exporter.roster.collector import CollectorConfig
 from exporter.server_api import Server
+from exporter.sfu.distributed.config import DistributedConfig
 from exporter.store.config import StoreConfig
 from exporter.web.settings import WebSettings
 
@@ -204,6 +205,9 @@ class Settings(Section, BaseSettings):
     )
     ramp: RampConfig = Field(
         default=RampConfig(), description="How many clients the SFU carries: load, on purpose."
+    )
+    distributed: DistributedConfig = Field(
+        default=DistributedConfig(), description="A ramp from several hosts at once."
     )
     slo: SloConfig = Field(default=SloConfig(), description="Service level objectives.")
     store: StoreConfig = Field(

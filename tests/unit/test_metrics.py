@@ -12,6 +12,7 @@ from exporter.metrics.table import ROWS, TABLE, Row
 from tests.golden_metrics import GOLDEN, blanked, golden_page
 
 LABELS = {
+    "clients",
     "agent_name",
     "call_type",
     "scenario",

@@ -144,7 +144,7 @@ class Tier:
         gone = None if seat.taken else ProbeError(Reason.ROOM_CLOSED, _GONE)
         failure = member.error or gone
         return RampClient(
-            round_trips_s=tuple(round(each, 6) for each in member.pings.round_trips_s),
+            round_trips_s=tuple(round(each, 6) for each in member.pings.on_the_way_s),
             lost=member.pings.lost,
             voids=member.pings.voids,
             media=media_loss(member.span, others) if member.span else None,

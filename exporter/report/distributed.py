@@ -1,0 +1,107 @@
+"""What a distributed ramp found, as a person's lines and as a document."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+from exporter.outcome import Verdict
+from exporter.probes.ramp import RampConfig
+from exporter.report.ramp import RampItem
+from exporter.sfu.distributed.combine import combined_knee
+from exporter.sfu.distributed.session import DistributedRamp
+from exporter.sfu.ramp.knee import Knee, KneeKind
+from exporter.verdict import Finding, worst
+
+
+@dataclass(frozen=True, slots=True)
+class DistributedReport:
+    """One distributed ramp, with its judgement."""
+
+    config: RampConfig
+    found: DistributedRamp
+
+    @property
+    def knee(self) -> Knee:
+        """The knee in clients of all vantages together, or why there is none."""
+        return combined_knee(self.found.tiers, complete=self.found.complete)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of the findings; PASS where there are none."""
+        findings = self.findings
+        return worst(each.verdict for each in findings) if findings else Verdict.PASS
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is not well about it."""
+        return tuple(self._findings())
+
+    def _findings(self) -> Iterator[Finding]:
+        found, kind = self.found, self.knee.kind
+        if not found.tiers:
+            yield Finding(Verdict.FAIL, "no tier was measured")
+        if found.missing:
+            text = f"{found.missing} vantages that were expected never came"
+            yield Finding(Verdict.UNKNOWN, text)
+        for each in found.vantages:
+            if each.lost:
+                yield Finding(Verdict.UNKNOWN, f"vantage {each.vantage} was lost: {each.lost}")
+        if kind is KneeKind.BELOW_FIRST:
+            for why in found.tiers[0].tier.broken:
+                yield Finding(Verdict.SLOW, why)
+        elif kind is KneeKind.LIMITED and found.tiers[0].tier.limited:
+            for why in found.tiers[0].tier.limits:
+                yield Finding(Verdict.UNKNOWN, why)
+
+
+@dataclass(frozen=True, slots=True)
+class CombinedItem:
+    """One tier of all vantages together: of `ramp` in the document."""
+
+    vantages: int
+    tier: RampItem
+
+
+@dataclass(frozen=True, slots=True)
+class VantageItem:
+    """One vantage."""
+
+    vantage: str
+    ramp: tuple[RampItem, ...]
+    lost: str | None
+    """Why it did not come to the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class DistributedDocument:
+    """What `sfu --coordinator --json` prints."""
+
+    vantages: tuple[VantageItem, ...]
+    combined: tuple[CombinedItem, ...]
+    """Clients are the sum, the rest is the worst that any vantage saw."""
+    missing: int
+    """Vantages that were expected and never came."""
+    knee_clients: int | None
+    knee: str
+    """found, below_first, none_within, limited or unknown."""
+    verdict: str
+    findings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, report: DistributedReport) -> Self:
+        """Describe what was found."""
+        found = report.found
+        return cls(
+            vantages=tuple(
+                VantageItem(each.vantage, tuple(map(RampItem.of, each.tiers)), each.lost or None)
+                for each in found.vantages
+            ),
+            combined=tuple(
+                CombinedItem(each.vantages, RampItem.of(each.tier)) for each in found.tiers
+            ),
+            missing=found.missing,
+            knee_clients=report.knee.clients,
+            knee=str(report.knee.kind),
+            verdict=str(report.verdict),
+            findings=tuple(f"{each.verdict}: {each.text}" for each in report.findings),
+        )

@@ -1,0 +1,72 @@
+"""A ramp from several hosts at once: what `sfu --coordinator` and `sfu --report-to` do."""
+
+from collections.abc import Callable, Mapping
+
+from exporter.config.load import override
+from exporter.config.settings import Settings
+from exporter.errors import ConfigError
+from exporter.logs import LogSetup, configure
+from exporter.outcome import RampProgress
+from exporter.report.distributed import DistributedReport
+from exporter.run.once import run
+from exporter.sfu.distributed.config import DistributedConfig
+from exporter.sfu.distributed.coordinator import coordinate
+from exporter.sfu.distributed.messages import NAME, is_name
+from exporter.sfu.distributed.prober import VantageReport, take_part
+
+_SCHEMES = ("http://", "https://")
+
+
+def coordinate_ramp(
+    settings: Settings,
+    flags: Mapping[str, object],
+    expect: int,
+    show: Callable[[RampProgress], None],
+) -> DistributedReport:
+    """Lead several vantages through one ramp.
+
+    Args:
+        settings: The whole configuration.
+        flags: Keys of `ramp` that replace what is configured; None means not given.
+        expect: Vantages to wait for.
+        show: Told how far it is.
+
+    Raises:
+        ConfigError: Credentials are missing, a flag is impossible, or the port cannot be had.
+    """
+    server = settings.server()
+    if expect < 1:
+        raise ConfigError("--expect: is missing; expected the number of vantages, such as 3")
+    ramp = override(settings.ramp, flags, "ramp")
+    _log(settings.distributed, server.api_secret, "info")
+    found = run(coordinate(server, ramp, settings.distributed, expect, show))
+    return DistributedReport(ramp, found)
+
+
+def report_to(
+    settings: Settings, url: str, flags: Mapping[str, object], show: Callable[[str], None]
+) -> VantageReport:
+    """Take part in a distributed ramp as one vantage.
+
+    Args:
+        settings: The whole configuration.
+        url: Of the coordinator.
+        flags: Keys of `ramp` that replace what is configured; None means not given.
+        show: Told what it does.
+
+    Raises:
+        ConfigError: Credentials are missing, or a flag is impossible.
+    """
+    server = settings.server()
+    if not url.startswith(_SCHEMES):
+        raise ConfigError(f"--report-to: {url!r} is no URL; expected http:// or https://")
+    vantage = override(settings.ramp, {"vantage": flags.get("vantage")}, "ramp")
+    here = vantage.at(settings.sfu.vantage)
+    if not is_name(here.vantage):
+        raise ConfigError(f"--vantage: {here.vantage!r} is no name; expected it to match {NAME}")
+    _log(settings.distributed, server.api_secret, "error")
+    return run(take_part(server, url, settings.distributed, here, show))
+
+
+def _log(config: DistributedConfig, secret: str, level: str) -> None:
+    configure(LogSetup(level=level, secrets=(secret, config.shared_token)))

@@ -1,0 +1,270 @@
+"""One vantage of a distributed ramp. It only ever dials out, so it works behind NAT."""
+
+import asyncio
+import contextlib
+import logging
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+import httpx
+
+from exporter.errors import ProbeError
+from exporter.outcome import Reason
+from exporter.probes.ramp import RampConfig
+from exporter.server_api import Server
+from exporter.server_api.errors import one_line
+from exporter.sfu.distributed.api import POLL_S
+from exporter.sfu.distributed.clock import Exchange, Offset
+from exporter.sfu.distributed.config import DistributedConfig
+from exporter.sfu.distributed.messages import Done, Message, Now, Plan, Registration, Sign, Step
+from exporter.sfu.ramp.crew import Crew
+from exporter.sfu.ramp.judge import JudgedTier, judge_tier
+from exporter.sfu.ramp.rooms import Rooms
+from exporter.sfu.ramp.summary import TierSummary
+from exporter.sfu.ramp.targets import Targets
+
+log = logging.getLogger(__name__)
+
+EXCHANGES = 8
+"""Questions for the coordinator's clock before each tier; the fastest answer counts."""
+SIGN_S = 1.0
+"""Time between two signs of life."""
+RETRY_S = 0.5
+GONE_AFTER_S = 15.0
+"""A coordinator that cannot be reached for so long is gone."""
+_REQUEST_S = 5.0
+
+
+@dataclass(slots=True)
+class VantageReport:
+    """What this vantage has measured, and how it ended."""
+
+    vantage: str
+    tiers: list[JudgedTier] = field(default_factory=list)
+    error: str = ""
+    """Why it did not come to the end; "" if it did."""
+
+
+async def take_part(
+    server: Server,
+    url: str,
+    config: DistributedConfig,
+    ramp: RampConfig,
+    show: Callable[[str], None],
+) -> VantageReport:
+    """Register, and do what the coordinator says until it says stop.
+
+    Args:
+        server: The SFU that is loaded, and this vantage's credentials for it.
+        url: Of the coordinator.
+        config: The token, and whom to trust.
+        ramp: This host's own part of it: vantage, processes. Tiers are the coordinator's.
+        show: Told what it does.
+    """
+    report = VantageReport(ramp.vantage)
+    async with httpx.AsyncClient(
+        base_url=url.rstrip("/"),
+        headers={"Authorization": f"Bearer {config.shared_token}"} if config.shared_token else {},
+        verify=ssl.create_default_context(cafile=config.ca_file) if config.ca_file else True,
+        timeout=_REQUEST_S,
+    ) as client:
+        try:
+            coordinator = await _Coordinator.register(client, ramp.vantage, config.gather_timeout)
+            show(f"registered as {ramp.vantage}")
+            await _Vantage(server, coordinator, ramp, report, show).run()
+        except ProbeError as error:
+            report.error = str(error)
+    return report
+
+
+class _Coordinator:
+    """The coordinator, as a prober sees it."""
+
+    def __init__(self, client: httpx.AsyncClient, plan: Plan) -> None:
+        self._client = client
+        self._path = f"/v1/vantages/{plan.member}"
+        self.plan = plan
+
+    @classmethod
+    async def register(
+        cls, client: httpx.AsyncClient, vantage: str, patience_s: float
+    ) -> "_Coordinator":
+        """Register, and wait for a coordinator that is not there yet.
+
+        Raises:
+            ProbeError: It does not answer, or refuses.
+        """
+        answer = await _ask(
+            client, "POST", "/v1/vantages", Registration(vantage=vantage), gone_after_s=patience_s
+        )
+        return cls(client, Plan.model_validate_json(answer.content))
+
+    async def step_after(self, number: int) -> Step:
+        """Wait for the next step."""
+        while True:
+            answer = await _ask(
+                self._client,
+                "GET",
+                f"{self._path}/step?after={number}",
+                timeout_s=POLL_S + _REQUEST_S,
+            )
+            if answer.status_code != HTTPStatus.NO_CONTENT:
+                return Step.model_validate_json(answer.content)
+
+    async def offset(self) -> Offset:
+        """Measure what the coordinator's clock shows more than ours."""
+        exchanges = []
+        for _ in range(EXCHANGES):
+            asked = time.monotonic()
+            answer = await _ask(self._client, "GET", "/v1/time")
+            answered = time.monotonic()
+            told = Now.model_validate_json(answer.content).monotonic_s
+            exchanges.append(Exchange(asked, told, answered))
+        return Offset.of(exchanges)
+
+    async def sign(self, round_trip_s: float | None) -> None:
+        """Give a sign of life."""
+        await _ask(self._client, "POST", f"{self._path}/sign", Sign(round_trip_s=round_trip_s))
+
+    async def done(self, done: Done) -> None:
+        """Say that a step is done."""
+        await _ask(self._client, "POST", f"{self._path}/done", done)
+
+
+class _Vantage:
+    """The steps, as this host does them."""
+
+    def __init__(
+        self,
+        server: Server,
+        coordinator: _Coordinator,
+        ramp: RampConfig,
+        report: VantageReport,
+        show: Callable[[str], None],
+    ) -> None:
+        self._server = server
+        self._coordinator = coordinator
+        self._plan = coordinator.plan
+        self._ramp = ramp
+        self._report = report
+        self._show = show
+        self._round_trip_s: float | None = None
+        self._number = 0
+
+    async def run(self) -> None:
+        """Do every step.
+
+        Raises:
+            ProbeError: The coordinator is gone or has given us up, or the SFU makes no rooms.
+        """
+        plan = self._plan
+        async with (
+            Rooms(self._server, plan.rooms, lambda _: None) as rooms,
+            Crew(
+                self._server,
+                rooms,
+                ping_interval_s=plan.ping_interval_s,
+                connect_timeout_s=plan.connect_timeout_s,
+                per_process=self._ramp.clients_per_process,
+            ) as crew,
+            self._signs(),
+        ):
+            try:
+                while (step := await self._coordinator.step_after(self._number)).kind != "stop":
+                    self._number = step.number
+                    await self._coordinator.done(await self._do(step, crew))
+            except asyncio.CancelledError:
+                await self._say_goodbye("it was interrupted")
+                raise
+            except ProbeError as error:
+                await self._say_goodbye(str(error))
+                raise
+
+    async def _do(self, step: Step, crew: Crew) -> Done:
+        if step.kind == "grow":
+            self._show(f"connecting {step.clients} clients")
+            await crew.grow(step.clients)
+            return Done(number=step.number)
+        if step.at_s is not None:
+            offset = await self._coordinator.offset()
+            await asyncio.sleep(max(0.0, offset.ours(step.at_s) - time.monotonic()))
+        self._show(f"holding {step.clients} clients")
+        plan = self._plan
+        targets = Targets(plan.target_rtt_ms, plan.max_loss, plan.max_failed)
+        summary = TierSummary.of(await crew.hold(plan.duration_s, self._note))
+        tier = judge_tier(summary, targets)
+        self._report.tiers.append(tier)
+        return Done(number=step.number, tier=tier)
+
+    def _note(self, round_trip_s: float | None) -> None:
+        self._round_trip_s = round_trip_s
+
+    async def _say_goodbye(self, why: str) -> None:
+        with contextlib.suppress(ProbeError, TimeoutError):
+            async with asyncio.timeout(1.0):
+                await self._coordinator.done(Done(number=self._number, error=one_line(why)))
+
+    @contextlib.asynccontextmanager
+    async def _signs(self) -> AsyncIterator[None]:
+        """Give signs of life within the block, whatever else takes long."""
+
+        async def give() -> None:
+            while True:
+                with contextlib.suppress(ProbeError):  # the steps find out by themselves
+                    await self._coordinator.sign(self._round_trip_s)
+                await asyncio.sleep(SIGN_S)
+
+        task = asyncio.create_task(give())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def _ask(
+    client: httpx.AsyncClient,
+    method: str,
+    path: str,
+    body: Message | None = None,
+    *,
+    timeout_s: float = _REQUEST_S,
+    gone_after_s: float = GONE_AFTER_S,
+) -> httpx.Response:
+    """Ask, and again where the way was at fault.
+
+    Raises:
+        ProbeError: connect_failed: it cannot be reached. auth_failed: the token is wrong.
+            api_failed: it refuses.
+    """
+    content = body.model_dump_json() if body is not None else None
+    headers = {"Content-Type": "application/json"} if content else {}
+    until = time.monotonic() + gone_after_s
+    while True:
+        try:
+            answer = await client.request(
+                method, path, content=content, headers=headers, timeout=timeout_s
+            )
+        except httpx.HTTPError as error:
+            if time.monotonic() >= until:
+                what = one_line(f"{type(error).__name__}: {error}")
+                detail = f"the coordinator cannot be reached: {what}"
+                raise ProbeError(Reason.CONNECT_FAILED, detail) from None
+            await asyncio.sleep(RETRY_S)
+            continue
+        if answer.status_code == HTTPStatus.UNAUTHORIZED:
+            raise ProbeError(Reason.AUTH_FAILED, "the coordinator wants another token")
+        if answer.is_error:
+            raise ProbeError(Reason.API_FAILED, f"the coordinator refuses: {_detail(answer)}")
+        return answer
+
+
+def _detail(answer: httpx.Response) -> str:
+    try:
+        told = answer.json()["detail"]
+    except (ValueError, KeyError, TypeError):
+        told = f"HTTP {answer.status_code}"
+    return one_line(told if isinstance(told, str) else f"HTTP {answer.status_code}: {told}")
