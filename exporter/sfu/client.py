@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from livekit import rtc
@@ -168,12 +168,13 @@ class Client:
         """Leave the room and free everything; safe to call at any time, raises nothing."""
         for ear in self._ears:
             ear.cancel()
-        steps = [stream.aclose() for stream in self._streams]
-        steps += [self._noise.aclose()] if self._noise else []
-        for step in (*steps, self.room.disconnect()):
+        steps: list[Callable[[], Awaitable[None]]] = [each.aclose for each in self._streams]
+        if self._noise is not None:
+            steps.append(self._noise.aclose)
+        for step in (*steps, self.room.disconnect):
             try:
                 async with asyncio.timeout(LEAVE_TIMEOUT_S):
-                    await step
+                    await step()
             except Exception as error:  # noqa: BLE001 - each step, whatever became of the others
                 log.warning("leaving the room: %s", one_line(f"{type(error).__name__}: {error}"))
 
