@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import h11
@@ -82,7 +83,9 @@ class BoundedProtocol(H11Protocol):
         state: ServerState,
         limits: Limits,
         refusals: Refusals,
+        *,
         allowed_names: frozenset[str],
+        on_made: Callable[[], object],
     ) -> None:
         """Set up.
 
@@ -92,8 +95,10 @@ class BoundedProtocol(H11Protocol):
             limits: What the client may take.
             refusals: Told of connections that are cut off.
             allowed_names: One of them must be in the client's certificate; empty for any.
+            on_made: Called once it is among the connections of the state.
         """
         super().__init__(config, state, {})
+        self._on_made = on_made
         self._limits = limits
         self._refusals = refusals
         self._allowed_names = allowed_names
@@ -105,6 +110,7 @@ class BoundedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin; the first request is awaited from now on."""
         super().connection_made(transport)
+        self._on_made()
         # Whatever the client has not taken yet counts as not read, however little it is. Not 0:
         # with that, the TLS of asyncio takes an empty buffer for a full one.
         transport.set_write_buffer_limits(high=1, low=0)
@@ -277,10 +283,17 @@ class WebServer(uvicorn.Server):
 
     async def _open(self, connection: socket.socket) -> None:
         config = self._web_config.current
+        # From then on it is counted as a connection, and must not be counted twice.
+        made = partial(self._opening.discard, asyncio.current_task())
 
         def make_protocol() -> BoundedProtocol:
             return BoundedProtocol(
-                self.config, self.server_state, self._limits, self._refusals, config.allowed_names
+                self.config,
+                self.server_state,
+                self._limits,
+                self._refusals,
+                allowed_names=config.allowed_names,
+                on_made=made,
             )
 
         handshake_s = self._limits.handshake_s if config.tls else None
