@@ -1,0 +1,1 @@
+"""The ramp, without a network."""

@@ -1,0 +1,221 @@
+"""A distributed ramp without a network: the session's mind, the clocks, the combination."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.errors import ConfigError
+from exporter.probes.ramp import RampConfig
+from exporter.sfu.distributed import session as session_module
+from exporter.sfu.distributed.clock import Exchange, Offset
+from exporter.sfu.distributed.combine import VantageTier, combined, combined_knee
+from exporter.sfu.distributed.config import DistributedConfig
+from exporter.sfu.distributed.coordinator import listen
+from exporter.sfu.distributed.messages import Done
+from exporter.sfu.distributed.session import (
+    DistributedRamp,
+    Patience,
+    RefusedError,
+    Session,
+)
+from exporter.sfu.ramp.judge import JudgedTier
+from exporter.sfu.ramp.knee import KneeKind
+from tests.unit.ramp.tiers import IDLE, judged, tier
+
+TIMES = st.floats(0, 1e6)
+DELAYS = st.floats(0.0001, 5)
+
+
+@given(TIMES, TIMES, st.lists(st.tuples(DELAYS, DELAYS), min_size=1, max_size=10))
+def test_offset_is_never_further_off_than_it_says(
+    ours: float, ahead: float, ways: list[tuple[float, float]]
+) -> None:
+    """However long the ways are and however uneven, the error stays within what is told."""
+    exchanges = [Exchange(ours, ours + out + ahead, ours + out + back) for out, back in ways]
+    offset = Offset.of(exchanges)
+    assert abs(offset.seconds - ahead) <= offset.error_s + 1e-6
+    assert offset.error_s == min(each.round_trip_s for each in exchanges) / 2
+    assert abs(offset.ours(ours + ahead) - ours) <= offset.error_s + 1e-6
+
+
+def seen(vantage: str, clients: int, rtt_ms: float = 10, **changes: Any) -> VantageTier:
+    """A tier as one vantage saw it."""
+    found = tier(clients, rtt_ms)
+    if changes:
+        found = replace(found, load=(replace(IDLE, **changes),))
+    return VantageTier(vantage, judged(found))
+
+
+def test_combination() -> None:
+    """Clients add up; the rest is the worst that any vantage saw, and is told by whom."""
+    found = combined([seen("iad", 25, 20), seen("lhr", 25, 120), seen("sjc", 25, 15, lag_s=0.5)])
+    assert (found.vantages, found.tier.clients) == (3, 75)
+    assert found.tier.summary.rtt_p95_s == 0.12
+    assert found.tier.broken == ("lhr: p95 of the round trip 120.0 ms is above 100 ms",)
+    assert found.tier.limits == ("sjc: its event loop was 500 ms late (p99)",)
+
+
+def test_combined_knee() -> None:
+    """In clients of all together; where lost vantages shrank the load there is no answer."""
+    tiers = [
+        combined([seen(each, clients, rtt) for each in ("a", "b", "c")])
+        for clients, rtt in ((10, 14), (25, 22), (50, 155))
+    ]
+    assert combined_knee(tiers, complete=True).clients == 75
+    alone = [tiers[0], combined([seen("a", 25, 155)])]
+    assert combined_knee(alone, complete=True).kind is KneeKind.UNKNOWN
+
+
+def test_a_port_that_everybody_could_use_needs_a_token() -> None:
+    """Beyond loopback the coordinator does not listen without one."""
+    with pytest.raises(ConfigError, match="expected a token"):
+        listen(DistributedConfig(address="0.0.0.0", port=0))  # noqa: S104 - the refusal is tested
+    listen(DistributedConfig(port=0)).close()
+    with pytest.raises(ConfigError, match="expected a free address"):
+        listen(DistributedConfig(address="192.0.2.1", port=1, token="t"))  # noqa: S106
+
+
+CONFIG = RampConfig(tiers=(2, 4), duration=1)
+QUICK = Patience(gather_s=1.0, silent_s=0.5, grow_s=2.0, late_s=2.0)
+Vantage = Callable[[Session, str], Awaitable[None]]
+
+
+async def well(session: Session, name: str) -> None:
+    """A vantage that does what it is told."""
+    await take_part(session, name, lambda clients: judged(tier(clients)))
+
+
+async def take_part(
+    session: Session, name: str, measure: Callable[[int], JudgedTier | None]
+) -> None:
+    """Do every step, with these tiers, until told to stop; one that is None ends it in silence."""
+    member = (await session.register(name)).member
+    signs = asyncio.create_task(give_signs(session, member))
+    number = 0
+    while (step := await session.step_after(member, number, 5.0)) is not None:
+        number = step.number
+        found = measure(step.clients) if step.kind == "hold" else None
+        if step.kind == "stop" or (step.kind == "hold" and found is None):
+            break
+        await session.done(member, Done(number=number, tier=found))
+    signs.cancel()
+
+
+async def give_signs(session: Session, member: str) -> None:
+    """Be alive."""
+    while True:
+        session.alive(member)
+        await asyncio.sleep(0.05)
+
+
+async def dies_in_the_second(session: Session, name: str) -> None:
+    """A vantage that is never heard of again while it holds the second tier."""
+    await take_part(session, name, lambda clients: judged(tier(clients)) if clients == 2 else None)
+
+
+async def breaks(session: Session, name: str) -> None:
+    """A vantage that sees a broken target at once."""
+    await take_part(session, name, lambda clients: judged(tier(clients, 900)))
+
+
+async def gives_up(session: Session, name: str) -> None:
+    """A vantage that says that it cannot."""
+    member = (await session.register(name)).member
+    step = await session.step_after(member, 0, 5.0)
+    assert step is not None
+    await session.done(member, Done(number=step.number, error="no rooms"))
+
+
+@pytest.fixture(autouse=True)
+def _no_countdown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody in these tests needs time to get ready."""
+    monkeypatch.setattr(session_module, "COUNTDOWN_S", 0.0)
+
+
+def lead(expect: int, **vantages: Vantage) -> tuple[Session, DistributedRamp]:
+    """Let these vantages take part in one session."""
+    session = Session(CONFIG, expect, patience=QUICK)
+
+    async def everybody() -> DistributedRamp:
+        taking_part = [asyncio.ensure_future(do(session, name)) for name, do in vantages.items()]
+        found = await session.run()
+        await asyncio.gather(*taking_part)
+        return found
+
+    return session, asyncio.run(everybody())
+
+
+def test_all_tiers() -> None:
+    """Everybody does every tier at the same time; the sum is told."""
+    _, found = lead(2, iad=well, lhr=well)
+    assert [(each.tier.clients, each.vantages) for each in found.tiers] == [(4, 2), (8, 2)]
+    assert [(each.vantage, len(each.tiers), each.lost) for each in found.vantages] == [
+        ("iad", 2, ""),
+        ("lhr", 2, ""),
+    ]
+    assert (found.complete, found.missing) == (True, 0)
+
+
+def test_a_vantage_that_dies() -> None:
+    """It is given up with a reason, what it has reported stays, the rest goes on."""
+    _, found = lead(2, iad=well, lhr=dies_in_the_second)
+    assert [(each.tier.clients, each.vantages) for each in found.tiers] == [(4, 2), (4, 1)]
+    lost = {each.vantage: (len(each.tiers), each.lost) for each in found.vantages}
+    assert lost["iad"] == (2, "")
+    assert lost["lhr"][0] == 1
+    assert "silent" in lost["lhr"][1]
+
+
+def test_a_vantage_that_cannot() -> None:
+    """Its own word is the reason."""
+    _, found = lead(2, iad=well, lhr=gives_up)
+    assert [each.lost for each in found.vantages] == ["", "no rooms"]
+    assert [each.vantages for each in found.tiers] == [1, 1]
+
+
+def test_one_broken_target_ends_it_for_all() -> None:
+    """More load would only hurt."""
+    _, found = lead(2, iad=well, lhr=breaks)
+    assert len(found.tiers) == 1
+    assert found.complete
+
+
+def test_who_never_came_is_missing() -> None:
+    """After the time for it the others begin; with nobody there is no ramp."""
+    _, found = lead(3, iad=well)
+    assert (found.missing, len(found.tiers)) == (2, 2)
+    _, nobody = lead(1)
+    assert (nobody.missing, nobody.tiers, nobody.complete) == (1, (), False)
+
+
+def test_refusals() -> None:
+    """Names are unique, the number is as expected, strangers and latecomers are told so."""
+
+    async def refusals() -> list[str]:
+        session = Session(CONFIG, 2, patience=QUICK)
+        plan = await session.register("iad")
+        words = []
+        for attempt in (
+            lambda: session.register("iad"),
+            lambda: session.step_after("nobody", 0, 0.1),
+            lambda: session.done(plan.member, Done(number=7)),
+        ):
+            with pytest.raises(RefusedError) as refused:
+                await attempt()
+            words.append(str(refused.value))
+        await session.register("lhr")
+        with pytest.raises(RefusedError) as refused:
+            await session.register("sjc")
+        return [*words, str(refused.value)]
+
+    assert asyncio.run(refusals()) == [
+        "there is a vantage iad already; give each a name of its own",
+        "no such vantage; it must register first",
+        "step 7 is over; it is step 0's turn",
+        "all 2 vantages are there already",
+    ]
