@@ -147,20 +147,40 @@ async def _certificates(
     server: Server, joined: Joined, timeout_s: float
 ) -> tuple[Certificate, ...]:
     """Read the certificates of the server and of its TURN servers, where they have one."""
+    places = tls_places(server.url, joined.ice_urls)
+    return tuple([await read_certificate(host, port, timeout_s) for host, port in places])
+
+
+def tls_places(server_url: str, ice_urls: Iterable[str]) -> list[tuple[str, int]]:
+    """Return host and port of each place that has a certificate, in order, each once.
+
+    Args:
+        server_url: Of the LiveKit server.
+        ice_urls: `stun:`, `turn:` and `turns:` with host, perhaps port and `?transport=`.
+    """
+    parts = urlsplit(server_url)
     places = []
-    parts = urlsplit(server.url)
     if parts.scheme in ("wss", "https") and parts.hostname:
         places.append((parts.hostname, parts.port or _TLS_PORT))
-    for url in joined.ice_urls:
+    for url in ice_urls:
         scheme, _, rest = url.partition(":")
-        if scheme == "turns":
-            host, _, port = rest.partition("?")[0].rpartition(":")
-            places.append((host, int(port)) if host else (port, _TURNS_PORT))
-    return tuple([await _certificate(host, port, timeout_s) for host, port in places])
+        relay = urlsplit(f"//{rest}")
+        if scheme == "turns" and relay.hostname:
+            places.append((relay.hostname, relay.port or _TURNS_PORT))
+    return list(dict.fromkeys(places))
 
 
-async def _certificate(host: str, port: int, timeout_s: float) -> Certificate:
-    """Read when a certificate ends; one that is not trusted has a fault instead."""
+async def read_certificate(host: str, port: int, timeout_s: float) -> Certificate:
+    """Read when a certificate ends.
+
+    Args:
+        host: Whom it must name.
+        port: Where TLS begins at once.
+        timeout_s: For the connection.
+
+    Returns:
+        One that cannot be read, or that this host does not trust, has a fault instead of an end.
+    """
     place = f"{host}:{port}"
     try:
         async with asyncio.timeout(timeout_s):
