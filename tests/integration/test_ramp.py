@@ -1,0 +1,265 @@
+"""Ramps against a real server: what they measure, and what they leave behind however they end.
+
+The machine that runs the tests may be busy: that the prober was the limit is a good answer here.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from exporter.demo.livekit_binary import ServerProgram
+from exporter.demo.livekit_server import LiveKitServer
+from exporter.outcome import Outcome, Ramp, RampProgress, Reason
+from exporter.probes.ramp import RampConfig, probe_ramp
+from exporter.probes.run import Run
+from exporter.run.runner import ROOM_PREFIX
+from exporter.server_api import Server, ServerApi
+from exporter.sfu.ramp.crew import Crew
+from exporter.sfu.ramp.judge import judge_tier
+from exporter.sfu.ramp.rooms import Rooms
+from exporter.sfu.ramp.summary import TierSummary
+
+pytestmark = pytest.mark.integration
+
+WORKER = "exporter.sfu.ramp.worker"
+
+
+@pytest.fixture(scope="module", name="server")
+def _server(
+    livekit_program: ServerProgram, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A server on which no room is unless a test of this file makes it."""
+    with LiveKitServer(livekit_program, tmp_path_factory.mktemp("ramp")) as running:
+        yield running.server
+
+
+def start(server: Server, *arguments: str, **environ: str) -> "subprocess.Popen[str]":
+    """Start a command with the server's credentials in its environment."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("VOICE_EXPORTER_")}
+    credentials = {
+        "LIVEKIT_URL": server.url,
+        "LIVEKIT_API_KEY": server.api_key,
+        "LIVEKIT_API_SECRET": server.api_secret,
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "exporter", "sfu", *arguments],
+        env=clean | credentials | environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def until(condition: Callable[[], object], within_s: float = 30) -> None:
+    """Wait for a condition."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.05)
+
+
+def rooms(server: Server) -> list[str]:
+    """Return the names of the rooms of ramps and calls."""
+
+    async def ask() -> list[str]:
+        async with ServerApi(server) as api:
+            return [name for name in await api.list_rooms() if name.startswith(ROOM_PREFIX)]
+
+    return asyncio.run(ask())
+
+
+def people(server: Server) -> int:
+    """Return how many clients are in them."""
+
+    async def ask() -> int:
+        async with ServerApi(server) as api:
+            return sum([len(await api.list_participants(name)) for name in await api.list_rooms()])
+
+    return asyncio.run(ask())
+
+
+def workers(of: int) -> list[psutil.Process]:
+    """Return the processes of clients below a process."""
+    found = []
+    for child in psutil.Process(of).children(recursive=True):
+        try:
+            found += [child] if WORKER in child.cmdline() else []
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    """Return whether none of them runs any more."""
+    return not any(
+        each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in processes
+    )
+
+
+def test_ramp_from_the_command_line(server: Server) -> None:
+    """Two tiers of clients with real audio: figures of each, a verdict, and no room is left."""
+    arguments = ("--load", "--ramp", "2,5", "--duration", "2s", "--packets", "50", "--pings", "5")
+    with start(server, *arguments, "--json") as process:
+        out, err = process.communicate(timeout=90)
+
+    document = json.loads(out)
+    first = document["ramp"][0]
+    assert (first["clients"], first["connected"]) == (2, 2)
+    assert first["rtt_ms"]["n"] >= 4
+    assert 0 < first["rtt_ms"]["p50"] <= first["rtt_ms"]["max"]
+    assert first["loss_pct"] is not None
+    ended_well = document["knee"] == "none_within"
+    assert ended_well or any(each["limited"] or each["broken"] for each in document["ramp"])
+    assert [each["clients"] for each in document["ramp"]] == (
+        [2, 5] if ended_well else [2, 5][: len(document["ramp"])]
+    )
+    assert document["baseline"]["rtt_ms"]["n"] >= 1
+    assert process.returncode == (0 if document["verdict"] == "PASS" else 1)
+    assert err.startswith("ramp: 2 clients")
+    assert rooms(server) == []
+
+
+def test_interrupted_ramp_leaves_nothing(server: Server) -> None:
+    """1. Clients are connected. 2. Ctrl-C. Result: at once no room, no process, no traceback."""
+    with start(server, "--load", "--ramp", "4", "--duration", "60s", "--packets", "50") as process:
+        until(lambda: people(server) >= 4)
+        clients = workers(process.pid)
+        assert clients
+        began = time.monotonic()
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "")
+    assert "Traceback" not in err
+    assert time.monotonic() - began < 10
+    assert rooms(server) == []
+    until(lambda: gone(clients), 5)
+
+
+def ramp_of(
+    server: Server, on_progress: Callable[[RampProgress], None], **config: object
+) -> Outcome:
+    """Ramp inside this process."""
+    settings = RampConfig.model_validate(config)
+    deadline = time.monotonic() + settings.deadline
+    run = Run("ramptest", server, deadline, on_progress=on_progress)
+    return asyncio.run(probe_ramp(settings, run))
+
+
+def test_server_that_dies_is_a_broken_tier(livekit_program: ServerProgram, tmp_path: Path) -> None:
+    """1. A tier is held. 2. The server dies. Result: the tier broke; no error ends the ramp."""
+    with LiveKitServer(livekit_program, tmp_path) as running:
+
+        def kill(progress: RampProgress) -> None:
+            if progress.round_trip_s is not None:
+                running.child.kill()
+
+        outcome = ramp_of(running.server, kill, tiers="2,4", duration=4)
+
+    assert isinstance(outcome.result, Ramp)
+    [tier] = outcome.result.tiers
+    judged = judge_tier(TierSummary.of(tier), RampConfig().targets)
+    assert judged.broken
+    assert tier.clients == 2
+
+
+def test_clients_that_cannot_connect_are_a_figure(server: Server) -> None:
+    """Every connection is refused: the tier says so, by the reason, and nothing is raised."""
+
+    async def ramp() -> TierSummary:
+        stranger = Server(server.url, server.api_key, "not-the-secret-of-this-server-at-all")
+        async with (
+            Rooms(server, f"{ROOM_PREFIX}refused", lambda _: None) as made,
+            Crew(stranger, made, ping_interval_s=0.2, connect_timeout_s=3, per_process=10) as crew,
+        ):
+            assert await crew.grow(2) == 0
+            return TierSummary.of(await crew.hold(0.5, lambda _: None))
+
+    summary = asyncio.run(ramp())
+    assert (summary.connected, summary.failed) == (0, 2)
+    assert [(each.reason, each.clients) for each in summary.failures] == [(Reason.AUTH_FAILED, 2)]
+    assert rooms(server) == []
+
+
+def test_a_dead_process_limits_its_tier_and_no_other(server: Server) -> None:
+    """1. One of two processes is killed. Result: its clients crashed; the next tier is whole."""
+
+    async def ramp() -> tuple[TierSummary, TierSummary]:
+        async with (
+            Rooms(server, f"{ROOM_PREFIX}killed", lambda _: None) as made,
+            Crew(server, made, ping_interval_s=0.2, connect_timeout_s=5, per_process=2) as crew,
+        ):
+            assert await crew.grow(4) == 4
+            holding = asyncio.create_task(crew.hold(1.5, lambda _: None))
+            await asyncio.sleep(0)
+            workers(os.getpid())[0].kill()
+            torn = await holding
+            assert await crew.grow(4) == 4
+            return TierSummary.of(torn), TierSummary.of(await crew.hold(1.0, lambda _: None))
+
+    torn, whole = asyncio.run(ramp())
+    assert (torn.connected, torn.prober.crashed, torn.prober.processes) == (2, 2, 1)
+    assert (whole.connected, whole.prober.crashed, whole.prober.processes) == (4, 0, 2)
+    assert whole.pings >= 4
+    assert rooms(server) == []
+
+
+def free_port() -> str:
+    """Return a port that nobody uses at this moment."""
+    import socket  # noqa: PLC0415 - only here
+
+    with socket.socket() as each:
+        each.bind(("127.0.0.1", 0))
+        return str(each.getsockname()[1])
+
+
+def test_three_vantages_of_which_one_dies(server: Server) -> None:
+    """1. Three vantages hold a tier. 2. One is killed. Result: it is told; the others go on.
+
+    The processes and the rooms of the dead one are gone as well. Who has another token is refused.
+    """
+    port = free_port()
+    environ = {
+        "VOICE_EXPORTER_DISTRIBUTED__TOKEN": "a-token-of-the-test",
+        "VOICE_EXPORTER_DISTRIBUTED__SILENT_TIMEOUT": "3s",
+        "VOICE_EXPORTER_RAMP__TARGET_RTT_MS": "1500",
+    }
+    lead = ("--coordinator", "--expect", "3", "--coordinator-port", port, "--json")
+    coordinator = start(server, *lead, "--ramp", "2,4", "--duration", "3s", **environ)
+    url = f"http://127.0.0.1:{port}"
+    vantages = {
+        name: start(server, "--report-to", url, "--vantage", name, **environ)
+        for name in ("iad", "lhr", "sjc")
+    }
+    with start(server, "--report-to", url, "--vantage", "x", "--token", "wrong") as stranger:
+        refused, _ = stranger.communicate(timeout=30)
+    assert (stranger.returncode, "the coordinator wants another token" in refused) == (1, True)
+
+    until(lambda: people(server) >= 6, 60)
+    clients = workers(vantages["lhr"].pid)
+    assert clients
+    vantages["lhr"].kill()
+    out, err = coordinator.communicate(timeout=90)
+    for vantage in vantages.values():
+        vantage.communicate(timeout=30)
+
+    document = json.loads(out)
+    told = {each["vantage"]: each for each in document["vantages"]}
+    assert "silent" in told["lhr"]["lost"]
+    assert (told["iad"]["lost"], told["sjc"]["lost"]) == (None, None)
+    last = document["combined"][-1]
+    assert (last["vantages"], last["tier"]["clients"]) in [(2, 4), (2, 8)]
+    assert document["verdict"] != "PASS"
+    assert coordinator.returncode == 1
+    assert "a-token-of-the-test" not in err
+    until(lambda: gone(clients), 5)
+    assert rooms(server) == []
