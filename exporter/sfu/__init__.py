@@ -8,6 +8,9 @@
     loss        how much of what was sent was lost, up and down apart
     pair        a room with a sender and a receiver
     baseline    one measurement of all of it
+    reach       which ways are open: UDP, TCP and TURN, each tried on purpose; certificates
+    gaps        how long no media came, from what the receiver has counted
+    reconnect   connections broken on purpose, until media flows again
 
 Clock: `time.monotonic` of this process, in seconds, except for the statistics: these carry the
 wall clock of this same host, and are only compared with each other.
