@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -120,9 +121,8 @@ def test_ramp_from_the_command_line(server: Server) -> None:
     assert first["loss_pct"] is not None
     ended_well = document["knee"] == "none_within"
     assert ended_well or any(each["limited"] or each["broken"] for each in document["ramp"])
-    assert [each["clients"] for each in document["ramp"]] == (
-        [2, 5] if ended_well else [2, 5][: len(document["ramp"])]
-    )
+    tiers = [each["clients"] for each in document["ramp"]]
+    assert tiers == [2, 5] or (tiers == [2] and not ended_well)
     assert document["baseline"]["rtt_ms"]["n"] >= 1
     assert process.returncode == (0 if document["verdict"] == "PASS" else 1)
     assert err.startswith("ramp: 2 clients")
@@ -173,20 +173,22 @@ def test_server_that_dies_is_a_broken_tier(livekit_program: ServerProgram, tmp_p
 
 
 def test_clients_that_cannot_connect_are_a_figure(server: Server) -> None:
-    """Every connection is refused: the tier says so, by the reason, and nothing is raised."""
+    """Nobody answers them: the tier says so, by the reason, and nothing is raised."""
 
     async def ramp() -> TierSummary:
-        stranger = Server(server.url, server.api_key, "not-the-secret-of-this-server-at-all")
+        nobody = Server(f"ws://127.0.0.1:{free_port()}", server.api_key, server.api_secret)
         async with (
             Rooms(server, f"{ROOM_PREFIX}refused", lambda _: None) as made,
-            Crew(stranger, made, ping_interval_s=0.2, connect_timeout_s=3, per_process=10) as crew,
+            Crew(nobody, made, ping_interval_s=0.2, connect_timeout_s=3, per_process=10) as crew,
         ):
             assert await crew.grow(2) == 0
             return TierSummary.of(await crew.hold(0.5, lambda _: None))
 
     summary = asyncio.run(ramp())
     assert (summary.connected, summary.failed) == (0, 2)
-    assert [(each.reason, each.clients) for each in summary.failures] == [(Reason.AUTH_FAILED, 2)]
+    assert [(each.reason, each.clients) for each in summary.failures] == [
+        (Reason.CONNECT_FAILED, 2)
+    ]
     assert rooms(server) == []
 
 
@@ -215,8 +217,6 @@ def test_a_dead_process_limits_its_tier_and_no_other(server: Server) -> None:
 
 def free_port() -> str:
     """Return a port that nobody uses at this moment."""
-    import socket  # noqa: PLC0415 - only here
-
     with socket.socket() as each:
         each.bind(("127.0.0.1", 0))
         return str(each.getsockname()[1])
