@@ -155,7 +155,7 @@ class Keeper:
         self._thread.shutdown(wait=False)
 
     async def begin(self, run: OpenRun, limits: Limits = NO_LIMITS) -> bool:
-        """Open a run and reserve its plan; returns once that is kept.
+        """Open a run and reserve its plan; returns once that is kept. Cancelled, it opens nothing.
 
         Returns:
             Whether it was opened; False: its plan is more than the limits leave.
@@ -176,6 +176,9 @@ class Keeper:
             write.first = write.again
             self._fail("begin", StoreError(f"no answer within {BEGIN_WAIT_S:g} s"))
             return True
+        except asyncio.CancelledError:
+            self.cancel(run.run_id)
+            raise
         if answer is False:
             self._memory.cancel(run.run_id)
         return answer is not False

@@ -238,6 +238,28 @@ def test_store_that_hangs_delays_a_run_but_does_not_hold_it(
     asyncio.run(scenario())
 
 
+def test_run_that_is_given_up_before_it_begins_costs_nothing() -> None:
+    """1. A reservation waits for the disk. 2. Who wants it is cancelled. Result: it is undone."""
+
+    async def scenario() -> None:
+        store = Flaky()
+        keeper = make(lambda: store)
+        await keeper.start()
+        store.slow_s = 0.2
+        beginning = asyncio.create_task(keeper.begin(open_run(), Limits(turns=4)))
+        await asyncio.sleep(0)
+        beginning.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await beginning
+        assert keeper.spent_on("t", DAY) == Spending()
+        assert await keeper.begin(open_run("b"), Limits(turns=4))
+        await keeper.aclose()
+        assert [run.run_id for run in store.open_runs()] == ["b"]
+        assert dict(store.spent("")) == {("t", DAY): PLAN}
+
+    asyncio.run(scenario())
+
+
 def test_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest writes go, and are counted."""
     monkeypatch.setattr(keeper_module, "MAX_WAITING", 10)
