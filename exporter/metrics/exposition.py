@@ -15,6 +15,9 @@ from prometheus_client.registry import Collector
 
 _END = b"# EOF\n"
 """The last line of OpenMetrics."""
+_OPENMETRICS = "application/openmetrics-text"
+_OPENMETRICS_VERSIONS = ("", "1.0.0")
+"""Those that a client may ask for by that type; none means the same."""
 
 Encoder = Callable[[CollectorRegistry], bytes]
 
@@ -80,13 +83,28 @@ class _Only(CollectorRegistry):
 
 
 def choose_encoder(accept: str) -> tuple[Encoder, str]:
-    """Return how to render a registry for a header `Accept`, and the content type of that."""
-    encode_library, content_type = choose_library_encoder(accept)
+    """Return how to render a registry for a header `Accept`, and the content type of that.
+
+    There are two: the text format, and OpenMetrics 1.0.0 where it is asked for.
+    """
+    # Never the client's own words: the library takes any version into the content type, by which
+    # pages are kept, and fails where it is no number.
+    is_openmetrics = any(map(_asks_for_openmetrics, accept.split(",")))
+    asked = f"{_OPENMETRICS};version=1.0.0" if is_openmetrics else ""
+    encode_library, content_type = choose_library_encoder(asked)
 
     def encode(registry: CollectorRegistry) -> bytes:
         if not isinstance(registry, PageRegistry):
             return bytes(encode_library(registry))
-        end = _END if content_type.startswith("application/openmetrics-text") else b""
+        end = _END if is_openmetrics else b""
         return registry.render(encode_library, content_type) + end
 
     return encode, content_type
+
+
+def _asks_for_openmetrics(part: str) -> bool:
+    """Return whether one part of a header `Accept` asks for it, in a version that we have."""
+    kind, *parameters = (text.strip() for text in part.split(";"))
+    pairs = (text.partition("=")[::2] for text in parameters)
+    version = next((value for name, value in pairs if name == "version"), "")
+    return kind == _OPENMETRICS and version.strip('"') in _OPENMETRICS_VERSIONS

@@ -14,6 +14,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from exporter.metrics.exposition import choose_encoder
 from exporter.outcome import Calibration, Listing, Outcome, Reason, Verdict
 from exporter.probes.calibrate import CalibrateConfig
 from exporter.probes.latency import LatencyConfig
@@ -27,6 +28,11 @@ from tests.unit.calls import WHEN, call, replied
 from tests.unit.web.asking import Site, sources, told
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+PROMETHEUS = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+    "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;q=0.4,*/*;q=0.2"
+)
+"""What it sends."""
 DEMO = LatencyConfig(agent_name="demo")
 
 
@@ -44,6 +50,9 @@ def ask(path: str, method: str = "GET", site: Site | None = None, **headers: str
         ("", "text/plain; version=0.0.4; charset=utf-8", parse_text),
         ("*/*", "text/plain; version=0.0.4; charset=utf-8", parse_text),
         (OPENMETRICS, "application/openmetrics-text; version=1.0.0", parse_openmetrics),
+        (PROMETHEUS, "application/openmetrics-text; version=1.0.0", parse_openmetrics),
+        (f"{OPENMETRICS}.7", "text/plain; version=0.0.4; charset=utf-8", parse_text),
+        (f"{OPENMETRICS}x;;=,", "text/plain; version=0.0.4; charset=utf-8", parse_text),
     ],
 )
 def test_metrics_come_in_the_format_asked_for(
@@ -55,6 +64,13 @@ def test_metrics_come_in_the_format_asked_for(
     assert response.status_code == 200
     assert response.headers["content-type"].startswith(content_type)
     assert [family.name for family in parse(response.text)] == ["voice_rooms"]
+
+
+def test_what_a_client_accepts_makes_no_page_of_its_own() -> None:
+    """Pages are kept by their type: names of types must not be the client's to choose."""
+    kinds = ("text/plain", "application/openmetrics-text")
+    accepts = [f"{kind};version=1.0.{n};escaping=e{n}" for n in range(50) for kind in kinds]
+    assert len({choose_encoder(accept)[1] for accept in accepts}) == 2
 
 
 @pytest.mark.parametrize(
