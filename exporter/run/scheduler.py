@@ -21,6 +21,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from pydantic import BaseModel
 
 from exporter.outcome import Outcome, Reason, Turn
+from exporter.run.process import partial_result
 from exporter.run.runner import new_run_id
 
 log = logging.getLogger(__name__)
@@ -199,13 +200,19 @@ class Scheduler:
             raise Refused("overlap")
         self._under_way.add(work.id)
         run_id, began = new_run_id(), datetime.now(UTC)
+        turns: list[Turn] = []
+
+        def hear(turn: Turn) -> None:
+            turns.append(turn)
+            on_turn(turn)
+
         try:
             if reason := await self._refusal(work, run_id):
                 raise Refused(reason)
             try:
-                outcome = await self._run(work.probe, work.config, run_id, on_turn=on_turn)
+                outcome = await self._run(work.probe, work.config, run_id, on_turn=hear)
             except asyncio.CancelledError:
-                _tell(listeners, _given_up(work, run_id, began))
+                _tell(listeners, _given_up(work, run_id, began, turns))
                 raise
         finally:
             self._under_way.discard(work.id)
@@ -271,7 +278,7 @@ def _tell(listeners: Sequence[Callable[[Outcome], None]], outcome: Outcome) -> N
             log.exception("a listener failed", extra={"run": outcome.run_id})
 
 
-def _given_up(work: Work, run_id: str, began: datetime) -> Outcome:
+def _given_up(work: Work, run_id: str, began: datetime, turns: list[Turn]) -> Outcome:
     return Outcome(
         probe=work.probe,
         agent_name=work.agent_name,
@@ -279,5 +286,6 @@ def _given_up(work: Work, run_id: str, began: datetime) -> Outcome:
         duration_s=(datetime.now(UTC) - began).total_seconds(),
         reason=Reason.DEADLINE,
         detail="whoever asked for the run did not wait for its end",
+        result=partial_result(work.config, turns),
         run_id=run_id,
     )

@@ -10,7 +10,10 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import BaseModel
 
-from exporter.outcome import Outcome, Reason
+from exporter.outcome import CallResult, Outcome, Reason, Turn
+from exporter.probes.latency import LatencyConfig
+from exporter.run.budget import plan_of, spending
+from exporter.run.plan import call_work
 from exporter.run.scheduler import (
     FIRST_CALL_S,
     MAX_STAGGER_S,
@@ -21,6 +24,7 @@ from exporter.run.scheduler import (
     Work,
     stagger,
 )
+from tests.unit.calls import replied
 
 DONE = Outcome("fake", "", datetime(2026, 11, 20, tzinfo=UTC), 0.1)
 
@@ -324,6 +328,35 @@ def test_a_run_that_is_given_up_is_told_of() -> None:
     assert first.reason is Reason.DEADLINE
     assert first.run_id
     assert second.ok
+
+
+def test_a_call_that_is_given_up_tells_of_the_turns_it_had() -> None:
+    """Each of them was paid for: the budget counts them from its outcome."""
+    target = LatencyConfig(agent_name="demo")
+    told: list[Outcome] = []
+
+    async def two_turns(
+        _probe: str, _config: BaseModel, _run_id: str, *, on_turn: Callable[[Turn], None]
+    ) -> Outcome:
+        for _ in range(2):
+            on_turn(replied(1.0))
+        await asyncio.Event().wait()
+        return DONE
+
+    async def story() -> list[Turn]:
+        heard: list[Turn] = []
+        scheduler = Scheduler(two_turns, (), lambda *_: None)  # type: ignore[arg-type]
+        asked = asyncio.create_task(scheduler.ask(call_work(target), heard.append, [told.append]))
+        await until(lambda: len(heard) == 2)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        return heard
+
+    heard = asyncio.run(story())
+
+    assert told[0].result == CallResult("demo", "default", "default", tuple(heard))
+    assert spending(told[0], plan_of(target)).turns == 3
 
 
 def test_a_gate_holds_for_who_asks() -> None:
