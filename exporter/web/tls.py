@@ -95,9 +95,16 @@ def _as_file(config: TlsServerConfig, key: str, file: Path, stack: contextlib.Ex
     path: Path | None = getattr(config, f"{key}_file")
     if path is not None:
         return file.parent / path
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="voice-exporter-"))
-    own = Path(folder, key)
-    own.write_bytes(read)
+    try:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="voice-exporter-"))
+        own = Path(folder, key)
+        own.write_bytes(read)
+    except OSError as error:
+        where = f"{file}: tls_server_config.{key}"
+        raise ConfigError(
+            f"{where}: needs a temporary file, which cannot be written: {error.strerror}; "
+            f"expected a writable TMPDIR, or {key}_file"
+        ) from None
     return own
 
 
@@ -115,7 +122,8 @@ def _load_client_ca(context: ssl.SSLContext, config: TlsServerConfig, file: Path
         context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
         return
     try:
-        context.load_verify_locations(cadata=pem.decode("ascii", "replace"))
+        # What is no ASCII stands in the comments between certificates, often a CA's name.
+        context.load_verify_locations(cadata=pem.decode("ascii", "ignore"))
     except (ssl.SSLError, ValueError):
         where = f"{file}: tls_server_config.client_ca_file"
         raise ConfigError(f"{where}: holds no certificate that can be used; expected PEM") from None

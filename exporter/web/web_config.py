@@ -70,6 +70,12 @@ class WebConfigWatch:
             problem = ""
         except ConfigError as error:
             problem = str(error).partition("\n")[0]
+        except Exception as error:
+            # Whatever it is, the watch goes on: one that ended would be noticed months later, by
+            # a certificate that has expired.
+            problem = f"{self._file}: cannot be read: unexpected {type(error).__name__}"
+            if problem != self.problem:
+                log.exception("the web configuration cannot be read")
         if problem and problem != self.problem:
             log.error("web configuration not taken, the one before holds", extra={"why": problem})
         self.problem = problem

@@ -1,7 +1,9 @@
 """The web configuration file: each mistake with its exact words, and what is accepted."""
 
+import asyncio
 import ssl
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -229,6 +231,54 @@ def test_inline_certificates(pair: tuple[Path, Path], tmp_path: Path) -> None:
     cert, key = (path.read_text() for path in pair)
     config = TlsServerConfig.model_validate({"cert": cert, "key": key})
     make_context(config, tmp_path / "web.yml")
+
+
+def test_inline_certificates_without_a_place_for_them(
+    pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full or read-only disk is told, and does not end the watch of the file."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    cert, key = (path.read_text() for path in pair)
+    config = TlsServerConfig.model_validate({"cert": cert, "key": key})
+    with pytest.raises(ConfigError, match="cert: needs a temporary file"):
+        make_context(config, tmp_path / "web.yml")
+
+
+def test_comments_between_certificates_may_be_of_any_script(
+    pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Bundles have the names of their authorities in comments."""
+    cert, key = pair
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text(f"# Főtanúsítvány\n{cert.read_text()}", encoding="utf-8")
+    text = (
+        f"tls_server_config: {{cert_file: {cert}, key_file: {key}, "
+        f"client_auth_type: RequireAndVerifyClientCert, client_ca_file: {bundle}}}"
+    )
+    context = WebConfigWatch(written(tmp_path, text)).current.tls
+    assert context is not None
+    assert len(context.get_ca_certs()) == 1
+
+
+def test_nothing_ends_the_watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1. Something nobody thought of happens while the file is read. 2. It passes.
+
+    Result: it is told, the configuration before holds, and the new one is taken afterwards.
+    """
+    watch = WebConfigWatch(written(tmp_path, ""))
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "read_text", _run_out_of_memory)
+        written(tmp_path, f"basic_auth_users: {{ali: {HASH}}}")
+        asyncio.run(watch.refresh())
+    assert watch.problem.endswith("unexpected MemoryError")
+    assert not watch.current.users
+    asyncio.run(watch.refresh())
+    assert watch.problem == ""
+    assert watch.current.users
+
+
+def _run_out_of_memory(*_: object, **__: object) -> str:
+    raise MemoryError
 
 
 @pytest.mark.parametrize(
