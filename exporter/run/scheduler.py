@@ -5,6 +5,7 @@ It knows what is due and when, and nothing of what a run does.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,9 +32,11 @@ FIRST_CALL_S = 2.0
 MAX_STAGGER_S = 30.0
 """Between two targets' first calls at most, however few there are."""
 _JITTER = 0.05
-"""Share of the interval by which a run may be early or late."""
+"""Share of the interval by which the time between two runs varies around it."""
 _DEAD_AFTER_S = 15.0
 """A run that is due and not started for so long: the scheduler's timer has died."""
+_PUT_BACK_S = 1.0
+"""A wall clock that goes back by more is followed; by less, runs are late by as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +118,11 @@ class Scheduler:
         self._listeners = listeners
         self._on_skip = on_skip
         self._gates = gates
-        self._refused: dict[str, str] = {}
+        self._skipped: dict[str, str] = {}
+        """Why the last tick of a work started no run, until one does."""
         self._under_way: set[str] = set()
         self._works: dict[str, Work] = {}
+        self._ahead_s = _wall_clock_ahead()
         self._jobs = AsyncIOScheduler(timezone=UTC)
         self._jobs.add_listener(self._on_overlap, EVENT_JOB_MAX_INSTANCES)
         self._jobs.add_listener(self._on_missed, EVENT_JOB_MISSED)
@@ -131,6 +136,7 @@ class Scheduler:
         """Return why due runs are not started, "" when they are."""
         if not self._jobs.running:
             return "the scheduler does not run"
+        self._follow_clock()
         due = [job.next_run_time for job in self._jobs.get_jobs() if job.next_run_time is not None]
         late_s = (datetime.now(UTC) - min(due, default=datetime.now(UTC))).total_seconds()
         if late_s > _DEAD_AFTER_S:
@@ -154,10 +160,12 @@ class Scheduler:
             first_in_s: Seconds until the first run.
         """
         self._works[work.id] = work
+        # The library's jitter is never negative, and counts from the run before.
         jitter = work.interval_s * _JITTER
+        shortest_s = work.interval_s - jitter / 2
         self._jobs.add_job(
             self._tick,
-            IntervalTrigger(seconds=work.interval_s, jitter=jitter, timezone=UTC),
+            IntervalTrigger(seconds=shortest_s, jitter=jitter, timezone=UTC),
             args=(work,),
             id=work.id,
             replace_existing=True,
@@ -171,6 +179,7 @@ class Scheduler:
 
     def remove(self, work_id: str) -> None:
         """Run this no more; a run under way ends by itself."""
+        self._skipped.pop(work_id, None)
         if self._works.pop(work_id, None) is not None:
             self._jobs.remove_job(work_id)
 
@@ -232,7 +241,8 @@ class Scheduler:
         except asyncio.CancelledError:
             return  # we are stopping
         except Exception:
-            log.exception("a run failed without an outcome", extra={"probe": work.probe})
+            fields = {"run": run_id, "probe": work.probe, "agent_name": work.agent_name}
+            log.exception("a run failed without an outcome", extra=fields)
             return
         finally:
             self._under_way.discard(work.id)
@@ -241,12 +251,9 @@ class Scheduler:
     async def _may_start(self, work: Work, run_id: str) -> bool:
         reason = await self._refusal(work, run_id)
         if not reason:
-            self._refused.pop(work.id, None)
+            self._skipped.pop(work.id, None)
             return True
-        # A night outside of the window is one line, not one for every tick.
-        known = self._refused.get(work.id) == reason
-        self._refused[work.id] = reason
-        self._skip(work.id, reason, logging.DEBUG if known else logging.INFO)
+        self._skip(work.id, reason, logging.INFO)
         return False
 
     async def _refusal(self, work: Work, run_id: str) -> str:
@@ -254,6 +261,21 @@ class Scheduler:
             if reason := await gate(work, run_id):
                 return reason
         return ""
+
+    def _follow_clock(self) -> None:
+        """Bring runs forward when the wall clock was put back; the library plans by that alone.
+
+        They would be due only when it is as late again. A clock that is put forward is like a
+        sleep: what was due meanwhile is missed.
+        """
+        before, self._ahead_s = self._ahead_s, _wall_clock_ahead()
+        back_s = before - self._ahead_s
+        if back_s < _PUT_BACK_S:
+            return
+        log.warning("the clock was put back", extra={"seconds": round(back_s)})
+        now, back = datetime.now(UTC), timedelta(seconds=back_s)
+        for job in self._jobs.get_jobs():
+            job.modify(next_run_time=max(now, job.next_run_time - back))
 
     def _on_overlap(self, event: JobSubmissionEvent) -> None:
         for _ in event.scheduled_run_times:
@@ -264,10 +286,14 @@ class Scheduler:
 
     def _skip(self, work_id: str, reason: str, level: int = logging.WARNING) -> None:
         work = self._works.get(work_id)
-        if work is not None:
-            fields = {"probe": work.probe, "agent_name": work.agent_name, "reason": reason}
-            log.log(level, "run skipped", extra=fields)
-            self._on_skip(work.probe, work.agent_name, reason)
+        if work is None:
+            return
+        if self._skipped.get(work_id) == reason:
+            level = logging.DEBUG  # a night outside of the window, or asleep, is one line
+        self._skipped[work_id] = reason
+        fields = {"probe": work.probe, "agent_name": work.agent_name, "reason": reason}
+        log.log(level, "run skipped", extra=fields)
+        self._on_skip(work.probe, work.agent_name, reason)
 
 
 def _tell(listeners: Sequence[Callable[[Outcome], None]], outcome: Outcome) -> None:
@@ -276,6 +302,11 @@ def _tell(listeners: Sequence[Callable[[Outcome], None]], outcome: Outcome) -> N
             listener(outcome)
         except Exception:
             log.exception("a listener failed", extra={"run": outcome.run_id})
+
+
+def _wall_clock_ahead() -> float:
+    """Return what the wall clock is ahead of the monotonic one: it changes only when it is set."""
+    return time.time() - time.monotonic()
 
 
 def _given_up(work: Work, run_id: str, began: datetime, turns: list[Turn]) -> Outcome:
