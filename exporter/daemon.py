@@ -148,7 +148,7 @@ class Daemon:
         self._discovery = Discovery(
             settings.discover, settings.targets, self.add_target, self.remove_target
         )
-        listeners = (
+        self.listeners = (
             self._run_log.record,
             self._recorder.record,
             self._sfu.record,
@@ -161,7 +161,7 @@ class Daemon:
             self._discovery.record,
         )
         self._scheduler = Scheduler(
-            self._runner.run, listeners, self._recorder.skip, self._ledger.gates
+            self._runner.run, self.listeners, self._recorder.skip, self._ledger.gates
         )
         self._health = Health((self._scheduler.check, self._runner.check))
         self._reloader = Reloader(load, self.apply, self._recorder.configured)

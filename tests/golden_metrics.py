@@ -8,10 +8,9 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, generate_latest
-
-from exporter.metrics.recorder import Recorder
-from exporter.metrics.registry import Metrics
+from exporter.config.settings import Settings
+from exporter.daemon import Daemon
+from exporter.metrics.exposition import choose_encoder
 from exporter.outcome import (
     AgentInRoom,
     Calibration,
@@ -19,16 +18,22 @@ from exporter.outcome import (
     Components,
     Listing,
     Outcome,
+    Reconnect,
+    SfuReach,
+    SfuReconnects,
+    Transport,
     Turn,
     TurnOutcome,
 )
 from exporter.probes.latency import LatencyConfig
+from tests.unit.sfu.baselines import baseline
 
 GOLDEN = Path(__file__).parent / "golden" / "metrics.txt"
 TARGET = LatencyConfig(agent_name="demo")
 _WHEN = datetime(2026, 11, 20, tzinfo=UTC)
 _BY_NAME_ONLY = re.compile(r"(?:# \w+ )?((?:process|python)_\w+)")
 _LOCAL_LABEL = re.compile(r'\b(server|version|python_version)="[^"]*"')
+_LATER = re.compile(r'^(voice_sfu_|voice_reconnect_|voice_media_gap_)|="(sfu|reach|reconnect)"')
 _VALUE = re.compile(r" \S+$")
 
 
@@ -55,16 +60,31 @@ def blanked(page: str) -> str:
 
 
 def golden_page() -> str:
-    """Return the page after a listing, a calibration and a call to the demo's agent."""
-    registry = CollectorRegistry()
-    metrics = Metrics(registry, "test", [TARGET.target_ms / 1000])
-    recorder = Recorder(metrics, stuck_after_s=30)
-    recorder.configured(successful=True)
-    recorder.loop_lag(0)
-    recorder.add_target(TARGET)
+    """Return the page of a daemon after every probe has run once."""
+    settings = Settings.model_validate(
+        {
+            "server_name": "test",
+            "livekit": {"url": "ws://127.0.0.1:1", "api_key": "key", "api_secret": "very-secret"},
+            "store": {"enabled": False},
+        }
+    )
+    daemon = Daemon(settings, settings.server(), lambda: settings)
+    daemon.add_target(TARGET)
     for outcome in _outcomes():
-        recorder.record(outcome)
-    return blanked(generate_latest(registry).decode())
+        for listener in daemon.listeners:
+            listener(outcome)
+    encode, _ = choose_encoder("")
+    return blanked(encode(daemon.registry).decode())
+
+
+def differences(page: str) -> list[str]:
+    """Compare a page, as it is while the exporter runs, with the golden one.
+
+    What a probe of the network finds stands on a page only once it has run: that alone may lack.
+    """
+    golden, live = (set(text.splitlines()) for text in (GOLDEN.read_text("utf-8"), blanked(page)))
+    missing = (line for line in golden - live if not _LATER.search(line))
+    return sorted([f"+ {line}" for line in live - golden] + [f"- {line}" for line in missing])
 
 
 def _outcomes() -> tuple[Outcome, ...]:
@@ -85,7 +105,20 @@ def _outcomes() -> tuple[Outcome, ...]:
         Outcome("agents", "", _WHEN, 0.1, result=listing),
         Outcome("calibrate", "", _WHEN, 30, result=Calibration(0.094, 0.004, 10)),
         Outcome("latency", "demo", _WHEN, 20, result=call),
+        baseline(vantage="default"),
+        Outcome("reach", "", _WHEN, 9, result=_reach()),
+        Outcome("reconnect", "", _WHEN, 9, result=_reconnects()),
     )
+
+
+def _reach() -> SfuReach:
+    transports = tuple(Transport(name, works=True, offered=()) for name in ("udp", "tcp", "turn"))
+    return SfuReach(0.1, "1.13.5", transports, (), 0.0)
+
+
+def _reconnects() -> SfuReconnects:
+    kinds = ("signal", "full", "migration")
+    return SfuReconnects(tuple(Reconnect(kind, 1.0, 1.0) for kind in kinds))
 
 
 if __name__ == "__main__":
