@@ -1,9 +1,9 @@
 """What becomes of a ramp: a listener beside the recorder."""
 
-from exporter.metrics.probes import create_probe, set_verdict
+from exporter.metrics.probes import create_probe, remove_probe, set_verdict
 from exporter.metrics.registry import Metrics
 from exporter.metrics.table import TABLE
-from exporter.outcome import Outcome, Verdict
+from exporter.outcome import Outcome
 from exporter.probes.ramp import RampConfig
 from exporter.sfu.ramp.judge import JudgedTier
 from exporter.sfu.ramp.knee import KneeKind
@@ -31,11 +31,13 @@ class RampRecorder:
         if config.vantage != self._config.vantage or not config.enabled:
             self._forget()
         self._config = config
+        if not config.enabled:
+            remove_probe(self._metrics, "ramp")
         self._create()
 
     def record(self, outcome: Outcome) -> None:
         """Record a finished run: the listener. Runs of other probes are none of its business."""
-        if outcome.probe != "ramp":
+        if outcome.probe != "ramp" or not self._config.enabled:
             return
         self._forget()
         tiers = judged_tiers(self._config, outcome)
@@ -66,4 +68,3 @@ class RampRecorder:
     def _create(self) -> None:
         if self._config.enabled:
             create_probe(self._metrics, "ramp")
-            set_verdict(self._metrics, "ramp", "", Verdict.UNKNOWN)

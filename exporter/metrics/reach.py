@@ -1,9 +1,9 @@
 """What becomes of a round over the ways to the SFU: a listener beside the recorder."""
 
 from exporter.checklist import judge_reach
-from exporter.metrics.probes import create_probe, set_verdict
+from exporter.metrics.probes import create_probe, remove_probe, set_verdict
 from exporter.metrics.registry import Metrics
-from exporter.outcome import Outcome, SfuReach, Verdict
+from exporter.outcome import Outcome, SfuReach
 from exporter.probes.reach import ReachConfig
 
 GAUGES = (
@@ -34,11 +34,13 @@ class ReachRecorder:
         if vantage != self._vantage or not config.enabled:
             self._forget()
         self._config, self._vantage = config, vantage
+        if not config.enabled:
+            remove_probe(self._metrics, "reach")
         self._create()
 
     def record(self, outcome: Outcome) -> None:
         """Record a finished run: the listener. Runs of other probes are none of its business."""
-        if outcome.probe != "reach":
+        if outcome.probe != "reach" or not self._config.enabled:
             return
         self._forget()
         if isinstance(outcome.result, SfuReach):
@@ -48,7 +50,6 @@ class ReachRecorder:
     def _create(self) -> None:
         if self._config.enabled:
             create_probe(self._metrics, "reach")
-            set_verdict(self._metrics, "reach", "", Verdict.UNKNOWN)
 
     def _forget(self) -> None:
         """What is not known is absent: a way that was open once may be shut now."""

@@ -1,8 +1,8 @@
 """What becomes of connections that were broken on purpose: a listener beside the recorder."""
 
-from exporter.metrics.probes import create_probe, set_verdict
+from exporter.metrics.probes import create_probe, remove_probe, set_verdict
 from exporter.metrics.registry import Metrics
-from exporter.outcome import Outcome, Reason, SfuReconnects, Verdict
+from exporter.outcome import Outcome, Reason, SfuReconnects
 from exporter.probes.reconnect import ReconnectConfig
 from exporter.verdict import judge_reconnect
 
@@ -39,11 +39,13 @@ class ReconnectRecorder:
             for name in (_RESUME, _GAP, _FAILURES):
                 self._metrics.remove(name, vantage=self._vantage)
         self._config, self._vantage = config, vantage
+        if not config.enabled:
+            remove_probe(self._metrics, "reconnect")
         self._create()
 
     def record(self, outcome: Outcome) -> None:
         """Record a finished run: the listener. Runs of other probes are none of its business."""
-        if outcome.probe != "reconnect":
+        if outcome.probe != "reconnect" or not self._config.enabled:
             return
         found = outcome.result.reconnects if isinstance(outcome.result, SfuReconnects) else ()
         for each in found:
@@ -60,7 +62,6 @@ class ReconnectRecorder:
         if not self._config.enabled:
             return
         create_probe(self._metrics, "reconnect")
-        set_verdict(self._metrics, "reconnect", "", Verdict.UNKNOWN)
         for kind in KINDS:
             self._metrics.create(_RESUME, self._vantage, kind)
             self._metrics.create(_GAP, self._vantage, kind)

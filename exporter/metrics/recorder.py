@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from time import time
 
 from exporter import __version__
-from exporter.metrics.probes import create_probe, set_verdict
+from exporter.metrics.probes import create_probe, has_probe, set_verdict
 from exporter.metrics.registry import Metrics
 from exporter.metrics.stuck import STUCK_STATES, StuckTracker
 from exporter.metrics.table import TABLE
@@ -69,7 +69,6 @@ class Recorder:
         metrics.set("voice_exporter_build_info", 1, __version__, platform.python_version())
         for probe in OWN_PROBES:
             create_probe(metrics, probe)
-            set_verdict(metrics, probe, "", Verdict.UNKNOWN)
 
     def reconfigure(self, *, stuck_after_s: float) -> None:
         """Follow a new configuration.
@@ -123,8 +122,8 @@ class Recorder:
 
     def record(self, outcome: Outcome) -> None:
         """Record a finished run: the listener."""
-        if isinstance(outcome.result, CallResult) and _key(outcome.result) not in self._targets:
-            return  # the target was removed while the call ran
+        if not self._is_watched(outcome):
+            return  # the target or the probe was removed while it ran
         labels = outcome.probe, outcome.agent_name
         now = self._clock()
         self._metrics.add("voice_probe_attempts_total", 1, *labels)
@@ -154,6 +153,11 @@ class Recorder:
     def loop_lag(self, seconds: float) -> None:
         """Note how late the exporter's own event loop was at most, lately."""
         self._metrics.set("voice_exporter_loop_lag_seconds", seconds)
+
+    def _is_watched(self, outcome: Outcome) -> bool:
+        if isinstance(outcome.result, CallResult):
+            return _key(outcome.result) in self._targets
+        return has_probe(self._metrics, outcome.probe, outcome.agent_name)
 
     def _record_call(self, outcome: Outcome, result: CallResult) -> None:
         key = _key(result)

@@ -90,6 +90,10 @@ class Metrics:
         histogram.labels(self._server, *labels).observe(value)
         self._versions[name] += 1
 
+    def has(self, name: str, *labels: str) -> bool:
+        """Return whether the series exists."""
+        return labels in self._series[name]
+
     def remove(self, name: str, **labels: str) -> None:
         """Remove every series whose labels match."""
         places = {self._rows[name].labels.index(label): text for label, text in labels.items()}

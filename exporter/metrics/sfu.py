@@ -3,9 +3,9 @@
 import statistics
 from collections.abc import Iterator
 
-from exporter.metrics.probes import create_probe, set_verdict
+from exporter.metrics.probes import create_probe, remove_probe, set_verdict
 from exporter.metrics.registry import Metrics
-from exporter.outcome import Loss, Outcome, SfuBaseline, Verdict
+from exporter.outcome import Loss, Outcome, SfuBaseline
 from exporter.probes.sfu import SfuConfig
 from exporter.verdict import judge_sfu
 
@@ -57,11 +57,13 @@ class SfuRecorder:
             for name in (*LAST_BASELINE, *FOR_GOOD):
                 self._metrics.remove(name, vantage=self._config.vantage)
         self._config = config
+        if not config.enabled:
+            remove_probe(self._metrics, "sfu")
         self._create()
 
     def record(self, outcome: Outcome) -> None:
         """Record a finished run: the listener. Runs of other probes are none of its business."""
-        if outcome.probe != "sfu":
+        if outcome.probe != "sfu" or not self._config.enabled:
             return
         vantage = self._config.vantage
         for name in LAST_BASELINE:
@@ -75,7 +77,6 @@ class SfuRecorder:
             return
         metrics, vantage = self._metrics, self._config.vantage
         create_probe(metrics, "sfu")
-        set_verdict(metrics, "sfu", "", Verdict.UNKNOWN)
         for method in METHODS:
             metrics.create("voice_sfu_rtt_seconds", vantage, method)
         for phase in PHASES:

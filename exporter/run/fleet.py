@@ -4,7 +4,7 @@ import asyncio
 from typing import Protocol
 
 from exporter.metrics.exposition import PageRegistry
-from exporter.metrics.probes import create_probe, set_verdict
+from exporter.metrics.probes import create_probe, has_probe, remove_probe, set_verdict
 from exporter.metrics.registry import Metrics
 from exporter.metrics.unclosed import UnclosedRooms
 from exporter.metrics.worker_series import WorkerSeries
@@ -62,7 +62,7 @@ class Fleet:
         self._metrics.follow()
         self._metrics.record(outcome)
         self._rooms.record(outcome)
-        if outcome.probe == "workers":
+        if outcome.probe == "workers" and has_probe(self._registered, "workers"):
             set_verdict(self._registered, "workers", "", judge_server(outcome))
 
     async def watch(self) -> None:
@@ -85,9 +85,12 @@ class Fleet:
         self._create_series(settings)
 
     def _create_series(self, settings: FleetSettings) -> None:
-        """Let the series of the probe exist, at 0, where there are pages to read."""
+        """Let the series of the probe exist, at 0, as long as there are pages to read."""
         if settings.workers.scrape:
             create_probe(self._registered, "workers")
+        else:
+            remove_probe(self._registered, "workers")
+            self._registered.remove("voice_worker_pages")
 
 
 def make_roster(config: WorkersConfig) -> Roster:

@@ -26,7 +26,8 @@ BUSY = replace(IDLE, lag_s=1.0)
 def page_after(*outcomes: Outcome) -> dict[str, float]:
     """Return the series of a ramp, by name and clients, after these outcomes."""
     registry = CollectorRegistry()
-    recorder = RampRecorder(Metrics(registry, "s"), CONFIG)
+    on = CONFIG.model_copy(update={"enabled": True})
+    recorder = RampRecorder(Metrics(registry, "s"), on)
     for outcome in outcomes:
         recorder.record(outcome)
     samples = [sample for metric in registry.collect() for sample in metric.samples]
