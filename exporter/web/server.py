@@ -137,6 +137,20 @@ class BoundedProtocol(H11Protocol):
             self._discarded = 0
             self._for_request.stop()
 
+    def on_response_complete(self) -> None:
+        """Go on with what the client has sent meanwhile: the next request, or its beginning."""
+        super().on_response_complete()
+        # Of a body that came in part with the request before, no more bytes need ever come.
+        if self.conn.their_state is h11.SEND_BODY:
+            self._for_request.start()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP; where an answer was begun already, only an end is left."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
         self._for_request.stop()

@@ -118,6 +118,23 @@ def slow_body(serving: Serving) -> int:
     return drip(serving, f"{head}\r\nContent-Length: 1000\r\n\r\n".encode())
 
 
+def slow_second(serving: Serving) -> int:
+    """Send a request and the beginning of another at once, then nothing more."""
+    head = (
+        f"POST /api/v1/workers/AW_1/heartbeat HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}"
+    )
+    second = f"{head}\r\nContent-Length: 1000\r\n\r\n{{".encode()
+    with serving.connect() as connection:
+        connection.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n" + second)
+        connection.settimeout(QUICK.request_s + 2)
+        while True:
+            try:
+                if not connection.recv(2**16):
+                    return CLOSED
+            except ConnectionResetError:
+                return CLOSED
+
+
 def drip(serving: Serving, begin: bytes) -> int:
     """Begin a request, go on slowly, and return how it ends; it must end soon."""
     with serving.connect() as connection:
@@ -182,6 +199,7 @@ ATTEMPTS = (
     Attempt("a body in chunks without end", large_in_chunks, 413, "too_large"),
     Attempt("a head of a byte at a time", slow_head, CLOSED, "too_slow"),
     Attempt("a body of a byte at a time", slow_body, CLOSED, "too_slow"),
+    Attempt("a body that never comes, after a request", slow_second, CLOSED, "too_slow"),
 )
 
 
@@ -253,6 +271,19 @@ def ask_until(connection: socket.socket, until: float) -> None:
     """Ask for a page again and again."""
     while time.monotonic() < until:
         connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+
+
+def test_nonsense_after_the_answer_is_no_error(
+    guarded: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A body that turns out to be no HTTP ends the connection, and fills no log with tracebacks."""
+    with guarded.connect() as connection:
+        head = b"POST /-/reload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        connection.sendall(head)
+        assert status_of(connection) == 401
+        connection.sendall(b"nonsense\r\n")
+        wait_for(lambda: connection.recv(2**16) == b"")
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_a_call_for_nobody_is_ended(local: Serving) -> None:
