@@ -1,8 +1,9 @@
 """Who may do what: reads, and writes, which change something or cost money.
 
 Reads are open unless the web configuration file asks for a password. A write needs the token; where
-none is configured it must come from this host, from no web page of another site, and must name this
-host. What a proxy says about a client's address is never a reason to let it in.
+none is configured it needs a password, and where there is neither it must come from this host, from
+no web page of another site, and must name this host. What a proxy says about a client's address is
+never a reason to let it in.
 """
 
 import hmac
@@ -23,6 +24,7 @@ _PROXIED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 """Headers of a proxy: the client is not the one that we see."""
 _OWN_FETCHES = ("same-origin", "none")
 """Values of Sec-Fetch-Site: of our own page, or typed by a person."""
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - is compared
 _ONLY_FROM_HERE = (
     "writes are accepted from this host only; set web.token or web.token_file, and send it as "
     "`Authorization: Bearer ...`"
@@ -87,13 +89,12 @@ class Access:
             return Refusal(RefusalReason.ORIGIN, 403, "writes from other sites are refused")
         authorization = request.headers.get("authorization", "")
         token = self._token().encode()
-        if write and token and _has_token(authorization, token):
-            return None
+        if write and token:
+            # A password is not enough: whoever may read is not to reload, or to make calls.
+            return None if _has_token(authorization, token) else _BAD_TOKEN
         if users:
             return await _check_password(users, authorization)
-        if not write:
-            return None
-        return _BAD_TOKEN if token else self._elsewhere(request)
+        return self._elsewhere(request) if write else None
 
     def _elsewhere(self, request: HTTPConnection) -> Refusal | None:
         """Refuse a write without credentials unless it is meant for this host, and made on it."""
@@ -108,6 +109,10 @@ class Access:
 
     def _is_own(self, host: str, request: HTTPConnection) -> bool:
         """Return whether a name is ours: one that a foreign site's DNS can point to us is not."""
+        if host in _EVERYWHERE:
+            # It leads here as well, and what a browser asks for there, for whatever site, has no
+            # header that says for which.
+            return False
         server = request.scope.get("server") or ("", None)
         return host in ("localhost", self._host, server[0]) or _is_loopback(host)
 

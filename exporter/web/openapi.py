@@ -17,12 +17,16 @@ _OF_EVERY_REQUEST = {
     "500": "A bug; the log has more",
 }
 _OF_WRITES = {
-    "401": "The bearer token, or user and password, is missing or wrong",
+    "401": "The bearer token is missing or wrong; without one, user and password",
     "403": "Not from here: no token is configured, or a page of another site asks",
 }
 _SCHEMES = {
     "token": {"type": "http", "scheme": "bearer", "description": "`web.token`."},
-    "password": {"type": "http", "scheme": "basic", "description": "`basic_auth_users`."},
+    "password": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "`basic_auth_users`; of writes only where no token is configured.",
+    },
 }
 
 

@@ -141,7 +141,7 @@ def basic(user: str, password: str) -> dict[str, str]:
 
 
 def test_passwords_guard_reads_and_writes(tmp_path: Path) -> None:
-    """With basic auth on, a user may do all, the token may write, and nobody else anything."""
+    """With basic auth on, users may read, and the token may write; neither may do the other's."""
     file = tmp_path / "web.yml"
     file.write_text(f"basic_auth_users: {{ali: {hashed(b'sesame')}}}")
     asked, reloads = site(file, token=TOKEN)
@@ -151,12 +151,30 @@ def test_passwords_guard_reads_and_writes(tmp_path: Path) -> None:
         write = asked.ask("POST", "/-/reload", headers=headers, client=ELSEWHERE)
         return read.status_code, write.status_code
 
-    assert statuses(basic("ali", "sesame")) == (200, 200)
+    assert statuses(basic("ali", "sesame")) == (200, 401)
     assert statuses(BEARER) == (401, 200)
     for headers in ({}, basic("ali", "wrong"), basic("", ""), {"Authorization": "Basic !"}):
         assert statuses(headers) == (401, 401)
-    assert reloads.count == 2
-    assert asked.refused("password") == 9
+    assert reloads.count == 1
+    assert (asked.refused("password"), asked.refused("token")) == (5, 5)
+
+
+def test_passwords_guard_writes_where_there_is_no_token(tmp_path: Path) -> None:
+    """A user may write, from anywhere; nobody else may, not even from this host."""
+    file = tmp_path / "web.yml"
+    file.write_text(f"basic_auth_users: {{ali: {hashed(b'sesame')}}}")
+    asked, reloads = site(file)
+    good = asked.ask("POST", "/-/reload", headers=basic("ali", "sesame"), client=ELSEWHERE)
+    assert (good.status_code, reloads.count) == (200, 1)
+    assert asked.ask("POST", "/-/reload").status_code == 401
+    assert reloads.count == 1
+
+
+def test_no_host_is_called_everywhere() -> None:
+    """An exporter that listens on every address does not take that for its name."""
+    asked, reloads = site(listen_address=":9465")
+    answer = asked.ask("GET", "/probe?target=demo", host="0.0.0.0:9465")
+    assert (answer.status_code, asked.refused("host"), reloads.count) == (403, 1, 0)
 
 
 def test_a_failed_reload_says_why() -> None:
