@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate $(LOCK_ARGS)
 
-.PHONY: help demo test lint format docs clips lock bench-kills bench-accuracy bench-endurance bench-outage bench-listing bench-scrape bench-sfu clean
+.PHONY: help demo test lint format docs clips lock bench-kills bench-accuracy bench-endurance bench-outage bench-listing bench-scrape bench-ramp bench-sfu clean
 
 help:
 	@echo 'make demo            run an agent and the exporter that calls it; DEMO_ARGS="--duration 60s"'
@@ -19,6 +19,7 @@ help:
 	@echo 'make bench-endurance print what it costs: start, idle, and after 200 calls'
 	@echo 'make bench-listing   print how fast 1,000 rooms are listed over a network; needs root'
 	@echo 'make bench-scrape    print how fast /metrics answers while a fleet reports'
+	@echo 'make bench-ramp      print what a client of the ramp costs, and a knee made on purpose; needs root'
 	@echo 'make bench-sfu       print how true the SFU figures are on links that are known; needs root'
 	@echo 'make bench-kills     print what kill -9 of every part leaves; BENCH_ARGS="--kills 20"'
 	@echo 'make lock            pin the newest versions; LOCK_ARGS="--upgrade-package NAME"'
@@ -63,6 +64,9 @@ bench-listing: .venv/dev.stamp
 
 bench-scrape: .venv/dev.stamp
 	$(BIN)/python -m bench.scrape $(BENCH_ARGS)
+
+bench-ramp: .venv/dev.stamp
+	$(BIN)/python -m bench.ramp $(BENCH_ARGS)
 
 bench-sfu: .venv/dev.stamp
 	$(BIN)/python -m bench.sfu $(BENCH_ARGS)

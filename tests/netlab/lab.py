@@ -89,6 +89,11 @@ class Link:
             down=Way(rtt_ms / 2, jitter_down_ms, loss_down),
         )
 
+    def narrow(self, rate_kbps: float, rtt_ms: float = 0.0) -> LinkCounts:
+        """Let so many thousand bits a second pass in each direction."""
+        way = Way(rtt_ms / 2, rate_kbps=rate_kbps)
+        return self.become(up=way, down=way)
+
     def block_udp(self, rtt_ms: float = 0.0) -> LinkCounts:
         """Throw UDP away in both directions; all else passes."""
         way = Way(rtt_ms / 2, blocks_udp=True)

@@ -65,6 +65,20 @@ def test_blocked_udp_lets_tcp_pass() -> None:
     assert line.counts.blocked == 1
 
 
+def test_a_narrow_link_lets_its_rate_pass() -> None:
+    """1. Twice as much comes for a second as passes. Result: half is late, the rest is lost."""
+    line = Line(Random(1), Way(rate_kbps=80))
+    for number in range(200):  # of 100 bytes each, 160 kbit/s
+        line.enter(packet(bytes(72)), now=number / 200)
+    passed = len(list(line.leave(now=1.0)))
+    assert passed == pytest.approx(100, abs=1)
+    assert line.due is not None
+    late = len(pass_all(line))
+    assert late == pytest.approx(30, abs=1)
+    assert line.counts.crowded_out == 200 - passed - late
+    assert line.counts.octets == 20_000
+
+
 def test_a_cut_line_loses_everything() -> None:
     """Nothing passes while the line is cut, and the counts say why."""
     line = Line(Random(1))

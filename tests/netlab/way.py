@@ -9,6 +9,8 @@ from tests.netlab.jitter import Gate, gap_ms
 
 _UDP = 17
 _MAX_WAITING = 20_000
+_LONGEST_QUEUE_S = 0.3
+"""Of a link with a rate: what would wait longer is thrown away."""
 _OWN_S = 0.0002
 """What a packet takes through us beside its delay: we wake twice for it. Taken off the delay."""
 
@@ -25,6 +27,8 @@ class Way:
     """Share of packets that are lost, each on its own, 0 to 1."""
     blocks_udp: bool = False
     """Whether UDP is thrown away without a word, as many firewalls do."""
+    rate_kbps: float = 0.0
+    """Thousand bits a second that pass, IP headers included; what comes faster waits. 0: all."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -33,6 +37,8 @@ class Way:
             raise ValueError(f"delay of {self.delay_ms} ms: expected 0 or more")
         if not 0 <= self.loss <= 1:
             raise ValueError(f"loss of {self.loss}: expected a share between 0 and 1")
+        if not self.rate_kbps >= 0:
+            raise ValueError(f"rate of {self.rate_kbps} kbit/s: expected 0 or more")
 
 
 @dataclass(slots=True)
@@ -41,8 +47,12 @@ class Counts:
 
     packets: int = 0
     """All that came, whatever became of them."""
+    octets: int = 0
+    """In all of them."""
     lost: int = 0
     """By `Way.loss`."""
+    crowded_out: int = 0
+    """By `Way.rate_kbps`."""
     blocked: int = 0
     """By `Way.blocks_udp`."""
     cut: int = 0
@@ -75,6 +85,7 @@ class Line:
     _gate: Gate = field(init=False)
     _waiting: deque[tuple[float, bytes]] = field(default_factory=deque)
     _last_media: float | None = None
+    _free_at: float = 0.0
 
     def __post_init__(self) -> None:
         """Begin as a plain cable."""
@@ -85,6 +96,7 @@ class Line:
         self.way = way
         self.counts = Counts()
         self._last_media = None
+        self._free_at = 0.0
         self._gate = Gate(gap_ms(way.jitter_ms) / 1e3, self.random)
 
     def enter(self, packet: bytes, now: float) -> None:
@@ -92,6 +104,7 @@ class Line:
         media = carries_media(packet)
         counts, way = self.counts, self.way
         counts.packets += 1
+        counts.octets += len(packet)
         counts.rtp += media
         if self.is_cut:
             counts.cut += 1
@@ -102,11 +115,22 @@ class Line:
             counts.rtp_lost += media
         elif len(self._waiting) >= _MAX_WAITING:
             counts.overflown += 1
+        elif self._free_at - now > _LONGEST_QUEUE_S:
+            counts.crowded_out += 1
         else:
-            due = self._gate.opens(now) + max(0.0, way.delay_ms / 1e3 - _OWN_S)
+            due = self._gate.opens(self._passed(packet, now))
+            due += max(0.0, way.delay_ms / 1e3 - _OWN_S)
             if self._waiting:  # of slower days
                 due = max(due, self._waiting[-1][0])
             self._waiting.append((due, packet))
+
+    def _passed(self, packet: bytes, now: float) -> float:
+        """Return when the packet is through the bottleneck, if there is one."""
+        if not self.way.rate_kbps:
+            return now
+        bits = 8 * len(packet)
+        self._free_at = max(now, self._free_at) + bits / (1000 * self.way.rate_kbps)
+        return self._free_at
 
     @property
     def due(self) -> float | None:
