@@ -19,6 +19,7 @@ from exporter.errors import ConfigError
 from exporter.health import Health, LoopGuard
 from exporter.metrics.exposition import PageRegistry
 from exporter.metrics.loop_lag import watch_loop_lag
+from exporter.metrics.ramp import RampRecorder
 from exporter.metrics.reach import ReachRecorder
 from exporter.metrics.reconnect import ReconnectRecorder
 from exporter.metrics.recorder import Recorder
@@ -123,7 +124,6 @@ class Daemon:
         self._buckets = thresholds(settings)
         self._listed = False
         self._stopping = False
-        self._restart_for: tuple[str, ...] = ()
         self._runner = Runner(
             server,
             processes=settings.pool.processes,
@@ -141,6 +141,7 @@ class Daemon:
         self._reach = ReachRecorder(metrics, settings.reach, settings.sfu.vantage)
         vantage = settings.sfu.vantage
         self._reconnect = ReconnectRecorder(metrics, settings.reconnect, vantage)
+        self._ramp = RampRecorder(metrics, settings.ramp_here())
         self._ledger = Ledger(settings.store, metrics, table, self._runner.delete_rooms)
         self._fleet = Fleet(settings, metrics, self.registry, server.name)
         self._board = Board(server.name)
@@ -154,6 +155,7 @@ class Daemon:
             self._sfu.record,
             self._reach.record,
             self._reconnect.record,
+            self._ramp.record,
             self._ledger.record,
             self._fleet.record,
             self._board.record,
@@ -183,7 +185,6 @@ class Daemon:
         """
         server = replace(settings.server(), url=self._server.url, name=self._server.name)
         changes = Changes.between(self._settings, settings)
-        self._restart_for = needs_restart(self._started_with, settings, self._buckets)
         self._settings, self._server = settings, server
         setup = _log_setup(settings, server)
         logs.configure(setup)
@@ -192,15 +193,17 @@ class Daemon:
         self._sfu.reconfigure(settings.sfu)
         self._reach.reconfigure(settings.reach, settings.sfu.vantage)
         self._reconnect.reconfigure(settings.reconnect, settings.sfu.vantage)
+        self._ramp.reconfigure(settings.ramp_here())
         self._ledger.reconfigure(settings.store)
         self._fleet.reconfigure(settings)
-        for work in changes.gone:
-            self._remove(work)
-        self._discovery.reconfigure(settings.discover, settings.targets)
+        # What comes before what goes: an agent that keeps a target keeps its counters.
         starts = stagger([work.interval_s for work in changes.new])
         for work, first_in_s in zip(changes.new, starts, strict=True):
             self._add(work, first_in_s)
-        for key in self._restart_for:
+        self._discovery.reconfigure(settings.discover, settings.targets)
+        for work in changes.gone:
+            self._remove(work)
+        for key in needs_restart(self._started_with, settings, self._buckets):
             log.warning("used from the next start on only", extra={"key": key})
 
     def reload_soon(self) -> None:

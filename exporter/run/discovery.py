@@ -51,10 +51,11 @@ class Discovery:
                 del self._found[name]
                 if target.key not in taken:
                     self._remove(target)
-            elif config.target(name) != target:
-                self._remove(target)
-                self._found[name] = config.target(name), seen
-                self._add(config.target(name))
+            elif (changed := config.target(name)) != target:
+                self._found[name] = changed, seen
+                self._add(changed)  # before the other goes: the agent keeps its counters
+                if changed.key != target.key:
+                    self._remove(target)
 
     def record(self, outcome: Outcome) -> None:
         """Take note of a listing."""

@@ -17,14 +17,20 @@ class Watch:
     def __init__(self, config: DiscoverConfig, named: Sequence[LatencyConfig] = ()) -> None:
         self.now = 0.0
         self.targets: list[LatencyConfig] = []
-        self._discovery = Discovery(
-            config, named, self.targets.append, self.targets.remove, lambda: self.now
-        )
+        self.removed: list[LatencyConfig] = []
+        self.discovery = Discovery(config, named, self._add, self._remove, lambda: self.now)
+
+    def _add(self, target: LatencyConfig) -> None:
+        self.targets = [each for each in self.targets if each.key != target.key] + [target]
+
+    def _remove(self, target: LatencyConfig) -> None:
+        self.targets.remove(target)
+        self.removed.append(target)
 
     def see(self, *names: str) -> list[str]:
         """List agents; return who is called then."""
         agents = tuple(AgentInRoom(name, f"id-{name}", "r", "", 1, 1) for name in names)
-        self._discovery.record(Outcome("agents", "", WHEN, 0.1, result=Listing(agents)))
+        self.discovery.record(Outcome("agents", "", WHEN, 0.1, result=Listing(agents)))
         return sorted(target.agent_name for target in self.targets)
 
 
@@ -62,3 +68,38 @@ def test_agent_is_forgotten_only_when_gone_for_long() -> None:
     watch.now += 1
     assert watch.see() == []
     assert watch.see("a") == ["a"]
+
+
+def test_reload_changes_found_targets_in_place() -> None:
+    """Removing and adding a target would begin its agent's counters anew."""
+    watch = Watch(DiscoverConfig(enabled=True, trials=3))
+    watch.see("a")
+
+    watch.discovery.reconfigure(DiscoverConfig(enabled=True, trials=5), ())
+    assert [target.trials for target in watch.targets] == [5]
+    assert watch.removed == []
+
+    watch.discovery.reconfigure(DiscoverConfig(enabled=True, trials=5, call_type="sales"), ())
+    assert [target.call_type for target in watch.targets] == ["sales"]
+    assert [target.call_type for target in watch.removed] == ["default"]
+
+
+def test_reload_that_names_a_found_agent_leaves_its_target_to_the_name() -> None:
+    """Of the same key: the named one took its place. Of another: the found one goes."""
+    config = DiscoverConfig(enabled=True)
+    watch = Watch(config)
+    watch.see("a", "b")
+
+    named = [LatencyConfig(agent_name="a"), LatencyConfig(agent_name="b", call_type="sales")]
+    watch.discovery.reconfigure(config, named)
+
+    assert [target.agent_name for target in watch.removed] == ["b"]
+    assert watch.see("a", "b") == ["a"]
+
+
+def test_reload_that_ends_discovery_ends_its_calls() -> None:
+    """Nobody is called any more whom nobody named."""
+    watch = Watch(DiscoverConfig(enabled=True))
+    watch.see("a")
+    watch.discovery.reconfigure(DiscoverConfig(), ())
+    assert watch.targets == []
