@@ -2,13 +2,14 @@
 
 import asyncio
 import ipaddress
+import math
 import os
 import socket
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, urlsplit
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -37,6 +38,17 @@ class _Place:
     port: int
     name: str
     """Host and port as a person wrote them: for the Host header."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Service:
+    """What an SRV record tells."""
+
+    host: str
+    port: int
+
+
+_Found = TypeVar("_Found", _Place, _Service)
 
 
 class _Told(BaseModel):
@@ -72,16 +84,41 @@ class _Reader:
         wanted = list(places)[: self._config.max_workers]
         return [*unresolved, *await asyncio.gather(*(self._read(place) for place in wanted))]
 
-    async def _resolve(self, url: str) -> list[_Place | WorkerPage]:
-        """Return the places that a configured URL stands for, or the page that tells why not."""
+    async def _resolve(self, url: str) -> Sequence[_Place | WorkerPage]:
+        """Return the places that a configured URL stands for, or the pages that tell why not."""
         parts = urlsplit(url)
-        try:
-            async with asyncio.timeout(self._config.timeout):
-                return list(await _places(parts))
-        except TimeoutError:
-            detail = f"no address found within {self._config.timeout:g} s"
-        except OSError as error:
-            detail = f"no address found: {error.strerror or error}"
+        host = parts.hostname or ""
+        if parts.scheme == "dns":
+            return await self._ask(url, _addresses(host, parts.port or 0))
+        if parts.scheme != "srv":
+            port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+            return [_Place(f"{parts.scheme}://{parts.netloc}", host, port, parts.netloc)]
+        services = await self._ask(url, _services(host))
+        found = await asyncio.gather(
+            *(
+                # A record of a host that has gone must not hide the others.
+                self._ask(f"{url} at {each.host}:{each.port}", _addresses(each.host, each.port))
+                for each in services[: self._config.max_workers]
+                if isinstance(each, _Service)
+            )
+        )
+        unknown = [each for each in services if isinstance(each, WorkerPage)]
+        return [*unknown, *(each for part in found for each in part)]
+
+    async def _ask(
+        self, url: str, names: Coroutine[Any, Any, list[_Found]]
+    ) -> Sequence[_Found | WorkerPage]:
+        """Return what name servers tell, or the page of that URL that says why they did not."""
+        async with self._at_once:
+            try:
+                async with asyncio.timeout(self._config.timeout):
+                    return await names
+            except TimeoutError:
+                detail = f"no address found within {self._config.timeout:g} s"
+            except OSError as error:
+                detail = f"no address found: {error.strerror or error}"
+            except UnicodeError:  # of Python, before anyone is asked
+                detail = "no address found: no name that a name server could know"
         return [WorkerPage(url, reason=Reason.CONNECT_FAILED, detail=detail)]
 
     async def _read(self, place: _Place) -> WorkerPage:
@@ -137,7 +174,8 @@ class _Reader:
         Raises:
             ProbeError: There is no such answer.
         """
-        headers = {"Host": name} if name else {}
+        # Not compressed: a few bytes could become more than any limit, before it is looked at.
+        headers = {"Accept-Encoding": "identity"} | ({"Host": name} if name else {})
         with_body = self._client.stream("GET", url, headers=headers, follow_redirects=False)
         async with _translated(self._config.timeout), with_body as response:
             # Once the body is read the connection may be closed.
@@ -145,7 +183,7 @@ class _Reader:
             if response.status_code != httpx.codes.OK:
                 raise ProbeError(Reason.API_FAILED, f"answered {response.status_code}")
             body = bytearray()
-            async for part in response.aiter_bytes():
+            async for part in response.aiter_raw():
                 body += part
                 if len(body) > limit:
                     raise ProbeError(Reason.API_FAILED, f"answered more than {limit} bytes")
@@ -177,23 +215,13 @@ def _cause(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-async def _places(parts: SplitResult) -> Iterable[_Place]:
-    """Return where the pages are that a URL stands for.
+async def _addresses(name: str, port: int) -> list[_Place]:
+    """Return a place for every address of a name.
 
     Raises:
-        OSError: The name has no address.
+        OSError: It has none.
+        UnicodeError: It is no name.
     """
-    host = parts.hostname or ""
-    if parts.scheme == "srv":
-        return [place for name, port in await _services(host) for place in await _each(name, port)]
-    if parts.scheme == "dns":
-        return await _each(host, parts.port or 0)
-    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
-    return [_Place(f"{parts.scheme}://{parts.netloc}", host, port, parts.netloc)]
-
-
-async def _each(name: str, port: int) -> list[_Place]:
-    """Return a place for every address of a name."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     addresses = dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found)
@@ -209,7 +237,7 @@ def _in_url(address: str) -> str:
     return f"[{address}]" if is_v6 else address
 
 
-async def _services(name: str) -> list[tuple[str, int]]:
+async def _services(name: str) -> list[_Service]:
     """Return the hosts and ports that the SRV records of a name tell.
 
     Raises:
@@ -218,12 +246,18 @@ async def _services(name: str) -> list[tuple[str, int]]:
     # Only who uses SRV records pays for this.
     from dns.asyncresolver import resolve  # noqa: PLC0415
     from dns.exception import DNSException  # noqa: PLC0415
+    from dns.name import root  # noqa: PLC0415
 
     try:
         answer = await resolve(name, "SRV")
     except DNSException as error:
         raise OSError(f"no SRV record ({type(error).__name__})") from None
-    return [(record.target.to_text(omit_final_dot=True), record.port) for record in answer]
+    # The root in place of a host says that the service is decidedly not there (RFC 2782).
+    return [
+        _Service(record.target.to_text(omit_final_dot=True), record.port)
+        for record in answer
+        if record.target != root
+    ]
 
 
 def read_metrics(page: WorkerPage, text: str) -> WorkerPage:
@@ -246,7 +280,9 @@ def read_metrics(page: WorkerPage, text: str) -> WorkerPage:
 
 
 def _values(family: "Metric | None", suffix: str = "") -> list[float]:
-    """Return the samples of a metric; a worker has one of each node name."""
+    """Return the samples of a metric that are numbers; a worker has one of each node name."""
     if family is None:
         return []
-    return [each.value for each in family.samples if each.name == f"{family.name}{suffix}"]
+    name = f"{family.name}{suffix}"
+    values = (each.value for each in family.samples if each.name == name)
+    return [value for value in values if math.isfinite(value)]

@@ -1,8 +1,10 @@
 """Reading workers' pages, against servers that answer as real ones and as bad ones do."""
 
 import asyncio
+import gzip
 import socket
 import time
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import cast
@@ -31,13 +33,18 @@ lk_agents_proc_initialize_duration_seconds_sum{nodename="w"} 2.0
 
 
 @asynccontextmanager
-async def answering(body: str, status: str = "200 OK", header: str = "") -> AsyncIterator[int]:
+async def answering(
+    body: str | bytes, status: str = "200 OK", header: str = ""
+) -> AsyncIterator[int]:
     """Answer every request the same, on a port of 127.0.0.1."""
+    content = body if isinstance(body, bytes) else body.encode()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n{header}"
-        writer.write(f"{head}\r\n{body}".encode())
+        head = (
+            f"HTTP/1.1 {status}\r\nContent-Length: {len(content)}\r\nConnection: close\r\n{header}"
+        )
+        writer.write(f"{head}\r\n".encode() + content)
         await writer.drain()
         writer.close()
         await writer.wait_closed()
@@ -104,7 +111,8 @@ def test_bad_workers_are_in_the_result_with_their_reason() -> None:
             good = await stack.enter_async_context(answering(GOOD))
             urls = [f"http://127.0.0.1:{port}" for port in (*ports.values(), good)]
             started = time.monotonic()
-            outcome = await read(*urls, "http://127.0.0.1:1", "dns://nowhere.invalid:80")
+            nowhere = "dns://nowhere.invalid:80", "dns://a..b:80"
+            outcome = await read(*urls, "http://127.0.0.1:1", *nowhere)
             assert time.monotonic() - started < 5
         assert outcome.reason is None
         found = {page.url: page for page in pages(outcome)}
@@ -118,7 +126,7 @@ def test_bad_workers_are_in_the_result_with_their_reason() -> None:
             Reason.CONNECT_FAILED,
             "no connection (Connection refused)",
         )
-        assert found["dns://nowhere.invalid:80"].detail.startswith("no address found")
+        assert all(found[url].detail.startswith("no address found") for url in nowhere)
 
     asyncio.run(scenario())
 
@@ -170,6 +178,30 @@ def test_the_prometheus_page_adds_and_its_absence_takes_nothing() -> None:
     asyncio.run(scenario())
 
 
+def test_what_is_compressed_is_not_unpacked() -> None:
+    """16 MB in 16 KB, of a server that compresses unasked: it is no worker's page, and small."""
+
+    async def scenario() -> Outcome:
+        header = "Content-Encoding: gzip\r\n"
+        async with answering(bomb, header=header) as port:
+            return await read(f"http://127.0.0.1:{port}", timeout=5)
+
+    bomb = gzip.compress(bytes(2**24))
+    tracemalloc.start()
+    [page] = pages(asyncio.run(scenario()))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert page.detail == "the answer is no worker's page"
+    assert peak < 8e6
+
+
+def test_a_prometheus_page_without_sense_adds_nothing() -> None:
+    """Infinities and what is no number are left out, and are no error."""
+    page = WorkerPage("http://127.0.0.1:1/worker")
+    text = METRICS.replace(" 3.0", " +Inf").replace(" 2.0", " NaN").replace('"} 4.0', '"} -Inf')
+    assert read_metrics(page, text) == page
+
+
 def test_a_prometheus_page_of_something_else_adds_nothing() -> None:
     """Unknown metrics are ignored."""
     page = WorkerPage("http://127.0.0.1:1/worker")
@@ -177,7 +209,10 @@ def test_a_prometheus_page_of_something_else_adds_nothing() -> None:
 
 
 def test_srv_records_tell_host_and_port() -> None:
-    """Asks a real name server of this test for SRV records; addresses come from the system."""
+    """Asks a real name server of this test for SRV records; addresses come from the system.
+
+    A host that has gone hides none of the others, and the root stands for no host.
+    """
 
     class NameServer(asyncio.DatagramProtocol):
         def __init__(self, port: int) -> None:
@@ -191,8 +226,9 @@ def test_srv_records_tell_host_and_port() -> None:
             answer = message.make_response(query)
             name = query.question[0].name
             if str(name).startswith("_http"):
-                text = f"0 0 {self._port} localhost."
-                answer.answer.append(rrset.from_text(name, 60, "IN", "SRV", text))
+                hosts = "gone.invalid.", "localhost.", "."
+                texts = [f"0 0 {self._port} {host}" for host in hosts]
+                answer.answer.append(rrset.from_text(name, 60, "IN", "SRV", *texts))
             self._transport.sendto(answer.to_wire(), addr)
 
     async def scenario() -> tuple[WorkerPage, ...]:
@@ -214,5 +250,8 @@ def test_srv_records_tell_host_and_port() -> None:
 
     found = asyncio.run(scenario())
     assert [page.host for page in found if page.reason is None] == ["127.0.0.1"]
+    [gone] = [page for page in found if page.url.startswith("srv://_http")]
+    assert " at gone.invalid:" in gone.url
+    assert gone.detail.startswith("no address found")
     none = next(page for page in found if page.url.startswith("srv://_none"))
     assert none.detail == "no address found: no SRV record (NoAnswer)"
