@@ -110,13 +110,17 @@ class Slot:
         return result
 
     async def recover(self) -> None:
-        """Wait until the process of the last run is gone and a new one answers."""
+        """Wait until the process of the last run is gone and a new one answers.
+
+        Where none can be started now, the next call tries again.
+        """
         try:
             await self.call(process.ready, limit=30.0)
         except (OSError, RuntimeError, TimeoutError):
             if not self._closed:
                 log.warning("probe process does not come back; starting anew")
-                await self._restart()
+                with contextlib.suppress(OSError, RuntimeError):
+                    await self._restart()
 
     async def aclose(self) -> None:
         """Stop the process: ask first, kill after pebble's three seconds."""

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import errno
 import multiprocessing.spawn
+import multiprocessing.util
 import os
 import signal
 import subprocess
@@ -336,3 +338,31 @@ def test_a_pool_that_can_start_no_process_is_noticed(monkeypatch: pytest.MonkeyP
     assert first == ""
     assert "no probe process can be had" in second
     assert last == ""
+
+
+def test_slot_outlives_a_time_in_which_no_process_can_be_started(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1. A process dies while the system starts none. 2. It does again. Result: calls go on."""
+
+    def no_process(*_: object) -> int:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    async def story() -> list[Outcome]:
+        async with a_runner(server) as runner:
+            ended = [await runner.run("good", FakeConfig())]
+            with monkeypatch.context() as full:
+                full.setattr(multiprocessing.util, "spawnv_passfds", no_process)
+                ended.append(await runner.run("segfaults", FakeConfig()))
+                async with asyncio.timeout(20):
+                    ended.append(await runner.run("good", FakeConfig()))
+            async with asyncio.timeout(60):
+                while not ended[-1].ok:
+                    ended.append(await runner.run("good", FakeConfig()))
+            return ended
+
+    first, crashed, none, *_, last = asyncio.run(story())
+
+    assert first.ok
+    assert (crashed.reason, none.reason) == (Reason.PROBE_CRASHED,) * 2
+    assert last.ok
