@@ -203,11 +203,13 @@ class Keeper:
         """Keep the roster as it is now."""
         self._memory.save_workers(workers)
         rows = tuple(workers)
+        # One that waits is out of date: an outage of days must not pile up rosters of a fleet.
+        self._waiting = deque(each for each in self._waiting if each.operation != "workers")
         self._write("workers", lambda store: store.save_workers(rows))
 
     def spent_on(self, target: str, day: str) -> Spending:
         """Return what was spent or is reserved on one target and day."""
-        return self._memory.spent(day).get((target, day), Spending())
+        return self._memory.spent_on(target, day)
 
     def open_runs(self) -> tuple[OpenRun, ...]:
         """Return the runs that were opened and have not ended."""
@@ -253,6 +255,9 @@ class Keeper:
                 return await self._ask(question)
             except StoreError as error:
                 self._fail("read", error)
+            except Exception as error:  # such as a row that this version cannot understand
+                log.exception("the store holds what cannot be read")
+                self._fail("read", StoreError(f"unexpected {type(error).__name__}"))
         return question(self._memory)
 
     async def _write_for_ever(self) -> None:
@@ -269,7 +274,9 @@ class Keeper:
             operation = self._waiting[0].operation if self._waiting else "open"
             try:
                 await self._write_waiting()
+                operation = "open"
                 await self._take_over()
+                operation = "prune"
                 await self._prune()
                 self._works()
             except StoreError as error:
@@ -277,8 +284,6 @@ class Keeper:
             except Exception as error:
                 log.exception("the store failed in an unknown way")
                 self._fail(operation, StoreError(f"unexpected {type(error).__name__}"))
-                if self._waiting:
-                    self._waiting.popleft()  # or it would fail for ever
 
     async def _write_waiting(self) -> None:
         """Write what waits, in its order.
@@ -288,11 +293,23 @@ class Keeper:
         """
         while self._waiting:
             item = self._waiting[0]
-            answer = await self._ask(item.first)
-            if self._waiting and self._waiting[0] is item:
-                self._waiting.popleft()
+            try:
+                answer = await self._ask(item.first)
+            except (StoreError, asyncio.CancelledError):
+                raise
+            except Exception:
+                self._drop(item)  # or it would fail for ever
+                if not item.answer.done():
+                    item.answer.set_result(None)
+                raise
+            self._drop(item)
             if not item.answer.done():
                 item.answer.set_result(answer)
+
+    def _drop(self, item: _Write) -> None:
+        """Let a write wait no more; others may have come or gone while it was done."""
+        if self._waiting and self._waiting[0] is item:
+            self._waiting.popleft()
 
     async def _take_over(self) -> None:
         """Read what the store knew before this process, once after each time it was opened."""

@@ -34,7 +34,7 @@ class MemoryStore:
         """Open a run, unless its plan is more than is left."""
         if run.run_id in self._open:
             return True
-        if not limits.allow(self._spent.get((run.target, run.day), Spending()) + run.plan):
+        if not limits.allow(self.spent_on(run.target, run.day) + run.plan):
             return False
         self._open[run.run_id] = run
         self._charge(run, run.plan)
@@ -60,6 +60,10 @@ class MemoryStore:
     def spent(self, since_day: str) -> Mapping[tuple[str, str], Spending]:
         """Return what was spent from that day on."""
         return {key: spent for key, spent in self._spent.items() if key[1] >= since_day}
+
+    def spent_on(self, target: str, day: str) -> Spending:
+        """Return what was spent or is reserved on one target and day."""
+        return self._spent.get((target, day), Spending())
 
     def restore(
         self, open_runs: Sequence[OpenRun], spent: Mapping[tuple[str, str], Spending]
@@ -120,7 +124,7 @@ class MemoryStore:
     def _charge(self, run: OpenRun, amount: Spending) -> None:
         if run.target:
             key = run.target, run.day
-            self._spent[key] = self._spent.get(key, Spending()) + amount
+            self._spent[key] = self.spent_on(*key) + amount
 
     def _expired(self, now: datetime, retention: Retention) -> list[str]:
         """Return the runs that are too old, then those that are too many: successes first."""

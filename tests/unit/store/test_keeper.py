@@ -5,12 +5,14 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from exporter.errors import ConfigError, StoreError
 from exporter.outcome import Calibration, Reason
+from exporter.roster.types import Worker, WorkerStatus
 from exporter.store import keeper as keeper_module
 from exporter.store.keeper import Keeper
 from exporter.store.memory import MemoryStore
@@ -20,6 +22,7 @@ from exporter.store.records import (
     CalibrationRecord,
     Limits,
     OpenRun,
+    Retention,
     RunQuery,
     RunRecord,
     Spending,
@@ -256,6 +259,66 @@ def test_run_that_is_given_up_before_it_begins_costs_nothing() -> None:
         await keeper.aclose()
         assert [run.run_id for run in store.open_runs()] == ["b"]
         assert dict(store.spent("")) == {("t", DAY): PLAN}
+
+    asyncio.run(scenario())
+
+
+def test_roster_waits_once_however_long_the_outage() -> None:
+    """1. The disk is full. 2. The roster is kept each minute. Result: one write, the newest."""
+
+    async def scenario() -> None:
+        store = Flaky()
+        keeper = make(lambda: store)
+        await keeper.start()
+        store.broken = True
+        keeper.end(ended("a"))
+        await until(lambda: keeper.problem != "")
+        for number in range(100):
+            keeper.save_workers([Worker(f"AW_{number}", "demo", WorkerStatus.IDLE)])
+        assert len(keeper._waiting) == 2
+        assert [each.worker_id for each in await keeper.workers()] == ["AW_99"]
+        store.broken = False
+        await until(lambda: keeper.problem == "")
+        assert [each.worker_id for each in store.workers()] == ["AW_99"]
+        await keeper.aclose()
+
+    asyncio.run(scenario())
+
+
+class Odd(MemoryStore):
+    """A store with rows that nobody understands, and with old ones that do not go."""
+
+    def workers(self) -> tuple[Worker, ...]:
+        """Fail, as on a document of another version."""
+        raise ValueError("no such field")
+
+    def prune(self, now: datetime, retention: Retention) -> int:
+        """Fail."""
+        raise StoreError("cannot write x: Input/output error")
+
+    def end(self, record: RunRecord, spent: Spending | None = None) -> None:
+        """Fail, as on a value that no column takes."""
+        if record.run_id == "odd":
+            raise TypeError("no such type")
+        super().end(record, spent)
+
+
+def test_what_nobody_foresaw_costs_one_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An odd row is told of as a failed read, an odd write is dropped, and all else goes on."""
+    monkeypatch.setattr(keeper_module, "PRUNE_EVERY_S", 0.01)
+
+    async def scenario() -> None:
+        watch, store = Watch(), Odd()
+        keeper = make(lambda: store, watch)
+        await keeper.start()
+        assert await keeper.workers() == ()
+        assert watch.failures == ["read"]
+        keeper.end(ended("odd"))
+        keeper.end(ended("a"))
+        await until(lambda: store.run("a") is not None)
+        await until(lambda: "prune" in watch.failures)
+        assert set(watch.failures) == {"read", "end", "prune"}
+        await keeper.aclose()
 
     asyncio.run(scenario())
 
