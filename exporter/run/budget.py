@@ -4,7 +4,7 @@ A run reserves all that it may cost: its turns and its deadline. What a run that
 reserved stays spent, so an exporter that dies again and again cannot spend more than the budget.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -110,8 +110,7 @@ class Budgets:
             self._settle(work, outcome)
         elif self._is_news(outcome):
             self._keeper.end(RunRecord.of(outcome, judge(None, outcome)))
-        for agent in self._agents():
-            self._show(agent)  # a new day may have begun
+        self._show_all()  # a new day may have begun
 
     def stop(self) -> None:
         """Forget the runs under way that are about the server: all in their rooms was ours.
@@ -184,10 +183,15 @@ class Budgets:
         """Show what the targets of an agent have left, together."""
         targets = self._targets.items()
         left = [self.remaining(name) for name, target in targets if target.agent_name == agent]
-        turns = [each.turns for each in left if each.turns is not None]
-        seconds = [each.call_seconds for each in left if each.call_seconds is not None]
-        remaining = Remaining(sum(turns) if turns else None, sum(seconds) if seconds else None)
-        self._series.show(agent, remaining)
+        self._series.show(agent, _together(left))
+
+    def _show_all(self) -> None:
+        """Show every agent, in one pass over the targets."""
+        left: dict[str, list[Remaining]] = {}
+        for name, target in self._targets.items():
+            left.setdefault(target.agent_name, []).append(self.remaining(name))
+        for agent, each in left.items():
+            self._series.show(agent, _together(each))
 
 
 def plan_of(target: LatencyConfig) -> Spending:
@@ -204,6 +208,12 @@ def spending(outcome: Outcome, plan: Spending) -> Spending:
     if outcome.reason in _CUT_SHORT:
         turns = min(turns + 1, plan.turns)
     return Spending(turns, outcome.duration_s)
+
+
+def _together(left: Sequence[Remaining]) -> Remaining:
+    turns = [each.turns for each in left if each.turns is not None]
+    seconds = [each.call_seconds for each in left if each.call_seconds is not None]
+    return Remaining(sum(turns) if turns else None, sum(seconds) if seconds else None)
 
 
 def _left(budget: BudgetConfig, spent: Spending) -> Remaining:
