@@ -104,7 +104,7 @@ class Roster:
         self._replace(report)
         known = self._find(report.worker_id)
         beat = known.beat if known else None
-        if beat is None or beat.addresses != report.addresses:
+        if beat is None or _page_place(beat) != _page_place(report):
             self._absorb(report)
         known = known or self._admit(report.worker_id)
         if known is None:
@@ -300,6 +300,11 @@ class Roster:
             ids.discard(known.worker_id)
             if not ids:
                 self._by_place.pop(place, None)
+
+
+def _page_place(report: WorkerReport) -> tuple[tuple[str, ...], int | None]:
+    """Return where a worker says that its page is."""
+    return report.addresses, report.http_port
 
 
 def _due(queue: OrderedDict[str, Known], is_due: Callable[[Known], bool]) -> Iterator[Known]:

@@ -68,6 +68,18 @@ def the(roster: Roster) -> Worker:
     return worker
 
 
+def test_a_page_is_joined_once_the_worker_names_its_port(roster: Roster) -> None:
+    """1. Its page is read. 2. It reports, not knowing its port yet. 3. It does.
+
+    Result: one worker, of which both tell.
+    """
+    roster.scraped(WorkerScrape((page(),)))
+    roster.heartbeat(beat(http_port=None))
+    assert len(roster) == 2
+    roster.heartbeat(beat())
+    assert the(roster).worker_id == "AW_1"
+
+
 def test_a_heartbeat_is_known_until_it_is_silent(roster: Roster, clock: Clock) -> None:
     """Silence of more than 45 s is offline, of more than an hour forgotten."""
     assert roster.heartbeat(beat()) is None
