@@ -1,6 +1,7 @@
 """The thread that sends the heartbeats."""
 
 import logging
+import os
 import random
 import threading
 import time
@@ -23,6 +24,8 @@ _QUIET_LOOKS = 30
 """Looks in vain after which the log says that there is no worker to report."""
 _LONGEST_BACKOFF = 2
 """Intervals between two attempts at most."""
+_random = random.Random()
+"""Our own: the worker may have seeded the common one, and count on what comes next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class Beater:
         self._failures = 0
         self._looks = 0
         self._client: httpx.Client | None = None
+        self._pid = os.getpid()
 
     def start(self) -> None:
         """Start the thread."""
@@ -70,6 +74,8 @@ class Beater:
 
     def close(self) -> None:
         """Stop, and say goodbye; takes `CLOSE_LIMIT_S` at most. Never raises."""
+        if os.getpid() != self._pid:
+            return  # a fork of the worker ends: it has no thread, and perhaps a lock held for ever
         until = time.monotonic() + CLOSE_LIMIT_S
         self._stop.set()
         # The goodbye is the thread's: it may be in the middle of a request. As a daemon it does
@@ -108,11 +114,11 @@ class Beater:
             if self._failures == 1:
                 log.warning("heartbeat not sent, trying again: %s", _why(error))
             intervals = min(2.0 ** (self._failures - 1), _LONGEST_BACKOFF)
-            return self._interval_s * intervals * random.uniform(0.5, 1)
+            return self._interval_s * intervals * _random.uniform(0.5, 1)
         if self._failures:
             log.info("heartbeats are sent again after %d attempts", self._failures)
         self._failures = 0
-        return self._interval_s * random.uniform(1 - _JITTER, 1 + _JITTER)
+        return self._interval_s * _random.uniform(1 - _JITTER, 1 + _JITTER)
 
     def _look_again(self) -> float:
         """Return when to look again for a worker that is not registered yet, or no more."""

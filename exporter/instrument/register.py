@@ -68,6 +68,7 @@ def register_worker(
     """
     try:
         if _is_helper():
+            log.debug("started by the worker, or below multiprocessing: nothing is reported")
             return WorkerHandle(None)
         beater = _make(agent_name, collector, token, interval, server)
         handle = WorkerHandle(beater)

@@ -16,33 +16,44 @@ class Usage:
         self._spent: dict[int, float] = {}
         self._at = time.monotonic()
 
-    def measure(self) -> tuple[int, float | None]:
+    def measure(self) -> tuple[int | None, float | None]:
         """Return resident bytes, and the cores used on average since the call before.
 
-        The first call has nothing to compare with: None.
+        None is what cannot be known: the first call has nothing to compare with, and a sandbox
+        may hide all.
         """
         memory, spent = 0, {}
-        for process in (self._own, *self._own.children(recursive=True)):
+        for process in self._processes():
             try:
                 with process.oneshot():
                     times = process.cpu_times()
                     memory += process.memory_info().rss
                     spent[process.pid] = times.user + times.system
-            except psutil.Error:
-                continue  # it has just ended
+            except (psutil.Error, OSError):
+                continue  # it has just ended, or is hidden
         before, self._spent = self._spent, spent
         since, self._at = self._at, time.monotonic()
-        if not before or self._at <= since:
-            return memory, None
+        if not before or not spent or self._at <= since:
+            return memory or None, None
         # What a new process spent, it spent since; what an ended one spent last is lost.
         used = sum(seconds - before.get(pid, 0.0) for pid, seconds in spent.items())
         return memory, max(0.0, used) / (self._at - since)
 
+    def _processes(self) -> list[psutil.Process]:
+        try:
+            return [self._own, *self._own.children(recursive=True)]
+        except (psutil.Error, OSError):
+            return [self._own]
+
 
 def addresses() -> list[str]:
-    """Return the addresses of this host by which others reach it."""
+    """Return the addresses of this host by which others reach it; none where they are hidden."""
     found: list[str] = []
-    for interface in psutil.net_if_addrs().values():
+    try:
+        interfaces = psutil.net_if_addrs().values()
+    except OSError:  # without netlink, as in a service that may use IP only
+        return found
+    for interface in interfaces:
         for each in interface:
             is_ip = each.family in (socket.AF_INET, socket.AF_INET6)
             local = each.address.startswith(("127.", "fe80:", "::1"))

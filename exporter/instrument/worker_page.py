@@ -1,8 +1,10 @@
 """What the worker's own HTTP page tells, where nobody hands in its `AgentServer`."""
 
+import json
 import os
 import secrets
 import socket
+import time
 
 import httpx
 import psutil
@@ -13,6 +15,7 @@ _LOAD_THRESHOLD = 0.7
 """Of livekit-agents in production; the page does not tell the worker's own."""
 _TIMEOUT_S = 1.0
 _MOST_PORTS = 16
+_MOST_BYTES = 16 * 1024
 
 
 class WorkerPages:
@@ -67,13 +70,27 @@ def _reachable(address: str) -> str:
 def _read(address: str, port: int) -> dict[str, object] | None:
     """Return what a worker's page tells; None if there is none at that place."""
     host = f"[{address}]" if ":" in address else address
+    url = f"http://{host}:{port}/worker"
     try:
-        with httpx.Client(timeout=_TIMEOUT_S, trust_env=False) as client:
-            response = client.get(f"http://{host}:{port}/worker")
-        told = response.json() if response.status_code == httpx.codes.OK else None
+        with (
+            httpx.Client(timeout=_TIMEOUT_S, trust_env=False) as client,
+            client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response,
+        ):
+            told = json.loads(_body(response)) if response.status_code == httpx.codes.OK else None
     except (httpx.HTTPError, ValueError):
         return None
     return told if isinstance(told, dict) and "sdk_version" in told else None
+
+
+def _body(response: httpx.Response) -> bytes:
+    """Return the body, or what came of it: another page of the process may have no end."""
+    until = time.monotonic() + _TIMEOUT_S
+    body = bytearray()
+    for part in response.iter_raw():
+        body += part
+        if len(body) > _MOST_BYTES or time.monotonic() > until:
+            break
+    return bytes(body)
 
 
 def _number(told: dict[str, object], key: str) -> float:

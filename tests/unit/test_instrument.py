@@ -2,20 +2,23 @@
 
 import json
 import logging
+import random
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from exporter.instrument import register_worker
+from exporter.instrument.worker_page import WorkerPages
 from exporter.instrument.worker_server import ServerSource
 from exporter.roster.wire import Heartbeat
 
@@ -190,6 +193,36 @@ def test_a_collector_that_is_away_is_waited_for(caplog: pytest.LogCaptureFixture
     assert "t0ken" not in caplog.text
 
 
+def test_a_sandbox_that_hides_everything_is_no_reason_for_silence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Memory, processor time and addresses are unknown then; the worker is still there."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(psutil, "net_if_addrs", refuse)
+    for name in ("children", "oneshot"):
+        monkeypatch.setattr(psutil.Process, name, refuse)
+    with collecting() as collector:
+        handle = register_worker("demo", collector.url, interval=1, server=agent_server())
+        wait_until(lambda: len(collector.beats) > 1)
+        handle.close()
+    for _, _, beat in collector.beats:
+        assert (beat.memory_bytes, beat.cpu_ratio, beat.addresses) == (None, None, ())
+    assert collector.beats[0][2].status == "idle"
+
+
+def test_the_worker_s_random_numbers_are_its_own() -> None:
+    """A worker that seeded them gets the same ones with heartbeats as without."""
+    before = random.getstate()
+    with collecting() as collector:
+        handle = register_worker("demo", collector.url, interval=1, server=agent_server())
+        wait_until(lambda: len(collector.beats) > 1)
+        handle.close()
+    assert random.getstate() == before
+
+
 def test_closing_does_not_wait_for_a_collector_that_hangs() -> None:
     """The end of the worker is delayed by 2 s at most."""
     server = agent_server()
@@ -258,7 +291,7 @@ def test_collector_and_token_come_from_the_environment(
 
 
 PROGRAM = """
-import json, multiprocessing, sys, time
+import json, multiprocessing, os, sys, time
 from types import SimpleNamespace
 from exporter.instrument import register_worker
 
@@ -278,13 +311,19 @@ if __name__ == "__main__":
         child = context.Process(target=job)
         child.start()
         child.join()
+    if not os.fork():
+        sys.exit()
+    os.wait()
     print("ready", flush=True)
     sys.stdin.readline()
 """
 
 
 def test_only_the_worker_s_own_process_reports_and_its_end_is_told(tmp_path: Path) -> None:
-    """Job processes import the program too and stay silent; the end of the worker is a goodbye."""
+    """Job processes import the program too and stay silent; the end of the worker is a goodbye.
+
+    The end of a process that it forks is none.
+    """
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     with collecting() as collector:
@@ -300,6 +339,28 @@ def test_only_the_worker_s_own_process_reports_and_its_end_is_told(tmp_path: Pat
     statuses = [str(beat.status) for _, _, beat in collector.beats]
     assert (statuses[0], statuses.count("offline"), statuses[-1]) == ("idle", 1, "offline")
     assert set(collector.ids()) == {"AW_1"}
+
+
+def test_a_page_without_an_end_holds_nothing_up() -> None:
+    """Other ports of the process may answer anything at /worker, for ever."""
+
+    class Stream(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):
+                while True:
+                    self.wfile.write(bytes(1000))
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Stream) as other:
+        thread = threading.Thread(target=other.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        assert WorkerPages("demo").facts() is None
+        other.shutdown()
+        thread.join()
 
 
 PAGE = json.dumps({"agent_name": "demo", "active_jobs": 1.0, "sdk_version": "1.8.9"})
