@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 
 from exporter import __version__, logs
@@ -165,7 +165,8 @@ class Daemon:
         self._scheduler = Scheduler(
             self._runner.run, self.listeners, self._recorder.skip, self._ledger.gates
         )
-        self._health = Health((self._scheduler.check, self._runner.check))
+        self._watching: tuple[asyncio.Task[None], ...] = ()
+        self._health = Health((self._scheduler.check, self._runner.check, self._check_watches))
         self._reloader = Reloader(load, self.apply, self._recorder.configured)
         self._reloads: set[asyncio.Task[str]] = set()
 
@@ -222,6 +223,7 @@ class Daemon:
 
         Raises:
             ConfigError: Another exporter uses the folder of the ledger.
+            RuntimeError: The web server ended before; a supervisor is to start the exporter again.
         """
         await self._ledger.start()
         self._fleet.roster.restore(await self._ledger.keeper.workers())
@@ -231,23 +233,25 @@ class Daemon:
         serving = asyncio.create_task(web.serve(sockets=[listener]))
         stopping = asyncio.create_task(stop.wait())
         self._start()
-        watches = (
-            watch_loop_lag(self._recorder.loop_lag),
-            self._health.watch(),
-            self._fleet.watch(),
-            self._keep_roster(),
+        self._watching = (
+            _watch("loop lag", watch_loop_lag(self._recorder.loop_lag)),
+            _watch("health", self._health.watch()),
+            _watch("workers", self._fleet.watch()),
+            _watch("roster on disk", self._keep_roster()),
         )
-        watching = [asyncio.create_task(watch) for watch in watches]
         host, port = listener.getsockname()[:2]
         log.info("serving", extra={"version": __version__, "address": f"{host}:{port}"})
         try:
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (stopping, *watching, *self._reloads):
+            ended = (stopping, *self._watching, *self._reloads)
+            for task in ended:
                 task.cancel()
             await self._drain()
             web.should_exit = True
-            await asyncio.gather(serving, stopping, *watching, return_exceptions=True)
+            await asyncio.gather(serving, *ended, return_exceptions=True)
+        if not stop.is_set():
+            raise RuntimeError("the web server has ended by itself") from serving.exception()
         log.info("stopped")
 
     def _start(self) -> None:
@@ -276,6 +280,7 @@ class Daemon:
     def _remove(self, work: Work) -> None:
         self._scheduler.remove(work.id)
         self._board.remove(work.id)
+        self._run_log.forget(work)
         self._ledger.remove(work)
         if isinstance(work.config, LatencyConfig):
             self._recorder.remove_target(work.config)
@@ -298,13 +303,20 @@ class Daemon:
         """Call a target for someone who asks: the ledger knows of it, the series do not.
 
         Raises:
-            NotNowError: It is being called, or its windows or its budget forbid it.
+            NotNowError: It is being called, its windows or its budget forbid it, or we stop.
         """
+        if self._stopping:
+            raise NotNowError("the exporter stops", _ASK_AGAIN_S)
         listeners = (self._run_log.record, self._ledger.record)
         try:
             return await self._scheduler.ask(call_work(target), on_turn, listeners)
         except Refused as refusal:
             raise NotNowError(_REFUSALS[refusal.reason], _ASK_AGAIN_S) from None
+
+    async def _check_watches(self) -> str:
+        """Return which of the parts that run for ever have ended, "" when none has."""
+        ended = [task.get_name() for task in self._watching if task.done()]
+        return f"ended by itself: {', '.join(ended)}" if ended else ""
 
     def _note_listing(self, outcome: Outcome) -> None:
         self._listed = self._listed or outcome.probe == "agents"
@@ -344,6 +356,18 @@ class Daemon:
         if self._stopping:
             return "stopping"
         return "" if self._listed else "the first listing of agents and rooms has not ended yet"
+
+
+def _watch(name: str, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+    """Begin what runs for ever, and say so if it does not."""
+
+    def note(task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            log.error("a part has ended by itself", extra={"part": name}, exc_info=task.exception())
+
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(note)
+    return task
 
 
 @contextlib.contextmanager

@@ -5,6 +5,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from exporter.outcome import CallResult, Outcome, Reason
+from exporter.probes.latency import LatencyConfig
+from exporter.run.scheduler import Work
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,11 @@ class RunLog:
             self._succeeded(outcome, run)
         else:
             self._failed(outcome, outcome.reason, run)
+
+    def forget(self, work: Work) -> None:
+        """Forget what is run no more."""
+        key = work.config.key if isinstance(work.config, LatencyConfig) else (work.agent_name,)
+        self._streaks.pop((work.probe, *key), None)
 
     def _failed(self, outcome: Outcome, reason: Reason, run: dict[str, object]) -> None:
         streak = self._streaks.get(_subject(outcome))

@@ -74,8 +74,6 @@ if __name__ == "__main__":
             "livekit": {"url": "ws://127.0.0.1:1", "api_key": "key", "api_secret": "very-secret"},
             "store": {"folder": str(Path(note).parent / "state")},
             "web": {"listen_address": "127.0.0.1:0"},
-            "reach": {"enabled": False},
-            "reconnect": {"enabled": False},
             "sfu": {"enabled": False},
             "reach": {"enabled": False},
             "reconnect": {"enabled": False},

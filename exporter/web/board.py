@@ -40,8 +40,9 @@ class Board:
     """The latest runs that failed, newest first."""
 
     def add(self, work: Work) -> None:
-        """Watch something."""
-        self.lines[work.id] = Line(work)
+        """Watch something; what is watched already keeps its last run."""
+        known = self.lines.get(work.id)
+        self.lines[work.id] = Line(work, known.last if known else None)
 
     def remove(self, work_id: str) -> None:
         """Watch it no more."""

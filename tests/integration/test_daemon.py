@@ -10,11 +10,14 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 from prometheus_client import CollectorRegistry
 
 from exporter.config.settings import Settings
 from exporter.daemon import Daemon
+from exporter.run.fleet import Fleet
 from exporter.run.process import ProbeTable
+from exporter.web.server import WebServer
 from tests.integration.exporters import SECRET, Start, value, wait
 
 TURNS = (
@@ -152,24 +155,68 @@ def test_main_process_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def quiet(**more: object) -> Settings:
+    """Return a configuration that runs little and keeps nothing."""
+    off = {name: {"enabled": False} for name in ("store", "sfu", "reach", "reconnect")}
+    server = {"url": "ws://127.0.0.1:1", "api_key": "key", "api_secret": SECRET}
+    return Settings.model_validate({"livekit": server, **off, **more})
+
+
+def faked(settings: Settings) -> Daemon:
+    """Return a daemon over fake probes, which is not started."""
+    table = ProbeTable("tests.fake_daemon", "ANSWERS_TABLE")
+    return Daemon(settings, settings.server(), lambda: settings, table)
+
+
+def test_part_that_ends_by_itself_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """1. What follows the workers has a bug. Result: not healthy, and the log says why."""
+
+    async def breaks(_fleet: Fleet) -> None:
+        raise KeyError("worker")
+
+    monkeypatch.setattr(Fleet, "watch", breaks)
+
+    async def story() -> None:
+        daemon, stop = faked(quiet()), asyncio.Event()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            running = asyncio.create_task(daemon.run(listener, stop))
+            async with asyncio.timeout(20):
+                while daemon._health.problem != "ended by itself: workers":  # noqa: ASYNC110 - no event
+                    await asyncio.sleep(0.05)
+            stop.set()
+            await running
+
+    asyncio.run(story())
+    assert "KeyError: 'worker'" in caplog.text
+
+
+def test_exporter_does_not_go_on_without_its_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1. The web server ends by itself. Result: an error, so that a supervisor starts it again."""
+
+    async def breaks(_web: WebServer, sockets: object = None) -> None:
+        raise OSError("no loop")
+
+    monkeypatch.setattr(WebServer, "serve", breaks)
+
+    async def story() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            await faked(quiet()).run(listener, asyncio.Event())
+
+    with pytest.raises(RuntimeError, match="the web server has ended") as raised:
+        asyncio.run(story())
+    assert isinstance(raised.value.__cause__, OSError)
+
+
 def test_agent_that_is_found_in_a_room_is_called() -> None:
     """1. Discovery is on. 2. A listing finds an agent. Result: it is called, its turns shown."""
-    settings = Settings.model_validate(
-        {
-            "livekit": {"url": "ws://127.0.0.1:1", "api_key": "key", "api_secret": SECRET},
-            "discover": {"enabled": True, "trials": 1},
-            "store": {"enabled": False},
-            "sfu": {"enabled": False},
-            "reach": {"enabled": False},
-            "reconnect": {"enabled": False},
-        }
-    )
+    settings = quiet(discover={"enabled": True, "trials": 1})
     labels = {"server": "127.0.0.1:1", "agent_name": "stray"}
     turns = labels | {"call_type": "default", "scenario": "default", "outcome": "replied"}
 
     async def discover() -> CollectorRegistry:
-        table = ProbeTable("tests.fake_daemon", "ANSWERS_TABLE")
-        daemon = Daemon(settings, settings.server(), lambda: settings, table)
+        daemon = faked(settings)
         stop = asyncio.Event()
         with socket.create_server(("127.0.0.1", 0)) as listener:
             running = asyncio.create_task(daemon.run(listener, stop))

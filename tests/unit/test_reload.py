@@ -67,6 +67,15 @@ def test_agent_keeps_its_counters_when_its_target_is_renamed() -> None:
     assert page.value("voice_turns_total", **turns, scenario="long") == 0
 
 
+def test_target_that_is_changed_keeps_its_last_run() -> None:
+    """The status page and the API do not say UNKNOWN of what they know."""
+    page = Page([{"agent_name": "demo"}])
+    page.end_call("default")
+    page.daemon.apply(settings([{"agent_name": "demo", "metadata": "new"}]))
+    (line,) = page.daemon._board.lines.values()
+    assert (line.verdict, line.work.config.metadata) == (Verdict.PASS, "new")  # type: ignore[attr-defined]
+
+
 def test_call_that_ends_after_its_target_has_gone_brings_nothing_back() -> None:
     """1. A reload removes a target. 2. Its call, which was under way, ends. Result: no series."""
     page = Page([{"agent_name": "demo"}])

@@ -6,7 +6,10 @@ from datetime import UTC, datetime
 import pytest
 
 from exporter.outcome import Outcome, Reason
+from exporter.probes.latency import LatencyConfig
+from exporter.run.plan import call_work
 from exporter.run_log import RunLog
+from tests.unit.calls import call
 
 
 def _outcome(reason: Reason | None = None, probe: str = "agents", agent: str = "") -> Outcome:
@@ -81,3 +84,17 @@ def test_lines_of_the_run_are_for_those_who_debug(caplog: pytest.LogCaptureFixtu
 
     assert [record.getMessage() for record in caplog.records] == ["asked", "run ended"]
     assert {vars(record)["run"] for record in caplog.records} == {"0123"}
+
+
+def test_what_is_removed_is_forgotten(caplog: pytest.LogCaptureFixture) -> None:
+    """A target that comes back begins anew, and one that does not leaves nothing."""
+    caplog.set_level(logging.INFO, "exporter.run_log")
+    log, target = RunLog(), LatencyConfig(agent_name="demo")
+    failed = call(reason=Reason.NO_WORKER)
+
+    log.record(failed)
+    log.forget(call_work(target))
+    log.forget(call_work(target))
+    log.record(failed)
+
+    assert _lines(caplog) == [("WARNING", "run failed")] * 2
