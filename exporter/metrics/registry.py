@@ -15,6 +15,7 @@ from prometheus_client import (
 )
 
 from exporter.metrics.exposition import PageRegistry
+from exporter.metrics.series_index import SeriesIndex
 from exporter.metrics.table import TABLE, Row
 
 
@@ -48,7 +49,7 @@ class Metrics:
         self._rows = {row.name: row for row in rows if not row.per_worker}
         extra = tuple(thresholds)
         self._metrics = {row.name: _create(row, registry, extra) for row in self._rows.values()}
-        self._series: dict[str, dict[tuple[str, ...], None]] = {name: {} for name in self._rows}
+        self._series = {name: SeriesIndex() for name in self._rows}
         self._versions = dict.fromkeys(self._rows, 0)
         if isinstance(registry, PageRegistry):
             for name, metric in self._metrics.items():
@@ -98,15 +99,14 @@ class Metrics:
         """Remove every series whose labels match."""
         places = {self._rows[name].labels.index(label): text for label, text in labels.items()}
         series = self._series[name]
-        for values in list(series):
-            if all(values[place] == text for place, text in places.items()):
-                self._metrics[name].remove(self._server, *values)
-                del series[values]
-                self._versions[name] += 1
+        for values in series.matching(places):
+            self._metrics[name].remove(self._server, *values)
+            series.discard(values)
+            self._versions[name] += 1
 
     def _note(self, name: str, labels: tuple[str, ...]) -> None:
         """Remember a series, for its removal."""
-        self._series[name][tuple(map(str, labels))] = None
+        self._series[name].add(tuple(map(str, labels)))
 
 
 def _create(
