@@ -8,7 +8,8 @@ from exporter.outcome import Outcome
 from exporter.probes.sfu import SfuConfig
 from exporter.report.documents import to_json
 from exporter.report.render_sfu import print_sfu
-from exporter.report.sfu import RoundTrips, SfuDocument, SfuReport
+from exporter.report.round_trips import RoundTrips
+from exporter.report.sfu import SfuDocument, SfuReport
 
 from .baselines import baseline, failed
 
