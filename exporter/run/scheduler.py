@@ -35,6 +35,9 @@ _JITTER = 0.05
 """Share of the interval by which the time between two runs varies around it."""
 _DEAD_AFTER_S = 15.0
 """A run that is due and not started for so long: the scheduler's timer has died."""
+_ASK_AGAIN_S = 300.0
+"""A run that a gate refuses is due again after this, if its interval is longer: a ramp of each day
+that is due at noon would never meet a window at night."""
 _PUT_BACK_S = 1.0
 """A wall clock that goes back by more is followed; by less, runs are late by as much."""
 
@@ -254,6 +257,10 @@ class Scheduler:
             self._skipped.pop(work.id, None)
             return True
         self._skip(work.id, reason, logging.INFO)
+        soon = datetime.now(UTC) + timedelta(seconds=_ASK_AGAIN_S)
+        job = self._jobs.get_job(work.id)
+        if job is not None and job.next_run_time > soon:
+            job.modify(next_run_time=soon)
         return False
 
     async def _refusal(self, work: Work, run_id: str) -> str:

@@ -302,6 +302,30 @@ def test_gates_refuse_due_runs_and_know_their_ids(caplog: pytest.LogCaptureFixtu
     assert [record.message for record in caplog.records].count("run skipped") == 1
 
 
+def test_run_that_is_refused_is_due_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1. A daily run is due outside of its window. 2. That opens. Result: it is not missed."""
+    monkeypatch.setattr("exporter.run.scheduler._ASK_AGAIN_S", 0.1)
+    is_open = False
+
+    async def gate(_work: Work, _run_id: str) -> str:
+        return "" if is_open else "window"
+
+    async def scenario() -> None:
+        nonlocal is_open
+        bench = Bench(gates=(gate,))
+        bench.scheduler.add(work(interval_s=86400), 0)
+        bench.scheduler.start()
+        await until(lambda: len(bench.skipped) >= 2)
+        is_open = True
+        await until(lambda: bool(bench.seen))
+        due = bench.scheduler.next_run("w")
+        assert due is not None
+        assert (due - datetime.now(UTC)).total_seconds() > 80000
+        bench.scheduler.stop()
+
+    asyncio.run(scenario())
+
+
 class Calls:
     """A probe that runs until it is told, and what was told of its ends."""
 
