@@ -98,7 +98,10 @@ class Recorder:
         self._set_call_verdict(agent)
 
     def remove_target(self, target: LatencyConfig) -> None:
-        """Remove the series of a target, except those that other targets share with it."""
+        """Remove the series of a target, except those that other targets share with it.
+
+        An agent that is in a room stays among the agents and rooms.
+        """
         key = agent, call_type, scenario = target.key
         if self._targets.pop(key, None) is None:
             return
@@ -112,13 +115,12 @@ class Recorder:
             self._set_call_verdict(agent)
         else:
             del gone["call_type"]
+        others = {"workers", "agents and rooms"} if agent in self._listed else {"workers"}
         for row in TABLE:
-            if row.group != "workers" and set(gone) <= set(row.labels):
+            if row.group not in others and set(gone) <= set(row.labels):
                 own = {"probe": "latency", "check": "latency"}
                 kind = {label: name for label, name in own.items() if label in row.labels}
                 self._metrics.remove(row.name, **gone, **kind)
-        if not siblings:
-            self._listed.discard(agent)
 
     def record(self, outcome: Outcome) -> None:
         """Record a finished run: the listener."""

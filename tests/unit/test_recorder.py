@@ -245,6 +245,19 @@ def test_agents_that_left_are_gone_or_zero() -> None:
     assert 'agent_name="stray"' not in page.text()
 
 
+def test_agent_in_a_room_is_shown_though_it_is_no_target_any_more() -> None:
+    """1. A target goes, its agent stays. 2. The agent goes. Result: no gap, then no series."""
+    page = Page(DEMO)
+    page.recorder.record(listed(AgentInRoom("demo", "a1", "r1", "listening", 1, 5)))
+
+    page.recorder.remove_target(DEMO)
+    assert page.value("voice_agents", agent_name="demo", state="listening") == 1
+    assert page.value("voice_probe_success", **PROBE) is None
+
+    page.recorder.record(listed())
+    assert 'agent_name="demo"' not in page.text()
+
+
 def test_failed_listing_keeps_the_last_one_and_says_so() -> None:
     """What was seen last stays; success 0 and the verdict tell that it is old."""
     page = Page(DEMO)
