@@ -70,7 +70,7 @@ class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields = {key: redact(text, self._setup.secrets) for key, text in self._fields(record)}
         if self._setup.format == "json":
-            return json.dumps(fields, ensure_ascii=False)
+            return _json(fields)
         return " ".join(f"{key}={_quoted(text)}" for key, text in fields.items())
 
     def _fields(self, record: logging.LogRecord) -> Iterator[tuple[str, str]]:
@@ -91,4 +91,10 @@ class _Formatter(logging.Formatter):
 
 def _quoted(text: str) -> str:
     """Return a logfmt value: bare when it can be, else quoted on one line."""
-    return text if _BARE.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+    return text if _BARE.fullmatch(text) and text.isprintable() else _json(text)
+
+
+def _json(value: object) -> str:
+    """Write JSON without what would steer a terminal: a path may be a stranger's text."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(value)

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 
@@ -53,6 +54,15 @@ def test_json_line() -> None:
 
     assert line["msg"] == "call ended"
     assert line["agent_name"] == "demo\n2"
+
+
+@pytest.mark.parametrize("style", ["logfmt", "json"])
+def test_no_text_steers_a_terminal(style: Literal["logfmt", "json"]) -> None:
+    """Escapes, also those above ASCII, are written as such; letters of all scripts are not."""
+    line = written(LogSetup(format=style), "odd", path="/\x1b[2J\x7f\x9b\u202e")
+    assert line.rstrip("\n").isprintable()
+    assert "\\u001b[2J" in line
+    assert "Zoë" in written(LogSetup(format=style), "even", agent_name="Zoë")
 
 
 def test_run_id_is_on_every_line_of_a_run() -> None:
