@@ -32,6 +32,7 @@ from exporter.verdict import judge_call, judge_server, worst
 AGENT_STATES = ("initializing", "idle", "listening", "thinking", "speaking", "unknown")
 """Values of the label `state`; what an agent says beyond them is `unknown`."""
 KINDS = ("standard", "agent", "sip", "egress", "ingress", "connector")
+"""Values of the label `kind` that are always there; rarer ones from when they were first seen."""
 OWN_PROBES = ("agents", "calibrate")
 """Probes of the server, which have no agent."""
 _OUR_FAULT = frozenset({Reason.VOID, Reason.PROBE_CRASHED})
@@ -66,6 +67,7 @@ class Recorder:
         self._stuck = StuckTracker(stuck_after_s)
         self._targets: dict[TargetKey, _Target] = {}
         self._listed: set[str] = set()
+        self._other_kinds: set[str] = set()
         metrics.set("voice_exporter_build_info", 1, __version__, platform.python_version())
         for probe in OWN_PROBES:
             create_probe(metrics, probe)
@@ -207,7 +209,8 @@ class Recorder:
     def _record_listing(self, listing: Listing) -> None:
         """Show what is there now; a listing that failed does not come here: the last one stays."""
         self._metrics.set("voice_rooms", listing.rooms)
-        kinds = dict.fromkeys(KINDS, 0) | dict(listing.participants)
+        kinds = dict.fromkeys((*KINDS, *self._other_kinds), 0) | dict(listing.participants)
+        self._other_kinds |= kinds.keys() - KINDS
         for kind, count in kinds.items():
             self._metrics.set("voice_participants", count, kind)
         named = [agent.agent_name for agent in listing.agents]

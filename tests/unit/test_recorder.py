@@ -229,6 +229,15 @@ def test_listing_is_shown() -> None:
     assert page.verdict("agents", "") == ["PASS"]
 
 
+def test_a_kind_that_is_rare_does_not_stay_when_it_has_gone() -> None:
+    """1. A bridge is in a room. 2. It is not any more. Result: it counts 0."""
+    page = Page()
+    for participants, count in ((), None), ((("bridge", 2),), 2), ((), 0):
+        outcome = Outcome("agents", "", WHEN, 0.1, result=Listing((), (), 1, participants))
+        page.recorder.record(outcome)
+        assert page.value("voice_participants", kind="bridge") == count
+
+
 def test_agents_that_left_are_gone_or_zero() -> None:
     """A target without agent is 0; an agent that is no target goes with its series."""
     page = Page(DEMO)
