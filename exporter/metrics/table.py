@@ -219,7 +219,7 @@ TABLE = (
         "check agent_name verdict",
         "1 for the verdict that holds (PASS SLOW FAIL UNKNOWN), 0 for the others. Check: latency, "
         "the worst of the agent's targets; agents, the listing; calibrate; sfu; "
-        "reach; reconnect.",
+        "reach; reconnect; ramp; workers, their pages.",
     ),
     _row(
         "voice_agents",
