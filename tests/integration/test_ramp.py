@@ -263,3 +263,26 @@ def test_three_vantages_of_which_one_dies(server: Server) -> None:
     assert "a-token-of-the-test" not in err
     until(lambda: gone(clients), 5)
     assert rooms(server) == []
+
+
+@pytest.mark.parametrize("first", ["coordinator", "vantage"])
+def test_interrupted_distributed_ramp_leaves_nothing(server: Server, first: str) -> None:
+    """1. A vantage holds a tier. 2. Ctrl-C at one end. Result: both end; no room, no process."""
+    port = free_port()
+    lead = ("--coordinator", "--expect", "1", "--coordinator-port", port)
+    coordinator = start(server, *lead, "--ramp", "2", "--duration", "60s")
+    vantage = start(server, "--report-to", f"http://127.0.0.1:{port}", "--vantage", "iad")
+    until(lambda: people(server) >= 2)
+    clients = workers(vantage.pid)
+    assert clients
+
+    interrupted = coordinator if first == "coordinator" else vantage
+    interrupted.send_signal(signal.SIGINT)
+    ends = [process.communicate(timeout=20) for process in (coordinator, vantage)]
+
+    assert interrupted.returncode == 130
+    assert "Traceback" not in "".join(err for _, err in ends)
+    assert rooms(server) == []
+    until(lambda: gone(clients), 5)
+    if first == "vantage":
+        assert "it was interrupted" in ends[0][0]

@@ -7,6 +7,7 @@ because its parent has died, however it died, it leaves.
 
 import asyncio
 import contextlib
+import logging
 import os
 import sys
 from asyncio import StreamReader, StreamReaderProtocol
@@ -102,6 +103,8 @@ async def _main(out: int) -> None:
         serving.result()  # raises: it ends by an error only
     serving.cancel()
     await asyncio.wait((serving,))
+    # Interrupted in the middle, the SDK stumbles over news of tracks that it has just let go.
+    logging.getLogger("livekit").setLevel(logging.CRITICAL)
     await worker.leave()
 
 
