@@ -311,6 +311,7 @@ class Daemon:
         try:
             return await self._scheduler.ask(call_work(target), on_turn, listeners)
         except Refused as refusal:
+            self._recorder.skip("latency", target.agent_name, refusal.reason)
             raise NotNowError(_REFUSALS[refusal.reason], _ASK_AGAIN_S) from None
 
     async def _check_watches(self) -> str:

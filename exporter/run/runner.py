@@ -85,7 +85,8 @@ class Runner:
         self._log_setup = setup
         self._lanes = {
             "call": Lane([Slot(recycle_after, setup) for _ in range(processes)]),
-            "api": Lane([Slot(recycle_after * 10, setup)]),
+            # Two, so that neither the deletion of rooms nor a sign of life waits for a listing.
+            "api": Lane([Slot(recycle_after * 10, setup) for _ in range(2)]),
         }
         self._runs: set[asyncio.Task[Any]] = set()
         self._taken: dict[Slot, float] = {}
