@@ -7,7 +7,6 @@ what is more than the allowed number is closed at once, so that descriptors are 
 
 import asyncio
 import contextlib
-import errno
 import logging
 import socket
 import ssl
@@ -33,9 +32,8 @@ _STOP_S = 1
 _TLS_GOODBYE_S = 2.0
 """For the client to end TLS as we do; most never answer."""
 _ACCEPT_AGAIN_S = 1.0
-"""After the system has no descriptor left."""
+"""After the system has no descriptor left, or whatever else is wrong."""
 _PIECE = 16 * 1024
-_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +217,13 @@ class Acceptor:
         while True:
             try:
                 connection, address = await loop.sock_accept(self._listener)
+            except ConnectionAbortedError:
+                continue  # it was gone before it was accepted
             except OSError as error:
-                if error.errno in _NO_DESCRIPTORS:
-                    log.error("no connection can be accepted", extra={"error": error.strerror})  # noqa: TRY400
-                    await asyncio.sleep(_ACCEPT_AGAIN_S)
-                continue  # else it was gone before it was accepted
+                log.error("no connection can be accepted", extra={"error": error.strerror})  # noqa: TRY400
+                # Without a pause the loop would stand still: an error is there at once.
+                await asyncio.sleep(_ACCEPT_AGAIN_S)
+                continue
             self._take(connection, str(address[0]))
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import logging
+import socket
 from pathlib import Path
 
 import bcrypt
@@ -13,6 +14,7 @@ from exporter.metrics.registry import Metrics
 from exporter.web.basic_auth import BasicAuth, TooManyChecks
 from exporter.web.rate_limit import RateLimiter
 from exporter.web.refusals import RefusalReason, Refusals
+from exporter.web.server import Acceptor
 from tests.unit.web.asking import Site
 
 
@@ -45,6 +47,23 @@ def test_rate_limit_of_the_file(tmp_path: Path) -> None:
     site = Site(file=file)
     assert [site.ask("GET", "/-/healthy").status_code for _ in range(3)] == [200, 200, 429]
     assert site.refused("rate") == 1
+
+
+def test_a_socket_that_accepts_nothing_leaves_the_loop_free(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whatever the system says about the listener, the rest goes on, and it is told."""
+
+    async def scenario() -> None:
+        with socket.socket() as deaf:  # it does not listen
+            acceptor = Acceptor(deaf, lambda *_: None)
+            for _ in range(10):
+                await asyncio.sleep(0)
+            acceptor.close()
+            await acceptor.wait_closed()
+
+    asyncio.run(scenario())
+    assert caplog.messages == ["no connection can be accepted"]
 
 
 def test_refusals_are_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
