@@ -1,6 +1,7 @@
 """Ask a running exporter for its roster: what the command `agents` shows beside the rooms."""
 
-from typing import Annotated, Any
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
@@ -10,7 +11,11 @@ from exporter.errors import ProbeError
 from exporter.outcome import Reason
 from exporter.roster.wire import WorkerList, WorkerView
 
+if TYPE_CHECKING:
+    import httpx
+
 TIMEOUT_S = 5.0
+"""For the whole answer."""
 _MAX_BYTES = 32 * 1024 * 1024
 """Ten thousand workers are some 3 MB."""
 
@@ -59,8 +64,15 @@ async def fetch_workers(config: CollectorConfig) -> tuple[WorkerView, ...]:
     headers = {"Authorization": f"Bearer {config.bearer}"} if config.bearer else {}
     url = f"{config.url}/api/v1/workers"
     try:
-        async with httpx.AsyncClient(timeout=TIMEOUT_S, headers=headers) as client:
-            response = await client.get(url, follow_redirects=False)
+        async with (
+            asyncio.timeout(TIMEOUT_S),
+            httpx.AsyncClient(timeout=TIMEOUT_S, headers=headers) as client,
+            client.stream("GET", url, follow_redirects=False) as response,
+        ):
+            body = await _body(response)
+    except TimeoutError:
+        detail = f"{config.url} did not answer within {TIMEOUT_S:g} s"
+        raise ProbeError(Reason.CONNECT_FAILED, detail) from None
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
         why = str(error) or type(error).__name__
         raise ProbeError(Reason.CONNECT_FAILED, f"{config.url} did not answer: {why}") from None
@@ -68,9 +80,19 @@ async def fetch_workers(config: CollectorConfig) -> tuple[WorkerView, ...]:
         raise ProbeError(Reason.AUTH_FAILED, f"{config.url} refused the token")
     if response.status_code != httpx.codes.OK:
         raise ProbeError(Reason.API_FAILED, f"{config.url} answered {response.status_code}")
+    if len(body) > _MAX_BYTES:
+        raise ProbeError(Reason.API_FAILED, f"{config.url} answered too much")
     try:
-        if len(response.content) > _MAX_BYTES:
-            raise ProbeError(Reason.API_FAILED, f"{config.url} answered too much")
-        return WorkerList.model_validate_json(response.content).workers
+        return WorkerList.model_validate_json(body).workers
     except ValidationError:
         raise ProbeError(Reason.API_FAILED, f"{config.url} answered no roster") from None
+
+
+async def _body(response: "httpx.Response") -> bytes:
+    """Return the body, or a little more than the most that is taken of it."""
+    body = bytearray()
+    async for part in response.aiter_bytes():
+        body += part
+        if len(body) > _MAX_BYTES:
+            break
+    return bytes(body)

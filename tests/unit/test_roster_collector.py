@@ -1,0 +1,67 @@
+"""What the command `agents` asks of a running exporter, or of something else at its address."""
+
+import asyncio
+import time
+from contextlib import suppress
+
+import pytest
+
+from exporter.errors import ProbeError
+from exporter.outcome import Reason
+from exporter.roster import collector
+from exporter.roster.collector import CollectorConfig, fetch_workers
+from tests.unit.test_worker_pages import answering
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "reason", "words"),
+    [
+        ("{}", "401 Unauthorized", Reason.AUTH_FAILED, "refused the token"),
+        ("{}", "302 Found", Reason.API_FAILED, "answered 302"),
+        ("<html>", "200 OK", Reason.API_FAILED, "answered no roster"),
+        (" " * 2000, "200 OK", Reason.API_FAILED, "answered too much"),
+    ],
+)
+def test_what_is_no_roster(
+    monkeypatch: pytest.MonkeyPatch, body: str, status: str, reason: Reason, words: str
+) -> None:
+    """Each is one line with its reason."""
+    monkeypatch.setattr(collector, "_MAX_BYTES", 1000)
+
+    async def scenario() -> None:
+        async with answering(body, status) as port:
+            await fetch_workers(CollectorConfig(url=f"http://127.0.0.1:{port}"))
+
+    with pytest.raises(ProbeError, match=words) as caught:
+        asyncio.run(scenario())
+    assert caught.value.reason is reason
+
+
+def test_an_answer_without_end_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte from time to time keeps the command no longer than silence does."""
+    monkeypatch.setattr(collector, "TIMEOUT_S", 0.3)
+
+    async def scenario() -> None:
+        gone = asyncio.Event()
+
+        async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            with suppress(ConnectionError):
+                while True:
+                    writer.write(b" ")
+                    await writer.drain()
+                    await asyncio.sleep(0.02)
+            writer.close()
+            gone.set()
+
+        async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            try:
+                await fetch_workers(CollectorConfig(url=f"http://127.0.0.1:{port}"))
+            finally:
+                await asyncio.wait_for(gone.wait(), 5)
+
+    began = time.monotonic()
+    with pytest.raises(ProbeError, match=r"did not answer within 0\.3 s"):
+        asyncio.run(scenario())
+    assert time.monotonic() - began < 3
