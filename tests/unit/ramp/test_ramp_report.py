@@ -1,20 +1,26 @@
 """What is made of a ramp: metrics, the document, the verdict, the configuration."""
 
+import asyncio
+import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import ValidationError
 
 from exporter.config.settings import Settings
 from exporter.metrics.ramp import RampRecorder
 from exporter.metrics.registry import Metrics
+from exporter.metrics.sfu import SfuRecorder
 from exporter.outcome import Outcome, Reason, Verdict
 from exporter.probes.ramp import RampConfig
 from exporter.probes.sfu import SfuConfig
 from exporter.report.ramp import ProberCost, RampReport
 from exporter.report.sfu import SfuDocument, SfuReport
 from exporter.run.plan import server_works
+from exporter.run.scheduler import Work
+from exporter.run.windows import WindowGate
 from tests.unit.ramp.tiers import IDLE, ramp, tier
 from tests.unit.sfu.baselines import baseline
 
@@ -132,3 +138,34 @@ def test_the_daemon_ramps_only_when_told() -> None:
     [work] = [work for work in server_works(settings) if work.probe == "ramp"]
     assert isinstance(work.config, RampConfig)
     assert (work.config.vantage, work.interval_s) == ("iad", 86400)
+
+
+def test_vantages_are_told_apart() -> None:
+    """Two exporters, one SFU: the same metrics, each under its own vantage."""
+    pages = {}
+    for vantage in ("iad", "lhr"):
+        registry = CollectorRegistry()
+        enabled = {"enabled": True, "max_clients": 50, "windows": [{"days": "sun"}]}
+        settings = Settings.model_validate({"sfu": {"vantage": vantage}, "ramp": enabled})
+        metrics = Metrics(registry, "sfu.example")
+        SfuRecorder(metrics, settings.sfu).record(baseline(vantage=vantage))
+        RampRecorder(metrics, settings.ramp_here()).record(FOUND)
+        pages[vantage] = generate_latest(registry).decode()
+    for vantage, page in pages.items():
+        own = f'{{server="sfu.example",vantage="{vantage}"}}'
+        assert f"voice_knee_clients{own} 10.0" in page
+        assert f"voice_sfu_rtt_ms{own} 20.0" in page
+        assert set(re.findall('vantage="([^"]*)"', page)) == {vantage}
+
+
+def test_ramps_start_only_inside_their_windows() -> None:
+    """Sunday is in the window, Monday is not."""
+    given = {"enabled": True, "max_clients": 50, "windows": [{"days": "sun"}]}
+    work = Work("ramp", "ramp", "", RampConfig.model_validate(given), 86400)
+    sunday = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+    def refusal(now: datetime) -> str:
+        return asyncio.run(WindowGate(lambda: now)(work, "run"))
+
+    assert refusal(sunday) == ""
+    assert refusal(sunday + timedelta(days=1)) == "window"
