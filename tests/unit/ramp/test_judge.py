@@ -82,6 +82,13 @@ def test_what_limits_the_prober(load: dict[str, Any], words: str) -> None:
     assert (found.limits, found.broken) == ((words,), ())
 
 
+def test_messages_that_wait_for_a_slow_way_are_no_limit() -> None:
+    """Where the round trip is longer than the wait, the way holds the messages up and not we."""
+    waiting = replace(IDLE, send_wait_s=0.145)
+    assert judged(tier(2, rtt_ms=300, load=waiting)).limits == ()
+    assert judged(tier(2, rtt_ms=30, load=waiting)).limited
+
+
 def test_cpu_adds_up_over_processes() -> None:
     """No single process is at its limit, but together they have all CPUs there are."""
     loads = (replace(IDLE, cpu_cores=0.6),) * 3
