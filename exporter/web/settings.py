@@ -49,7 +49,8 @@ class WebSettings(Section):
         None,
         description=(
             "Bearer token for heartbeats, /-/reload and /probe. Without one these are accepted "
-            "from this host only."
+            "from this host only; set one where a proxy runs on it, which may not say that it is "
+            "one."
         ),
     )
     token_file: _TokenFromFile | None = Field(None, description="File that holds the token.")
