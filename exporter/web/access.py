@@ -1,9 +1,9 @@
 """Who may do what: reads, and writes, which change something or cost money.
 
 Reads are open unless the web configuration file asks for a password. A write needs the token; where
-none is configured it needs a password, and where there is neither it must come from this host, from
-no web page of another site, and must name this host. What a proxy says about a client's address is
-never a reason to let it in.
+none is configured it must come from this host, from no web page of another site, must name this
+host, and needs the password that a read needs. What a proxy says about a client's address is never
+a reason to let it in.
 """
 
 import hmac
@@ -92,12 +92,13 @@ class Access:
         if write and token:
             # A password is not enough: whoever may read is not to reload, or to make calls.
             return None if _has_token(authorization, token) else _BAD_TOKEN
-        if users:
-            return await _check_password(users, authorization)
-        return self._elsewhere(request) if write else None
+        refusal = self._elsewhere(request) if write else None
+        if refusal is None and users:
+            refusal = await _check_password(users, authorization)
+        return refusal
 
     def _elsewhere(self, request: HTTPConnection) -> Refusal | None:
-        """Refuse a write without credentials unless it is meant for this host, and made on it."""
+        """Refuse a write without a token unless it is meant for this host, and made on it."""
         peer = request.client.host if request.client else ""
         proxied = any(name in request.headers for name in _PROXIED)
         if proxied or not _is_loopback(peer):

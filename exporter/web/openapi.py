@@ -25,7 +25,7 @@ _SCHEMES = {
     "password": {
         "type": "http",
         "scheme": "basic",
-        "description": "`basic_auth_users`; of writes only where no token is configured.",
+        "description": "`basic_auth_users`; of writes where no token is configured.",
     },
 }
 
