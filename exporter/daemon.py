@@ -19,12 +19,9 @@ from exporter.errors import ConfigError
 from exporter.health import Health, LoopGuard
 from exporter.metrics.exposition import PageRegistry
 from exporter.metrics.loop_lag import watch_loop_lag
-from exporter.metrics.ramp import RampRecorder
-from exporter.metrics.reach import ReachRecorder
-from exporter.metrics.reconnect import ReconnectRecorder
+from exporter.metrics.network import NetworkSeries
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
-from exporter.metrics.sfu import SfuRecorder
 from exporter.outcome import Outcome, Turn
 from exporter.probes.latency import LatencyConfig
 from exporter.reload import Reloader
@@ -137,11 +134,7 @@ class Daemon:
         self._refusals = Refusals(metrics)
         self._recorder = Recorder(metrics, stuck_after_s=settings.agents.stuck_after)
         self._recorder.configured(successful=True)
-        self._sfu = SfuRecorder(metrics, settings.sfu)
-        self._reach = ReachRecorder(metrics, settings.reach, settings.sfu.vantage)
-        vantage = settings.sfu.vantage
-        self._reconnect = ReconnectRecorder(metrics, settings.reconnect, vantage)
-        self._ramp = RampRecorder(metrics, settings.ramp_here())
+        self._network = NetworkSeries(metrics, settings)
         self._ledger = Ledger(settings.store, metrics, table, self._runner.delete_rooms)
         self._fleet = Fleet(settings, metrics, self.registry, server.name)
         self._board = Board(server.name)
@@ -152,10 +145,7 @@ class Daemon:
         self.listeners = (
             self._run_log.record,
             self._recorder.record,
-            self._sfu.record,
-            self._reach.record,
-            self._reconnect.record,
-            self._ramp.record,
+            self._network.record,
             self._ledger.record,
             self._fleet.record,
             self._board.record,
@@ -191,10 +181,7 @@ class Daemon:
         logs.configure(setup)
         self._runner.reconfigure(server, setup)
         self._recorder.reconfigure(stuck_after_s=settings.agents.stuck_after)
-        self._sfu.reconfigure(settings.sfu)
-        self._reach.reconfigure(settings.reach, settings.sfu.vantage)
-        self._reconnect.reconfigure(settings.reconnect, settings.sfu.vantage)
-        self._ramp.reconfigure(settings.ramp_here())
+        self._network.reconfigure(settings)
         self._ledger.reconfigure(settings.store)
         self._fleet.reconfigure(settings)
         # What comes before what goes: an agent that keeps a target keeps its counters.
