@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,5 +46,9 @@ def livekit(livekit_server: LiveKitServer) -> Server:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Search all output of the run for the secrets that it uses."""
+    """Search all output of the run for its secrets, and let Ctrl-C reach what tests start.
+
+    A shell that runs the suite in the background has it ignore Ctrl-C, and children inherit that.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(Leaks(), "leaks")
