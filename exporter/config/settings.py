@@ -94,7 +94,7 @@ class LiveKitSettings(Section):
         return refuse_pairs(given, CREDENTIALS)
 
 
-_OF_DISCOVERY = {"enabled", "exclude"}
+_OF_DISCOVERY = {"enabled", "exclude", "max_agents"}
 """What discovery does not share with a target."""
 
 
@@ -103,6 +103,11 @@ class DiscoverConfig(Section):
 
     enabled: bool = Field(False, description="Call every agent that is found in a room.")
     exclude: tuple[str, ...] = Field((), description="Names of agents that are never called.")
+    max_agents: int = Field(
+        20,
+        ge=1,
+        description="Agents called at most; those beyond are logged instead.",
+    )
     call_type: str = Field("default", min_length=1, description="Label of these calls.")
     interval: Duration = Field(300.0, ge=10, description="Time between two calls to one agent.")
     trials: int = Field(3, ge=1, le=100, description="Measured turns in each call.")

@@ -1,5 +1,6 @@
 """Targets that nobody wrote down: agents seen in rooms, where the configuration asks for them."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 
@@ -7,6 +8,10 @@ from exporter.config.settings import DiscoverConfig
 from exporter.outcome import Listing, Outcome
 from exporter.probes.latency import LatencyConfig
 
+log = logging.getLogger(__name__)
+
+_MOST_TOLD = 100
+"""Names that are told of: a fleet that names agents by call would fill the log."""
 KEPT_INTERVALS = 12
 """Calls after which an agent that is in no room is forgotten: a dead one must first be told of."""
 
@@ -37,6 +42,7 @@ class Discovery:
         self._remove = remove
         self._clock = clock
         self._found: dict[str, tuple[LatencyConfig, float]] = {}
+        self._told: set[str] = set()
 
     def reconfigure(self, config: DiscoverConfig, named: Sequence[LatencyConfig]) -> None:
         """Follow a new configuration; what is still to be called goes on as it was.
@@ -65,7 +71,7 @@ class Discovery:
         for name in {agent.agent_name for agent in outcome.result.agents} - self._ignored:
             if name in self._found:
                 self._found[name] = self._found[name][0], now
-            else:
+            elif self._is_room(name):
                 target = self._config.target(name)
                 self._found[name] = target, now
                 self._add(target)
@@ -74,6 +80,16 @@ class Discovery:
             if now - seen > kept_s:
                 del self._found[name]
                 self._remove(target)
+
+    def _is_room(self, name: str) -> bool:
+        """Return whether one more may be called; say once of each that may not."""
+        if len(self._found) < self._config.max_agents:
+            return True
+        if name not in self._told and len(self._told) < _MOST_TOLD:
+            self._told.add(name)
+            fields = {"agent_name": name, "max_agents": self._config.max_agents}
+            log.warning("an agent beyond discover.max_agents is not called", extra=fields)
+        return False
 
 
 def _ignored(config: DiscoverConfig, named: Sequence[LatencyConfig]) -> set[str]:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import pytest
+
 from exporter.config.settings import DiscoverConfig
 from exporter.outcome import AgentInRoom, Listing, Outcome
 from exporter.probes.latency import LatencyConfig
@@ -103,3 +105,14 @@ def test_reload_that_ends_discovery_ends_its_calls() -> None:
     watch.see("a")
     watch.discovery.reconfigure(DiscoverConfig(), ())
     assert watch.targets == []
+
+
+def test_no_more_agents_are_called_than_allowed(caplog: pytest.LogCaptureFixture) -> None:
+    """Every agent costs money: the first ones are called, each of the others is told of once."""
+    watch = Watch(DiscoverConfig(enabled=True, max_agents=2))
+    assert len(watch.see("a", "b")) == 2
+
+    assert watch.see("a", "b", "c") == ["a", "b"]
+    assert watch.see("a", "b", "c") == ["a", "b"]
+
+    assert [vars(record)["agent_name"] for record in caplog.records] == ["c"]
