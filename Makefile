@@ -27,8 +27,9 @@ help:
 demo: .venv/demo.stamp
 	@$(BIN)/voice-exporter demo $(DEMO_ARGS)
 
+# Most tests wait, for calls to end and for servers to start: two at a time, each file by itself.
 test: lint
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .

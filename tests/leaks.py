@@ -71,8 +71,15 @@ class Leaks:
         factory = getattr(session.config, "_tmp_path_factory", None)
         if factory is not None:
             self.look_at_files(factory.getbasetemp())
+        if hasattr(session.config, "workeroutput"):  # of a run in several processes
+            session.config.workeroutput["leaks"] = list(self.found)
         if self.found:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what one of several processes found."""
+        self.found |= dict.fromkeys(getattr(node, "workeroutput", {}).get("leaks", ()))
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say what was found."""
