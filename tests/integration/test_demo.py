@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -178,10 +179,9 @@ def test_a_process_that_dies_is_named(livekit: Server) -> None:
     assert "agent ended with signal SIGKILL" in running.text
     assert livekit.api_secret not in running.text
     folder = Path(running.find(r"logs +(\S+)"))
-    for file in folder.iterdir():
-        assert livekit.api_secret not in file.read_text("utf-8")
-        file.unlink()
-    folder.rmdir()
+    for file in filter(Path.is_file, folder.rglob("*")):
+        assert livekit.api_secret.encode() not in file.read_bytes()
+    shutil.rmtree(folder)
 
 
 def test_a_wrong_option_is_one_line_and_status_2() -> None:

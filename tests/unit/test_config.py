@@ -347,7 +347,7 @@ def test_override_names_the_flag() -> None:
 
 def test_discovered_agents_are_called_like_targets() -> None:
     """What `discover` shares with a target has the same default and the same bounds."""
-    apart = {"enabled", "exclude"}
+    apart = {"enabled", "exclude", "max_agents"}
     for name, field in DiscoverConfig.model_fields.items():
         if name not in apart:
             other = LatencyConfig.model_fields[name]
