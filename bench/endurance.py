@@ -152,7 +152,8 @@ def many_calls(report: Report, server: Server, folder: Path, calls: int) -> None
         ended = time.monotonic() - began
     finally:
         exporter.child.stop()
-    alive = [each for each in family if each.is_running()]
+    # multiprocessing's own tracker goes when it reads that its parent has gone.
+    _, alive = psutil.wait_procs(family, timeout=5)
     rooms = asyncio.run(rooms_of_probes(server))
     rows = report.figures("after real calls")
     rows.check(
