@@ -121,7 +121,7 @@ def demo(environ: Mapping[str, str], *arguments: str) -> Iterator[Running]:
 
 def gone(processes: list[psutil.Process]) -> None:
     """Wait until none of them is alive."""
-    _, alive = psutil.wait_procs(processes, timeout=20)
+    _, alive = psutil.wait_procs(processes, timeout=60)
     assert alive == []
 
 
