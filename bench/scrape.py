@@ -38,6 +38,7 @@ SERVER = "livekit.example.com"
 TARGETS = 20
 SERIES_BOUND_MS = 100.0
 SERIES_PER_WORKER = 10
+LOOK_EVERY_S = 0.2
 ACCEPTS = {
     "OpenMetrics, gzip": {
         "Accept": "application/openmetrics-text;version=1.0.0",
@@ -205,15 +206,28 @@ def measure(workers: int, rate: float, seconds: float) -> Figures:
         order = (str(port), str(workers), str(rate), str(seconds))
         with running("--fleet", *order) as fleet:
             line_of(fleet)
-            time.sleep(2)  # until the metrics have followed the roster
+            until, url = time.monotonic() + seconds, f"http://127.0.0.1:{port}/metrics"
+            wait_until_shown(url, workers, until)
             server = psutil.Process(serving.pid)
             spent, began = sum(server.cpu_times()[:2]), time.monotonic()
-            scrape(figures, f"http://127.0.0.1:{port}/metrics", began + seconds - 3)
+            scrape(figures, url, until - 1)
             figures.seconds = time.monotonic() - began
             figures.cpu_ratio = (sum(server.cpu_times()[:2]) - spent) / figures.seconds
             figures.memory_mb = server.memory_info().rss / 2**20
             figures.beats = Beats(**json.loads(line_of(fleet)))
     return figures
+
+
+def wait_until_shown(url: str, workers: int, until: float) -> None:
+    """Wait until the metrics have followed the roster.
+
+    Raises:
+        TimeoutError: They had not by then.
+    """
+    while httpx.get(url, timeout=30).text.count("\nvoice_worker_load_ratio{") < workers:
+        if time.monotonic() > until:
+            raise TimeoutError(f"not all of {workers} workers are on {url}")
+        time.sleep(LOOK_EVERY_S)
 
 
 def scrape(figures: Figures, url: str, until: float) -> None:

@@ -19,11 +19,11 @@ class NetworkSeries:
             metrics: What is written to.
             settings: The configuration.
         """
-        vantage = settings.sfu.vantage
-        self._sfu = SfuRecorder(metrics, settings.sfu)
+        vantage, ramp = settings.sfu.vantage, settings.ramp_here()
+        self._sfu = SfuRecorder(metrics, settings.sfu, vantage)
         self._reach = ReachRecorder(metrics, settings.reach, vantage)
         self._reconnect = ReconnectRecorder(metrics, settings.reconnect, vantage)
-        self._ramp = RampRecorder(metrics, settings.ramp_here())
+        self._ramp = RampRecorder(metrics, ramp, ramp.vantage)
 
     def record(self, outcome: Outcome) -> None:
         """Record a finished run of one of these probes: the listener."""
@@ -32,8 +32,8 @@ class NetworkSeries:
 
     def reconfigure(self, settings: Settings) -> None:
         """Follow a new configuration; what is switched off goes."""
-        vantage = settings.sfu.vantage
-        self._sfu.reconfigure(settings.sfu)
+        vantage, ramp = settings.sfu.vantage, settings.ramp_here()
+        self._sfu.reconfigure(settings.sfu, vantage)
         self._reach.reconfigure(settings.reach, vantage)
         self._reconnect.reconfigure(settings.reconnect, vantage)
-        self._ramp.reconfigure(settings.ramp_here())
+        self._ramp.reconfigure(ramp, ramp.vantage)

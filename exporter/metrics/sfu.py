@@ -3,9 +3,8 @@
 import statistics
 from collections.abc import Iterator
 
-from exporter.metrics.probes import create_probe, remove_probe, set_verdict
-from exporter.metrics.registry import Metrics
-from exporter.outcome import Loss, Outcome, SfuBaseline
+from exporter.metrics.vantage import VantageRecorder
+from exporter.outcome import Loss, Outcome, SfuBaseline, Verdict
 from exporter.probes.sfu import SfuConfig
 from exporter.verdict import judge_sfu
 
@@ -37,46 +36,22 @@ FOR_GOOD = (
 """Series that are there as long as the vantage is."""
 
 
-class SfuRecorder:
-    """Records baselines. All methods belong to one thread."""
+class SfuRecorder(VantageRecorder[SfuConfig]):
+    """Records baselines."""
 
-    def __init__(self, metrics: Metrics, config: SfuConfig) -> None:
-        """Create the series of this vantage, at 0.
+    probe = "sfu"
+    series = (*LAST_BASELINE, *FOR_GOOD)
 
-        Args:
-            metrics: What is written to.
-            config: Where it is measured from, and what is good enough.
-        """
-        self._metrics = metrics
-        self._config = config
-        self._create()
-
-    def reconfigure(self, config: SfuConfig) -> None:
-        """Follow a new configuration; the series of another vantage go."""
-        if config.vantage != self._config.vantage or not config.enabled:
-            for name in (*LAST_BASELINE, *FOR_GOOD):
-                self._metrics.remove(name, vantage=self._config.vantage)
-        self._config = config
-        if not config.enabled:
-            remove_probe(self._metrics, "sfu")
-        self._create()
-
-    def record(self, outcome: Outcome) -> None:
-        """Record a finished run: the listener. Runs of other probes are none of its business."""
-        if outcome.probe != "sfu" or not self._config.enabled:
-            return
-        vantage = self._config.vantage
-        for name in LAST_BASELINE:
-            self._metrics.remove(name, vantage=vantage)
+    def _show(self, outcome: Outcome) -> None:
+        self._forget(LAST_BASELINE)
         if isinstance(outcome.result, SfuBaseline):
-            self._record(vantage, outcome.result)
-        set_verdict(self._metrics, "sfu", "", judge_sfu(self._config, outcome))
+            self._record(self._vantage, outcome.result)
+
+    def _judge(self, outcome: Outcome) -> Verdict:
+        return judge_sfu(self._config, outcome)
 
     def _create(self) -> None:
-        if not self._config.enabled:
-            return
-        metrics, vantage = self._metrics, self._config.vantage
-        create_probe(metrics, "sfu")
+        metrics, vantage = self._metrics, self._vantage
         for method in METHODS:
             metrics.create("voice_sfu_rtt_seconds", vantage, method)
         for phase in PHASES:

@@ -54,8 +54,8 @@ Parts = tuple[Callable[[Outcome], None], Callable[[bool], None]]
 
 
 def _sfu(metrics: Metrics) -> Parts:
-    recorder = SfuRecorder(metrics, SfuConfig())
-    return recorder.record, lambda on: recorder.reconfigure(SfuConfig(enabled=on))
+    recorder = SfuRecorder(metrics, SfuConfig(), "v")
+    return recorder.record, lambda on: recorder.reconfigure(SfuConfig(enabled=on), "v")
 
 
 def _reach(metrics: Metrics) -> Parts:
@@ -69,8 +69,10 @@ def _reconnect(metrics: Metrics) -> Parts:
 
 
 def _ramp(metrics: Metrics) -> Parts:
-    recorder = RampRecorder(metrics, ON.at("v"))
-    return recorder.record, lambda on: recorder.reconfigure((ON if on else RampConfig()).at("v"))
+    recorder = RampRecorder(metrics, ON.at("v"), "v")
+    return recorder.record, lambda on: recorder.reconfigure(
+        (ON if on else RampConfig()).at("v"), "v"
+    )
 
 
 @pytest.fixture(name="page", params=["sfu", "reach", "reconnect", "ramp"])

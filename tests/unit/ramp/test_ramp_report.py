@@ -33,7 +33,7 @@ def page_after(*outcomes: Outcome) -> dict[str, float]:
     """Return the series of a ramp, by name and clients, after these outcomes."""
     registry = CollectorRegistry()
     on = CONFIG.model_copy(update={"enabled": True})
-    recorder = RampRecorder(Metrics(registry, "s"), on)
+    recorder = RampRecorder(Metrics(registry, "s"), on, on.vantage)
     for outcome in outcomes:
         recorder.record(outcome)
     samples = [sample for metric in registry.collect() for sample in metric.samples]
@@ -148,8 +148,8 @@ def test_vantages_are_told_apart() -> None:
         enabled = {"enabled": True, "max_clients": 50, "windows": [{"days": "sun"}]}
         settings = Settings.model_validate({"sfu": {"vantage": vantage}, "ramp": enabled})
         metrics = Metrics(registry, "sfu.example")
-        SfuRecorder(metrics, settings.sfu).record(baseline(vantage=vantage))
-        RampRecorder(metrics, settings.ramp_here()).record(FOUND)
+        SfuRecorder(metrics, settings.sfu, vantage).record(baseline(vantage=vantage))
+        RampRecorder(metrics, settings.ramp_here(), vantage).record(FOUND)
         pages[vantage] = generate_latest(registry).decode()
     for vantage, page in pages.items():
         own = f'{{server="sfu.example",vantage="{vantage}"}}'

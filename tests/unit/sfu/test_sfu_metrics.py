@@ -18,7 +18,7 @@ class Page:
     def __init__(self, **config: object) -> None:
         self.registry = CollectorRegistry()
         self.config = SfuConfig.model_validate({"vantage": "here", **config})
-        self.recorder = SfuRecorder(Metrics(self.registry, "s"), self.config)
+        self.recorder = SfuRecorder(Metrics(self.registry, "s"), self.config, self.config.vantage)
 
     def value(self, name: str, **labels: str) -> float | None:
         """Return a sample's value, None if it is absent."""
@@ -85,7 +85,7 @@ def test_another_vantage_takes_its_place() -> None:
     """After a reload the series of the old vantage are gone."""
     page = Page()
     page.recorder.record(baseline())
-    page.recorder.reconfigure(SfuConfig(vantage="there"))
+    page.recorder.reconfigure(SfuConfig(vantage="there"), "there")
     assert page.value("voice_sfu_rtt_seconds_count", **HERE, method="data") is None
     assert page.value("voice_sfu_rtt_seconds_count", vantage="there", method="data") == 0
 

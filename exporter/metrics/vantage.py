@@ -1,0 +1,76 @@
+"""The skeleton of what records a probe of the network: series of one vantage that come and go."""
+
+from typing import ClassVar, Generic, Protocol, TypeVar
+
+from exporter.metrics.probes import create_probe, remove_probe, set_verdict
+from exporter.metrics.registry import Metrics
+from exporter.outcome import Outcome, Verdict
+
+
+class ProbeConfig(Protocol):
+    """What every probe of the network can be told."""
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it runs on a schedule."""
+
+
+Config = TypeVar("Config", bound=ProbeConfig)
+
+
+class VantageRecorder(Generic[Config]):
+    """Records the runs of one probe. All methods belong to one thread."""
+
+    probe: ClassVar[str]
+    """The row in the table of probes, whose runs are recorded."""
+    series: ClassVar[tuple[str, ...]]
+    """Every metric with the label `vantage` that this recorder writes."""
+
+    def __init__(self, metrics: Metrics, config: Config, vantage: str) -> None:
+        """Create the series of the probe.
+
+        Args:
+            metrics: What is written to.
+            config: What is good enough.
+            vantage: The label: from where it is measured.
+        """
+        self._metrics = metrics
+        self._config = config
+        self._vantage = vantage
+        self._begin()
+
+    def reconfigure(self, config: Config, vantage: str) -> None:
+        """Follow a new configuration; the series of another vantage go."""
+        if vantage != self._vantage or not config.enabled:
+            self._forget(self.series)
+        self._config, self._vantage = config, vantage
+        if not config.enabled:
+            remove_probe(self._metrics, self.probe)
+        self._begin()
+
+    def record(self, outcome: Outcome) -> None:
+        """Record a finished run: the listener. Runs of other probes are none of its business."""
+        if outcome.probe == self.probe and self._config.enabled:
+            self._show(outcome)
+            set_verdict(self._metrics, self.probe, "", self._judge(outcome))
+
+    def _begin(self) -> None:
+        if self._config.enabled:
+            create_probe(self._metrics, self.probe)
+            self._create()
+
+    def _forget(self, names: tuple[str, ...]) -> None:
+        """Remove series of this vantage: what is not known is absent."""
+        for name in names:
+            self._metrics.remove(name, vantage=self._vantage)
+
+    def _create(self) -> None:
+        """Let the series that exist before the first run exist."""
+
+    def _show(self, outcome: Outcome) -> None:
+        """Write what a run found."""
+        raise NotImplementedError
+
+    def _judge(self, outcome: Outcome) -> Verdict:
+        """Return the verdict on a run."""
+        raise NotImplementedError
