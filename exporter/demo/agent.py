@@ -5,7 +5,8 @@ r"""A real voice agent: a livekit-agents worker whose ears, mind and mouth are l
 
 Voice activity and the end of a turn are found by models that ship with the SDK; speech to text,
 language model and text to speech are the plugins for OpenAI, pointed at `exporter.demo.providers`.
-It needs no key and reaches for no host but its server and its providers.
+It needs no key and reaches for no host but its server and its providers. The credentials may also
+come from files, by LIVEKIT_API_KEY_FILE and so on, as the exporter takes them.
 """
 
 import argparse
@@ -19,7 +20,10 @@ from pathlib import Path
 from livekit.agents import Agent, AgentServer, AgentSession, JobContext, inference
 from livekit.plugins import openai
 
-from exporter.demo.ready import announce
+from exporter.config.load import load_settings
+from exporter.demo.ready import LOOPBACK, announce
+from exporter.errors import ConfigError
+from exporter.server_api import Server
 
 _INSTRUCTIONS = "You answer the phone of a small shop. Be brief."
 # The address is checked, not the key; the plugin asks for one.
@@ -69,11 +73,24 @@ def no_load() -> float:
     return 0.0
 
 
-def make_worker(options: AgentOptions, agent_name: str) -> AgentServer:
-    """Return the worker; credentials come from the LIVEKIT_* variables."""
+def make_worker(
+    options: AgentOptions, agent_name: str, server: Server, host: str = LOOPBACK, port: int = 0
+) -> AgentServer:
+    """Return the worker.
+
+    Args:
+        options: How it behaves.
+        agent_name: The name that it registers with.
+        server: Where it registers.
+        host: Address of its own HTTP page.
+        port: Of that page; 0 takes a free one.
+    """
     worker = AgentServer(
-        host="127.0.0.1",
-        port=0,
+        ws_url=server.url,
+        api_key=server.api_key,
+        api_secret=server.api_secret,
+        host=host,
+        port=port,
         num_idle_processes=1,
         drain_timeout=_DRAIN_S,
         load_fnc=no_load,
@@ -116,10 +133,19 @@ def main() -> None:
     parser.add_argument("--ready-file", type=Path, required=True, help="gets the URL when ready")
     parser.add_argument("--agent-name", default="demo")
     parser.add_argument("--greeting", default="", help="said first on every call")
+    parser.add_argument("--host", default=LOOPBACK, help="address of the worker's page")
+    parser.add_argument("--port", type=int, default=0, help="port of it; 0 takes a free one")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     options = AgentOptions(providers=arguments.providers, greeting=arguments.greeting)
-    asyncio.run(run_worker(make_worker(options, arguments.agent_name), arguments.ready_file))
+    try:
+        server = load_settings(None, {}).server()
+    except ConfigError as error:
+        parser.error(str(error))
+    worker = make_worker(
+        options, arguments.agent_name, server, host=arguments.host, port=arguments.port
+    )
+    asyncio.run(run_worker(worker, arguments.ready_file))
 
 
 if __name__ == "__main__":

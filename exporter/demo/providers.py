@@ -32,7 +32,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from exporter.demo.answers import answer
-from exporter.demo.ready import announce, free_socket
+from exporter.demo.ready import LOOPBACK, announce, free_socket
 from exporter.demo.recognition import Recognizer
 from exporter.demo.settings import DemoSettings, ProviderSettings
 from exporter.demo.speech import Sound, Voice, speak
@@ -145,7 +145,7 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     arguments = _arguments()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    listener = free_socket(arguments.port)
+    listener = free_socket(arguments.port, arguments.host)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     pool = ProcessPoolExecutor(
         max_workers=arguments.recognizers,
@@ -183,6 +183,7 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default=LOOPBACK, help="address to listen on")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--ready-file", type=Path, required=True, help="gets the URL when ready")
     parser.add_argument("--recognizers", type=int, default=2, help="processes that recognise")

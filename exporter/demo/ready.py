@@ -4,12 +4,14 @@ import os
 import socket
 from pathlib import Path
 
+LOOPBACK = "127.0.0.1"
 
-def free_socket(port: int = 0) -> socket.socket:
-    """Return a socket that is bound to 127.0.0.1; port 0 takes a free one."""
+
+def free_socket(port: int = 0, host: str = LOOPBACK) -> socket.socket:
+    """Return a socket that is bound to an address; port 0 takes a free one."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
+    listener.bind((host, port))
     return listener
 
 
