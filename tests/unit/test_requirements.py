@@ -32,7 +32,8 @@ def wanted(*extras: str) -> list[Requirement]:
 
 
 @pytest.mark.parametrize(
-    ("name", "extras"), [("demo.txt", ("demo",)), ("dev.txt", ("demo", "redis", "dev"))]
+    ("name", "extras"),
+    [("run.txt", ()), ("demo.txt", ("demo",)), ("dev.txt", ("demo", "redis", "dev"))],
 )
 def test_every_dependency_is_locked_at_a_fitting_version(
     name: str, extras: tuple[str, ...]
@@ -45,15 +46,25 @@ def test_every_dependency_is_locked_at_a_fitting_version(
         assert all(requirement.specifier.contains(version) for version in versions), requirement
 
 
-def test_the_demo_runs_what_was_tested() -> None:
-    """Both locks pin the same versions."""
+@pytest.mark.parametrize("name", ["run.txt", "demo.txt", "build.txt"])
+def test_what_runs_was_tested(name: str) -> None:
+    """The other locks pin the versions that the tests run with."""
     tested = pins("dev.txt")
-    assert {name: tested.get(name) for name in pins("demo.txt")} == pins("demo.txt")
+    assert {each: tested.get(each) for each in pins(name)} == pins(name)
+
+
+def test_the_image_is_built_with_what_builds_the_demo() -> None:
+    """The lock of the image's build has the build backend and no package that is run."""
+    assert "hatchling" in pins("build.txt")
+    assert not {"hatchling", "livekit-agents", "pytest"} & set(pins("run.txt"))
 
 
 @pytest.mark.parametrize(
     "name",
-    ["requirements/demo.txt", "requirements/dev.txt", "exporter/demo/go-requirements.txt"],
+    [
+        *("requirements/build.txt", "requirements/demo.txt", "requirements/dev.txt"),
+        *("requirements/run.txt", "exporter/demo/go-requirements.txt"),
+    ],
 )
 def test_a_lock_has_hashes_and_no_addresses(name: str) -> None:
     """Every pin has a hash; no registry, no URL and no path of a machine is in the file."""

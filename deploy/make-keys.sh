@@ -1,0 +1,19 @@
+#!/bin/sh
+# Make the credentials of the demo's livekit-server, once, into the folder given.
+#
+# The server reads keys.yaml, and refuses it when others may; agent and exporter read the two other
+# files, by the group 0, which is theirs.
+set -eu
+folder=$1
+umask 027
+
+[ ! -s "$folder/keys.yaml" ] || exit 0
+
+random() { od -An -v -tx1 -N"$1" /dev/urandom | tr -d ' \n'; }
+
+key=API$(random 8) secret=$(random 32)
+printf %s "$key" >"$folder/api_key"
+printf %s "$secret" >"$folder/api_secret"
+# Last, and in one step: it tells that the others are there.
+printf '%s: %s\n' "$key" "$secret" >"$folder/keys.yaml.new"
+mv "$folder/keys.yaml.new" "$folder/keys.yaml"
