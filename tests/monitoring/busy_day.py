@@ -1,0 +1,179 @@
+"""An exporter after a busy day: every metric of the table has series, and they move.
+
+Nothing is called: the outcomes are made here and go through the daemon's own listeners, as those
+of probes do. What each test of the suite proves of one probe, this has of all at once.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import count
+
+from exporter.config.settings import Settings
+from exporter.daemon import Daemon
+from exporter.metrics.exposition import choose_encoder
+from exporter.outcome import (
+    AgentInRoom,
+    Calibration,
+    CallResult,
+    Certificate,
+    Components,
+    Listing,
+    Outcome,
+    PendingDispatch,
+    Ramp,
+    Reason,
+    Reconnect,
+    RoomWithoutHuman,
+    SfuReach,
+    SfuReconnects,
+    Transport,
+    Turn,
+    TurnOutcome,
+    WorkerPage,
+    WorkerScrape,
+)
+from exporter.probes.latency import LatencyConfig
+from exporter.roster.types import WorkerReport, WorkerStatus
+from exporter.run.plan import call_work, server_works
+from tests.unit.ramp.tiers import tier
+from tests.unit.sfu.baselines import GOOD
+
+SERVER = "test"
+_VANTAGE = "default"
+_NEVER_S = 86_400.0
+_WHEN = datetime(2026, 11, 21, tzinfo=UTC)
+_ALWAYS = [{"hours": "00:00-24:00"}]
+_BUDGET = {"turns_per_day": 50_000, "call_seconds_per_day": "100d", "price_per_minute": 0.05}
+_CONFIGURATION = {
+    "server_name": SERVER,
+    "livekit": {"url": "ws://127.0.0.1:1", "api_key": "key", "api_secret": "very-secret"},
+    "store": {"enabled": False},
+    # So that one listing is enough to find something that has been there for too long.
+    "agents": {"stuck_after": "1ms", "no_job_after": "1ms", "unclosed_after": "1ms"},
+    "workers": {"scrape": ["http://127.0.0.1:8081"]},
+    "ramp": {"enabled": True, "windows": _ALWAYS, "max_clients": 50},
+    "targets": [
+        {"agent_name": "sales", "budget": _BUDGET},
+        {"agent_name": "sales", "call_type": "refund", "target_ms": 2500, "budget": _BUDGET},
+        {"agent_name": "support", "scenario": "angry", "budget": _BUDGET},
+    ],
+}
+
+
+class BusyDay:
+    """A daemon that is given one round of outcomes after another."""
+
+    def __init__(self) -> None:
+        """Put the daemon together; nothing has run yet."""
+        settings = Settings.model_validate(_CONFIGURATION)
+        self._daemon = Daemon(settings, settings.server(), lambda: settings)
+        self._rounds = count()
+        self._targets = settings.targets
+        for work in server_works(settings):
+            self._daemon._add(work, _NEVER_S)
+        for target in self._targets:
+            self._daemon.add_target(target, _NEVER_S)
+        # What exists only while it runs: the loop that may be late, and the opened ledger.
+        self._daemon._recorder.loop_lag(0.001)
+        self._daemon._ledger.keeper._watch.up(True)
+        for reason in ("overlap", "missed", "window", "budget"):
+            self._daemon._recorder.skip("latency", "sales", reason)
+
+    def pass_on(self) -> None:
+        """Let one round of every probe end."""
+        asyncio.run(self._pass_on(next(self._rounds)))
+
+    def page(self) -> bytes:
+        """Return what /metrics would answer."""
+        encode, _ = choose_encoder("")
+        return encode(self._daemon.registry)
+
+    async def _pass_on(self, turn: int) -> None:
+        for report in _reports():
+            self._daemon._fleet.roster.heartbeat(report)
+        for outcome in _server_outcomes(turn):
+            self._end(outcome)
+        for place, target in enumerate(self._targets):
+            run_id = f"{turn}-{place}"
+            for gate in self._daemon._ledger.gates:
+                assert not await gate(call_work(target), run_id)
+            self._end(replace(_call(turn, target), run_id=run_id))
+
+    def _end(self, outcome: Outcome) -> None:
+        for listener in self._daemon.listeners:
+            listener(outcome)
+
+
+def _server_outcomes(turn: int) -> Iterator[Outcome]:
+    yield Outcome("agents", "", _WHEN, 0.1, result=_listing())
+    yield Outcome("workers", "", _WHEN, 0.2, result=_pages())
+    yield Outcome("calibrate", "", _WHEN, 30, result=Calibration(0.094, 0.004, 10))
+    yield Outcome("sfu", "", _WHEN, 12, result=replace(GOOD, vantage=_VANTAGE))
+    yield Outcome("reach", "", _WHEN, 9, result=_reach())
+    yield Outcome("reconnect", "", _WHEN, 9, result=_reconnects(turn))
+    tiers = tier(2), tier(10, 20), tier(25, 40), tier(50, 400)
+    yield Outcome("ramp", "", _WHEN, 90, result=Ramp(_VANTAGE, tiers))
+
+
+def _call(turn: int, target: LatencyConfig) -> Outcome:
+    """Return a call that was good, or every so often slow, void or failed."""
+    seconds = 4.0 if turn % 10 == 3 else 1.0 + 0.02 * (turn % 7)
+    reason = {5: Reason.NO_REPLY, 7: Reason.VOID}.get(turn % 10)
+    outcome = {None: TurnOutcome.REPLIED, Reason.VOID: TurnOutcome.VOID}
+    ended = outcome.get(reason, TurnOutcome.FAILED)
+    replied = Turn(
+        TurnOutcome.REPLIED,
+        e2e_s=seconds,
+        components=Components(0.2, 0.3, 0.35, 0.15, seconds - 1.0),
+        reported_e2e_s=seconds - 0.1,
+    )
+    last = replied if reason is None else Turn(ended, reason=reason)
+    turns = replace(replied, warmup=True), replied, replied, last
+    result = CallResult(*target.key, turns, time_to_agent_s=0.4, time_to_greeting_s=0.9)
+    return Outcome("latency", target.agent_name, _WHEN, 20, reason, result=result)
+
+
+def _listing() -> Listing:
+    states = ("initializing", "idle", "listening", "thinking", "speaking", "")
+    agents = tuple(
+        AgentInRoom(name, f"agent-{name}-{state}", f"{name}-{state}", state, humans=1, age_s=90)
+        for name in ("sales", "support")
+        for state in states
+    )
+    return Listing(
+        agents,
+        tuple(PendingDispatch(name, f"{name}-waits", 40, 1) for name in ("sales", "support")),
+        rooms=len(agents) + 3,
+        participants=(("agent", len(agents)), ("standard", len(agents)), ("sip", 2)),
+        without_human=(RoomWithoutHuman("empty", "RM_empty", 7200),),
+    )
+
+
+def _reports() -> Iterator[WorkerReport]:
+    for agent in ("sales", "support"):
+        for status in WorkerStatus:
+            yield WorkerReport(
+                f"AW_{agent}_{status}", agent, status, 1, 0.4, 500_000_000, 0.3, "1.8.9"
+            )
+
+
+def _pages() -> WorkerScrape:
+    urls = "http://127.0.0.1:8081", "http://127.0.0.1:8082"
+    failed = WorkerPage(urls[1], reason=Reason.CONNECT_FAILED, detail="refused")
+    page = WorkerPage(urls[0], "127.0.0.1", "127.0.0.1", 8081, agent_name="sales", active_jobs=1)
+    return WorkerScrape((page, failed))
+
+
+def _reach() -> SfuReach:
+    names = ("udp", "tcp", "turn")
+    transports = tuple(Transport(name, name != "turn", offered=()) for name in names)
+    certificate = Certificate("livekit.example:443", datetime(2027, 3, 1, tzinfo=UTC))
+    return SfuReach(0.1, "1.13.5", transports, (certificate,), 0.0)
+
+
+def _reconnects(turn: int) -> SfuReconnects:
+    back = [Reconnect(kind, 1.0 + 0.1 * (turn % 3), 1.2) for kind in ("signal", "full")]
+    lost = Reconnect("migration", reason=Reason.CONNECT_FAILED, detail="did not come back")
+    return SfuReconnects((*back, lost if turn % 5 == 0 else Reconnect("migration", 2.0, 2.5)))

@@ -1,0 +1,93 @@
+"""A Prometheus that has scraped the exporter for a day, and does so now."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from tests.monitoring import rules
+from tests.monitoring.busy_day import BusyDay
+from tests.monitoring.history import backfill
+from tests.monitoring.services import Prometheus, run_prometheus, until
+
+JOB = "voice-exporter"
+"""By this name the rules, the dashboards and the compose file know the exporter."""
+ROUNDS = 100
+_FEW = 5
+"""Scrapes and evaluations after which ranges of a few seconds have data."""
+
+
+@contextmanager
+def observed_day(folder: Path) -> Iterator[Prometheus]:
+    """Run it with the rules, at an interval of one second, until the block ends."""
+    day = BusyDay()
+    for _ in range(ROUNDS):
+        day.pass_on()
+    data = folder / "prometheus"
+    data.mkdir()
+    with _served(day) as address:
+        target = {"job": JOB, "instance": address}
+        backfill(day.page().decode(), target, time.time(), data)
+        scrape = {"job_name": JOB, "static_configs": [{"targets": [address]}]}
+        files = [str(rules.ALERTS / name) for name in rules.FILES]
+        configuration = {
+            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "scrape_configs": [scrape],
+            "rule_files": files,
+        }
+        with run_prometheus(folder, configuration) as prometheus:
+            until(lambda: _scrapes(prometheus) >= _FEW, "several scrapes")
+            for _ in range(_FEW):
+                _wait_for_rules(prometheus)
+            yield prometheus
+
+
+def _scrapes(prometheus: Prometheus) -> float:
+    """Return how many scrapes there were, those of the history left out."""
+    answer = prometheus.ask(f'count_over_time(scrape_samples_scraped{{job="{JOB}"}}[1h])')
+    return sum(each.value for each in answer.series)
+
+
+def _wait_for_rules(prometheus: Prometheus) -> None:
+    """Wait until every rule was evaluated once more."""
+
+    def evaluations() -> list[str]:
+        return [rule["lastEvaluation"] for rule in prometheus.rules()]
+
+    before = evaluations()
+    until(
+        lambda: all(old != new for old, new in zip(before, evaluations(), strict=True)),
+        "every rule evaluated",
+    )
+
+
+@contextmanager
+def _served(day: BusyDay) -> Iterator[str]:
+    """Answer scrapes, each with one more round; yields HOST:PORT."""
+    one_at_a_time = threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            with one_at_a_time:
+                day.pass_on()
+                page = day.page()
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            self.end_headers()
+            self.wfile.write(page)
+
+        def log_message(self, *_: object) -> None:
+            """Write nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    serving = threading.Thread(target=server.serve_forever, args=(0.05,), name="exporter")
+    serving.start()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        serving.join()
+        server.server_close()

@@ -1,0 +1,106 @@
+"""Names and labels of dashboards and rules against the table of metrics, in both directions."""
+
+import pytest
+
+from exporter.metrics.table import ROWS, Row
+from tests.monitoring import grafana, rules
+from tests.monitoring.promql import Parts, Selector, read
+
+RULES = rules.load()
+RECORDED = {rule.name: rule for rule in RULES if not rule.is_alert}
+DASHBOARDS = grafana.load()
+QUERIES = [query for each in DASHBOARDS for query in each.queries]
+EXPRESSIONS = [
+    *(pytest.param(rule.expression, "", id=rule.name) for rule in RULES),
+    *(pytest.param(each.expression, each.legend, id=each.where) for each in QUERIES),
+    *(
+        pytest.param(match, "", id=f"{each.uid}: ${variable.name}")
+        for each in DASHBOARDS
+        for variable in each.variables
+        if (match := grafana.selector_of(variable))
+    ),
+]
+OF_PROMETHEUS = frozenset(
+    {"up", "scrape_duration_seconds", "scrape_samples_scraped", "ALERTS", "ALERTS_FOR_STATE"}
+)
+OF_PYTHON = ("process_", "python_")
+EVERYWHERE = frozenset({"server", "job", "instance"})
+_SUFFIXES = ("_bucket", "_count", "_sum")
+OF_COUNTERS = frozenset({"rate", "irate", "increase", "resets"})
+OF_GAUGES = frozenset({"delta", "idelta", "deriv", "predict_linear"}) | {
+    f"{each}_over_time" for each in ("avg", "min", "max", "sum", "quantile", "stddev", "stdvar")
+}
+UNSHOWN: dict[str, str] = {}
+"""Metrics that neither a dashboard nor a rule shows, and why."""
+
+
+@pytest.mark.parametrize(("expression", "legend"), EXPRESSIONS)
+def test_names_and_labels_exist(expression: str, legend: str) -> None:
+    """No query asks for a metric or a label that there is not, and each suits its function."""
+    parts = _read(expression)
+    for selector in parts.selectors:
+        assert _is_known(selector.name), f"there is no metric {selector.name}"
+        labels = _labels(selector.name)
+        unknown = {each.label for each in selector.matchers} - labels
+        assert not unknown, f"{selector.name} has no label {unknown}"
+        _check_function(selector)
+    of_all = frozenset[str]().union(*(_labels(each.name) for each in parts.selectors))
+    asked = parts.grouping | grafana.legend_labels(legend)
+    assert asked <= of_all | parts.made, f"no metric here has {asked - of_all}"
+
+
+def test_every_metric_is_shown() -> None:
+    """Every metric is in a dashboard or a rule, or it is said why not; no excuse is left over."""
+    asked = {selector.name for text, _ in _texts() for selector in _read(text).selectors}
+    shown = {row.name for name in asked if (row := _row(name)) is not None}
+    assert shown & UNSHOWN.keys() == set()
+    assert ROWS.keys() - shown - UNSHOWN.keys() == set()
+
+
+def _texts() -> list[tuple[str, str]]:
+    return [(str(each.values[0]), str(each.values[1])) for each in EXPRESSIONS]
+
+
+def _read(expression: str) -> Parts:
+    return read(grafana.blank(expression))
+
+
+def _check_function(selector: Selector) -> None:
+    row = _row(selector.name)
+    if row is None:
+        return
+    counts = row.kind != "gauge"
+    wrong = OF_GAUGES if counts else OF_COUNTERS
+    assert selector.function not in wrong, f"{selector.function}() of the {row.kind} {row.name}"
+
+
+def _row(name: str) -> Row | None:
+    """Return the row of a metric or of one of a histogram's series."""
+    if name in ROWS and ROWS[name].kind != "histogram":
+        return ROWS[name]
+    for suffix in _SUFFIXES:
+        row = ROWS.get(name.removesuffix(suffix)) if name.endswith(suffix) else None
+        if row is not None and row.kind == "histogram":
+            return row
+    return None
+
+
+def _is_known(name: str) -> bool:
+    return (
+        _row(name) is not None
+        or name in RECORDED
+        or name in OF_PROMETHEUS
+        or name.startswith(OF_PYTHON)
+    )
+
+
+def _labels(name: str) -> frozenset[str]:
+    """Return the labels that a metric may have; those of what is recorded follow from its rule."""
+    if rule := RECORDED.get(name):
+        parts = _read(rule.expression)
+        of_parts = (_labels(each.name) for each in parts.selectors)
+        return frozenset(parts.made.union(dict(rule.labels), *of_parts))
+    row = _row(name)
+    if row is None:
+        return EVERYWHERE | {"alertname", "alertstate", "severity", "generation", "version"}
+    return EVERYWHERE | set(row.labels) | ({"le"} if name.endswith("_bucket") else set())
