@@ -1,0 +1,1 @@
+"""Grafana dashboards in Python; `python -m dashboards` writes them to dashboards/generated."""

@@ -1,0 +1,26 @@
+"""The dashboards there are, and their files."""
+
+import json
+from pathlib import Path
+
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+
+from dashboards import fleet
+from dashboards.board import build
+
+GENERATED = Path(__file__).parent / "generated"
+
+
+def documents() -> dict[Path, str]:
+    """Return the text of every dashboard's file."""
+    boards = tuple(make() for make in (fleet.board,))
+    return {
+        GENERATED / f"{board.uid}.json": _text(
+            build(board, tuple(other for other in boards if other is not board))
+        )
+        for board in boards
+    }
+
+
+def _text(dashboard: object) -> str:
+    return json.dumps(dashboard, cls=JSONEncoder, indent=2, sort_keys=True) + "\n"
