@@ -96,6 +96,7 @@ def stat(
     colors: ThresholdsConfig = NEUTRAL,
     words: ValueMap | None = None,
     decimals: int | None = None,
+    overrides: Sequence[Override] = (),
 ) -> Panel:
     """Return big figures, one for each series."""
     options = stats.Options(
@@ -104,7 +105,7 @@ def stat(
         reduce_options=ReduceDataOptions(values=False, calcs=["lastNotNull"], fields=""),
     )
     defaults = _defaults(card, unit, colors=colors, words=words, decimals=decimals)
-    return _panel(card, "stat", queries, options, FieldConfigSource(defaults, []))
+    return _panel(card, "stat", queries, options, FieldConfigSource(defaults, [*overrides]))
 
 
 def graph(
@@ -259,6 +260,17 @@ def dashed(pattern: str, color: str = BAD) -> Override:
             DynamicConfigValue("custom.showPoints", "never"),
             DynamicConfigValue("custom.stacking", StackingConfig(StackingMode.NONE, "A")),
             DynamicConfigValue("color", FieldColor(FieldColorModeId.FIXED, color)),
+        ],
+    )
+
+
+def in_unit(pattern: str, unit: str) -> Override:
+    """Return a unit of their own for series that match the pattern, with an axis for it."""
+    return Override(
+        matcher=MatcherConfig("byRegexp", f"/{pattern}/"),
+        properties=[
+            DynamicConfigValue("unit", unit),
+            DynamicConfigValue("custom.axisPlacement", "right"),
         ],
     )
 

@@ -63,6 +63,11 @@ def increase(series: str) -> str:
     return f"increase({series}[$__range])"
 
 
+def recent(series: str) -> str:
+    """Return the increase of a counter in the window that ends at each point of a graph."""
+    return f"increase({series}[$__rate_interval])"
+
+
 def total(by: str, values: str) -> str:
     """Return the sum for each combination of labels."""
     return f"sum by ({by}) ({values})"

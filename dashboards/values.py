@@ -37,4 +37,8 @@ ENOUGH_TURNS = steps(WARN, (20, GOOD))
 VERDICTS = words((0, "PASS", GOOD), (1, "UNKNOWN", DIM), (2, "SLOW", WARN), (3, "FAIL", BAD))
 """As `queries.verdict` numbers them."""
 WORKS = words((0, "no", BAD), (1, "yes", GOOD))
-STATUSES = words((1, "now", GOOD), (0, " ", PLAIN))
+WORKER_STATUSES = words(
+    *((0, "idle", GOOD), (1, "busy", GOOD), (2, "draining", DIM), (3, "full", WARN)),
+    (4, "offline", BAD),
+)
+"""The worst of them has the largest number."""
