@@ -265,13 +265,10 @@ def dashed(pattern: str, color: str = BAD) -> Override:
 
 
 def in_unit(pattern: str, unit: str) -> Override:
-    """Return a unit of their own for series that match the pattern, with an axis for it."""
+    """Return a unit of their own for series that match the pattern; Grafana adds an axis."""
     return Override(
         matcher=MatcherConfig("byRegexp", f"/{pattern}/"),
-        properties=[
-            DynamicConfigValue("unit", unit),
-            DynamicConfigValue("custom.axisPlacement", "right"),
-        ],
+        properties=[DynamicConfigValue("unit", unit)],
     )
 
 

@@ -42,3 +42,4 @@ WORKER_STATUSES = words(
     (4, "offline", BAD),
 )
 """The worst of them has the largest number."""
+QUALITIES = words((0, "excellent", GOOD), (1, "good", GOOD), (2, "poor", WARN), (3, "lost", BAD))
