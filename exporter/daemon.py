@@ -17,6 +17,7 @@ from exporter import __version__, logs
 from exporter.config.settings import Settings
 from exporter.errors import ConfigError
 from exporter.health import Health, LoopGuard
+from exporter.metrics.configured import ConfiguredSeries
 from exporter.metrics.exposition import PageRegistry
 from exporter.metrics.loop_lag import watch_loop_lag
 from exporter.metrics.network import NetworkSeries
@@ -135,6 +136,7 @@ class Daemon:
         self._recorder = Recorder(metrics, stuck_after_s=settings.agents.stuck_after)
         self._recorder.configured(successful=True)
         self._network = NetworkSeries(metrics, settings)
+        self._configured = ConfiguredSeries(metrics, settings)
         self._ledger = Ledger(settings.store, metrics, table, self._runner.delete_rooms)
         self._fleet = Fleet(settings, metrics, self.registry, server.name)
         self._board = Board(server.name)
@@ -182,6 +184,7 @@ class Daemon:
         self._runner.reconfigure(server, setup)
         self._recorder.reconfigure(stuck_after_s=settings.agents.stuck_after)
         self._network.reconfigure(settings)
+        self._configured.reconfigure(settings)
         self._ledger.reconfigure(settings.store)
         self._fleet.reconfigure(settings)
         # What comes before what goes: an agent that keeps a target keeps its counters.
@@ -260,6 +263,7 @@ class Daemon:
     def _add(self, work: Work, first_in_s: float) -> None:
         if isinstance(work.config, LatencyConfig):
             self._recorder.add_target(work.config)
+        self._configured.add(work.id, work.probe, work.agent_name, work.interval_s)
         self._ledger.add(work)
         self._board.add(work)
         self._scheduler.add(work, first_in_s)
@@ -269,6 +273,7 @@ class Daemon:
         self._board.remove(work.id)
         self._run_log.forget(work)
         self._ledger.remove(work)
+        self._configured.remove(work.id)
         if isinstance(work.config, LatencyConfig):
             self._recorder.remove_target(work.config)
 

@@ -120,6 +120,10 @@ def sfu_findings(config: SfuConfig, outcome: Outcome) -> Iterator[Finding]:
         if loss is not None:
             lost_pct = loss.ratio * 100
             yield from _above(f"loss {direction}", lost_pct, "%", config.max_loss, config.fail_loss)
+    for direction, jitter_s in (("up", result.jitter_up_s), ("down", result.jitter_down_s)):
+        if jitter_s is not None:
+            what = f"jitter {direction}"
+            yield from _above(what, jitter_s * 1000, "ms", config.target_jitter_ms, None)
     if result.transport not in ("udp", ""):
         yield Finding(Verdict.SLOW, _no_udp(result))
 

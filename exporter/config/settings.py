@@ -18,6 +18,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from exporter.config.alerts import AlertsConfig
 from exporter.config.schedule import BudgetConfig, WindowConfig
 from exporter.config.values import (
     FILE,
@@ -145,6 +146,12 @@ class DiscoverConfig(Section):
 class SloConfig(Section):
     """Service level objectives."""
 
+    objective: float = Field(
+        0.99,
+        gt=0,
+        lt=1,
+        description="Share of turns that are to be answered within their `target_ms`, 0 to 1.",
+    )
     thresholds: tuple[Annotated[Duration, Field(gt=0)], ...] = Field(
         (),
         description=(
@@ -215,6 +222,9 @@ class Settings(Section, BaseSettings):
         default=DistributedConfig(), description="A ramp from several hosts at once."
     )
     slo: SloConfig = Field(default=SloConfig(), description="Service level objectives.")
+    alerts: AlertsConfig = Field(
+        default=AlertsConfig(), description="What alert rules compare with: voice_alert_threshold."
+    )
     store: StoreConfig = Field(
         default=StoreConfig(),
         description="The ledger on disk: history of runs, budget spent, runs under way.",

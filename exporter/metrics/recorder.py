@@ -7,12 +7,13 @@ every planned turn is in `voice_turns_total`, whatever became of it.
 
 import platform
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from time import time
 
 from exporter import __version__
-from exporter.metrics.probes import create_probe, has_probe, set_verdict
+from exporter.metrics.probes import ServerCheck, create_probe, has_probe, set_streak, set_verdict
 from exporter.metrics.registry import Metrics
+from exporter.metrics.streak import Streak
 from exporter.metrics.stuck import STUCK_STATES, StuckTracker
 from exporter.metrics.table import TABLE
 from exporter.outcome import (
@@ -43,6 +44,7 @@ _OUR_FAULT = frozenset({Reason.VOID, Reason.PROBE_CRASHED})
 class _Target:
     config: LatencyConfig
     verdict: Verdict = Verdict.UNKNOWN
+    streak: Streak = field(default_factory=Streak)
 
 
 class Recorder:
@@ -69,8 +71,9 @@ class Recorder:
         self._listed: set[str] = set()
         self._other_kinds: set[str] = set()
         metrics.set("voice_exporter_build_info", 1, __version__, platform.python_version())
-        for probe in OWN_PROBES:
-            create_probe(metrics, probe)
+        self._checks = {probe: ServerCheck(metrics, probe) for probe in OWN_PROBES}
+        for check in self._checks.values():
+            check.begin()
 
     def reconfigure(self, *, stuck_after_s: float) -> None:
         """Follow a new configuration.
@@ -83,10 +86,10 @@ class Recorder:
     def add_target(self, target: LatencyConfig) -> None:
         """Let the series of a target exist, at 0. A known target is replaced."""
         key = agent, call_type, _ = target.key
-        verdict = self._targets[key].verdict if key in self._targets else Verdict.UNKNOWN
-        self._targets[key] = _Target(target, verdict)
+        self._targets.setdefault(key, _Target(target)).config = target
         create = self._metrics.create
         create("voice_e2e_latency_seconds", *key)
+        create("voice_turns_within_target_total", *key)
         for outcome in TurnOutcome:
             create("voice_turns_total", *key, outcome)
         for component, _ in _components(Components()):
@@ -144,8 +147,12 @@ class Recorder:
             self._record_server(outcome)
 
     def skip(self, probe: str, agent_name: str, reason: str) -> None:
-        """Count a run that was due and did not start."""
+        """Count a run that was due and did not start; one of what was removed does not count."""
+        if not has_probe(self._metrics, probe, agent_name):
+            return
         self._metrics.add("voice_probe_skipped_total", 1, probe, agent_name, reason)
+        when = "voice_probe_last_skip_timestamp_seconds"
+        self._metrics.set(when, self._clock(), probe, agent_name, reason)
 
     def configured(self, successful: bool) -> None:
         """Note that the configuration was read; if it was bad, the one before is still used."""
@@ -169,7 +176,7 @@ class Recorder:
         for turn in result.turns:
             if not turn.warmup:
                 self._metrics.add("voice_turns_total", 1, *key, turn.outcome)
-                self._observe_turn(key, turn)
+                self._observe_turn(target.config, turn)
         missing = target.config.trials - sum(not turn.warmup for turn in result.turns)
         if outcome.reason is not None and missing > 0:
             ended = TurnOutcome.VOID if outcome.reason in _OUR_FAULT else TurnOutcome.FAILED
@@ -181,13 +188,16 @@ class Recorder:
             if value is not None:
                 self._metrics.observe(name, value, result.agent_name)
         target.verdict = judge_call(target.config, outcome)
+        target.streak = target.streak.after(target.verdict)
         self._set_call_verdict(result.agent_name)
 
-    def _observe_turn(self, key: TargetKey, turn: Turn) -> None:
-        """Put an answered turn into the histograms."""
+    def _observe_turn(self, target: LatencyConfig, turn: Turn) -> None:
+        """Put an answered turn into the histograms, and among the good ones if it is."""
         if turn.outcome is not TurnOutcome.REPLIED or turn.e2e_s is None:
             return
-        agent, call_type, _ = key
+        key = agent, call_type, _ = target.key
+        if turn.e2e_s * 1000 <= target.target_ms:
+            self._metrics.add("voice_turns_within_target_total", 1, *key)
         observe = self._metrics.observe
         observe("voice_e2e_latency_seconds", turn.e2e_s, *key)
         if turn.reported_e2e_s is not None:
@@ -203,8 +213,8 @@ class Recorder:
             self._record_listing(outcome.result)
         elif isinstance(outcome.result, Calibration):
             self._metrics.set("voice_probe_floor_seconds", outcome.result.floor_s)
-        if outcome.probe in OWN_PROBES:
-            set_verdict(self._metrics, outcome.probe, outcome.agent_name, judge_server(outcome))
+        if outcome.probe in self._checks:
+            self._checks[outcome.probe].judge(judge_server(outcome))
 
     def _record_listing(self, listing: Listing) -> None:
         """Show what is there now; a listing that failed does not come here: the last one stays."""
@@ -253,8 +263,9 @@ class Recorder:
         self._metrics.set("voice_target_latency_seconds", strictest_ms / 1000, agent, call_type)
 
     def _set_call_verdict(self, agent: str) -> None:
-        verdicts = (target.verdict for key, target in self._targets.items() if key[0] == agent)
-        set_verdict(self._metrics, "latency", agent, worst(verdicts))
+        targets = [target for key, target in self._targets.items() if key[0] == agent]
+        set_verdict(self._metrics, "latency", agent, worst(each.verdict for each in targets))
+        set_streak(self._metrics, "latency", agent, [each.streak for each in targets])
 
 
 def _key(result: CallResult) -> TargetKey:

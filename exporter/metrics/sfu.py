@@ -32,6 +32,8 @@ FOR_GOOD = (
     "voice_sfu_packets_lost_total",
     "voice_sfu_pings_total",
     "voice_sfu_target_rtt_ms",
+    "voice_sfu_target_packet_loss_ratio",
+    "voice_sfu_target_jitter_seconds",
 )
 """Series that are there as long as the vantage is."""
 
@@ -61,7 +63,10 @@ class SfuRecorder(VantageRecorder[SfuConfig]):
             metrics.create("voice_sfu_packets_lost_total", vantage, direction)
         for outcome in PINGS:
             metrics.create("voice_sfu_pings_total", vantage, outcome)
-        metrics.set("voice_sfu_target_rtt_ms", self._config.target_rtt_ms, vantage)
+        config = self._config
+        metrics.set("voice_sfu_target_rtt_ms", config.target_rtt_ms, vantage)
+        metrics.set("voice_sfu_target_packet_loss_ratio", config.max_loss / 100, vantage)
+        metrics.set("voice_sfu_target_jitter_seconds", config.target_jitter_ms / 1000, vantage)
 
     def _record(self, vantage: str, result: SfuBaseline) -> None:
         metrics = self._metrics

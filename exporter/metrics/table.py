@@ -110,11 +110,26 @@ TABLE = (
         "not come to as failed, so a dead agent fails as many turns as a live one answers.",
     ),
     _row(
+        "voice_turns_within_target_total",
+        "counter",
+        "calls",
+        "agent_name call_type scenario",
+        "Measured turns whose end-to-end latency was within the target's own target_ms: the good "
+        "ones of voice_turns_total, of which those that are not void are all.",
+    ),
+    _row(
         "voice_target_latency_seconds",
         "gauge",
         "calls",
         "agent_name call_type",
         "The configured target of the end-to-end latency; the strictest of several scenarios.",
+    ),
+    _row(
+        "voice_slo_objective_ratio",
+        "gauge",
+        "calls",
+        "",
+        "The configured objective: share of turns that are to be within their target, 0 to 1.",
     ),
     _row(
         "voice_probe_floor_seconds",
@@ -146,6 +161,21 @@ TABLE = (
         "Runs that were due and did not start: overlap, the one before still ran; missed, the "
         "exporter was too late; window, it was outside of the target's windows; budget, less was "
         "left than the run may cost.",
+    ),
+    _row(
+        "voice_probe_last_skip_timestamp_seconds",
+        "gauge",
+        "probes",
+        "probe agent_name reason",
+        "When a run that was due last did not start, by the reasons of voice_probe_skipped_total, "
+        "Unix time. Absent until that happened.",
+    ),
+    _row(
+        "voice_probe_interval_seconds",
+        "gauge",
+        "probes",
+        "probe agent_name",
+        "The configured time between two runs; the shortest of an agent's targets.",
     ),
     _row(
         "voice_budget_remaining_turns",
@@ -220,6 +250,14 @@ TABLE = (
         "1 for the verdict that holds (PASS SLOW FAIL UNKNOWN), 0 for the others. Check: latency, "
         "the worst of the agent's targets; agents, the listing; calibrate; sfu; "
         "reach; reconnect; ramp; workers, their pages.",
+    ),
+    _row(
+        "voice_verdict_streak",
+        "gauge",
+        "probes",
+        "check agent_name verdict",
+        "How many of the latest runs in a row had this verdict or a worse one, for SLOW and FAIL; "
+        "UNKNOWN neither counts nor breaks a row. Latency: the longest of the agent's targets.",
     ),
     _row(
         "voice_agents",
@@ -372,6 +410,20 @@ TABLE = (
         "sfu",
         "vantage",
         "The configured target of the median round trip.",
+    ),
+    _row(
+        "voice_sfu_target_packet_loss_ratio",
+        "gauge",
+        "sfu",
+        "vantage",
+        "The configured target of the packet loss, 0 to 1.",
+    ),
+    _row(
+        "voice_sfu_target_jitter_seconds",
+        "gauge",
+        "sfu",
+        "vantage",
+        "The configured target of the jitter.",
     ),
     _row(
         "voice_sfu_floor_seconds",
@@ -568,6 +620,14 @@ TABLE = (
         "reason",
         "Requests and connections that the exporter's own web server turned away: path token "
         "password not_loopback origin host too_large too_slow connections certificate rate.",
+    ),
+    _row(
+        "voice_alert_threshold",
+        "gauge",
+        "exporter",
+        "alert",
+        "What the alert of that name compares with, as configured under alerts: seconds, a ratio "
+        "of 0 to 1, or a number of turns.",
     ),
     _row(
         "voice_store_up",

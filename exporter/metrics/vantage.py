@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Generic, Protocol, TypeVar
 
-from exporter.metrics.probes import create_probe, remove_probe, set_verdict
+from exporter.metrics.probes import ServerCheck
 from exporter.metrics.registry import Metrics
 from exporter.outcome import Outcome, Verdict
 
@@ -37,6 +37,7 @@ class VantageRecorder(Generic[Config]):
         self._metrics = metrics
         self._config = config
         self._vantage = vantage
+        self._check = ServerCheck(metrics, self.probe)
         self._begin()
 
     def reconfigure(self, config: Config, vantage: str) -> None:
@@ -45,18 +46,18 @@ class VantageRecorder(Generic[Config]):
             self._forget(self.series)
         self._config, self._vantage = config, vantage
         if not config.enabled:
-            remove_probe(self._metrics, self.probe)
+            self._check.end()
         self._begin()
 
     def record(self, outcome: Outcome) -> None:
         """Record a finished run: the listener. Runs of other probes are none of its business."""
         if outcome.probe == self.probe and self._config.enabled:
             self._show(outcome)
-            set_verdict(self._metrics, self.probe, "", self._judge(outcome))
+            self._check.judge(self._judge(outcome))
 
     def _begin(self) -> None:
         if self._config.enabled:
-            create_probe(self._metrics, self.probe)
+            self._check.begin()
             self._create()
 
     def _forget(self, names: tuple[str, ...]) -> None:

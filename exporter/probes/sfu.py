@@ -33,6 +33,9 @@ class SfuConfig(Section):
     fail_rtt_ms: float | None = Field(
         None, gt=0, description="Above this it is FAIL; not set: a slow network never fails."
     )
+    target_jitter_ms: float = Field(
+        30, gt=0, description="Above this interarrival jitter, either way, it is SLOW."
+    )
     max_loss: float = Field(
         1.0, ge=0, le=100, description="Percent of packets; above this, either way, it is SLOW."
     )

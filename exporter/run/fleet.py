@@ -4,7 +4,7 @@ import asyncio
 from typing import Protocol
 
 from exporter.metrics.exposition import PageRegistry
-from exporter.metrics.probes import create_probe, has_probe, remove_probe, set_verdict
+from exporter.metrics.probes import ServerCheck
 from exporter.metrics.registry import Metrics
 from exporter.metrics.unclosed import UnclosedRooms
 from exporter.metrics.worker_series import WorkerSeries
@@ -54,6 +54,7 @@ class Fleet:
         )
         self._rooms = UnclosedRooms(metrics, unclosed_after_s=agents.unclosed_after)
         self._registered = metrics
+        self._pages = ServerCheck(metrics, "workers")
         self._create_series(settings)
 
     def record(self, outcome: Outcome) -> None:
@@ -62,8 +63,8 @@ class Fleet:
         self._metrics.follow()
         self._metrics.record(outcome)
         self._rooms.record(outcome)
-        if outcome.probe == "workers" and has_probe(self._registered, "workers"):
-            set_verdict(self._registered, "workers", "", judge_server(outcome))
+        if outcome.probe == "workers":
+            self._pages.judge(judge_server(outcome))
 
     async def watch(self) -> None:
         """Show what changes in the roster, every `STEP_S`, for ever."""
@@ -87,9 +88,9 @@ class Fleet:
     def _create_series(self, settings: FleetSettings) -> None:
         """Let the series of the probe exist, at 0, as long as there are pages to read."""
         if settings.workers.scrape:
-            create_probe(self._registered, "workers")
+            self._pages.begin()
         else:
-            remove_probe(self._registered, "workers")
+            self._pages.end()
             self._registered.remove("voice_worker_pages")
 
 

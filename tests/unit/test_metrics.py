@@ -35,6 +35,7 @@ LABELS = {
     "direction",
     "phase",
     "transport",
+    "alert",
     "client",
     "quality",
     "operation",

@@ -44,6 +44,11 @@ class Page:
         value = self.registry.get_sample_value
         return [v for v in Verdict if value("voice_verdict", labels | {"verdict": v}) == 1]
 
+    def streak(self) -> float | None:
+        """Return how many runs in a row failed."""
+        labels = {"server": "s", "check": self.probe, "agent_name": "", "verdict": "FAIL"}
+        return self.registry.get_sample_value("voice_verdict_streak", labels)
+
     def attempts(self) -> float | None:
         """Return how many runs were counted."""
         labels = {"server": "s", "probe": self.probe, "agent_name": ""}
@@ -86,7 +91,10 @@ def test_reload_keeps_what_is_known(page: Page) -> None:
     page.fail()
     page.reload(True)
     assert page.verdicts() == ["FAIL"]
+    assert page.streak() == 1
     assert page.attempts() == 1
+    page.fail()
+    assert page.streak() == 2
 
 
 def test_what_is_switched_off_has_no_series(page: Page) -> None:
@@ -98,4 +106,7 @@ def test_what_is_switched_off_has_no_series(page: Page) -> None:
     assert not [line for line in text.splitlines() if f'"{page.probe}"' in line or '"v"' in line]
     page.reload(True)
     assert page.verdicts() == ["UNKNOWN"]
+    assert page.streak() == 0
     assert page.attempts() == 0
+    page.fail()
+    assert page.streak() == 1

@@ -50,6 +50,12 @@ class Page:
         labels = {"check": check, "agent_name": agent}
         return [v for v in Verdict if self.value("voice_verdict", **labels, verdict=v) == 1]
 
+    def streaks(self, check: str = "latency", agent: str = "demo") -> dict[str, float | None]:
+        """Return for how many runs a check has been SLOW and FAIL."""
+        labels = {"check": check, "agent_name": agent}
+        value = self.value
+        return {v: value("voice_verdict_streak", **labels, verdict=v) for v in ("SLOW", "FAIL")}
+
     def text(self) -> str:
         """Return the page."""
         return generate_latest(self.registry).decode()
@@ -62,6 +68,9 @@ def test_series_of_a_target_exist_before_its_first_call() -> None:
     assert page.turns() == {"replied": 0, "failed": 0, "void": 0}
     for reason in Reason:
         assert page.value("voice_probe_failures_total", **PROBE, reason=reason) == 0
+    assert page.value("voice_turns_within_target_total", **CALL) == 0
+    assert page.streaks() == {"SLOW": 0, "FAIL": 0}
+    assert page.streaks("agents", "") == {"SLOW": 0, "FAIL": 0}
     assert page.value("voice_e2e_latency_seconds_count", **CALL) == 0
     assert page.value("voice_probe_success", **PROBE) == 0
     assert page.value("voice_probe_duration_seconds", **PROBE) is None
@@ -156,6 +165,58 @@ def test_worst_target_is_the_verdict_of_an_agent() -> None:
     assert page.verdict() == ["SLOW"]
     page.recorder.remove_target(sales)
     assert page.verdict() == ["PASS"]
+
+
+def test_turns_within_the_target_are_counted() -> None:
+    """Good is measured and in time, the target itself included; late, failed and warm-up is not."""
+    page = Page(DEMO)
+
+    page.recorder.record(
+        call(replied(0.9, warmup=True), replied(1.5), replied(1.4), replied(1.6), failed(), void())
+    )
+
+    assert page.value("voice_turns_within_target_total", **CALL) == 2
+
+
+def test_streak_of_an_agent_is_that_of_its_worst_target() -> None:
+    """Targets that take turns in failing are no streak; a target that goes takes its own along."""
+    sales = DEMO.model_copy(update={"call_type": "sales"})
+    page = Page(DEMO, sales)
+    broke = CallResult("demo", "sales", "default")
+
+    page.recorder.record(Outcome("latency", "demo", WHEN, 1, Reason.NO_REPLY, "", broke))
+    page.recorder.record(call(reason=Reason.NO_REPLY))
+    assert page.streaks() == {"SLOW": 1, "FAIL": 1}
+    page.recorder.record(Outcome("latency", "demo", WHEN, 1, Reason.NO_REPLY, "", broke))
+    page.recorder.record(call(replied(1)))
+    assert page.streaks() == {"SLOW": 2, "FAIL": 2}
+    page.recorder.remove_target(sales)
+    assert page.streaks() == {"SLOW": 0, "FAIL": 0}
+
+
+def test_streak_outlives_a_reload_of_its_target() -> None:
+    """A target that is configured anew has still failed; one that was away begins at 0."""
+    page = Page(DEMO)
+    page.recorder.record(call(reason=Reason.NO_REPLY))
+
+    page.recorder.add_target(DEMO.model_copy(update={"target_ms": 900.0}))
+    assert page.streaks() == {"SLOW": 1, "FAIL": 1}
+    page.recorder.remove_target(DEMO)
+    assert page.streaks() == {"SLOW": None, "FAIL": None}
+    page.recorder.add_target(DEMO)
+    assert page.streaks() == {"SLOW": 0, "FAIL": 0}
+
+
+def test_listings_that_fail_are_a_streak() -> None:
+    """1. Two listings fail. 2. One succeeds. Result: 2, then 0."""
+    page = Page()
+    bad = Outcome("agents", "", WHEN, 0.1, Reason.CONNECT_FAILED, "refused")
+
+    page.recorder.record(bad)
+    page.recorder.record(bad)
+    assert page.streaks("agents", "") == {"SLOW": 2, "FAIL": 2}
+    page.recorder.record(listed())
+    assert page.streaks("agents", "") == {"SLOW": 0, "FAIL": 0}
 
 
 def test_series_go_with_their_target() -> None:
@@ -305,10 +366,24 @@ def test_skips_and_reloads_are_counted() -> None:
 
     assert page.value("voice_probe_skipped_total", **PROBE, reason="overlap") == 1
     assert page.value("voice_probe_skipped_total", **PROBE, reason="missed") == 0
+    when = "voice_probe_last_skip_timestamp_seconds"
+    assert page.value(when, **PROBE, reason="overlap") == NOW
+    assert page.value(when, **PROBE, reason="missed") is None
     assert page.value("voice_exporter_config_last_reload_successful") == 0
     name = "voice_exporter_config_last_reload_success_timestamp_seconds"
     assert page.value(name) == NOW
     assert page.value("voice_exporter_loop_lag_seconds") == 0.25
+
+
+def test_skip_of_a_removed_target_is_dropped() -> None:
+    """1. A target goes. 2. A run of it is refused. Result: no series comes back."""
+    page = Page(DEMO)
+    page.recorder.skip("latency", "demo", "budget")
+    page.recorder.remove_target(DEMO)
+
+    page.recorder.skip("latency", "demo", "budget")
+
+    assert 'agent_name="demo"' not in page.text()
 
 
 def test_outcome_without_a_result_is_counted_all_the_same() -> None:

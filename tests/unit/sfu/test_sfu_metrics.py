@@ -38,6 +38,8 @@ def test_before_the_first_baseline() -> None:
     assert page.value("voice_probe_attempts_total", probe="sfu", agent_name="") == 0
     assert page.value("voice_sfu_rtt_ms", **HERE) is None
     assert page.value("voice_sfu_target_rtt_ms", **HERE) == 100
+    assert page.value("voice_sfu_target_packet_loss_ratio", **HERE) == 0.01
+    assert page.value("voice_sfu_target_jitter_seconds", **HERE) == 0.03
     assert page.verdict() == ["UNKNOWN"]
 
 

@@ -24,6 +24,8 @@ CONFIG = SfuConfig(target_rtt_ms=100, fail_rtt_ms=300, max_loss=1, fail_loss=10)
         (baseline(loss_up=Loss(2000, 20)), "PASS", []),
         (baseline(loss_up=Loss(2000, 21)), "SLOW", ["loss up 1.1 % is above 1 %"]),
         (baseline(loss_down=Loss(100, 11)), "FAIL", ["loss down 11.0 % is above 10 %"]),
+        (baseline(jitter_up_s=0.03, jitter_down_s=None), "PASS", []),
+        (baseline(jitter_down_s=0.031), "SLOW", ["jitter down 31.0 ms is above 30 ms"]),
         (baseline(loss_up=None, loss_down=None, transport=""), "PASS", []),
         (
             baseline(transport="tcp"),

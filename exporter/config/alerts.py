@@ -1,0 +1,46 @@
+"""Thresholds that only the alert rules use; they are exported, so that no rule is ever edited."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from pydantic import Field
+
+from exporter.config.values import Duration, Section
+
+
+class AlertsConfig(Section):
+    """What alert rules compare with, where no other setting says it: voice_alert_threshold."""
+
+    dispatch_pending_after: Duration = Field(
+        30.0, gt=0, description="VoiceDispatchPending: age of a dispatch that no agent answered."
+    )
+    latency_disagrees_by: Duration = Field(
+        0.5,
+        gt=0,
+        description=(
+            "VoiceLatencyDisagrees: mean difference between what we hear and what the agent "
+            "reports, over an hour."
+        ),
+    )
+    max_void_ratio: float = Field(
+        0.2, gt=0, lt=1, description="VoiceTooManyVoids: share of turns that we spoil ourselves."
+    )
+    fast_burn_turns: int = Field(
+        10, ge=1, description="VoiceSloBurnFast: turns in the long window below which it is silent."
+    )
+    slow_burn_turns: int = Field(
+        30, ge=1, description="VoiceSloBurnSlow: turns in the long window below which it is silent."
+    )
+
+    @property
+    def by_alert(self) -> Mapping[str, float]:
+        """Each threshold by the alert that compares with it, in seconds where it is a time."""
+        return MappingProxyType(
+            {
+                "VoiceDispatchPending": self.dispatch_pending_after,
+                "VoiceLatencyDisagrees": self.latency_disagrees_by,
+                "VoiceTooManyVoids": self.max_void_ratio,
+                "VoiceSloBurnFast": self.fast_burn_turns,
+                "VoiceSloBurnSlow": self.slow_burn_turns,
+            }
+        )
