@@ -5,7 +5,7 @@ from pathlib import Path
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from dashboards import agent, fleet, sfu
+from dashboards import agent, exporter, fleet, sfu
 from dashboards.board import build
 
 GENERATED = Path(__file__).parent / "generated"
@@ -13,7 +13,7 @@ GENERATED = Path(__file__).parent / "generated"
 
 def documents() -> dict[Path, str]:
     """Return the text of every dashboard's file."""
-    boards = tuple(make() for make in (fleet.board, agent.board, sfu.board))
+    boards = tuple(make() for make in (fleet.board, agent.board, sfu.board, exporter.board))
     return {
         GENERATED / f"{board.uid}.json": _text(
             build(board, tuple(other for other in boards if other is not board))

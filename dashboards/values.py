@@ -31,6 +31,8 @@ NONE_IS_GOOD = steps(GOOD, (1, BAD))
 SOME_IS_ODD = steps(GOOD, (1, WARN))
 SHARE_OF_LIMIT = steps(GOOD, (0.8, WARN), (1, BAD))
 """For what should stay below a configured limit; 1 is the limit."""
+OVERDUE = steps(GOOD, (2, WARN), (3, BAD))
+"""For ages in intervals."""
 ENOUGH_TURNS = steps(WARN, (20, GOOD))
 """Below 20 turns a 95th percentile says little."""
 
