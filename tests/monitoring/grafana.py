@@ -42,6 +42,8 @@ class Query:
     is_instant: bool = False
     has_legend: bool = False
     """Whether its series are told apart by their legend; rows of a table are not."""
+    repeated_by: str = ""
+    """The variable of which each value has a panel of its own; "" for none."""
 
     @property
     def where(self) -> str:
@@ -144,7 +146,7 @@ def _options(query: str, ask: Callable[[str, str], tuple[str, ...]]) -> tuple[st
 
 def _dashboard(content: Mapping[str, Any]) -> Dashboard:
     uid = content["uid"]
-    queries = [query for panel in _panels(content) for query in _queries(uid, panel)]
+    queries = [query for panel in _panels(content) for query in _queries(uid, *panel)]
     queries += (
         Query(uid, f"annotation {each['name']}", text)
         for each in content.get("annotations", {}).get("list", ())
@@ -153,13 +155,19 @@ def _dashboard(content: Mapping[str, Any]) -> Dashboard:
     return Dashboard(uid, tuple(queries), tuple(_variables(content)))
 
 
-def _panels(content: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _panels(content: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Yield each panel with the variable that it, or the row it is in, is repeated by."""
+    by_row = ""
     for panel in content.get("panels", ()):
-        yield panel
-        yield from _panels(panel)  # of a row that is folded
+        repeated_by = panel.get("repeat") or ""
+        if panel.get("type") == "row":
+            by_row = repeated_by
+        yield panel, repeated_by or by_row
+        for inner, own in _panels(panel):  # of a row that is folded
+            yield inner, own or by_row
 
 
-def _queries(uid: str, panel: Mapping[str, Any]) -> Iterator[Query]:
+def _queries(uid: str, panel: Mapping[str, Any], repeated_by: str) -> Iterator[Query]:
     for target in panel.get("targets", ()):
         if not target.get("expr"):
             continue
@@ -171,6 +179,7 @@ def _queries(uid: str, panel: Mapping[str, Any]) -> Iterator[Query]:
             legend=target.get("legendFormat", ""),
             is_instant=bool(target.get("instant")) and not target.get("range"),
             has_legend=shape == "time_series",
+            repeated_by=repeated_by,
         )
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -140,6 +141,16 @@ class Prometheus(Service):
     def rules(self) -> list[dict[str, Any]]:
         """Return every rule with its state, as the API tells it."""
         return [rule for group in self._data("rules")["groups"] for rule in group["rules"]]
+
+    def let_rules_be_evaluated(self, times: int) -> None:
+        """Wait until every rule has been evaluated so many times more."""
+        for _ in range(times):
+            began = datetime.now(UTC)
+            until(lambda: self._evaluated_since(began), "every rule evaluated")  # noqa: B023
+
+    def _evaluated_since(self, moment: datetime) -> bool:
+        moments = (datetime.fromisoformat(rule["lastEvaluation"]) for rule in self.rules())
+        return all(each > moment for each in moments)
 
     def _data(self, path: str, **parameters: object) -> Any:
         body = self._get(path, **parameters)

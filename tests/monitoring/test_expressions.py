@@ -60,6 +60,8 @@ def test_query_of_a_panel(
     With All chosen for every variable that offers it, and with one value for each.
     """
     values = settled[query.dashboard, everything]
+    if query.repeated_by:
+        values = values | {query.repeated_by: settled[query.dashboard, False][query.repeated_by]}
     expression = grafana.substitute(query.expression, values)
     assert "$" not in expression.replace('"$1"', "")
     answer = _ask(prometheus, expression, is_instant=query.is_instant)

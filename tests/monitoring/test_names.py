@@ -25,6 +25,9 @@ OF_PROMETHEUS = frozenset(
 )
 OF_PYTHON = ("process_", "python_")
 EVERYWHERE = frozenset({"server", "job", "instance"})
+OF_ALERTS = EVERYWHERE | {"alertname", "alertstate", "severity"}
+OF_PROCESSES = frozenset({"generation", "implementation", "version"})
+"""Labels of what Python says of itself."""
 _SUFFIXES = ("_bucket", "_count", "_sum")
 OF_COUNTERS = frozenset({"rate", "irate", "increase", "resets"})
 OF_GAUGES = frozenset({"delta", "idelta", "deriv", "predict_linear"}) | {
@@ -101,6 +104,8 @@ def _labels(name: str) -> frozenset[str]:
         of_parts = (_labels(each.name) for each in parts.selectors)
         return frozenset(parts.made.union(dict(rule.labels), *of_parts))
     row = _row(name)
-    if row is None:
-        return EVERYWHERE | {"alertname", "alertstate", "severity", "generation", "version"}
-    return EVERYWHERE | set(row.labels) | ({"le"} if name.endswith("_bucket") else set())
+    if row is not None:
+        return EVERYWHERE | set(row.labels) | ({"le"} if name.endswith("_bucket") else set())
+    if name.startswith("ALERTS"):
+        return OF_ALERTS.union(*(row.labels for row in ROWS.values()))
+    return EVERYWHERE | OF_PROCESSES
