@@ -13,6 +13,8 @@ from exporter.demo.livekit_server import LiveKitServer
 from exporter.errors import ConfigError
 from exporter.server_api import Server
 from tests.leaks import Leaks
+from tests.paging.report import Timings
+from tests.whole_machine import MARKER, of_this_run
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +54,5 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(Leaks(), "leaks")
+    config.pluginmanager.register(Timings(), "timings")
+    config.pluginmanager.register(of_this_run(), MARKER)

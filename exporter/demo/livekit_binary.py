@@ -223,3 +223,22 @@ def _run(argv: list[str], environ: Mapping[str, str], *, limit_s: float) -> str:
 
 def _dotted(version: tuple[int, int]) -> str:
     return f"{version[0]}.{version[1]}"
+
+
+def main() -> int:
+    """Find or build the server, and print where it is: `python -m exporter.demo.livekit_binary`."""
+
+    def tell(line: str) -> None:
+        sys.stderr.write(f"{line}\n")
+
+    try:
+        program = find_server(os.environ, tell)
+    except ConfigError as error:
+        tell(str(error))
+        return 2
+    sys.stdout.write(f"livekit-server: {program.path or IMAGE} ({program.origin})\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -12,6 +12,9 @@ from typing import Any
 
 import httpx
 
+from tests import patience
+from tests.patience import until
+
 SECRET = "very-secret"  # noqa: S105 - made up
 _SERVING = re.compile(r"msg=serving .*address=(\S+)")
 
@@ -27,7 +30,10 @@ class Exporter:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *arguments], stdout=log, stderr=log, env=environ
             )
-        wait(lambda: bool(_SERVING.search(self.text())) or self.process.poll() is not None)
+        until(self._has_begun, patience.START_S, "the exporter")
+
+    def _has_begun(self) -> bool:
+        return bool(_SERVING.search(self.text())) or self.process.poll() is not None
 
     def text(self) -> str:
         """Return what it has written."""
@@ -35,11 +41,11 @@ class Exporter:
 
     def get(self, path: str) -> httpx.Response:
         """Ask one of its pages."""
-        return httpx.get(self.url + path, timeout=10)
+        return httpx.get(self.url + path, timeout=patience.WAIT_S)
 
     def post(self, path: str, **content: Any) -> httpx.Response:
         """Send to one of its pages; the content is as for httpx."""
-        return httpx.post(self.url + path, timeout=10, **content)
+        return httpx.post(self.url + path, timeout=patience.WAIT_S, **content)
 
     @property
     def serving(self) -> bool:
@@ -57,14 +63,6 @@ class Exporter:
         """Send SIGTERM and return the exit status."""
         self.process.terminate()
         return self.process.wait(within)
-
-
-def wait(condition: Callable[[], bool], within: float = 20) -> None:
-    """Wait for a condition, and fail if it does not come true in time."""
-    until = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < until, "waited too long"
-        time.sleep(0.02)
 
 
 Start = Callable[..., Exporter]

@@ -26,12 +26,12 @@ from exporter.server_api import Server, ServerApi
 from exporter.store.records import RunRecord, Spending
 from exporter.store.rows import RUN_COLUMNS, Row, to_record
 from exporter.store.sqlite import FILE_NAME
+from tests import patience
 from tests.integration.scripts import Script
 
 AGENT = "truth"
 TRIALS = 2
 PLAN = Spending(TRIALS, 30.0)
-START_LIMIT_S = 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +108,20 @@ class Site:
         argv = [sys.executable, "-m", "exporter", "serve", "--config", str(self._config)]
         log = self._folder / "exporter.log"
         self._exporter = Child("exporter", argv, log=log, environ=environ)
-        self.until(self._is_ready, START_LIMIT_S)
+        self.until(self._is_ready, patience.START_S)
 
     def kill(self) -> None:
         """Kill the exporter's own process with SIGKILL, as the kernel does when memory is short."""
         process = psutil.Process(self.exporter.pid)
         self.families += process.children(recursive=True)
         process.kill()
-        self.exporter.wait(10)
+        self.exporter.wait(patience.END_S)
 
     def stop(self) -> None:
         """Stop the exporter in order."""
         if self._exporter is not None:
             self.exporter.terminate()
-            self.exporter.wait(20)
+            self.exporter.wait(patience.END_S)
             self.exporter.kill()
 
     def until(self, condition: Callable[[], bool], limit_s: float) -> None:

@@ -17,6 +17,7 @@ from exporter.outcome import AgentInRoom, Listing, Outcome, Reason
 from exporter.probes.agents import AgentsConfig, probe_agents
 from exporter.probes.run import Run
 from exporter.server_api import ParticipantKind, Server, ServerApi, delete_rooms, make_token
+from tests import patience
 
 pytestmark = pytest.mark.integration
 
@@ -70,8 +71,8 @@ async def _outcome(server: Server) -> Outcome:
 
 
 async def _listing(server: Server, ready: Callable[[Listing], bool]) -> Listing:
-    """List until the server shows what it was told, within ten seconds."""
-    async with asyncio.timeout(10):
+    """List until the server shows what it was told."""
+    async with asyncio.timeout(patience.WAIT_S):
         while True:
             outcome = await _outcome(server)
             assert outcome.reason is None, outcome.detail

@@ -18,7 +18,8 @@ from exporter.daemon import Daemon
 from exporter.run.fleet import Fleet
 from exporter.run.process import ProbeTable
 from exporter.web.server import WebServer
-from tests.integration.exporters import SECRET, Start, value, wait
+from tests.integration.exporters import SECRET, Start, value
+from tests.patience import until
 
 TURNS = (
     'voice_turns_total{agent_name="demo",call_type="default",outcome="replied",'
@@ -31,8 +32,8 @@ def test_a_turn_reaches_metrics(start: Start, tmp_path: Path) -> None:
     """1. Start. 2. A call ends. Result: its turn is on /metrics and on the status page."""
     exporter = start("tests.fake_daemon", str(tmp_path / "note"), "answers")
 
-    wait(lambda: exporter.get("/-/ready").status_code == 200)
-    wait(lambda: value(exporter.get("/metrics").text, TURNS) == 1)
+    until(lambda: exporter.get("/-/ready").status_code == 200)
+    until(lambda: value(exporter.get("/metrics").text, TURNS) == 1)
 
     page = exporter.get("/metrics").text
     assert (
@@ -51,13 +52,13 @@ def test_a_turn_reaches_metrics(start: Start, tmp_path: Path) -> None:
 def test_what_others_tell_and_ask_for(start: Start, tmp_path: Path) -> None:
     """A worker's heartbeat reaches /metrics; a call that is asked for stands on its own page."""
     exporter = start("tests.fake_daemon", str(tmp_path / "note"), "answers")
-    wait(lambda: value(exporter.get("/metrics").text, TURNS) == 1)
+    until(lambda: value(exporter.get("/metrics").text, TURNS) == 1)
     beat = {"agent_name": "demo", "status": "busy", "active_jobs": 1}
 
     answer = exporter.post("/api/v1/workers/AW_1/heartbeat", json=beat)
     assert answer.is_success, answer.text
     busy = 'voice_worker_status{agent_name="demo",server="fake",status="busy",worker_id="AW_1"}'
-    wait(lambda: busy in exporter.get("/metrics").text)
+    until(lambda: busy in exporter.get("/metrics").text)
     assert value(exporter.get("/metrics").text, busy) == 1
 
     asked = exporter.get("/probe?target=demo")
@@ -71,7 +72,7 @@ def test_sigterm_ends_a_running_call_in_order(start: Start, tmp_path: Path) -> N
     """1. A call is running. 2. SIGTERM. Result: the call leaves; status 0; no process is left."""
     note = tmp_path / "note"
     exporter = start("tests.fake_daemon", str(note), "hangs")
-    wait(lambda: note.exists() and note.read_text().endswith(" "))
+    until(lambda: note.exists() and note.read_text().endswith(" "))
     family = [psutil.Process(exporter.process.pid)]
     family += family[0].children(recursive=True)
 
@@ -80,7 +81,7 @@ def test_sigterm_ends_a_running_call_in_order(start: Start, tmp_path: Path) -> N
 
     assert time.monotonic() - began < 10
     assert note.read_text().endswith("left")
-    wait(lambda: not any(process.is_running() for process in family))
+    until(lambda: not any(process.is_running() for process in family))
     assert "msg=stopped" in exporter.text()
     assert "traceback" not in exporter.text().lower()
 
@@ -89,15 +90,15 @@ def test_second_signal_exits_at_once(start: Start, tmp_path: Path) -> None:
     """1. A call does not listen. 2. SIGINT, twice. Result: gone at once, status 130."""
     note = tmp_path / "note"
     exporter = start("tests.fake_daemon", str(note), "ignores_cancellation")
-    wait(note.exists)
+    until(note.exists)
     family = psutil.Process(exporter.process.pid).children(recursive=True)
 
     exporter.process.send_signal(signal.SIGINT)
-    wait(lambda: 'msg="stopping' in exporter.text())
+    until(lambda: 'msg="stopping' in exporter.text())
     exporter.process.send_signal(signal.SIGINT)
 
     assert exporter.process.wait(2) == 128 + signal.SIGINT
-    wait(lambda: not any(process.is_running() for process in family))
+    until(lambda: not any(process.is_running() for process in family))
 
 
 def test_unreachable_server_is_a_counted_reason(start: Start) -> None:
@@ -111,7 +112,7 @@ def test_unreachable_server_is_a_counted_reason(start: Start) -> None:
         LIVEKIT_API_SECRET=SECRET,
     )
 
-    wait(lambda: exporter.get("/-/ready").status_code == 200)
+    until(lambda: exporter.get("/-/ready").status_code == 200)
 
     page = exporter.get("/metrics").text
     series = 'voice_probe_failures_total{agent_name="",probe="agents",reason="connect_failed"'

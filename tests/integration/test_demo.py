@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,19 +22,11 @@ from exporter.demo.livekit_binary import VARIABLE, ServerProgram
 from exporter.demo.processes import Child
 from exporter.demo.ready import announced
 from exporter.server_api import Server
+from tests import patience
 from tests.golden_metrics import differences
+from tests.patience import until
 
 pytestmark = pytest.mark.integration
-
-SLOW_MACHINE_S = 120.0
-
-
-def until(condition: Callable[[], object], what: str, limit_s: float = SLOW_MACHINE_S) -> None:
-    """Wait for a condition, or fail with what was waited for."""
-    ends = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < ends, f"not within {limit_s:g} s: {what}"
-        time.sleep(0.05)
 
 
 def ask(url: str, method: str = "GET", body: object = None) -> tuple[int, str, float]:
@@ -77,7 +69,7 @@ class Running:
         def found() -> re.Match[str] | None:
             return re.search(pattern, self.text)
 
-        until(lambda: found() or self.process.poll() is not None, pattern)
+        until(lambda: found() or self.process.poll() is not None, patience.START_S, pattern)
         match = found()
         assert match, f"no {pattern!r} in:\n{self.text}"
         return match[1]
@@ -86,7 +78,7 @@ class Running:
         """Return every process below it."""
         return psutil.Process(self.process.pid).children(recursive=True)
 
-    def wait(self, limit_s: float = 60) -> int:
+    def wait(self, limit_s: float = patience.END_S) -> int:
         """Wait for its end and return its exit status."""
         status = self.process.wait(limit_s)
         self._reader.join()
@@ -121,10 +113,11 @@ def demo(environ: Mapping[str, str], *arguments: str) -> Iterator[Running]:
 
 def gone(processes: list[psutil.Process]) -> None:
     """Wait until none of them is alive."""
-    _, alive = psutil.wait_procs(processes, timeout=60)
+    _, alive = psutil.wait_procs(processes, timeout=patience.END_S)
     assert alive == []
 
 
+@pytest.mark.whole_machine
 def test_the_demo_measures_a_turn_and_leaves_nothing(livekit_program: ServerProgram) -> None:
     """1. The demo starts a server of its own. 2. A turn is measured and stands on /metrics.
 
@@ -139,7 +132,9 @@ def test_the_demo_measures_a_turn_and_leaves_nothing(livekit_program: ServerProg
         assert time.monotonic() - began < 60  # what is promised; usually it is half of that
         page = ask(metrics)[1]
         assert re.search(r"^voice_e2e_latency_seconds_count\{.*\} 1\.0$", page, re.MULTILINE)
-        until(lambda: "voice_probe_floor_seconds{" in ask(metrics)[1], "the floor")
+        until(
+            lambda: "voice_probe_floor_seconds{" in ask(metrics)[1], patience.START_S, "the floor"
+        )
         assert differences(ask(metrics)[1]) == []
         assert ask(running.find(r"status page +(http://\S+)"))[0] == 200
         settings = json.loads(ask(running.find(r"delays +(http://\S+settings)"))[1])
@@ -200,7 +195,9 @@ def providers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = [sys.executable, "-m", "exporter.demo.providers", "--ready-file", str(ready)]
     child = Child("providers", command, log=folder / "log")
     try:
-        until(lambda: announced(ready) or child.exit_code is not None, "providers ready")
+        until(
+            lambda: announced(ready) or child.exit_code is not None, patience.START_S, "providers"
+        )
         assert child.exit_code is None, child.obituary()
         yield announced(ready) or ""
     finally:
@@ -232,10 +229,10 @@ def test_a_stopped_program_takes_its_children_along(tmp_path: Path) -> None:
     """A program that does not heed SIGTERM, and what it started, are gone after the grace."""
     script = "trap '' TERM; sleep 300 & echo $!; wait; sleep 300"
     child = Child("stubborn", ["/bin/sh", "-c", script], log=tmp_path / "log")
-    until(lambda: child.tail().strip(), "the child's own child")
+    until(child.tail, patience.START_S, "the child's own child")
     grandchild = int(child.tail())
     child.stop(grace_s=0.2)
     assert child.exit_code == -signal.SIGKILL
-    until(lambda: not psutil.pid_exists(grandchild), "the grandchild is gone", 10)
+    until(lambda: not psutil.pid_exists(grandchild), patience.END_S, "the grandchild is gone")
     assert "signal SIGKILL" in child.obituary()
     child.stop()  # once more does no harm

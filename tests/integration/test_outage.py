@@ -7,7 +7,8 @@ import yaml
 
 from exporter.demo.livekit_binary import ServerProgram
 from exporter.demo.livekit_server import LiveKitServer
-from tests.integration.exporters import Exporter, Start, value, wait
+from tests.integration.exporters import Exporter, Start, value
+from tests.patience import until
 
 pytestmark = pytest.mark.integration
 
@@ -28,18 +29,18 @@ def test_outage_is_one_state_and_over_by_itself(
     folder.mkdir()
     with LiveKitServer(livekit_program, folder) as livekit:
         exporter, name = _watch(livekit, start, tmp_path)
-        wait(lambda: value(_page(exporter), LISTED.format(name)) == 1)
+        until(lambda: value(_page(exporter), LISTED.format(name)) == 1)
 
         livekit.stop()
-        wait(lambda: value(_page(exporter), VERDICT.format(name, "FAIL")) == 1)
+        until(lambda: value(_page(exporter), VERDICT.format(name, "FAIL")) == 1)
         failures = FAILED.format("connect_failed", name)
-        wait(lambda: value(_page(exporter), failures) >= 5)
+        until(lambda: value(_page(exporter), failures) >= 5)
         told = [line for line in exporter.text().splitlines() if "run failed" in line]
         assert sum("probe=agents" in line for line in told) == 1, told
         assert exporter.get("/-/healthy").status_code == 200  # it is not the exporter's fault
 
         livekit.start()
-        wait(lambda: value(_page(exporter), VERDICT.format(name, "PASS")) == 1)
+        until(lambda: value(_page(exporter), VERDICT.format(name, "PASS")) == 1)
         assert "failed_before=" in exporter.text()
 
 

@@ -28,6 +28,8 @@ from exporter.sfu.ramp.crew import Crew
 from exporter.sfu.ramp.judge import judge_tier
 from exporter.sfu.ramp.rooms import Rooms
 from exporter.sfu.ramp.summary import TierSummary
+from tests import patience
+from tests.patience import until
 
 pytestmark = pytest.mark.integration
 
@@ -59,14 +61,6 @@ def start(server: Server, *arguments: str, **environ: str) -> "subprocess.Popen[
         text=True,
         start_new_session=True,
     )
-
-
-def until(condition: Callable[[], object], within_s: float = 30) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.05)
 
 
 def rooms(server: Server) -> list[str]:
@@ -107,11 +101,12 @@ def gone(processes: list[psutil.Process]) -> bool:
     )
 
 
+@pytest.mark.whole_machine
 def test_ramp_from_the_command_line(server: Server) -> None:
     """Two tiers of clients with real audio: figures of each, a verdict, and no room is left."""
     arguments = ("--load", "--ramp", "2,5", "--duration", "2s", "--packets", "50", "--pings", "5")
     with start(server, *arguments, "--json") as process:
-        out, err = process.communicate(timeout=90)
+        out, err = process.communicate(timeout=patience.START_S)
 
     document = json.loads(out)
     first = document["ramp"][0]
@@ -137,12 +132,12 @@ def test_interrupted_ramp_leaves_nothing(server: Server) -> None:
         assert clients
         began = time.monotonic()
         os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=patience.WAIT_S)
     assert (process.returncode, out) == (130, "")
     assert "Traceback" not in err
     assert time.monotonic() - began < 10
     assert rooms(server) == []
-    until(lambda: gone(clients), 5)
+    until(lambda: gone(clients), patience.END_S)
 
 
 def ramp_of(
@@ -222,6 +217,7 @@ def free_port() -> str:
         return str(each.getsockname()[1])
 
 
+@pytest.mark.whole_machine
 def test_three_vantages_of_which_one_dies(server: Server) -> None:
     """1. Three vantages hold a tier. 2. One is killed. Result: it is told; the others go on.
 
@@ -241,16 +237,16 @@ def test_three_vantages_of_which_one_dies(server: Server) -> None:
         for name in ("iad", "lhr", "sjc")
     }
     with start(server, "--report-to", url, "--vantage", "x", "--token", "wrong") as stranger:
-        refused, _ = stranger.communicate(timeout=30)
+        refused, _ = stranger.communicate(timeout=patience.WAIT_S)
     assert (stranger.returncode, "the coordinator wants another token" in refused) == (1, True)
 
     until(lambda: people(server) >= 6, 60)
     clients = workers(vantages["lhr"].pid)
     assert clients
     vantages["lhr"].kill()
-    out, err = coordinator.communicate(timeout=90)
+    out, err = coordinator.communicate(timeout=patience.START_S)
     for vantage in vantages.values():
-        vantage.communicate(timeout=30)
+        vantage.communicate(timeout=patience.WAIT_S)
 
     document = json.loads(out)
     told = {each["vantage"]: each for each in document["vantages"]}
@@ -261,7 +257,7 @@ def test_three_vantages_of_which_one_dies(server: Server) -> None:
     assert document["verdict"] != "PASS"
     assert coordinator.returncode == 1
     assert "a-token-of-the-test" not in err
-    until(lambda: gone(clients), 5)
+    until(lambda: gone(clients), patience.END_S)
     assert rooms(server) == []
 
 
@@ -278,11 +274,11 @@ def test_interrupted_distributed_ramp_leaves_nothing(server: Server, first: str)
 
     interrupted = coordinator if first == "coordinator" else vantage
     interrupted.send_signal(signal.SIGINT)
-    ends = [process.communicate(timeout=20) for process in (coordinator, vantage)]
+    ends = [process.communicate(timeout=patience.WAIT_S) for process in (coordinator, vantage)]
 
     assert interrupted.returncode == 130
     assert "Traceback" not in "".join(err for _, err in ends)
     assert rooms(server) == []
-    until(lambda: gone(clients), 5)
+    until(lambda: gone(clients), patience.END_S)
     if first == "vantage":
         assert "it was interrupted" in ends[0][0]

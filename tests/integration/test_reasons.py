@@ -16,12 +16,11 @@ from exporter.outcome import CallResult, Outcome, Reason, TurnOutcome
 from exporter.probes.latency import LatencyConfig
 from exporter.run.runner import Runner
 from exporter.server_api import Server, ServerApi
+from tests import patience
 from tests.integration.scripts import Script
 from tests.integration.workers import truth_worker
 
 pytestmark = pytest.mark.integration
-
-LIMIT_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +59,7 @@ def call(
 
 async def until(condition: Callable[[], Coroutine[Any, Any, bool]]) -> None:
     """Wait until the condition holds; fail when it does not within a minute."""
-    deadline = time.monotonic() + LIMIT_S
+    deadline = time.monotonic() + patience.START_S
     while not await condition():
         assert time.monotonic() < deadline, "the condition never held"
         await asyncio.sleep(0.05)
@@ -174,7 +173,7 @@ def test_a_prober_that_was_late_voids_its_turns(truth: Server) -> None:
     async def hinder() -> None:
         await agent_speaks_in(truth, "hindered")
         pid = probe_process().pid
-        deadline = time.monotonic() + LIMIT_S
+        deadline = time.monotonic() + patience.START_S
         async with ServerApi(truth) as api:
             while time.monotonic() < deadline and await api.list_rooms(["hindered"]):
                 os.kill(pid, signal.SIGSTOP)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.integration.exporters import Exporter, Start, value, wait
+from tests.integration.exporters import Exporter, Start, value
+from tests.patience import until
 
 ATTEMPTS = 'voice_probe_attempts_total{{agent_name="{}",probe="latency"'
 RELOADED = "voice_exporter_config_last_reload_successful"
@@ -19,7 +20,7 @@ class Configured:
         self.file = folder / "exporter.yaml"
         self.write("kept", "dropped")
         self.exporter: Exporter = start("exporter", "serve", "--config", str(self.file))
-        wait(lambda: self.exporter.get("/-/ready").status_code == 200)
+        until(lambda: self.exporter.get("/-/ready").status_code == 200)
 
     def write(self, *agents: str, **more: object) -> None:
         """Write the file, with these agents as targets."""
@@ -50,18 +51,18 @@ def _configured(start: Start, tmp_path: Path) -> Configured:
 
 def test_targets_come_and_go(configured: Configured) -> None:
     """1. A target goes, one comes, one stays. Result: so do their series; counters stay."""
-    wait(lambda: value(configured.page(), ATTEMPTS.format("kept")) == 1)
+    until(lambda: value(configured.page(), ATTEMPTS.format("kept")) == 1)
 
     configured.write("kept", "new")
     configured.reload()
-    wait(lambda: ATTEMPTS.format("new") in configured.page())
+    until(lambda: ATTEMPTS.format("new") in configured.page())
 
     page = configured.page()
     assert 'agent_name="dropped"' not in page
     assert value(page, ATTEMPTS.format("kept")) == 1
     assert value(page, RELOADED) == 1
     assert "dropped" not in configured.exporter.get("/").text
-    wait(lambda: value(configured.page(), ATTEMPTS.format("new")) == 1)
+    until(lambda: value(configured.page(), ATTEMPTS.format("new")) == 1)
     assert configured.exporter.process.poll() is None
 
 
@@ -78,7 +79,7 @@ def test_bad_file_changes_nothing(configured: Configured, content: str, expected
     """1. A bad file. 2. A good one. Result: said and counted; the old one stays until then."""
     configured.file.write_text(content)
     configured.reload()
-    wait(lambda: value(configured.page(), RELOADED) == 0)
+    until(lambda: value(configured.page(), RELOADED) == 0)
 
     assert configured.said("reload failed") >= 1
     assert expected in configured.exporter.text()
@@ -87,7 +88,7 @@ def test_bad_file_changes_nothing(configured: Configured, content: str, expected
 
     configured.write("kept")
     configured.reload()
-    wait(lambda: value(configured.page(), RELOADED) == 1)
+    until(lambda: value(configured.page(), RELOADED) == 1)
     assert 'agent_name="dropped"' not in configured.page()
 
 
@@ -95,7 +96,7 @@ def test_what_needs_a_restart_is_named(configured: Configured) -> None:
     """An address cannot change while running: the rest is followed, and the key is named."""
     configured.write("new", web={"listen_address": "127.0.0.1:1"}, pool={"processes": 3})
     configured.reload()
-    wait(lambda: ATTEMPTS.format("new") in configured.page())
+    until(lambda: ATTEMPTS.format("new") in configured.page())
 
     for key in ("web.listen_address", "pool"):
         assert configured.said(f'msg="used from the next start on only" key={key}') == 1

@@ -30,11 +30,11 @@ from exporter.run.fleet import Fleet
 from exporter.server_api import Server, ServerApi
 from exporter.web.app import make_pages
 from exporter.web.sources import Sources
+from tests import patience
 
 pytestmark = pytest.mark.integration
 
 IDLE, BUSY, FULL, DRAINING, OFFLINE = WorkerStatus
-START_LIMIT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Exporter:
         """Return a sample of the registry."""
         return self.registry.get_sample_value(name, labels | {"server": self.server.name})
 
-    async def until(self, holds: Callable[[], object], limit_s: float = 20.0) -> None:
+    async def until(self, holds: Callable[[], object], limit_s: float = patience.WAIT_S) -> None:
         """List until the condition holds."""
         async with asyncio.timeout(limit_s):
             while not holds():
@@ -130,7 +130,7 @@ async def reporting(
     argv = [sys.executable, "-m", "tests.integration.reporting", "start"]
     child = Child(name, argv, log=folder / f"{name}.log", environ=environ)
     try:
-        async with asyncio.timeout(START_LIMIT_S):
+        async with asyncio.timeout(patience.START_S):
             while made.worker(name) is None:
                 assert child.exit_code is None, child.obituary()
                 await asyncio.sleep(0.1)

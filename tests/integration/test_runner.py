@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
@@ -22,6 +22,7 @@ from exporter.run.runner import Runner
 from exporter.server_api import Server
 from tests import fake_probes
 from tests.fake_probes import FakeConfig
+from tests.patience import comes_true
 
 SERVER = Server("ws://127.0.0.1:1", "key", "a-very-secret-secret", "test")
 CALL = LatencyConfig(agent_name="demo", call_type="support", scenario="short")
@@ -34,13 +35,15 @@ def note_rooms(server: Server, names: tuple[str, ...], prefix: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def a_runner(server: Server = SERVER, processes: int = 1) -> AsyncIterator[Runner]:
+async def a_runner(
+    server: Server = SERVER, processes: int = 1, grace: float = 0.5
+) -> AsyncIterator[Runner]:
     """A runner over the fake probes that is always closed."""
     runner = Runner(
         server,
         processes=processes,
         recycle_after=20,
-        grace=0.5,
+        grace=grace,
         table=fake_probes.TABLE,
         delete_rooms=note_rooms,
     )
@@ -66,17 +69,6 @@ def once(server: Server, probe: str, config: FakeConfig | LatencyConfig) -> tupl
     return asyncio.run(both())
 
 
-async def until(condition: Callable[[], bool], within: float = 15.0) -> None:
-    """Wait for a condition.
-
-    Raises:
-        TimeoutError: It did not come true in time.
-    """
-    async with asyncio.timeout(within):
-        while not condition():  # noqa: ASYNC110 - of other processes, without events
-            await asyncio.sleep(0.02)
-
-
 @pytest.mark.parametrize(
     ("probe", "reason", "detail"),
     [
@@ -88,7 +80,6 @@ async def until(condition: Callable[[], bool], within: float = 15.0) -> None:
             "times_out_by_itself", Reason.PROBE_CRASHED, "TimeoutError: a read", id="own-timeout"
         ),
         pytest.param("returns_nothing", Reason.PROBE_CRASHED, "returned NoneType", id="no-outcome"),
-        pytest.param("hangs", Reason.DEADLINE, "passed its deadline of 0.3 s", id="hang"),
         pytest.param(
             "ignores_cancellation", Reason.DEADLINE, "killed 0.5 s after its deadline", id="deaf"
         ),
@@ -106,6 +97,18 @@ def test_bad_run_costs_its_own_outcome_only(
     assert detail in bad.detail
     assert (bad.probe, bad.agent_name) == (probe, "fake")
     assert good.ok
+
+
+def test_a_run_that_hangs_is_cancelled_at_its_deadline(server: Server) -> None:
+    """It may end in order: it is not killed while the grace lasts."""
+
+    async def hang() -> Outcome:
+        async with a_runner(server, grace=30.0) as runner:
+            return await runner.run("hangs", FakeConfig(deadline=0.3))
+
+    outcome = asyncio.run(hang())
+    assert outcome.reason is Reason.DEADLINE
+    assert "passed its deadline of 0.3 s" in outcome.detail
 
 
 def test_secret_in_an_exception_is_masked(server: Server) -> None:
@@ -146,7 +149,7 @@ def test_rooms_of_a_crashed_call_are_deleted(server: Server) -> None:
     async def crash() -> None:
         async with a_runner(server) as runner:
             await runner.run("dies_in_call", named)
-            await until(Path(server.name).exists)
+            await comes_true(Path(server.name).exists)
 
     asyncio.run(crash())
 
@@ -184,7 +187,7 @@ def test_close_lets_a_running_call_leave_its_room(server: Server, tmp_path: Path
             call = asyncio.create_task(
                 runner.run("reports_pid", FakeConfig(note=note, deadline=60))
             )
-            await until(lambda: note.exists() and note.read_text().endswith(" "))
+            await comes_true(lambda: note.exists() and note.read_text().endswith(" "))
         with pytest.raises(asyncio.CancelledError):
             await call
         return int(note.read_text().split()[0])
@@ -205,7 +208,7 @@ def test_idle_process_that_is_killed_is_replaced(server: Server) -> None:
         async with a_runner(server) as runner:
             first = await runner.run("good", FakeConfig())
             os.kill(int(first.detail), signal.SIGKILL)
-            await until(lambda: not psutil.pid_exists(int(first.detail)))
+            await comes_true(lambda: not psutil.pid_exists(int(first.detail)))
             return first, await runner.run("good", FakeConfig())
 
     first, second = asyncio.run(kill_between_runs())
@@ -240,7 +243,7 @@ def test_two_hundred_runs_leave_nothing(server: Server) -> None:
     assert not [pid for pid in pids if psutil.pid_exists(int(pid))]
     assert me.num_fds() <= before[0]
     assert me.memory_info().rss - before[2] < 10e6
-    asyncio.run(until(lambda: me.num_threads() <= before[1]))
+    asyncio.run(comes_true(lambda: me.num_threads() <= before[1]))
 
 
 def test_call_ends_when_the_parent_is_killed(tmp_path: Path) -> None:
@@ -266,13 +269,13 @@ if __name__ == "__main__":
     paths = os.pathsep.join(filter(None, sys.path))
     parent = subprocess.Popen([sys.executable, script], env=os.environ | {"PYTHONPATH": paths})
     try:
-        asyncio.run(until(lambda: note.exists() and note.read_text().endswith(" ")))
+        asyncio.run(comes_true(lambda: note.exists() and note.read_text().endswith(" ")))
         child = int(note.read_text())
     finally:
         parent.kill()
         parent.wait()
 
-    asyncio.run(until(lambda: not psutil.pid_exists(child)))
+    asyncio.run(comes_true(lambda: not psutil.pid_exists(child)))
     assert note.read_text().endswith("left")
 
 
@@ -283,7 +286,7 @@ def test_room_of_someone_else_is_never_deleted(server: Server) -> None:
     async def crash() -> None:
         async with a_runner(server) as runner:
             await runner.run("segfaults", named)
-            await until(Path(server.name).exists)
+            await comes_true(Path(server.name).exists)
 
     asyncio.run(crash())
 
@@ -298,7 +301,7 @@ def test_ctrl_c_while_a_process_starts_does_not_end_it(server: Server) -> None:
         async with a_runner(server) as runner:
             before = set(me.children())
             run = asyncio.create_task(runner.run("good", FakeConfig()))
-            await until(lambda: bool(set(me.children()) - before))
+            await comes_true(lambda: bool(set(me.children()) - before))
             for child in set(me.children()) - before:
                 child.send_signal(signal.SIGINT)
             return await run

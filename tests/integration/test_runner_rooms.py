@@ -12,6 +12,7 @@ from exporter.probes.latency import LatencyConfig
 from exporter.run.process import delete_leftovers
 from exporter.run.runner import Runner
 from exporter.server_api import Server, ServerApi
+from tests import patience
 
 pytestmark = pytest.mark.integration
 
@@ -41,7 +42,7 @@ async def our_rooms(server: Server) -> set[str]:
 
 async def until_rooms(server: Server, condition: Callable[[set[str]], bool]) -> None:
     """Wait until the rooms of calls are as they should be."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(patience.WAIT_S):
         while not condition(await our_rooms(server)):  # noqa: ASYNC110 - the server tells nobody
             await asyncio.sleep(0.05)
 

@@ -16,12 +16,11 @@ from exporter.probes.latency import LatencyConfig
 from exporter.run.runner import Runner
 from exporter.server_api import Server, ServerApi
 from exporter.server_api.records import Participant
+from tests import patience
 from tests.integration.scripts import Script
 from tests.integration.workers import truth_worker
 
 pytestmark = pytest.mark.integration
-
-LIMIT_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +76,7 @@ def test_the_caller_appears_as_the_target_says(truth: Server) -> None:
 
 async def caller_in(api: ServerApi, room: str) -> Participant:
     """Wait until a standard participant is in the room."""
-    deadline = time.monotonic() + LIMIT_S
+    deadline = time.monotonic() + patience.START_S
     while time.monotonic() < deadline:
         if await api.list_rooms([room]):
             people = await api.list_participants(room)

@@ -18,7 +18,7 @@ from exporter.server_api import Server
 from tests.integration.scripts import Script
 from tests.integration.workers import truth_worker
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.whole_machine]
 
 FLOOR_S = (0.03, 0.40)
 """What the way there and back may add on a busy machine; bench/accuracy.py has the real bounds."""

@@ -23,8 +23,10 @@ import pytest
 from exporter.errors import ConfigError
 from exporter.web.gate import BODY_LIMIT
 from exporter.web.server import Limits
+from tests import patience
 from tests.integration.from_elsewhere import TOKEN
 from tests.integration.serving import Certificates, Serving
+from tests.patience import until
 
 QUICK = Limits(connections=8, request_s=0.6, response_s=0.6, handshake_s=0.6, keep_alive_s=2)
 """The limits of seconds in tenths, so that the test of each is short."""
@@ -141,8 +143,8 @@ def drip(serving: Serving, begin: bytes) -> int:
     with serving.connect() as connection:
         connection.sendall(begin)
         connection.settimeout(0.05)
-        until = time.monotonic() + QUICK.request_s + 2
-        while time.monotonic() < until:
+        ends = time.monotonic() + QUICK.request_s + 2
+        while time.monotonic() < ends:
             try:
                 connection.sendall(b"a")
                 if not connection.recv(1):
@@ -265,15 +267,15 @@ def test_a_reader_that_does_not_read_is_cut_off() -> None:
     """1. Ask for page after page. 2. Read nothing. Result: the connection is cut, and counted."""
     with Serving(limits=QUICK) as serving, serving.connect() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        until = time.monotonic() + 10
+        ends = time.monotonic() + patience.WAIT_S
         with pytest.raises(OSError, match=r"reset|[Bb]roken pipe"):
-            ask_until(connection, until)
-        wait_for(lambda: serving.refused("too_slow") == 1)
+            ask_until(connection, ends)
+        until(lambda: serving.refused("too_slow") == 1)
 
 
-def ask_until(connection: socket.socket, until: float) -> None:
+def ask_until(connection: socket.socket, ends: float) -> None:
     """Ask for a page again and again."""
-    while time.monotonic() < until:
+    while time.monotonic() < ends:
         connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
 
 
@@ -286,7 +288,7 @@ def test_nonsense_after_the_answer_is_no_error(
         connection.sendall(head)
         assert status_of(connection) == 401
         connection.sendall(b"nonsense\r\n")
-        wait_for(lambda: connection.recv(2**16) == b"")
+        until(lambda: connection.recv(2**16) == b"")
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
@@ -295,8 +297,8 @@ def test_a_call_for_nobody_is_ended(local: Serving) -> None:
     local.behind.calls_end = False
     with local.connect() as connection:
         connection.sendall(b"GET /probe?target=demo HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        wait_for(lambda: local.behind.calls == 1)
-    wait_for(lambda: local.behind.cancelled == 1)
+        until(lambda: local.behind.calls == 1)
+    until(lambda: local.behind.cancelled == 1)
     local.behind.calls_end = True
     assert asked("GET", "/probe?target=demo")(local) == 200
 
@@ -320,9 +322,9 @@ def test_connections_are_limited_and_the_rest_goes_on(local: Serving) -> None:
     with ExitStack() as held:
         for _ in range(QUICK.connections):
             held.enter_context(local.connect())
-        wait_for(lambda: refused_at_once(local))
+        until(lambda: refused_at_once(local))
         assert local.refused("connections") == 1
-        wait_for(lambda: is_served(local))
+        until(lambda: is_served(local))
 
 
 def refused_at_once(serving: Serving) -> bool:
@@ -343,14 +345,6 @@ def is_served(serving: Serving) -> bool:
         return httpx.get(serving.url("/-/healthy"), trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False
-
-
-def wait_for(condition: Callable[[], bool], within_s: float = 10) -> None:
-    """Wait for a condition, and fail if it does not come true in time."""
-    until = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < until, "waited too long"
-        time.sleep(0.02)
 
 
 def test_nobody_is_told_what_serves(local: Serving) -> None:
@@ -423,14 +417,14 @@ def test_certificates_are_read_again(certificates: Certificates, tmp_path: Path)
     with Serving(file=file) as serving:
         before = serial(serving, certificates)
         (tmp_path / "cert.pem").write_text("no certificate")
-        wait_for(lambda: serving.web_config.problem != "")
+        until(lambda: serving.web_config.problem != "")
         assert serial(serving, certificates) == before
         assert "certificate and key cannot be used" in serving.web_config.problem
 
         for path, name in zip(certificates.issue("second"), ("cert.pem", "key.pem"), strict=True):
             shutil.copy(path, tmp_path / name)
-        wait_for(lambda: serial(serving, certificates) != before)
-        wait_for(lambda: serving.web_config.problem == "")
+        until(lambda: serial(serving, certificates) != before)
+        until(lambda: serving.web_config.problem == "")
 
 
 def serial(serving: Serving, certificates: Certificates) -> object:
@@ -461,7 +455,7 @@ def test_passwords(tmp_path: Path) -> None:
         assert client.post(reload, headers=BEARER).status_code == 200
 
         file.write_text(f"basic_auth_users: {{sindbad: {hashed}}}\n")
-        wait_for(lambda: client.get(metrics, auth=("ali", "open sesame")).status_code == 401)
+        until(lambda: client.get(metrics, auth=("ali", "open sesame")).status_code == 401)
         assert client.get(metrics, auth=("sindbad", "open sesame")).status_code == 200
 
 

@@ -14,8 +14,7 @@ from exporter.demo.processes import Child
 from exporter.demo.ready import announced
 from exporter.demo.settings import DemoSettings
 from exporter.server_api import Server
-
-START_LIMIT_S = 40.0
+from tests import patience
 
 
 @contextmanager
@@ -38,7 +37,7 @@ def truth_worker(server: Server, folder: Path, name: str) -> Iterator[Child]:
 
 
 def _wait_until_registered(child: Child, port: int) -> None:
-    deadline = time.monotonic() + START_LIMIT_S
+    deadline = time.monotonic() + patience.START_S
     while time.monotonic() < deadline:
         if child.exit_code is not None:
             raise RuntimeError(child.obituary())
@@ -62,11 +61,22 @@ def demo_agent(server: Server, folder: Path, settings: DemoSettings) -> Iterator
     Raises:
         RuntimeError: One of them ended or was not ready in time; the message has its last lines.
     """
-    environ = _credentials(server)
-    with (
-        _announced("providers", ["--settings", settings.model_dump_json()], folder, environ) as url,
-        _announced("agent", ["--providers", url], folder, environ),
-    ):
+    with demo_providers(folder, settings) as url, demo_worker(server, folder, url):
+        yield url
+
+
+@contextmanager
+def demo_providers(folder: Path, settings: DemoSettings) -> Iterator[str]:
+    """Run the demo's providers alone; yields their URL. Errors as of `demo_agent`."""
+    arguments = ["--settings", settings.model_dump_json()]
+    with _announced("providers", arguments, folder, dict(os.environ)) as url:
+        yield url
+
+
+@contextmanager
+def demo_worker(server: Server, folder: Path, providers: str) -> Iterator[str]:
+    """Run the demo's agent alone; yields the URL of its page. Errors as of `demo_agent`."""
+    with _announced("agent", ["--providers", providers], folder, _credentials(server)) as url:
         yield url
 
 
@@ -80,7 +90,7 @@ def _announced(
     argv = [sys.executable, "-m", f"exporter.demo.{module}", "--ready-file", str(ready), *arguments]
     child = Child(module, argv, log=folder / f"{module}.log", environ=environ)
     try:
-        deadline = time.monotonic() + START_LIMIT_S
+        deadline = time.monotonic() + patience.START_S
         while (url := announced(ready)) is None:
             if child.wait(0.1) or time.monotonic() > deadline:
                 raise RuntimeError(f"{module} did not become ready:\n{child.tail()}")

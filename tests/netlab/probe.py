@@ -17,11 +17,11 @@ from exporter.outcome import Outcome, SfuBaseline
 from exporter.probes.run import Run
 from exporter.probes.sfu import SfuConfig, probe_sfu
 from exporter.server_api import Server
+from tests import patience
 from tests.netlab.lab import NetLab
 from tests.netlab.livekit import credentials
 
 _OUTCOME = TypeAdapter(Outcome)
-_START_LIMIT_S = 30.0
 
 
 def probe_over(lab: NetLab, server: Server, **settings: object) -> Outcome:
@@ -39,7 +39,7 @@ def probe_over(lab: NetLab, server: Server, **settings: object) -> Outcome:
     done = lab.client.run(
         [sys.executable, "-m", "tests.netlab.probe", json.dumps(settings)],
         environ=os.environ | credentials(server),
-        limit_s=config.deadline + _START_LIMIT_S,
+        limit_s=config.deadline + patience.START_S,
     )
     if done.returncode:
         raise RuntimeError(f"the probe ended with status {done.returncode}:\n{done.stderr}")

@@ -16,7 +16,7 @@ from tests.netlab.jitter import interarrival_ms
 from tests.netlab.lab import NetLab
 from tests.netlab.way import Way
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.whole_machine]
 
 
 def both_ways(lab: NetLab, packets: int) -> tuple[Flow, Flow]:
@@ -118,7 +118,9 @@ def test_a_killed_run_leaves_nothing_behind(tmp_path: Path) -> None:
         "import subprocess, sys, time\n"
         "from tests.netlab.lab import NetLab\n"
         "with NetLab() as lab:\n"
-        "    inside = subprocess.Popen([*lab.server.entrance, 'sleep', '300'])\n"
+        "    inside = subprocess.Popen([*lab.server.entrance, 'sh', '-c', 'echo up; exec '\n"
+        "        'sleep 300'], stdout=subprocess.PIPE)\n"
+        "    inside.stdout.readline()  # what binds its life to ours is in place\n"
         "    print(lab._forwarder.pid, inside.pid, flush=True)\n"
         "    time.sleep(300)\n",
         encoding="utf-8",

@@ -15,7 +15,7 @@ from tests.netlab.lab import NetLab
 from tests.netlab.livekit import livekit_behind
 from tests.netlab.probe import baseline_over
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.whole_machine]
 
 SHORT = {"pings": 20, "packets": 800, "tracks": 8}
 

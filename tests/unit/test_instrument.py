@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +21,7 @@ from exporter.instrument import register_worker
 from exporter.instrument.worker_page import WorkerPages
 from exporter.instrument.worker_server import ServerSource
 from exporter.roster.wire import Heartbeat
+from tests.patience import until
 
 FORBIDDEN = {
     "apscheduler",
@@ -77,19 +78,11 @@ def collecting(port: int = 0) -> Iterator[Collector]:
             thread.join()
 
 
-def wait_until(holds: Callable[[], object], limit_s: float = 10) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + limit_s
-    while not holds():
-        assert time.monotonic() < deadline, "the condition never held"
-        time.sleep(0.01)
-
-
 @pytest.fixture(autouse=True)
 def _none_left() -> Iterator[None]:
     """Wait for the threads of a test, which would write into the log of the next one."""
     yield
-    wait_until(lambda: all(each.name != "voice-exporter" for each in threading.enumerate()))
+    until(lambda: all(each.name != "voice-exporter" for each in threading.enumerate()))
 
 
 def agent_server(**more: object) -> SimpleNamespace:
@@ -123,9 +116,9 @@ def test_a_worker_is_told_of_from_start_to_end() -> None:
     server = agent_server()
     with collecting() as collector:
         handle = register_worker("demo", collector.url, "t0ken", 1, server)
-        wait_until(lambda: collector.beats)
+        until(lambda: collector.beats)
         server.active_jobs = [1, 2]
-        wait_until(lambda: len(collector.beats) > 1)
+        until(lambda: len(collector.beats) > 1)
         started = time.monotonic()
         handle.close()
         handle.close()
@@ -146,9 +139,9 @@ def test_a_worker_that_registers_anew_says_whom_it_replaces() -> None:
     with collecting() as collector:
         handle = register_worker("demo", collector.url, interval=1, server=server)
         server.id = "AW_1"
-        wait_until(lambda: collector.beats)
+        until(lambda: collector.beats)
         server.id = "AW_2"
-        wait_until(lambda: collector.ids().count("AW_2") > 1)
+        until(lambda: collector.ids().count("AW_2") > 1)
         handle.close()
     assert collector.ids()[0] == "AW_1"
     replaced = [beat.replaces for worker_id, _, beat in collector.beats if worker_id == "AW_2"]
@@ -180,12 +173,12 @@ def test_a_collector_that_is_away_is_waited_for(caplog: pytest.LogCaptureFixture
     with collecting() as first:
         url = first.url
     handle = register_worker("demo", url, "t0ken", 1, agent_server())
-    wait_until(lambda: "heartbeat not sent, trying again: ConnectError" in caplog.text)
+    until(lambda: "heartbeat not sent, trying again: ConnectError" in caplog.text)
     with collecting(int(url.rpartition(":")[2])) as collector:
         collector.status = 503
-        wait_until(lambda: caplog.text)
+        until(lambda: caplog.text)
         collector.status = 204
-        wait_until(lambda: collector.beats)
+        until(lambda: collector.beats)
         handle.close()
     lines = [each.getMessage() for each in caplog.records if each.name.startswith("voice_")]
     assert lines[0] == "heartbeat not sent, trying again: ConnectError"
@@ -206,7 +199,7 @@ def test_a_sandbox_that_hides_everything_is_no_reason_for_silence(
         monkeypatch.setattr(psutil.Process, name, refuse)
     with collecting() as collector:
         handle = register_worker("demo", collector.url, interval=1, server=agent_server())
-        wait_until(lambda: len(collector.beats) > 1)
+        until(lambda: len(collector.beats) > 1)
         handle.close()
     for _, _, beat in collector.beats:
         assert (beat.memory_bytes, beat.cpu_ratio, beat.addresses) == (None, None, ())
@@ -218,7 +211,7 @@ def test_the_worker_s_random_numbers_are_its_own() -> None:
     before = random.getstate()
     with collecting() as collector:
         handle = register_worker("demo", collector.url, interval=1, server=agent_server())
-        wait_until(lambda: len(collector.beats) > 1)
+        until(lambda: len(collector.beats) > 1)
         handle.close()
     assert random.getstate() == before
 
@@ -228,7 +221,7 @@ def test_closing_does_not_wait_for_a_collector_that_hangs() -> None:
     server = agent_server()
     with collecting() as collector:
         handle = register_worker("demo", collector.url, interval=1, server=server)
-        wait_until(lambda: collector.beats)
+        until(lambda: collector.beats)
 
         asked, answer = threading.Event(), threading.Event()
 
@@ -285,7 +278,7 @@ def test_collector_and_token_come_from_the_environment(
         monkeypatch.setenv("VOICE_EXPORTER_COLLECTOR_URL", f"{collector.url}/")
         monkeypatch.setenv("VOICE_EXPORTER_TOKEN_FILE", str(secret))
         handle = register_worker("demo", interval=1, server=agent_server())
-        wait_until(lambda: collector.beats)
+        until(lambda: collector.beats)
         handle.close()
     assert collector.beats[0][1] == "Bearer from-file"
 
@@ -294,6 +287,7 @@ PROGRAM = """
 import json, multiprocessing, os, sys, time
 from types import SimpleNamespace
 from exporter.instrument import register_worker
+from tests.patience import until
 
 server = SimpleNamespace(id="AW_1", active_jobs=[], worker_info=None, draining=False)
 handle = register_worker("demo", sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:1",
@@ -384,7 +378,7 @@ def test_without_the_server_the_worker_s_own_page_is_found() -> None:
         thread.start()
         handle = register_worker("demo", collector.url, interval=1)
         other = register_worker("other", collector.url, interval=1)
-        wait_until(lambda: collector.beats)
+        until(lambda: collector.beats)
         handle.close()
         other.close()
         port = worker.server_address[1]

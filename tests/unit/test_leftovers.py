@@ -10,8 +10,9 @@ from exporter.outcome import AgentInRoom, Listing, Outcome, Reason, Verdict
 from exporter.run.leftovers import Leftovers
 from exporter.store.keeper import Keeper
 from exporter.store.records import OpenRun, RunQuery, Spending
+from tests.patience import comes_true
 from tests.unit.store.records import DAY, NOON, PLAN, ended, open_run
-from tests.unit.store.test_keeper import Watch, until
+from tests.unit.store.test_keeper import Watch
 
 
 class Bench:
@@ -43,7 +44,7 @@ def test_rooms_are_deleted_twice_and_the_run_is_ended() -> None:
         bench = Bench()
         await bench.keeper.begin(open_run("a"))
         bench.leftovers.take([open_run("a")])
-        await until(lambda: bool(bench.forfeited))
+        await comes_true(lambda: bool(bench.forfeited))
 
         assert bench.deleted == [("a", ("room",)), ("a", ())]
         assert bench.forfeited == [open_run("a")]
@@ -66,10 +67,10 @@ def test_deletion_is_tried_until_the_server_answers() -> None:
         bench.problem = "connect_failed"
         await bench.keeper.begin(open_run("a"))
         bench.leftovers.take([open_run("a")])
-        await until(lambda: len(bench.deleted) >= 4)
+        await comes_true(lambda: len(bench.deleted) >= 4)
         assert bench.keeper.open_runs() == (open_run("a"),)
         bench.problem = ""
-        await until(lambda: bench.keeper.open_runs() == ())
+        await comes_true(lambda: bench.keeper.open_runs() == ())
         await bench.leftovers.aclose()
 
     asyncio.run(scenario())
@@ -86,14 +87,14 @@ def test_room_of_a_new_call_is_left_alone(caplog: pytest.LogCaptureFixture) -> N
         bench.problem = "connect_failed"
         await bench.keeper.begin(open_run("old"))
         bench.leftovers.take([open_run("old")])
-        await until(lambda: bool(bench.deleted))
+        await comes_true(lambda: bool(bench.deleted))
         await bench.keeper.begin(replace(open_run("new"), plan=Spending()))
         bench.problem, seen = "", len(bench.deleted)
         waits = "a new call has the room"
-        await until(lambda: [_error(each) for each in caplog.records].count(waits) >= 3)
+        await comes_true(lambda: [_error(each) for each in caplog.records].count(waits) >= 3)
         assert len(bench.deleted) == seen
         bench.keeper.end(ended("new"))
-        await until(lambda: len(bench.deleted) >= seen + 2)
+        await comes_true(lambda: len(bench.deleted) >= seen + 2)
         assert bench.deleted[seen:] == [("old", ("room",)), ("old", ())]
         await bench.leftovers.aclose()
 
@@ -113,7 +114,7 @@ def test_stop_leaves_the_rest_to_the_next_start() -> None:
         bench.leftovers.take([])
         await bench.keeper.begin(open_run("a"))
         bench.leftovers.take([open_run("a")])
-        await until(lambda: bool(bench.deleted))
+        await comes_true(lambda: bool(bench.deleted))
         await bench.leftovers.aclose()
         assert bench.keeper.open_runs() == (open_run("a"),)
         assert bench.forfeited == []
@@ -135,10 +136,10 @@ def test_agent_in_the_room_of_an_ended_run_is_sent_away() -> None:
         rooms = ("voice-exporter-running", "voice-exporter-done", "voice-exporter-other", "done")
         for _ in range(2):  # the second listing comes while the first room is being deleted
             bench.leftovers.record(listing(*rooms))
-        await until(lambda: not bench.leftovers._tasks)
+        await comes_true(lambda: not bench.leftovers._tasks)
         assert bench.deleted == [("done", ())]
         bench.leftovers.record(listing("voice-exporter-done"))
-        await until(lambda: len(bench.deleted) == 2)
+        await comes_true(lambda: len(bench.deleted) == 2)
         await bench.leftovers.aclose()
 
     asyncio.run(scenario())

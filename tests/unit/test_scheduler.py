@@ -24,6 +24,7 @@ from exporter.run.scheduler import (
     Work,
     stagger,
 )
+from tests.patience import comes_true
 from tests.unit.calls import replied
 
 DONE = Outcome("fake", "", datetime(2026, 11, 20, tzinfo=UTC), 0.1)
@@ -36,13 +37,6 @@ class Nothing(BaseModel):
 def work(name: str = "w", interval_s: float = 0.1) -> Work:
     """Return work of a fake probe."""
     return Work(name, "fake", "demo", Nothing(), interval_s)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition, for 10 s at most."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - simple enough for a test
-            await asyncio.sleep(0.01)
 
 
 class Bench:
@@ -85,14 +79,14 @@ def test_work_runs_again_and_again_until_removed() -> None:
         bench = Bench()
         bench.scheduler.add(work(), 0)
         bench.scheduler.start()
-        await until(lambda: len(bench.seen) >= 3)
+        await comes_true(lambda: len(bench.seen) >= 3)
         assert bench.scheduler.next_run("w") is not None
 
         bench.scheduler.remove("w")
         bench.scheduler.remove("w")
         seen = len(bench.seen)
         bench.scheduler.add(work("other"), 0)
-        await until(lambda: len(bench.seen) >= seen + 2)
+        await comes_true(lambda: len(bench.seen) >= seen + 2)
         assert bench.scheduler.next_run("w") is None
         bench.scheduler.stop()
 
@@ -117,11 +111,11 @@ def test_work_never_overlaps_itself() -> None:
         bench = Bench(slow)
         bench.scheduler.add(work(), 0)
         bench.scheduler.start()
-        await until(lambda: len(bench.skipped) >= 2)
+        await comes_true(lambda: len(bench.skipped) >= 2)
         assert bench.seen == []
         assert set(bench.skipped) == {("fake", "demo", "overlap")}
         free.set()
-        await until(lambda: len(bench.seen) >= 1)
+        await comes_true(lambda: len(bench.seen) >= 1)
         bench.scheduler.stop()
 
     asyncio.run(scenario())
@@ -139,10 +133,10 @@ def test_ticks_that_were_slept_through_are_counted_as_missed(
         bench = Bench()
         bench.scheduler.add(work(interval_s=0.4), 0)
         bench.scheduler.start()
-        await until(lambda: len(bench.seen) >= 1)
+        await comes_true(lambda: len(bench.seen) >= 1)
         time.sleep(4)  # noqa: ASYNC251 - standing still is the point
         before = len(bench.seen)
-        await until(lambda: len(bench.skipped) >= 4)
+        await comes_true(lambda: len(bench.skipped) >= 4)
         assert set(bench.skipped) == {("fake", "demo", "missed")}
         assert len(bench.seen) - before <= 5
         bench.scheduler.stop()
@@ -173,7 +167,7 @@ def test_bad_listener_and_bad_run_do_not_stop_the_work(caplog: pytest.LogCapture
         scheduler = Scheduler(every_other, [bad, seen.append], lambda *_: None)
         scheduler.add(work(), 0)
         scheduler.start()
-        await until(lambda: len(seen) >= 2)
+        await comes_true(lambda: len(seen) >= 2)
         scheduler.stop()
 
     asyncio.run(scenario())
@@ -203,7 +197,7 @@ def test_stop_cancels_what_runs() -> None:
         await began.wait()
         bench.scheduler.stop()
         bench.scheduler.stop()
-        await until(lambda: bool(cancelled))
+        await comes_true(lambda: bool(cancelled))
         assert not bench.scheduler.running
 
     asyncio.run(scenario())
@@ -219,7 +213,7 @@ def test_dead_scheduler_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
         bench.scheduler.start()
         said.append(await bench.scheduler.check())
         monkeypatch.setattr("exporter.run.scheduler._DEAD_AFTER_S", 0.3)
-        await until(lambda: bool(bench.seen))
+        await comes_true(lambda: bool(bench.seen))
         bench.scheduler._jobs._stop_timer()
         async with asyncio.timeout(10):
             while not said[-1] or len(said) < 3:
@@ -246,7 +240,7 @@ def test_clock_that_is_put_back_stops_nothing() -> None:
         assert bench.seen == []
         bench.scheduler._ahead_s += 3600  # as it was before
         assert await bench.scheduler.check() == ""
-        await until(lambda: bool(bench.seen))
+        await comes_true(lambda: bool(bench.seen))
         due = bench.scheduler.next_run("w")
         assert due is not None
         assert 50 < (due - datetime.now(UTC)).total_seconds() < 70
@@ -290,7 +284,7 @@ def test_gates_refuse_due_runs_and_know_their_ids(caplog: pytest.LogCaptureFixtu
         bench = Bench(run, (first, second))
         bench.scheduler.add(work(), 0)
         bench.scheduler.start()
-        await until(lambda: len(bench.seen) >= 1)
+        await comes_true(lambda: len(bench.seen) >= 1)
         bench.scheduler.stop()
         assert bench.skipped == [("fake", "demo", "window")] * 3
 
@@ -315,9 +309,9 @@ def test_run_that_is_refused_is_due_again_soon(monkeypatch: pytest.MonkeyPatch) 
         bench = Bench(gates=(gate,))
         bench.scheduler.add(work(interval_s=86400), 0)
         bench.scheduler.start()
-        await until(lambda: len(bench.skipped) >= 2)
+        await comes_true(lambda: len(bench.skipped) >= 2)
         is_open = True
-        await until(lambda: bool(bench.seen))
+        await comes_true(lambda: bool(bench.seen))
         due = bench.scheduler.next_run("w")
         assert due is not None
         assert (due - datetime.now(UTC)).total_seconds() > 80000
@@ -353,7 +347,7 @@ def test_a_run_that_is_asked_for_keeps_the_scheduled_one_off() -> None:
         await asyncio.sleep(0)
         bench.scheduler.add(work(interval_s=60), first_in_s=0)
         bench.scheduler.start()
-        await until(lambda: bool(bench.skipped))
+        await comes_true(lambda: bool(bench.skipped))
         with pytest.raises(Refused) as refusal:
             await calls.ask(bench.scheduler)
         calls.go_on.set()
@@ -408,7 +402,7 @@ def test_a_call_that_is_given_up_tells_of_the_turns_it_had() -> None:
         heard: list[Turn] = []
         scheduler = Scheduler(two_turns, (), lambda *_: None)  # type: ignore[arg-type]
         asked = asyncio.create_task(scheduler.ask(call_work(target), heard.append, [told.append]))
-        await until(lambda: len(heard) == 2)
+        await comes_true(lambda: len(heard) == 2)
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asked

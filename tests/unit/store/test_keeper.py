@@ -28,6 +28,7 @@ from exporter.store.records import (
     Spending,
 )
 from exporter.store.sqlite import FILE_NAME, open_sqlite
+from tests.patience import comes_true
 from tests.unit.store.mounts import fill, remount, tiny_filesystem
 from tests.unit.store.records import DAY, NOON, PLAN, ended, open_run
 
@@ -75,13 +76,6 @@ class Flaky(MemoryStore):
 def make(open_store: Callable[[], Store] | None, watch: Watch | None = None) -> Keeper:
     """Return a keeper that tries again soon."""
     return Keeper(open_store, watch or Watch(), first_retry_s=0.02, clock=lambda: NOON)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition, for 10 s at most."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - simple enough for a test
-            await asyncio.sleep(0.01)
 
 
 def test_reservation_is_on_the_disk_before_the_run_begins(tmp_path: Path) -> None:
@@ -194,7 +188,7 @@ def test_failing_store_is_told_once_and_caught_up(caplog: pytest.LogCaptureFixtu
             keeper.end(ended(str(number), seconds=number), Spending(2, 10))
         assert not await keeper.begin(open_run("too much"), Limits(turns=43))
 
-        await until(lambda: len(watch.failures) >= 3)
+        await comes_true(lambda: len(watch.failures) >= 3)
         assert watch.works is False
         assert keeper.problem == (
             "store: cannot write x: No space left on device; history and budget are kept in memory"
@@ -204,7 +198,7 @@ def test_failing_store_is_told_once_and_caught_up(caplog: pytest.LogCaptureFixtu
         assert keeper.spent_on("t", DAY) == Spending(40, 200)
 
         store.broken = False
-        await until(lambda: keeper.problem == "")
+        await comes_true(lambda: keeper.problem == "")
         assert watch.works is True
         assert len(store.runs(RunQuery())) == 20
         assert dict(store.spent("")) == {("t", DAY): Spending(40, 200)}
@@ -234,7 +228,7 @@ def test_store_that_hangs_delays_a_run_but_does_not_hold_it(
         assert time.monotonic() - began < 0.4
         assert "no answer" in keeper.problem
         assert watch.failures == ["begin"]
-        await until(lambda: keeper.problem == "")
+        await comes_true(lambda: keeper.problem == "")
         assert store.open_runs() == (open_run(),)
         await keeper.aclose()
 
@@ -272,13 +266,13 @@ def test_roster_waits_once_however_long_the_outage() -> None:
         await keeper.start()
         store.broken = True
         keeper.end(ended("a"))
-        await until(lambda: keeper.problem != "")
+        await comes_true(lambda: keeper.problem != "")
         for number in range(100):
             keeper.save_workers([Worker(f"AW_{number}", "demo", WorkerStatus.IDLE)])
         assert len(keeper._waiting) == 2
         assert [each.worker_id for each in await keeper.workers()] == ["AW_99"]
         store.broken = False
-        await until(lambda: keeper.problem == "")
+        await comes_true(lambda: keeper.problem == "")
         assert [each.worker_id for each in store.workers()] == ["AW_99"]
         await keeper.aclose()
 
@@ -315,8 +309,8 @@ def test_what_nobody_foresaw_costs_one_answer(monkeypatch: pytest.MonkeyPatch) -
         assert watch.failures == ["read"]
         keeper.end(ended("odd"))
         keeper.end(ended("a"))
-        await until(lambda: store.run("a") is not None)
-        await until(lambda: "prune" in watch.failures)
+        await comes_true(lambda: store.run("a") is not None)
+        await comes_true(lambda: "prune" in watch.failures)
         assert set(watch.failures) == {"read", "end", "prune"}
         await keeper.aclose()
 
@@ -336,7 +330,7 @@ def test_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
             keeper.end(ended(str(number), seconds=number))
         store.broken = False
         assert watch.failures.count("end") >= 20
-        await until(lambda: len(store.runs(RunQuery())) == 10)
+        await comes_true(lambda: len(store.runs(RunQuery())) == 10)
         assert store.run("29") is not None
         await keeper.aclose()
 
@@ -352,7 +346,7 @@ def test_disk_that_fails_for_a_while(tmp_path: Path, trouble: str) -> None:
         keeper = make(lambda: open_sqlite(disk), watch)
         await keeper.start()
         keeper.end(ended("before"))
-        await until(lambda: (disk / f"{FILE_NAME}-wal").stat().st_size > 0)
+        await comes_true(lambda: (disk / f"{FILE_NAME}-wal").stat().st_size > 0)
         filler = None
         if trouble == "full":
             filler = fill(disk)
@@ -376,7 +370,7 @@ def test_disk_that_fails_for_a_while(tmp_path: Path, trouble: str) -> None:
             filler.unlink()
         else:
             remount(disk, "rw")
-        await until(lambda: keeper.problem == "")
+        await comes_true(lambda: keeper.problem == "")
         assert watch.works is True
         await keeper.aclose()
         with closing(open_sqlite(disk)) as store:
@@ -413,7 +407,7 @@ def test_store_that_cannot_be_opened_at_first_is_taken_over_later(tmp_path: Path
         assert await keeper.begin(mine)
         folder.unlink()
         (tmp_path / "good").rename(folder)
-        await until(lambda: keeper.problem == "")
+        await comes_true(lambda: keeper.problem == "")
         assert left == [run]
         assert keeper.spent_on("t", DAY) == PLAN + PLAN
         await keeper.aclose()
@@ -429,11 +423,11 @@ def test_damage_while_running_costs_the_history_only(tmp_path: Path) -> None:
         await keeper.start()
         for number in range(200):
             keeper.end(ended(str(number)))
-        await until(lambda: not keeper._waiting)
+        await comes_true(lambda: not keeper._waiting)
         keeper._thread.submit(keeper._close).result()
         (tmp_path / FILE_NAME).write_bytes(b"no database at all\n" * 1000)
         keeper.end(ended("after"))
-        await until(lambda: not keeper._waiting and keeper.problem == "")
+        await comes_true(lambda: not keeper._waiting and keeper.problem == "")
         assert await keeper.runs(RunQuery()) == (ended("after"),)
         await keeper.aclose()
 

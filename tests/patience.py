@@ -1,0 +1,37 @@
+"""How long tests wait for what must come.
+
+A machine under test may be slow, and its disk cold: a limit here ends a test that hangs, it says
+nothing about speed. Waiting long costs nothing where what is awaited comes soon.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+START_S = 180.0
+"""For a process that imports an SDK and registers somewhere."""
+WAIT_S = 60.0
+"""For something that a running process does next."""
+END_S = 60.0
+"""For processes to be gone."""
+
+_LOOK_EVERY_S = 0.05
+
+
+def until(condition: Callable[[], object], limit_s: float = WAIT_S, what: str = "") -> None:
+    """Wait for a condition, or fail with what was waited for."""
+    ends = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < ends, f"not within {limit_s:g} s: {what or condition}"
+        time.sleep(_LOOK_EVERY_S)
+
+
+async def comes_true(condition: Callable[[], object], limit_s: float = WAIT_S) -> None:
+    """Wait for a condition while the event loop goes on.
+
+    Raises:
+        TimeoutError: It did not come true in time.
+    """
+    async with asyncio.timeout(limit_s):
+        while not condition():  # noqa: ASYNC110 - of other processes and threads, without events
+            await asyncio.sleep(_LOOK_EVERY_S / 5)
