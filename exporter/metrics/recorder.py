@@ -28,7 +28,7 @@ from exporter.outcome import (
     Verdict,
 )
 from exporter.probes.latency import LatencyConfig, TargetKey
-from exporter.verdict import judge_call, judge_server, worst
+from exporter.verdict import Stats, judge_call, judge_server, worst
 
 AGENT_STATES = ("initializing", "idle", "listening", "thinking", "speaking", "unknown")
 """Values of the label `state`; what an agent says beyond them is `unknown`."""
@@ -177,6 +177,9 @@ class Recorder:
             if not turn.warmup:
                 self._metrics.add("voice_turns_total", 1, *key, turn.outcome)
                 self._observe_turn(target.config, turn)
+        average_s = Stats.of(result.turns).avg_s
+        if average_s is not None:
+            self._metrics.set("voice_last_call_latency_seconds", average_s, *key)
         missing = target.config.trials - sum(not turn.warmup for turn in result.turns)
         if outcome.reason is not None and missing > 0:
             ended = TurnOutcome.VOID if outcome.reason in _OUR_FAULT else TurnOutcome.FAILED

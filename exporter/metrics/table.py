@@ -67,6 +67,14 @@ TABLE = (
         has_thresholds=True,
     ),
     _row(
+        "voice_last_call_latency_seconds",
+        "gauge",
+        "calls",
+        "agent_name call_type scenario",
+        "Mean end-to-end latency of the last call that had a measured turn: what its verdict "
+        "compares with the target. Absent until there was one.",
+    ),
+    _row(
         "voice_component_latency_seconds",
         "histogram",
         "calls",

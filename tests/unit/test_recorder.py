@@ -167,6 +167,17 @@ def test_worst_target_is_the_verdict_of_an_agent() -> None:
     assert page.verdict() == ["PASS"]
 
 
+def test_latency_of_the_last_call_is_the_mean_of_its_measured_turns() -> None:
+    """A call without one says nothing about it, so the one before stays."""
+    page = Page(DEMO)
+    assert page.value("voice_last_call_latency_seconds", **CALL) is None
+
+    page.recorder.record(call(replied(9, warmup=True), replied(1.0), replied(1.5), void()))
+    assert page.value("voice_last_call_latency_seconds", **CALL) == 1.25
+    page.recorder.record(call(failed(), reason=Reason.NO_REPLY))
+    assert page.value("voice_last_call_latency_seconds", **CALL) == 1.25
+
+
 def test_turns_within_the_target_are_counted() -> None:
     """Good is measured and in time, the target itself included; late, failed and warm-up is not."""
     page = Page(DEMO)
