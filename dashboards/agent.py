@@ -33,6 +33,7 @@ from dashboards.queries import (
     quantile,
     rate,
     recent,
+    seen,
     series,
     total,
     value,
@@ -408,17 +409,17 @@ def _voids() -> Panel:
         152,
         "Void turns",
         "Share of turns that were void over the time range, by call type, because the prober was "
-        "late. From voice_turns_total. As a share of the limit that VoiceTooManyVoids has: at "
-        "100 % the alert is due, and the prober needs a quieter host.",
+        "late, and the share above which VoiceTooManyVoids is due. From voice_turns_total and "
+        "voice_alert_threshold. Bad: near that limit: the prober needs a quieter host.",
         empty="The agent was not called",
         width=4,
         height=7,
     )
     void = total(_CALL, increase(f'voice_turns_total{{{_CALLS}, outcome="void"}}'))
     turns = total(_CALL, increase(_TURNS))
-    limit = f'scalar(max(voice_alert_threshold{{{_SERVER}, alert="VoiceTooManyVoids"}}))'
-    share = value(f"{void} / ({turns} > 0) / {limit}", "{{call_type}}")
-    return stat(card, share, unit=PercentUnit, colors=SHARE_OF_LIMIT, decimals=0)
+    limit = f'max(voice_alert_threshold{{{_SERVER}, alert="VoiceTooManyVoids"}})'
+    share = value(f"{void} / ({turns} > 0)", "{{call_type}}")
+    return stat(card, share, value(limit, "limit"), unit=PercentUnit, decimals=1)
 
 
 def _remaining() -> Panel:
@@ -518,8 +519,8 @@ def _in_rooms() -> Panel:
         empty="The agent is in no room",
         width=12,
     )
-    agents = total("state", f"voice_agents{{{_AGENT}}}")
-    stuck = f"sum(voice_agent_stuck{{{_AGENT}}})"
+    agents = seen("state", f"voice_agents{{{_AGENT}}}")
+    stuck = f"sum({seen('state', f'voice_agent_stuck{{{_AGENT}}}')})"
     return graph(
         card,
         series(agents, "{{state}}"),
@@ -544,8 +545,8 @@ def _waiting() -> Panel:
     oldest = f"max(voice_dispatch_oldest_pending_seconds{{{_AGENT}}})"
     return graph(
         card,
-        series(f"sum(voice_dispatches_pending{{{_AGENT}}})", "waiting dispatches"),
-        series(f"sum(voice_workers_not_taking_jobs{{{_AGENT}}})", "idle, but take no job"),
+        series(f"max(voice_dispatches_pending{{{_AGENT}}})", "waiting dispatches"),
+        series(f"max(voice_workers_not_taking_jobs{{{_AGENT}}})", "idle, but take no job"),
         series(oldest, "oldest waits"),
         unit=Short,
         overrides=[in_unit("^oldest waits$", Seconds)],

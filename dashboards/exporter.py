@@ -415,4 +415,4 @@ def _builds() -> Panel:
         Field("Uptime", "uptime", Seconds),
     ]
     uptime = f"max by (instance, {labels}) ({started})"
-    return table(card, [column("uptime", uptime)], fields, worst="Uptime")
+    return table(card, [column("uptime", uptime)], fields)

@@ -10,13 +10,14 @@ from grafana_foundation_sdk.models.units import (
 )
 
 from dashboards.board import AGENT, FLEET, SFU, Board, Section
-from dashboards.panels import Card, Field, dashed, graph, stat, table, timeline
+from dashboards.panels import Card, Field, dashed, graph, in_unit, stat, table, timeline
 from dashboards.queries import (
     CALL_STEP,
     column,
     increase,
     quantile,
     rate,
+    seen,
     series,
     total,
     value,
@@ -282,13 +283,16 @@ def _workers() -> Panel:
     )
     statuses = ("idle", "busy", "full", "draining", "offline")
     columns = [
-        column(each, _sum(f'voice_workers{{{_AGENTS}, status="{each}"}}')) for each in statuses
+        column(each, _max(f'voice_workers{{{_AGENTS}, status="{each}"}}')) for each in statuses
     ]
     columns += [
-        column("not taking", _sum(f"voice_workers_not_taking_jobs{{{_AGENTS}}}")),
-        column("pending", _sum(f"voice_dispatches_pending{{{_AGENTS}}}")),
+        column("not taking", _max(f"voice_workers_not_taking_jobs{{{_AGENTS}}}")),
+        column("pending", _max(f"voice_dispatches_pending{{{_AGENTS}}}")),
         column("oldest", _max(f"voice_dispatch_oldest_pending_seconds{{{_AGENTS}}}")),
-        column("stuck", _sum(f"voice_agent_stuck{{{_AGENTS}}}")),
+        column(
+            "stuck",
+            total(_BY_AGENT, seen(f"{_BY_AGENT}, state", f"voice_agent_stuck{{{_AGENTS}}}")),
+        ),
     ]
     return table(card, columns, _worker_fields(), worst="Waiting dispatches")
 
@@ -317,7 +321,8 @@ def _statuses() -> Panel:
         "then the next call waits, or any offline.",
         empty="No worker has reported",
     )
-    workers = series(total("status", f"voice_workers{{{_AGENTS}}}"), "{{status}}")
+    known = seen(f"{_BY_AGENT}, status", f"voice_workers{{{_AGENTS}}}")
+    workers = series(total("status", known), "{{status}}")
     return graph(card, workers, unit=Short, is_stacked=True)
 
 
@@ -329,7 +334,8 @@ def _in_rooms() -> Panel:
         "voice_agents, as of the last listing. Bad: many that stay in initializing or thinking.",
         empty="No agent is in a room",
     )
-    agents = series(total("state", f"voice_agents{{{_AGENTS}}}"), "{{state}}")
+    listed = seen(f"{_BY_AGENT}, state", f"voice_agents{{{_AGENTS}}}")
+    agents = series(total("state", listed), "{{state}}")
     return graph(card, agents, unit=Short, is_stacked=True)
 
 
@@ -342,14 +348,15 @@ def _rooms() -> Panel:
         "holds an agent that no one talks to.",
         empty="Not listed yet",
     )
+    oldest = seen("server", f"voice_room_oldest_unclosed_seconds{{{_SERVERS}}}")
     return graph(
         card,
-        series(f"max by (server) (voice_rooms{{{_SERVERS}}})", "rooms ({{server}})"),
-        series(f"max by (server) (voice_rooms_unclosed{{{_SERVERS}}})", "not closed ({{server}})"),
-        series(
-            f"max by (server, kind) (voice_participants{{{_SERVERS}}})", "{{kind}} ({{server}})"
-        ),
+        series(seen("server", f"voice_rooms{{{_SERVERS}}}"), "rooms ({{server}})"),
+        series(seen("server", f"voice_rooms_unclosed{{{_SERVERS}}}"), "not closed ({{server}})"),
+        series(seen("server, kind", f"voice_participants{{{_SERVERS}}}"), "{{kind}} ({{server}})"),
+        series(oldest, "age of the oldest not closed ({{server}})"),
         unit=Short,
+        overrides=[in_unit("^age", Seconds)],
     )
 
 
@@ -371,15 +378,11 @@ def _budget() -> Panel:
         column("turns", _min(f"voice_budget_remaining_turns{{{_AGENTS}}}")),
         column("time", _min(f"voice_budget_remaining_call_seconds{{{_AGENTS}}}")),
     ]
-    return table(card, columns, fields, worst="Agent")
-
-
-def _sum(values: str) -> str:
-    return total(_BY_AGENT, values)
+    return table(card, columns, fields)
 
 
 def _max(values: str) -> str:
-    return f"max by ({_BY_AGENT}) ({values})"
+    return seen(_BY_AGENT, values)
 
 
 def _min(values: str) -> str:

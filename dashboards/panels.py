@@ -24,6 +24,7 @@ from grafana_foundation_sdk.models.common import (
     SortOrder,
     StackingConfig,
     StackingMode,
+    TableFieldOptions,
     TableSortByFieldState,
     TooltipDisplayMode,
     VisibilityMode,
@@ -178,7 +179,7 @@ def heatmap(card: Card, query: Dataquery, *, unit: str, counted: str) -> Panel:
             mode=TooltipDisplayMode.SINGLE, y_histogram=True, show_color_scale=False
         ),
     )
-    source = FieldConfigSource(_defaults(card, unit), [])
+    source = FieldConfigSource(_defaults(card, unit, custom=heatmaps.FieldConfig()), [])
     return _panel(card, "heatmap", [query], options, source)
 
 
@@ -197,7 +198,7 @@ def timeline(card: Card, *queries: Dataquery, words: ValueMap) -> Panel:
 
 
 def table(
-    card: Card, queries: Sequence[Dataquery], fields: Sequence[Field], *, worst: str
+    card: Card, queries: Sequence[Dataquery], fields: Sequence[Field], *, worst: str = ""
 ) -> Panel:
     """Return a table with a row for each combination of labels.
 
@@ -205,10 +206,11 @@ def table(
         card: What every panel has.
         queries: By `queries.column`, all with the same labels.
         fields: Its columns, from left to right.
-        worst: The column whose largest value comes first.
+        worst: The column whose largest value comes first; "" to keep Prometheus' order.
     """
-    options = tables.Options(sort_by=[TableSortByFieldState(worst, desc=True)])
-    source = FieldConfigSource(_defaults(card, NoUnit), [_cells(field) for field in fields])
+    options = tables.Options(sort_by=[TableSortByFieldState(worst, desc=True)] if worst else [])
+    defaults = _defaults(card, NoUnit, custom=TableFieldOptions())
+    source = FieldConfigSource(defaults, [_cells(field) for field in fields])
     panel = _panel(card, "table", queries, options, source)
     panel.transformations = [_merged(), _organized(queries, fields)]
     return panel

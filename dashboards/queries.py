@@ -73,6 +73,14 @@ def total(by: str, values: str) -> str:
     return f"sum by ({by}) ({values})"
 
 
+def seen(by: str, values: str) -> str:
+    """Return what is there, for each combination of labels, by the exporter that saw most of it.
+
+    Several exporters that watch one server see the same rooms and workers: no sum.
+    """
+    return f"max by ({by}) ({values})"
+
+
 def quantile(share: float, by: str, values: str) -> str:
     """Return a quantile of a histogram for each combination of labels.
 

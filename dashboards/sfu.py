@@ -41,7 +41,7 @@ _BASELINE_STEP = "1m"
 """Baselines are a minute apart by default, and last about 12 s."""
 _RTT = "voice_sfu_rtt_seconds"
 _DAY_S = 86_400
-_PEAK = f"sum(max by (kind) (max_over_time(voice_participants{{{_SERVER}}}[$__range])))"
+_PEAK = f"server:voice_call_clients:max7d{{{_SERVER}}}"
 
 
 def board() -> Board:
@@ -137,14 +137,15 @@ def _headroom() -> Panel:
     card = Card(
         105,
         "Headroom",
-        "The knee less the most participants that were on the server at once, over the time "
-        "range. From voice_knee_clients and voice_participants. Bad: near 0, or below it: at its "
-        "peak the server is beyond what it carries well.",
+        "The knee less the most clients that were in calls at once in the last seven days, an "
+        "agent and a caller each; those of ramps are none. From voice_knee_clients and the "
+        "recorded server:voice_call_clients:max7d. Bad: near 0, or below it: at its peak the "
+        "server is beyond what it carries well (VoiceKneeBelowPeak).",
         empty="No knee is known",
         width=4,
         height=4,
     )
-    left = f"{_largest('voice_knee_clients')} - scalar({_PEAK})"
+    left = f"{_largest('voice_knee_clients')} - scalar(max({_PEAK}))"
     colors = steps(BAD, (0, WARN), (10, GOOD))
     return stat(card, value(left, "{{vantage}}"), unit=Short, colors=colors)
 
@@ -384,16 +385,17 @@ def _capacity() -> Panel:
     card = Card(
         151,
         "Knee and load",
-        "The knee that the last ramp found, beside the participants on the server, those of our "
-        "own calls and ramps included. From voice_knee_clients and voice_participants. Bad: the "
-        "load comes near the knee.",
+        "The knee that the last ramp found, beside the clients in calls, an agent and a caller "
+        "each, and their peak of seven days. From voice_knee_clients and the recorded "
+        "server:voice_call_clients:max and :max7d. Bad: the load comes near the knee.",
         empty="Not listed yet",
         width=12,
     )
-    load = f"sum(max by (kind) (voice_participants{{{_SERVER}}}))"
+    load = f"max(server:voice_call_clients:max{{{_SERVER}}})"
     return graph(
         card,
-        series(load, "participants"),
+        series(load, "clients in calls"),
+        series(f"max({_PEAK})", "peak of 7 days"),
         series(_largest("voice_knee_clients"), "knee ({{vantage}})"),
         unit=Short,
         overrides=[dashed("^knee")],
