@@ -56,7 +56,8 @@ class Known:
         report = WorkerReport(
             worker_id=worker.worker_id,
             agent_name=worker.agent_name,
-            status=worker.status,
+            # Who was lost did not say so: its silence makes it offline again.
+            status=WorkerStatus.BUSY if worker.is_lost else worker.status,
             active_jobs=worker.active_jobs,
             load=worker.load,
             memory_bytes=worker.memory_bytes,
@@ -154,6 +155,7 @@ class Known:
             last_heartbeat=self.beat_at,
             last_scrape=self.page_at,
             last_in_room=self.room_at,
+            is_lost=status is WorkerStatus.OFFLINE and not self.said_goodbye,
         )
 
 

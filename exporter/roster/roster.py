@@ -3,6 +3,7 @@
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from time import time
 
 from exporter.outcome import Listing, Outcome, WorkerPage, WorkerScrape
@@ -56,6 +57,9 @@ class Roster:
         self._live: OrderedDict[str, Known] = OrderedDict()
         self._silent: OrderedDict[str, Known] = OrderedDict()
         self._left: OrderedDict[str, Known] = OrderedDict()
+        # By source: a report that no longer holds changes a worker of which another one does.
+        self._beats: OrderedDict[str, float] = OrderedDict()
+        self._pages: OrderedDict[str, float] = OrderedDict()
         self._by_place: dict[tuple[str, int], set[str]] = {}
         self._in_rooms: set[str] = set()
         self._touched: set[str] = set()
@@ -85,6 +89,7 @@ class Roster:
                 self._touched.add(known.worker_id)
         for known in sorted(self._live.values(), key=lambda known: known.seen_at):
             self._live.move_to_end(known.worker_id)
+        self._note_reports()
 
     def __len__(self) -> int:
         return sum(map(len, self._queues))
@@ -111,6 +116,7 @@ class Roster:
             return f"the roster is full: {self._max_workers} workers are known"
         self._unplace(known)
         known.beat, known.beat_at = report, now
+        _to_end(self._beats, known.worker_id, now)
         self._place(known)
         self._heard(known, now)
         return None
@@ -195,6 +201,7 @@ class Roster:
         for queue in self._queues:
             for known in sorted(queue.values(), key=lambda known: known.seen_at):
                 queue.move_to_end(known.worker_id)
+        self._note_reports()
         self._advance(now)
 
     def _read(self, page: WorkerPage, now: float) -> None:
@@ -204,6 +211,7 @@ class Roster:
         if known is not None:
             self._unplace(known)
             known.page, known.page_at = self._limits.report(known.worker_id, page), now
+            _to_end(self._pages, known.worker_id, now)
             self._place(known)
             self._heard(known, now)
 
@@ -278,12 +286,25 @@ class Roster:
         for queue in (self._silent, self._left):
             for known in _due(queue, lambda known: known.is_forgotten(now, self._limits)):
                 self._forget(known)
+        for reports in (self._beats, self._pages):
+            while reports and now - next(iter(reports.values())) > self._limits.offline_after:
+                worker_id, _ = reports.popitem(last=False)
+                self._touched.add(worker_id)
+
+    def _note_reports(self) -> None:
+        """Put the reports of each source into the order in which they came."""
+        everyone = [known for queue in self._queues for known in queue.values()]
+        beats = ((known.worker_id, known.beat_at) for known in everyone)
+        pages = ((known.worker_id, known.page_at) for known in everyone)
+        self._beats, self._pages = _in_order(beats), _in_order(pages)
 
     def _forget(self, known: Known) -> None:
         self._unplace(known)
         for queue in self._queues:
             queue.pop(known.worker_id, None)
         self._in_rooms.discard(known.worker_id)
+        self._beats.pop(known.worker_id, None)
+        self._pages.pop(known.worker_id, None)
         self._touched.discard(known.worker_id)
         self._gone.add(known.worker_id)
 
@@ -305,6 +326,16 @@ class Roster:
 def _page_place(report: WorkerReport) -> tuple[tuple[str, ...], int | None]:
     """Return where a worker says that its page is."""
     return report.addresses, report.http_port
+
+
+def _to_end(reports: OrderedDict[str, float], worker_id: str, at: float) -> None:
+    reports[worker_id] = at
+    reports.move_to_end(worker_id)
+
+
+def _in_order(reports: Iterable[tuple[str, float | None]]) -> OrderedDict[str, float]:
+    told = ((worker_id, at) for worker_id, at in reports if at is not None)
+    return OrderedDict(sorted(told, key=itemgetter(1)))
 
 
 def _due(queue: OrderedDict[str, Known], is_due: Callable[[Known], bool]) -> Iterator[Known]:

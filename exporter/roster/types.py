@@ -76,6 +76,8 @@ class Worker:
     """When its page last answered."""
     last_in_room: float | None = None
     """When an agent of its was last listed in a room."""
+    is_lost: bool = False
+    """Offline without having said that it leaves."""
 
     @property
     def last_seen(self) -> float:

@@ -272,6 +272,16 @@ def test_a_new_configuration_holds_for_whom_is_known(roster: Roster, clock: Cloc
     assert len(roster.workers()) == 2
 
 
+def test_a_heartbeat_that_no_longer_holds_is_a_change(roster: Roster, clock: Clock) -> None:
+    """1. A worker reports; its page is read later. 2. Reports end. Result: the page is believed."""
+    roster.heartbeat(beat())
+    clock.now += 30
+    roster.scraped(WorkerScrape((page(),)))
+    assert [each.status for each in roster.take_changes().workers] == [IDLE]
+    clock.now += 20
+    assert [each.status for each in roster.take_changes().workers] == [BUSY]
+
+
 IDS = st.sampled_from(["AW_1", "AW_2", "AW_3", "AW_4", "AW_5"])
 PORTS = st.integers(1, 3)
 
