@@ -331,6 +331,14 @@ TABLE = (
         "Workers that are known, by what they do: idle busy full draining offline.",
     ),
     _row(
+        "voice_workers_lost",
+        "gauge",
+        "workers",
+        "agent_name",
+        "Offline workers that did not say that they leave: crashed, hung, or cut off. A heartbeat "
+        "says so; of a worker without any, silence is all there is.",
+    ),
+    _row(
         "voice_workers_not_taking_jobs",
         "gauge",
         "workers",

@@ -1,12 +1,21 @@
 """The listener that turns the roster into metrics."""
 
 from collections import Counter
+from typing import NamedTuple
 
 from exporter.metrics.registry import Metrics
 from exporter.metrics.worker_series import WorkerSeries
 from exporter.outcome import Listing, Outcome, WorkerScrape
 from exporter.roster.roster import Roster
 from exporter.roster.types import WorkerStatus
+
+
+class _Shown(NamedTuple):
+    """What of a worker is in the counts."""
+
+    agent_name: str
+    status: WorkerStatus
+    is_lost: bool
 
 
 class WorkerMetrics:
@@ -31,8 +40,9 @@ class WorkerMetrics:
         self._metrics = metrics
         self._roster = roster
         self._series = series
-        self._shown: dict[str, tuple[str, WorkerStatus]] = {}
+        self._shown: dict[str, _Shown] = {}
         self._counts: Counter[tuple[str, WorkerStatus]] = Counter()
+        self._lost: Counter[str] = Counter()
         self._agents: Counter[str] = Counter()
         self._waited_for: set[str] = set()
         self._refused = 0
@@ -48,11 +58,12 @@ class WorkerMetrics:
             self._series.forget(worker_id)
         for worker in changes.workers:
             self._series.show(worker)
-            now = worker.agent_name, worker.status
+            now = _Shown(worker.agent_name, worker.status, worker.is_lost)
             if self._shown.get(worker.worker_id) != now:
                 agents |= self._uncount(worker.worker_id)
                 self._shown[worker.worker_id] = now
-                self._counts[now] += 1
+                self._counts[now.agent_name, now.status] += 1
+                self._lost[now.agent_name] += now.is_lost
                 self._agents[worker.agent_name] += 1
                 agents.add(worker.agent_name)
         for agent in agents:
@@ -86,19 +97,22 @@ class WorkerMetrics:
         shown = self._shown.pop(worker_id, None)
         if shown is None:
             return set()
-        self._counts[shown] -= 1
-        self._agents[shown[0]] -= 1
-        return {shown[0]}
+        self._counts[shown.agent_name, shown.status] -= 1
+        self._lost[shown.agent_name] -= shown.is_lost
+        self._agents[shown.agent_name] -= 1
+        return {shown.agent_name}
 
     def _show_agent(self, agent: str) -> None:
         if not self._agents[agent]:
-            del self._agents[agent]
+            del self._agents[agent], self._lost[agent]
             for status in WorkerStatus:
                 del self._counts[agent, status]
             self._metrics.remove("voice_workers", agent_name=agent)
+            self._metrics.remove("voice_workers_lost", agent_name=agent)
             self._metrics.remove("voice_workers_not_taking_jobs", agent_name=agent)
             return
         for status in WorkerStatus:
             self._metrics.set("voice_workers", self._counts[agent, status], agent, status)
+        self._metrics.set("voice_workers_lost", self._lost[agent], agent)
         idle = self._counts[agent, WorkerStatus.IDLE] if agent in self._waited_for else 0
         self._metrics.set("voice_workers_not_taking_jobs", idle, agent)

@@ -113,6 +113,28 @@ def test_a_worker_has_its_series_and_loses_them(shown: Fixture) -> None:
     }
 
 
+def test_who_leaves_without_a_word_is_lost(shown: Fixture) -> None:
+    """A goodbye is not a loss, silence is; who comes back is not, and a restart changes nothing."""
+
+    def lost() -> float:
+        return shown.values("voice_workers_lost", "agent_name")["demo",]
+
+    shown.beat(beat("AW_1"))
+    shown.beat(beat("AW_2", addresses=()))
+    shown.beat(beat("AW_2", addresses=(), status=WorkerStatus.OFFLINE))
+    assert lost() == 0
+    shown.clock.now += 46
+    shown.listener.follow()
+    assert lost() == 1
+    kept, shown = shown.roster.export(), Fixture()
+    shown.clock.now += 46
+    shown.roster.restore(kept)
+    shown.listener.follow()
+    assert lost() == 1
+    shown.beat(beat("AW_1"))
+    assert lost() == 0
+
+
 def test_a_worker_that_changes_its_agent_is_counted_once(shown: Fixture) -> None:
     """The series of the old name go with it."""
     shown.beat(beat())
