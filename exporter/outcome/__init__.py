@@ -1,0 +1,59 @@
+"""The types that travel: from a probe, across the process border, to every listener.
+
+All are frozen and picklable. Times are seconds. `None` means "not known" or "not measured" and
+is never replaced by 0.
+"""
+
+from exporter.outcome.calls import Calibration, CallResult, Components, Turn
+from exporter.outcome.fleet import (
+    AgentInRoom,
+    Listing,
+    PendingDispatch,
+    RoomWithoutHuman,
+    WorkerPage,
+    WorkerScrape,
+)
+from exporter.outcome.load import ProberLoad, Ramp, RampClient, RampProgress, RampTier
+from exporter.outcome.network import (
+    Certificate,
+    ConnectTimes,
+    Loss,
+    Reconnect,
+    SfuBaseline,
+    SfuReach,
+    SfuReconnects,
+    Transport,
+)
+from exporter.outcome.reasons import Reason, TurnOutcome, Verdict
+from exporter.outcome.run import Outcome, Result
+
+__all__ = [
+    "AgentInRoom",
+    "Calibration",
+    "CallResult",
+    "Certificate",
+    "Components",
+    "ConnectTimes",
+    "Listing",
+    "Loss",
+    "Outcome",
+    "PendingDispatch",
+    "ProberLoad",
+    "Ramp",
+    "RampClient",
+    "RampProgress",
+    "RampTier",
+    "Reason",
+    "Reconnect",
+    "Result",
+    "RoomWithoutHuman",
+    "SfuBaseline",
+    "SfuReach",
+    "SfuReconnects",
+    "Transport",
+    "Turn",
+    "TurnOutcome",
+    "Verdict",
+    "WorkerPage",
+    "WorkerScrape",
+]

@@ -1,0 +1,75 @@
+"""What a call to an agent found."""
+
+from dataclasses import dataclass, field
+
+from exporter.outcome.reasons import Reason, TurnOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """Where the time of one turn went, in seconds; `None` where it is unknown.
+
+    All but `transport` are the agent's own report on the byte stream `lk.agent.session`.
+    """
+
+    transcription_s: float | None = None
+    """End of the user's speech to the final transcript."""
+    end_of_turn_s: float | None = None
+    """Final transcript to the agent's decision that the user's turn is over."""
+    llm_s: float | None = None
+    """Request to the language model to its first token."""
+    tts_s: float | None = None
+    """First text given to speech synthesis to its first audio."""
+    transport_s: float | None = None
+    """What the caller's end-to-end latency has over the sum of the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One utterance of the caller and what came of it."""
+
+    outcome: TurnOutcome
+    warmup: bool = False
+    """The first turn of a call: listed, but in no statistic and no histogram."""
+    e2e_s: float | None = None
+    """Last sample of the caller's speech to first sample of the reply; only when replied."""
+    reason: Reason | None = None
+    """Always set unless the outcome is `replied`."""
+    detail: str = ""
+    """One line for people on why the turn failed or is void."""
+    components: Components = field(default_factory=Components)
+    reported_e2e_s: float | None = None
+    """What the agent itself reports for this turn."""
+    loop_lag_s: float | None = None
+    """The largest lateness of the prober's own event loop during the turn."""
+    jitter_buffer_s: float | None = None
+    """Mean depth of the receiving jitter buffer during the turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """What one call to one agent found; `turns` may be empty when the call failed early."""
+
+    agent_name: str
+    call_type: str
+    scenario: str
+    turns: tuple[Turn, ...] = ()
+    time_to_agent_s: float | None = None
+    """Dispatch requested to agent in the room."""
+    time_to_greeting_s: float | None = None
+    """Caller in the room to the first audio of the greeting; None if it does not greet."""
+    split_absent: str = ""
+    """Why there are no components ("" when there are)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The floor of the method: what it adds to the delay of an echo that is known exactly."""
+
+    floor_s: float
+    """Median of (measured - true delay)."""
+    spread_s: float
+    """Largest less smallest (measured - true delay): n is too small for percentiles."""
+    n: int
+    """Turns used: warm-up and void turns are not."""
+    voids: int = 0

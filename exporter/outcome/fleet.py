@@ -1,0 +1,87 @@
+"""What listings found: agents in rooms, dispatches, and the pages of workers."""
+
+from dataclasses import dataclass
+
+from exporter.outcome.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class AgentInRoom:
+    """One agent participant in one room."""
+
+    agent_name: str
+    identity: str
+    room: str
+    state: str
+    """`lk.agent.state`: initializing idle listening thinking speaking, or "" if not told."""
+    humans: int
+    """Standard, SIP and connector (WhatsApp, Twilio) participants in the room, hidden ones not."""
+    age_s: float
+    """Since the agent joined."""
+    worker_id: str = ""
+    """The worker that runs it, once its dispatch tells of the job; "" until then."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingDispatch:
+    """A dispatch by name for which no agent came."""
+
+    agent_name: str
+    room: str
+    age_s: float
+    humans: int = 0
+    """As in `AgentInRoom`: the callers who wait for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomWithoutHuman:
+    """A room in which there is no human; it may be that one has just left."""
+
+    room: str
+    sid: str
+    """A room that is made again under the same name has another."""
+    age_s: float
+    """Since the room was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What the server says is there, at one moment."""
+
+    agents: tuple[AgentInRoom, ...] = ()
+    pending: tuple[PendingDispatch, ...] = ()
+    rooms: int = 0
+    participants: tuple[tuple[str, int], ...] = ()
+    """Number of participants by kind (standard agent sip egress ingress connector bridge other)."""
+    without_human: tuple[RoomWithoutHuman, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPage:
+    """What one worker's own HTTP page told, or why it told nothing."""
+
+    url: str
+    """As it was asked; holds no user and no password."""
+    host: str = ""
+    """Name or address in the URL; for a DNS name with several addresses, this one."""
+    address: str = ""
+    """IP address that the host stands for."""
+    port: int = 0
+    reason: Reason | None = None
+    """connect_failed when it did not answer, api_failed when the answer is no worker's page."""
+    detail: str = ""
+    agent_name: str = ""
+    active_jobs: int | None = None
+    load: float | None = None
+    sdk_version: str = ""
+    child_processes: int | None = None
+    """From its Prometheus page, as the next one."""
+    initialize_mean_s: float | None = None
+    """Mean time that its job processes took to start."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerScrape:
+    """The pages of all workers that are configured, at one moment."""
+
+    pages: tuple[WorkerPage, ...] = ()

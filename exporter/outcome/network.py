@@ -1,0 +1,131 @@
+"""What was found of the way to the SFU."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from exporter.outcome.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """How many of how many RTP packets were lost, in one direction."""
+
+    packets: int
+    """Sent."""
+    lost: int
+
+    @property
+    def ratio(self) -> float:
+        """The lost share, 0 to 1."""
+        return self.lost / self.packets if self.packets else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectTimes:
+    """How long each phase of a connection took, in seconds; the phases follow each other."""
+
+    signal_s: float
+    """TCP, TLS, WebSocket and the server's answer to a join."""
+    ice_s: float
+    """Offer and answer, ICE and DTLS: until media can flow."""
+    media_s: float
+    """Publishing a track to its first sound at another participant."""
+
+
+@dataclass(frozen=True, slots=True)
+class SfuBaseline:
+    """What the network and the SFU did to two participants of our own, without any load."""
+
+    vantage: str
+    """From where: the label."""
+    round_trips_s: tuple[float, ...]
+    """Of data messages from one participant to the other, in order, less `floor_s`."""
+    pings: int
+    """Data messages sent."""
+    lost: int
+    """Those that did not arrive within two seconds."""
+    voids: int
+    """Those that arrived while our own event loop was late."""
+    floor_s: float | None
+    """Our own share of what was timed, already taken off: event loop, SDK and its queue."""
+    ice_round_trips_s: tuple[float, ...]
+    """What ICE's own checks told, in whole milliseconds."""
+    jitter_up_s: float | None
+    """Interarrival jitter at the SFU, median of its reports."""
+    jitter_down_s: float | None
+    """Interarrival jitter at the receiver, in whole milliseconds."""
+    loss_up: Loss | None
+    loss_down: Loss | None
+    concealed: float | None
+    """Share of the audio that the receiver had to make up, 0 to 1."""
+    connect: ConnectTimes
+    transport: str
+    """How the media went: udp, tcp, turn, or "" if not known."""
+    candidate_type: str
+    """Of our own end: host, srflx, prflx, relay, or "" if not known."""
+    quality: tuple[tuple[str, str], ...]
+    """LiveKit's own word (excellent good poor lost, or "") for each client."""
+    udp_addresses: tuple[str, ...]
+    """HOST:PORT at which the server said that it takes media by UDP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """One way that media may take."""
+
+    name: str
+    """udp, tcp or turn."""
+    works: bool
+    offered: tuple[str, ...]
+    """HOST:PORT, or the URL of a TURN server, at which the server said that it can be reached."""
+    detail: str = ""
+    """Why it does not work."""
+    seconds: float | None = None
+    """From nothing to media that can flow this way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A TLS certificate on the way to the SFU."""
+
+    place: str
+    """HOST:PORT."""
+    expires_at: datetime | None = None
+    fault: str = ""
+    """Why it could not be read, or is not trusted."""
+
+
+@dataclass(frozen=True, slots=True)
+class SfuReach:
+    """Which ways to the SFU are open from here."""
+
+    signal_s: float
+    """TCP, TLS, WebSocket and the server's answer to a join."""
+    server_version: str
+    transports: tuple[Transport, ...]
+    certificates: tuple[Certificate, ...]
+    """Of the server and of its TURN servers, where they use TLS."""
+    clock_skew_s: float | None
+    """What the server's clock is ahead of ours, known to about a second; 0 when within one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnect:
+    """One connection that was broken on purpose, and how it came back."""
+
+    kind: str
+    """signal, full or migration."""
+    resume_s: float | None = None
+    """From the break to the SDK's word that it is connected again."""
+    media_gap_s: float | None = None
+    """The longest time without a packet at the other participant; one packet is 20 ms."""
+    reason: Reason | None = None
+    """Set when it did not come back."""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SfuReconnects:
+    """Every kind of break, once."""
+
+    reconnects: tuple[Reconnect, ...]

@@ -1,0 +1,55 @@
+"""Why something was not measured, and how good what was measured is."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a probe or a turn has no measurement: the bounded label `reason`."""
+
+    CONNECT_FAILED = "connect_failed"
+    """The server, its signalling or its media ports could not be reached."""
+    AUTH_FAILED = "auth_failed"
+    """The server refused the credentials."""
+    API_FAILED = "api_failed"
+    """The server API answered with an error other than refusal."""
+    DISPATCH_FAILED = "dispatch_failed"
+    """The room exists, but the agent dispatch could not be created."""
+    NO_WORKER = "no_worker"
+    """Nothing took the dispatch: no worker of that name is registered or free."""
+    JOIN_TIMEOUT = "join_timeout"
+    """A worker took the job, but no agent entered the room in time."""
+    NO_AUDIO_TRACK = "no_audio_track"
+    """The agent is in the room, but published no microphone track in time."""
+    GREETING_TIMEOUT = "greeting_timeout"
+    """The agent did not come to listen: it greeted without end, or never when it should."""
+    NO_REPLY = "no_reply"
+    """The agent listened, and no audible reply came in time."""
+    AGENT_LEFT = "agent_left"
+    """The agent left the room during the call."""
+    AGENT_ERROR = "agent_error"
+    """The agent reported an error of its own, and no reply came."""
+    ROOM_CLOSED = "room_closed"
+    """The room was closed, or the caller was removed from it, during the call."""
+    DEADLINE = "deadline"
+    """The probe passed its deadline and was ended."""
+    PROBE_CRASHED = "probe_crashed"
+    """The probe's own process died or failed in a way that it does not know."""
+    VOID = "void"
+    """The prober itself was late, so the measurement says nothing about the agent."""
+
+
+class Verdict(StrEnum):
+    """A judgement; the worst of several wins, in the order FAIL, SLOW, UNKNOWN, PASS."""
+
+    PASS = "PASS"  # noqa: S105 - a verdict, not a password
+    SLOW = "SLOW"
+    FAIL = "FAIL"
+    UNKNOWN = "UNKNOWN"
+
+
+class TurnOutcome(StrEnum):
+    """How one turn ended: the label `outcome`."""
+
+    REPLIED = "replied"
+    FAILED = "failed"
+    VOID = "void"
