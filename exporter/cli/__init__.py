@@ -1,0 +1,59 @@
+"""The command line: each command parses, calls one function and prints what it returns.
+
+Nothing but click is imported at the top, so that `--help` does not pay for the rest. Values are
+taken as text and checked where the configuration is, so that a flag, a variable and a key of the
+file get the same words. Exit status: 0 PASS, 1 SLOW, FAIL or UNKNOWN, 2 usage or configuration.
+"""
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from exporter import __version__
+from exporter.cli import calls, config, running
+from exporter.cli.options import INTERRUPTED, OK, USAGE
+from exporter.cli.sfu import sfu
+from exporter.errors import ConfigError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status; what a person must correct is a line on stderr."""
+    try:
+        status = cli.main(argv, prog_name="voice-exporter", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return USAGE
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "voice-exporter"
+        text = error.format_message().rstrip(".")
+        click.echo(f"{command}: {text}; see {command} --help", err=True)
+        return USAGE
+    except ConfigError as error:
+        for line in str(error).splitlines():
+            click.echo(f"voice-exporter: {line}", err=True)
+        return USAGE
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    return status if isinstance(status, int) else OK
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="voice-exporter")
+def cli() -> None:
+    """Call LiveKit voice agents and measure what the caller hears."""
+
+
+for command in (
+    calls.latency,
+    calls.agents,
+    calls.calibrate,
+    sfu,
+    calls.check,
+    running.serve,
+    running.demo,
+    config.config,
+):
+    cli.add_command(command)

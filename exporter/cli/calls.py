@@ -1,0 +1,186 @@
+"""The commands that look at agents: by a listing, by calls, or by all there is."""
+# ruff: noqa: PLC0415 - each command imports what it needs when it runs
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from exporter.cli.options import (
+    NOT_PASS,
+    OK,
+    as_one_document,
+    of_server,
+    options,
+    read_settings,
+    text,
+)
+
+if TYPE_CHECKING:
+    from exporter.outcome import Outcome
+
+
+@click.command(short_help="Call agents and measure what a caller hears.")
+@options(
+    text("--agent", "NAME", "Agent to call; without it, every agent found in a room."),
+    text("--trials", "N", "Measured turns for each agent.  [default: 3]"),
+    click.option(
+        "--warmup/--no-warmup",
+        default=None,
+        help="Take one more turn first, listed but not measured.  [default: --warmup]",
+    ),
+    text("--target-ms", "MS", "Above this average the agent is SLOW.  [default: 1500]"),
+    text("--fail-ms", "MS", "Above this average the agent is FAIL.  [default: never]"),
+    text("--room-name", "NAME", "Name of the room.  [default: random]"),
+    text("--metadata", "TEXT", "Metadata of the dispatch, as the agent expects it."),
+    text("--dispatch", "KIND", "explicit, or automatic for an agent that joins every room."),
+    text("--call-type", "NAME", "Call type.  [default: default]"),
+    text("--scenario", "NAME", "Variant of the call type.  [default: default]"),
+    text("--wav", "FILE", "What the caller says: a PCM WAV file.  [default: built-in clip]"),
+    text("--transcript", "TEXT", "The words in the WAV file."),
+    text("--greeting", "KIND", "auto, expected or none.  [default: auto]"),
+    text("--join-timeout", "TIME", "Dispatch to agent in the room.  [default: 20s]"),
+    text("--reply-timeout", "TIME", "End of speech to first sound of the reply.  [default: 10s]"),
+    text("--deadline", "TIME", "The whole call.  [default: as long as the turns may need]"),
+    click.option("--floor/--no-floor", default=False, help="Measure the method's own share first."),
+    as_one_document,
+)
+@of_server
+def latency(*, agent: str | None, floor: bool, as_json: bool, **flags: Any) -> int:
+    """Call one agent, or every agent found in rooms, and measure what a caller hears.
+
+    Each turn is a real agent turn and costs what its providers charge. A name of a target in the
+    configuration takes that target's settings; flags replace them.
+    """
+    from exporter.outcome import Verdict
+    from exporter.report.documents import LatencyDocument, to_json
+    from exporter.report.render import StderrProgress, print_latency
+    from exporter.run.once import LatencyOrder, measure_latency
+
+    settings = read_settings(flags)
+    order = LatencyOrder(agent, _target_keys(flags), floor)
+    with StderrProgress() as progress:
+        report = measure_latency(settings, order, progress)
+    if as_json:
+        click.echo(to_json(LatencyDocument.of(report)))
+        progress.explain(report)
+    else:
+        print_latency(report)
+    return OK if report.verdict is Verdict.PASS else NOT_PASS
+
+
+def _target_keys(flags: dict[str, Any]) -> dict[str, object]:
+    """Return the flags of `latency` by the key of a target that each replaces."""
+    keys: dict[str, object] = dict(flags)
+    wav, transcript = keys.pop("wav"), keys.pop("transcript")
+    keys["utterance.wav"] = wav
+    # Another clip says other words than the configured transcript.
+    keys["utterance.transcript"] = "" if wav is not None and transcript is None else transcript
+    return keys
+
+
+@click.command(short_help="List the agents in rooms, and the workers.")
+@options(
+    text(
+        "--collector",
+        "URL",
+        "Running exporter whose roster to show; else VOICE_EXPORTER_COLLECTOR_URL, with "
+        "VOICE_EXPORTER_TOKEN.",
+    ),
+    as_one_document,
+)
+@of_server
+def agents(*, collector: str | None, as_json: bool, **flags: Any) -> int:
+    """List the agents in rooms, the dispatched ones that did not come, and the workers.
+
+    Workers are found by their own pages (workers.scrape in the configuration), and in the roster
+    of a running exporter, to which they report.
+    """
+    from exporter.outcome import Listing
+    from exporter.report.documents import AgentsDocument, to_json
+    from exporter.report.render import clean, print_agents, print_workers
+    from exporter.run.once import list_fleet
+
+    fleet = list_fleet(read_settings(flags, collector__url=collector))
+    listing = fleet.listing.result
+    if not isinstance(listing, Listing):
+        return _failed("agents could not be listed", fleet.listing)
+    if as_json:
+        click.echo(to_json(AgentsDocument.of(listing, fleet.workers, fleet.now)))
+    else:
+        print_agents(listing)
+        if fleet.workers or fleet.asked:
+            click.echo()
+            print_workers(fleet.workers, fleet.now)
+    for note in fleet.notes:
+        click.echo(f"voice-exporter: {clean(note)}", err=True)
+    return OK
+
+
+def _failed(what: str, outcome: "Outcome") -> int:
+    """Say on stderr why a probe failed."""
+    from exporter.report.render import why
+
+    click.echo(f"voice-exporter: {what}: {why(outcome)}", err=True)
+    return NOT_PASS
+
+
+@click.command(short_help="Measure what the method itself adds.")
+@options(
+    text("--calls", "N", "Calls to the echo.  [default: 2]"),
+    text("--trials", "N", "Measured turns in each call.  [default: 5]"),
+    text("--delay", "TIME", "Delay of the echo.  [default: 500ms]"),
+    as_one_document,
+)
+@of_server
+def calibrate(*, as_json: bool, **flags: Any) -> int:
+    """Measure what the method itself adds, against an echo whose delay is known."""
+    from exporter.report.documents import CalibrateDocument, to_json
+    from exporter.report.render import print_calibration
+    from exporter.run import once
+
+    settings = read_settings(flags)
+    outcome = once.calibrate(settings, flags)
+    if as_json:
+        click.echo(to_json(CalibrateDocument.of(settings.server().name, outcome)))
+    else:
+        print_calibration(outcome)
+    return OK if outcome.ok else NOT_PASS
+
+
+@click.command(short_help="Check agents, latency and the SFU at once.")
+@options(
+    text("--agent", "NAME", "Agent to call; without it, configured ones and all in rooms."),
+    text("--trials", "N", "Measured turns for each agent.  [default: 2]"),
+    text("--target-ms", "MS", "Above this average an agent is SLOW.  [default: 1500]"),
+    text("--fail-ms", "MS", "Above this average an agent is FAIL.  [default: never]"),
+    text("--metadata", "TEXT", "Metadata of the dispatch, as the agent expects it."),
+    text("--vantage", "NAME", "From where the SFU is measured.  [default: default]"),
+    text("--target-rtt-ms", "MS", "Above this median the SFU is SLOW.  [default: 100]"),
+    text("--max-loss", "PERCENT", "Above this, either way, it is SLOW.  [default: 1]"),
+    as_one_document,
+)
+@of_server
+def check(*, agent: str | None, as_json: bool, **flags: Any) -> int:
+    """List agents, call them, measure the way to the SFU, and give one verdict.
+
+    Each turn is a real agent turn and costs what its providers charge. Exit status 0 only if all
+    is PASS.
+    """
+    from exporter.outcome import Verdict
+    from exporter.report.check import CheckDocument
+    from exporter.report.documents import to_json
+    from exporter.report.render import StderrProgress
+    from exporter.report.render_check import print_check
+    from exporter.run.check import CheckOrder
+    from exporter.run.check import check as check_all
+
+    settings = read_settings(flags)
+    sfu_flags = {name: flags.pop(name) for name in ("vantage", "target_rtt_ms", "max_loss")}
+    order = CheckOrder(agent, flags, sfu_flags)
+    with StderrProgress() as progress:
+        report = check_all(settings, order, progress)
+    if as_json:
+        click.echo(to_json(CheckDocument.of(report)))
+    else:
+        print_check(report)
+    return OK if report.verdict is Verdict.PASS else NOT_PASS

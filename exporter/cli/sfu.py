@@ -1,0 +1,172 @@
+"""The command that looks at the way to the SFU."""
+# ruff: noqa: PLC0415 - each command imports what it needs when it runs
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from exporter.cli.options import (
+    NOT_PASS,
+    OK,
+    as_one_document,
+    of_server,
+    options,
+    read_settings,
+    text,
+)
+
+if TYPE_CHECKING:
+    from exporter.config.settings import Settings
+
+
+@click.command(short_help="Measure the way to the SFU.")
+@options(
+    text("--vantage", "NAME", "From where it is measured.  [default: default]"),
+    text("--pings", "N", "Data messages at least.  [default: 50]"),
+    text("--packets", "N", "RTP packets each way at least.  [default: 2000]"),
+    text("--target-rtt-ms", "MS", "Above this median the SFU is SLOW.  [default: 100]"),
+    text("--max-loss", "PERCENT", "Above this, either way, it is SLOW.  [default: 1]"),
+    click.option("--load", is_flag=True, help="Ramp, too: more and more clients, to the knee."),
+    text("--ramp", "N,N,...", "Clients in each tier of the ramp.  [default: 2,10,25,50]"),
+    text("--duration", "TIME", "How long each tier is held.  [default: 20s]"),
+    click.option("--coordinator", is_flag=True, help="Lead a ramp from several hosts at once."),
+    click.option("--expect", type=int, default=0, metavar="N", help="Vantages to wait for."),
+    text("--coordinator-address", "HOST", "Where to listen.  [default: 127.0.0.1]"),
+    text("--coordinator-port", "PORT", "Port to listen on.  [default: 8787]"),
+    text("--report-to", "URL", "Take part in the ramp of the coordinator at this address."),
+    text("--token", "TOKEN", "What both share; VOICE_EXPORTER_DISTRIBUTED__TOKEN is safer."),
+    text("--tls-certificate", "FILE", "Certificate of the coordinator, PEM: it serves HTTPS."),
+    text("--tls-key", "FILE", "Its key."),
+    text("--ca-file", "FILE", "Certificates, PEM, that --report-to trusts."),
+    click.option("--preflight", is_flag=True, help="Check instead what must be open for calls."),
+    as_one_document,
+)
+@of_server
+def sfu(
+    *,
+    preflight: bool,
+    load: bool,
+    coordinator: bool,
+    expect: int,
+    report_to: str | None,
+    as_json: bool,
+    **flags: Any,
+) -> int:
+    """Measure round trip, jitter and loss between this host and the SFU.
+
+    Two participants of our own meet in a room of our own. No agent is called.
+
+    --load ramps clients with real audio, in rooms of our own, until a tier passes --target-rtt-ms
+    (its 95th percentile) or --max-loss: the knee is the tier before. It loads the SFU on purpose.
+
+    --coordinator --expect N leads N vantages, which run --report-to, through one ramp at once.
+
+    --preflight tries signalling, UDP, TCP and TURN each on purpose, and names the ports to open.
+    """
+    from exporter.outcome import Verdict
+    from exporter.report.documents import to_json
+    from exporter.report.render_sfu import print_sfu
+    from exporter.report.sfu import SfuDocument
+    from exporter.run.once import measure_sfu
+
+    settings = read_settings(flags, **_distributed_keys(flags))
+    ramp_flags = _ramp_keys(flags)
+    if coordinator:
+        return _coordinate(settings, ramp_flags, expect, as_json=as_json)
+    if report_to is not None:
+        return _report_to(settings, report_to, ramp_flags)
+    if preflight:
+        return _preflight(settings, as_json=as_json)
+    if load:
+        return _load(settings, flags, ramp_flags, as_json=as_json)
+    report = measure_sfu(settings, flags)
+    if as_json:
+        click.echo(to_json(SfuDocument.of(report)))
+    else:
+        print_sfu(report)
+    return OK if report.verdict is Verdict.PASS else NOT_PASS
+
+
+def _ramp_keys(flags: dict[str, Any]) -> dict[str, object]:
+    """Return the flags of `sfu` by the key of a ramp that each replaces; its own are taken out."""
+    own: dict[str, object] = {"tiers": flags.pop("ramp"), "duration": flags.pop("duration")}
+    return own | {name: flags[name] for name in ("target_rtt_ms", "max_loss", "vantage")}
+
+
+def _distributed_keys(flags: dict[str, Any]) -> dict[str, Any]:
+    """Take the flags of a distributed ramp out, by the key that each sets."""
+    names = {f"coordinator_{name}": name for name in ("address", "port")}
+    names |= {name: name for name in ("token", "tls_certificate", "tls_key", "ca_file")}
+    return {f"distributed__{key}": flags.pop(flag) for flag, key in names.items()}
+
+
+def _coordinate(
+    settings: "Settings", ramp_flags: dict[str, object], expect: int, *, as_json: bool
+) -> int:
+    """Lead a distributed ramp."""
+    from exporter.outcome import Verdict
+    from exporter.report.distributed import DistributedDocument
+    from exporter.report.documents import to_json
+    from exporter.report.render_distributed import print_distributed
+    from exporter.report.render_ramp import RampBar
+    from exporter.run.distributed import coordinate_ramp
+
+    with RampBar() as bar:
+        report = coordinate_ramp(settings, ramp_flags, expect, bar.show)
+    if as_json:
+        click.echo(to_json(DistributedDocument.of(report)))
+    else:
+        print_distributed(report)
+    return OK if report.verdict is Verdict.PASS else NOT_PASS
+
+
+def _report_to(settings: "Settings", url: str, ramp_flags: dict[str, object]) -> int:
+    """Take part in a distributed ramp."""
+    from exporter.report.render_distributed import print_vantage
+    from exporter.run.distributed import report_to
+
+    report = report_to(settings, url, ramp_flags, lambda what: click.echo(what, err=True))
+    print_vantage(report)
+    return NOT_PASS if report.error else OK
+
+
+def _load(
+    settings: "Settings",
+    flags: dict[str, Any],
+    ramp_flags: dict[str, object],
+    *,
+    as_json: bool,
+) -> int:
+    """Take a baseline and ramp."""
+    from exporter.outcome import Verdict
+    from exporter.report.documents import to_json
+    from exporter.report.render_ramp import RampBar, print_ramp
+    from exporter.report.render_sfu import print_sfu
+    from exporter.report.sfu import SfuDocument
+    from exporter.run.ramp import measure_ramp
+    from exporter.verdict import worst
+
+    with RampBar() as bar:
+        baseline, ramp = measure_ramp(settings, flags, ramp_flags, bar.show)
+    if as_json:
+        click.echo(to_json(SfuDocument.of(baseline, ramp)))
+    else:
+        print_sfu(baseline, label="BASELINE")
+        print_ramp(ramp)
+    verdict = worst((baseline.verdict, ramp.verdict))
+    return OK if verdict is Verdict.PASS else NOT_PASS
+
+
+def _preflight(settings: "Settings", *, as_json: bool) -> int:
+    """Print the checklist of the ways to the SFU."""
+    from exporter.outcome import Verdict
+    from exporter.report.documents import to_json
+    from exporter.report.preflight import PreflightDocument, print_preflight
+    from exporter.run.once import try_ways
+
+    report = try_ways(settings)
+    if as_json:
+        click.echo(to_json(PreflightDocument.of(report)))
+    else:
+        print_preflight(report)
+    return OK if report.verdict is Verdict.PASS else NOT_PASS
