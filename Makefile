@@ -12,7 +12,7 @@ help:
 	@echo 'make test            lint and the whole suite; PYTEST_ARGS="-k name"'
 	@echo 'make lint            style, types, generated files'
 	@echo 'make format          put the code into its style'
-	@echo 'make docs            write the pages that follow from the code'
+	@echo 'make docs            write the pages and dashboards that follow from the code'
 	@echo 'make clips           make the caller'"'"'s utterance again'
 	@echo 'make bench-accuracy  print how true the measured latency is'
 	@echo 'make bench-outage    print what an outage of two minutes looks like'
@@ -39,6 +39,7 @@ lint: .venv/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/python -m exporter.docs --check
 	$(BIN)/python -m exporter.demo.make_clips --check
+	$(BIN)/python -m dashboards --check
 
 format: .venv/dev.stamp
 	$(BIN)/ruff check --fix .
@@ -46,6 +47,7 @@ format: .venv/dev.stamp
 
 docs: .venv/dev.stamp
 	$(BIN)/python -m exporter.docs
+	$(BIN)/python -m dashboards
 
 clips: .venv/dev.stamp
 	$(BIN)/python -m exporter.demo.make_clips

@@ -11,15 +11,15 @@ import click
 from dashboards.catalogue import GENERATED, documents
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], folder: Path = GENERATED) -> int:
     """Write the files, or with `--check` say which differ; return the exit status."""
-    built = documents()
+    built = documents(folder)
     if "--check" not in arguments:
-        GENERATED.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True)
         for path, text in built.items():
             path.write_text(text, encoding="utf-8")
         return 0
-    known = {*built, *GENERATED.glob("*.json")}
+    known = {*built, *folder.glob("*.json")}
     stale = [path for path in sorted(known) if _content(path) != built.get(path)]
     for path in stale:
         click.echo(

@@ -88,7 +88,7 @@ def _verdict() -> Panel:
         101,
         "Verdict",
         "What the agent's last calls amount to, the worst of its targets. From voice_verdict. "
-        "FAIL: no answer, or later than fail_ms on average; SLOW: later than the target on "
+        "Bad: FAIL: no answer, or later than fail_ms on average; SLOW: later than the target on "
         "average; UNKNOWN: not measured, or by void turns only.",
         empty="Not called",
         width=4,
@@ -117,8 +117,9 @@ def _late() -> Panel:
         103,
         "p95 of latency and target",
         "95 of 100 turns were answered sooner, over the time range, by call type, and the "
-        "configured target. From voice_e2e_latency_seconds and voice_target_latency_seconds. Says "
-        "little with fewer than 20 measured turns: they are counted beside it.",
+        "configured target. From voice_e2e_latency_seconds and voice_target_latency_seconds. Bad: "
+        "far above the target: some callers wait for long. Says little with fewer than 20 "
+        "measured turns: they are counted beside it.",
         empty="No turn was measured",
         width=4,
         height=4,
@@ -136,8 +137,8 @@ def _samples() -> Panel:
         104,
         "Measured turns (n)",
         "How many turns the latencies of this page are of, over the time range, by call type. "
-        "From voice_e2e_latency_seconds_count: answered ones, without warm-up. Orange: too few "
-        "for a 95th percentile.",
+        "From voice_e2e_latency_seconds_count: answered ones, without warm-up. Bad: below 20, too "
+        "few for a 95th percentile.",
         empty="No turn was measured",
         width=4,
         height=4,
@@ -168,8 +169,8 @@ def _failed() -> Panel:
         106,
         "Runs in a row",
         "How many of the latest calls in a row were SLOW or worse, and how many FAIL, of the "
-        "target with the most. From voice_verdict_streak. One is an accident; the alerts begin "
-        "at two.",
+        "target with the most. From voice_verdict_streak. Bad: two and more: one may be an "
+        "accident.",
         empty="Not called",
         width=4,
         height=4,
@@ -204,8 +205,8 @@ def _waterfall() -> Panel:
         "Mean of each component, on top of each other in the order in which they happen, with "
         "transport (network, jitter buffers, and what the agent reports under none of them) on "
         "top; the line is the mean of the end-to-end latency. From voice_component_latency_seconds "
-        "as the agent reports it. The stack is lower than the line where some turns were not "
-        "reported, and higher where parts of the model's work overlap.",
+        "as the agent reports it. Bad: a part that grows. The stack is lower than the line where "
+        "some turns were not reported, and higher where parts of the model's work overlap.",
         empty="The agent reports no components",
         width=12,
         height=9,
@@ -230,9 +231,10 @@ def _quantiles() -> Panel:
         113,
         "Median and p95 against the target",
         "Median and 95th percentile of the end-to-end latency in the window that ends there, the "
-        "target, and n, the measured turns of the window (axis on the right): with few of them "
-        "both jump. From voice_e2e_latency_seconds and voice_target_latency_seconds. Bad: the "
-        "median above the target.",
+        "mean of the last call, the target, and n, the measured turns of the window (axis on the "
+        "right): with few of them the percentiles jump. From voice_e2e_latency_seconds, "
+        "voice_last_call_latency_seconds and voice_target_latency_seconds. Bad: the last call "
+        "above the target: the verdict is SLOW.",
         empty="No turn was measured",
         height=9,
     )
@@ -242,6 +244,7 @@ def _quantiles() -> Panel:
         card,
         series(quantile(0.5, _CALL, rates), "median", CALL_STEP),
         series(quantile(0.95, _CALL, rates), "p95", CALL_STEP),
+        series(seen(_CALL, f"voice_last_call_latency_seconds{{{_CALLS}}}"), "last call"),
         series(_TARGET, "target"),
         series(samples, "n", CALL_STEP),
         unit=Seconds,
@@ -255,9 +258,9 @@ def _observed_reported() -> Panel:
         "Observed against reported",
         "Mean latency that the caller hears, beside what the agent says of the same turns, and "
         "the difference: uplink, jitter buffers, codec and downlink, which the agent cannot see. "
-        "From voice_e2e_latency_seconds and voice_reported_e2e_latency_seconds. A difference "
-        "above the dashed line, or one that grows, is a finding: the network, or a report that "
-        "leaves something out.",
+        "From voice_e2e_latency_seconds and voice_reported_e2e_latency_seconds. Bad: a difference "
+        "above the dashed line, or one that grows: the network, or a report that leaves something "
+        "out.",
         empty="No turn was measured",
         height=9,
     )
@@ -332,7 +335,7 @@ def _states() -> Panel:
         133,
         "Verdicts over time",
         "The agent's verdict after each of its calls, the worst of its targets. From "
-        "voice_verdict.",
+        "voice_verdict. Bad: SLOW and FAIL that last, or that come and go.",
         empty="Not called",
     )
     words = verdict("agent_name", f'{_AGENT}, check="latency"')
@@ -344,9 +347,9 @@ def _failures() -> tuple[Panel, ...]:
         141,
         "Failed runs by reason",
         "Calls in the window that ends there that did not measure all that they set out to "
-        "measure, by the first reason. From voice_probe_failures_total. no_worker, join_timeout "
-        "and dispatch_failed point at workers; no_reply and agent_error at the agent; "
-        "connect_failed at the server; void and deadline at the prober's host.",
+        "measure, by the first reason. From voice_probe_failures_total. Bad: any: no_worker, "
+        "join_timeout and dispatch_failed point at workers; no_reply and agent_error at the "
+        "agent; connect_failed at the server; void and deadline at the prober's host.",
         empty="The agent was not called",
         width=12,
     )
@@ -427,8 +430,8 @@ def _remaining() -> Panel:
         153,
         "Budget that remains today",
         "Turns, and seconds of calls, that the agent's targets may still have until midnight. "
-        "From voice_budget_remaining_turns and voice_budget_remaining_call_seconds. At 0 it is "
-        "not called.",
+        "From voice_budget_remaining_turns and voice_budget_remaining_call_seconds. Bad: 0: it is "
+        "not called until then.",
         empty="No budget is set",
         height=7,
     )
@@ -449,7 +452,8 @@ def _spent() -> Panel:
         "Spent on calls",
         "Turns, time and, where a price is set, money that calls to the agent took over the time "
         "range. From voice_budget_spent_total, voice_budget_spent_call_seconds_total and "
-        "voice_budget_cost_total. Runs that were killed count in full.",
+        "voice_budget_cost_total; runs that were killed count in full. Bad: more than you meant "
+        "to spend.",
         empty="The agent was not called",
         height=7,
     )

@@ -11,11 +11,11 @@ from dashboards.board import build
 GENERATED = Path(__file__).parent / "generated"
 
 
-def documents() -> dict[Path, str]:
-    """Return the text of every dashboard's file."""
+def documents(folder: Path = GENERATED) -> dict[Path, str]:
+    """Return the text of every dashboard's file in the folder."""
     boards = tuple(make() for make in (fleet.board, agent.board, sfu.board, exporter.board))
     return {
-        GENERATED / f"{board.uid}.json": _text(
+        folder / f"{board.uid}.json": _text(
             build(board, tuple(other for other in boards if other is not board))
         )
         for board in boards

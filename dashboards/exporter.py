@@ -84,8 +84,8 @@ def _config() -> Panel:
         103,
         "Configuration is good",
         "Whether the configuration was good when it was last read. From "
-        "voice_exporter_config_last_reload_successful. no: the one before is still used, and the "
-        "log names the mistake.",
+        "voice_exporter_config_last_reload_successful. Bad: no: the one before is still used, and "
+        "the log names the mistake.",
         "No exporter is scraped",
     )
     good = f"min(voice_exporter_config_last_reload_successful{{{_SERVERS}}})"
@@ -96,8 +96,8 @@ def _ledger() -> Panel:
     card = _stat_card(
         104,
         "Ledger on disk works",
-        "Whether the history of runs and budgets is written. From voice_store_up. no: it is kept "
-        "in memory, and lost with the process; measuring goes on.",
+        "Whether the history of runs and budgets is written. From voice_store_up. Bad: no: it is "
+        "kept in memory, and lost with the process, while measuring goes on.",
         "store.enabled is false",
     )
     return stat(card, value(f"min(voice_store_up{{{_SERVERS}}})"), words=WORKS)
@@ -121,7 +121,7 @@ def _watchdog() -> Panel:
         106,
         "Alert rules are loaded",
         "Whether the watchdog fires, as it always should: it proves that Prometheus evaluates the "
-        "rules. From ALERTS. no: the rules are not loaded, and no alert will come.",
+        "rules. From ALERTS. Bad: no: the rules are not loaded, and no alert will come.",
         "No watchdog: the rules are not loaded",
     )
     fires = 'count(ALERTS{alertname="VoiceWatchdog", alertstate="firing"}) > bool 0'
@@ -227,8 +227,8 @@ def _skips() -> Panel:
         123,
         "Skipped runs by reason",
         "Runs in the window that ends there that were due and did not start. From "
-        "voice_probe_skipped_total. overlap: a run takes longer than its interval; missed: the "
-        "exporter was too late, it is overloaded; window and budget are as configured.",
+        "voice_probe_skipped_total. Bad: overlap, for a run takes longer than its interval, and "
+        "missed, for the exporter is overloaded; window and budget are as configured.",
         empty="No run was skipped",
     )
     by = "server, probe, reason"

@@ -81,10 +81,10 @@ def board() -> Board:
 
 def _verdicts() -> tuple[Panel, ...]:
     texts = (
-        (101, "Agents that pass", 0, "answer within their target", steps(BAD, (1, GOOD))),
-        (102, "Slow agents", 2, "answer, but on average later than their target", SOME_IS_ODD),
-        (103, "Failing agents", 3, "do not answer, or later than fail_ms", NONE_IS_GOOD),
-        (104, "Unknown agents", 1, "were not measured yet, or by void turns only", SOME_IS_ODD),
+        (101, "Agents that pass", 0, "answer within their target", "none", steps(BAD, (1, GOOD))),
+        (102, "Slow agents", 2, "answer, but later than their target", "any", SOME_IS_ODD),
+        (103, "Failing agents", 3, "do not answer, or later than fail_ms", "any", NONE_IS_GOOD),
+        (104, "Unknown agents", 1, "have no measured turn", "any that lasts", SOME_IS_ODD),
     )
     verdicts = verdict(_BY_AGENT, f"{_AGENTS}, {_LATENCY}")
     return tuple(
@@ -93,7 +93,7 @@ def _verdicts() -> tuple[Panel, ...]:
                 id_,
                 title,
                 f"How many agents {meaning}, by their last calls. From voice_verdict, which is "
-                "the worst of an agent's targets.",
+                f"the worst of an agent's targets. Bad: {bad}.",
                 empty="No exporter is scraped",
                 width=4,
                 height=4,
@@ -101,7 +101,7 @@ def _verdicts() -> tuple[Panel, ...]:
             value(f"sum({verdicts} == bool {number})"),
             colors=colors,
         )
-        for id_, title, number, meaning, colors in texts
+        for id_, title, number, meaning, bad, colors in texts
     )
 
 
@@ -110,7 +110,8 @@ def _sfu() -> Panel:
         105,
         "Way to the SFU",
         "The worst verdict of the baselines, the transports and the reconnects, over all servers "
-        "and vantages. SLOW or FAIL here makes every agent slow: look at the SFU dashboard first.",
+        "and vantages. From voice_verdict. Bad: SLOW or FAIL, which make every agent slow: look "
+        "at the SFU dashboard first.",
         empty="Not measured",
         width=4,
         height=4,
@@ -125,7 +126,7 @@ def _firing() -> Panel:
         106,
         "Firing alerts",
         "Alerts that fire now, without the watchdog. From ALERTS, which Prometheus writes for its "
-        "rules. Any is worth a look; the table below names them.",
+        "rules. Bad: any; the table below names them.",
         empty="No alerts",
         width=4,
         height=4,
@@ -142,12 +143,15 @@ def _agents() -> Panel:
     card = Card(
         111,
         "Agents by call type",
-        "What callers hear over the time range: median and 95th percentile of the end-to-end "
-        "latency, beside the configured target and n, the measured turns they are of; with n "
-        "below 20 the percentile says little. Within target: share of turns that were answered in "
+        "What callers hear: the mean of the last call, which the verdict is about; median and "
+        "95th percentile of the end-to-end latency over the time range, beside the configured "
+        "target and n, the measured turns they are of; with n below 20 the percentile says "
+        "little. Within target: share of turns that were answered in "
         "time, failed ones included, void ones not. Error budget: what is left of the share that "
-        "the objective allows to be late; below 0 the objective is missed. A click on an agent "
-        "opens its dashboard.",
+        "the objective allows to be late. From voice_last_call_latency_seconds, "
+        "voice_e2e_latency_seconds, voice_target_latency_seconds, voice_turns_* and "
+        "voice_slo_objective_ratio. Bad: an error budget below 0: the objective is missed. A "
+        "click on an agent opens its dashboard.",
         empty="No agent is called",
         width=24,
         height=9,
@@ -165,6 +169,7 @@ def _agent_columns() -> list[Dataquery]:
     return [
         column("verdict", f"{target} + on ({_BY_AGENT}) group_left () {verdicts}"),
         column("target", _TARGET),
+        column("last", seen(_BY_CALL, f"voice_last_call_latency_seconds{{{_CALLS}}}")),
         column("median", median),
         column("median share", f"({median}) / {_TARGET}"),
         column("late", late),
@@ -182,6 +187,7 @@ def _agent_fields() -> list[Field]:
         Field("Server", "server"),
         Field("Verdict", "verdict", words=VERDICTS),
         Field("Target", "target", Seconds),
+        Field("Last call", "last", Seconds),
         Field("Median", "median", Seconds),
         Field("Median of target", "median share", PercentUnit, SHARE_OF_LIMIT, decimals=0),
         Field("p95", "late", Seconds),
@@ -201,7 +207,8 @@ def _alerts() -> Panel:
         121,
         "Alerts",
         "What fires now, the oldest last. From ALERTS_FOR_STATE, which Prometheus writes for its "
-        "rules: since when each condition holds. alerts/runbooks has a page on each.",
+        "rules: since when each condition holds. Bad: severity page; alerts/runbooks has a page "
+        "on each, with what to look at first.",
         empty="No alert fires",
         width=12,
     )
@@ -225,7 +232,7 @@ def _timeline() -> Panel:
         122,
         "Verdicts of agents",
         "What each agent's last calls amount to, the worst of its targets. From voice_verdict. "
-        "FAIL: no answer, or later than fail_ms on average; SLOW: later than the target on "
+        "Bad: FAIL: no answer, or later than fail_ms on average; SLOW: later than the target on "
         "average; UNKNOWN: not measured, or the prober itself was late.",
         empty="No agent is called",
         width=12,
@@ -242,9 +249,9 @@ def _share_of_target(id_: int, name: str, share: float) -> Panel:
     card = Card(
         id_,
         f"{name} of the end-to-end latency, as a share of the target",
-        f"The {name} of what callers hear, over the target that is configured for the call type: "
-        "above 100 % they wait longer than was promised. From voice_e2e_latency_seconds and "
-        "voice_target_latency_seconds. A window holds few turns: the table above has n.",
+        f"{name} of what callers hear, over the target that is configured for the call type. From "
+        "voice_e2e_latency_seconds and voice_target_latency_seconds. Bad: above 100 %, for they "
+        "wait longer than was promised. A window holds few turns: the table above has n.",
         empty="No turn was measured",
     )
     seconds = quantile(share, _BY_CALL, rate(_E2E))
@@ -258,7 +265,7 @@ def _slo() -> Panel:
         "Turns within target",
         "Share of turns that were answered within the target, by call type; failed ones count as "
         "late, void ones not at all. From voice_turns_within_target_total over "
-        "voice_turns_total. Below the objective, the dashed line, the error budget shrinks.",
+        "voice_turns_total. Bad: below the objective, the dashed line: the error budget shrinks.",
         empty="No turn was measured",
     )
     within = _within(rate(_WITHIN), rate(_JUDGED))
@@ -344,8 +351,10 @@ def _rooms() -> Panel:
         152,
         "Rooms and participants",
         "Rooms and participants on the server, those of our own calls included, and rooms that "
-        "have had no human for longer than agents.unclosed_after: those should be 0, for each "
-        "holds an agent that no one talks to.",
+        "have had no human for longer than agents.unclosed_after, with the age of the oldest. "
+        "From voice_rooms, voice_participants, voice_rooms_unclosed and "
+        "voice_room_oldest_unclosed_seconds. Bad: rooms that are not closed: each may hold an "
+        "agent that no one talks to.",
         empty="Not listed yet",
     )
     oldest = seen("server", f"voice_room_oldest_unclosed_seconds{{{_SERVERS}}}")
@@ -364,8 +373,9 @@ def _budget() -> Panel:
     card = Card(
         153,
         "Budget that remains today",
-        "Turns and time that calls to an agent may still take today. From voice_budget_*. At 0 "
-        "the agent is not called until midnight, and its figures grow old.",
+        "Turns and time that calls to an agent may still take today. From "
+        "voice_budget_remaining_turns and voice_budget_remaining_call_seconds. Bad: 0: the agent "
+        "is not called until midnight, and its figures grow old.",
         empty="No target has a budget",
     )
     fields = [

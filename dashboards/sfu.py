@@ -70,8 +70,8 @@ def _verdicts() -> Panel:
         101,
         "Verdicts on the server",
         "The last baseline (sfu), transports (reach), reconnects and ramp, of the worst vantage. "
-        "From voice_verdict. SLOW: a target is passed; FAIL: nothing could be measured, or not "
-        "come back; UNKNOWN: not run yet.",
+        "From voice_verdict. Bad: SLOW: a target is passed; FAIL: nothing could be measured, or "
+        "did not come back; UNKNOWN: not run yet.",
         empty="Not measured",
         width=8,
         height=4,
@@ -124,8 +124,8 @@ def _knee() -> Panel:
         104,
         "Knee",
         "Clients at which every target still held, while the next tier of the last ramp broke "
-        "one. From voice_knee_clients. Absent where a ramp found none: see the table under "
-        "Capacity for why.",
+        "one. From voice_knee_clients. Bad: lower than before. Absent where a ramp found none: "
+        "see the table under Capacity for why.",
         empty="No ramp found one",
         width=4,
         height=4,
@@ -174,8 +174,8 @@ def _quantiles() -> Panel:
         "Round trip, median and p95 by method",
         "All round trips of the window that ends there: data, messages between participants of "
         "ours; ice, the connection's own checks, in whole milliseconds. From "
-        "voice_sfu_rtt_seconds. Data far above ice: the SFU, or this host, is busy rather than "
-        "the network slow.",
+        "voice_sfu_rtt_seconds. Bad: both high: the network is slow; data far above ice: the SFU "
+        "or this host is busy.",
         empty="No baseline ran",
     )
     rates = rate(f"{_RTT}_bucket{{{_WAY}}}")
@@ -408,7 +408,8 @@ def _tiers() -> Panel:
         "Last ramp by vantage",
         "What the last ramp found: the knee, or the largest tier that held where no tier broke, "
         "and whether the prober was the limit, so that the knee is not known. From "
-        "voice_knee_clients, voice_ramp_clients_max and voice_ramp_limited.",
+        "voice_knee_clients, voice_ramp_clients_max and voice_ramp_limited. Bad: 0, for not even "
+        "the first tier held.",
         empty="No ramp has run: ramp.enabled, with windows and max_clients",
         width=12,
     )
@@ -434,7 +435,8 @@ def _curve() -> Panel:
         "Each tier of the last ramp: 95th percentile of the round trips (the largest, below 20 of "
         "them; a lost message counts as 2000 ms), and the share of audio packets that were lost, "
         "over the clients that were connected. From voice_ramp_rtt_ms and "
-        "voice_ramp_packet_loss_ratio. Where a curve bends upwards is the knee.",
+        "voice_ramp_packet_loss_ratio. Bad: a curve that bends upwards within your load: there "
+        "is the knee.",
         empty="No ramp has run: ramp.enabled, with windows and max_clients",
         width=24,
         height=9,

@@ -1,0 +1,1 @@
+"""The dashboards: what is generated, without a Grafana."""

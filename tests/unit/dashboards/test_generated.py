@@ -1,0 +1,50 @@
+"""The committed files are those that the code builds, in a form that Grafana's own schema knows."""
+
+import json
+from pathlib import Path
+
+import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from dashboards.__main__ import main
+from dashboards.catalogue import GENERATED, documents
+from tests.unit.dashboards.reading import DASHBOARDS, Json
+
+
+def test_the_four_are_there() -> None:
+    """Alerts link to these uids."""
+    assert set(DASHBOARDS) == {"voice-fleet", "voice-agent", "voice-sfu", "voice-exporter"}
+
+
+def test_committed_files_are_what_is_built() -> None:
+    """Else run `python -m dashboards`."""
+    committed = {path: path.read_text("utf-8") for path in GENERATED.glob("*.json")}
+    assert committed == documents()
+
+
+def test_check_names_what_differs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A changed file, one that is missing, and one that nothing builds; nothing is written."""
+    assert main([], tmp_path) == 0
+    assert main(["--check"], tmp_path) == 0
+    (tmp_path / "voice-sfu.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "voice-agent.json").unlink()
+    (tmp_path / "stray.json").write_text("{}", encoding="utf-8")
+    assert capsys.readouterr().out == ""
+    assert main(["--check"], tmp_path) == 1
+    told = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in told] == [
+        "dashboards/generated/stray.json",
+        "dashboards/generated/voice-agent.json",
+        "dashboards/generated/voice-sfu.json",
+    ]
+    assert (tmp_path / "voice-sfu.json").read_text("utf-8") == "{}"
+
+
+@pytest.mark.parametrize("uid", DASHBOARDS)
+def test_the_schema_knows_all_of_it(uid: str) -> None:
+    """Reading a file by the schema's models and writing it again loses and adds nothing."""
+    register_default_plugins()
+    again: Json = json.loads(JSONEncoder().encode(Dashboard.from_json(DASHBOARDS[uid])))
+    assert again == DASHBOARDS[uid]

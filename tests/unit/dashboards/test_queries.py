@@ -1,0 +1,96 @@
+"""What the dashboards ask Prometheus for, as far as it can be told without one."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from exporter.metrics.table import ROWS
+from tests.unit.dashboards.reading import DASHBOARDS, QUERIES, Query, groups, selected, strings
+
+RULES = Path(__file__).parents[3] / "alerts" / "recording.yaml"
+RECORDED = frozenset(
+    rule["record"]
+    for group in yaml.safe_load(RULES.read_text("utf-8"))["groups"]
+    for rule in group["rules"]
+)
+OF_PROMETHEUS = frozenset({"ALERTS"})
+BUILT_IN = frozenset({"__rate_interval", "__range", "__interval", "__url_time_range", "__data"})
+BY_CALL_TYPE = frozenset(name for name, row in ROWS.items() if "call_type" in row.labels)
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=str)
+def test_metrics_exist(query: Query) -> None:
+    """Every name is in the table of metrics, recorded by a rule, or Prometheus' own."""
+    for name in selected(query.expr):
+        histogram = ROWS.get(re.sub(r"_(bucket|count|sum)$", "", name))
+        is_histogram = histogram is not None and histogram.kind == "histogram"
+        assert name in ROWS or is_histogram or name in RECORDED | OF_PROMETHEUS, name
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=str)
+def test_windows_are_grafanas(query: Query) -> None:
+    """Rates have the window that suits the graph; figures at one time are of all of the range."""
+    windows = set(re.findall(r"\[(.*?)\]", query.expr))
+    assert windows <= ({"$__range"} if query.content["instant"] else {"$__rate_interval"})
+    counted = re.findall(r"\b(rate|increase)\(", query.expr)
+    assert len(counted) == len(re.findall(r"\[\$__\w+\]\)", query.expr))
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=str)
+def test_call_types_are_never_mixed(query: Query) -> None:
+    """What knows call types keeps them apart, also where a panel is there once for each."""
+    for name in selected(query.expr):
+        if re.sub(r"_(bucket|count|sum)$", "", name) in BY_CALL_TYPE:
+            for kept in groups(query.expr, name):
+                assert kept is not None
+                assert "call_type" in kept, query.expr
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=str)
+def test_a_quantile_keeps_its_buckets(query: Query) -> None:
+    """Quantiles are of sums by `le`, never of averages, and no quantile is averaged."""
+    if "histogram_quantile" in query.expr:
+        assert re.search(r"histogram_quantile\([\d.]+, sum by \(le, ", query.expr)
+    assert not re.search(r"\bavg\b", query.expr)
+
+
+@pytest.mark.parametrize("uid", DASHBOARDS)
+def test_variables_are_defined_and_used(uid: str) -> None:
+    """No query or link uses an unknown variable; none is offered that changes nothing."""
+    dashboard = DASHBOARDS[uid]
+    defined = [variable["name"] for variable in dashboard["templating"]["list"]]
+    used = {
+        name
+        for text in strings({key: dashboard[key] for key in ("panels", "annotations", "links")})
+        for name in re.findall(r"\$\{?(\w+)", text)
+    }
+    assert used - BUILT_IN == set(defined)
+    assert defined[0] == "datasource"
+
+
+@pytest.mark.parametrize("uid", DASHBOARDS)
+def test_a_variable_depends_on_those_before_it(uid: str) -> None:
+    """The values of each follow from what is chosen to its left."""
+    known: set[str] = {"datasource"}
+    for variable in DASHBOARDS[uid]["templating"]["list"]:
+        text = variable["query"] if isinstance(variable["query"], str) else variable["definition"]
+        assert set(re.findall(r"\$(\w+)", text)) <= known
+        known.add(variable["name"])
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=str)
+def test_single_variables_match_exactly_and_others_by_pattern(query: Query) -> None:
+    """Grafana escapes values of several for a pattern, and a single one not."""
+    listed = DASHBOARDS[query.panel.uid]["templating"]["list"]
+    multi = {variable["name"] for variable in listed if variable.get("multi")}
+    for operator, name in re.findall(r'(=~|!~|!=|=)"\$(\w+)', query.expr):
+        assert operator == ("=~" if name in multi else "="), query.expr
+
+
+def test_groups_are_read() -> None:
+    """The reader of this test sees nested aggregations, and none."""
+    expr = 'max(sum by (a, b) (rate(x_total{l=")"}[5m]))) + y{} + sum by (c) (x_total{})'
+    assert groups(expr, "x_total") == [frozenset(), frozenset({"c"})]
+    assert groups(expr, "y") == [None]
