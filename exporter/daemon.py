@@ -7,15 +7,12 @@ configuration use the same two.
 import asyncio
 import contextlib
 import logging
-import os
-import signal
 import socket
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 
 from exporter import __version__, logs
 from exporter.config.settings import Settings
-from exporter.errors import ConfigError
 from exporter.health import Health, LoopGuard
 from exporter.metrics.configured import ConfiguredSeries
 from exporter.metrics.exposition import PageRegistry
@@ -41,10 +38,11 @@ from exporter.run.runner import PROBES_TABLE, Runner
 from exporter.run.scheduler import FIRST_CALL_S, Refused, Scheduler, Work, stagger
 from exporter.run_log import RunLog
 from exporter.server_api import Server
+from exporter.signals import handle_signals
 from exporter.web.app import make_server
 from exporter.web.board import Board
+from exporter.web.listener import listen
 from exporter.web.refusals import Refusals
-from exporter.web.settings import WebSettings
 from exporter.web.sources import NotNowError, Sources
 from exporter.web.status import status_page
 from exporter.web.targets import target_views
@@ -65,7 +63,6 @@ _REFUSALS = {
     "window": "it is outside of its windows",
     "budget": "its budget for today is spent",
 }
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def serve(load: Callable[[], Settings], table: ProbeTable = PROBES_TABLE) -> int:
@@ -86,7 +83,7 @@ def serve(load: Callable[[], Settings], table: ProbeTable = PROBES_TABLE) -> int
     """
     settings = load()
     server = settings.server()
-    with contextlib.closing(_listen(settings.web)) as listener:
+    with contextlib.closing(listen(settings.web)) as listener:
         logs.configure(_log_setup(settings, server))
         asyncio.run(_serve(Daemon(settings, server, load, table), listener))
     return 0
@@ -94,7 +91,7 @@ def serve(load: Callable[[], Settings], table: ProbeTable = PROBES_TABLE) -> int
 
 async def _serve(daemon: "Daemon", listener: socket.socket) -> None:
     stop = asyncio.Event()
-    with LoopGuard(asyncio.get_running_loop()), _signals(stop, daemon.reload_soon):
+    with LoopGuard(asyncio.get_running_loop()), handle_signals(stop, daemon.reload_soon):
         await daemon.run(listener, stop)
 
 
@@ -361,48 +358,6 @@ def _watch(name: str, work: Coroutine[object, object, None]) -> asyncio.Task[Non
     task = asyncio.create_task(work, name=name)
     task.add_done_callback(note)
     return task
-
-
-@contextlib.contextmanager
-def _signals(stop: asyncio.Event, reload: Callable[[], None]) -> Iterator[None]:
-    """Set `stop` on the first signal; leave at once on the second, probes clean up alone."""
-    loop = asyncio.get_running_loop()
-
-    def on_signal(number: int) -> None:
-        if stop.is_set():
-            os._exit(128 + number)
-        stop.set()
-
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, on_signal, number)
-    loop.add_signal_handler(signal.SIGHUP, reload)
-    try:
-        yield
-    finally:
-        for number in (*_SIGNALS, signal.SIGHUP):
-            loop.remove_signal_handler(number)
-
-
-def _listen(web: WebSettings) -> socket.socket:
-    """Return a bound socket.
-
-    Raises:
-        ConfigError: The address cannot be had.
-    """
-    family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((web.host, web.port))
-        # Listening from here on: on some systems two may bind, but not two may listen.
-        listener.listen(128)
-    except OSError as error:
-        listener.close()
-        raise ConfigError(
-            f"web.listen_address: cannot listen on {web.listen_address}: "
-            f"{(error.strerror or str(error)).lower()}; expected a free address of this host"
-        ) from None
-    return listener
 
 
 def _log_setup(settings: Settings, server: Server) -> logs.LogSetup:
