@@ -16,7 +16,8 @@ RUN python3 -m venv /build \
  && /build/bin/pip install --require-hashes -r requirements/build.txt \
  && python3 -m venv --without-pip /opt/voice-exporter \
  && /build/bin/pip --python /opt/voice-exporter install \
-      --only-binary=:all: --require-hashes -r requirements/run.txt
+      --only-binary=:all: --require-hashes -r requirements/run.txt \
+ && find /opt/voice-exporter -path '*/numpy/*' -name tests -prune -exec rm -r {} +
 COPY pyproject.toml README.md LICENSE ./
 COPY exporter exporter
 RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
@@ -43,7 +44,8 @@ COPY deploy/container/healthcheck.py /usr/local/bin/voice-exporter-healthcheck
 ENV PATH=/opt/voice-exporter/bin:${PATH} \
     HOME=/tmp \
     STATE_DIRECTORY=/var/lib/voice-exporter
-WORKDIR /var/lib/voice-exporter
+# Where every user may be: a folder that the user may not enter would end the processes of probes.
+WORKDIR /
 USER 10001:0
 
 FROM run AS demo

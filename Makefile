@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate $(LOCK_ARGS)
 
-.PHONY: help demo test lint format docs clips lock bench-kills bench-accuracy bench-endurance bench-outage bench-listing bench-scrape bench-ramp bench-sfu clean
+.PHONY: help demo test lint format docs clips lock bench-kills bench-accuracy bench-endurance bench-outage bench-listing bench-scrape bench-ramp bench-sfu bench-image image clean
 
 help:
 	@echo 'make demo            run an agent and the exporter that calls it; DEMO_ARGS="--duration 60s"'
@@ -22,6 +22,8 @@ help:
 	@echo 'make bench-ramp      print what a client of the ramp costs, and a knee made on purpose; needs root'
 	@echo 'make bench-sfu       print how true the SFU figures are on links that are known; needs root'
 	@echo 'make bench-kills     print what kill -9 of every part leaves; BENCH_ARGS="--kills 20"'
+	@echo 'make image           build the container image by buildah; IMAGE_ARGS="--target demo"'
+	@echo 'make bench-image     print size, start, memory and end of that image; needs podman'
 	@echo 'make lock            pin the newest versions; LOCK_ARGS="--upgrade-package NAME"'
 
 demo: .venv/demo.stamp
@@ -64,6 +66,9 @@ bench-kills: .venv/dev.stamp
 bench-accuracy: .venv/dev.stamp
 	$(BIN)/python -m bench.accuracy $(BENCH_ARGS)
 
+bench-image: .venv/dev.stamp
+	$(BIN)/python -m bench.image $(BENCH_ARGS)
+
 bench-listing: .venv/dev.stamp
 	$(BIN)/python -m bench.listing $(BENCH_ARGS)
 
@@ -75,6 +80,9 @@ bench-ramp: .venv/dev.stamp
 
 bench-sfu: .venv/dev.stamp
 	$(BIN)/python -m bench.sfu $(BENCH_ARGS)
+
+image:
+	deploy/build-image.sh $(IMAGE_ARGS)
 
 # What is run follows what was tested. The demo is built with hatchling, so that is in its lock; the
 # image builds by a lock of its own, so that it ships without.
