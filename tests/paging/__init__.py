@@ -1,0 +1,1 @@
+"""From probe to pager: what it takes until someone is woken, and who."""
