@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate $(LOCK_ARGS)
 
-.PHONY: help demo test lint format docs clips lock bench-kills bench-accuracy bench-endurance bench-outage bench-listing bench-scrape bench-ramp bench-sfu bench-image image clean
+.PHONY: help demo test lint format docs clips lock bench-kills bench-accuracy bench-endurance bench-outage bench-listing bench-scrape bench-ramp bench-sfu bench-image bench-compose image clean
 
 help:
 	@echo 'make demo            run an agent and the exporter that calls it; DEMO_ARGS="--duration 60s"'
@@ -24,6 +24,7 @@ help:
 	@echo 'make bench-kills     print what kill -9 of every part leaves; BENCH_ARGS="--kills 20"'
 	@echo 'make image           build the container image by buildah; IMAGE_ARGS="--target demo"'
 	@echo 'make bench-image     print size, start, memory and end of that image; needs podman'
+	@echo 'make bench-compose   print how soon docker-compose.yml has dashboards with data; needs root and podman'
 	@echo 'make lock            pin the newest versions; LOCK_ARGS="--upgrade-package NAME"'
 
 demo: .venv/demo.stamp
@@ -68,6 +69,9 @@ bench-accuracy: .venv/dev.stamp
 
 bench-image: .venv/dev.stamp
 	$(BIN)/python -m bench.image $(BENCH_ARGS)
+
+bench-compose: .venv/dev.stamp
+	$(BIN)/python -m bench.compose $(BENCH_ARGS)
 
 bench-listing: .venv/dev.stamp
 	$(BIN)/python -m bench.listing $(BENCH_ARGS)
