@@ -33,6 +33,7 @@ from exporter.web.app import make_server
 from exporter.web.refusals import Refusals
 from exporter.web.sources import Sources
 from exporter.web.web_config import WebConfigWatch
+from tests import plain_http
 
 SERVER = "livekit.example.com"
 TARGETS = 20
@@ -224,7 +225,7 @@ def wait_until_shown(url: str, workers: int, until: float) -> None:
     Raises:
         TimeoutError: They had not by then.
     """
-    while httpx.get(url, timeout=30).text.count("\nvoice_worker_load_ratio{") < workers:
+    while plain_http.get(url).text.count("\nvoice_worker_load_ratio{") < workers:
         if time.monotonic() > until:
             raise TimeoutError(f"not all of {workers} workers are on {url}")
         time.sleep(LOOK_EVERY_S)

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from tests import patience
+from tests import patience, plain_http
 from tests.patience import until
 
 SECRET = "very-secret"  # noqa: S105 - made up
@@ -41,11 +41,11 @@ class Exporter:
 
     def get(self, path: str) -> httpx.Response:
         """Ask one of its pages."""
-        return httpx.get(self.url + path, timeout=patience.WAIT_S)
+        return plain_http.get(self.url + path)
 
     def post(self, path: str, **content: Any) -> httpx.Response:
         """Send to one of its pages; the content is as for httpx."""
-        return httpx.post(self.url + path, timeout=patience.WAIT_S, **content)
+        return plain_http.post(self.url + path, **content)
 
     @property
     def serving(self) -> bool:

@@ -26,7 +26,7 @@ from exporter.server_api import Server, ServerApi
 from exporter.store.records import RunRecord, Spending
 from exporter.store.rows import RUN_COLUMNS, Row, to_record
 from exporter.store.sqlite import FILE_NAME
-from tests import patience
+from tests import patience, plain_http
 from tests.integration.scripts import Script
 
 AGENT = "truth"
@@ -208,7 +208,7 @@ class Site:
         if self.exporter.exit_code is not None:
             raise RuntimeError(self.exporter.obituary())
         try:
-            return httpx.get(f"http://{self._address}/-/ready", timeout=2).is_success
+            return plain_http.get(f"http://{self._address}/-/ready", timeout_s=5).is_success
         except httpx.HTTPError:
             return False
 

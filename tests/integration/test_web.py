@@ -23,7 +23,7 @@ import pytest
 from exporter.errors import ConfigError
 from exporter.web.gate import BODY_LIMIT
 from exporter.web.server import Limits
-from tests import patience
+from tests import patience, plain_http
 from tests.integration.from_elsewhere import TOKEN
 from tests.integration.serving import Certificates, Serving
 from tests.patience import until
@@ -342,14 +342,14 @@ def refused_at_once(serving: Serving) -> bool:
 def is_served(serving: Serving) -> bool:
     """Return whether an honest client is."""
     try:
-        return httpx.get(serving.url("/-/healthy"), trust_env=False).status_code == 200
+        return plain_http.get(serving.url("/-/healthy")).status_code == 200
     except httpx.HTTPError:
         return False
 
 
 def test_nobody_is_told_what_serves(local: Serving) -> None:
     """No header Server; every answer is not to be sniffed or stored."""
-    headers = httpx.get(local.url("/metrics"), trust_env=False).headers
+    headers = plain_http.get(local.url("/metrics")).headers
     assert "server" not in headers
     assert (headers["x-content-type-options"], headers["cache-control"]) == ("nosniff", "no-store")
 

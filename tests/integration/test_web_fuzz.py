@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import positive_data_acceptance
 
 from exporter.web.app import OPENAPI, make_pages
+from tests import plain_http
 from tests.integration.from_elsewhere import TOKEN
 from tests.integration.serving import Serving
 from tests.unit.web.asking import sources
@@ -22,7 +22,7 @@ EXAMPLES = 40
 def _serving() -> Iterator[Serving]:
     with Serving(token=TOKEN) as serving:
         yield serving
-        assert httpx.get(serving.url("/-/healthy"), trust_env=False).status_code == 200
+        assert plain_http.get(serving.url("/-/healthy")).status_code == 200
 
 
 schema = schemathesis.openapi.from_dict(make_pages(sources()).openapi())
@@ -49,7 +49,7 @@ def test_no_request_breaks_it(case: schemathesis.Case[Any], serving: Serving) ->
 
 def test_every_endpoint_is_in_the_document(serving: Serving) -> None:
     """So nothing that is served goes without the test above."""
-    document = httpx.get(serving.url(OPENAPI), trust_env=False).json()
+    document = plain_http.get(serving.url(OPENAPI)).json()
     assert {path: sorted(operations) for path, operations in document["paths"].items()} == {
         "/": ["get"],
         "/metrics": ["get"],

@@ -14,7 +14,7 @@ from exporter.demo.processes import Child
 from exporter.demo.ready import announced
 from exporter.demo.settings import DemoSettings
 from exporter.server_api import Server
-from tests import patience
+from tests import patience, plain_http
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def _wait_until_registered(child: Child, port: int) -> None:
 
 def _answers(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/", timeout=1).is_success
+        return plain_http.get(f"http://127.0.0.1:{port}/", timeout_s=5).is_success
     except httpx.HTTPError:
         return False
 
