@@ -46,6 +46,7 @@ _NEVER_S = 86_400.0
 _WHEN = datetime(2026, 11, 21, tzinfo=UTC)
 _ALWAYS = [{"hours": "00:00-24:00"}]
 _BUDGET = {"turns_per_day": 50_000, "call_seconds_per_day": "100d", "price_per_minute": 0.05}
+_SLOW_WAY = replace(GOOD, vantage=_VANTAGE, round_trips_s=(0.120,) * 21)
 _CONFIGURATION = {
     "server_name": SERVER,
     "livekit": {"url": "ws://127.0.0.1:1", "api_key": "key", "api_secret": "very-secret"},
@@ -110,7 +111,7 @@ def _server_outcomes(turn: int) -> Iterator[Outcome]:
     yield Outcome("agents", "", _WHEN, 0.1, result=_listing())
     yield Outcome("workers", "", _WHEN, 0.2, result=_pages())
     yield Outcome("calibrate", "", _WHEN, 30, result=Calibration(0.094, 0.004, 10))
-    yield Outcome("sfu", "", _WHEN, 12, result=replace(GOOD, vantage=_VANTAGE))
+    yield Outcome("sfu", "", _WHEN, 12, result=_SLOW_WAY)
     yield Outcome("reach", "", _WHEN, 9, result=_reach())
     yield Outcome("reconnect", "", _WHEN, 9, result=_reconnects(turn))
     tiers = tier(2), tier(10, 20), tier(25, 40), tier(50, 400)

@@ -36,7 +36,8 @@ def write_shortened(folder: Path, factor: float) -> list[str]:
     """Write the rule files with shorter waits, and nothing else changed.
 
     Only `for` and `keep_firing_for` are divided, never an expression: what is told apart by
-    them stays in its order, and a test need not wait for minutes.
+    them stays in its order, and a test need not wait for minutes. Groups are all evaluated at
+    the interval of the configuration.
 
     Args:
         folder: Takes the files.
@@ -48,14 +49,18 @@ def write_shortened(folder: Path, factor: float) -> list[str]:
     written = []
     for name in FILES:
         content = _read(ALERTS / name)
-        for rule in (rule for group in content["groups"] for rule in group["rules"]):
-            for wait in _WAITS:
-                if wait in rule:
-                    rule[wait] = f"{max(1, round(seconds(rule[wait]) * 1000 / factor))}ms"
+        for group in content["groups"]:
+            group.pop("interval", None)
+            for rule in group["rules"]:
+                rule |= {wait: _divided(rule[wait], factor) for wait in _WAITS if wait in rule}
         file = folder / name
         file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
         written.append(str(file))
     return written
+
+
+def _divided(duration: str, factor: float) -> str:
+    return f"{max(1, round(seconds(duration) * 1000 / factor))}ms"
 
 
 def seconds(duration: str) -> float:

@@ -36,11 +36,16 @@ def find_program(name: str) -> str | None:
     return next(filter(None, map(shutil.which, PROGRAMS[name])), None)
 
 
+def missing_programs() -> str:
+    """Return which of `PROGRAMS` this machine lacks, "" for none."""
+    missing = [name for name in PROGRAMS if find_program(name) is None]
+    packages = "; Debian has them in prometheus and prometheus-alertmanager"
+    return f"not on PATH: {', '.join(missing)}{packages}" if missing else ""
+
+
 def require_programs() -> None:
     """Skip the test where one of `PROGRAMS` is missing; under CI that is a failure."""
-    missing = [name for name in PROGRAMS if find_program(name) is None]
-    if missing:
-        why = f"not on PATH: {', '.join(missing)}; Debian: prometheus, prometheus-alertmanager"
+    if why := missing_programs():
         (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
 
 

@@ -10,6 +10,7 @@ from tests.paging.scene import AGENT, FAST_S, OTHERS, SLOW_S, Scene, now
 
 INTERVALS = 3
 """Calls within which a dead agent pages."""
+DEAD_AGENT = "worker stopped to VoiceAgentFailing"
 _LOOKS = 10
 """Evaluations of every rule after which nothing more is to come."""
 _FAILURES = f'voice_probe_failures_total{{agent_name="{AGENT}",probe="latency"}}'
@@ -48,7 +49,7 @@ def dead_agent(scene: Scene) -> list[Timing]:
     scene.until_well()
     before = _failures(scene)
     cause = now()
-    scene.stop_worker()
+    scene.worker.stop()
     page = scene.arrival("VoiceAgentFailing", "firing", cause)
     failed = _failures(scene) - before
     _is_clear(page)
@@ -58,10 +59,10 @@ def dead_agent(scene: Scene) -> list[Timing]:
         "VoiceAgentFailing"
     ]
     cure = now()
-    scene.start_worker()
+    scene.worker.start()
     over = scene.arrival("VoiceAgentFailing", "resolved", cure)
     return [
-        Timing("worker stopped to VoiceAgentFailing", page.at - cause),
+        Timing(DEAD_AGENT, page.at - cause),
         Timing("worker started to resolved", over.at - cure),
     ]
 

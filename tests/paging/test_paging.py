@@ -9,7 +9,7 @@ from tests.paging.report import TIMING
 from tests.paging.scene import Scene, whole_site
 from tests.paging.steps import Timing, dead_agent, dead_exporter, slow_agent
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.whole_machine]
 
 Tell = Callable[[list[Timing]], None]
 
