@@ -7,6 +7,7 @@
 # reached, `--base debootstrap` makes a base of Debian's packages first (needs root), under the name
 # that is told; `--base NAME` then uses it.
 set -euo pipefail
+shopt -s inherit_errexit # a base that could not be made is none
 cd "$(dirname "$0")/.."
 
 usage() { sed -n '2,8s/^# \{0,1\}//p' "$0"; }
@@ -22,12 +23,16 @@ while [ $# -gt 0 ]; do
     *) usage >&2; exit 2 ;;
   esac
 done
-[ "$target" = exporter ] && tag=${tag:-voice-exporter} || tag=${tag:-voice-exporter-$target}
+if [ -z "$tag" ]; then
+  tag=voice-exporter
+  [ "$target" = exporter ] || tag+="-$target"
+fi
 
 # What the official image is made of, as far as the Dockerfile relies on it.
 debian_base() {
-  local name=localhost/voice-exporter-base:bookworm root container
+  local name=localhost/voice-exporter-base:bookworm container
   root=$(mktemp -d)
+  trap 'rm -rf "$root"' EXIT # of the subshell that this runs in, where nothing is local any more
   debootstrap --variant=minbase --include=ca-certificates,netbase,tzdata,python3,python3-venv \
     bookworm "$root" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >&2
   rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* \
@@ -35,11 +40,13 @@ debian_base() {
   container=$(buildah from scratch)
   buildah add --quiet "$container" "$root" / >/dev/null
   buildah commit --quiet --rm "$container" "$name" >/dev/null
-  rm -rf "$root"
   echo "$name"
 }
 
-[ "$base" != debootstrap ] || { base=$(debian_base); echo "base: $base"; }
+if [ "$base" = debootstrap ]; then
+  base=$(debian_base)
+  echo "base: $base"
+fi
 
 arguments=(
   --isolation "${BUILDAH_ISOLATION:-chroot}"
