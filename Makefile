@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate $(LOCK_ARGS)
 
-.PHONY: help demo test lint format docs clips lock bench-kills bench-accuracy bench-endurance bench-outage bench-listing bench-scrape bench-ramp bench-sfu bench-image bench-compose image clean
+.PHONY: help demo test lint format docs clips lock image clean
 
 help:
 	@echo 'make demo            run an agent and the exporter that calls it; DEMO_ARGS="--duration 60s"'
@@ -15,6 +15,7 @@ help:
 	@echo 'make docs            write the pages and dashboards that follow from the code'
 	@echo 'make clips           make the caller'"'"'s utterance again'
 	@echo 'make bench-accuracy  print how true the measured latency is'
+	@echo 'make bench-paging    print how long it takes from a cause to the pager; BENCH_ARGS="--runs 5"'
 	@echo 'make bench-outage    print what an outage of two minutes looks like'
 	@echo 'make bench-endurance print what it costs: start, idle, and after 200 calls'
 	@echo 'make bench-listing   print how fast 1,000 rooms are listed over a network; needs root'
@@ -54,36 +55,6 @@ docs: .venv/dev.stamp
 
 clips: .venv/dev.stamp
 	$(BIN)/python -m exporter.demo.make_clips
-
-bench-outage: .venv/dev.stamp
-	$(BIN)/python -m bench.outage $(BENCH_ARGS)
-
-bench-endurance: .venv/dev.stamp
-	$(BIN)/python -m bench.endurance $(BENCH_ARGS)
-
-bench-kills: .venv/dev.stamp
-	$(BIN)/python -m bench.kills $(BENCH_ARGS)
-
-bench-accuracy: .venv/dev.stamp
-	$(BIN)/python -m bench.accuracy $(BENCH_ARGS)
-
-bench-image: .venv/dev.stamp
-	$(BIN)/python -m bench.image $(BENCH_ARGS)
-
-bench-compose: .venv/dev.stamp
-	$(BIN)/python -m bench.compose $(BENCH_ARGS)
-
-bench-listing: .venv/dev.stamp
-	$(BIN)/python -m bench.listing $(BENCH_ARGS)
-
-bench-scrape: .venv/dev.stamp
-	$(BIN)/python -m bench.scrape $(BENCH_ARGS)
-
-bench-ramp: .venv/dev.stamp
-	$(BIN)/python -m bench.ramp $(BENCH_ARGS)
-
-bench-sfu: .venv/dev.stamp
-	$(BIN)/python -m bench.sfu $(BENCH_ARGS)
 
 image:
 	deploy/build-image.sh $(IMAGE_ARGS)
