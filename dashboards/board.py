@@ -16,10 +16,11 @@ from grafana_foundation_sdk.models.dashboard import (
     RowPanel,
 )
 
-from dashboards.queries import PROMETHEUS
+from dashboards.queries import PROMETHEUS, series
 from dashboards.variables import Variable, carried, models
 
 COLUMNS = 24
+_ALERT_STEP = "60s"
 FLEET, AGENT, SFU, EXPORTER = "voice-fleet", "voice-agent", "voice-sfu", "voice-exporter"
 """What the dashboards are known by; alerts and people's bookmarks have them."""
 
@@ -96,13 +97,15 @@ def _fill(panels: tuple[Panel, ...], top: int) -> int:
 def _alerts(matchers: str) -> AnnotationQuery:
     """Return the spans in which alerts fire, as Prometheus remembers them."""
     always = 'alertname=~"Voice.*", alertstate="firing", severity!="none"'
+    expr = f"ALERTS{{{always}, {matchers}}}"
     return AnnotationQuery(
         name="Alerts",
         datasource=PROMETHEUS,
         enable=True,
         icon_color="red",
-        expr=f"ALERTS{{{always}, {matchers}}}",
-        step="60s",
+        expr=expr,  # older Grafanas read these two
+        step=_ALERT_STEP,
+        target=series(expr, "", _ALERT_STEP),
         title_format="{{alertname}}",
         text_format="{{severity}} {{agent_name}}",
         tag_keys="severity,server",

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from dashboards import agent, exporter, fleet, sfu
 from dashboards.board import build
@@ -22,5 +23,14 @@ def documents(folder: Path = GENERATED) -> dict[Path, str]:
     }
 
 
-def _text(dashboard: object) -> str:
-    return json.dumps(dashboard, cls=JSONEncoder, indent=2, sort_keys=True) + "\n"
+def in_sight(part: dict[str, object]) -> dict[str, object]:
+    """Return a part of a document without `placement`.
+
+    The SDK puts every link and annotation into a menu that is folded away, and has no other value.
+    """
+    return {key: value for key, value in part.items() if key != "placement"}
+
+
+def _text(dashboard: Dashboard) -> str:
+    document = json.loads(JSONEncoder().encode(dashboard), object_hook=in_sight)
+    return json.dumps(document, indent=2, sort_keys=True) + "\n"

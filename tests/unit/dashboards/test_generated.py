@@ -9,7 +9,7 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from dashboards.__main__ import main
-from dashboards.catalogue import GENERATED, documents
+from dashboards.catalogue import GENERATED, documents, in_sight
 from tests.unit.dashboards.reading import DASHBOARDS, Json
 
 
@@ -46,5 +46,6 @@ def test_check_names_what_differs(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_the_schema_knows_all_of_it(uid: str) -> None:
     """Reading a file by the schema's models and writing it again loses and adds nothing."""
     register_default_plugins()
-    again: Json = json.loads(JSONEncoder().encode(Dashboard.from_json(DASHBOARDS[uid])))
+    written = JSONEncoder().encode(Dashboard.from_json(DASHBOARDS[uid]))
+    again: Json = json.loads(written, object_hook=in_sight)
     assert again == DASHBOARDS[uid]
