@@ -1,0 +1,122 @@
+"""The arithmetic of panels, over series whose answer is known."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.monitoring import grafana
+from tests.monitoring.services import find_program
+
+QUERIES = {query.where: query.expression for each in grafana.load() for query in each.queries}
+VARIABLES = {
+    "server": "s",
+    "agent_name": "a",
+    "call_type": "c",
+    "vantage": "v",
+    "__range": "1h",
+    "__rate_interval": "8m",
+}
+_AGENT = 'server="s",agent_name="a"'
+_CALL = f'{_AGENT},call_type="c"'
+_TURNS = f'{_CALL},scenario="x"'
+_PROBE = 'server="s",agent_name=""'
+SERIES = {
+    f'voice_verdict{{{_AGENT},check="latency",verdict="PASS"}}': "0x90",
+    f'voice_verdict{{{_AGENT},check="latency",verdict="SLOW"}}': "1x90",
+    f'voice_verdict{{{_AGENT},check="latency",verdict="FAIL"}}': "0x90",
+    f'voice_verdict{{{_AGENT},check="latency",verdict="UNKNOWN"}}': "0x90",
+    # Two exporters call the agent; one of them has a stricter target.
+    f'voice_target_latency_seconds{{{_CALL},instance="1"}}': "2x90",
+    f'voice_target_latency_seconds{{{_CALL},instance="2"}}': "4x90",
+    'voice_slo_objective_ratio{server="s"}': "0.8x90",
+    f'voice_turns_total{{{_TURNS},outcome="replied"}}': "0+10x90",
+    f'voice_turns_total{{{_TURNS},outcome="failed"}}': "0+0x90",
+    f'voice_turns_total{{{_TURNS},outcome="void"}}': "0+5x90",
+    f"voice_turns_within_target_total{{{_TURNS}}}": "0+9x90",
+    # All turns took between one second and three.
+    f'voice_e2e_latency_seconds_bucket{{{_TURNS},le="1"}}': "0x90",
+    f'voice_e2e_latency_seconds_bucket{{{_TURNS},le="3"}}': "0+10x90",
+    f'voice_e2e_latency_seconds_bucket{{{_TURNS},le="+Inf"}}': "0+10x90",
+    # At 3,600 s the baseline is 600 s old, the ramp has never run.
+    f'voice_probe_last_run_timestamp_seconds{{{_PROBE},probe="sfu"}}': "3000x90",
+    f'voice_probe_last_run_timestamp_seconds{{{_PROBE},probe="ramp"}}': "0x90",
+    f'voice_probe_interval_seconds{{{_PROBE},probe="sfu"}}': "60x90",
+    f'voice_probe_interval_seconds{{{_PROBE},probe="ramp"}}': "60x90",
+    f'voice_worker_status{{{_AGENT},worker_id="w",status="idle"}}': "0x90",
+    f'voice_worker_status{{{_AGENT},worker_id="w",status="full"}}': "1x90",
+    'voice_knee_clients{server="s",vantage="v"}': "40x90",
+    'server:voice_call_clients:max7d{server="s"}': "12x90",
+    # A process that is an exporter, and one that is not.
+    'voice_exporter_build_info{server="s",job="e",instance="1",version="0"}': "1x90",
+    'process_open_fds{job="e",instance="1"}': "10x90",
+    'process_max_fds{job="e",instance="1"}': "100x90",
+    'process_open_fds{job="other",instance="2"}': "10x90",
+    'process_max_fds{job="other",instance="2"}': "100x90",
+}
+FIGURES = [
+    ("voice-fleet: Agents that pass A", "{}", 0),
+    ("voice-fleet: Slow agents A", "{}", 1),
+    ("voice-fleet: Agents by call type verdict", f"{{{_CALL}}}", 2),
+    ("voice-fleet: Agents by call type target", f"{{{_CALL}}}", 2),
+    ("voice-fleet: Agents by call type median", f"{{{_CALL}}}", 2),
+    ("voice-fleet: Agents by call type median share", f"{{{_CALL}}}", 1),
+    ("voice-fleet: Agents by call type within", f"{{{_CALL}}}", 0.9),
+    ("voice-fleet: Agents by call type budget", f"{{{_CALL}}}", 0.5),
+    ("voice-agent: Void turns A", '{call_type="c"}', 1 / 3),
+    ("voice-agent: Workers status", '{worker_id="w"}', 3),
+    ("voice-sfu: Headroom A", '{vantage="v"}', 28),
+    ("voice-exporter: Overdue probes A", "{}", 1),
+    ("voice-exporter: Last runs age", '{server="s",probe="sfu"}', 10),
+    ("voice-exporter: Alert rules are loaded A", "{}", 0),
+    (
+        "voice-exporter: Open files and connections A",
+        '{server="s",job="e",instance="1"}',
+        0.1,
+    ),
+]
+
+
+def test_figures_of_panels(prometheus_programs: None, tmp_path: Path) -> None:
+    """Each query answers with one series, and with the figure that follows from its input."""
+    file = tmp_path / "figures.yaml"
+    file.write_text(yaml.safe_dump(_unit_test()), encoding="utf-8")
+    promtool = find_program("promtool")
+    assert promtool
+    done = subprocess.run(
+        [promtool, "test", "rules", str(file)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("where", [where for where, _, _ in FIGURES])
+def test_figures_are_of_queries_that_exist(where: str) -> None:
+    """A panel that was renamed is named here."""
+    assert where in QUERIES
+
+
+def _unit_test() -> dict[str, object]:
+    return {
+        "evaluation_interval": "1m",
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [
+                    {"series": name, "values": values} for name, values in SERIES.items()
+                ],
+                "promql_expr_test": [
+                    {
+                        "expr": grafana.substitute(QUERIES[where], VARIABLES),
+                        "eval_time": "1h",
+                        "exp_samples": [{"labels": labels, "value": figure}],
+                    }
+                    for where, labels, figure in FIGURES
+                ],
+            }
+        ],
+    }
