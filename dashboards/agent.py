@@ -12,18 +12,8 @@ from grafana_foundation_sdk.models.units import (
 )
 
 from dashboards.board import AGENT, Board, Section
-from dashboards.panels import (
-    Card,
-    Field,
-    counted,
-    dashed,
-    graph,
-    heatmap,
-    in_unit,
-    stat,
-    table,
-    timeline,
-)
+from dashboards.overrides import counted, dashed, in_unit
+from dashboards.panels import Card, Field, graph, heatmap, stat, table, timeline
 from dashboards.queries import (
     CALL_STEP,
     buckets,

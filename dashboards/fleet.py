@@ -10,7 +10,8 @@ from grafana_foundation_sdk.models.units import (
 )
 
 from dashboards.board import AGENT, FLEET, SFU, Board, Section
-from dashboards.panels import Card, Field, dashed, graph, in_unit, stat, table, timeline
+from dashboards.overrides import dashed, in_unit
+from dashboards.panels import Card, Field, graph, stat, table, timeline
 from dashboards.queries import (
     CALL_STEP,
     column,

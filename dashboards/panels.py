@@ -19,7 +19,6 @@ from grafana_foundation_sdk.models.common import (
     GraphThresholdsStyleMode,
     LegendDisplayMode,
     LegendPlacement,
-    LineStyle,
     ReduceDataOptions,
     SortOrder,
     StackingConfig,
@@ -43,7 +42,6 @@ from grafana_foundation_sdk.models.dashboard import (
     FieldConfig,
     FieldConfigSource,
     GridPos,
-    MatcherConfig,
     Panel,
     ThresholdsConfig,
     ValueMap,
@@ -51,6 +49,7 @@ from grafana_foundation_sdk.models.dashboard import (
 from grafana_foundation_sdk.models.prometheus import Dataquery
 from grafana_foundation_sdk.models.units import NoUnit
 
+from dashboards.overrides import by_name
 from dashboards.queries import PROMETHEUS
 from dashboards.values import BAD, GOOD, NEUTRAL, steps
 
@@ -233,7 +232,7 @@ def curve(
     options = trends.Options(legend=_legend(), tooltip=_tooltip(), x_field=along)
     right = DynamicConfigValue("custom.axisPlacement", "right")
     overrides = [_cells(field) for field in fields]
-    overrides.append(override(fields[-1].title, right))
+    overrides.append(by_name(fields[-1].title, right))
     source = FieldConfigSource(_defaults(card, NoUnit, custom=custom), overrides)
     panel = _panel(card, "trend", queries, options, source)
     number = {"conversions": [{"targetField": along, "destinationType": "number"}], "fields": {}}
@@ -244,49 +243,6 @@ def curve(
         DataTransformerConfig("sortBy", options={"fields": {}, "sort": [{"field": along}]}),
     ]
     return panel
-
-
-def override(name: str, *properties: DynamicConfigValue) -> Override:
-    """Return what is different for the field or series of that name."""
-    return Override(matcher=MatcherConfig("byName", name), properties=[*properties])
-
-
-def dashed(pattern: str, color: str = BAD) -> Override:
-    """Return the look of targets: dashed, and not stacked, for series that match the pattern."""
-    return Override(
-        matcher=MatcherConfig("byRegexp", f"/{pattern}/"),
-        properties=[
-            DynamicConfigValue("custom.lineStyle", LineStyle("dash", [8, 8])),
-            DynamicConfigValue("custom.lineWidth", 2),
-            DynamicConfigValue("custom.fillOpacity", 0),
-            DynamicConfigValue("custom.showPoints", "never"),
-            DynamicConfigValue("custom.stacking", StackingConfig(StackingMode.NONE, "A")),
-            DynamicConfigValue("color", FieldColor(FieldColorModeId.FIXED, color)),
-        ],
-    )
-
-
-def in_unit(pattern: str, unit: str) -> Override:
-    """Return a unit of their own for series that match the pattern; Grafana adds an axis."""
-    return Override(
-        matcher=MatcherConfig("byRegexp", f"/{pattern}/"),
-        properties=[DynamicConfigValue("unit", unit)],
-    )
-
-
-def counted(pattern: str, unit: str = NoUnit) -> Override:
-    """Return the look of numbers of samples: points on an axis of their own, on the right."""
-    return Override(
-        matcher=MatcherConfig("byRegexp", f"/{pattern}/"),
-        properties=[
-            DynamicConfigValue("custom.axisPlacement", "right"),
-            DynamicConfigValue("custom.drawStyle", "points"),
-            DynamicConfigValue("custom.pointSize", 3),
-            DynamicConfigValue("unit", unit),
-            DynamicConfigValue("decimals", 0),
-            DynamicConfigValue("color", FieldColor(FieldColorModeId.FIXED, "text")),
-        ],
-    )
 
 
 def _panel(
@@ -344,7 +300,7 @@ def _cells(field: Field) -> Override:
     if field.url:
         link = DashboardLink(title=f"Open {field.title.lower()}", url=field.url)
         properties.append(DynamicConfigValue("links", [link]))
-    return override(field.title, *properties)
+    return by_name(field.title, *properties)
 
 
 def _merged() -> DataTransformerConfig:

@@ -9,7 +9,8 @@ from grafana_foundation_sdk.models.units import (
 )
 
 from dashboards.board import SFU, Board, Section
-from dashboards.panels import Card, Field, counted, curve, dashed, graph, stat, table, timeline
+from dashboards.overrides import counted, dashed
+from dashboards.panels import Card, Field, curve, graph, stat, table, timeline
 from dashboards.queries import (
     RARE_STEP,
     column,

@@ -3,12 +3,14 @@
 import re
 from collections import Counter
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 from grafana_foundation_sdk.models import units
 
 from tests.unit.dashboards.reading import DASHBOARDS, PANELS, Json, Panel, strings
 
+ROOT = Path(__file__).parents[3]
 COLUMNS = 24
 NARROWEST = {"stat": 4}
 """Columns that a panel needs to be read on 1280 pixels; graphs and tables need 8."""
@@ -143,6 +145,16 @@ def test_links_lead_to_dashboards_that_exist() -> None:
         assigned = re.findall(r"var-(\w+)=|\$\{(\w+):queryparam\}", query)
         known = {each["name"] for each in DASHBOARDS[uid]["templating"]["list"]}
         assert {one or other for one, other in assigned} <= known, link
+
+
+def test_alerts_lead_to_dashboards_that_exist() -> None:
+    """By uid, and with variables that the dashboard has."""
+    text = (ROOT / "alerts" / "alerts.yaml").read_text("utf-8")
+    links = re.findall(r"/d/([\w-]+)(.*)", text)
+    assert links
+    for uid, query in links:
+        known = {each["name"] for each in DASHBOARDS[uid]["templating"]["list"]}
+        assert set(re.findall(r"\bvar-(\w+)=", query)) <= known, (uid, query)
 
 
 @pytest.mark.parametrize("uid", DASHBOARDS)
