@@ -38,7 +38,7 @@ def _tell(record_property: Callable[[str, object], None]) -> Tell:
 def test_a_slow_agent_is_told(scene: Scene, tell: Tell) -> None:
     """1. The language model takes seconds. 2. VoiceAgentSlow arrives. 3. It is quick again.
 
-    Result: it is resolved, and nobody was woken.
+    Result: it is resolved, and was not a page.
     """
     tell(slow_agent(scene))
 
