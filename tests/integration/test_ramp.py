@@ -29,6 +29,7 @@ from exporter.sfu.ramp.judge import judge_tier
 from exporter.sfu.ramp.rooms import Rooms
 from exporter.sfu.ramp.summary import TierSummary
 from tests import patience
+from tests.integration.serving import Certificates
 from tests.patience import until
 
 pytestmark = pytest.mark.integration
@@ -218,27 +219,36 @@ def free_port() -> str:
 
 
 @pytest.mark.whole_machine
-def test_three_vantages_of_which_one_dies(server: Server) -> None:
+def test_three_vantages_of_which_one_dies(server: Server, tmp_path: Path) -> None:
     """1. Three vantages hold a tier. 2. One is killed. Result: it is told; the others go on.
 
-    The processes and the rooms of the dead one are gone as well. Who has another token is refused.
+    The processes and the rooms of the dead one are gone as well. They speak TLS. Who has another
+    token is refused, and who does not trust the certificate does not send its own.
     """
     port = free_port()
+    authority = Certificates(tmp_path)
+    certificate, key = authority.issue("coordinator")
     environ = {
         "VOICE_EXPORTER_DISTRIBUTED__TOKEN": "a-token-of-the-test",
         "VOICE_EXPORTER_DISTRIBUTED__SILENT_TIMEOUT": "3s",
         "VOICE_EXPORTER_RAMP__TARGET_RTT_MS": "1500",
     }
-    lead = ("--coordinator", "--expect", "3", "--coordinator-port", port, "--json")
+    tls = ("--tls-certificate", str(certificate), "--tls-key", str(key))
+    lead = ("--coordinator", "--expect", "3", "--coordinator-port", port, *tls, "--json")
     coordinator = start(server, *lead, "--ramp", "2,4", "--duration", "3s", **environ)
-    url = f"http://127.0.0.1:{port}"
+    url = f"https://127.0.0.1:{port}"
+    trust = ("--ca-file", str(authority.ca))
     vantages = {
-        name: start(server, "--report-to", url, "--vantage", name, **environ)
+        name: start(server, "--report-to", url, *trust, "--vantage", name, **environ)
         for name in ("iad", "lhr", "sjc")
     }
-    with start(server, "--report-to", url, "--vantage", "x", "--token", "wrong") as stranger:
-        refused, _ = stranger.communicate(timeout=patience.WAIT_S)
-    assert (stranger.returncode, "the coordinator wants another token" in refused) == (1, True)
+    for more, why in (
+        ((*trust, "--token", "wrong"), "the coordinator wants another token"),
+        ((), "the coordinator's certificate is not trusted"),
+    ):
+        with start(server, "--report-to", url, "--vantage", "x", *more) as stranger:
+            refused, _ = stranger.communicate(timeout=patience.WAIT_S)
+        assert (stranger.returncode, why in " ".join(refused.split())) == (1, True), refused
 
     until(lambda: people(server) >= 6, 60)
     clients = workers(vantages["lhr"].pid)

@@ -249,6 +249,9 @@ async def _ask(
                 method, path, content=content, headers=headers, timeout=timeout_s
             )
         except httpx.HTTPError as error:
+            if untrusted := _untrusted(error):
+                detail = f"the coordinator's certificate is not trusted: {untrusted}; see ca_file"
+                raise ProbeError(Reason.CONNECT_FAILED, detail) from None
             if time.monotonic() >= until:
                 what = one_line(f"{type(error).__name__}: {error}")
                 detail = f"the coordinator cannot be reached: {what}"
@@ -260,6 +263,18 @@ async def _ask(
         if answer.is_error:
             raise ProbeError(Reason.API_FAILED, f"the coordinator refuses: {_detail(answer)}")
         return answer
+
+
+def _untrusted(error: BaseException | None) -> str:
+    """Return why a certificate was refused; "" where something else went wrong.
+
+    A way that is down may come up again; a certificate does not become another one.
+    """
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_message
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def _detail(answer: httpx.Response) -> str:
