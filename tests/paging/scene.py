@@ -120,7 +120,7 @@ class Scene:
         what = f"{alert} {status}"
         return self.webhook.wait(wanted, what, since=since, within_s=_COMES_WITHIN_S)
 
-    def woken_by(self, since: float) -> list[Notice]:
+    def told(self, since: float) -> list[Notice]:
         """Return what has arrived firing since a moment, without the watchdog."""
         return [
             each
