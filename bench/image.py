@@ -30,7 +30,7 @@ AGENT = "truth"
 STARTS = 5
 READY_S = 15.0
 STOP_S = 10.0
-_GIVE_UP_S = 60.0
+_GIVE_UP_S = 180.0
 _CONFIG = "/etc/voice-exporter/voice-exporter.yaml"
 NOWHERE_TO_WRITE = (*HARDENED, "--read-only-tmpfs=false")
 ARBITRARY = ("--user", "12345:0")

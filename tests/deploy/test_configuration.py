@@ -81,7 +81,7 @@ def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:
     config.write_text(inside, encoding="utf-8")
     said = run("promtool", "check", "config", config)
     rules = [mount for mount in mounts if "/rules/" in mount.target]
-    assert said.count("SUCCESS") == len(rules) + 1, said
+    assert said.count(" rules found") == len(rules), said
 
 
 def test_alertmanager_takes_its_configuration() -> None:
@@ -90,6 +90,15 @@ def test_alertmanager_takes_its_configuration() -> None:
     (mount,) = [mount for mount in services()["alertmanager"].mounts if mount.path]
     assert mount.path is not None
     assert "SUCCESS" in run("amtool", "check-config", mount.path)
+
+
+def test_the_demo_routes_as_the_example_does_and_tells_nobody() -> None:
+    """Only the receivers differ: theirs lead to people, those of the demo nowhere."""
+    example = yaml.safe_load((ROOT / "alerts" / "alertmanager.yaml").read_text("utf-8"))
+    demo = yaml.safe_load((DEPLOY / "alertmanager.yml").read_text("utf-8"))
+    names = [{"name": each["name"]} for each in example.pop("receivers")]
+    assert demo.pop("receivers") == names
+    assert demo == example
 
 
 def test_keys_are_made_once(tmp_path: Path) -> None:
