@@ -1,8 +1,9 @@
-"""What README and docs tell a person to type, works; what they point to, exists."""
+"""What README and docs tell a person to type, works; the files that they show are good."""
 
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,24 +11,40 @@ from pathlib import Path
 
 import pytest
 
+from exporter.config.load import load_settings
 from exporter.demo.settings import DemoSettings
 from exporter.server_api import Server
 from tests.integration.workers import demo_agent
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = ROOT / "README.md"
+PAGES = (README, ROOT / "docs" / "quickstart.md", ROOT / "docs" / "operating.md")
 LIMIT_S = 180
-
-
-def blocks(mark: str) -> list[str]:
-    """Return the code blocks of the README that stand below a comment with this mark."""
-    return re.findall(rf"<!-- {mark} -->\n```\w+\n(.*?)```", README, re.DOTALL)
+CONFIG = "voice-exporter.yaml"
+PROMETHEUS = "prometheus.yml"
 
 
 def commands() -> list[str]:
-    """Return the command lines of the README that are meant to be run."""
-    return [line for block in blocks("run") for line in block.splitlines() if line.strip()]
+    """Return the command lines below a comment `run`, each once: a call takes its time."""
+    texts = (page.read_text(encoding="utf-8") for page in PAGES)
+    blocks = (block for text in texts for block in _blocks(text, "run"))
+    lines = (line for block in blocks for line in block.splitlines() if line.strip())
+    return list(dict.fromkeys(lines))
+
+
+def files() -> list[tuple[str, str, str]]:
+    """Return page, name and text of every file below a comment `config`."""
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for name in re.findall(r"<!-- config ?(\S*) -->", text):
+            mark = f"config {name}".strip()
+            found += [(page.name, name or CONFIG, block) for block in _blocks(text, mark)]
+    return found
+
+
+def _blocks(text: str, mark: str) -> list[str]:
+    return re.findall(rf"<!-- {re.escape(mark)} -->\n```\w+\n(.*?)```", text, re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +56,10 @@ def agent(livekit: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.mark.integration
 @pytest.mark.parametrize("command", commands())
-def test_a_command_of_the_readme_works(command: str, agent: Server, tmp_path: Path) -> None:
-    """Every command line of the README runs; only a slow machine may earn it a verdict."""
-    (tmp_path / "voice-exporter.yaml").write_text(blocks("config")[0], encoding="utf-8")
+def test_a_command_works(command: str, agent: Server, tmp_path: Path) -> None:
+    """Every command line that is marked runs; only a slow machine may earn it a verdict."""
+    config = next(text for _, name, text in files() if name == CONFIG)
+    (tmp_path / CONFIG).write_text(config, encoding="utf-8")
     name, *arguments = shlex.split(command)
     assert name == "voice-exporter"
     environ = os.environ | {
@@ -64,27 +82,42 @@ def test_a_command_of_the_readme_works(command: str, agent: Server, tmp_path: Pa
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
-    """Every link to a file of this project names one that exists."""
-    text = page.read_text(encoding="utf-8")
-    links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text)
-    missing = [link for link in links if not (page.parent / link).exists()]
-    assert missing == []
+@pytest.mark.parametrize(("page", "name", "text"), files())
+def test_a_file_is_good(
+    page: str, name: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every file that a page shows is accepted by the program that it is for."""
+    file = tmp_path / name
+    file.write_text(text, encoding="utf-8")
+    if name == PROMETHEUS:
+        _check_prometheus(file)
+        return
+    for variable in ("URL", "API_KEY", "API_SECRET"):
+        monkeypatch.setenv(f"LIVEKIT_{variable}", "ws://127.0.0.1:7880")
+    settings = load_settings(file, {})
+    if name == CONFIG:
+        assert settings.targets, page
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_make_targets_exist(page: Path) -> None:
-    """Every `make` target that a page names stands in the Makefile."""
-    rules = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-    text = page.read_text(encoding="utf-8")
-    named = set(re.findall(r"(?:^    |`)make ([a-z-]+)", text, re.MULTILINE))
-    assert named <= rules
+def _check_prometheus(file: Path) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("needs promtool")
+    (file.parent / "alerts").symlink_to(ROOT / "alerts")
+    done = subprocess.run(
+        [promtool, "check", "config", str(file)],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_readme_names_every_reason() -> None:
     """The list of reasons in the README is the one of the code."""
     from exporter.outcome import Reason  # noqa: PLC0415
 
-    line = next(line for line in README.splitlines() if line.startswith("A failed call is data"))
+    lines = README.read_text(encoding="utf-8").splitlines()
+    line = next(line for line in lines if line.startswith("A failed call is data"))
     assert re.findall(r"`(\w+)`", line) == [reason.value for reason in Reason]
