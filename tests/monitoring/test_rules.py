@@ -1,50 +1,151 @@
-"""That the rules under test are those that are shipped, but for how long they wait."""
+"""The rule files and their own tests, by Prometheus' and Alertmanager's own programs."""
 
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
+from exporter.config.alerts import AlertsConfig
 from tests.monitoring import rules
+from tests.monitoring.rules import ALERTS, FILES, Rule
 
-_DURATIONS = ("for", "keep_firing_for")
-
-
-def without_durations(file: Path) -> Any:
-    """Return what a rule file says, without its waits and intervals."""
-    content = yaml.safe_load(file.read_text("utf-8"))
-    for group in content["groups"]:
-        group.pop("interval", None)
-        for rule in group["rules"]:
-            for each in _DURATIONS:
-                rule.pop(each, None)
-    return content
+TESTS = sorted((ALERTS / "tests").glob("*.yaml"))
+RULES = [rule for rule in rules.load() if rule.is_alert]
+NAMES = sorted({rule.name for rule in RULES})
+ALWAYS_FIRES = "VoiceWatchdog"
+SEVERITIES = {"page", "warning", "ticket", "none"}
+PAGES = {"VoiceAgentFailing", "VoiceSfuDown", "VoiceSloBurnFast"}
+DASHBOARDS = {"voice-fleet", "voice-agent", "voice-sfu", "voice-exporter"}
+_IDS = [f"{rule.name}-{dict(rule.labels).get('scope', 'all')}" for rule in RULES]
 
 
-def test_only_durations_are_shortened(tmp_path: Path) -> None:
-    """Nothing but waits and intervals differs; a wait is shorter by the factor, and never 0."""
-    names = [Path(written).name for written in rules.write_shortened(tmp_path, factor=12)]
-    assert names == list(rules.FILES)
-    for name in names:
-        assert without_durations(tmp_path / name) == without_durations(rules.ALERTS / name)
-    was, now = (
-        {
-            (rule["alert"], each, rule["labels"].get("scope")): rules.seconds(rule[each])
-            for group in yaml.safe_load((folder / "alerts.yaml").read_text("utf-8"))["groups"]
-            for rule in group["rules"]
-            for each in _DURATIONS
-            if each in rule
-        }
-        for folder in (rules.ALERTS, tmp_path)
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a promtool test expects of one alert at one moment."""
+
+    alert: str
+    fires: bool
+    has_series: bool
+    """Whether the test gives the rules anything to read."""
+    group: str
+    seconds: float
+    summaries: tuple[str, ...]
+
+
+def _program(name: str) -> str:
+    """Return the path of a program; skip where the machine lacks it, but not under CI."""
+    found = shutil.which(name)
+    if found is None:
+        why = f"not on PATH: {name}; Debian: prometheus, prometheus-alertmanager"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
+    return str(found)
+
+
+def _expectations() -> Iterator[Expectation]:
+    for file in TESTS:
+        for group in yaml.safe_load(file.read_text("utf-8"))["tests"]:
+            for case in group["alert_rule_test"]:
+                expected = case["exp_alerts"]
+                yield Expectation(
+                    case["alertname"],
+                    bool(expected),
+                    bool(group["input_series"]),
+                    f"{file.name}: {group['name']}",
+                    rules.seconds(case["eval_time"]),
+                    tuple(each["exp_annotations"]["summary"] for each in expected),
+                )
+
+
+EXPECTED = list(_expectations())
+
+
+def test_rules_are_valid() -> None:
+    """Promtool reads both files, and its linter has nothing to say."""
+    files = [str(ALERTS / name) for name in FILES]
+    done = _run(_program("promtool"), "check", "rules", "--lint=all", "--lint-fatal", *files)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("file", [pytest.param(file, id=file.name) for file in TESTS])
+def test_alerts_fire_and_are_resolved(file: Path) -> None:
+    """Each promtool test holds."""
+    done = _run(_program("promtool"), "test", "rules", str(file))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_alertmanager_example_is_valid() -> None:
+    """Alertmanager reads it, and no secret stands in it."""
+    file = ALERTS / "alertmanager.yaml"
+    done = _run(_program("amtool"), "check-config", str(file))
+    assert done.returncode == 0, done.stdout + done.stderr
+    secret = re.compile(
+        r"^[\s-]*(\w*(?:key|secret|password|token|credentials|api_url)):", re.MULTILINE
     )
-    assert was
-    assert now == {key: pytest.approx(value / 12, abs=0.001) for key, value in was.items()}
+    assert secret.findall(file.read_text("utf-8")) == []
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("1h30m", 5400), ("250ms", 0.25), ("2d", 172_800)]
-)
-def test_seconds(text: str, seconds: float) -> None:
-    """Durations are read as Prometheus writes them."""
-    assert rules.seconds(text) == seconds
+def test_alertmanager_example_knows_every_alert_and_severity() -> None:
+    """Each severity has a route of its own; inhibitions name alerts that there are."""
+    content = yaml.safe_load((ALERTS / "alertmanager.yaml").read_text("utf-8"))
+    routed = {each["matchers"][0] for each in content["route"]["routes"]}
+    assert routed == {f'severity="{severity}"' for severity in SEVERITIES}
+    named = re.findall(r"Voice[A-Z]\w+", str(content["inhibit_rules"]))
+    assert set(named) <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_alert_is_tested(name: str) -> None:
+    """It fires, does not fire beside something that does, is resolved, and survives no series."""
+    mine = [each for each in EXPECTED if each.alert == name]
+    fired = [each for each in mine if each.fires]
+    assert fired
+    if name == ALWAYS_FIRES:
+        return
+    assert any(not each.fires and each.has_series for each in mine)
+    assert any(not each.fires and not each.has_series for each in mine)
+    assert any(
+        not after.fires and after.group == before.group and after.seconds > before.seconds
+        for before in fired
+        for after in mine
+    ), "no test in which it is resolved"
+
+
+@pytest.mark.parametrize("rule", RULES, ids=_IDS)
+def test_an_alert_tells_what_is_needed(rule: Rule) -> None:
+    """How bad it is, of whom it is, what it means, what to do, and where to look."""
+    labels, notes = dict(rule.labels), dict(rule.annotations)
+    assert labels["severity"] in SEVERITIES
+    assert (labels["severity"] == "page") == (rule.name in PAGES)
+    assert notes.keys() == {"summary", "description", "runbook_url", "dashboard_url"}
+    assert notes["runbook_url"].endswith(f"/{rule.name}.md")
+    assert "$externalLabels.runbooks" in notes["runbook_url"]
+    assert "$externalLabels.grafana" in notes["dashboard_url"]
+    assert re.findall(r"/d/([\w-]+)", notes["dashboard_url"])[0] in DASHBOARDS
+    if rule.name != ALWAYS_FIRES:
+        assert re.search(r"\$labels\.(agent_name|vantage|server|instance)", notes["summary"])
+
+
+def test_summaries_have_their_figure() -> None:
+    """What people read has no template left over, and a number with its unit."""
+    texts = [text for each in EXPECTED if each.alert != ALWAYS_FIRES for text in each.summaries]
+    assert texts
+    assert [text for text in texts if "{" in text or "<no value>" in text] == []
+    without = {text for text in texts if not re.search(r"\d", text.replace("a:9465", ""))}
+    assert without == {"The exporter a:9465 has never answered Prometheus"}
+
+
+def test_thresholds_are_asked_for_by_those_that_they_are_named_after() -> None:
+    """No alert asks for a threshold that is not exported, and none is exported for nothing."""
+    asked = re.findall(r'voice_alert_threshold\{alert="(\w+)"\}', str(RULES))
+    assert set(asked) == set(AlertsConfig().by_alert)
+    assert set(asked) <= set(NAMES)
+
+
+def _run(*argv: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
