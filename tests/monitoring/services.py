@@ -224,6 +224,8 @@ def run_prometheus(
     arguments = (
         f"--config.file={config}",
         f"--storage.tsdb.path={data or folder / 'prometheus'}",
+        # Else what fires before it has found its Alertmanager is sent after a minute only.
+        "--rules.alert.resend-delay=5s",
     )
 
     with _running(Prometheus, "prometheus", folder, arguments) as prometheus:
