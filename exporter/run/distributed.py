@@ -1,6 +1,7 @@
 """A ramp from several hosts at once: what `sfu --coordinator` and `sfu --report-to` do."""
 
 from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
 
 from exporter.config.load import override
 from exporter.config.settings import Settings
@@ -14,7 +15,7 @@ from exporter.sfu.distributed.coordinator import coordinate
 from exporter.sfu.distributed.messages import NAME, is_name
 from exporter.sfu.distributed.prober import VantageReport, take_part
 
-_SCHEMES = ("http://", "https://")
+_SCHEMES = ("http", "https")
 
 
 def coordinate_ramp(
@@ -58,14 +59,25 @@ def report_to(
         ConfigError: Credentials are missing, or a flag is impossible.
     """
     server = settings.server()
-    if not url.startswith(_SCHEMES):
-        raise ConfigError(f"--report-to: {url!r} is no URL; expected http:// or https://")
+    if not _is_url(url):
+        raise ConfigError(
+            f"--report-to: {url!r} is no address; expected one such as http://10.0.0.7:8787"
+        )
     vantage = override(settings.ramp, {"vantage": flags.get("vantage")}, "ramp")
     here = vantage.at(settings.sfu.vantage)
     if not is_name(here.vantage):
         raise ConfigError(f"--vantage: {here.vantage!r} is no name; expected it to match {NAME}")
     _log(settings.distributed, server.api_secret, "error")
     return run(take_part(server, url, settings.distributed, here, show))
+
+
+def _is_url(text: str) -> bool:
+    """Return whether a coordinator can have that address."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets without their like, a port that is none
+        return False
 
 
 def _log(config: DistributedConfig, secret: str, level: str) -> None:

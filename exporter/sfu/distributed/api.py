@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from exporter.sfu.distributed.messages import Done, Now, Plan, Registration, Sign, Step
+from exporter.sfu.distributed.messages import Done, Heard, Now, Plan, Registration, Sign, Step
 from exporter.sfu.distributed.session import RefusedError, Session
 
 POLL_S = 20.0
@@ -32,7 +32,7 @@ def make_app(session: Session, token: str) -> ASGIApp:
 
     @app.post("/v1/vantages", status_code=HTTPStatus.CREATED)
     async def register(registration: Registration) -> Plan:
-        return await session.register(registration.vantage)
+        return await session.register(registration)
 
     @app.get("/v1/time")
     async def time() -> Now:
@@ -43,9 +43,9 @@ def make_app(session: Session, token: str) -> ASGIApp:
         found = await session.step_after(member, after, POLL_S)
         return found if found is not None else Response(status_code=HTTPStatus.NO_CONTENT)
 
-    @app.post("/v1/vantages/{member}/sign", status_code=HTTPStatus.NO_CONTENT)
-    async def sign(member: str, sign: Sign) -> None:
-        session.alive(member, sign.round_trip_s)
+    @app.post("/v1/vantages/{member}/sign")
+    async def sign(member: str, sign: Sign) -> Heard:
+        return await session.sign(member, sign)
 
     @app.post("/v1/vantages/{member}/done", status_code=HTTPStatus.NO_CONTENT)
     async def done(member: str, done: Done) -> None:

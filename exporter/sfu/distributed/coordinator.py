@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 
-import uvicorn
+from prometheus_client import CollectorRegistry
 
 from exporter.errors import ConfigError, ProbeError
+from exporter.metrics.registry import Metrics
 from exporter.outcome import RampProgress
 from exporter.probes.ramp import RampConfig
 from exporter.run.process import delete_leftovers
@@ -16,10 +18,15 @@ from exporter.server_api import Server
 from exporter.sfu.distributed.api import make_app
 from exporter.sfu.distributed.config import DistributedConfig
 from exporter.sfu.distributed.session import DistributedRamp, Patience, Session
+from exporter.web.refusals import Refusals
+from exporter.web.server import Limits, WebServer
+from exporter.web.web_config import WebConfig, WebConfigWatch
 
 log = logging.getLogger(__name__)
 
-_CLOSE_S = 2.0
+LIMITS = Limits()
+"""What one client may take of us, before it has shown the token."""
+_CLOSE_S = 3.0
 """For requests under way, when the server closes."""
 
 
@@ -40,35 +47,34 @@ async def coordinate(
         show: Told how far it is.
 
     Raises:
-        ConfigError: It cannot listen there.
+        ConfigError: It cannot listen there, or certificate and key are none.
     """
     patience = Patience(gather_s=config.gather_timeout, silent_s=config.silent_timeout)
     session = Session(ramp, expect, patience=patience, show=show)
-    try:
-        async with _serving(session, config):
-            return await session.run()
-    finally:
+    async with _serving(session, config):
         try:
-            await asyncio.to_thread(delete_leftovers, server, (), session.rooms)
-        except ProbeError as error:  # empty rooms close by themselves
-            log.warning("rooms of the ramp not deleted", extra={"error": str(error)})
+            return await session.run()
+        finally:
+            for prefix in session.orphans:
+                await _delete_rooms(server, prefix)
+
+
+async def _delete_rooms(server: Server, prefix: str) -> None:
+    """Delete the rooms of a vantage that does not do so itself."""
+    try:
+        await asyncio.to_thread(delete_leftovers, server, (), prefix)
+    except ProbeError as error:  # empty rooms close by themselves
+        log.warning("rooms of the ramp not deleted", extra={"error": str(error)})
 
 
 @contextlib.asynccontextmanager
 async def _serving(session: Session, config: DistributedConfig) -> AsyncIterator[None]:
     """Serve the API within the block."""
     with contextlib.closing(listen(config)) as listener:
-        web = _Web(
-            uvicorn.Config(
-                make_app(session, config.shared_token),
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                ssl_certfile=config.tls_certificate,
-                ssl_keyfile=config.tls_key,
-                timeout_graceful_shutdown=int(_CLOSE_S),
-            )
-        )
+        tls = WebConfigWatch(None)
+        tls.current = WebConfig(tls=tls_context(config))
+        refusals = Refusals(Metrics(CollectorRegistry(), ""))
+        web = WebServer(make_app(session, config.shared_token), tls, refusals, LIMITS)
         serving = asyncio.create_task(web.serve(sockets=[listener]))
         host, port = listener.getsockname()[:2]
         log.info("waiting for vantages", extra={"address": f"{host}:{port}"})
@@ -76,15 +82,31 @@ async def _serving(session: Session, config: DistributedConfig) -> AsyncIterator
             yield
         finally:
             web.should_exit = True
-            await asyncio.wait((serving,), timeout=_CLOSE_S + 1.0)
+            await asyncio.wait((serving,), timeout=_CLOSE_S)
 
 
-class _Web(uvicorn.Server):
-    """Leaves signals to whoever runs it."""
+def tls_context(config: DistributedConfig) -> ssl.SSLContext | None:
+    """Return how connections are encrypted; None if they are not.
 
-    @contextlib.contextmanager
-    def capture_signals(self):  # type: ignore[no-untyped-def]
-        yield
+    Raises:
+        ConfigError: Certificate or key cannot be read, or do not belong together.
+    """
+    if config.tls_certificate is None or config.tls_key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(config.tls_certificate, config.tls_key, password=_no_password)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"distributed.tls_certificate: {config.tls_certificate} and {config.tls_key}: "
+            f"{error}; expected a certificate and its key without a password, as PEM"
+        ) from None
+    return context
+
+
+def _no_password() -> str:
+    """Answer in the place of whoever would be asked at the terminal."""
+    raise ValueError("the key has a password")
 
 
 def listen(config: DistributedConfig) -> socket.socket:

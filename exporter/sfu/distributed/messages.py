@@ -20,13 +20,15 @@ def is_name(text: str) -> bool:
 class Message(BaseModel):
     """One body."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Registration(Message):
     """A prober says that it is there."""
 
     vantage: Vantage
+    attempt: str = Field(pattern="^[0-9a-f]{16}$")
+    """Random, and the same when it is said again because no answer came."""
 
 
 class Plan(Message):
@@ -67,6 +69,13 @@ class Sign(Message):
 
     round_trip_s: float | None = None
     """Median of the last second."""
+
+
+class Heard(Message):
+    """The coordinator's answer to a sign of life."""
+
+    over: bool
+    """Whether the ramp has ended: who still loads the SFU stops at once."""
 
 
 class Done(Message):

@@ -3,15 +3,18 @@
 import asyncio
 import contextlib
 import logging
+import secrets
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import TypeVar
 
 import httpx
+from pydantic import ValidationError
 
-from exporter.errors import ProbeError
+from exporter.errors import ConfigError, ProbeError
 from exporter.outcome import Reason
 from exporter.probes.ramp import RampConfig
 from exporter.server_api import Server
@@ -19,7 +22,16 @@ from exporter.server_api.errors import one_line
 from exporter.sfu.distributed.api import POLL_S
 from exporter.sfu.distributed.clock import Exchange, Offset
 from exporter.sfu.distributed.config import DistributedConfig
-from exporter.sfu.distributed.messages import Done, Message, Now, Plan, Registration, Sign, Step
+from exporter.sfu.distributed.messages import (
+    Done,
+    Heard,
+    Message,
+    Now,
+    Plan,
+    Registration,
+    Sign,
+    Step,
+)
 from exporter.sfu.ramp.crew import Crew
 from exporter.sfu.ramp.judge import JudgedTier, judge_tier
 from exporter.sfu.ramp.rooms import Rooms
@@ -36,6 +48,14 @@ RETRY_S = 0.5
 GONE_AFTER_S = 15.0
 """A coordinator that cannot be reached for so long is gone."""
 _REQUEST_S = 5.0
+_BY_THE_WAY = (
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+)
+"""Answers of a proxy before the coordinator, not its own."""
+
+Said = TypeVar("Said", bound=Message)
 
 
 @dataclass(slots=True)
@@ -63,12 +83,15 @@ async def take_part(
         config: The token, and whom to trust.
         ramp: This host's own part of it: vantage, processes. Tiers are the coordinator's.
         show: Told what it does.
+
+    Raises:
+        ConfigError: The certificates to trust cannot be read.
     """
     report = VantageReport(ramp.vantage)
     async with httpx.AsyncClient(
         base_url=url.rstrip("/"),
         headers={"Authorization": f"Bearer {config.shared_token}"} if config.shared_token else {},
-        verify=ssl.create_default_context(cafile=config.ca_file) if config.ca_file else True,
+        verify=_trusted(config),
         timeout=_REQUEST_S,
     ) as client:
         try:
@@ -97,10 +120,9 @@ class _Coordinator:
         Raises:
             ProbeError: It does not answer, or refuses.
         """
-        answer = await _ask(
-            client, "POST", "/v1/vantages", Registration(vantage=vantage), gone_after_s=patience_s
-        )
-        return cls(client, Plan.model_validate_json(answer.content))
+        registration = Registration(vantage=vantage, attempt=secrets.token_hex(8))
+        answer = await _ask(client, "POST", "/v1/vantages", registration, gone_after_s=patience_s)
+        return cls(client, _said(answer, Plan))
 
     async def step_after(self, number: int) -> Step:
         """Wait for the next step."""
@@ -112,7 +134,7 @@ class _Coordinator:
                 timeout_s=POLL_S + _REQUEST_S,
             )
             if answer.status_code != HTTPStatus.NO_CONTENT:
-                return Step.model_validate_json(answer.content)
+                return _said(answer, Step)
 
     async def offset(self) -> Offset:
         """Measure what the coordinator's clock shows more than ours."""
@@ -121,13 +143,14 @@ class _Coordinator:
             asked = time.monotonic()
             answer = await _ask(self._client, "GET", "/v1/time")
             answered = time.monotonic()
-            told = Now.model_validate_json(answer.content).monotonic_s
-            exchanges.append(Exchange(asked, told, answered))
+            exchanges.append(Exchange(asked, _said(answer, Now).monotonic_s, answered))
         return Offset.of(exchanges)
 
-    async def sign(self, round_trip_s: float | None) -> None:
-        """Give a sign of life."""
-        await _ask(self._client, "POST", f"{self._path}/sign", Sign(round_trip_s=round_trip_s))
+    async def sign(self, round_trip_s: float | None) -> bool:
+        """Give a sign of life; return whether the ramp is over."""
+        sign = Sign(round_trip_s=round_trip_s)
+        answer = await _ask(self._client, "POST", f"{self._path}/sign", sign)
+        return _said(answer, Heard).over
 
     async def done(self, done: Done) -> None:
         """Say that a step is done."""
@@ -152,7 +175,9 @@ class _Vantage:
         self._report = report
         self._show = show
         self._round_trip_s: float | None = None
+        self._offset: Offset | None = None
         self._number = 0
+        self._busy = False
 
     async def run(self) -> None:
         """Do every step.
@@ -170,27 +195,50 @@ class _Vantage:
                 connect_timeout_s=plan.connect_timeout_s,
                 per_process=self._ramp.clients_per_process,
             ) as crew,
-            self._signs(),
         ):
             try:
-                while (step := await self._coordinator.step_after(self._number)).kind != "stop":
-                    self._number = step.number
-                    await self._coordinator.done(await self._do(step, crew))
+                await self._until_either_ends(self._steps(crew), self._signs())
             except asyncio.CancelledError:
                 await self._say_goodbye("it was interrupted")
                 raise
             except ProbeError as error:
                 await self._say_goodbye(str(error))
                 raise
+            if self._busy:
+                why = "the coordinator ended the ramp in the middle of a tier"
+                raise ProbeError(Reason.API_FAILED, why)
+
+    @staticmethod
+    async def _until_either_ends(*parts: Coroutine[None, None, None]) -> None:
+        """Run both until one has ended, and raise what it raises."""
+        tasks = [asyncio.create_task(part) for part in parts]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _steps(self, crew: Crew) -> None:
+        """Do one step after the other, until it is over."""
+        while (step := await self._coordinator.step_after(self._number)).kind != "stop":
+            self._number = step.number
+            self._busy = True
+            done = await self._do(step, crew)
+            self._busy = False
+            await self._coordinator.done(done)
 
     async def _do(self, step: Step, crew: Crew) -> Done:
         if step.kind == "grow":
             self._show(f"connecting {step.clients} clients")
             await crew.grow(step.clients)
+            # Now, for on a long way it takes longer than the countdown.
+            self._offset = await self._coordinator.offset()
             return Done(number=step.number)
-        if step.at_s is not None:
-            offset = await self._coordinator.offset()
-            await asyncio.sleep(max(0.0, offset.ours(step.at_s) - time.monotonic()))
+        if step.at_s is not None and self._offset is not None:
+            await asyncio.sleep(max(0.0, self._offset.ours(step.at_s) - time.monotonic()))
         self._show(f"holding {step.clients} clients")
         plan = self._plan
         targets = Targets(plan.target_rtt_ms, plan.max_loss, plan.max_failed)
@@ -207,22 +255,18 @@ class _Vantage:
             async with asyncio.timeout(1.0):
                 await self._coordinator.done(Done(number=self._number, error=one_line(why)))
 
-    @contextlib.asynccontextmanager
-    async def _signs(self) -> AsyncIterator[None]:
-        """Give signs of life within the block, whatever else takes long."""
+    async def _signs(self) -> None:
+        """Give signs of life until the ramp is over, whatever else takes long.
 
-        async def give() -> None:
-            while True:
-                with contextlib.suppress(ProbeError):  # the steps find out by themselves
-                    await self._coordinator.sign(self._round_trip_s)
-                await asyncio.sleep(SIGN_S)
+        Nobody must load an SFU for a coordinator that is gone, or that counts it no more.
 
-        task = asyncio.create_task(give())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        Raises:
+            ProbeError: The coordinator is gone, or has given us up.
+        """
+        over = False
+        while not over:
+            over = await self._coordinator.sign(self._round_trip_s)
+            await asyncio.sleep(0.0 if over else SIGN_S)
 
 
 async def _ask(
@@ -248,21 +292,58 @@ async def _ask(
             answer = await client.request(
                 method, path, content=content, headers=headers, timeout=timeout_s
             )
+            if answer.status_code not in _BY_THE_WAY:
+                return _accepted(answer)
+            what = f"HTTP {answer.status_code}"
         except httpx.HTTPError as error:
             if untrusted := _untrusted(error):
                 detail = f"the coordinator's certificate is not trusted: {untrusted}; see ca_file"
                 raise ProbeError(Reason.CONNECT_FAILED, detail) from None
-            if time.monotonic() >= until:
-                what = one_line(f"{type(error).__name__}: {error}")
-                detail = f"the coordinator cannot be reached: {what}"
-                raise ProbeError(Reason.CONNECT_FAILED, detail) from None
-            await asyncio.sleep(RETRY_S)
-            continue
-        if answer.status_code == HTTPStatus.UNAUTHORIZED:
-            raise ProbeError(Reason.AUTH_FAILED, "the coordinator wants another token")
-        if answer.is_error:
-            raise ProbeError(Reason.API_FAILED, f"the coordinator refuses: {_detail(answer)}")
-        return answer
+            what = one_line(f"{type(error).__name__}: {error}")
+        if time.monotonic() >= until:
+            detail = f"the coordinator cannot be reached: {what}"
+            raise ProbeError(Reason.CONNECT_FAILED, detail)
+        await asyncio.sleep(RETRY_S)
+
+
+def _accepted(answer: httpx.Response) -> httpx.Response:
+    """Return an answer that is no refusal.
+
+    Raises:
+        ProbeError: auth_failed or api_failed: it is one.
+    """
+    if answer.status_code == HTTPStatus.UNAUTHORIZED:
+        raise ProbeError(Reason.AUTH_FAILED, "the coordinator wants another token")
+    if not answer.is_success:
+        raise ProbeError(Reason.API_FAILED, f"the coordinator refuses: {_detail(answer)}")
+    return answer
+
+
+def _said(answer: httpx.Response, kind: type[Said]) -> Said:
+    """Return what an answer says.
+
+    Raises:
+        ProbeError: api_failed: whoever answers there is no coordinator, or of another version.
+    """
+    try:
+        return kind.model_validate_json(answer.content)
+    except ValidationError:
+        place = f"{answer.url.host}:{answer.url.port or answer.url.scheme}"
+        detail = f"{place} does not answer as a coordinator of this version does"
+        raise ProbeError(Reason.API_FAILED, detail) from None
+
+
+def _trusted(config: DistributedConfig) -> ssl.SSLContext | bool:
+    """Return whose certificates are trusted: those of a file, or the system's."""
+    if config.ca_file is None:
+        return True
+    try:
+        return ssl.create_default_context(cafile=config.ca_file)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise ConfigError(
+            f"distributed.ca_file: {config.ca_file}: {why}; expected certificates as PEM"
+        ) from None
 
 
 def _untrusted(error: BaseException | None) -> str:

@@ -19,10 +19,11 @@ from exporter.errors import ExporterError
 from exporter.outcome import RampProgress
 from exporter.probes.ramp import RampConfig
 from exporter.sfu.distributed.combine import CombinedTier, VantageTier, combined
-from exporter.sfu.distributed.messages import Done, Plan, Step
+from exporter.sfu.distributed.messages import Done, Heard, Plan, Registration, Sign, Step
 from exporter.sfu.ramp.crew import GROW_S, MARGIN_S, SETTLE_S, START_S
 from exporter.sfu.ramp.judge import JudgedTier
 from exporter.sfu.ramp.knee import is_last
+from exporter.sfu.ramp.summary import WORST_FIRST
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,8 @@ class Member:
     """One vantage."""
 
     vantage: str
+    attempt: str
+    """At registration: who says it again has not heard the answer."""
     id: str
     rooms: str
     seen_s: float
@@ -114,8 +117,7 @@ class Session:
         """
         self.config = config
         self.expect = expect
-        self.rooms = f"voice-exporter-{secrets.token_hex(8)}"
-        """What the names of all rooms begin with."""
+        self._rooms = f"voice-exporter-{secrets.token_hex(8)}"
         self._patience = patience or Patience()
         self._clock = clock
         self._show = show
@@ -124,39 +126,48 @@ class Session:
         self._open = True
         self._changed = asyncio.Condition()
 
+    @property
+    def orphans(self) -> tuple[str, ...]:
+        """What the names of rooms begin with that nobody is left to delete.
+
+        Who has heard that it is over deletes its own, once its clients have left them.
+        """
+        return tuple(
+            f"{each.rooms}-" for each in self._members.values() if each.lost or not each.dismissed
+        )
+
     def now(self) -> float:
         """Return the coordinator's clock."""
         return self._clock()
 
-    async def register(self, vantage: str) -> Plan:
-        """Let a vantage take part.
+    async def register(self, registration: Registration) -> Plan:
+        """Let a vantage take part; one that asks again gets the same answer again.
 
         Raises:
             RefusedError: The name is taken, or it comes too late.
         """
+        vantage = registration.vantage
+        for each in self._members.values():
+            if (each.vantage, each.attempt) == (vantage, registration.attempt):
+                return self._plan(self.alive(each.id))
         if not self._open:
             raise RefusedError("the ramp has begun; a vantage cannot join it any more")
         if any(each.vantage == vantage and not each.lost for each in self._members.values()):
             raise RefusedError(f"there is a vantage {vantage} already; give each a name of its own")
         if len(self._alive()) >= self.expect:
             raise RefusedError(f"all {self.expect} vantages are there already")
-        place = len(self._members)
-        member = Member(vantage, secrets.token_hex(8), f"{self.rooms}-{place}", self._clock())
+        member = Member(
+            vantage,
+            registration.attempt,
+            id=secrets.token_hex(8),
+            rooms=f"{self._rooms}-{len(self._members)}",
+            seen_s=self._clock(),
+        )
         self._members[member.id] = member
         log.info("vantage registered", extra={"vantage": vantage})
         async with self._changed:
             self._changed.notify_all()
-        config = self.config
-        return Plan(
-            member=member.id,
-            rooms=member.rooms,
-            duration_s=config.duration,
-            ping_interval_s=config.ping_interval,
-            connect_timeout_s=config.connect_timeout,
-            target_rtt_ms=config.target_rtt_ms,
-            max_loss=config.max_loss,
-            max_failed=config.max_failed,
-        )
+        return self._plan(member)
 
     async def step_after(self, member: str, number: int, within_s: float) -> Step | None:
         """Return the step after one, when there is one; None if it does not come in time.
@@ -175,8 +186,24 @@ class Session:
             return None
         return self._step
 
-    def alive(self, member: str, round_trip_s: float | None = None) -> Member:
-        """Take a sign of life.
+    async def sign(self, member: str, sign: Sign) -> Heard:
+        """Take a sign of life, and tell whether the ramp is over.
+
+        Raises:
+            RefusedError: The vantage is unknown or was given up.
+        """
+        found = self.alive(member)
+        if sign.round_trip_s is not None:
+            found.round_trip_s = sign.round_trip_s
+        over = self._step.kind == "stop"
+        if over:
+            found.dismissed = True
+            async with self._changed:
+                self._changed.notify_all()
+        return Heard(over=over)
+
+    def alive(self, member: str) -> Member:
+        """Return a vantage that takes part, which was heard of just now.
 
         Raises:
             RefusedError: The vantage is unknown or was given up.
@@ -187,23 +214,26 @@ class Session:
         if found.lost:
             raise RefusedError(f"the vantage was given up: {found.lost}")
         found.seen_s = self._clock()
-        found.round_trip_s = round_trip_s if round_trip_s is not None else found.round_trip_s
         return found
 
     async def done(self, member: str, done: Done) -> None:
-        """Take a vantage's word that it has done a step.
+        """Take a vantage's word that it has done a step, or that it cannot go on.
+
+        Said again, because the answer was lost, it changes nothing.
 
         Raises:
             RefusedError: The vantage is unknown or was given up, or it is another step's turn.
         """
         found = self.alive(member)
-        if done.number != self._step.number:
-            raise RefusedError(f"step {done.number} is over; it is step {self._step.number}'s turn")
         if done.error:
             self._lose(found, done.error)
-        elif self._step.kind == "hold" and done.tier is None:
-            self._lose(found, "it reported a tier without any figures")
-        elif done.number > found.done:
+        elif done.number <= found.done:
+            return
+        elif done.number != self._step.number:
+            raise RefusedError(f"step {done.number} is over; it is step {self._step.number}'s turn")
+        elif fault := self._fault(done):
+            self._lose(found, fault)
+        else:
             found.done = done.number
             if done.tier is not None:
                 found.tiers.append(done.tier)
@@ -244,6 +274,36 @@ class Session:
             missing=max(0, self.expect - len({each.vantage for each in self._members.values()})),
             complete=complete,
         )
+
+    def _plan(self, member: Member) -> Plan:
+        config = self.config
+        return Plan(
+            member=member.id,
+            rooms=member.rooms,
+            duration_s=config.duration,
+            ping_interval_s=config.ping_interval,
+            connect_timeout_s=config.connect_timeout,
+            target_rtt_ms=config.target_rtt_ms,
+            max_loss=config.max_loss,
+            max_failed=config.max_failed,
+        )
+
+    def _fault(self, done: Done) -> str:
+        """Return what cannot be true of a report, "" if all can: others are combined with it."""
+        if self._step.kind != "hold":
+            return "" if done.tier is None else "it reported a tier that it was not to hold"
+        if done.tier is None:
+            return "it reported a tier without any figures"
+        summary = done.tier.summary
+        if summary.clients != self._step.clients:
+            return (
+                f"it reported {summary.clients} clients where it was to hold {self._step.clients}"
+            )
+        if not 0 <= summary.connected <= summary.clients:
+            return f"it reported {summary.connected} of {summary.clients} clients as connected"
+        if summary.quality and summary.quality not in WORST_FIRST:
+            return "it reported a connection quality that there is not"
+        return ""
 
     async def _gather(self) -> None:
         """Wait until everybody is there, or the time for it is over."""

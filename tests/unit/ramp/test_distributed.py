@@ -1,6 +1,7 @@
 """A distributed ramp without a network: the session's mind, the clocks, the combination."""
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,7 @@ from exporter.sfu.distributed.clock import Exchange, Offset
 from exporter.sfu.distributed.combine import VantageTier, combined, combined_knee
 from exporter.sfu.distributed.config import DistributedConfig
 from exporter.sfu.distributed.coordinator import listen
-from exporter.sfu.distributed.messages import Done
+from exporter.sfu.distributed.messages import Done, Plan, Registration, Sign
 from exporter.sfu.distributed.session import (
     DistributedRamp,
     Patience,
@@ -90,11 +91,16 @@ async def well(session: Session, name: str) -> None:
     await take_part(session, name, lambda clients: judged(tier(clients)))
 
 
+async def register(session: Session, name: str) -> Plan:
+    """Register under a name, for the first time."""
+    return await session.register(Registration(vantage=name, attempt=secrets.token_hex(8)))
+
+
 async def take_part(
     session: Session, name: str, measure: Callable[[int], JudgedTier | None]
 ) -> None:
     """Do every step, with these tiers, until told to stop; one that is None ends it in silence."""
-    member = (await session.register(name)).member
+    member = (await register(session, name)).member
     signs = asyncio.create_task(give_signs(session, member))
     number = 0
     while (step := await session.step_after(member, number, 5.0)) is not None:
@@ -109,7 +115,7 @@ async def take_part(
 async def give_signs(session: Session, member: str) -> None:
     """Be alive."""
     while True:
-        session.alive(member)
+        await session.sign(member, Sign())
         await asyncio.sleep(0.05)
 
 
@@ -125,7 +131,7 @@ async def breaks(session: Session, name: str) -> None:
 
 async def gives_up(session: Session, name: str) -> None:
     """A vantage that says that it cannot."""
-    member = (await session.register(name)).member
+    member = (await register(session, name)).member
     step = await session.step_after(member, 0, 5.0)
     assert step is not None
     await session.done(member, Done(number=step.number, error="no rooms"))
@@ -198,19 +204,19 @@ def test_refusals() -> None:
 
     async def refusals() -> list[str]:
         session = Session(CONFIG, 2, patience=QUICK)
-        plan = await session.register("iad")
+        plan = await register(session, "iad")
         words = []
         for attempt in (
-            lambda: session.register("iad"),
+            lambda: register(session, "iad"),
             lambda: session.step_after("nobody", 0, 0.1),
             lambda: session.done(plan.member, Done(number=7)),
         ):
             with pytest.raises(RefusedError) as refused:
                 await attempt()
             words.append(str(refused.value))
-        await session.register("lhr")
+        await register(session, "lhr")
         with pytest.raises(RefusedError) as refused:
-            await session.register("sjc")
+            await register(session, "sjc")
         return [*words, str(refused.value)]
 
     assert asyncio.run(refusals()) == [
@@ -219,3 +225,94 @@ def test_refusals() -> None:
         "step 7 is over; it is step 0's turn",
         "all 2 vantages are there already",
     ]
+
+
+def test_what_is_said_again_changes_nothing() -> None:
+    """An answer was lost, and the step is over by then: the vantage is not given up for that."""
+
+    async def repeat() -> DistributedRamp:
+        session = Session(CONFIG, 1, patience=QUICK)
+        running = asyncio.create_task(session.run())
+        registration = Registration(vantage="iad", attempt=secrets.token_hex(8))
+        member = (await session.register(registration)).member
+        assert (await session.register(registration)).member == member
+        signs = asyncio.create_task(give_signs(session, member))
+        number = 0
+        while (step := await session.step_after(member, number, 5.0)) and step.kind != "stop":
+            held = judged(tier(step.clients)) if step.kind == "hold" else None
+            done = Done(number=step.number, tier=held)
+            await session.done(member, done)
+            assert await session.step_after(member, step.number, 5.0) is not None
+            await session.done(member, done)
+            number = step.number
+        signs.cancel()
+        return await running
+
+    found = asyncio.run(repeat())
+    assert [(each.vantage, len(each.tiers), each.lost) for each in found.vantages] == [
+        ("iad", 2, "")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"quality": "splendid"}, "it reported a connection quality that there is not"),
+        ({"clients": 9}, "it reported 9 clients where it was to hold 2"),
+        ({"connected": 3}, "it reported 3 of 2 clients as connected"),
+    ],
+)
+def test_figures_that_cannot_be(changes: dict[str, Any], why: str) -> None:
+    """Who reports them is given up; the others are not combined with them, and go on."""
+
+    async def errs(session: Session, name: str) -> None:
+        def measure(clients: int) -> JudgedTier:
+            found = judged(tier(clients))
+            return replace(found, summary=replace(found.summary, **changes))
+
+        with pytest.raises(RefusedError):
+            await take_part(session, name, measure)
+
+    _, found = lead(2, iad=well, lhr=errs)
+    assert [each.lost for each in found.vantages] == ["", why]
+    assert [each.vantages for each in found.tiers] == [1, 1]
+
+
+@pytest.mark.parametrize("figure", ["NaN", "Infinity", "1e999"])
+def test_figures_are_numbers(figure: str) -> None:
+    """What is none would spoil every comparison, and no document can hold it."""
+    with pytest.raises(ValueError, match="finite"):
+        Sign.model_validate_json(f'{{"round_trip_s": {figure}}}')
+
+
+def test_who_leaves_between_two_steps_is_given_up_at_once() -> None:
+    """A vantage that was interrupted names the last step that it did; that one may be over."""
+
+    async def leave() -> str:
+        session = Session(CONFIG, 1, patience=QUICK)
+        running = asyncio.create_task(session.run())
+        member = (await register(session, "iad")).member
+        assert await session.step_after(member, 0, 5.0) is not None
+        await session.done(member, Done(number=0, error="it was interrupted"))
+        return (await running).vantages[0].lost
+
+    assert asyncio.run(leave()) == "it was interrupted"
+
+
+def test_a_sign_of_life_is_told_that_the_ramp_is_over() -> None:
+    """A vantage in the middle of a tier asks for no step: the answer to its sign ends it."""
+
+    async def interrupt() -> list[bool]:
+        session = Session(CONFIG, 1, patience=QUICK)
+        running = asyncio.create_task(session.run())
+        member = (await register(session, "iad")).member
+        assert await session.step_after(member, 0, 5.0) is not None
+        told = [(await session.sign(member, Sign())).over]
+        running.cancel()
+        await asyncio.sleep(0)
+        told.append((await session.sign(member, Sign())).over)
+        await asyncio.wait((running,), timeout=1.0)
+        assert running.cancelled()
+        return told
+
+    assert asyncio.run(interrupt()) == [False, True]
