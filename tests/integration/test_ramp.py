@@ -281,7 +281,9 @@ def test_interrupted_distributed_ramp_leaves_nothing(server: Server, first: str)
     lead = ("--coordinator", "--expect", "1", "--coordinator-port", port)
     coordinator = start(server, *lead, "--ramp", "2", "--duration", "10m")
     vantage = start(server, "--report-to", f"http://127.0.0.1:{port}", "--vantage", "iad")
-    until(lambda: people(server) >= 2)
+    assert vantage.stderr is not None
+    assert any("holding 2 clients" in line for line in vantage.stderr)
+    assert people(server) == 2
     clients = workers(vantage.pid)
     assert clients
 
