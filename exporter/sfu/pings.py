@@ -29,6 +29,9 @@ PACE = 1.2
 """Round trips between two messages: faster than one, and the SCTP below sends in storms."""
 MAX_LAG_S = 0.010
 """An event loop later than this while a message was under way voids it."""
+MAX_WAIT_LAG_S = LOST_AFTER_S / 2
+"""Nothing is lost by being waited for shorter than this: an event loop later than that voids, too.
+A smaller lateness does not, or a busy prober would hide what the network loses."""
 
 
 @dataclass(slots=True)
@@ -40,7 +43,7 @@ class Pings:
     sent: int = 0
     lost: int = 0
     voids: int = 0
-    """Those that arrived while our own event loop was late: they say nothing of the network."""
+    """Those that met an event loop of ours that was late: they say nothing of the network."""
     floors_s: list[float] = field(default_factory=list)
     """From the request to send to the SDK's answer that it was sent: the same loop, process border
     and event queue as a round trip, without the network."""
@@ -101,7 +104,9 @@ class Pinger:
         result = self.result
         result.sent += 1
         measured: float | None = None
-        if arrived is None:
+        if arrived is None and self._lag.worst(began, time.monotonic()) > MAX_WAIT_LAG_S:
+            result.voids += 1
+        elif arrived is None:
             result.lost += 1
         elif self._lag.worst(began, arrived) > MAX_LAG_S:
             result.voids += 1

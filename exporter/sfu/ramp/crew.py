@@ -7,12 +7,14 @@ where nobody else can read them.
 """
 
 import asyncio
+import math
 import os
 import statistics
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -42,6 +44,7 @@ START_S = 20.0
 SETTLE_S = 1.0
 """Between the last connection and the measurement."""
 _LONGEST_ANSWER = 1 << 24
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _STOP_S = 2.0
 
 Pulses = Callable[[float | None], None]
@@ -120,7 +123,7 @@ class Crew:
             clients=sum(self._sizes),
             members=tuple(member for members, _ in held for member in members),
             load=tuple(load for _, load in held if load is not None),
-            cores=_cores(),
+            cores=cores(),
         )
 
     async def __aenter__(self) -> Self:
@@ -243,8 +246,17 @@ class _Hand:
                 self._process.kill()
 
 
-def _cores() -> float:
-    """Return how many CPUs this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return float(len(os.sched_getaffinity(0)))
-    return float(os.cpu_count() or 1)
+def cores(quota: Path = _QUOTA) -> float:
+    """Return how many CPUs this process may use.
+
+    Args:
+        quota: What a container may use of all of them, as cgroup v2 says: microseconds of CPU in
+            so many of time; `max` or no file at all where there is no limit.
+    """
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    try:
+        spent, period = quota.read_text(encoding="ascii").split()
+        allowed = int(spent) / int(period)
+    except (OSError, ValueError):
+        allowed = math.inf
+    return min(float(there or 1), allowed)

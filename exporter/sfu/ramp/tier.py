@@ -49,6 +49,8 @@ class Tier:
         self._lag = lag
         self._interval_s = ping_interval_s
         self._recent: list[float] = []
+        self._lags: list[float] = []
+        self._looked = 0.0
         self._members: list[list[_Member]] = []
         self._began = self._ended = 0.0
         self._cpu_s = 0.0
@@ -63,6 +65,7 @@ class Tier:
         self._members = [await self._seated(room) for room in self._rooms]
         everyone = [member for members in self._members for member in members]
         self._began, cpu_s = time.monotonic(), time.process_time()
+        self._looked = self._began
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
                 group.create_task(self._pulse(pulse))
@@ -71,6 +74,7 @@ class Tier:
                         if member is not after:
                             group.create_task(self._ping(member, after.client))
         self._ended, self._cpu_s = time.monotonic(), time.process_time() - cpu_s
+        self._note_lag()
         await asyncio.gather(*(self._read_last(member) for member in everyone))
 
     def members(self) -> tuple[RampClient, ...]:
@@ -85,7 +89,7 @@ class Tier:
         """Return what this process spent."""
         everyone = [member for members in self._members for member in members]
         took_s = max(self._ended - self._began, 1e-9)
-        lags = sorted(self._lag.late(self._began, self._ended))
+        lags = sorted(self._lags)
         waits = sorted(wait for member in everyone for wait in member.pings.floors_s)
         spans = [member.span for member in everyone if member.span]
         return ProberLoad(
@@ -125,8 +129,15 @@ class Tier:
     async def _pulse(self, pulse: Callable[[float | None], None]) -> None:
         while True:
             await asyncio.sleep(PULSE_S)
+            self._note_lag()
             recent, self._recent = self._recent, []
             pulse(statistics.median(recent) if recent else None)
+
+    def _note_lag(self) -> None:
+        """Keep what was late since the last time: the monitor forgets after a minute."""
+        now = time.monotonic()
+        self._lags += self._lag.late(self._looked, now)
+        self._looked = now
 
     async def _read_last(self, member: _Member) -> None:
         try:

@@ -1,0 +1,45 @@
+"""What the prober says of itself: its lateness, and the CPUs that it may use."""
+
+import asyncio
+import os
+import time
+from collections import deque
+from pathlib import Path
+
+import pytest
+
+from exporter.call.lag import LagMonitor
+from exporter.outcome import ProberLoad
+from exporter.sfu.ramp.crew import cores
+from exporter.sfu.ramp.tier import Tier
+
+
+def test_lateness_of_the_whole_tier() -> None:
+    """1. It is late at first. 2. The monitor has forgotten that. Result: the tier has not."""
+    monitor = LagMonitor()
+    monitor._seen = deque(maxlen=120)  # a little more than a second of looks
+
+    async def hold() -> ProberLoad:
+        monitor.start()
+        loop = asyncio.get_running_loop()
+        for number in range(8):
+            loop.call_later(0.05 + number / 10, time.sleep, 0.06)
+        tier = Tier((), monitor, 0.1)
+        await tier.hold(2.6, lambda _: None)
+        await monitor.stop()
+        return tier.load()
+
+    assert asyncio.run(hold()).lag_s >= 0.04
+
+
+@pytest.mark.parametrize(
+    ("quota", "allowed"),
+    [("50000 100000", 0.5), ("max 100000", None), ("", None), ("99900000 100000", None)],
+)
+def test_cpus_of_a_container(quota: str, allowed: float | None, tmp_path: Path) -> None:
+    """Its limit counts where it is less than what the host has."""
+    file = tmp_path / "cpu.max"
+    file.write_text(quota)
+    everything = float(len(os.sched_getaffinity(0)))
+    assert cores(file) == (everything if allowed is None else allowed)
+    assert cores(tmp_path / "none") == everything
