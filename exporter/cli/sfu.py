@@ -69,12 +69,19 @@ def sfu(
     from exporter.report.sfu import SfuDocument
     from exporter.run.once import measure_sfu
 
+    modes = {
+        "--load": load,
+        "--coordinator": coordinator,
+        "--report-to": report_to is not None,
+        "--preflight": preflight,
+    }
+    _check_modes([name for name, given in modes.items() if given], flags, expect)
     settings = read_settings(flags, **_distributed_keys(flags))
     ramp_flags = _ramp_keys(flags)
     if coordinator:
         return _coordinate(settings, ramp_flags, expect, as_json=as_json)
     if report_to is not None:
-        return _report_to(settings, report_to, ramp_flags)
+        return _report_to(settings, report_to, ramp_flags, as_json=as_json)
     if preflight:
         return _preflight(settings, as_json=as_json)
     if load:
@@ -85,6 +92,21 @@ def sfu(
     else:
         print_sfu(report)
     return OK if report.verdict is Verdict.PASS else NOT_PASS
+
+
+def _check_modes(given: list[str], flags: dict[str, Any], expect: int) -> None:
+    """Refuse flags that would do nothing.
+
+    Raises:
+        UsageError: Two modes at once, or a flag of a mode that was not asked for.
+    """
+    if len(given) > 1:
+        raise click.UsageError(f"{' and '.join(given)} are not possible together")
+    ramps = "--load" in given or "--coordinator" in given
+    if not ramps and (flags["ramp"] or flags["duration"]):
+        raise click.UsageError("--ramp and --duration need --load or --coordinator")
+    if expect and "--coordinator" not in given:
+        raise click.UsageError("--expect needs --coordinator")
 
 
 def _ramp_keys(flags: dict[str, Any]) -> dict[str, object]:
@@ -120,13 +142,20 @@ def _coordinate(
     return OK if report.verdict is Verdict.PASS else NOT_PASS
 
 
-def _report_to(settings: "Settings", url: str, ramp_flags: dict[str, object]) -> int:
+def _report_to(
+    settings: "Settings", url: str, ramp_flags: dict[str, object], *, as_json: bool
+) -> int:
     """Take part in a distributed ramp."""
+    from exporter.report.distributed import VantageDocument
+    from exporter.report.documents import to_json
     from exporter.report.render_distributed import print_vantage
     from exporter.run.distributed import report_to
 
     report = report_to(settings, url, ramp_flags, lambda what: click.echo(what, err=True))
-    print_vantage(report)
+    if as_json:
+        click.echo(to_json(VantageDocument.of(report)))
+    else:
+        print_vantage(report)
     return NOT_PASS if report.error else OK
 
 

@@ -8,6 +8,7 @@ from exporter.outcome import Verdict
 from exporter.probes.ramp import RampConfig
 from exporter.report.ramp import RampItem
 from exporter.sfu.distributed.combine import combined_knee
+from exporter.sfu.distributed.prober import VantageReport
 from exporter.sfu.distributed.session import DistributedRamp
 from exporter.sfu.ramp.knee import Knee, KneeKind
 from exporter.verdict import Finding, worst
@@ -105,3 +106,19 @@ class DistributedDocument:
             verdict=str(report.verdict),
             findings=tuple(f"{each.verdict}: {each.text}" for each in report.findings),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class VantageDocument:
+    """What `sfu --report-to --json` prints: its own part; the coordinator has the rest."""
+
+    vantage: str
+    ramp: tuple[RampItem, ...]
+    error: str | None
+    """Why it did not come to the end."""
+
+    @classmethod
+    def of(cls, report: VantageReport) -> Self:
+        """Describe what one vantage has measured."""
+        ramp = tuple(map(RampItem.of, report.tiers))
+        return cls(report.vantage, ramp, report.error or None)
