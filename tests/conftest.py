@@ -53,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     A shell that runs the suite in the background has it ignore Ctrl-C, and children inherit that.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # fixtures end what they started
     config.pluginmanager.register(Leaks(), "leaks")
     config.pluginmanager.register(Timings(), "timings")
     config.pluginmanager.register(of_this_run(), MARKER)

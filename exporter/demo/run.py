@@ -28,7 +28,8 @@ AGENT_NAME = "demo"
 _DEFAULT_PORT = 9465
 _HOST = "127.0.0.1"
 _POLL_S = 0.2
-_READY_S = {"providers": 30.0, "agent": 60.0, "exporter": 30.0}
+_READY_S = {"providers": 120.0, "agent": 180.0, "exporter": 60.0}
+"""A first start reads everything from a disk that may be slow: 35 s have been seen."""
 _EXPORTER_GRACE_S = 12.0
 _OTHERS_GRACE_S = 8.0
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
