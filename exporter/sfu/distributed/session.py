@@ -46,8 +46,9 @@ class Patience:
     """For all vantages to register."""
     silent_s: float = 10.0
     """For a sign of life of a vantage."""
-    grow_s: float = GROW_S + START_S + MARGIN_S + SETTLE_S
-    """For a vantage to connect its clients."""
+    grow_s: float = GROW_S + START_S + MARGIN_S + SETTLE_S + MARGIN_S
+    """For a vantage to connect its clients, one of whose processes may hang, and to ask for the
+    clock."""
     late_s: float = MARGIN_S + 5.0
     """For a vantage to report a tier, beyond its duration and the countdown."""
 
