@@ -5,10 +5,10 @@ import statistics
 from collections.abc import Iterable, Iterator
 
 from exporter.errors import ProbeError
-from exporter.outcome import Outcome, Reason, SfuBaseline
+from exporter.outcome import Loss, Outcome, Reason, SfuBaseline
 from exporter.probes.run import Run
 from exporter.probes.sfu import SfuConfig
-from exporter.sfu.loss import concealed_ratio, loss_down, loss_up
+from exporter.sfu.loss import concealed_ratio, loss_down, loss_up, reported_until
 from exporter.sfu.pair import Pair, connected_pair, make_room
 from exporter.sfu.pings import Pinger
 
@@ -90,15 +90,20 @@ class _Measurement:
             await self._pair.read()
 
     def _enough(self) -> bool:
-        up = loss_up(self._pair.sender.snapshots)
-        down = loss_down(self._pair.receiver.snapshots, up)
+        up, down = self._losses()
         wanted = self._config.packets
         return bool(up and down and min(up.packets, down.packets) >= wanted)
+
+    def _losses(self) -> tuple[Loss | None, Loss | None]:
+        """Return what was lost up and down, over the same span of time."""
+        sender, receiver = self._pair.sender.snapshots, self._pair.receiver.snapshots
+        up = loss_up(sender)
+        return up, loss_down(receiver, up, reported_until(sender))
 
     def result(self) -> SfuBaseline:
         """Return what was measured so far."""
         pings, sender, receiver = self._pinger.result, self._pair.sender, self._pair.receiver
-        up = loss_up(sender.snapshots)
+        up, down = self._losses()
         last = sender.snapshots[-1] if sender.snapshots else None
         path = last.path if last else None
         udp = [each for each in last.offered if each.protocol == "udp"] if last else []
@@ -117,7 +122,7 @@ class _Measurement:
                 each.jitter_s for snapshot in receiver.snapshots for each in snapshot.received
             ),
             loss_up=up,
-            loss_down=loss_down(receiver.snapshots, up),
+            loss_down=down,
             concealed=concealed_ratio(receiver.snapshots),
             connect=self._pair.connect,
             transport=path.transport if path else "",

@@ -5,6 +5,7 @@ gaps in the numbers of packets, and the SFU forwards gaps: what the uplink has l
 there too. So the downlink's own loss is what the receiver misses beyond that share.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
@@ -30,19 +31,29 @@ def loss_up(sender: Sequence[Snapshot]) -> Loss | None:
     return Loss(packets, min(max(0, lost), packets)) if packets else None
 
 
-def loss_down(receiver: Sequence[Snapshot], up: Loss | None) -> Loss | None:
+def reported_until(sender: Sequence[Snapshot]) -> float:
+    """Return when the SFU's last report came, on this host's wall clock; 0 before the first."""
+    return max((each.at_s for each in _last_reports(sender).values()), default=0.0)
+
+
+def loss_down(
+    receiver: Sequence[Snapshot], up: Loss | None, until_s: float = math.inf
+) -> Loss | None:
     """Return what was lost between the SFU and the receiver.
 
     Args:
         receiver: Statistics of the receiver, in order of time.
         up: What was lost before, on the way to the SFU.
+        until_s: When that was reported, on this host's wall clock. What is missing since may be
+            the uplink's: a burst there must not be told of the downlink.
 
     Returns:
         None while nothing was received, or while `up` is not known.
     """
-    if not receiver or up is None:
+    known = [each for each in receiver if all(one.at_s <= until_s for one in each.received)]
+    if not known or up is None:
         return None
-    last = receiver[-1].received
+    last = known[-1].received
     missing = max(0, sum(each.lost for each in last))
     expected = sum(each.packets for each in last) + missing
     if not expected:

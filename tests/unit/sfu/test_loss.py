@@ -5,7 +5,7 @@ import random
 import pytest
 
 from exporter.outcome import Loss
-from exporter.sfu.loss import concealed_ratio, loss_down, loss_up
+from exporter.sfu.loss import concealed_ratio, loss_down, loss_up, reported_until
 
 from .streams import received, report, sent, snapshot
 
@@ -65,6 +65,23 @@ def test_a_lossless_downlink_stays_so() -> None:
     """All that is missing was lost on the way up; chance on either side makes it no less than 0."""
     assert loss_down([snapshot(received(980, lost=20))], Loss(1000, 20)) == Loss(980, 0)
     assert loss_down([snapshot(received(985, lost=15))], Loss(1000, 20)) == Loss(980, 0)
+
+
+def test_a_burst_that_is_not_reported_yet_is_not_the_downlink_s() -> None:
+    """1. All is well. 2. The uplink fails, its report is to come. Result: nothing is lost down."""
+    sender = [
+        snapshot(sent(9, 1800), report(8.9, lost=0)),
+        snapshot(sent(10, 2000), report(9.1, lost=0)),
+    ]
+    receiver = [
+        snapshot(received(1800, at_s=9.0)),
+        snapshot(received(1900, lost=100, at_s=10.0)),
+    ]
+    assert reported_until(sender) == 9.1
+    assert reported_until([]) == 0.0
+    up = loss_up(sender)
+    assert loss_down(receiver, up, reported_until(sender)) == Loss(1800, 0)
+    assert loss_down(receiver, up) == Loss(2000, 100)
 
 
 @pytest.mark.parametrize(("up", "down"), [(0.02, 0.02), (0.1, 0.0), (0.0, 0.05), (0.3, 0.2)])
