@@ -43,6 +43,7 @@ BUSY = ("speaking", "thinking")
 """States in which an agent has not finished its turn: after a tool call it speaks again."""
 
 RAN_DRY = "the prober: its audio queue ran dry"
+TORN = "the prober: an utterance before had a gap, and may be answered late"
 
 REPORT_TIMEOUT_S = 3.0
 """How long the agent's own figures may come after its reply."""
@@ -84,6 +85,8 @@ class Conversation:
         self._caller = caller
         self._config = config
         self._clip = clip
+        self._torn = False
+        """An utterance of ours had a gap: the agent may answer it twice, and late."""
 
     async def greeting(self) -> float | None:
         """Wait until the agent listens and is silent, after its greeting if it greets.
@@ -118,9 +121,14 @@ class Conversation:
     async def turn(self) -> Turn:
         """Speak once and time the reply.
 
+        After an utterance that had a gap nothing is said any more, and the turn is void: a late
+        answer to that one would be taken for the reply to this one.
+
         Raises:
             ProbeError: Why the call ended, if it did before the outcome was known.
         """
+        if self._torn:
+            return _void(TORN)
         self._caller.turn_begins()
         try:
             said = await self._speak()
@@ -144,6 +152,8 @@ class Conversation:
         began = time.monotonic()
         start = microphone.play(self._clip.pcm)
         end = await microphone.time_of(start + self._clip.speech_end)
+        # All of the speech has been pushed: a gap after this one is a gap in silence.
+        self._torn = microphone.underruns > underruns
         return _Said(began, end, sound_threshold(noise), underruns, before)
 
     async def _onset(self, said: _Said) -> int | None:
@@ -180,7 +190,7 @@ class Conversation:
         ear = self._ear
         replied = await ear.time_of(ear.first_loud_sample(onset, said.threshold_db))
         late = self._caller.lag.worst(said.end, replied)
-        dry = self._caller.microphone.underruns > said.underruns
+        dry = self._ran_dry(said)
         await self._reply_over()
         after = await self._received()
         report = await self._caller.events.report_since(said.began, REPORT_TIMEOUT_S)
@@ -200,7 +210,7 @@ class Conversation:
 
     async def _failed(self, said: _Said) -> Turn:
         """Say why no reply came: we were late, an error was told, the agent is dead, or silence."""
-        if self._caller.microphone.underruns > said.underruns:
+        if self._ran_dry(said):
             return _void(RAN_DRY)
         error = self._caller.events.error_since(said.began)
         if error:
@@ -213,6 +223,9 @@ class Conversation:
             raise ProbeError(Reason.NO_REPLY, detail)
         waited = self._config.reply_timeout
         return _failure(Reason.NO_REPLY, f"silence for {waited:g} s (agent state {state!r})")
+
+    def _ran_dry(self, said: _Said) -> bool:
+        return self._caller.microphone.underruns > said.underruns
 
     async def _media_stalled(self) -> bool:
         before = await self._received()

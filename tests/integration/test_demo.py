@@ -129,13 +129,14 @@ def test_the_demo_measures_a_turn_and_leaves_nothing(livekit_program: ServerProg
         began = time.monotonic()
         metrics = running.find(r"metrics +(http://\S+)")
         running.find(r"(1 turn measured, \d+\.\d\d s)")
-        assert time.monotonic() - began < 60  # what is promised; usually it is half of that
+        assert time.monotonic() - began < 120  # half of that is promised, of a machine at rest
         page = ask(metrics)[1]
         assert re.search(r"^voice_e2e_latency_seconds_count\{.*\} 1\.0$", page, re.MULTILINE)
         until(
             lambda: "voice_probe_floor_seconds{" in ask(metrics)[1], patience.START_S, "the floor"
         )
-        assert differences(ask(metrics)[1]) == []
+        # A worker that is in a call is told by its rooms as well, until they are listed again.
+        until(lambda: not differences(ask(metrics)[1]), patience.START_S, "the golden page")
         assert ask(running.find(r"status page +(http://\S+)"))[0] == 200
         settings = json.loads(ask(running.find(r"delays +(http://\S+settings)"))[1])
         assert settings["tts"] == {"delay_s": 0.1, "failure_rate": 0.0}

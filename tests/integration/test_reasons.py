@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from exporter.call.turns import TORN
 from exporter.outcome import CallResult, Outcome, Reason, TurnOutcome
 from exporter.probes.latency import LatencyConfig
 from exporter.run.runner import Runner
@@ -186,6 +187,8 @@ def test_a_prober_that_was_late_voids_its_turns(truth: Server) -> None:
     assert outcome.reason is Reason.VOID, outcome
     assert TurnOutcome.VOID in {turn.outcome for turn in outcome.result.turns}
     assert all(t.e2e_s is None for t in outcome.result.turns if t.outcome is TurnOutcome.VOID)
+    # The utterance was torn: a late answer to it must not be taken for the reply to the next.
+    assert outcome.result.turns[-1].detail == TORN
 
 
 def test_a_call_that_is_cancelled_leaves_no_room(truth: Server) -> None:

@@ -1,6 +1,6 @@
 """Calls to agents whose latency is known: the right number, or the right reason.
 
-All calls of this file are placed by the runner, four at a time, before the first test looks.
+All calls of this file are placed by the runner, three at a time, before the first test looks.
 """
 
 import asyncio
@@ -99,7 +99,7 @@ def outcomes(truth: Server) -> dict[str, Outcome]:
     cases = MEASURED | {name: case for name, (case, _) in FAILING.items()}
 
     async def place() -> dict[str, Outcome]:
-        runner = Runner(truth, processes=4)
+        runner = Runner(truth, processes=3)
         try:
             runs = [runner.run("latency", case.config()) for case in cases.values()]
             placed = dict(zip(cases, await asyncio.gather(*runs), strict=True))

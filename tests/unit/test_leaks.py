@@ -47,6 +47,19 @@ def test_processes_pages_and_logs_are_searched(tmp_path: Path) -> None:
     assert len(leaks.found) == 3
 
 
+def test_a_token_that_the_server_refused_opens_nothing(tmp_path: Path) -> None:
+    """livekit-server repeats such a token in its log; any other in there is found."""
+    leaks, token = Leaks(()), "eyJhbGciOiJI.eyJpc3MiOiJB.c2lnbmF0dXJl"
+    log = tmp_path / "livekit.log"
+    log.write_text(f'{{"error": "invalid token: {token}, error: signature is invalid"}}\n')
+    leaks.look_at_files(tmp_path)
+    assert not leaks.found
+
+    log.write_text(f"joined with {token}\n")
+    leaks.look_at_files(tmp_path)
+    assert len(leaks.found) == 1
+
+
 def test_the_search_is_on(request: pytest.FixtureRequest) -> None:
     """This run itself is searched."""
     assert isinstance(request.config.pluginmanager.get_plugin("leaks"), Leaks)
