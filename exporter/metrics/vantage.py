@@ -1,5 +1,6 @@
 """The skeleton of what records a probe of the network: series of one vantage that come and go."""
 
+from abc import ABC, abstractmethod
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from exporter.metrics.probes import ServerCheck
@@ -18,7 +19,7 @@ class ProbeConfig(Protocol):
 Config = TypeVar("Config", bound=ProbeConfig)
 
 
-class VantageRecorder(Generic[Config]):
+class VantageRecorder(ABC, Generic[Config]):
     """Records the runs of one probe. All methods belong to one thread."""
 
     probe: ClassVar[str]
@@ -68,10 +69,10 @@ class VantageRecorder(Generic[Config]):
     def _create(self) -> None:
         """Let the series that exist before the first run exist."""
 
+    @abstractmethod
     def _show(self, outcome: Outcome) -> None:
         """Write what a run found."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _judge(self, outcome: Outcome) -> Verdict:
         """Return the verdict on a run."""
-        raise NotImplementedError
