@@ -4,7 +4,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,14 +17,14 @@ import yaml
 
 from exporter.demo.livekit_server import free_ports
 from exporter.demo.processes import Child
+from tests import patience
+from tests.patience import until
 
 PROGRAMS = {
     "prometheus": ("prometheus",),
     "promtool": ("promtool",),
     "alertmanager": ("prometheus-alertmanager", "alertmanager"),  # Debian's name, and its own
 }
-READY_WITHIN_S = 120.0
-"""On a busy machine with a slow disk."""
 _ATTEMPTS = 3
 _ANSWER_WITHIN_S = 60.0
 Labels = Mapping[str, str]
@@ -47,19 +47,6 @@ def require_programs() -> None:
     """Skip the test where one of `PROGRAMS` is missing; under CI that is a failure."""
     if why := missing_programs():
         (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
-
-
-def until(condition: Callable[[], object], what: str, within_s: float = READY_WITHIN_S) -> None:
-    """Wait for a condition.
-
-    Raises:
-        TimeoutError: It did not come true in time; the message says what was waited for.
-    """
-    ends = time.monotonic() + within_s
-    while not condition():
-        if time.monotonic() > ends:
-            raise TimeoutError(f"not within {within_s:g} s: {what}")
-        time.sleep(0.05)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +138,7 @@ class Prometheus(Service):
         """Wait until every rule has been evaluated so many times more."""
         for _ in range(times):
             began = datetime.now(UTC)
-            until(lambda: self._evaluated_since(began), "every rule evaluated")  # noqa: B023
+            until(lambda: self._evaluated_since(began), patience.START_S, "every rule")  # noqa: B023
 
     def _evaluated_since(self, moment: datetime) -> bool:
         moments = (datetime.fromisoformat(rule["lastEvaluation"]) for rule in self.rules())
@@ -217,7 +204,7 @@ def run_prometheus(
 
     Raises:
         RuntimeError: It ended; the message has its last lines.
-        TimeoutError: It was not ready in time.
+        AssertionError: It was not ready in time.
     """
     config = folder / "prometheus.yaml"
     config.write_text(yaml.safe_dump(dict(configuration)), encoding="utf-8")
@@ -268,7 +255,7 @@ def _start(kind: type[_Kind], name: str, folder: Path, arguments: Sequence[str])
         child = Child(name, argv, log=folder / f"{name}.log")
         service = kind(child, f"http://{address}")
         try:
-            until(lambda: service.is_ready, f"{name} ready")  # noqa: B023 - called at once
+            until(lambda: service.is_ready, patience.START_S, name)  # noqa: B023 - called at once
         except RuntimeError:
             service.close()
             if "address already in use" not in child.tail():

@@ -11,7 +11,8 @@ from pathlib import Path
 from tests.monitoring import rules
 from tests.monitoring.busy_day import BusyDay
 from tests.monitoring.history import backfill
-from tests.monitoring.services import Prometheus, run_prometheus, until
+from tests.monitoring.services import Prometheus, run_prometheus
+from tests.patience import until
 
 JOB = "voice-exporter"
 """By this name the rules, the dashboards and the compose file know the exporter."""
@@ -39,7 +40,7 @@ def observed_day(folder: Path) -> Iterator[Prometheus]:
             "rule_files": rules.write_shortened(folder, factor=100_000),
         }
         with run_prometheus(folder, configuration) as prometheus:
-            until(lambda: _scrapes(prometheus) >= _FEW, "several scrapes")
+            until(lambda: _scrapes(prometheus) >= _FEW, what="several scrapes")
             prometheus.let_rules_be_evaluated(_FEW)
             yield prometheus
 

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from tests.monitoring.rules import ALERTS
-from tests.monitoring.services import Alertmanager, run_alertmanager, until
+from tests.monitoring.services import Alertmanager, run_alertmanager
+from tests.patience import until
 
 Labels = Mapping[str, str]
 
@@ -82,7 +83,7 @@ def test_what_is_held_back(
     def is_settled() -> bool:
         return all(state(labels) != "unprocessed" for labels in ours)
 
-    until(is_settled, "both alerts looked at")
+    until(is_settled, what="both alerts looked at")
     if is_held_back:
-        until(lambda: state(ours[1]) == "suppressed", "the alert held back", within_s=30)
+        until(lambda: state(ours[1]) == "suppressed", what="the alert held back")
     assert state(ours[1]) == ("suppressed" if is_held_back else "active")

@@ -23,6 +23,7 @@ from exporter.demo.livekit_server import free_ports
 from exporter.demo.processes import Child
 from exporter.demo.settings import DemoSettings
 from exporter.server_api import Server
+from tests import patience
 from tests.integration.workers import demo_providers, demo_worker
 from tests.monitoring import rules
 from tests.monitoring.services import (
@@ -30,10 +31,10 @@ from tests.monitoring.services import (
     Prometheus,
     run_alertmanager,
     run_prometheus,
-    until,
 )
 from tests.monitoring.site import JOB
 from tests.monitoring.webhook import Notice, Webhook, run_webhook
+from tests.patience import until
 
 AGENT = "demo"
 INTERVAL_S = 10.0
@@ -106,8 +107,8 @@ class Scene:
         alerts = f'ALERTS{{agent_name="{AGENT}",alertstate="firing"}}'
         until(
             lambda: self.value(well) and self.value(alerts) is None,
-            "a good call and no alert of the agent",
             _COMES_WITHIN_S,
+            "a good call and no alert of the agent",
         )
 
     def arrival(self, alert: str, status: str, since: float) -> Notice:
@@ -191,7 +192,7 @@ def _exporter(server: Server, folder: Path, address: str) -> Iterator[Child]:
     argv = [sys.executable, "-m", "exporter", "serve", "--config", str(config)]
     child = Child("exporter", argv, log=folder / "exporter.log", environ=environ)
     try:
-        until(lambda: _is_ready(child, address), "the exporter ready")
+        until(lambda: _is_ready(child, address), patience.START_S, "the exporter")
         yield child
     finally:
         child.stop(grace_s=15.0)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from tests.monitoring.services import until
 from tests.monitoring.webhook import Notice
 from tests.paging.scene import AGENT, FAST_S, OTHERS, SLOW_S, Scene, now
+from tests.patience import until
 
 INTERVALS = 3
 """Calls within which a dead agent pages."""
@@ -120,4 +120,4 @@ def _send_thirty(scene: Scene) -> None:
             if each["labels"].get("agent_name") in OTHERS
         )
 
-    until(lambda: held_back() == len(OTHERS), "thirty alerts of agents held back")
+    until(lambda: held_back() == len(OTHERS), what="thirty alerts of agents held back")
