@@ -9,6 +9,7 @@ import pytest
 from exporter.demo.livekit_binary import ServerProgram
 from exporter.demo.livekit_server import LiveKitServer
 from exporter.server_api import Server
+from tests.integration.placing import TRIES
 from tests.integration.scripts import Script
 from tests.integration.test_cli import run
 from tests.integration.workers import truth_worker
@@ -41,8 +42,11 @@ def test_all_is_well(server: Server, quick: str) -> None:
     """An agent that answers in time and a fast network: PASS, exit status 0, each verdict told."""
     script = Script(delay_s=0.5).metadata()
     arguments = ("--config", quick, "--agent", "truth", "--metadata", script)
-    status, out, _ = run(server, "check", "--json", *arguments)
-    document = json.loads(out)
+    for _ in range(TRIES):
+        status, out, _ = run(server, "check", "--json", *arguments)
+        document = json.loads(out)
+        if "UNKNOWN" not in out:  # the prober was too late for every turn
+            break
     assert (status, document["verdict"], document["reasons"]) == (0, "PASS", [])
     verdicts = [document[part]["verdict"] for part in ("agents", "latency", "sfu")]
     assert verdicts == ["PASS", "PASS", "PASS"]

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 import httpx
 import pytest
@@ -11,6 +13,7 @@ from exporter.outcome import CallResult, Outcome, Reason, TurnOutcome
 from exporter.probes.latency import LatencyConfig
 from exporter.run.runner import Runner
 from exporter.server_api import Server
+from tests.integration.placing import until_measured
 from tests.integration.workers import demo_agent
 
 pytestmark = pytest.mark.integration
@@ -27,28 +30,37 @@ def providers(livekit: Server, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield url
 
 
-def call(server: Server, config: LatencyConfig) -> Outcome:
+def call(server: Server, **settings: Any) -> Outcome:
     """Place one call."""
+    config = LatencyConfig(agent_name="demo", join_timeout=40, **settings)
 
     async def place() -> Outcome:
         runner = Runner(server, processes=1)
         try:
-            return await runner.run("latency", config)
+            return await until_measured(partial(runner.run, "latency", config))
         finally:
             await runner.aclose()
 
     return asyncio.run(place())
 
 
-def test_a_real_agents_turn_is_split(livekit: Server, providers: str) -> None:
-    """Every component is there, true to what the providers took, and they add up to the whole."""
+@pytest.fixture(scope="module")
+def answered(livekit: Server, providers: str) -> CallResult:
+    """One call in which the agent answered."""
     assert providers
-    outcome = call(livekit, LatencyConfig(agent_name="demo", trials=2, join_timeout=40))
+    outcome = call(livekit, trials=2)
     assert isinstance(outcome.result, CallResult), outcome
-    assert outcome.result.split_absent == ""
-    turns = [turn for turn in outcome.result.turns if turn.outcome is TurnOutcome.REPLIED]
-    assert turns, outcome
-    for turn in turns:
+    assert any(turn.outcome is TurnOutcome.REPLIED for turn in outcome.result.turns), outcome
+    return outcome.result
+
+
+@pytest.mark.whole_machine
+def test_a_real_agents_turn_is_split(answered: CallResult) -> None:
+    """Every component is there, true to what the providers took, and they add up to the whole."""
+    assert answered.split_absent == ""
+    for turn in answered.turns:
+        if turn.outcome is not TurnOutcome.REPLIED:
+            continue
         parts = turn.components
         assert parts.llm_s is not None
         assert 0 <= parts.llm_s - TOLD.llm.delay_s < BUSY_S
@@ -70,15 +82,11 @@ def test_a_real_agents_turn_is_split(livekit: Server, providers: str) -> None:
         assert turn.e2e_s == pytest.approx(whole)
 
 
-def test_the_caller_hears_more_than_the_agent_reports(livekit: Server, providers: str) -> None:
+def test_the_caller_hears_more_than_the_agent_reports(answered: CallResult) -> None:
     """The agent's own figure lacks the way there and back."""
-    assert providers
-    outcome = call(livekit, LatencyConfig(agent_name="demo", trials=1, join_timeout=40))
-    assert isinstance(outcome.result, CallResult)
-    measured = [turn for turn in outcome.result.turns if turn.e2e_s is not None]
-    assert measured
-    for turn in measured:
-        assert turn.e2e_s is not None
+    for turn in answered.turns:
+        if turn.e2e_s is None:
+            continue
         assert turn.reported_e2e_s is not None
         assert 0 < turn.e2e_s - turn.reported_e2e_s < 1.0
 
@@ -88,10 +96,7 @@ def test_an_agent_whose_model_fails_is_an_agent_error(livekit: Server, providers
     broken = {"llm": {"failure_rate": 1.0}}
     httpx.put(f"{providers}/settings", json=broken).raise_for_status()
     try:
-        config = LatencyConfig(
-            agent_name="demo", trials=1, warmup=False, join_timeout=40, reply_timeout=15
-        )
-        outcome = call(livekit, config)
+        outcome = call(livekit, trials=1, warmup=False, reply_timeout=15)
     finally:
         httpx.put(f"{providers}/settings", json={"llm": {"failure_rate": 0.0}}).raise_for_status()
     assert outcome.reason is Reason.AGENT_ERROR, outcome

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from exporter.run.runner import Runner
 from exporter.server_api import Server, ServerApi
 from exporter.server_api.records import Participant
 from tests import patience
+from tests.integration.placing import until_measured
 from tests.integration.scripts import Script
 from tests.integration.workers import truth_worker
 
@@ -36,7 +38,7 @@ def run(server: Server, probe: str, config: Any) -> Outcome:
     async def once() -> Outcome:
         runner = Runner(server, processes=1)
         try:
-            return await runner.run(probe, config)
+            return await until_measured(partial(runner.run, probe, config))
         finally:
             await runner.aclose()
 
@@ -58,7 +60,7 @@ def test_the_caller_appears_as_the_target_says(truth: Server) -> None:
 
     async def watch() -> tuple[Outcome, Participant]:
         runner = Runner(truth, processes=1)
-        call = asyncio.ensure_future(runner.run("latency", config))
+        call = asyncio.ensure_future(until_measured(partial(runner.run, "latency", config)))
         try:
             async with ServerApi(truth) as api:
                 found = await caller_in(api, "front-desk")
@@ -94,9 +96,10 @@ def test_an_agent_without_a_name_joins_by_itself(
         LiveKitServer(livekit_program, tmp_path, name="automatic") as server,
         truth_worker(server.server, tmp_path, ""),
     ):
-        config = LatencyConfig(agent_name="", dispatch="automatic", trials=2)
+        config = LatencyConfig(agent_name="", dispatch="automatic", trials=1)
         outcome = run(server.server, "latency", config)
-        absent = run(server.server, "latency", config.model_copy(update={"agent_name": "anyone"}))
+        anyone = config.model_copy(update={"agent_name": "anyone", "warmup": False})
+        absent = run(server.server, "latency", anyone)
     assert outcome.reason is None, outcome
     assert isinstance(outcome.result, CallResult)
     delay = Script().delay_s
