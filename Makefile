@@ -32,11 +32,11 @@ help:
 demo: .venv/demo.stamp
 	@$(BIN)/voice-exporter demo $(DEMO_ARGS)
 
-# Most tests wait, for calls to end and for servers to start: two at a time, each file by itself.
+# Most tests wait, for calls to end and for servers to start: three at a time, each file by itself.
 # A livekit-server is built before the tests, not beside them: for minutes it takes every core.
 test: lint
 	-@$(BIN)/python -m exporter.demo.livekit_binary
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .

@@ -22,9 +22,9 @@ _TOKEN = re.compile(r"eyJ[\w-]{4,}\.[\w-]+\.[\w-]+")
 """A signed token such as those made from the API secret: as good as the secret while it lasts."""
 _BARE = re.compile(r"[^\s\"=\\]+")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_QUIET = ("apscheduler", "uvicorn")
+QUIET = ("apscheduler", "uvicorn")
 """What these say below an error is told better by our own lines."""
-_MUTE = ("livekit",)
+MUTE = ("livekit",)
 """In an outage the SDK writes dozens of errors a call; the reason of the run says it once."""
 
 
@@ -54,9 +54,9 @@ def configure(setup: LogSetup, stream: TextIO | None = None) -> None:
     level = logging.getLevelNamesMapping()[setup.level.upper()]
     root.setLevel(max(level, logging.WARNING))
     logging.getLogger("exporter").setLevel(level)
-    for name in _QUIET:
+    for name in QUIET:
         logging.getLogger(name).setLevel(max(level, logging.ERROR))
-    for name in _MUTE:
+    for name in MUTE:
         logging.getLogger(name).setLevel(level if level == logging.DEBUG else logging.CRITICAL)
 
 

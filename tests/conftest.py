@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter import logs
 from exporter.demo.livekit_binary import ServerProgram, find_server
 from exporter.demo.livekit_server import LiveKitServer
 from exporter.errors import ConfigError
@@ -45,6 +46,17 @@ def livekit_server(
 def livekit(livekit_server: LiveKitServer) -> Server:
     """Where the shared livekit-server is, and the credentials for it."""
     return livekit_server.server
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """Undo what a command has set up in this process: the next test may look for lines."""
+    loggers = [logging.getLogger(name) for name in ("", "exporter", *logs.QUIET, *logs.MUTE)]
+    before = [(logger, logger.level, logger.handlers[:]) for logger in loggers]
+    yield
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
 
 
 def pytest_configure(config: pytest.Config) -> None:

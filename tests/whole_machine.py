@@ -1,8 +1,8 @@
-"""Tests that want the machine for themselves get it, though two run at a time.
+"""Tests that want the machine for themselves get it, though several run at a time.
 
 A call to an agent of known latency is spoiled by a load ramp beside it: the prober says so, and the
-turns are void. A test marked `whole_machine` starts when no other test runs, and no other starts
-before it has ended.
+turns are void. Tests marked `whole_machine` come last, one after another in one process. The first
+starts when no other test runs any more, and no other starts before it has ended.
 """
 
 import fcntl
@@ -11,8 +11,13 @@ import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import Scheduling
 
 MARKER = "whole_machine"
 
@@ -33,6 +38,30 @@ class WholeMachine:
         """
         self._gate = folder / f"voice-exporter-tests-{run}.gate"
         self._machine = folder / f"voice-exporter-tests-{run}.machine"
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Put these tests last, and together."""
+        alone = [item for item in items if item.get_closest_marker(MARKER)]
+        for item in alone:
+            item.add_marker(pytest.mark.xdist_group(MARKER))
+        items[:] = [item for item in items if item not in alone] + alone
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(
+        self, config: pytest.Config, log: "Producer"
+    ) -> "Scheduling | None":
+        """Give every process whole files, but these tests to one of them."""
+        if config.getvalue("dist") != "loadgroup":
+            return None
+        from xdist.scheduler import LoadGroupScheduling  # noqa: PLC0415 - not where xdist is off
+
+        class ByFileOrGroup(LoadGroupScheduling):  # type: ignore[misc]  # has no types
+            def _split_scope(self, nodeid: str) -> str:
+                group = str(super()._split_scope(nodeid))
+                return group if group != nodeid else nodeid.split("::", 1)[0]
+
+        return ByFileOrGroup(config, log)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:

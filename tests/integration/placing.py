@@ -15,12 +15,12 @@ async def until_measured(place: Callable[[], Awaitable[Outcome]]) -> Outcome:
     """Place a call, and again while the prober was too late for it; return the last outcome."""
     for _ in range(TRIES - 1):
         outcome = await place()
-        if not is_void(outcome):
+        if not _is_void(outcome):
             return outcome
     return await place()
 
 
-def is_void(outcome: Outcome) -> bool:
+def _is_void(outcome: Outcome) -> bool:
     """Tell whether the prober was too late in every turn, so that nothing is known."""
     if isinstance(outcome.result, CallResult):
         turns = [turn for turn in outcome.result.turns if not turn.warmup]

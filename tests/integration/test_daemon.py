@@ -19,7 +19,7 @@ from exporter.run.fleet import Fleet
 from exporter.run.process import ProbeTable
 from exporter.web.server import WebServer
 from tests.integration.exporters import SECRET, Start, value
-from tests.patience import until
+from tests.patience import comes_true, until
 
 TURNS = (
     'voice_turns_total{agent_name="demo",call_type="default",outcome="replied",'
@@ -183,9 +183,7 @@ def test_part_that_ends_by_itself_is_noticed(
         daemon, stop = faked(quiet()), asyncio.Event()
         with socket.create_server(("127.0.0.1", 0)) as listener:
             running = asyncio.create_task(daemon.run(listener, stop))
-            async with asyncio.timeout(20):
-                while daemon._health.problem != "ended by itself: workers":  # noqa: ASYNC110 - no event
-                    await asyncio.sleep(0.05)
+            await comes_true(lambda: daemon._health.problem == "ended by itself: workers")
             stop.set()
             await running
 
@@ -221,12 +219,10 @@ def test_agent_that_is_found_in_a_room_is_called() -> None:
         stop = asyncio.Event()
         with socket.create_server(("127.0.0.1", 0)) as listener:
             running = asyncio.create_task(daemon.run(listener, stop))
-            async with asyncio.timeout(30):
-                while not daemon.registry.get_sample_value("voice_turns_total", turns):  # noqa: ASYNC110 - no event
-                    await asyncio.sleep(0.05)
-                daemon.remove_target(settings.discover.target("stray"))
-                stop.set()
-                await running
+            await comes_true(lambda: daemon.registry.get_sample_value("voice_turns_total", turns))
+            daemon.remove_target(settings.discover.target("stray"))
+            stop.set()
+            await running
         return daemon.registry
 
     registry = asyncio.run(discover())

@@ -22,7 +22,7 @@ from exporter.run.runner import Runner
 from exporter.server_api import Server
 from tests import fake_probes
 from tests.fake_probes import FakeConfig
-from tests.patience import comes_true
+from tests.patience import WAIT_S, comes_true
 
 SERVER = Server("ws://127.0.0.1:1", "key", "a-very-secret-secret", "test")
 CALL = LatencyConfig(agent_name="demo", call_type="support", scenario="short")
@@ -331,7 +331,7 @@ def test_a_pool_that_can_start_no_process_is_noticed(monkeypatch: pytest.MonkeyP
             with monkeypatch.context() as broken:
                 broken.setattr(multiprocessing.spawn, "_python_exe", "/nonexistent")
                 said.append(await runner.check())
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(WAIT_S):
                 while said[-1]:
                     said.append(await runner.check())
             return said
@@ -357,9 +357,9 @@ def test_slot_outlives_a_time_in_which_no_process_can_be_started(
             with monkeypatch.context() as full:
                 full.setattr(multiprocessing.util, "spawnv_passfds", no_process)
                 ended.append(await runner.run("segfaults", FakeConfig()))
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(WAIT_S):
                     ended.append(await runner.run("good", FakeConfig()))
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(WAIT_S):
                 while not ended[-1].ok:
                     ended.append(await runner.run("good", FakeConfig()))
             return ended

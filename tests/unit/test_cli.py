@@ -205,7 +205,7 @@ def test_every_option_and_key_is_explained() -> None:
     page = configuration_page()
     assert " None |" not in page
     assert "|  |\n" not in page
-    context = click.Context(cli)
+    context = click.Context(cli, **cli.context_settings)
     for name in cli.list_commands(context):
         command = cli.commands[name]
         assert f"## voice-exporter {name}" in cli_page()

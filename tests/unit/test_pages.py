@@ -144,7 +144,8 @@ def parse(arguments: list[str]) -> None:
     Raises:
         click.UsageError: There is no such command or flag.
     """
-    context = click.Context(cli, info_name="voice-exporter")
+    # A command keeps the help option of the first context that asks for it.
+    context = click.Context(cli, info_name="voice-exporter", **cli.context_settings)
     while isinstance(context.command, click.Group) and arguments and arguments[0][0] != "-":
         name, command, arguments = context.command.resolve_command(context, arguments)
         assert command is not None

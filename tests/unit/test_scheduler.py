@@ -24,7 +24,7 @@ from exporter.run.scheduler import (
     Work,
     stagger,
 )
-from tests.patience import comes_true
+from tests.patience import WAIT_S, comes_true
 from tests.unit.calls import replied
 
 DONE = Outcome("fake", "", datetime(2026, 11, 20, tzinfo=UTC), 0.1)
@@ -215,7 +215,7 @@ def test_dead_scheduler_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("exporter.run.scheduler._DEAD_AFTER_S", 0.3)
         await comes_true(lambda: bool(bench.seen))
         bench.scheduler._jobs._stop_timer()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_S):
             while not said[-1] or len(said) < 3:
                 await asyncio.sleep(0.05)
                 said.append(await bench.scheduler.check())
