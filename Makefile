@@ -20,6 +20,8 @@ help:
 	@echo 'make bench-endurance print what it costs: start, idle, and after 200 calls'
 	@echo 'make bench-listing   print how fast 1,000 rooms are listed over a network; needs root'
 	@echo 'make bench-scrape    print how fast /metrics answers while a fleet reports'
+	@echo 'make bench-busy      print how true calls are while a fleet reports and /metrics is scraped'
+	@echo 'make bench-footprint print what the exporter costs in memory and CPU, idle and calling'
 	@echo 'make bench-ramp      print what a client of the ramp costs, and a knee made on purpose; needs root'
 	@echo 'make bench-sfu       print how true the SFU figures are on links that are known; needs root'
 	@echo 'make bench-soak      print whether half an hour of SFU baselines leaves anything; BENCH_ARGS="--minutes 30"'
