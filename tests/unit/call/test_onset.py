@@ -28,6 +28,16 @@ def onset_of(levels: list[float], threshold: float = THRESHOLD, first: int = 0) 
             id="a click that the codec lets ring is a click",
         ),
         pytest.param(
+            [QUIET] * 4 + [-39.0, -21.0, -22.0, -33.0, -26.0, -27.0, -42.0] + [QUIET] * 10,
+            None,
+            id="a click at 10 kbit/s, where the codec smears it",
+        ),
+        pytest.param(
+            [QUIET] * 4 + [-47.0, -22.0, -25.0, -27.0, -21.0, -26.0, -41.0, -48.0] + [QUIET] * 10,
+            None,
+            id="another at 8 kbit/s",
+        ),
+        pytest.param(
             [QUIET] * 3 + [VOICE] * 3 + [QUIET] * 3 + [VOICE] * 3, 3, id="a dip of 15 ms is voice"
         ),
         pytest.param(
