@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from exporter.outcome import Loss
-from exporter.sfu.stats import ReceiverReport, SentStream, Snapshot
+from exporter.sfu.stats import ReceivedStream, ReceiverReport, SentStream, Snapshot
 
 
 def loss_up(sender: Sequence[Snapshot]) -> Loss | None:
@@ -53,7 +53,7 @@ def loss_down(
     known = [each for each in receiver if all(one.at_s <= until_s for one in each.received)]
     if not known or up is None:
         return None
-    last = known[-1].received
+    last = _last_received(known)
     missing = max(0, sum(each.lost for each in last))
     expected = sum(each.packets for each in last) + missing
     if not expected:
@@ -68,7 +68,7 @@ def concealed_ratio(receiver: Sequence[Snapshot]) -> float | None:
         return None
     before = {each.ssrc: each for each in receiver[0].received}
     samples = concealed = 0
-    for each in receiver[-1].received:
+    for each in _last_received(receiver):
         start = before.get(each.ssrc)
         samples += each.samples - (start.samples if start else 0)
         concealed += each.concealed - (start.concealed if start else 0)
@@ -77,6 +77,11 @@ def concealed_ratio(receiver: Sequence[Snapshot]) -> float | None:
 
 def _last_reports(sender: Sequence[Snapshot]) -> dict[int, ReceiverReport]:
     return {each.ssrc: each for snapshot in sender for each in snapshot.reports}
+
+
+def _last_received(receiver: Sequence[Snapshot]) -> tuple[ReceivedStream, ...]:
+    """Return the last word of each stream: a lost connection that is made anew has other ones."""
+    return tuple({each.ssrc: each for snapshot in receiver for each in snapshot.received}.values())
 
 
 def _by_ssrc(streams: Iterable[SentStream]) -> dict[int, list[SentStream]]:

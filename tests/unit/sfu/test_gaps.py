@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.sfu.gaps import flows_since, longest_gap, spans
+from exporter.sfu.gaps import Silence, flows_since, longest_gap, longest_silence, silent_s, spans
 from exporter.sfu.stats import Snapshot
 
 from .streams import received, snapshot
@@ -52,6 +52,31 @@ def test_a_stream_that_replaces_another() -> None:
         ]
     )
     assert longest_gap(found, since_s=1.0) == pytest.approx(0.5)
+
+
+def test_the_first_of_several_streams_ends_the_gap() -> None:
+    """One that comes back later than another makes no longer gap, though it was heard last."""
+    together = [
+        snapshot(*(received(count, ssrc=ssrc, last_packet_s=at) for ssrc, count, at in streams))
+        for streams in (
+            ((7, 1, 1.0), (8, 1, 1.0)),
+            ((7, 6, 1.1), (8, 6, 1.1)),
+            ((7, 16, 2.0), (8, 11, 1.99)),
+        )
+    ]
+    assert longest_gap(spans(together), since_s=1.0) == pytest.approx(1.82 - 1.1)
+
+
+def test_a_silence_begins_with_the_last_packet_before_it() -> None:
+    """So that it can be told since when a connection was gone."""
+    assert longest_silence(spans(readings((1.0, 1), (1.5, 6), (3.5, 7))), 0) == Silence(1.5, 2.0)
+
+
+def test_how_long_it_has_been_silent() -> None:
+    """Since the last packet of any stream; for ever where there was none."""
+    old, new = received(9, last_packet_s=1.0, at_s=4.0), received(2, last_packet_s=3.9, at_s=4.0)
+    assert silent_s(snapshot(old, new)) == pytest.approx(0.1)
+    assert silent_s(snapshot()) == float("inf")
 
 
 def test_media_flows_when_it_has_come_for_long_enough() -> None:

@@ -108,3 +108,15 @@ def test_concealment_counts_from_the_first_reading() -> None:
     assert concealed_ratio(readings) == pytest.approx(0.01)
     assert concealed_ratio(readings[:1]) is None
     assert concealed_ratio([]) is None
+
+
+def test_streams_that_are_replaced_still_count() -> None:
+    """A lost connection that is made anew begins new streams; what came before was counted up."""
+    receiver = [
+        snapshot(received(900, ssrc=7, samples=48000, concealed=480)),
+        snapshot(received(990, 10, ssrc=7, samples=96000, concealed=4800)),
+        snapshot(),
+        snapshot(received(500, ssrc=8, samples=48000)),
+    ]
+    assert loss_down(receiver, Loss(1500, 0)) == Loss(1500, 10)
+    assert concealed_ratio(receiver) == pytest.approx(0.045)
