@@ -343,8 +343,7 @@ def _reconnects() -> tuple[Panel, ...]:
         142,
         "Media gaps",
         "voice_media_gap_seconds",
-        "The longest time without a packet at the other participant, mean: what a caller hears "
-        "as silence",
+        "The longest time without a packet at the receiver, mean: what a caller hears as silence",
     )
     return resumed, silent, _not_back()
 
@@ -354,8 +353,9 @@ def _broken(id_: int, title: str, histogram: str, meaning: str) -> Panel:
         id_,
         title,
         f"{meaning}, by what was broken on purpose: signal, the WebSocket; full, everything; "
-        f"migration, the server gives the participant up. From {histogram}; n, the breaks of the "
-        "window, on the right. Bad: above the time-out after which your callers hang up.",
+        "migration, the server gives the participant up; unprovoked, lost during a baseline. "
+        f"From {histogram}; n, the breaks of the window, on the right. Bad: above the time-out "
+        "after which your callers hang up, or any that is unprovoked.",
         empty="Nothing was broken yet: reconnects are measured each hour",
     )
     by = "vantage, kind"
@@ -373,8 +373,9 @@ def _not_back() -> Panel:
     card = Card(
         143,
         "Connections that did not come back",
-        "Connections broken on purpose that did not come back, in the window that ends there, by "
-        "kind and reason. From voice_reconnect_failures_total. Bad: any.",
+        "Connections that were lost, on purpose or unprovoked, and did not come back, in the "
+        "window that ends there, by kind and reason. From voice_reconnect_failures_total. "
+        "Bad: any.",
         empty="Nothing was broken yet: reconnects are measured each hour",
     )
     lost = total("vantage, kind, reason", recent(f"voice_reconnect_failures_total{{{_WAY}}}"))

@@ -10,6 +10,7 @@ from exporter.outcome import (
     Outcome,
     Ramp,
     Reason,
+    Reconnect,
     SfuBaseline,
     SfuReconnects,
     Turn,
@@ -102,9 +103,10 @@ def judge_sfu(config: SfuConfig, outcome: Outcome) -> Verdict:
 def sfu_findings(config: SfuConfig, outcome: Outcome) -> Iterator[Finding]:
     """Yield what is not well about a baseline.
 
-    FAIL when it could not be taken or a hard threshold is passed; SLOW when a target is passed,
-    or when media does not go by UDP, for calls work by TCP and TURN, but later; UNKNOWN when the
-    prober spoiled it.
+    FAIL when it could not be taken, a hard threshold is passed or a lost connection did not come
+    back; SLOW when a target is passed, when a connection was lost and came back, which need not
+    show as loss, or when media does not go by UDP, for calls work by TCP and TURN, but later;
+    UNKNOWN when the prober spoiled it.
     """
     if outcome.reason is Reason.VOID:
         yield Finding(Verdict.UNKNOWN, outcome.detail)
@@ -124,6 +126,7 @@ def sfu_findings(config: SfuConfig, outcome: Outcome) -> Iterator[Finding]:
         if jitter_s is not None:
             what = f"jitter {direction}"
             yield from _above(what, jitter_s * 1000, "ms", config.target_jitter_ms, None)
+    yield from map(_lost, result.reconnects)
     if result.transport not in ("udp", ""):
         yield Finding(Verdict.SLOW, _no_udp(result))
 
@@ -144,6 +147,12 @@ def _above(
         yield Finding(Verdict.FAIL, f"{what} {value:.1f} {unit} is above {hard:g} {unit}")
     elif value > soft:
         yield Finding(Verdict.SLOW, f"{what} {value:.1f} {unit} is above {soft:g} {unit}")
+
+
+def _lost(found: Reconnect) -> Finding:
+    """Say what came of a connection that was lost during a baseline."""
+    verdict = Verdict.SLOW if found.reason is None else Verdict.FAIL
+    return Finding(verdict, f"a connection was lost, {found.text}")
 
 
 def _no_udp(result: SfuBaseline) -> str:

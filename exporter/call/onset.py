@@ -21,8 +21,8 @@ MAX_DIP_S = 0.015
 """A voice dips below the threshold between two pulses of the glottis."""
 
 RINGING_DB = 10.0
-"""What is so much quieter than the loudest just before is its ringing: Opus adds 20 ms of it, and at
-10 kbit/s smears a click of 5 ms over 40 ms, of which at most 25 ms are louder."""
+"""What is so much quieter than the loudest just before is its ringing: Opus adds 20 ms of it, and
+at 10 kbit/s smears a click of 5 ms over 40 ms, of which at most 25 ms are louder."""
 
 JUDGED_WINDOWS = round(2 * MIN_SOUND_S / WINDOW_S)
 NEEDED_WINDOWS = round(MIN_SOUND_S / WINDOW_S)

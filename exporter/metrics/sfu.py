@@ -3,8 +3,10 @@
 import statistics
 from collections.abc import Iterator
 
+from exporter.metrics.reconnect_series import ReconnectSeries
+from exporter.metrics.registry import Metrics
 from exporter.metrics.vantage import VantageRecorder
-from exporter.outcome import Loss, Outcome, SfuBaseline, Verdict
+from exporter.outcome import UNPROVOKED, Loss, Outcome, Reason, SfuBaseline, Verdict
 from exporter.probes.sfu import SfuConfig
 from exporter.verdict import judge_sfu
 
@@ -15,6 +17,8 @@ PHASES = ("signal", "ice", "media")
 PINGS = ("answered", "lost", "void")
 QUALITIES = ("excellent", "good", "poor", "lost")
 TRANSPORTS = ("udp", "tcp", "turn")
+NOT_BACK = (Reason.CONNECT_FAILED, Reason.NO_AUDIO_TRACK, Reason.ROOM_CLOSED)
+"""Why a connection that was lost during a baseline may not have come back."""
 LAST_BASELINE = (
     "voice_sfu_rtt_ms",
     "voice_sfu_floor_seconds",
@@ -44,10 +48,16 @@ class SfuRecorder(VantageRecorder[SfuConfig]):
     probe = "sfu"
     series = (*LAST_BASELINE, *FOR_GOOD)
 
+    def __init__(self, metrics: Metrics, config: SfuConfig, vantage: str) -> None:
+        """Create the series of the probe; for the arguments see `VantageRecorder`."""
+        self._reconnects = ReconnectSeries(metrics, (UNPROVOKED,), NOT_BACK)
+        super().__init__(metrics, config, vantage)
+
     def _show(self, outcome: Outcome) -> None:
         self._forget(LAST_BASELINE)
         if isinstance(outcome.result, SfuBaseline):
             self._record(self._vantage, outcome.result)
+            self._reconnects.record(self._vantage, outcome.result.reconnects)
 
     def _judge(self, outcome: Outcome) -> Verdict:
         return judge_sfu(self._config, outcome)
@@ -63,10 +73,15 @@ class SfuRecorder(VantageRecorder[SfuConfig]):
             metrics.create("voice_sfu_packets_lost_total", vantage, direction)
         for outcome in PINGS:
             metrics.create("voice_sfu_pings_total", vantage, outcome)
+        self._reconnects.create(vantage)
         config = self._config
         metrics.set("voice_sfu_target_rtt_ms", config.target_rtt_ms, vantage)
         metrics.set("voice_sfu_target_packet_loss_ratio", config.max_loss / 100, vantage)
         metrics.set("voice_sfu_target_jitter_seconds", config.target_jitter_ms / 1000, vantage)
+
+    def _remove(self) -> None:
+        super()._remove()
+        self._reconnects.forget(self._vantage)
 
     def _record(self, vantage: str, result: SfuBaseline) -> None:
         metrics = self._metrics

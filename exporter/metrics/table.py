@@ -540,9 +540,10 @@ TABLE = (
         "histogram",
         "sfu",
         "vantage kind",
-        "A connection of ours broken on purpose to the SDK's word that it is connected again, for "
-        "those that came back. Kind: signal, the WebSocket is lost; full, everything is built "
-        "anew; migration, the server gives the participant up.",
+        "From the break of a connection of ours to the SDK's word that it is connected again, for "
+        "those that came back. Kind, on purpose: signal, the WebSocket is lost; full, everything "
+        "is built anew; migration, the server gives the participant up. Unprovoked: lost during a "
+        "baseline, from the last packet of media before the silence.",
         buckets=_GAP_BUCKETS,
     ),
     _row(
@@ -550,8 +551,8 @@ TABLE = (
         "histogram",
         "sfu",
         "vantage kind",
-        "The longest time without a packet of media at the other participant, from the break until "
-        "media flows again; a packet is 20 ms.",
+        "The longest time without a packet of media at the receiver, from the break until media "
+        "flows again; a packet is 20 ms. Kind: signal full migration unprovoked.",
         buckets=_GAP_BUCKETS,
     ),
     _row(
@@ -559,8 +560,9 @@ TABLE = (
         "counter",
         "sfu",
         "vantage kind reason",
-        "Connections broken on purpose that did not come back: connect_failed, not connected "
-        "again; no_audio_track, connected, but silent; room_closed, the SDK gave up; api_failed.",
+        "Connections of ours that were lost, on purpose or unprovoked, and did not come back: "
+        "connect_failed, not connected again; no_audio_track, connected, but silent; room_closed, "
+        "the SDK gave up; api_failed, could not be broken.",
     ),
     _row(
         "voice_sfu_connection_quality",

@@ -24,8 +24,8 @@ class VantageRecorder(ABC, Generic[Config]):
 
     probe: ClassVar[str]
     """The row in the table of probes, whose runs are recorded."""
-    series: ClassVar[tuple[str, ...]]
-    """Every metric with the label `vantage` that this recorder writes."""
+    series: ClassVar[tuple[str, ...]] = ()
+    """Every metric with the label `vantage` that this recorder alone writes."""
 
     def __init__(self, metrics: Metrics, config: Config, vantage: str) -> None:
         """Create the series of the probe.
@@ -44,7 +44,7 @@ class VantageRecorder(ABC, Generic[Config]):
     def reconfigure(self, config: Config, vantage: str) -> None:
         """Follow a new configuration; the series of another vantage go."""
         if vantage != self._vantage or not config.enabled:
-            self._forget(self.series)
+            self._remove()
         self._config, self._vantage = config, vantage
         if not config.enabled:
             self._check.end()
@@ -65,6 +65,10 @@ class VantageRecorder(ABC, Generic[Config]):
         """Remove series of this vantage: what is not known is absent."""
         for name in names:
             self._metrics.remove(name, vantage=self._vantage)
+
+    def _remove(self) -> None:
+        """Remove every series of this vantage that is this recorder's."""
+        self._forget(self.series)
 
     def _create(self) -> None:
         """Let the series that exist before the first run exist."""

@@ -15,6 +15,7 @@ from exporter.outcome.fleet import (
 )
 from exporter.outcome.load import ProberLoad, Ramp, RampClient, RampProgress, RampTier
 from exporter.outcome.network import (
+    UNPROVOKED,
     Certificate,
     ConnectTimes,
     Loss,
@@ -28,6 +29,7 @@ from exporter.outcome.reasons import Reason, TurnOutcome, Verdict
 from exporter.outcome.run import Outcome, Result
 
 __all__ = [
+    "UNPROVOKED",
     "AgentInRoom",
     "Calibration",
     "CallResult",

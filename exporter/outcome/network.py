@@ -32,6 +32,33 @@ class ConnectTimes:
     """Publishing a track to its first sound at another participant."""
 
 
+UNPROVOKED = "unprovoked"
+"""The kind of a break that nobody made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnect:
+    """One break of a connection, and how it came back."""
+
+    kind: str
+    """signal, full or migration, broken on purpose; or unprovoked."""
+    resume_s: float | None = None
+    """From the break to the SDK's word that it is connected again; an unprovoked break begins with
+    the last packet of media before the silence."""
+    media_gap_s: float | None = None
+    """The longest time without a packet at the receiver; one packet is 20 ms."""
+    reason: Reason | None = None
+    """Set when it did not come back."""
+    detail: str = ""
+
+    @property
+    def text(self) -> str:
+        """What came of it, for people."""
+        if self.reason is not None:
+            return f"{self.kind}: {self.reason}: {self.detail}"
+        return f"{self.kind}: resumed in {self.resume_s:.3f} s, silent for {self.media_gap_s:.3f} s"
+
+
 @dataclass(frozen=True, slots=True)
 class SfuBaseline:
     """What the network and the SFU did to two participants of our own, without any load."""
@@ -67,6 +94,10 @@ class SfuBaseline:
     """LiveKit's own word (excellent good poor lost, or "") for each client."""
     udp_addresses: tuple[str, ...]
     """HOST:PORT at which the server said that it takes media by UDP."""
+    media_gap_s: float | None = None
+    """The longest time without a packet at the receiver, whatever the SDK said meanwhile."""
+    reconnects: tuple[Reconnect, ...] = ()
+    """Connections that were lost meanwhile, unprovoked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,21 +138,6 @@ class SfuReach:
     """Of the server and of its TURN servers, where they use TLS."""
     clock_skew_s: float | None
     """What the server's clock is ahead of ours, known to about a second; 0 when within one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reconnect:
-    """One connection that was broken on purpose, and how it came back."""
-
-    kind: str
-    """signal, full or migration."""
-    resume_s: float | None = None
-    """From the break to the SDK's word that it is connected again."""
-    media_gap_s: float | None = None
-    """The longest time without a packet at the other participant; one packet is 20 ms."""
-    reason: Reason | None = None
-    """Set when it did not come back."""
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

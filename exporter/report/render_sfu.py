@@ -8,6 +8,9 @@ from rich.text import Text
 from exporter.report.render import STYLES, clean, console
 from exporter.report.sfu import BaselineItem, SfuReport
 
+_SILENCE_S = 1.0
+"""Silence worth a line; shorter gaps are what loss and jitter tell."""
+
 
 def print_sfu(report: SfuReport, *, label: str = "VERDICT") -> None:
     """Print what `sfu` found, then what is not well about it.
@@ -22,6 +25,8 @@ def print_sfu(report: SfuReport, *, label: str = "VERDICT") -> None:
         out.print(_table(item))
         for line in _lines(item):
             out.print(line, soft_wrap=True)
+        if (report.baseline.media_gap_s or 0.0) >= _SILENCE_S:
+            out.print(f"silence: no packet came for {report.baseline.media_gap_s:.2f} s")
     for finding in report.findings:
         out.print(f"{finding.verdict}: {clean(finding.text)}", soft_wrap=True)
     out.print(Text(f"{label}: ").append(report.verdict, STYLES[report.verdict]))

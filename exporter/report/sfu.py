@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from exporter.outcome import Outcome, SfuBaseline, Verdict
+from exporter.outcome import Outcome, Reconnect, SfuBaseline, Verdict
 from exporter.probes.sfu import SfuConfig
 from exporter.report.ramp import RampItem, RampReport
 from exporter.report.round_trips import RoundTrips
@@ -48,6 +48,22 @@ class ConnectPhases:
 
 
 @dataclass(frozen=True, slots=True)
+class ReconnectItem:
+    """One connection that was lost during a baseline."""
+
+    kind: str
+    resume_s: float | None
+    media_gap_s: float | None
+    reason: str | None
+    """Why it did not come back."""
+
+    @classmethod
+    def of(cls, found: Reconnect) -> Self:
+        """Describe a break."""
+        return cls(found.kind, found.resume_s, found.media_gap_s, found.reason)
+
+
+@dataclass(frozen=True, slots=True)
 class BaselineItem:
     """One baseline: `baseline` of the document."""
 
@@ -71,6 +87,7 @@ class BaselineItem:
     pings_lost: int
     pings_void: int
     concealed_pct: float | None
+    reconnects: tuple[ReconnectItem, ...]
 
     @classmethod
     def of(cls, result: SfuBaseline) -> Self:
@@ -99,6 +116,7 @@ class BaselineItem:
             pings_lost=result.lost,
             pings_void=result.voids,
             concealed_pct=None if result.concealed is None else result.concealed * 100,
+            reconnects=tuple(map(ReconnectItem.of, result.reconnects)),
         )
 
 

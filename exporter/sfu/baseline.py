@@ -2,13 +2,16 @@
 
 import asyncio
 import statistics
+import time
 from collections.abc import Iterable, Iterator
 
 from exporter.errors import ProbeError
-from exporter.outcome import Loss, Outcome, Reason, SfuBaseline
+from exporter.outcome import Loss, Outcome, Reason, Reconnect, SfuBaseline
 from exporter.probes.run import Run
 from exporter.probes.sfu import SfuConfig
+from exporter.sfu.gaps import longest_gap, silent_s, spans
 from exporter.sfu.loss import concealed_ratio, loss_down, loss_up, reported_until
+from exporter.sfu.outages import SILENCE_S, settled, unprovoked
 from exporter.sfu.pair import Pair, connected_pair, make_room
 from exporter.sfu.pings import Pinger
 
@@ -41,6 +44,8 @@ async def measure_baseline(config: SfuConfig, run: Run) -> Outcome:
     except TimeoutError:
         reason, detail = Reason.DEADLINE, f"not done within {config.deadline:g} s"
     result = taken.result() if taken else None
+    for each in result.reconnects if result else ():
+        run.log(each.text)
     if result and not reason:
         reason, detail = _failure(result)
     return run.outcome("sfu", result=result, reason=reason, detail=detail)
@@ -62,12 +67,13 @@ class _Measurement:
         self._config = config
         self._pair = pair
         self._pinger = Pinger(pair.sender, pair.receiver, pair.lag)
+        self._reconnects: tuple[Reconnect, ...] = ()
 
     async def take(self) -> None:
-        """Ping and count until there is enough of both.
+        """Ping and count until there is enough of both, over connections that come back.
 
         Raises:
-            ProbeError: room_closed: the connection was lost.
+            ProbeError: room_closed: a connection was lost for good.
         """
         try:
             async with asyncio.TaskGroup() as group:
@@ -75,19 +81,45 @@ class _Measurement:
                 group.create_task(self._count())
         except* ProbeError as errors:
             raise next(_leaves(errors)) from None
+        finally:  # what the SDK says when the participants leave is none of it
+            self._reconnects = unprovoked(
+                self._pair.outages,
+                spans(self._pair.receiver.snapshots),
+                self._pair.sender.gone or self._pair.receiver.gone,
+                time.time(),
+            )
 
     async def _ping(self) -> None:
+        while not self._pinged():
+            began_s = time.time()
+            try:
+                await self._pinger.ping()
+            except ProbeError:
+                if not self._pair.lost_since(began_s):
+                    raise
+                await asyncio.sleep(READ_PERIOD_S)  # nothing can be sent, so nothing is lost
+
+    def _pinged(self) -> bool:
         pings = self._pinger.result
         most = self._config.pings / (1 - MAX_VOID)
-        while pings.answered < self._config.pings and pings.sent < most:
-            await self._pinger.ping()
+        return pings.answered >= self._config.pings or pings.sent >= most
 
     async def _count(self) -> None:
-        """Read statistics until enough packets are accounted for in both directions."""
+        """Read statistics until enough packets are accounted for in both directions.
+
+        And as long as something else is under way: the other half of the measurement, or a break.
+        """
         await self._pair.read()
-        while not self._enough():
+        while not (self._pinged() and self._enough() and self._flows()):
             await asyncio.sleep(READ_PERIOD_S)
             await self._pair.read()
+
+    def _flows(self) -> bool:
+        """Tell whether media come. When they stop, the SDK takes 15 s to say why."""
+        readings, outages = self._pair.receiver.snapshots, self._pair.outages
+        if not readings or silent_s(readings[-1]) >= SILENCE_S:
+            return False
+        return not outages or settled(outages, spans(readings))
 
     def _enough(self) -> bool:
         up, down = self._losses()
@@ -129,6 +161,8 @@ class _Measurement:
             candidate_type=path.local.kind if path else "",
             quality=(("sender", sender.quality), ("receiver", receiver.quality)),
             udp_addresses=tuple(sorted({f"{each.address}:{each.port}" for each in udp})),
+            media_gap_s=longest_gap(spans(receiver.snapshots), 0.0),
+            reconnects=self._reconnects,
         )
 
 

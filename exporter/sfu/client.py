@@ -14,6 +14,7 @@ from exporter.errors import ProbeError
 from exporter.outcome import Reason
 from exporter.server_api.errors import one_line
 from exporter.sfu.noise import Noise
+from exporter.sfu.outages import Outage, gave_up
 from exporter.sfu.stats import Snapshot
 
 log = logging.getLogger(__name__)
@@ -55,15 +56,32 @@ class Client:
         self.room = rtc.Room()
         self.snapshots: list[Snapshot] = []
         """What `read` has read, in order of time."""
+        self.outages: list[Outage] = []
+        """When the SDK said that the connection was lost, in order of time."""
+        self.gone = ""
+        """Why the SDK has given the connection up; "" while it has not."""
         self._noise: Noise | None = None
         self._heard = asyncio.Event()
         self._streams: list[rtc.AudioStream] = []
         self._ears: set[asyncio.Task[None]] = set()
+        self.room.on("reconnecting", self._on_reconnecting)
+        self.room.on("reconnected", self._on_reconnected)
+        self.room.on("disconnected", self._on_disconnected)
 
     @property
     def quality(self) -> str:
         """LiveKit's own word for this client's connection; "" until the server has told it."""
         return _QUALITIES.get(self.room.local_participant.connection_quality, "")
+
+    @property
+    def connecting(self) -> bool:
+        """Whether the connection was lost, and the SDK is making it again."""
+        return bool(self.outages) and self.outages[-1].back_s is None and not self.gone
+
+    def lost_since(self, at_s: float) -> bool:
+        """Tell whether the connection was away then or later, and not for good; wall clock."""
+        back_s = self.outages[-1].back_s if self.outages else None
+        return self.connecting or (back_s is not None and back_s > at_s and not self.gone)
 
     async def connect(
         self,
@@ -160,6 +178,15 @@ class Client:
         self.snapshots.append(snapshot)
         return snapshot
 
+    def check(self) -> None:
+        """Go on only if there is hope.
+
+        Raises:
+            ProbeError: room_closed: the SDK has given the connection up.
+        """
+        if self.gone:
+            raise ProbeError(Reason.ROOM_CLOSED, gave_up(self.gone))
+
     def on_data(self, take: Callable[[rtc.DataPacket], None]) -> None:
         """Call this with every data message that comes."""
         self.room.on("data_received", take)
@@ -177,6 +204,17 @@ class Client:
                     await step()
             except Exception as error:  # noqa: BLE001 - each step, whatever became of the others
                 log.warning("leaving the room: %s", one_line(f"{type(error).__name__}: {error}"))
+
+    def _on_reconnecting(self) -> None:
+        if not self.connecting:
+            self.outages.append(Outage(time.time()))
+
+    def _on_reconnected(self) -> None:
+        if self.connecting:
+            self.outages[-1].back_s = time.time()
+
+    def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
+        self.gone = rtc.DisconnectReason.Name(reason).lower()
 
     def _listen(self, track: rtc.Track, *_: object) -> None:
         """Hear the first track: what nobody hears is not decoded, and one is enough for that."""

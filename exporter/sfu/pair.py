@@ -14,6 +14,7 @@ from exporter.outcome import ConnectTimes
 from exporter.probes.run import Run
 from exporter.server_api import Server, ServerApi, make_token
 from exporter.sfu.client import Client
+from exporter.sfu.outages import Outage
 from exporter.sfu.signalling import join_and_leave
 
 
@@ -27,10 +28,29 @@ class Pair:
     """Watches the event loop of both."""
     connect: ConnectTimes
 
+    def lost_since(self, at_s: float) -> bool:
+        """Tell whether one of them was away then or later, and not for good; wall clock."""
+        return self.sender.lost_since(at_s) or self.receiver.lost_since(at_s)
+
+    @property
+    def outages(self) -> list[Outage]:
+        """When one of them had no connection."""
+        return [*self.sender.outages, *self.receiver.outages]
+
     async def read(self) -> None:
-        """Read the statistics of both, as nearly at the same time as can be."""
-        await self.sender.read()
-        await self.receiver.read()
+        """Read the statistics of both, as nearly at the same time as can be.
+
+        Raises:
+            ProbeError: room_closed: a connection is gone for good.
+        """
+        for client in (self.sender, self.receiver):
+            client.check()
+            began_s = time.time()
+            try:
+                await client.read()
+            except ProbeError:
+                if not client.lost_since(began_s):  # while it connects again there may be none
+                    raise
 
 
 @asynccontextmanager

@@ -7,7 +7,6 @@ connected again says nothing of the media.
 import asyncio
 import time
 
-from livekit import rtc
 from livekit.rtc._proto.room_pb2 import SimulateScenarioKind
 
 from exporter.errors import ProbeError
@@ -17,13 +16,12 @@ from exporter.probes.run import Run
 from exporter.server_api.errors import one_line
 from exporter.sfu.client import provoked
 from exporter.sfu.gaps import flows_since, longest_gap, spans
+from exporter.sfu.outages import FLOWS_S, not_back
 from exporter.sfu.pair import Pair, connected_pair, make_room
 
 CLEANUP_S = 5.0
 """Kept back from the deadline, so that the room is deleted and what was measured is told."""
 CONNECT_TIMEOUT_S = 10.0
-BEFORE_S = 1.0
-"""Media before the break, and after it, that flows without a gap."""
 POLL_S = 0.05
 
 SCENARIOS = {
@@ -47,7 +45,7 @@ async def measure_reconnects(config: ReconnectConfig, run: Run) -> Outcome:
             with provoked():
                 for kind in SCENARIOS:
                     found.append(await _break(config, run, room, kind))
-                    run.log(_line(found[-1]))
+                    run.log(found[-1].text)
     except ProbeError as error:
         reason, detail = error.reason, error.detail
     except TimeoutError:
@@ -89,15 +87,13 @@ class _Watch:
         self._broken: float | None = None
         self._broken_wall_s = 0.0
         self._resumed: float | None = None
-        self._gone = ""
         pair.sender.room.on("reconnected", self._on_reconnected)
-        pair.sender.room.on("disconnected", self._on_disconnected)
 
     async def flowing(self, since_s: float) -> None:
         """Wait until media has come for a while since that moment, on the wall clock."""
         receiver = self._pair.receiver
-        while not flows_since(spans(receiver.snapshots), since_s, BEFORE_S):
-            self._check()
+        while not flows_since(spans(receiver.snapshots), since_s, FLOWS_S):
+            self._pair.sender.check()
             await receiver.read()
             await asyncio.sleep(POLL_S)
 
@@ -117,7 +113,7 @@ class _Watch:
     async def resumed(self) -> None:
         """Wait for the SDK to say that it is connected again, and count packets meanwhile."""
         while self._resumed is None:
-            self._check()
+            self._pair.sender.check()
             await self._pair.receiver.read()
             await asyncio.sleep(POLL_S)
 
@@ -132,11 +128,7 @@ class _Watch:
             return Reconnect(
                 kind, reason=Reason.CONNECT_FAILED, detail="media did not flow before the break"
             )
-        if self._resumed is None:
-            detail = f"not connected again within {self._timeout_s:g} s"
-            return Reconnect(kind, reason=Reason.CONNECT_FAILED, detail=detail)
-        detail = f"connected again, but nothing was heard within {self._timeout_s:g} s"
-        return Reconnect(kind, self._took_s, reason=Reason.NO_AUDIO_TRACK, detail=detail)
+        return not_back(kind, self._took_s, self._timeout_s)
 
     @property
     def _took_s(self) -> float | None:
@@ -144,19 +136,6 @@ class _Watch:
             return None
         return self._resumed - self._broken
 
-    def _check(self) -> None:
-        if self._gone:
-            raise ProbeError(Reason.ROOM_CLOSED, f"the SDK gave up ({self._gone})")
-
     def _on_reconnected(self) -> None:
         if self._broken is not None and self._resumed is None:
             self._resumed = time.monotonic()
-
-    def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
-        self._gone = rtc.DisconnectReason.Name(reason).lower()
-
-
-def _line(found: Reconnect) -> str:
-    if found.reason is not None:
-        return f"{found.kind}: {found.reason}: {found.detail}"
-    return f"{found.kind}: resumed in {found.resume_s:.3f} s, silent for {found.media_gap_s:.3f} s"

@@ -14,6 +14,7 @@ from exporter.config.settings import Settings
 from exporter.daemon import Daemon
 from exporter.metrics.exposition import choose_encoder
 from exporter.outcome import (
+    UNPROVOKED,
     AgentInRoom,
     Calibration,
     CallResult,
@@ -26,6 +27,7 @@ from exporter.outcome import (
     Reason,
     Reconnect,
     RoomWithoutHuman,
+    SfuBaseline,
     SfuReach,
     SfuReconnects,
     Transport,
@@ -111,7 +113,7 @@ def _server_outcomes(turn: int) -> Iterator[Outcome]:
     yield Outcome("agents", "", _WHEN, 0.1, result=_listing())
     yield Outcome("workers", "", _WHEN, 0.2, result=_pages())
     yield Outcome("calibrate", "", _WHEN, 30, result=Calibration(0.094, 0.004, 10))
-    yield Outcome("sfu", "", _WHEN, 12, result=_SLOW_WAY)
+    yield Outcome("sfu", "", _WHEN, 12, result=_baseline(turn))
     yield Outcome("reach", "", _WHEN, 9, result=_reach())
     yield Outcome("reconnect", "", _WHEN, 9, result=_reconnects(turn))
     tiers = tier(2), tier(10, 20), tier(25, 40), tier(50, 400)
@@ -172,6 +174,14 @@ def _reach() -> SfuReach:
     transports = tuple(Transport(name, name != "turn", offered=()) for name in names)
     certificate = Certificate("livekit.example:443", datetime(2027, 3, 1, tzinfo=UTC))
     return SfuReach(0.1, "1.13.5", transports, (certificate,), 0.0)
+
+
+def _baseline(turn: int) -> SfuBaseline:
+    """Return a slow one, now and again with a connection that was lost meanwhile."""
+    back = Reconnect(UNPROVOKED, 34.3, 34.6)
+    lost = Reconnect(UNPROVOKED, reason=Reason.CONNECT_FAILED, detail="did not come back")
+    reconnects = {2: (back,), 6: (lost,)}
+    return replace(_SLOW_WAY, reconnects=reconnects.get(turn % 10, ()))
 
 
 def _reconnects(turn: int) -> SfuReconnects:

@@ -11,6 +11,7 @@ import pytest
 
 from exporter.demo.livekit_binary import ServerProgram
 from exporter.server_api import Server
+from tests.netlab.cut import cut_under_baseline
 from tests.netlab.lab import NetLab
 from tests.netlab.livekit import livekit_behind
 from tests.netlab.probe import baseline_over
@@ -28,7 +29,7 @@ def site(
 ) -> Iterator[tuple[NetLab, Server]]:
     """A laboratory with a livekit-server at the far end of its link."""
     folder: Path = tmp_path_factory.mktemp("netlab")
-    with NetLab(limit_s=300) as lab, livekit_behind(lab, livekit_program, folder) as running:
+    with NetLab(limit_s=400) as lab, livekit_behind(lab, livekit_program, folder) as running:
         yield lab, running.server
 
 
@@ -67,3 +68,23 @@ def test_blocked_udp_is_found(site: tuple[NetLab, Server]) -> None:
     assert told.transport == "tcp"
     assert statistics.median(told.round_trips_s) == pytest.approx(0.040, abs=0.015)
     assert lab.link.counts().up.blocked > 0
+
+
+def test_a_cut_is_a_reconnect(site: tuple[NetLab, Server]) -> None:
+    """1. A baseline, 40 ms away. 2. The link is cut for 20 s. Result: one reconnect, true in time.
+
+    The SDK takes 15 s to notice, and some more to connect again: media stop for longer than 20 s.
+    """
+    lab, server = site
+    lab.link.set(rtt_ms=40)
+    # More pings than end before the cut: some meet it, and the baseline outlives them.
+    noticed = cut_under_baseline(lab, server, 20, **SHORT | {"pings": 60, "deadline": 120})
+    (found,) = noticed.told.reconnects
+    assert found.kind == "unprovoked"
+    assert found.reason is None
+    assert found.media_gap_s == pytest.approx(noticed.true_gap_s, abs=0.3)
+    assert found.media_gap_s == noticed.told.media_gap_s
+    assert found.resume_s is not None
+    assert 20 < found.resume_s < noticed.true_gap_s + 5
+    assert noticed.told.lost > 0
+    assert len(noticed.told.round_trips_s) > 0

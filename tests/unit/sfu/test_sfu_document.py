@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from exporter.outcome import Outcome
+from exporter.outcome import Outcome, Reason, Reconnect
 from exporter.probes.sfu import SfuConfig
 from exporter.report.documents import to_json
 from exporter.report.render_sfu import print_sfu
@@ -32,8 +32,25 @@ def test_document_of_a_baseline() -> None:
     assert (told["transport"], told["candidate_type"]) == ("udp", "host")
     assert told["quality"] == "good"
     assert (told["packets_up"], told["pings_lost"], told["floor_ms"]) == (2000, 1, 0.5)
+    assert told["reconnects"] == []
     assert (document["ramp"], document["knee_clients"]) == ([], None)
     assert (document["verdict"], document["findings"]) == ("PASS", [])
+
+
+def test_document_of_reconnects() -> None:
+    """A connection that was lost is told with its times, or with the reason that it stayed so."""
+    lost = Reconnect("unprovoked", reason=Reason.CONNECT_FAILED, detail="not connected again")
+    outcome = baseline(reconnects=(Reconnect("unprovoked", 34.4, 34.65), lost))
+    document = json.loads(to_json(SfuDocument.of(report(outcome))))
+    assert document["baseline"]["reconnects"] == [
+        {"kind": "unprovoked", "resume_s": 34.4, "media_gap_s": 34.65, "reason": None},
+        {
+            "kind": "unprovoked",
+            "resume_s": None,
+            "media_gap_s": None,
+            "reason": "connect_failed",
+        },
+    ]
 
 
 def test_document_of_a_failure() -> None:
@@ -64,3 +81,15 @@ def test_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[3] == "connect: signal 45.0ms · ice 120.0ms · media 210.0ms · host candidate"
     assert lines[-2].startswith("SLOW: UDP is blocked, media goes by TCP: open UDP to 192.0.2.9")
     assert lines[-1] == "VERDICT: SLOW"
+
+
+def test_table_of_a_silence(capsys: pytest.CaptureFixture[str]) -> None:
+    """A silence is told whether the SDK said that the connection was lost, or nothing."""
+    print_sfu(report(baseline(media_gap_s=0.04)))
+    assert "silence" not in capsys.readouterr().out
+    print_sfu(report(baseline(media_gap_s=3.04)))
+    assert "silence: no packet came for 3.04 s" in capsys.readouterr().out.splitlines()
+    lost = Reconnect("unprovoked", 34.4, 34.65)
+    print_sfu(report(baseline(media_gap_s=34.65, reconnects=(lost,))))
+    lines = capsys.readouterr().out.splitlines()
+    assert "SLOW: a connection was lost, unprovoked: resumed in 34.400 s" in lines[-2]

@@ -2,14 +2,17 @@
 
 from prometheus_client import CollectorRegistry
 
+from exporter.metrics.reconnect import ReconnectRecorder
 from exporter.metrics.registry import Metrics
 from exporter.metrics.sfu import SfuRecorder
-from exporter.outcome import Loss, Verdict
+from exporter.outcome import UNPROVOKED, Loss, Reason, Reconnect, Verdict
+from exporter.probes.reconnect import ReconnectConfig
 from exporter.probes.sfu import SfuConfig
 
 from .baselines import baseline, failed
 
 HERE = {"vantage": "here"}
+ALONE = {"vantage": "here", "kind": UNPROVOKED}
 
 
 class Page:
@@ -18,7 +21,8 @@ class Page:
     def __init__(self, **config: object) -> None:
         self.registry = CollectorRegistry()
         self.config = SfuConfig.model_validate({"vantage": "here", **config})
-        self.recorder = SfuRecorder(Metrics(self.registry, "s"), self.config, self.config.vantage)
+        self.metrics = Metrics(self.registry, "s")
+        self.recorder = SfuRecorder(self.metrics, self.config, self.config.vantage)
 
     def value(self, name: str, **labels: str) -> float | None:
         """Return a sample's value, None if it is absent."""
@@ -60,6 +64,39 @@ def test_a_baseline() -> None:
     quality = {"client": "receiver", "quality": "good"}
     assert page.value("voice_sfu_connection_quality", **HERE, **quality) == 1
     assert page.verdict() == ["PASS"]
+
+
+def test_connections_that_were_lost() -> None:
+    """Their series are there before the first; one that did not come back has only its reason."""
+    page = Page()
+    gave_up = {"reason": "room_closed"}
+    assert page.value("voice_reconnect_seconds_count", **ALONE) == 0
+    assert page.value("voice_reconnect_failures_total", **ALONE, **gave_up) == 0
+    lost = Reconnect(UNPROVOKED, reason=Reason.ROOM_CLOSED, detail="the SDK gave up")
+    page.recorder.record(baseline(reconnects=(Reconnect(UNPROVOKED, 34.4, 34.65), lost)))
+    assert page.value("voice_reconnect_seconds_sum", **ALONE) == 34.4
+    assert page.value("voice_media_gap_seconds_sum", **ALONE) == 34.65
+    assert page.value("voice_media_gap_seconds_count", **ALONE) == 1
+    assert page.value("voice_reconnect_failures_total", **ALONE, **gave_up) == 1
+
+
+def test_two_probes_share_the_metrics_of_reconnects() -> None:
+    """Each takes only its own kinds away when it is switched off, and only those come again."""
+    page = Page()
+    other = ReconnectRecorder(page.metrics, ReconnectConfig(), "here")
+    provoked = {"vantage": "here", "kind": "full"}
+
+    def found() -> tuple[float | None, float | None]:
+        name = "voice_reconnect_seconds_count"
+        return page.value(name, **ALONE), page.value(name, **provoked)
+
+    assert found() == (0, 0)
+    page.recorder.reconfigure(SfuConfig(vantage="here", enabled=False), "here")
+    assert found() == (None, 0)
+    other.reconfigure(ReconnectConfig(enabled=False), "here")
+    assert found() == (None, None)
+    page.recorder.reconfigure(SfuConfig(vantage="here"), "here")
+    assert found() == (0, None)
 
 
 def test_counters_add_up_over_baselines() -> None:

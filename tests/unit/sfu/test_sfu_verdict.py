@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.outcome import Loss, Outcome, Reason
+from exporter.outcome import Loss, Outcome, Reason, Reconnect
 from exporter.probes.sfu import SfuConfig
 from exporter.verdict import judge_sfu, sfu_findings
 
@@ -41,6 +41,18 @@ CONFIG = SfuConfig(target_rtt_ms=100, fail_rtt_ms=300, max_loss=1, fail_loss=10)
             baseline(transport="turn", udp_addresses=()),
             "SLOW",
             ["media goes by TURN, for the server offers no UDP: set its rtc.udp_port"],
+        ),
+        (
+            baseline(reconnects=(Reconnect("unprovoked", 34.4, 34.65),)),
+            "SLOW",
+            ["a connection was lost, unprovoked: resumed in 34.400 s, silent for 34.650 s"],
+        ),
+        (
+            baseline(
+                reconnects=(Reconnect("unprovoked", reason=Reason.ROOM_CLOSED, detail="why"),)
+            ),
+            "FAIL",
+            ["a connection was lost, unprovoked: room_closed: why"],
         ),
         (failed(), "FAIL", ["connect_failed: no route"]),
         (failed(Reason.VOID, "late"), "UNKNOWN", ["late"]),
