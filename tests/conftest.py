@@ -15,7 +15,6 @@ from exporter.errors import ConfigError
 from exporter.server_api import Server
 from tests.leaks import Leaks
 from tests.paging.report import Timings
-from tests.whole_machine import MARKER, of_this_run
 
 
 @pytest.fixture(scope="session")
@@ -68,4 +67,3 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # fixtures end what they started
     config.pluginmanager.register(Leaks(), "leaks")
     config.pluginmanager.register(Timings(), "timings")
-    config.pluginmanager.register(of_this_run(), MARKER)

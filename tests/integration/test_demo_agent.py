@@ -82,6 +82,7 @@ def test_a_real_agents_turn_is_split(answered: CallResult) -> None:
         assert turn.e2e_s == pytest.approx(whole)
 
 
+@pytest.mark.whole_machine
 def test_the_caller_hears_more_than_the_agent_reports(answered: CallResult) -> None:
     """The agent's own figure lacks the way there and back."""
     for turn in answered.turns:
