@@ -35,6 +35,9 @@ INTERVAL_S = 30
 WORKERS = 1000
 BEATS_PER_S = WORKERS / 15
 SCRAPE_EVERY_S = 5.0
+OFF = {"enabled": False}
+SETTLE_S = 60.0
+"""For the calibration that comes first."""
 SECONDS = 300.0
 """Of each part: ten calls."""
 
@@ -89,8 +92,9 @@ def fleet(exporter: Exporter, seconds: float) -> Iterator[None]:
 
 def alone(exporter: Exporter, seconds: float) -> Part:
     """Let calls be placed with nothing beside them."""
+    before = ended_calls(exporter)
     exporter.child.wait(seconds)
-    return part_of(list(ended_calls(exporter).values()))
+    return part_of([run for key, run in ended_calls(exporter).items() if key not in before])
 
 
 def beside(exporter: Exporter, seconds: float) -> tuple[Part, list[float], int]:
@@ -150,8 +154,11 @@ def main() -> int:
             LiveKitServer(program, folder) as livekit,
             truth_worker(livekit.server, folder, AGENT),
         ):
-            exporter = start(livekit.server, folder, "busy", [target])
+            # The probes of the SFU would be in the way of both parts.
+            off = {"sfu": OFF, "reach": OFF, "reconnect": OFF}
+            exporter = start(livekit.server, folder, "busy", [target], **off)
             try:
+                exporter.child.wait(SETTLE_S)
                 quiet = alone(exporter, seconds)
                 busy, took_ms, series = beside(exporter, seconds)
             finally:

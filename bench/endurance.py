@@ -70,8 +70,14 @@ def fetch(url: str) -> str | None:
     return answer.text if answer.is_success else None
 
 
-def start(server: Server, folder: Path, name: str, targets: list[dict[str, object]]) -> Exporter:
-    """Start an exporter and wait until it is ready."""
+def start(
+    server: Server,
+    folder: Path,
+    name: str,
+    targets: list[dict[str, object]],
+    **settings: object,
+) -> Exporter:
+    """Start an exporter and wait until it is ready; `settings` are further sections."""
     address = f"127.0.0.1:{free_ports().signal}"
     config = {
         "web": {"listen_address": address},
@@ -79,6 +85,7 @@ def start(server: Server, folder: Path, name: str, targets: list[dict[str, objec
         "targets": targets,
         "pool": {"processes": LANES},
         "calibrate": {"interval": "1d"},
+        **settings,
     }
     file = folder / f"{name}.yaml"
     file.write_text(yaml.safe_dump(config), encoding="utf-8")
