@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,3 +68,11 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # fixtures end what they started
     config.pluginmanager.register(Leaks(), "leaks")
     config.pluginmanager.register(Timings(), "timings")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse tests that pytest-xdist would leave out."""
+    if hasattr(session.config, "workerinput"):
+        counts = Counter(item.nodeid for item in session.items)
+        twice = [nodeid for nodeid, count in counts.items() if count > 1]
+        assert not twice, f"of tests with one id pytest-xdist runs the first: {twice}"

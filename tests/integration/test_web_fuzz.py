@@ -14,6 +14,9 @@ from tests.integration.from_elsewhere import TOKEN
 from tests.integration.serving import Serving
 from tests.unit.web.asking import sources
 
+# schemathesis gives all of these tests one id under pytest 9.2, and pytest-xdist runs an id once.
+pytestmark = pytest.mark.whole_machine
+
 EXAMPLES = 40
 """Requests for each endpoint; always the same ones."""
 
