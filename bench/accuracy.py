@@ -6,15 +6,12 @@ and exits 1 when a bound does not hold. All processes run on this machine, over 
 
 import argparse
 import asyncio
-import contextlib
-import logging
 import math
 import os
 import platform
 import sys
-import tempfile
 import wave
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -24,17 +21,15 @@ import numpy as np
 from bench.components import split
 from bench.report import Figures, Report
 from bench.side_by_side import side_by_side
+from bench.stage import AGENT, truth_stage
 from exporter.call.calibration import echo_clip
 from exporter.call.levels import RATE
-from exporter.demo.livekit_binary import find_server
-from exporter.demo.livekit_server import LiveKitServer
 from exporter.outcome import Calibration, CallResult, Outcome, Turn
 from exporter.probes.calibrate import CalibrateConfig
 from exporter.probes.latency import LatencyConfig
 from exporter.run.runner import Runner
 from exporter.server_api import Server
 from tests.integration.scripts import Script
-from tests.integration.workers import truth_worker
 
 DELAYS_S = (0.3, 0.5, 0.8, 1.2, 1.6, 2.0, 3.0, 4.0)
 CALLS_EACH = 2
@@ -61,7 +56,7 @@ async def place(runner: Runner, delay_s: float, wav: Path | None, **settings: ob
     """Call the agent that replies after `delay_s`; None says the clip that ships."""
     config = LatencyConfig.model_validate(
         {
-            "agent_name": "truth",
+            "agent_name": AGENT,
             "utterance": {"wav": wav},
             "metadata": Script(delay_s=delay_s).metadata(),
             "trials": TRIALS,
@@ -151,8 +146,6 @@ def tell_single(report: Report, single: Single) -> float:
     delays = [call.delay_s for call in calls for _ in call.excess_ms]
     measured = [d + v / 1e3 for d, v in zip(delays, excess, strict=True)]
     slope = float(np.polyfit(delays, measured, 1)[0]) if excess else math.nan
-    floor = float(np.median(excess)) if excess else math.nan
-    inside, over = p95(within_call(calls)), p95([value - floor for value in excess])
     shipped = all_excess_ms(single.shipped)
     n, turns = len(excess), sum(len(call.turns) for call in calls)
     rows = report.figures("calls one at a time")
@@ -163,10 +156,7 @@ def tell_single(report: Report, single: Single) -> float:
         bound="1.000 ± 0.005",
         holds=abs(slope - 1) <= 0.005,
     )
-    rows.check(
-        "residual p95 within a call", n, f"{inside:.1f} ms", bound="≤ 5 ms", holds=inside <= 5
-    )
-    rows.check("residual p95 over calls", n, f"{over:.1f} ms", bound="≤ 15 ms", holds=over <= 15)
+    floor = check_residuals(rows, calls)
     rows.check(
         "measured turns",
         n,
@@ -175,11 +165,24 @@ def tell_single(report: Report, single: Single) -> float:
         holds=n >= 40 and len(calls) >= 8,
     )
     check_calibration(rows, single.calibration, floor)
-    rows.add("median offset (the floor)", n, f"{floor:.1f} ms")
     rows.add("the same, with the clip that ships", len(shipped), f"{np.median(shipped):.1f} ms")
     rows.add("void or failed turns", turns, str(turns - n))
     rows.show()
     tell_each(report, calls)
+    return floor
+
+
+def check_residuals(rows: Figures, calls: Sequence[Call]) -> float:
+    """Hold the turns of calls one at a time against their medians; return the floor in ms."""
+    excess = all_excess_ms(calls)
+    n = len(excess)
+    floor = float(np.median(excess)) if excess else math.nan
+    inside, over = p95(within_call(calls)), p95([value - floor for value in excess])
+    rows.check(
+        "residual p95 within a call", n, f"{inside:.1f} ms", bound="≤ 5 ms", holds=inside <= 5
+    )
+    rows.check("residual p95 over calls", n, f"{over:.1f} ms", bound="≤ 15 ms", holds=over <= 15)
+    rows.add("median offset (the floor)", n, f"{floor:.1f} ms")
     return floor
 
 
@@ -233,19 +236,6 @@ def tell_many(report: Report, calls: list[Call], floor_ms: float) -> None:
             report.say(f"  a call failed: {call.detail}")
 
 
-@contextlib.contextmanager
-def stage() -> Iterator[tuple[Server, Path]]:
-    """Run a server and the worker of known latency."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        folder = Path(name)
-        program = find_server(os.environ, logging.getLogger("bench").info)
-        with (
-            LiveKitServer(program, folder) as running,
-            truth_worker(running.server, folder, "truth"),
-        ):
-            yield running.server, folder
-
-
 def main() -> int:
     """Run the parts that were asked for and print them."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -262,7 +252,8 @@ def main() -> int:
         f"Python {platform.python_version()}, livekit {version('livekit')}, "
         f"livekit-agents {version('livekit-agents')}"
     )
-    with stage() as (server, folder):
+    with truth_stage(report.say) as stage:
+        server, folder = stage.server, stage.folder
         floor = float("nan")
         wav = sharp_utterance(folder)
         if "single" in parts:

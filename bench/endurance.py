@@ -8,7 +8,6 @@ import asyncio
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,8 +18,8 @@ import psutil
 import yaml
 
 from bench.report import Report
-from exporter.demo.livekit_binary import find_server
-from exporter.demo.livekit_server import LiveKitServer, free_ports
+from bench.stage import AGENT, livekit_stage
+from exporter.demo.livekit_server import free_ports
 from exporter.demo.processes import Child
 from exporter.server_api import Server, ServerApi
 from tests.integration.scripts import Script
@@ -135,7 +134,7 @@ def idle(report: Report, server: Server, folder: Path) -> None:
 def many_calls(report: Report, server: Server, folder: Path, calls: int) -> None:
     """Print what some hundred calls leave behind."""
     target = {
-        "agent_name": "truth",
+        "agent_name": AGENT,
         "metadata": Script(delay_s=0.3).metadata(),
         "interval": INTERVAL_S,
         "trials": 1,
@@ -185,13 +184,10 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=CALLS)
     calls = parser.parse_args().calls
     report = Report()
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        folder = Path(name)
-        program = find_server(os.environ, report.say)
-        with LiveKitServer(program, folder) as running:
-            idle(report, running.server, folder)
-            with truth_worker(running.server, folder, "truth"):
-                many_calls(report, running.server, folder, calls)
+    with livekit_stage(report.say) as stage:
+        idle(report, stage.server, stage.folder)
+        with truth_worker(stage.server, stage.folder, AGENT):
+            many_calls(report, stage.server, stage.folder, calls)
     help_s = min(timed_help() for _ in range(5))
     rows = report.figures("the command line")
     rows.check("--help, best of five", 5, f"{help_s:.2f} s", bound="< 0.5 s", holds=help_s < 0.5)

@@ -8,7 +8,6 @@ meanwhile; it is of the work and not of the clock, so it holds on a busy machine
 import argparse
 import os
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +17,11 @@ import yaml
 
 from bench.endurance import MB, Exporter, wait_for
 from bench.report import Report
-from exporter.demo.livekit_binary import find_server
-from exporter.demo.livekit_server import LiveKitServer, free_ports
+from bench.stage import AGENT, truth_stage
+from exporter.demo.livekit_server import free_ports
 from exporter.demo.processes import Child
 from exporter.server_api import Server
 from tests.integration.scripts import Script
-from tests.integration.workers import truth_worker
 
 LANES = 2
 """As `pool.processes` by default."""
@@ -83,7 +81,7 @@ def start(server: Server, folder: Path, targets: int) -> Exporter:
     """Start an exporter that does nothing but call its targets, and list and calibrate once."""
     address = f"127.0.0.1:{free_ports().signal}"
     target = {
-        "agent_name": "truth",
+        "agent_name": AGENT,
         "metadata": Script(delay_s=1.0).metadata(),
         "interval": INTERVAL_S,
         "trials": TRIALS,
@@ -118,14 +116,9 @@ def main() -> int:
     """Watch an exporter that idles, and one that calls as fast as it may."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     report = Report()
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        folder = Path(name)
-        with (
-            LiveKitServer(find_server(os.environ, report.say), folder) as running,
-            truth_worker(running.server, folder, "truth"),
-        ):
-            idle(report, start(running.server, folder, 0))
-            calling(report, start(running.server, folder, LANES))
+    with truth_stage(report.say) as stage:
+        idle(report, start(stage.server, stage.folder, 0))
+        calling(report, start(stage.server, stage.folder, LANES))
     return 0
 
 

@@ -7,10 +7,8 @@ with nowhere to write but the ledger's volume.
 
 import argparse
 import http.client
-import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,13 +18,11 @@ import yaml
 
 from bench.containers import HARDENED, Container, compressed_bytes, layers, running
 from bench.report import Figures, Report
-from exporter.demo.livekit_binary import find_server
-from exporter.demo.livekit_server import LiveKitServer, free_ports
+from bench.stage import AGENT, truth_stage
+from exporter.demo.livekit_server import free_ports
 from exporter.server_api import Server
 from tests.integration.exporters import value
-from tests.integration.workers import truth_worker
 
-AGENT = "truth"
 STARTS = 5
 READY_S = 15.0
 STOP_S = 10.0
@@ -125,21 +121,15 @@ def main() -> int:
     options.add_argument("--starts", type=int, default=STARTS, metavar="N")
     given = options.parse_args()
     report = Report()
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)  # other users read the configuration
-        program = find_server(os.environ, report.say)
-        with (
-            LiveKitServer(program, folder) as livekit,
-            truth_worker(livekit.server, folder, AGENT),
-        ):
-            figures = report.figures(given.image)
-            bench = Bench(given.image, livekit.server, folder)
-            _size(figures, given.image)
-            _starts(figures, bench, given.starts)
-            _work(figures, bench)
-            _stranger(figures, bench)
-            figures.show()
+    with truth_stage(report.say) as stage:
+        stage.folder.chmod(0o755)  # other users read the configuration
+        figures = report.figures(given.image)
+        bench = Bench(given.image, stage.server, stage.folder)
+        _size(figures, given.image)
+        _starts(figures, bench, given.starts)
+        _work(figures, bench)
+        _stranger(figures, bench)
+        figures.show()
     return 0 if report.held else 1
 
 

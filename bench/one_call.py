@@ -9,15 +9,13 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.stage import livekit_stage
 from exporter.call.clip import load_clip
 from exporter.call.levels import RATE
-from exporter.demo.livekit_binary import find_server
-from exporter.demo.livekit_server import LiveKitServer
 from exporter.demo.settings import DemoSettings
 from exporter.server_api import Server
 from tests.integration.workers import demo_agent
@@ -29,13 +27,8 @@ _LIMIT_S = 180.0
 def measure() -> dict[str, Any]:
     """Return what one call found, and how long the caller spoke in each of its turns."""
     clip = load_clip(None)
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        folder = Path(name)
-        with (
-            LiveKitServer(find_server(os.environ, print), folder) as running,
-            demo_agent(running.server, folder, DemoSettings()),
-        ):
-            document = _call(running.server)
+    with livekit_stage(print) as stage, demo_agent(stage.server, stage.folder, DemoSettings()):
+        document = _call(stage.server)
     document["server"] = "the demo's"  # its port says nothing
     return {
         "command": f"voice-exporter {' '.join(COMMAND)}",

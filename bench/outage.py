@@ -4,9 +4,7 @@ Run by `make bench-outage`; prints a table and exits 1 when a bound does not hol
 """
 
 import argparse
-import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +12,10 @@ from pathlib import Path
 import yaml
 
 from bench.report import Report
-from exporter.demo.livekit_binary import find_server
+from bench.stage import AGENT, truth_stage
 from exporter.demo.livekit_server import LiveKitServer
 from exporter.probes.agents import AgentsConfig
 from tests.integration.exporters import Exporter, exporters, value
-from tests.integration.workers import truth_worker
 
 AWAY_S = 120.0
 CALL_INTERVAL_S = 20
@@ -33,16 +30,10 @@ def main() -> int:
     options.add_argument("--away", type=float, default=AWAY_S, metavar="SECONDS")
     away_s: float = options.parse_args().away
     report = Report()
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        folder = Path(name)
-        program = find_server(os.environ, report.say)
-        with (
-            LiveKitServer(program, folder) as livekit,
-            exporters(folder) as start,
-            truth_worker(livekit.server, folder, "truth"),
-        ):
-            exporter = start("exporter", "serve", "--config", str(_config(livekit, folder)))
-            _outage(report, livekit, exporter, away_s)
+    with truth_stage(report.say) as stage, exporters(stage.folder) as start:
+        config = _config(stage.livekit, stage.folder)
+        exporter = start("exporter", "serve", "--config", str(config))
+        _outage(report, stage.livekit, exporter, away_s)
     return 0 if report.held else 1
 
 
@@ -103,7 +94,7 @@ def _outage(report: Report, livekit: LiveKitServer, exporter: Exporter, away_s: 
 def _config(livekit: LiveKitServer, folder: Path) -> Path:
     server = livekit.server
     keys = {"url": server.url, "api_key": server.api_key, "api_secret": server.api_secret}
-    target = {"agent_name": "truth", "interval": CALL_INTERVAL_S, "trials": 1, "warmup": False}
+    target = {"agent_name": AGENT, "interval": CALL_INTERVAL_S, "trials": 1, "warmup": False}
     config = {
         "livekit": keys,
         "web": {"listen_address": "127.0.0.1:0"},
@@ -116,7 +107,7 @@ def _config(livekit: LiveKitServer, folder: Path) -> Path:
 
 
 def _success(exporter: Exporter, probe: str) -> bool:
-    agent = "truth" if probe == "latency" else ""
+    agent = AGENT if probe == "latency" else ""
     series = f'voice_probe_success{{agent_name="{agent}",probe="{probe}"'
     page = exporter.get("/metrics").text if exporter.serving else ""
     return series in page and value(page, series) == 1

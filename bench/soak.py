@@ -8,7 +8,6 @@ import asyncio
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,8 +17,7 @@ import psutil
 
 from bench.endurance import MB, Exporter, fetch, rooms_of_probes, start
 from bench.report import Report
-from exporter.demo.livekit_binary import find_server
-from exporter.demo.livekit_server import LiveKitServer
+from bench.stage import livekit_stage
 from exporter.server_api import Server
 
 INTERVAL_S = 15
@@ -130,11 +128,8 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=MINUTES)
     minutes = parser.parse_args().minutes
     report = Report()
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        folder = Path(name)
-        program = find_server(os.environ, report.say)
-        with LiveKitServer(program, folder) as running:
-            soak(report, running.server, folder, minutes)
+    with livekit_stage(report.say) as stage:
+        soak(report, stage.server, stage.folder, minutes)
     return 0 if report.held else 1
 
 

@@ -38,15 +38,21 @@ def _quick(tmp_path: Path) -> str:
     return str(path)
 
 
+def check(server: Server, *arguments: str) -> tuple[int, str]:
+    """Run `check`, and again while the prober was too late for every turn; status and stdout."""
+    for _ in range(TRIES):
+        status, out, _ = run(server, "check", *arguments)
+        if "UNKNOWN" not in out:
+            break
+    return status, out
+
+
 def test_all_is_well(server: Server, quick: str) -> None:
     """An agent that answers in time and a fast network: PASS, exit status 0, each verdict told."""
     script = Script(delay_s=0.5).metadata()
     arguments = ("--config", quick, "--agent", "truth", "--metadata", script)
-    for _ in range(TRIES):
-        status, out, _ = run(server, "check", "--json", *arguments)
-        document = json.loads(out)
-        if "UNKNOWN" not in out:  # the prober was too late for every turn
-            break
+    status, out = check(server, "--json", *arguments)
+    document = json.loads(out)
     assert (status, document["verdict"], document["reasons"]) == (0, "PASS", [])
     verdicts = [document[part]["verdict"] for part in ("agents", "latency", "sfu")]
     assert verdicts == ["PASS", "PASS", "PASS"]
@@ -65,10 +71,7 @@ def test_a_mute_agent_fails_the_whole(server: Server, tmp_path: Path) -> None:
     config = {"sfu": {"pings": 20, "packets": 200}, "targets": [target | {"reply_timeout": 2}]}
     path = tmp_path / "mute.yaml"
     path.write_text(json.dumps(config))
-    for _ in range(TRIES):
-        status, out, _ = run(server, "check", "--config", str(path), "--trials", "1")
-        if "UNKNOWN" not in out:
-            break
+    status, out = check(server, "--config", str(path), "--trials", "1")
     lines = out.splitlines()
     assert status == 1
     assert lines[-1] == "VERDICT: FAIL"
