@@ -1,0 +1,24 @@
+"""One agent: what its callers hear, where the time goes, and why calls fail."""
+
+from dashboards.agent import failures, now, prober, reaching, turns, workers
+from dashboards.board import AGENT, Board, Section
+from dashboards.variables import CALL_TYPES_OF_ONE, ONE_AGENT, ONE_SERVER
+
+
+def board() -> Board:
+    """Return the dashboard."""
+    return Board(
+        uid=AGENT,
+        title="Voice / Agent",
+        text="One agent: what its callers hear, where the time goes, why calls fail",
+        variables=(ONE_SERVER, ONE_AGENT, CALL_TYPES_OF_ONE),
+        alerts='server=~"$server|", agent_name="$agent_name"',
+        sections=(
+            Section(100, "Now", now.panels()),
+            Section(110, "Calls of type $call_type", turns.panels(), repeat="call_type"),
+            Section(130, "Reaching the agent", reaching.panels()),
+            Section(140, "Failures", failures.panels()),
+            Section(150, "What the prober adds, and may spend", prober.panels()),
+            Section(160, "Workers, dispatches and rooms", workers.panels()),
+        ),
+    )

@@ -1,0 +1,50 @@
+"""Why calls fail, or do not start."""
+
+from grafana_foundation_sdk.models.dashboard import Panel
+from grafana_foundation_sdk.models.units import Short
+
+from dashboards.agent.series import THE_AGENT
+from dashboards.panels import Card, graph
+from dashboards.queries import CALL_STEP, recent, series, total
+
+
+def panels() -> tuple[Panel, ...]:
+    """Return the panels of the row."""
+    reasons = Card(
+        141,
+        "Failed runs by reason",
+        "Calls in the window that ends there that did not measure all that they set out to "
+        "measure, by the first reason. From voice_probe_failures_total. Bad: any: no_worker, "
+        "join_timeout and dispatch_failed point at workers; no_reply and agent_error at the "
+        "agent; connect_failed at the server; void and deadline at the prober's host.",
+        empty="The agent was not called",
+        width=12,
+    )
+    runs = Card(
+        142,
+        "Runs and skipped runs",
+        "Calls that ended, failed ones included, and those that were due and did not start, in "
+        "the window that ends there. From voice_probe_attempts_total and "
+        "voice_probe_skipped_total. Bad: overlap (calls take longer than their interval), missed "
+        "(the exporter is overloaded) and budget.",
+        empty="The agent was not called",
+        width=12,
+    )
+    failures = total("reason", recent(f"voice_probe_failures_total{{{THE_AGENT}}}")) + " > 0"
+    skipped = total("reason", recent(f"voice_probe_skipped_total{{{THE_AGENT}}}"))
+    attempts = total("probe", recent(f"voice_probe_attempts_total{{{THE_AGENT}}}"))
+    return (
+        graph(
+            reasons,
+            series(failures, "{{reason}}", CALL_STEP),
+            unit=Short,
+            is_stacked=True,
+            has_bars=True,
+        ),
+        graph(
+            runs,
+            series(attempts, "ended", CALL_STEP),
+            series(skipped, "skipped: {{reason}}", CALL_STEP),
+            unit=Short,
+        ),
+    )

@@ -1,0 +1,97 @@
+"""What the prober itself adds to latencies, and may spend on calls."""
+
+from grafana_foundation_sdk.models.dashboard import Panel
+from grafana_foundation_sdk.models.units import PercentUnit, Seconds, Short
+
+from dashboards.agent.series import CALL_TYPE, CALLS, THE_AGENT, THE_SERVER, TURNS
+from dashboards.overrides import in_unit
+from dashboards.panels import Card, graph, stat
+from dashboards.queries import increase, series, total, value
+
+
+def panels() -> tuple[Panel, ...]:
+    """Return the panels of the row."""
+    return _floor(), _voids(), _remaining(), _spent()
+
+
+def _floor() -> Panel:
+    card = Card(
+        151,
+        "Floor",
+        "What the method itself adds to the latency: codec, two jitter buffers, two hops; "
+        "measured against an echo, never subtracted, for a caller hears it too. From "
+        "voice_probe_floor_seconds, the last calibration. Bad: far above 0.15 s on a local "
+        "network.",
+        empty="Not calibrated yet",
+        width=4,
+        height=7,
+    )
+    return stat(
+        card,
+        value(f"max(voice_probe_floor_seconds{{{THE_SERVER}}})"),
+        unit=Seconds,
+        decimals=3,
+    )
+
+
+def _voids() -> Panel:
+    card = Card(
+        152,
+        "Void turns",
+        "Share of turns that were void over the time range, by call type, because the prober was "
+        "late, and the share above which VoiceTooManyVoids is due. From voice_turns_total and "
+        "voice_alert_threshold. Bad: near that limit: the prober needs a quieter host.",
+        empty="The agent was not called",
+        width=4,
+        height=7,
+    )
+    void = total(CALL_TYPE, increase(f'voice_turns_total{{{CALLS}, outcome="void"}}'))
+    turns = total(CALL_TYPE, increase(TURNS))
+    limit = f'max(voice_alert_threshold{{{THE_SERVER}, alert="VoiceTooManyVoids"}})'
+    share = value(f"{void} / ({turns} > 0)", "{{call_type}}")
+    return stat(card, share, value(limit, "limit"), unit=PercentUnit, decimals=1)
+
+
+def _remaining() -> Panel:
+    card = Card(
+        153,
+        "Budget that remains today",
+        "Turns, and seconds of calls, that the agent's targets may still have until midnight. "
+        "From voice_budget_remaining_turns and voice_budget_remaining_call_seconds. Bad: 0: it is "
+        "not called until then.",
+        empty="No budget is set",
+        height=7,
+    )
+    turns = f"min(voice_budget_remaining_turns{{{THE_AGENT}}})"
+    seconds = f"min(voice_budget_remaining_call_seconds{{{THE_AGENT}}})"
+    return graph(
+        card,
+        series(turns, "turns"),
+        series(seconds, "call time"),
+        unit=Short,
+        overrides=[in_unit("^call time$", Seconds)],
+    )
+
+
+def _spent() -> Panel:
+    card = Card(
+        154,
+        "Spent on calls",
+        "Turns, time and, where a price is set, money that calls to the agent took over the time "
+        "range. From voice_budget_spent_total, voice_budget_spent_call_seconds_total and "
+        "voice_budget_cost_total; runs that were killed count in full. Bad: more than you meant "
+        "to spend.",
+        empty="The agent was not called",
+        height=7,
+    )
+    parts = {
+        "turns": "voice_budget_spent_total",
+        "call time": "voice_budget_spent_call_seconds_total",
+        "cost": "voice_budget_cost_total",
+    }
+    spent = [
+        value(f"sum({increase(f'{metric}{{{THE_AGENT}}}')})", name)
+        for name, metric in parts.items()
+    ]
+    units = [in_unit("^call time$", Seconds)]
+    return stat(card, *spent, unit=Short, decimals=1, overrides=units)

@@ -1,0 +1,60 @@
+"""Reaching the agent: how long until it is there and speaks, and whether it does."""
+
+from grafana_foundation_sdk.models.dashboard import Panel
+from grafana_foundation_sdk.models.units import Seconds
+
+from dashboards.agent.series import THE_AGENT
+from dashboards.overrides import counted
+from dashboards.panels import Card, graph, timeline
+from dashboards.queries import CALL_STEP, quantile, rate, recent, series, total, verdict
+from dashboards.values import VERDICTS
+
+
+def panels() -> tuple[Panel, ...]:
+    """Return the panels of the row."""
+    to_agent = _wait(
+        131,
+        "Time to agent",
+        "voice_time_to_agent_seconds",
+        "Dispatch requested to agent in the room. Bad: seconds (no idle worker, or cold starts)",
+    )
+    to_greeting = _wait(
+        132,
+        "Time to greeting",
+        "voice_time_to_greeting_seconds",
+        "Caller in the room to the first sound of the greeting, of agents that greet. Bad: far "
+        "above the time to the agent",
+    )
+    return to_agent, to_greeting, _states()
+
+
+def _wait(id_: int, title: str, histogram: str, meaning: str) -> Panel:
+    card = Card(
+        id_,
+        title,
+        f"{meaning}. From {histogram}: median and 95th percentile of the window that ends there, "
+        "and n, its calls (axis on the right).",
+        empty="No call was answered",
+    )
+    rates = rate(f"{histogram}_bucket{{{THE_AGENT}}}")
+    calls = total("agent_name", recent(f"{histogram}_count{{{THE_AGENT}}}"))
+    return graph(
+        card,
+        series(quantile(0.5, "agent_name", rates), "median", CALL_STEP),
+        series(quantile(0.95, "agent_name", rates), "p95", CALL_STEP),
+        series(calls, "n", CALL_STEP),
+        unit=Seconds,
+        overrides=[counted("^n$")],
+    )
+
+
+def _states() -> Panel:
+    card = Card(
+        133,
+        "Verdicts over time",
+        "The agent's verdict after each of its calls, the worst of its targets. From "
+        "voice_verdict. Bad: SLOW and FAIL that last, or that come and go.",
+        empty="Not called",
+    )
+    words = verdict("agent_name", f'{THE_AGENT}, check="latency"')
+    return timeline(card, series(words, "{{agent_name}}"), words=VERDICTS)

@@ -1,0 +1,107 @@
+"""The agent's workers, the dispatches that wait for them, and the rooms it is in."""
+
+from grafana_foundation_sdk.models.dashboard import Panel
+from grafana_foundation_sdk.models.prometheus import Dataquery
+from grafana_foundation_sdk.models.units import (
+    BytesIEC,
+    DateTimeFromNow,
+    NoUnit,
+    PercentUnit,
+    Seconds,
+    Short,
+)
+
+from dashboards.agent.series import THE_AGENT
+from dashboards.overrides import dashed, in_unit
+from dashboards.panels import Card, Field, graph, table
+from dashboards.queries import column, seen, series
+from dashboards.values import SHARE_OF_LIMIT, WORKER_STATUSES
+
+
+def panels() -> tuple[Panel, ...]:
+    """Return the panels of the row."""
+    return _each_worker(), _in_rooms(), _waiting()
+
+
+def _each_worker() -> Panel:
+    card = Card(
+        161,
+        "Workers",
+        "Each worker that is known, with what it reports. From voice_worker_*. Load is what "
+        "LiveKit balances by: at 100 % the machine is full. Bad: offline, full, or an old "
+        "heartbeat. Columns are empty for workers that were found by their page or in rooms only.",
+        empty="No worker has reported",
+        width=24,
+    )
+    return table(card, _worker_columns(), _worker_fields(), worst="Status")
+
+
+def _worker_columns() -> list[Dataquery]:
+    numbers = enumerate(("idle", "busy", "draining", "full", "offline"))
+    status = " or ".join(
+        f'{number} * (voice_worker_status{{{THE_AGENT}, status="{name}"}} == 1)'
+        for number, name in numbers
+    )
+    metrics = ("load_ratio", "active_jobs", "cpu_ratio", "memory_bytes")
+    columns = [column("status", f"max by (worker_id) ({status})")]
+    columns += [
+        column(name, f"max by (worker_id) (voice_worker_{name}{{{THE_AGENT}}})") for name in metrics
+    ]
+    beat = f"max by (worker_id) (voice_worker_last_heartbeat_timestamp_seconds{{{THE_AGENT}}})"
+    return [*columns, column("beat", f"{beat} * 1000")]
+
+
+def _worker_fields() -> list[Field]:
+    return [
+        Field("Worker", "worker_id"),
+        Field("Status", "status", words=WORKER_STATUSES),
+        Field("Load", "load_ratio", PercentUnit, SHARE_OF_LIMIT, decimals=0),
+        Field("Jobs", "active_jobs"),
+        Field("Cores", "cpu_ratio", NoUnit, decimals=2),
+        Field("Memory", "memory_bytes", BytesIEC),
+        Field("Last heartbeat", "beat", DateTimeFromNow),
+    ]
+
+
+def _in_rooms() -> Panel:
+    card = Card(
+        162,
+        "The agent's rooms by its state",
+        "In how many rooms the agent is, by what it says it does. From voice_agents and "
+        "voice_agent_stuck, as of the last listing. Bad: any that is stuck: in initializing or "
+        "thinking for longer than agents.stuck_after.",
+        empty="The agent is in no room",
+        width=12,
+    )
+    agents = seen("state", f"voice_agents{{{THE_AGENT}}}")
+    stuck = f"sum({seen('state', f'voice_agent_stuck{{{THE_AGENT}}}')})"
+    return graph(
+        card,
+        series(agents, "{{state}}"),
+        series(stuck, "stuck"),
+        unit=Short,
+        is_stacked=True,
+        overrides=[dashed("^stuck$")],
+    )
+
+
+def _waiting() -> Panel:
+    card = Card(
+        163,
+        "Dispatches that wait, and workers that could take them",
+        "Dispatches for which no agent came, the age of the oldest (axis on the right), and idle "
+        "workers that take no job meanwhile. From voice_dispatches_pending, "
+        "voice_dispatch_oldest_pending_seconds and voice_workers_not_taking_jobs. Bad: any that "
+        "lasts.",
+        empty="Not listed yet",
+        width=12,
+    )
+    oldest = f"max(voice_dispatch_oldest_pending_seconds{{{THE_AGENT}}})"
+    return graph(
+        card,
+        series(f"max(voice_dispatches_pending{{{THE_AGENT}}})", "waiting dispatches"),
+        series(f"max(voice_workers_not_taking_jobs{{{THE_AGENT}}})", "idle, but take no job"),
+        series(oldest, "oldest waits"),
+        unit=Short,
+        overrides=[in_unit("^oldest waits$", Seconds)],
+    )

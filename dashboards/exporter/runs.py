@@ -1,0 +1,55 @@
+"""Runs of probes: that ended, that failed, that were skipped."""
+
+from grafana_foundation_sdk.models.dashboard import Panel
+from grafana_foundation_sdk.models.units import Short
+
+from dashboards.exporter.series import ATTEMPT_STEP, BY_PROBE, PROBE_LEGEND, SERVERS
+from dashboards.panels import Card, graph
+from dashboards.queries import recent, series, total
+
+
+def panels() -> tuple[Panel, ...]:
+    """Return the panels of the row."""
+    return _attempts(), _failures(), _skips()
+
+
+def _attempts() -> Panel:
+    card = Card(
+        121,
+        "Runs that ended",
+        "Runs in the window that ends there, however they ended. From voice_probe_attempts_total. "
+        "Bad: a probe that falls to 0 outside of its windows.",
+        empty="No probe is scheduled",
+    )
+    runs = total(BY_PROBE, recent(f"voice_probe_attempts_total{{{SERVERS}}}"))
+    return graph(card, series(runs, PROBE_LEGEND, ATTEMPT_STEP), unit=Short)
+
+
+def _failures() -> Panel:
+    card = Card(
+        122,
+        "Failed runs by probe and reason",
+        "Runs in the window that ends there that did not measure all that they set out to "
+        "measure, by the first reason. From voice_probe_failures_total. Bad: probe_crashed, "
+        "deadline and void, which are the prober's own; the others are findings.",
+        empty="No run failed",
+    )
+    by = "server, probe, reason"
+    failed = total(by, recent(f"voice_probe_failures_total{{{SERVERS}}}"))
+    query = series(f"{failed} > 0", "{{probe}}: {{reason}} ({{server}})", ATTEMPT_STEP)
+    return graph(card, query, unit=Short, is_stacked=True, has_bars=True)
+
+
+def _skips() -> Panel:
+    card = Card(
+        123,
+        "Skipped runs by reason",
+        "Runs in the window that ends there that were due and did not start. From "
+        "voice_probe_skipped_total. Bad: overlap, for a run takes longer than its interval, and "
+        "missed, for the exporter is overloaded; window and budget are as configured.",
+        empty="No run was skipped",
+    )
+    by = "server, probe, reason"
+    skipped = total(by, recent(f"voice_probe_skipped_total{{{SERVERS}}}"))
+    query = series(f"{skipped} > 0", "{{probe}}: {{reason}} ({{server}})", ATTEMPT_STEP)
+    return graph(card, query, unit=Short, is_stacked=True, has_bars=True)

@@ -1,0 +1,53 @@
+"""What calls spend: turns, time and money."""
+
+from grafana_foundation_sdk.models.dashboard import Panel
+from grafana_foundation_sdk.models.units import Seconds, Short
+
+from dashboards.exporter.series import ATTEMPT_STEP, SERVERS
+from dashboards.panels import Card, graph
+from dashboards.queries import rate, series, total
+
+
+def panels() -> tuple[Panel, ...]:
+    """Return the panels of the row."""
+    return _turns(), _call_time(), _cost()
+
+
+def _turns() -> Panel:
+    card = Card(
+        131,
+        "Turns spent, per hour",
+        "Turns that calls have, warm-up turns as well, at the pace of the window that ends there. "
+        "From voice_budget_spent_total. Bad: more than the budget of a day has room for.",
+        empty="No agent is called",
+    )
+    return _spending(card, "voice_budget_spent_total", Short)
+
+
+def _call_time() -> Panel:
+    card = Card(
+        132,
+        "Time spent on calls, per hour",
+        "How long calls take, at the pace of the window that ends there; what providers bill. "
+        "From voice_budget_spent_call_seconds_total. Bad: more than the budget of a day has room "
+        "for.",
+        empty="No agent is called",
+    )
+    return _spending(card, "voice_budget_spent_call_seconds_total", Seconds)
+
+
+def _cost() -> Panel:
+    card = Card(
+        133,
+        "Cost of calls, per hour",
+        "What calls cost by budget.price_per_minute, in its currency, at the pace of the window "
+        "that ends there. From voice_budget_cost_total. Bad: more than you meant to pay.",
+        empty="No price is set: budget.price_per_minute",
+    )
+    return _spending(card, "voice_budget_cost_total", Short)
+
+
+def _spending(card: Card, metric: str, unit: str) -> Panel:
+    pace = total("server, agent_name", rate(f"{metric}{{{SERVERS}}}"))
+    query = series(f"{pace} * 3600", "{{agent_name}} ({{server}})", ATTEMPT_STEP)
+    return graph(card, query, unit=unit)

@@ -1,0 +1,64 @@
+"""Certificates that end, clocks that differ, and the time that is the exporter's own."""
+
+from grafana_foundation_sdk.models.dashboard import Panel
+from grafana_foundation_sdk.models.units import Seconds
+
+from dashboards.panels import Card, stat
+from dashboards.queries import value
+from dashboards.sfu.series import WAY, largest, least
+from dashboards.values import BAD, GOOD, WARN, steps
+
+_DAY_S = 86_400
+
+
+def panels() -> tuple[Panel, ...]:
+    """Return the panels of the row."""
+    return _certificates(), _skew(), _floor()
+
+
+def _certificates() -> Panel:
+    card = Card(
+        171,
+        "Certificate ends",
+        "When the first of the TLS certificates of the server and its TURN servers ends. From "
+        "voice_sfu_certificate_expiry_timestamp_seconds. Bad: below 14 days: whatever should "
+        "have renewed it did not.",
+        empty="No TLS",
+        height=5,
+    )
+    expiry = least("voice_sfu_certificate_expiry_timestamp_seconds")
+    return stat(
+        card,
+        value(f"{expiry} - time()", "{{vantage}}"),
+        unit=Seconds,
+        colors=steps(BAD, (7 * _DAY_S, WARN), (14 * _DAY_S, GOOD)),
+    )
+
+
+def _skew() -> Panel:
+    card = Card(
+        172,
+        "Clock skew",
+        "What the server's clock is ahead of the exporter's host; 0 within a second. From "
+        "voice_sfu_clock_skew_seconds. Bad: minutes: tokens are not valid yet, or no more. No "
+        "latency is measured by it.",
+        empty="Not measured yet",
+        height=5,
+    )
+    skew = f"max by (vantage) (voice_sfu_clock_skew_seconds{{{WAY}}})"
+    colors = steps(BAD, (-60, WARN), (-5, GOOD), (5, WARN), (60, BAD))
+    return stat(card, value(skew, "{{vantage}}"), unit=Seconds, colors=colors)
+
+
+def _floor() -> Panel:
+    card = Card(
+        173,
+        "Floor of the round trip",
+        "What of a data message's time is the exporter's own, event loop and SDK; it is taken off "
+        "the round trips. From voice_sfu_floor_seconds. Bad: milliseconds: the exporter's host is "
+        "busy.",
+        empty="No baseline ran",
+        height=5,
+    )
+    floor = largest("voice_sfu_floor_seconds")
+    return stat(card, value(floor, "{{vantage}}"), unit=Seconds, decimals=2)

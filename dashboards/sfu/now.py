@@ -1,0 +1,99 @@
+"""What the way to the SFU is like now, and how much room the SFU has."""
+
+from grafana_foundation_sdk.models.dashboard import Panel
+from grafana_foundation_sdk.models.units import Milliseconds, PercentUnit, Short
+
+from dashboards.panels import Card, stat
+from dashboards.queries import increase, total, value, verdict
+from dashboards.sfu.series import PEAK, THE_SERVER, WAY, largest
+from dashboards.values import BAD, GOOD, VERDICTS, WARN, steps
+
+
+def panels() -> tuple[Panel, ...]:
+    """Return the panels of the row."""
+    return _verdicts(), _median(), _loss_now(), _knee(), _headroom()
+
+
+def _verdicts() -> Panel:
+    card = Card(
+        101,
+        "Verdicts on the server",
+        "The last baseline (sfu), transports (reach), reconnects and ramp, of the worst vantage. "
+        "From voice_verdict. Bad: SLOW: a target is passed; FAIL: nothing could be measured, or "
+        "did not come back; UNKNOWN: not run yet.",
+        empty="Not measured",
+        width=8,
+        height=4,
+    )
+    checks = verdict("check", f'{THE_SERVER}, check=~"sfu|reach|reconnect|ramp"')
+    return stat(card, value(checks, "{{check}}"), words=VERDICTS)
+
+
+def _median() -> Panel:
+    card = Card(
+        102,
+        "Median round trip",
+        "A data message from one participant of ours to another on the same host: once to the "
+        "SFU and back. From voice_sfu_rtt_ms, the last baseline. Bad: above the target "
+        "(sfu.target_rtt_ms).",
+        empty="The last baseline failed, or none ran",
+        width=4,
+        height=4,
+    )
+    rtt = f"max by (vantage) (voice_sfu_rtt_ms{{{WAY}}})"
+    return stat(card, value(rtt, "{{vantage}}"), unit=Milliseconds, decimals=1)
+
+
+def _loss_now() -> Panel:
+    card = Card(
+        103,
+        "Packets lost",
+        "Share of RTP packets lost over the time range, the worse of both directions. From "
+        "voice_sfu_packets_lost_total over voice_sfu_packets_total. Bad: above the target "
+        "(sfu.max_loss); 1 % can be heard without redundancy.",
+        empty="No baseline ran",
+        width=4,
+        height=4,
+    )
+    by = "vantage, direction"
+    lost = total(by, increase(f"voice_sfu_packets_lost_total{{{WAY}}}"))
+    sent = total(by, increase(f"voice_sfu_packets_total{{{WAY}}}"))
+    worse = f"max by (vantage) ({lost} / ({sent} > 0))"
+    return stat(
+        card,
+        value(worse, "{{vantage}}"),
+        unit=PercentUnit,
+        colors=steps(GOOD, (0.005, WARN), (0.02, BAD)),
+        decimals=2,
+    )
+
+
+def _knee() -> Panel:
+    card = Card(
+        104,
+        "Knee",
+        "Clients at which every target still held, while the next tier of the last ramp broke "
+        "one. From voice_knee_clients. Bad: lower than before. Absent where a ramp found none: "
+        "see the table under Capacity for why.",
+        empty="No ramp found one",
+        width=4,
+        height=4,
+    )
+    return stat(card, value(largest("voice_knee_clients"), "{{vantage}}"), unit=Short)
+
+
+def _headroom() -> Panel:
+    card = Card(
+        105,
+        "Headroom",
+        "The knee less the most clients that were in calls at once in the last seven days, an "
+        "agent and a caller each; those of ramps are none. From voice_knee_clients and the "
+        "recorded server:voice_call_clients:max7d. Bad: near 0, or below it: at its peak the "
+        "server is beyond what it carries well (VoiceKneeBelowPeak).",
+        empty="No knee is known",
+        width=4,
+        height=4,
+    )
+    left = f"{largest('voice_knee_clients')} - scalar(max({PEAK}))"
+    colors = steps(BAD, (0, WARN), (10, GOOD))
+    return stat(card, value(left, "{{vantage}}"), unit=Short, colors=colors)

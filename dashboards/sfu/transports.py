@@ -1,0 +1,77 @@
+"""Which ways to the SFU work, which one media took, and how long connecting took."""
+
+from grafana_foundation_sdk.models.dashboard import Panel
+from grafana_foundation_sdk.models.units import Seconds
+
+from dashboards.panels import Card, graph, timeline
+from dashboards.queries import mean, series
+from dashboards.sfu.series import BASELINE_STEP, WAY
+from dashboards.values import GOOD, QUALITIES, WARN, WORKS, words
+
+
+def panels() -> tuple[Panel, ...]:
+    """Return the panels of the row."""
+    return _transports(), _used(), _quality(), _phases()
+
+
+def _transports() -> Panel:
+    card = Card(
+        131,
+        "Ways that work",
+        "Each way to the SFU, tried on purpose: UDP, TCP and TURN. From voice_sfu_transport_up. "
+        "Bad: no UDP (a firewall: media goes by TCP, which stalls with every lost packet); no "
+        "TURN shuts out callers behind strict firewalls.",
+        empty="Not tried yet",
+        width=12,
+    )
+    up = f"min by (vantage, transport) (voice_sfu_transport_up{{{WAY}}})"
+    return timeline(card, series(up, "{{transport}} ({{vantage}})"), words=WORKS)
+
+
+def _used() -> Panel:
+    card = Card(
+        132,
+        "Way that media took",
+        "How the media of the last baseline went. From voice_sfu_transport_used. Bad: anything "
+        "but UDP; the verdict is SLOW then.",
+        empty="No baseline ran",
+        width=12,
+    )
+    used = " or ".join(
+        f'{number} * (voice_sfu_transport_used{{{WAY}, transport="{name}"}} == 1)'
+        for number, name in enumerate(("udp", "tcp", "turn"))
+    )
+    names = words((0, "UDP", GOOD), (1, "TCP", WARN), (2, "TURN", WARN))
+    return timeline(card, series(f"max by (vantage) ({used})", "{{vantage}}"), words=names)
+
+
+def _quality() -> Panel:
+    card = Card(
+        133,
+        "Connection quality",
+        "LiveKit's own word for each of our clients' connections. From "
+        "voice_sfu_connection_quality. Bad: poor or lost. It is coarse: the graphs above say "
+        "why.",
+        empty="No baseline ran",
+        width=12,
+    )
+    quality = " or ".join(
+        f'{number} * voice_sfu_connection_quality{{{WAY}, quality="{name}"}}'
+        for number, name in enumerate(("excellent", "good", "poor", "lost"))
+    )
+    worst = f"max by (vantage, client) ({quality})"
+    return timeline(card, series(worst, "{{client}} ({{vantage}})"), words=QUALITIES)
+
+
+def _phases() -> Panel:
+    card = Card(
+        134,
+        "Connecting, mean by phase",
+        "signal: a join by WebSocket until the server's answer; ice: until media can flow; media: "
+        "publishing to the first sound at another participant. From voice_sfu_connect_seconds. "
+        "Bad: ice in seconds: candidates fail before one works, mostly blocked UDP.",
+        empty="No baseline ran",
+        width=12,
+    )
+    phases = mean("voice_sfu_connect_seconds", "vantage, phase", WAY)
+    return graph(card, series(phases, "{{phase}} ({{vantage}})", BASELINE_STEP), unit=Seconds)
