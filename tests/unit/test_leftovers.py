@@ -11,8 +11,8 @@ from exporter.run.leftovers import Leftovers
 from exporter.store.keeper import Keeper
 from exporter.store.records import OpenRun, RunQuery, Spending
 from tests.patience import comes_true
+from tests.unit.store.keeping import Watch
 from tests.unit.store.records import DAY, NOON, PLAN, ended, open_run
-from tests.unit.store.test_keeper import Watch
 
 
 class Bench:

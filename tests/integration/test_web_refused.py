@@ -1,11 +1,9 @@
-"""The web server on real sockets: who is let in, who is not, and what a bad client can do."""
+"""What the web server refuses, and what a bad client can do to connections and bodies."""
 
-import asyncio
 import json
 import os
 import shutil
 import socket
-import ssl
 import subprocess
 import sys
 import time
@@ -13,24 +11,19 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
-import bcrypt
 import httpx
 import psutil
 import pytest
 
-from exporter.errors import ConfigError
 from exporter.web.gate import BODY_LIMIT
 from exporter.web.server import Limits
 from tests import patience, plain_http
 from tests.integration.from_elsewhere import TOKEN
-from tests.integration.serving import Certificates, Serving
+from tests.integration.serving import Serving
+from tests.integration.web_client import BEARER, QUICK, is_served
 from tests.patience import until
 
-QUICK = Limits(connections=8, request_s=0.6, response_s=0.6, handshake_s=0.6, keep_alive_s=2)
-"""The limits of seconds in tenths, so that the test of each is short."""
-BEARER = {"Authorization": f"Bearer {TOKEN}"}
 BEAT = b'{"agent_name": "demo", "status": "idle"}'
 HEARTBEAT = "/api/v1/workers/AW_1/heartbeat"
 CLOSED = 0
@@ -49,11 +42,6 @@ def _local() -> Iterator[Serving]:
     """A server without a token."""
     with Serving(limits=QUICK) as serving:
         yield serving
-
-
-@pytest.fixture(name="certificates", scope="module")
-def _certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return Certificates(tmp_path_factory.mktemp("certificates"))
 
 
 def raw(serving: Serving, request: bytes) -> int:
@@ -339,14 +327,6 @@ def refused_at_once(serving: Serving) -> bool:
             return True
 
 
-def is_served(serving: Serving) -> bool:
-    """Return whether an honest client is."""
-    try:
-        return plain_http.get(serving.url("/-/healthy")).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
 def test_nobody_is_told_what_serves(local: Serving) -> None:
     """No header Server; every answer is not to be sniffed or stored."""
     headers = plain_http.get(local.url("/metrics")).headers
@@ -357,124 +337,3 @@ def test_nobody_is_told_what_serves(local: Serving) -> None:
 def test_the_limits_in_use() -> None:
     """The tests above use tenths of seconds; an exporter has these."""
     assert Limits() == Limits(512, request_s=10, response_s=10, handshake_s=10, keep_alive_s=5)
-
-
-def web_config(folder: Path, text: str) -> Path:
-    """Write a web configuration file."""
-    file = folder / "web.yml"
-    file.write_text(text)
-    return file
-
-
-def get(serving: Serving, context: ssl.SSLContext, **headers: str) -> int:
-    """Ask for /metrics by TLS."""
-    with httpx.Client(verify=context, trust_env=False) as client:
-        return client.get(serving.url("/metrics"), headers=headers).status_code
-
-
-def test_tls_with_client_certificates(certificates: Certificates, tmp_path: Path) -> None:
-    """Only a certificate of the right authority with an allowed name gets in."""
-    cert, key = certificates.issue("server")
-    good = certificates.issue("prometheus", "DNS:prometheus")
-    wrong = certificates.issue("somebody", "DNS:somebody")
-    stranger = Certificates(tmp_path, "stranger").issue("prometheus", "DNS:prometheus")
-    file = web_config(
-        tmp_path,
-        f"tls_server_config: {{cert_file: {cert}, key_file: {key}, "
-        f"client_auth_type: RequireAndVerifyClientCert, client_ca_file: {certificates.ca}, "
-        "client_allowed_sans: [prometheus]}\n"
-        "http_server_config: {headers: {X-Frame-Options: deny}}\n",
-    )
-    with Serving(file=file, limits=QUICK) as serving:
-        assert get(serving, certificates.client(*good)) == 200
-        for chain in ((), wrong, stranger):
-            with pytest.raises(httpx.TransportError):
-                get(serving, certificates.client(*chain))
-        assert serving.refused("certificate") == 1
-        assert is_closed_within(serving, QUICK.handshake_s + 2)  # plain HTTP, or silence
-
-
-def is_closed_within(serving: Serving, seconds: float) -> bool:
-    """Connect, say nothing, and tell whether the server gives up in time."""
-    with serving.connect() as connection:
-        connection.settimeout(seconds)
-        try:
-            return connection.recv(1) == b""
-        except ConnectionResetError:
-            return True
-        except TimeoutError:
-            return False
-
-
-def test_certificates_are_read_again(certificates: Certificates, tmp_path: Path) -> None:
-    """1. Serve. 2. Break the certificate: nothing changes. 3. A new one: new handshakes use it."""
-    first = certificates.issue("first")
-    for path, name in zip(first, ("cert.pem", "key.pem"), strict=True):
-        shutil.copy(path, tmp_path / name)
-    file = web_config(
-        tmp_path, "tls_server_config: {cert_file: cert.pem, key_file: key.pem, min_version: TLS13}"
-    )
-    with Serving(file=file) as serving:
-        before = serial(serving, certificates)
-        (tmp_path / "cert.pem").write_text("no certificate")
-        until(lambda: serving.web_config.problem != "")
-        assert serial(serving, certificates) == before
-        assert "certificate and key cannot be used" in serving.web_config.problem
-
-        for path, name in zip(certificates.issue("second"), ("cert.pem", "key.pem"), strict=True):
-            shutil.copy(path, tmp_path / name)
-        until(lambda: serial(serving, certificates) != before)
-        until(lambda: serving.web_config.problem == "")
-
-
-def serial(serving: Serving, certificates: Certificates) -> object:
-    """Return the serial number of the certificate that the server shows."""
-    context = certificates.client()
-    with (
-        serving.connect() as plain,
-        context.wrap_socket(plain, server_hostname="127.0.0.1") as secured,
-    ):
-        assert secured.version() == "TLSv1.3"
-        return (secured.getpeercert() or {})["serialNumber"]
-
-
-def test_passwords(tmp_path: Path) -> None:
-    """Reads need a password, writes the token and nothing else; users can be changed."""
-    hashed = bcrypt.hashpw(b"open sesame", bcrypt.gensalt(5)).decode()
-    file = web_config(tmp_path, f"basic_auth_users: {{ali: {hashed}}}\n")
-    with Serving(file=file, token=TOKEN) as serving, httpx.Client(trust_env=False) as client:
-        metrics, reload = serving.url("/metrics"), serving.url("/-/reload")
-        for auth in (None, ("ali", "wrong"), ("nobody", "open sesame"), ("ali", "x" * 100)):
-            answer = client.get(metrics, auth=auth)
-            assert answer.status_code == 401
-            assert answer.headers["www-authenticate"].startswith("Basic ")
-        assert client.get(metrics, auth=("ali", "open sesame")).status_code == 200
-        assert client.get(metrics, headers=BEARER).status_code == 401
-        assert client.post(reload).status_code == 401
-        assert client.post(reload, auth=("ali", "open sesame")).status_code == 401
-        assert client.post(reload, headers=BEARER).status_code == 200
-
-        file.write_text(f"basic_auth_users: {{sindbad: {hashed}}}\n")
-        until(lambda: client.get(metrics, auth=("ali", "open sesame")).status_code == 401)
-        assert client.get(metrics, auth=("sindbad", "open sesame")).status_code == 200
-
-
-def test_tls_is_turned_on_by_a_restart_only(certificates: Certificates, tmp_path: Path) -> None:
-    """A file that asks for TLS while plain HTTP is served changes nothing, and that is told."""
-    cert, key = certificates.issue("late")
-    file = web_config(tmp_path, "")
-    with Serving(file=file) as serving:
-        file.write_text(f"tls_server_config: {{cert_file: {cert}, key_file: {key}}}")
-        asyncio.run(serving.web_config.refresh())
-        assert "by a restart only" in serving.web_config.problem
-        assert is_served(serving)
-
-
-def test_a_bad_file_does_not_start(tmp_path: Path) -> None:
-    """A certificate that is not there is one line that names file and key."""
-    file = web_config(tmp_path, "tls_server_config: {cert_file: a.pem, key_file: b.pem}")
-    with pytest.raises(ConfigError) as caught:
-        Serving(file=file)
-    assert str(caught.value) == (
-        f"{file}: tls_server_config.cert_file: 'a.pem' cannot be read: No such file or directory"
-    )

@@ -1,0 +1,56 @@
+"""A keeper that is watched, and a store that fails or is slow when it is told to."""
+
+import time
+from collections.abc import Callable
+
+from exporter.errors import StoreError
+from exporter.store.keeper import Keeper
+from exporter.store.memory import MemoryStore
+from exporter.store.protocol import Store
+from exporter.store.records import NO_LIMITS, Limits, OpenRun, RunRecord, Spending
+from tests.unit.store.records import NOON
+
+
+class Watch:
+    """What the keeper told of the store's state."""
+
+    def __init__(self) -> None:
+        self.works: bool | None = None
+        self.failures: list[str] = []
+
+    def up(self, works: bool) -> None:
+        """Note the state."""
+        self.works = works
+
+    def failed(self, operation: str) -> None:
+        """Note a failure."""
+        self.failures.append(operation)
+
+
+class Flaky(MemoryStore):
+    """A store that fails while it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken = False
+        self.slow_s = 0.0
+
+    def begin(self, run: OpenRun, limits: Limits = NO_LIMITS) -> bool:
+        """Open a run."""
+        time.sleep(self.slow_s)
+        self._check()
+        return super().begin(run, limits)
+
+    def end(self, record: RunRecord, spent: Spending | None = None) -> None:
+        """Close a run."""
+        self._check()
+        super().end(record, spent)
+
+    def _check(self) -> None:
+        if self.broken:
+            raise StoreError("cannot write x: No space left on device")
+
+
+def make(open_store: Callable[[], Store] | None, watch: Watch | None = None) -> Keeper:
+    """Return a keeper that tries again soon."""
+    return Keeper(open_store, watch or Watch(), first_retry_s=0.02, clock=lambda: NOON)

@@ -1,0 +1,170 @@
+"""Runs that a gate refuses, that are asked for, and that are given up."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import BaseModel
+
+from exporter.outcome import CallResult, Outcome, Reason, Turn
+from exporter.probes.latency import LatencyConfig
+from exporter.run.budget import plan_of, spending
+from exporter.run.plan import call_work
+from exporter.run.scheduler import Refused, Scheduler, Work
+from tests.patience import comes_true
+from tests.unit.calls import replied
+from tests.unit.scheduling import DONE, Bench, Calls, work
+
+
+def test_gates_refuse_due_runs_and_know_their_ids(caplog: pytest.LogCaptureFixture) -> None:
+    """1. The second gate refuses for a while. Result: counted each time, told once, then it runs.
+
+    The run that starts has the id that the gates were asked about.
+    """
+    asked: list[tuple[str, str]] = []
+    ran: list[str] = []
+
+    async def first(_work: Work, run_id: str) -> str:
+        asked.append(("first", run_id))
+        return ""
+
+    async def second(_work: Work, run_id: str) -> str:
+        asked.append(("second", run_id))
+        return "window" if len(asked) <= 6 else ""
+
+    async def run(_probe: str, _config: BaseModel, run_id: str, **_: object) -> Outcome:
+        ran.append(run_id)
+        return DONE
+
+    async def scenario() -> None:
+        bench = Bench(run, (first, second))
+        bench.scheduler.add(work(), 0)
+        bench.scheduler.start()
+        await comes_true(lambda: len(bench.seen) >= 1)
+        bench.scheduler.stop()
+        assert bench.skipped == [("fake", "demo", "window")] * 3
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(scenario())
+    assert [name for name, _ in asked[:8]] == ["first", "second"] * 4
+    assert ran[0] == asked[6][1] == asked[7][1]
+    assert len({run_id for _, run_id in asked[:8]}) == 4
+    assert [record.message for record in caplog.records].count("run skipped") == 1
+
+
+def test_run_that_is_refused_is_due_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1. A daily run is due outside of its window. 2. That opens. Result: it is not missed."""
+    monkeypatch.setattr("exporter.run.scheduler._ASK_AGAIN_S", 0.1)
+    is_open = False
+
+    async def gate(_work: Work, _run_id: str) -> str:
+        return "" if is_open else "window"
+
+    async def scenario() -> None:
+        nonlocal is_open
+        bench = Bench(gates=(gate,))
+        bench.scheduler.add(work(interval_s=86400), 0)
+        bench.scheduler.start()
+        await comes_true(lambda: len(bench.skipped) >= 2)
+        is_open = True
+        await comes_true(lambda: bool(bench.seen))
+        due = bench.scheduler.next_run("w")
+        assert due is not None
+        assert (due - datetime.now(UTC)).total_seconds() > 80000
+        bench.scheduler.stop()
+
+    asyncio.run(scenario())
+
+
+def test_a_run_that_is_asked_for_keeps_the_scheduled_one_off() -> None:
+    """1. A run is asked for. 2. Another is, and one is due. Result: refused, skipped as overlap."""
+
+    async def story() -> tuple[Bench, Calls, str]:
+        calls = Calls()
+        bench = Bench(calls.run)
+        asked = asyncio.create_task(calls.ask(bench.scheduler))
+        await asyncio.sleep(0)
+        bench.scheduler.add(work(interval_s=60), first_in_s=0)
+        bench.scheduler.start()
+        await comes_true(lambda: bool(bench.skipped))
+        with pytest.raises(Refused) as refusal:
+            await calls.ask(bench.scheduler)
+        calls.go_on.set()
+        await asked
+        bench.scheduler.stop()
+        return bench, calls, refusal.value.reason
+
+    bench, calls, reason = asyncio.run(story())
+
+    assert reason == "overlap"
+    assert bench.skipped == [("fake", "demo", "overlap")]
+    assert len(calls.told) == 1
+    assert bench.seen == []
+
+
+def test_a_run_that_is_given_up_is_told_of() -> None:
+    """Who asked goes away: the run is cancelled, and its listeners get its end all the same."""
+
+    async def story() -> list[Outcome]:
+        calls = Calls()
+        bench = Bench(calls.run)
+        asked = asyncio.create_task(calls.ask(bench.scheduler))
+        await asyncio.sleep(0.01)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        calls.go_on.set()
+        await calls.ask(bench.scheduler)
+        return calls.told
+
+    first, second = asyncio.run(story())
+
+    assert first.reason is Reason.DEADLINE
+    assert first.run_id
+    assert second.ok
+
+
+def test_a_call_that_is_given_up_tells_of_the_turns_it_had() -> None:
+    """Each of them was paid for: the budget counts them from its outcome."""
+    target = LatencyConfig(agent_name="demo")
+    told: list[Outcome] = []
+
+    async def two_turns(
+        _probe: str, _config: BaseModel, _run_id: str, *, on_turn: Callable[[Turn], None]
+    ) -> Outcome:
+        for _ in range(2):
+            on_turn(replied(1.0))
+        await asyncio.Event().wait()
+        return DONE
+
+    async def story() -> list[Turn]:
+        heard: list[Turn] = []
+        scheduler = Scheduler(two_turns, (), lambda *_: None)  # type: ignore[arg-type]
+        asked = asyncio.create_task(scheduler.ask(call_work(target), heard.append, [told.append]))
+        await comes_true(lambda: len(heard) == 2)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        return heard
+
+    heard = asyncio.run(story())
+
+    assert told[0].result == CallResult("demo", "default", "default", tuple(heard))
+    assert spending(told[0], plan_of(target)).turns == 3
+
+
+def test_a_gate_holds_for_who_asks() -> None:
+    """A gate refuses: nothing is run, and the reason is told."""
+
+    async def closed(_work: Work, _run_id: str) -> str:
+        return "window"
+
+    async def story() -> str:
+        scheduler = Scheduler(Calls().run, (), lambda *_: None, (closed,))
+        with pytest.raises(Refused) as refusal:
+            await Calls().ask(scheduler)
+        return refusal.value.reason
+
+    assert asyncio.run(story()) == "window"
