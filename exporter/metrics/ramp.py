@@ -1,6 +1,6 @@
 """What becomes of a ramp: a listener beside the recorder."""
 
-from exporter.metrics.table import TABLE
+from exporter.metrics.table.ramp import RAMP
 from exporter.metrics.vantage import VantageRecorder
 from exporter.outcome import Outcome, Verdict
 from exporter.probes.ramp import RampConfig
@@ -13,7 +13,7 @@ class RampRecorder(VantageRecorder[RampConfig]):
     """Records ramps; its gauges are absent until there was one."""
 
     probe = "ramp"
-    series = tuple(row.name for row in TABLE if row.group == "ramp")
+    series = tuple(row.name for row in RAMP)
 
     def _show(self, outcome: Outcome) -> None:
         self._forget(self.series)
