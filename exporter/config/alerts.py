@@ -25,6 +25,13 @@ class AlertsConfig(Section):
     max_void_ratio: float = Field(
         0.2, gt=0, lt=1, description="VoiceTooManyVoids: share of turns that we spoil ourselves."
     )
+    certificate_expires_in: Duration = Field(
+        14 * 86400.0,
+        gt=0,
+        description=(
+            "VoiceCertificateExpires: time left to a certificate of the server or its TURN servers."
+        ),
+    )
     fast_burn_turns: int = Field(
         10, ge=1, description="VoiceSloBurnFast: turns in the long window below which it is silent."
     )
@@ -40,6 +47,7 @@ class AlertsConfig(Section):
                 "VoiceDispatchPending": self.dispatch_pending_after,
                 "VoiceLatencyDisagrees": self.latency_disagrees_by,
                 "VoiceTooManyVoids": self.max_void_ratio,
+                "VoiceCertificateExpires": self.certificate_expires_in,
                 "VoiceSloBurnFast": self.fast_burn_turns,
                 "VoiceSloBurnSlow": self.slow_burn_turns,
             }
