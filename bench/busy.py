@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from bench.accuracy import Call, all_excess_ms, check_residuals, sharp_utterance
+from bench.depths import Depths
 from bench.endurance import Exporter, fetch, start
 from bench.report import Report
 from bench.scrape import SERIES_BOUND_MS, SERIES_PER_WORKER, line_of, running
@@ -52,20 +53,24 @@ def runs_ended(exporter: Exporter) -> dict[str, dict[str, Any]]:
     return {run["run_id"]: run for run in json.loads(page or '{"runs": []}')["runs"]}
 
 
-def calls_besides(exporter: Exporter, known: Collection[str]) -> list[Call]:
+def calls_besides(exporter: Exporter, known: Collection[str], depths: Depths) -> list[Call]:
     """Return the calls that have ended, but for those runs; without warm-up turns."""
-    return [
-        Call(
-            DELAY_S,
-            tuple(
-                Turn(TurnOutcome(turn["outcome"]), e2e_s=turn["e2e_s"])
-                for turn in run["turns"]
-                if not turn["warmup"]
-            ),
-        )
-        for key, run in runs_ended(exporter).items()
-        if key not in known
-    ]
+    calls = []
+    for run_id, run in runs_ended(exporter).items():
+        if run_id not in known:
+            turns = [turn_of(turn) for turn in run["turns"]]
+            calls.append(Call.of(DELAY_S, turns, agent_depths_s=depths.of(run_id, turns)))
+    return calls
+
+
+def turn_of(told: dict[str, Any]) -> Turn:
+    """Return a turn as the API tells it."""
+    return Turn(
+        TurnOutcome(told["outcome"]),
+        e2e_s=told["e2e_s"],
+        jitter_buffer_s=told["jitter_buffer_s"],
+        warmup=told["warmup"],
+    )
 
 
 @contextmanager
@@ -78,14 +83,14 @@ def fleet(exporter: Exporter, seconds: float) -> Iterator[None]:
         yield
 
 
-def alone(exporter: Exporter, seconds: float) -> list[Call]:
+def alone(exporter: Exporter, seconds: float, depths: Depths) -> list[Call]:
     """Let calls be placed with nothing beside them."""
     known = runs_ended(exporter)
     exporter.child.wait(seconds)
-    return calls_besides(exporter, known)
+    return calls_besides(exporter, known, depths)
 
 
-def beside(exporter: Exporter, seconds: float) -> tuple[list[Call], Scrapes]:
+def beside(exporter: Exporter, seconds: float, depths: Depths) -> tuple[list[Call], Scrapes]:
     """Let calls be placed beside a fleet and scrapes."""
     took_ms: list[float] = []
     page = ""
@@ -96,7 +101,8 @@ def beside(exporter: Exporter, seconds: float) -> tuple[list[Call], Scrapes]:
             page = plain_http.get(f"http://{exporter.address}/metrics").text
             took_ms.append((time.monotonic() - began) * 1e3)
             exporter.child.wait(max(0.0, began + SCRAPE_EVERY_S - time.monotonic()))
-        return calls_besides(exporter, known), Scrapes(took_ms, page.count("worker_id="))
+        calls = calls_besides(exporter, known, depths)
+        return calls, Scrapes(took_ms, page.count("worker_id="))
 
 
 def show_calls(report: Report, title: str, calls: list[Call]) -> None:
@@ -127,9 +133,10 @@ def main() -> int:
     seconds: float = parser.parse_args().seconds
     report = Report()
     with truth_stage(report.say) as stage:
+        depths = Depths(stage.folder / "depths")
         target = {
             "agent_name": AGENT,
-            "metadata": Script(delay_s=DELAY_S).metadata(),
+            "metadata": Script(delay_s=DELAY_S, depths=str(depths.file)).metadata(),
             "utterance": {"wav": str(sharp_utterance(stage.folder))},
             "interval": INTERVAL_S,
             "trials": TRIALS,
@@ -140,8 +147,8 @@ def main() -> int:
         exporter = start(stage.server, stage.folder, "busy", [target], **off)
         try:
             exporter.child.wait(SETTLE_S)
-            quiet = alone(exporter, seconds)
-            busy, scrapes = beside(exporter, seconds)
+            quiet = alone(exporter, seconds, depths)
+            busy, scrapes = beside(exporter, seconds, depths)
         finally:
             exporter.child.stop()
     show_calls(report, "calls, nothing beside them", quiet)

@@ -41,6 +41,9 @@ class Script:
     """Leaves the room when its first reply is over."""
     journal: str = ""
     """File that takes a line for each utterance that was heard: the name of the room."""
+    depths: str = ""
+    """File that takes a line for each utterance: the name of the room, and how deep in seconds the
+    agent's own jitter buffer was on average, from the first sound until the end was heard."""
     companion: str = ""
     """Name of another agent that it brings along."""
 

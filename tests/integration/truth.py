@@ -13,11 +13,13 @@ import signal
 from pathlib import Path
 
 import numpy as np
+from livekit import rtc
 from livekit.agents import AgentServer, JobContext
 
 from exporter.call.echo import Echo, buzz
 from exporter.call.levels import RATE, Pcm
 from exporter.call.microphone import Microphone
+from exporter.call.rtp import Received, received
 from tests.integration.scripts import Script
 
 STATE = "lk.agent.state"
@@ -52,7 +54,7 @@ class TruthJob:
     def __init__(self, context: JobContext) -> None:
         self._context = context
         self._script = Script(**json.loads(context.job.metadata or "{}"))
-        self._echo = Echo(context.room, self._answer, self._interrupt)
+        self._echo = Echo(context.room, self._answer, self._begin)
         length = 60.0 if self._script.talkative else self._script.greet_s
         # Made before the call: the samples of a minute take a second.
         self._greeting = buzz(length, pitch_hz=170)
@@ -60,6 +62,10 @@ class TruthJob:
         self._interruption: asyncio.Task[None] | None = None
         self._republished = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self._caller: rtc.RemoteAudioTrack | None = None
+        self._before: asyncio.Task[Received | None] | None = None
+        """What had been received of the caller when its utterance began."""
+        context.room.on("track_subscribed", self._on_track)
 
     async def run(self) -> None:
         """Enter the room and follow the script until the room ends."""
@@ -105,8 +111,23 @@ class TruthJob:
         task = asyncio.get_running_loop().create_task(self._tell(script.delay_s))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        if script.depths:
+            await self._note_depth(Path(script.depths))
 
-    def _interrupt(self) -> None:
+    def _on_track(self, track: rtc.Track, *_: object) -> None:
+        if isinstance(track, rtc.RemoteAudioTrack) and self._caller is None:
+            self._caller = track
+
+    async def _note_depth(self, file: Path) -> None:
+        before = await self._before if self._before else None
+        after = await received(self._caller) if self._caller else None
+        depth_s = after.depth_since(before) if after and before else None
+        told = "unknown" if depth_s is None else f"{depth_s:.6f}"
+        note_in(file, f"{self._context.room.name} {told}")
+
+    def _begin(self) -> None:
+        if self._script.depths and self._caller is not None:
+            self._before = asyncio.get_running_loop().create_task(received(self._caller))
         if self._script.interrupt_s:
             task = asyncio.get_running_loop().create_task(self._talk_over(self._script.interrupt_s))
             self._interruption = task
