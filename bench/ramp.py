@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import voicegateway
+from bench.machine import machine_told
 from bench.report import Report
 from exporter.demo.livekit_binary import ServerProgram, find_server
 from exporter.demo.livekit_server import LiveKitServer
@@ -267,7 +268,7 @@ def main() -> int:
         f"Python {platform.python_version()}, livekit {version('livekit')}"
     )
     program = find_server(os.environ, logging.getLogger("bench").info)
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, machine_told(report.say):
         for part in parts:
             PARTS[part](Site(program, Path(folder), report))
     return 0 if report.held else 1

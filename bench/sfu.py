@@ -20,6 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench import voicegateway, voicegateway_sfu
+from bench.machine import machine_told
 from bench.report import Figures, Report
 from exporter.demo.livekit_binary import find_server
 from exporter.outcome import Loss, SfuBaseline, Verdict
@@ -260,6 +261,7 @@ def main() -> int:
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
         NetLab(limit_s=LAB_LIMIT_S) as lab,
         livekit_behind(lab, program, Path(folder)) as running,
+        machine_told(report.say),
     ):
         for part in parts:
             PARTS[part](Site(lab, running.server, report))

@@ -2,14 +2,12 @@
 
 import os
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
+from bench.machine import machine_told
 from exporter.demo.livekit_binary import find_server
 from exporter.demo.livekit_server import LiveKitServer
 from exporter.server_api import Server
@@ -36,29 +34,13 @@ class Stage:
 def livekit_stage(say: Callable[[str], None]) -> Iterator[Stage]:
     """Run a livekit-server until the block ends; `say` is told when one has to be built.
 
-    In the end it is told how busy the machine was: figures of a machine that others share say
-    little where its host had no CPU for it.
+    In the end it is told what the machine was like.
     """
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         program = find_server(os.environ, say)
-        idle_s, kept_s, began = _idle_s(), _kept_s(), time.monotonic()
-        with LiveKitServer(program, folder) as livekit:
+        with machine_told(say), LiveKitServer(program, folder) as livekit:
             yield Stage(folder, livekit)
-        cpu_s = (time.monotonic() - began) * (os.cpu_count() or 1)
-        idle, kept = (_idle_s() - idle_s) / cpu_s, (_kept_s() - kept_s) / cpu_s
-        say(f"meanwhile the CPUs were {idle:.0%} idle, and {kept:.1%} kept by their host")
-
-
-def _idle_s() -> float:
-    times = psutil.cpu_times()
-    return times.idle + getattr(times, "iowait", 0.0)
-
-
-def _kept_s() -> float:
-    """Return for how long the machine's host has given its CPUs to others; not told everywhere."""
-    stolen: float = getattr(psutil.cpu_times(), "steal", 0.0)
-    return stolen
 
 
 @contextmanager
