@@ -32,6 +32,9 @@ class AlertsConfig(Section):
             "VoiceCertificateExpires: time left to a certificate of the server or its TURN servers."
         ),
     )
+    lost_connections: int = Field(
+        2, ge=1, description="VoiceSfuReconnects: connections lost during baselines within an hour."
+    )
     fast_burn_turns: int = Field(
         10, ge=1, description="VoiceSloBurnFast: turns in the long window below which it is silent."
     )
@@ -48,6 +51,7 @@ class AlertsConfig(Section):
                 "VoiceLatencyDisagrees": self.latency_disagrees_by,
                 "VoiceTooManyVoids": self.max_void_ratio,
                 "VoiceCertificateExpires": self.certificate_expires_in,
+                "VoiceSfuReconnects": self.lost_connections,
                 "VoiceSloBurnFast": self.fast_burn_turns,
                 "VoiceSloBurnSlow": self.slow_burn_turns,
             }
