@@ -6,97 +6,39 @@ and exits 1 when a bound does not hold. All processes run on this machine, over 
 
 import argparse
 import asyncio
+import json
 import math
 import os
 import platform
 import sys
-import tempfile
-import wave
-from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 
+from bench.calls import (
+    Call,
+    all_excess_ms,
+    check_residuals,
+    less_median,
+    p95,
+    place,
+    sharp_utterance,
+)
 from bench.components import split
-from bench.depths import Depths
 from bench.report import Figures, Report
 from bench.side_by_side import side_by_side
-from bench.stage import AGENT, truth_stage
-from exporter.call.calibration import echo_clip
-from exporter.call.levels import RATE
-from exporter.outcome import Calibration, CallResult, Outcome, Turn
+from bench.stage import truth_stage
+from exporter.outcome import Calibration, Outcome
 from exporter.probes.calibrate import CalibrateConfig
-from exporter.probes.latency import LatencyConfig
 from exporter.run.runner import Runner
 from exporter.server_api import Server
-from tests.integration.scripts import Script
 
 DELAYS_S = (0.3, 0.5, 0.8, 1.2, 1.6, 2.0, 3.0, 4.0)
 CALLS_EACH = 2
-TRIALS = 4
 AT_ONCE = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call to an agent of known delay."""
-
-    delay_s: float
-    turns: tuple[Turn, ...]
-    """Without the warm-up turn."""
-    detail: str = ""
-    agent_depths_s: tuple[float, ...] = ()
-    """The mean depth of the agent's jitter buffer during each turn; empty where it is not known."""
-
-    @classmethod
-    def of(
-        cls,
-        delay_s: float,
-        turns: Sequence[Turn],
-        detail: str = "",
-        agent_depths_s: tuple[float, ...] = (),
-    ) -> Self:
-        """Return the call of which these are all the turns."""
-        kept = tuple(turn for turn in turns if not turn.warmup)
-        return cls(delay_s, kept, detail, agent_depths_s)
-
-    @property
-    def excess_ms(self) -> list[float]:
-        """Measured less true delay of each measured turn, in milliseconds."""
-        return [(turn.e2e_s - self.delay_s) * 1e3 for turn in self.turns if turn.e2e_s is not None]
-
-    @property
-    def unbuffered_ms(self) -> list[float]:
-        """`excess_ms`, less what both jitter buffers held; empty where that is not known."""
-        return [
-            (turn.e2e_s - self.delay_s - turn.jitter_buffer_s - agent_s) * 1e3
-            for turn, agent_s in zip(self.turns, self.agent_depths_s, strict=False)
-            if turn.e2e_s is not None and turn.jitter_buffer_s is not None
-        ]
-
-
-async def place(runner: Runner, delay_s: float, wav: Path | None, **settings: object) -> Call:
-    """Call the agent that replies after `delay_s`; None says the clip that ships."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        depths = Depths(Path(folder) / "depths")
-        config = LatencyConfig.model_validate(
-            {
-                "agent_name": AGENT,
-                "utterance": {"wav": wav},
-                "metadata": Script(delay_s=delay_s, depths=str(depths.file)).metadata(),
-                "trials": TRIALS,
-                "greeting": "none",
-                "join_timeout": 60,
-            }
-            | settings
-        )
-        outcome = await runner.run("latency", config)
-        turns = outcome.result.turns if isinstance(outcome.result, CallResult) else ()
-        detail = f"{outcome.reason}: {outcome.detail}" if outcome.reason else ""
-        return Call.of(delay_s, turns, detail, depths.of(outcome.run_id, turns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,33 +81,6 @@ async def many_at_once(server: Server, wav: Path, delay_s: float = 1.0) -> list[
         await runner.aclose()
 
 
-def sharp_utterance(folder: Path) -> Path:
-    """Write an utterance whose last loud sample is the same before and after a codec."""
-    pcm = echo_clip().pcm
-    path = folder / "sharp.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(pcm.tobytes())
-    return path
-
-
-def p95(values: Sequence[float]) -> float:
-    """Return the 95th percentile of the magnitudes."""
-    return float(np.percentile(np.abs(values), 95)) if values else math.nan
-
-
-def all_excess_ms(calls: Sequence[Call]) -> list[float]:
-    """Return measured less true delay of every measured turn, in milliseconds."""
-    return [value for call in calls for value in call.excess_ms]
-
-
-def less_median(values_ms: Sequence[float]) -> list[float]:
-    """Return what each value has over the median of all."""
-    return [value - float(np.median(values_ms)) for value in values_ms]
-
-
 def tell_single(report: Report, single: Single) -> float:
     """Print the accuracy of calls one at a time; return their median offset in ms."""
     calls = single.calls
@@ -196,28 +111,6 @@ def tell_single(report: Report, single: Single) -> float:
     rows.add("void or failed turns", turns, str(turns - n))
     rows.show()
     tell_each(report, calls)
-    return floor
-
-
-def check_residuals(rows: Figures, calls: Sequence[Call]) -> float:
-    """Hold the turns of calls one at a time against their medians; return the floor in ms."""
-    excess = all_excess_ms(calls)
-    n = len(excess)
-    floor = float(np.median(excess)) if excess else math.nan
-    inside = p95([value for call in calls for value in less_median(call.excess_ms)])
-    over = p95(less_median(excess))
-    rows.check(
-        "residual p95 within a call", n, f"{inside:.1f} ms", bound="≤ 5 ms", holds=inside <= 5
-    )
-    rows.check("residual p95 over calls", n, f"{over:.1f} ms", bound="≤ 15 ms", holds=over <= 15)
-    rows.add("median offset (the floor)", n, f"{floor:.1f} ms")
-    bare = [value for call in calls for value in call.unbuffered_ms]
-    if bare:
-        # What the buffers hold, a caller hears as well; it is what a busy machine changes.
-        inside = p95([value for call in calls for value in less_median(call.unbuffered_ms)])
-        rows.add("within a call, less both jitter buffers", len(bare), f"{inside:.1f} ms")
-        rows.add("over calls, less both", len(bare), f"{p95(less_median(bare)):.1f} ms")
-        rows.add("median offset, less both", len(bare), f"{np.median(bare):.1f} ms")
     return floor
 
 
@@ -253,6 +146,29 @@ def tell_each(report: Report, calls: list[Call]) -> None:
     report.console.print(table)
 
 
+def save(file: Path, single: Single) -> None:
+    """Keep the figures of calls one at a time, for docs/pictures/accuracy.svg."""
+    excess = all_excess_ms(single.calls)
+    measured = [call for call in single.calls if call.excess_ms]
+    figures = {
+        "command": 'make bench-accuracy, its table "each call"',
+        "measured_on": f"{datetime.now(UTC):%Y-%m-%d}",
+        "cores": os.cpu_count(),
+        "turns": len(excess),
+        "floor_ms": round(float(np.median(excess)), 1),
+        "calls": [
+            {
+                "delay_s": call.delay_s,
+                "n": len(call.excess_ms),
+                "offset_ms": round(float(np.median(call.excess_ms)), 1),
+                "spread_ms": round(float(np.ptp(call.excess_ms)), 1),
+            }
+            for call in measured
+        ],
+    }
+    file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
 def tell_many(report: Report, calls: list[Call], floor_ms: float) -> None:
     """Print the accuracy of calls at the same time."""
     excess = all_excess_ms(calls)
@@ -280,7 +196,11 @@ def main() -> int:
         choices=("single", "many", "voicegateway", "split"),
         help="may be given several times; all if not given",
     )
-    parts = set(parser.parse_args().part or ("single", "many", "voicegateway", "split"))
+    parser.add_argument(
+        "--save", type=Path, metavar="FILE", help="takes the figures of calls one at a time"
+    )
+    options = parser.parse_args()
+    parts = set(options.part or ("single", "many", "voicegateway", "split"))
     report = Report()
     report.say(
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
@@ -292,7 +212,10 @@ def main() -> int:
         floor = float("nan")
         wav = sharp_utterance(folder)
         if "single" in parts:
-            floor = tell_single(report, asyncio.run(one_at_a_time(server, wav)))
+            single = asyncio.run(one_at_a_time(server, wav))
+            floor = tell_single(report, single)
+            if options.save:
+                save(options.save, single)
         if "many" in parts:
             tell_many(report, asyncio.run(many_at_once(server, wav)), floor)
         if "voicegateway" in parts:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.accuracy import Call, all_excess_ms, check_residuals, sharp_utterance
+from bench.calls import Call, all_excess_ms, check_residuals, sharp_utterance
 from bench.depths import Depths
 from bench.endurance import Exporter, fetch, start
 from bench.report import Report
