@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import PurePath
 from typing import Literal, TextIO
 
 RUN_ID: ContextVar[str] = ContextVar("run_id", default="")
@@ -26,6 +27,8 @@ QUIET = ("apscheduler", "uvicorn")
 """What these say below an error is told better by our own lines."""
 MUTE = ("livekit",)
 """In an outage the SDK writes dozens of errors a call; the reason of the run says it once."""
+_SDK = "/livekit/rtc/"
+"""Some of them by the root logger, such as of a track that is gone when its room is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +55,20 @@ def configure(setup: LogSetup, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     level = logging.getLevelNamesMapping()[setup.level.upper()]
+    if level != logging.DEBUG:
+        handler.addFilter(_is_heard)
     root.setLevel(max(level, logging.WARNING))
     logging.getLogger("exporter").setLevel(level)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(level, logging.ERROR))
     for name in MUTE:
         logging.getLogger(name).setLevel(level if level == logging.DEBUG else logging.CRITICAL)
+
+
+def _is_heard(record: logging.LogRecord) -> bool:
+    """Tell whether a record is not of those that the SDK writes by the root logger."""
+    ours = record.name != "root" or _SDK not in PurePath(record.pathname).as_posix()
+    return ours or record.levelno >= logging.CRITICAL
 
 
 class _Formatter(logging.Formatter):

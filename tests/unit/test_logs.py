@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 import pytest
+from livekit.rtc import room
 
 from exporter import logs
 from exporter.logs import LogSetup, configure, redact
@@ -109,3 +110,15 @@ def test_level_is_ours_only() -> None:
     assert "ours" in stream.getvalue()
     assert "theirs" not in stream.getvalue()
     assert "their warning" in stream.getvalue()
+
+
+@pytest.mark.parametrize(("level", "is_heard"), [("info", False), ("debug", True)])
+def test_the_sdk_writes_nothing_by_the_root_logger(level: str, is_heard: bool) -> None:
+    """A track that is gone when its room is left is no news; others by the same logger are."""
+    stream = io.StringIO()
+    configure(LogSetup(level=level), stream)
+    root = logging.getLogger()
+    for file, text in ((room.__file__, "the SDK's"), (__file__, "another's")):
+        root.handle(root.makeRecord("root", logging.ERROR, file, 1, text, (), None))
+    assert ("the SDK's" in stream.getvalue()) == is_heard
+    assert "another's" in stream.getvalue()
