@@ -134,8 +134,6 @@ def run_probe(order: Order) -> Outcome:
     token = logs.RUN_ID.set(order.run_id)
     try:
         return asyncio.run(_Execution(order).run())
-    except _Terminated:
-        _exit(128 + signal.SIGTERM)
     finally:
         logs.RUN_ID.reset(token)
         faulthandler.cancel_dump_traceback_later()
@@ -175,10 +173,6 @@ def read_news(line: bytes, run_id: str) -> News | None:
     return news if isinstance(news, News) else None
 
 
-class _Terminated(BaseException):
-    """SIGTERM ended the run: the process leaves without a word to its pool."""
-
-
 class _Execution:
     """One run: the probe's task, its deadline and the turns it has told of."""
 
@@ -195,10 +189,12 @@ class _Execution:
         try:
             outcome = await self._outcome()
         finally:
+            if self._terminated:
+                # The handler stays to the end: a second SIGTERM in the moment in which it is taken
+                # away would be written down as a traceback.
+                _exit(128 + signal.SIGTERM)
             loop.remove_signal_handler(signal.SIGTERM)
             signal.signal(signal.SIGTERM, previous)
-        if self._terminated:
-            raise _Terminated
         return self._sealed(outcome)
 
     async def _outcome(self) -> Outcome:
