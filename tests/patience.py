@@ -1,4 +1,4 @@
-"""How long tests wait for what must come.
+"""How long tests wait for what must come, and what they put up with.
 
 A machine under test may be slow, and its disk cold: a limit here ends a test that hangs, it says
 nothing about speed. Waiting long costs nothing where what is awaited comes soon.
@@ -6,7 +6,7 @@ nothing about speed. Waiting long costs nothing where what is awaited comes soon
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 START_S = 180.0
 """For a process that imports an SDK and registers somewhere."""
@@ -16,6 +16,13 @@ END_S = 60.0
 """For processes to be gone."""
 
 _LOOK_EVERY_S = 0.05
+
+AT_EASE: Mapping[str, float] = {
+    "target_rtt_ms": 10_000,
+    "target_jitter_ms": 10_000,
+    "max_loss": 9,
+}
+"""Settings of `sfu` by which a baseline beside other tests is PASS, if it measures anything."""
 
 
 def until(condition: Callable[[], object], limit_s: float = WAIT_S, what: str = "") -> None:

@@ -13,8 +13,11 @@ from tests.integration.placing import TRIES
 from tests.integration.scripts import Script
 from tests.integration.test_cli import run
 from tests.integration.workers import truth_worker
+from tests.patience import AT_EASE
 
 pytestmark = pytest.mark.integration
+
+SFU = {"pings": 20, "packets": 200, **AT_EASE}
 
 
 @pytest.fixture(scope="module", name="server")
@@ -34,7 +37,7 @@ def _server(
 def _quick(tmp_path: Path) -> str:
     """A configuration under which a check takes no longer than it must."""
     path = tmp_path / "quick.yaml"
-    path.write_text("sfu: {pings: 20, packets: 200}\n")
+    path.write_text(json.dumps({"sfu": SFU}))
     return str(path)
 
 
@@ -68,7 +71,7 @@ def test_a_mute_agent_fails_the_whole(server: Server, tmp_path: Path) -> None:
     The agent is in no room: it is called because it is configured.
     """
     target = {"agent_name": "truth", "metadata": Script(mute=True).metadata(), "warmup": False}
-    config = {"sfu": {"pings": 20, "packets": 200}, "targets": [target | {"reply_timeout": 2}]}
+    config = {"sfu": SFU, "targets": [target | {"reply_timeout": 2}]}
     path = tmp_path / "mute.yaml"
     path.write_text(json.dumps(config))
     status, out = check(server, "--config", str(path), "--trials", "1")

@@ -82,7 +82,8 @@ def test_blocked_udp_is_named(livekit_program: ServerProgram, tmp_path: Path) ->
     assert items["tcp"]["verdict"] == "PASS"
     assert (slow, json.loads(measured)["verdict"]) == (1, "SLOW")
     assert json.loads(measured)["baseline"]["transport"] == "tcp"
-    assert f"open UDP to {port}" in json.loads(measured)["findings"][0]
+    # A busy machine may have findings of its own.
+    assert any(f"open UDP to {port}" in each for each in json.loads(measured)["findings"])
 
 
 def test_unreachable_server() -> None:

@@ -11,7 +11,7 @@ from exporter.server_api import Server
 from tests.integration.exporters import Exporter, exporters
 from tests.monitoring.services import Prometheus, run_prometheus
 from tests.monitoring.site import JOB
-from tests.patience import until
+from tests.patience import AT_EASE, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("prometheus_programs")]
 
@@ -53,7 +53,13 @@ def _configuration(server: Server, folder: Path, vantage: str, target_ms: float)
     content = {
         "livekit": {"url": server.url, "api_key": server.api_key, "api_secret": server.api_secret},
         "web": {"listen_address": "127.0.0.1:0"},
-        "sfu": {"vantage": vantage, "interval": "10s", "packets": 50, "target_rtt_ms": target_ms},
+        "sfu": {
+            "vantage": vantage,
+            "interval": "10s",
+            "packets": 50,
+            **AT_EASE,
+            "target_rtt_ms": target_ms,
+        },
         "reach": off,
         "reconnect": off,
         "calibrate": {"interval": "1d", "calls": 1, "trials": 1},
