@@ -63,21 +63,24 @@ def _line(error: ErrorDetails, schema: Schema, layers: Sequence[Layer]) -> str:
         names = list(part(schema, path[:-1]).get("properties", {}))
         near = did_you_mean(str(path[-1]), names) or f"; expected one of {', '.join(names)}"
         return f"{layer.where(path)}: unknown key{near}"
-    along = layer.along(path)
-    value = along[-1] if len(along) == len(path) else None
-    return f"{layer.where(path)}: {_text(error, value, part(schema, path))}"
+    along, about = layer.along(path), part(schema, path)
+    if len(along) == len(path):
+        value, shown = along[-1], "the value" if "writeOnly" in about else show(along[-1])
+    else:  # what is written is at odds with it
+        value, shown = None, f"{show(about.get('default'))} (the default)"
+    return f"{layer.where(path)}: {_text(error, value, shown, about)}"
 
 
-def _text(error: ErrorDetails, value: object, about: Schema) -> str:
+def _text(error: ErrorDetails, value: object, shown: str, about: Schema) -> str:
     """Say what is wrong with a value and what was expected.
 
     Args:
         error: What pydantic found.
         value: What a person wrote there.
+        shown: The same as the line shows it.
         about: The schema of the key.
     """
     kind, context = error["type"], error.get("ctx", {})
-    shown = "the value" if "writeOnly" in about else show(value)
     if kind == "fault":
         return str(context["text"]).replace("{value}", shown)
     if kind in _BOUNDS:
