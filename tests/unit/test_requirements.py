@@ -46,7 +46,7 @@ def test_every_dependency_is_locked_at_a_fitting_version(
         assert all(requirement.specifier.contains(version) for version in versions), requirement
 
 
-@pytest.mark.parametrize("name", ["run.txt", "demo.txt", "build.txt"])
+@pytest.mark.parametrize("name", ["run.txt", "demo.txt", "build.txt", "uv.txt"])
 def test_what_runs_was_tested(name: str) -> None:
     """The other locks pin the versions that the tests run with."""
     tested = pins("dev.txt")
@@ -63,7 +63,7 @@ def test_the_image_is_built_with_what_builds_the_demo() -> None:
     "name",
     [
         *("requirements/build.txt", "requirements/demo.txt", "requirements/dev.txt"),
-        *("requirements/run.txt", "exporter/demo/go-requirements.txt"),
+        *("requirements/run.txt", "requirements/uv.txt", "exporter/demo/go-requirements.txt"),
     ],
 )
 def test_a_lock_has_hashes_and_no_addresses(name: str) -> None:
