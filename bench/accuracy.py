@@ -32,7 +32,7 @@ from bench.report import Figures, Report
 from bench.side_by_side import side_by_side
 from bench.stage import truth_stage
 from exporter.outcome import Calibration, Outcome
-from exporter.probes.calibrate import CalibrateConfig
+from exporter.probes.calibrate.spec import CalibrateConfig
 from exporter.run.runner import Runner
 from exporter.server_api import Server
 

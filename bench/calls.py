@@ -16,7 +16,7 @@ from bench.stage import AGENT
 from exporter.call.calibration import echo_clip
 from exporter.call.levels import RATE
 from exporter.outcome import CallResult, Turn
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.runner import Runner
 from tests.integration.scripts import Script
 

@@ -8,7 +8,7 @@ import numpy as np
 from bench.report import Figures, Report
 from exporter.demo.settings import DemoSettings, ProviderSettings
 from exporter.outcome import CallResult, Outcome, Turn
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.runner import Runner
 from exporter.server_api import Server
 from tests.integration.workers import demo_agent

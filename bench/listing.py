@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.report import Report
 from exporter.demo.livekit_binary import find_server
-from exporter.probes.agents import AgentsConfig
+from exporter.probes.agents.spec import AgentsConfig
 from exporter.server_api import Server
 from tests.netlab.lab import NetLab, what_is_missing
 from tests.netlab.livekit import credentials, livekit_behind

@@ -12,8 +12,9 @@ import time
 
 import psutil
 
-from exporter.probes.agents import AgentsConfig, probe_agents
-from exporter.probes.run import Run
+from exporter.probe import Run
+from exporter.probes.agents.measure import list_agents
+from exporter.probes.agents.spec import AgentsConfig
 from exporter.server_api import Server, ServerApi
 
 LIMIT_S = 300.0
@@ -44,7 +45,7 @@ async def main(rooms: int, cycles: int, concurrency: int) -> None:
     await open_rooms(server, rooms)
     for cycle in range(cycles):
         run = Run(id=str(cycle), server=server, deadline=time.monotonic() + LIMIT_S)
-        outcome = await probe_agents(config, run)
+        outcome = await list_agents(config, run)
         told = {
             "duration_s": outcome.duration_s,
             "rooms": getattr(outcome.result, "rooms", 0),

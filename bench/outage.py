@@ -14,7 +14,7 @@ import yaml
 from bench.report import Report
 from bench.stage import AGENT, truth_stage
 from exporter.demo.livekit_server import LiveKitServer
-from exporter.probes.agents import AgentsConfig
+from exporter.probes.agents.spec import AgentsConfig
 from tests.integration.exporters import Exporter, exporters, value
 
 AWAY_S = 120.0

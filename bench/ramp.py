@@ -28,10 +28,11 @@ from bench.report import Report
 from exporter.demo.livekit_binary import ServerProgram, find_server
 from exporter.demo.livekit_server import LiveKitServer
 from exporter.outcome import Ramp
-from exporter.probes.ramp import RampConfig, probe_ramp
-from exporter.probes.run import Run
+from exporter.probe import Run
+from exporter.probes.ramp.spec import RampConfig
 from exporter.run.runner import ROOM_PREFIX
 from exporter.server_api import Server
+from exporter.sfu.ramp.climb import climb
 from exporter.sfu.ramp.crew import SETTLE_S, Crew
 from exporter.sfu.ramp.judge import judge_tier
 from exporter.sfu.ramp.rooms import Rooms
@@ -167,7 +168,7 @@ def idle(site: Site) -> None:
     config = RampConfig(tiers=IDLE_TIERS, duration=COST_S, ping_interval=PING_INTERVAL_S)
     with LiveKitServer(site.program, site.folder, name="idle") as running:
         run = Run("bench", running.server, time.monotonic() + config.deadline)
-        outcome = asyncio.run(probe_ramp(config, run))
+        outcome = asyncio.run(climb(config, run))
     tiers = outcome.result.tiers if isinstance(outcome.result, Ramp) else ()
     found = {each.clients: TierSummary.of(each) for each in tiers}
     few, many = (found.get(clients) for clients in IDLE_TIERS)

@@ -27,7 +27,7 @@ from exporter.metrics.loop_lag import watch_loop_lag
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.metrics.table import TABLE
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.fleet import Fleet as WorkerFleet
 from exporter.web.app import make_server
 from exporter.web.refusals import Refusals

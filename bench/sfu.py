@@ -24,9 +24,9 @@ from bench.machine import machine_told
 from bench.report import Figures, Report
 from exporter.demo.livekit_binary import find_server
 from exporter.outcome import Loss, SfuBaseline, Verdict
-from exporter.probes.sfu import SfuConfig
+from exporter.probes.sfu.spec import PROBE as SFU
+from exporter.probes.sfu.spec import SfuConfig
 from exporter.server_api import Server
-from exporter.verdict import judge_sfu
 from tests.netlab.cut import cut_under_baseline
 from tests.netlab.jitter import gap_ms
 from tests.netlab.lab import LinkCounts, NetLab, what_is_missing
@@ -147,7 +147,7 @@ def blocked(site: Site) -> None:
     site.lab.link.block_udp(rtt_ms=BLOCKED_RTT_MS)
     outcome = probe_over(site.lab, site.server, deadline=120)
     told = outcome.result
-    verdict = judge_sfu(SfuConfig(), outcome)
+    verdict = SFU.judged(SfuConfig(), outcome).verdict
     if isinstance(told, SfuBaseline):
         rows.check("transport", 1, told.transport, bound="tcp", holds=told.transport == "tcp")
         check_round_trip(rows, "round trip by TCP, median", told, BLOCKED_RTT_MS)
@@ -210,7 +210,7 @@ def side_by_side(site: Site) -> None:
             in_ms(statistics.median(ours.round_trips_s)) if ours else f"{outcome.reason}",
             percent(ours.loss_up.ratio) if ours and ours.loss_up else "",
             percent(ours.loss_down.ratio) if ours and ours.loss_down else "",
-            judge_sfu(SfuConfig(), outcome),
+            SFU.judged(SfuConfig(), outcome).verdict,
             theirs.error if theirs.rtt_ms is None else f"{theirs.rtt_ms:.1f} ms",
             "" if theirs.loss_pct is None else f"{theirs.loss_pct:.1f} %",
             theirs.quality,

@@ -5,10 +5,9 @@ import asyncio
 from bench import voicegateway
 from bench.report import Report
 from exporter.outcome import CallResult, Outcome
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.runner import Runner
 from exporter.server_api import Server
-from exporter.verdict import judge_call
 from tests.integration.scripts import Script
 
 SIDE_BY_SIDE = {
@@ -57,7 +56,7 @@ async def side_by_side(report: Report, server: Server) -> None:
                 "no reply" if silent else f"{script.delay_s:.2f} s",
                 str(outcome.reason) if ours is None else f"{ours:.3f} s",
                 _error(ours, truth),
-                judge_call(config, outcome),
+                outcome.verdict,
                 theirs.error if theirs.avg_s is None else f"{theirs.avg_s:.3f} s",
                 _error(theirs.avg_s, truth),
                 theirs.verdict or "none",

@@ -21,7 +21,7 @@ from exporter.metrics.network import NetworkSeries
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.outcome import Outcome, Turn
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.reload import Reloader
 from exporter.run.discovery import Discovery
 from exporter.run.fleet import Fleet

@@ -5,7 +5,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from exporter.outcome import CallResult, Outcome, Reason
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.scheduler import Work
 
 log = logging.getLogger(__name__)

@@ -6,18 +6,19 @@ PROBE is what every call does: `answers`, `hangs` or `ignores_cancellation`.
 import sys
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from exporter.config.settings import Settings
 from exporter.daemon import serve
 from exporter.outcome import AgentInRoom, Listing, Outcome
-from exporter.probes import Probe
-from exporter.probes.agents import AgentsConfig
-from exporter.probes.calibrate import CalibrateConfig
-from exporter.probes.latency import LatencyConfig
-from exporter.probes.run import Run
-from exporter.probes.sfu import SfuConfig
+from exporter.probe import Probe, Run
+from exporter.probes.agents.spec import AgentsConfig
+from exporter.probes.calibrate.spec import CalibrateConfig
+from exporter.probes.latency.spec import LatencyConfig
+from exporter.probes.sfu.spec import SfuConfig
 from exporter.run.process import ProbeTable
 from tests import fake_probes
-from tests.fake_probes import FakeConfig
+from tests.fake_probes import FakeConfig, row
 
 
 async def lists(_config: AgentsConfig, run: Run) -> Outcome:
@@ -56,14 +57,18 @@ def _table(call: str) -> ProbeTable:
     return ProbeTable("tests.fake_daemon", f"{call.upper()}_TABLE")
 
 
+def _latency(measure: str) -> Probe[BaseModel, object]:
+    return row("latency", LatencyConfig, f"tests.fake_daemon:{measure}")
+
+
 _OWN = {
-    "agents": Probe(AgentsConfig, lists, "api"),
-    "calibrate": Probe(CalibrateConfig, calibrates, "call"),
-    "sfu": Probe(SfuConfig, measures, "call"),
+    "agents": row("agents", AgentsConfig, "tests.fake_daemon:lists", "api"),
+    "calibrate": row("calibrate", CalibrateConfig, "tests.fake_daemon:calibrates"),
+    "sfu": row("sfu", SfuConfig, "tests.fake_daemon:measures"),
 }
-ANSWERS_TABLE = {**_OWN, "latency": Probe(LatencyConfig, answers, "call")}
-HANGS_TABLE = {**_OWN, "latency": Probe(LatencyConfig, hangs, "call")}
-IGNORES_CANCELLATION_TABLE = {**_OWN, "latency": Probe(LatencyConfig, ignores_cancellation, "call")}
+ANSWERS_TABLE = {**_OWN, "latency": _latency("answers")}
+HANGS_TABLE = {**_OWN, "latency": _latency("hangs")}
+IGNORES_CANCELLATION_TABLE = {**_OWN, "latency": _latency("ignores_cancellation")}
 
 
 if __name__ == "__main__":

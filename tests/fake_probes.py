@@ -6,14 +6,15 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from exporter.errors import ProbeError
 from exporter.outcome import CallResult, Outcome, Reason, Turn, TurnOutcome
-from exporter.probes import Probe
-from exporter.probes.latency import LatencyConfig
-from exporter.probes.run import Run
+from exporter.probe import Lane, Probe, Run, failed_is_all
+from exporter.probes.latency.spec import PROBE as LATENCY
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.process import ProbeTable
 
 TABLE = ProbeTable("tests.fake_probes", "PROBES")
@@ -123,20 +124,33 @@ async def says_it_all(_config: FakeConfig, run: Run) -> Outcome:
     return run.outcome("says_it_all")
 
 
+def row(
+    name: str, config: type[BaseModel], measure: str, lane: Lane = "call"
+) -> Probe[BaseModel, object]:
+    """Return the row of a fake; a call is judged as calls are, everything else by its failure."""
+    judge: Any = LATENCY.judge if config is LatencyConfig else failed_is_all
+    return Probe(name, config, measure, lane, judge=judge, summary=str)
+
+
+def _row(name: str, config: type[BaseModel] = FakeConfig) -> Probe[BaseModel, object]:
+    return row(name, config, f"tests.fake_probes:{name}")
+
+
+_CALLS = ("call", "dies_in_call")
+_OTHERS = (
+    *("good", "hangs", "reports_pid", "ignores_cancellation", "blocks"),
+    *(
+        "segfaults",
+        "exits",
+        "raises",
+        "fails",
+        "times_out_by_itself",
+        "returns_nothing",
+        "says_it_all",
+    ),
+)
 PROBES = {
-    "good": Probe(FakeConfig, good, "call"),
-    "call": Probe(LatencyConfig, call, "call"),
-    "dies_in_call": Probe(LatencyConfig, dies_in_call, "call"),
-    "hangs": Probe(FakeConfig, hangs, "call"),
-    "reports_pid": Probe(FakeConfig, reports_pid, "call"),
-    "ignores_cancellation": Probe(FakeConfig, ignores_cancellation, "call"),
-    "blocks": Probe(FakeConfig, blocks, "call"),
-    "segfaults": Probe(FakeConfig, segfaults, "call"),
-    "exits": Probe(FakeConfig, exits, "call"),
-    "raises": Probe(FakeConfig, raises, "call"),
-    "fails": Probe(FakeConfig, fails, "call"),
-    "times_out_by_itself": Probe(FakeConfig, times_out_by_itself, "call"),
-    "returns_nothing": Probe(FakeConfig, returns_nothing, "call"),
-    "says_it_all": Probe(FakeConfig, says_it_all, "call"),
-    "listing": Probe(FakeConfig, good, "api"),
+    **{name: _row(name, LatencyConfig) for name in _CALLS},
+    **{name: _row(name) for name in _OTHERS},
+    "listing": row("listing", FakeConfig, "tests.fake_probes:good", "api"),
 }

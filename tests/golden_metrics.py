@@ -25,7 +25,7 @@ from exporter.outcome import (
     Turn,
     TurnOutcome,
 )
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.plan import server_works
 from tests.unit.sfu.baselines import baseline
 

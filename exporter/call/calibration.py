@@ -14,9 +14,9 @@ from exporter.call.echo import Echo, buzz, reply_after
 from exporter.call.turns import Conversation, worst_turn
 from exporter.errors import ProbeError
 from exporter.outcome import Calibration, Outcome, Reason, Turn, TurnOutcome
-from exporter.probes.calibrate import ECHO_ATTRIBUTE, CalibrateConfig
-from exporter.probes.latency import LatencyConfig
-from exporter.probes.run import Run
+from exporter.probe import Run
+from exporter.probes.calibrate.spec import ECHO_ATTRIBUTE, CalibrateConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.server_api import Server, ServerApi, make_token
 from exporter.server_api.errors import one_line
 

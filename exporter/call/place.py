@@ -12,8 +12,8 @@ from exporter.call.clip import load_clip
 from exporter.call.turns import Conversation, worst_turn
 from exporter.errors import ProbeError
 from exporter.outcome import CallResult, Outcome, Reason, Turn, TurnOutcome
-from exporter.probes.latency import LatencyConfig
-from exporter.probes.run import Run
+from exporter.probe import Run
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.server_api import ServerApi, make_token
 
 CONNECT_TIMEOUT_S = 10.0

@@ -13,7 +13,7 @@ from exporter.call.onset import MIN_SOUND_S, OnsetDetector, noise_level, sound_t
 from exporter.call.rtp import Received, received
 from exporter.errors import ProbeError
 from exporter.outcome import Reason, Turn, TurnOutcome
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 
 MAX_LAG_S = 0.020
 """An event loop later than this between the end of speech and the reply voids the turn."""

@@ -167,13 +167,12 @@ def _load(
     as_json: bool,
 ) -> int:
     """Take a baseline and ramp."""
-    from exporter.outcome import Verdict
+    from exporter.outcome import Verdict, worst
     from exporter.report.documents import to_json
     from exporter.report.render_ramp import RampBar, print_ramp
     from exporter.report.render_sfu import print_sfu
     from exporter.report.sfu import SfuDocument
     from exporter.run.ramp import measure_ramp
-    from exporter.verdict import worst
 
     with RampBar() as bar:
         baseline, ramp = measure_ramp(settings, flags, ramp_flags, bar.show)

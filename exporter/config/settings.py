@@ -30,14 +30,14 @@ from exporter.config.values import (
     refuse_pairs,
 )
 from exporter.errors import ConfigError
-from exporter.probes.agents import AgentsConfig
-from exporter.probes.calibrate import CalibrateConfig
-from exporter.probes.latency import LatencyConfig, Utterance
-from exporter.probes.ramp import RampConfig
-from exporter.probes.reach import ReachConfig
-from exporter.probes.reconnect import ReconnectConfig
-from exporter.probes.sfu import SfuConfig
-from exporter.probes.workers import WorkersConfig
+from exporter.probes.agents.spec import AgentsConfig
+from exporter.probes.calibrate.spec import CalibrateConfig
+from exporter.probes.latency.spec import LatencyConfig, Utterance
+from exporter.probes.ramp.spec import RampConfig
+from exporter.probes.reach.spec import ReachConfig
+from exporter.probes.reconnect.spec import ReconnectConfig
+from exporter.probes.sfu.spec import SfuConfig
+from exporter.probes.workers.spec import WorkersConfig
 from exporter.roster.collector import CollectorConfig
 from exporter.server_api import Server
 from exporter.sfu.distributed.config import DistributedConfig

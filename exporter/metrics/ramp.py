@@ -2,11 +2,10 @@
 
 from exporter.metrics.table.ramp import RAMP
 from exporter.metrics.vantage import VantageRecorder
-from exporter.outcome import Outcome, Verdict
-from exporter.probes.ramp import RampConfig
+from exporter.outcome import Outcome
+from exporter.probes.ramp.spec import RampConfig, judged_tiers, ramp_knee
 from exporter.sfu.ramp.judge import JudgedTier
 from exporter.sfu.ramp.knee import KneeKind
-from exporter.verdict import judge_ramp, judged_tiers, ramp_knee
 
 
 class RampRecorder(VantageRecorder[RampConfig]):
@@ -25,9 +24,6 @@ class RampRecorder(VantageRecorder[RampConfig]):
             self._metrics.set("voice_ramp_limited", limited, self._vantage)
             if knee.clients is not None:
                 self._metrics.set("voice_knee_clients", knee.clients, self._vantage)
-
-    def _judge(self, outcome: Outcome) -> Verdict:
-        return judge_ramp(self._config, outcome)
 
     def _record(self, tiers: tuple[JudgedTier, ...]) -> None:
         metrics, vantage = self._metrics, self._vantage

@@ -1,9 +1,8 @@
 """What becomes of a round over the ways to the SFU: a listener beside the recorder."""
 
-from exporter.checklist import judge_reach
 from exporter.metrics.vantage import VantageRecorder
-from exporter.outcome import Outcome, SfuReach, Verdict
-from exporter.probes.reach import ReachConfig
+from exporter.outcome import Outcome, SfuReach
+from exporter.probes.reach.spec import ReachConfig
 
 GAUGES = (
     "voice_sfu_transport_up",
@@ -22,9 +21,6 @@ class ReachRecorder(VantageRecorder[ReachConfig]):
         self._forget(GAUGES)  # a way that was open once may be shut now
         if isinstance(outcome.result, SfuReach):
             self._record(outcome.result)
-
-    def _judge(self, outcome: Outcome) -> Verdict:
-        return judge_reach(self._config, outcome)
 
     def _record(self, result: SfuReach) -> None:
         for each in result.transports:

@@ -3,9 +3,8 @@
 from exporter.metrics.reconnect_series import ReconnectSeries
 from exporter.metrics.registry import Metrics
 from exporter.metrics.vantage import VantageRecorder
-from exporter.outcome import Outcome, Reason, SfuReconnects, Verdict
-from exporter.probes.reconnect import ReconnectConfig
-from exporter.verdict import judge_reconnect
+from exporter.outcome import Outcome, Reason, SfuReconnects
+from exporter.probes.reconnect.spec import ReconnectConfig
 
 KINDS = ("signal", "full", "migration")
 REASONS = (
@@ -29,9 +28,6 @@ class ReconnectRecorder(VantageRecorder[ReconnectConfig]):
     def _show(self, outcome: Outcome) -> None:
         if isinstance(outcome.result, SfuReconnects):
             self._reconnects.record(self._vantage, outcome.result.reconnects)
-
-    def _judge(self, outcome: Outcome) -> Verdict:
-        return judge_reconnect(self._config, outcome)
 
     def _create(self) -> None:
         self._reconnects.create(self._vantage)

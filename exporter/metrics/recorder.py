@@ -26,9 +26,10 @@ from exporter.outcome import (
     Turn,
     TurnOutcome,
     Verdict,
+    worst,
 )
-from exporter.probes.latency import LatencyConfig, TargetKey
-from exporter.verdict import Stats, judge_call, judge_server, worst
+from exporter.probes.latency.spec import LatencyConfig, TargetKey
+from exporter.stats import Stats
 
 AGENT_STATES = ("initializing", "idle", "listening", "thinking", "speaking", "unknown")
 """Values of the label `state`; what an agent says beyond them is `unknown`."""
@@ -190,7 +191,7 @@ class Recorder:
         ):
             if value is not None:
                 self._metrics.observe(name, value, result.agent_name)
-        target.verdict = judge_call(target.config, outcome)
+        target.verdict = outcome.verdict
         target.streak = target.streak.after(target.verdict)
         self._set_call_verdict(result.agent_name)
 
@@ -217,7 +218,7 @@ class Recorder:
         elif isinstance(outcome.result, Calibration):
             self._metrics.set("voice_probe_floor_seconds", outcome.result.floor_s)
         if outcome.probe in self._checks:
-            self._checks[outcome.probe].judge(judge_server(outcome))
+            self._checks[outcome.probe].judge(outcome.verdict)
 
     def _record_listing(self, listing: Listing) -> None:
         """Show what is there now; a listing that failed does not come here: the last one stays."""

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from exporter.metrics.reconnect_series import ReconnectSeries
 from exporter.metrics.registry import Metrics
 from exporter.metrics.vantage import VantageRecorder
-from exporter.outcome import UNPROVOKED, Loss, Outcome, Reason, SfuBaseline, Verdict
-from exporter.probes.sfu import SfuConfig
-from exporter.verdict import judge_sfu
+from exporter.outcome import UNPROVOKED, Loss, Outcome, Reason, SfuBaseline
+from exporter.probes.sfu.spec import SfuConfig
 
 CLIENTS = ("sender", "receiver")
 DIRECTIONS = ("up", "down")
@@ -58,9 +57,6 @@ class SfuRecorder(VantageRecorder[SfuConfig]):
         if isinstance(outcome.result, SfuBaseline):
             self._record(self._vantage, outcome.result)
             self._reconnects.record(self._vantage, outcome.result.reconnects)
-
-    def _judge(self, outcome: Outcome) -> Verdict:
-        return judge_sfu(self._config, outcome)
 
     def _create(self) -> None:
         metrics, vantage = self._metrics, self._vantage

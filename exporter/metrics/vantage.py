@@ -5,7 +5,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 
 from exporter.metrics.probes import ServerCheck
 from exporter.metrics.registry import Metrics
-from exporter.outcome import Outcome, Verdict
+from exporter.outcome import Outcome
 
 
 class ProbeConfig(Protocol):
@@ -54,7 +54,7 @@ class VantageRecorder(ABC, Generic[Config]):
         """Record a finished run: the listener. Runs of other probes are none of its business."""
         if outcome.probe == self.probe and self._config.enabled:
             self._show(outcome)
-            self._check.judge(self._judge(outcome))
+            self._check.judge(outcome.verdict)
 
     def _begin(self) -> None:
         if self._config.enabled:
@@ -76,7 +76,3 @@ class VantageRecorder(ABC, Generic[Config]):
     @abstractmethod
     def _show(self, outcome: Outcome) -> None:
         """Write what a run found."""
-
-    @abstractmethod
-    def _judge(self, outcome: Outcome) -> Verdict:
-        """Return the verdict on a run."""

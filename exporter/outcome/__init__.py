@@ -25,8 +25,9 @@ from exporter.outcome.network import (
     SfuReconnects,
     Transport,
 )
-from exporter.outcome.reasons import Reason, TurnOutcome, Verdict
-from exporter.outcome.run import Outcome, Result
+from exporter.outcome.reasons import Reason, TurnOutcome
+from exporter.outcome.run import Outcome, Result, failure
+from exporter.outcome.verdict import Finding, Verdict, verdict_of, worst
 
 __all__ = [
     "UNPROVOKED",
@@ -36,6 +37,7 @@ __all__ = [
     "Certificate",
     "Components",
     "ConnectTimes",
+    "Finding",
     "Listing",
     "Loss",
     "Outcome",
@@ -58,4 +60,7 @@ __all__ = [
     "Verdict",
     "WorkerPage",
     "WorkerScrape",
+    "failure",
+    "verdict_of",
+    "worst",
 ]

@@ -1,4 +1,4 @@
-"""Why something was not measured, and how good what was measured is."""
+"""Why something was not measured, and how a turn ended."""
 
 from enum import StrEnum
 
@@ -36,15 +36,6 @@ class Reason(StrEnum):
     """The probe's own process died or failed in a way that it does not know."""
     VOID = "void"
     """The prober itself was late, so the measurement says nothing about the agent."""
-
-
-class Verdict(StrEnum):
-    """A judgement; the worst of several wins, in the order FAIL, SLOW, UNKNOWN, PASS."""
-
-    PASS = "PASS"  # noqa: S105 - a verdict, not a password
-    SLOW = "SLOW"
-    FAIL = "FAIL"
-    UNKNOWN = "UNKNOWN"
 
 
 class TurnOutcome(StrEnum):

@@ -8,6 +8,7 @@ from exporter.outcome.fleet import Listing, WorkerScrape
 from exporter.outcome.load import Ramp
 from exporter.outcome.network import SfuBaseline, SfuReach, SfuReconnects
 from exporter.outcome.reasons import Reason
+from exporter.outcome.verdict import Finding, Verdict, verdict_of
 
 Result = (
     CallResult
@@ -40,8 +41,26 @@ class Outcome:
     """The run's own log lines, oldest first."""
     run_id: str = ""
     """Set by the runner; on every log line of the run and in the name of its room."""
+    findings: tuple[Finding, ...] | None = None
+    """What its probe's judge found, set by the runner: () is PASS. None: it was not judged yet."""
 
     @property
     def ok(self) -> bool:
         """Whether the run measured what it set out to measure."""
         return self.reason is None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The judgement: the worst of its findings, UNKNOWN while nobody has judged it."""
+        return Verdict.UNKNOWN if self.findings is None else verdict_of(self.findings)
+
+
+def failure(outcome: Outcome) -> tuple[Finding, ...]:
+    """Return the finding of a run that failed, whatever it measures; () where it did not fail.
+
+    UNKNOWN where the prober spoiled it, else FAIL.
+    """
+    if outcome.reason is None:
+        return ()
+    verdict = Verdict.UNKNOWN if outcome.reason is Reason.VOID else Verdict.FAIL
+    return (Finding(verdict, f"{outcome.reason}: {outcome.detail}"),)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
-from exporter.outcome import Listing, TurnOutcome, Verdict
+from exporter.outcome import Listing, Verdict, worst
 from exporter.report.documents import (
     AgentItem,
     AgentsDocument,
@@ -13,9 +13,8 @@ from exporter.report.documents import (
     timestamp,
 )
 from exporter.report.fleet import FleetReport
-from exporter.report.latency import CallReport, LatencyReport
+from exporter.report.latency import LatencyReport
 from exporter.report.sfu import SfuDocument, SfuReport
-from exporter.verdict import judge_server, worst
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class CheckReport:
     @property
     def agents_verdict(self) -> Verdict:
         """Whether the server could be asked."""
-        return judge_server(self.fleet.listing)
+        return self.fleet.listing.verdict
 
     @property
     def verdicts(self) -> dict[str, Verdict]:
@@ -54,9 +53,8 @@ class CheckReport:
 
     def reasons(self) -> Iterator[str]:
         """Yield, in one line each, what keeps the whole from PASS."""
-        listing = self.fleet.listing
-        if listing.reason is not None:
-            yield f"agents: {self.agents_verdict}: {listing.reason}: {listing.detail}"
+        for finding in self.fleet.listing.findings or ():
+            yield f"agents: {finding.verdict}: {finding.text}"
         if not self.latency.calls and not self.latency.failure:
             yield (
                 f"latency: {Verdict.UNKNOWN}: no agent is in a room and none is configured; "
@@ -64,24 +62,10 @@ class CheckReport:
             )
         for call in self.latency.calls:
             if call.verdict is not Verdict.PASS:
-                yield f"latency: {call.verdict}: {call.config.agent_name}: {_why(call)}"
+                why = "; ".join(each.text for each in call.outcome.findings or ())
+                yield f"latency: {call.verdict}: {call.config.agent_name}: {why}"
         for finding in self.sfu.findings:
             yield f"sfu: {finding.verdict}: {finding.text}"
-
-
-def _why(call: CallReport) -> str:
-    """Say on one line what is wrong with a call."""
-    if call.outcome.reason is not None:
-        return f"{call.outcome.reason}: {call.outcome.detail}"
-    failed = next((turn for turn in call.turns if turn.outcome is TurnOutcome.FAILED), None)
-    if failed is not None:
-        return f"{failed.reason}: {failed.detail}"
-    average_s = call.stats.avg_s
-    if average_s is None:
-        return "no turn was measured"
-    hard = call.config.fail_ms if call.verdict is Verdict.FAIL else None
-    limit_ms = call.config.target_ms if hard is None else hard
-    return f"{average_s:.2f} s on average is above {limit_ms / 1000:g} s"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
-from exporter.outcome import Verdict
-from exporter.probes.ramp import RampConfig
+from exporter.outcome import Finding, Verdict, worst
+from exporter.probes.ramp.spec import RampConfig
 from exporter.report.ramp import RampItem
 from exporter.sfu.distributed.combine import combined_knee
 from exporter.sfu.distributed.prober import VantageReport
 from exporter.sfu.distributed.session import DistributedRamp
 from exporter.sfu.ramp.knee import Knee, KneeKind
-from exporter.verdict import Finding, worst
 
 
 @dataclass(frozen=True, slots=True)

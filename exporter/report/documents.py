@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from exporter.outcome import Calibration, Components, Listing, Outcome, Turn
 from exporter.report.latency import CallReport, LatencyReport
 from exporter.roster.types import Worker
-from exporter.verdict import Stats
+from exporter.stats import Stats
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

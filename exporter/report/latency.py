@@ -14,9 +14,10 @@ from exporter.outcome import (
     Turn,
     TurnOutcome,
     Verdict,
+    worst,
 )
-from exporter.probes.latency import LatencyConfig
-from exporter.verdict import Stats, judge_call, worst
+from exporter.probes.latency.spec import LatencyConfig
+from exporter.stats import Stats
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class CallReport:
     @property
     def verdict(self) -> Verdict:
         """The judgement by the target's thresholds."""
-        return judge_call(self.config, self.outcome)
+        return self.outcome.verdict
 
     @property
     def result(self) -> CallResult:

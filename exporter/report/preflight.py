@@ -6,9 +6,8 @@ from typing import Self
 from rich.table import Table
 from rich.text import Text
 
-from exporter.checklist import Item, checklist, judge_reach
 from exporter.outcome import Outcome, Verdict
-from exporter.probes.reach import ReachConfig
+from exporter.probes.reach.spec import Item, ReachConfig, checklist
 from exporter.report.render import STYLES, clean, console
 
 
@@ -27,7 +26,7 @@ class PreflightReport:
     @property
     def verdict(self) -> Verdict:
         """The worst of the checklist."""
-        return judge_reach(self.config, self.outcome)
+        return self.outcome.verdict
 
 
 @dataclass(frozen=True, slots=True)

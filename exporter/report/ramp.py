@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from typing import Self
 
-from exporter.outcome import Outcome, Verdict
-from exporter.probes.ramp import RampConfig
+from exporter.outcome import Finding, Outcome, Verdict
+from exporter.probes.ramp.spec import RampConfig, judged_tiers, ramp_knee
 from exporter.report.round_trips import RoundTrips
 from exporter.sfu.ramp.judge import JudgedTier
 from exporter.sfu.ramp.knee import Knee
 from exporter.sfu.ramp.summary import Prober
-from exporter.verdict import Finding, judge_ramp, judged_tiers, ramp_findings, ramp_knee
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +31,12 @@ class RampReport:
     @property
     def verdict(self) -> Verdict:
         """The judgement by the thresholds."""
-        return judge_ramp(self.config, self.outcome)
+        return self.outcome.verdict
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What the judgement rests on, when it is not PASS."""
-        return tuple(ramp_findings(self.config, self.outcome))
+        return self.outcome.findings or ()
 
 
 @dataclass(frozen=True, slots=True)

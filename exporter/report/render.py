@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.outcome import Calibration, Components, Listing, Outcome, Turn, TurnOutcome, Verdict
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.quantile import P95_NEEDS
 from exporter.report.documents import agent_items
 from exporter.report.latency import CallReport, LatencyReport

@@ -5,11 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from exporter.outcome import Outcome, Reconnect, SfuBaseline, Verdict
-from exporter.probes.sfu import SfuConfig
+from exporter.outcome import Finding, Outcome, Reconnect, SfuBaseline, Verdict, worst
+from exporter.probes.sfu.spec import SfuConfig
 from exporter.report.ramp import RampItem, RampReport
 from exporter.report.round_trips import RoundTrips
-from exporter.verdict import Finding, judge_sfu, sfu_findings, worst
 
 _WORST_FIRST = ("lost", "poor", "good", "excellent")
 
@@ -24,12 +23,12 @@ class SfuReport:
     @property
     def verdict(self) -> Verdict:
         """The judgement by the thresholds."""
-        return judge_sfu(self.config, self.outcome)
+        return self.outcome.verdict
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What the judgement rests on, when it is not PASS."""
-        return tuple(sfu_findings(self.config, self.outcome))
+        return self.outcome.findings or ()
 
     @property
     def baseline(self) -> SfuBaseline | None:

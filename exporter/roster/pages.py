@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason, WorkerPage
-from exporter.probes.run import Run
-from exporter.probes.workers import WorkersConfig
+from exporter.probe import Run
+from exporter.probes.workers.spec import WorkersConfig
 from exporter.roster.wire import MAX_NAME
 
 if TYPE_CHECKING:

@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from exporter.config.schedule import BudgetConfig, zone
-from exporter.judge import judge
 from exporter.outcome import Calibration, CallResult, Outcome, Reason
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.process import ProbeTable
 from exporter.run.scheduler import Work
 from exporter.store.keeper import Keeper
@@ -109,7 +108,7 @@ class Budgets:
         if work is not None:
             self._settle(work, outcome)
         elif self._is_news(outcome):
-            self._keeper.end(RunRecord.of(outcome, judge(None, outcome)))
+            self._keeper.end(RunRecord.of(outcome))
         self._show_all()  # a new day may have begun
 
     def stop(self) -> None:
@@ -132,8 +131,7 @@ class Budgets:
         spent = None
         if isinstance(work.config, LatencyConfig):
             spent = spending(outcome, plan_of(work.config))
-        record = RunRecord.of(outcome, judge(work.config, outcome))
-        self._keeper.end(record, spent)
+        self._keeper.end(RunRecord.of(outcome), spent)
         if isinstance(outcome.result, Calibration):
             self._keeper.add_calibration(CalibrationRecord(outcome.started_at, outcome.result))
         if spent is not None and isinstance(work.config, LatencyConfig) and self._knows(work):

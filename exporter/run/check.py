@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from exporter.config.load import override
 from exporter.config.settings import Settings
-from exporter.probes.sfu import SfuConfig
+from exporter.probes.sfu.spec import SfuConfig
 from exporter.report.check import CheckReport
 from exporter.report.latency import LatencyReport
 from exporter.report.sfu import SfuReport

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from exporter.config.settings import DiscoverConfig
 from exporter.outcome import Listing, Outcome
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,9 @@ from exporter.metrics.unclosed import UnclosedRooms
 from exporter.metrics.worker_series import WorkerSeries
 from exporter.metrics.workers import WorkerMetrics
 from exporter.outcome import Outcome
-from exporter.probes.agents import AgentsConfig
-from exporter.probes.workers import WorkersConfig
+from exporter.probes.agents.spec import AgentsConfig
+from exporter.probes.workers.spec import WorkersConfig
 from exporter.roster.roster import Roster
-from exporter.verdict import judge_server
 
 STEP_S = 1.0
 """Between two looks at what changed."""
@@ -64,7 +63,7 @@ class Fleet:
         self._metrics.record(outcome)
         self._rooms.record(outcome)
         if outcome.probe == "workers":
-            self._pages.judge(judge_server(outcome))
+            self._pages.judge(outcome.verdict)
 
     async def watch(self) -> None:
         """Show what changes in the roster, every `STEP_S`, for ever."""

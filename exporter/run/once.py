@@ -16,7 +16,7 @@ from exporter.config.settings import Settings
 from exporter.errors import ProbeError
 from exporter.logs import LogSetup, configure
 from exporter.outcome import Listing, Outcome, Turn
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.report.fleet import NO_ROSTER, FleetReport, page_notes
 from exporter.report.latency import CallReport, LatencyReport
 from exporter.report.preflight import PreflightReport

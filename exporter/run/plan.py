@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from exporter.config.settings import Settings
-from exporter.probes.latency import LatencyConfig, TargetKey
+from exporter.probes.latency.spec import LatencyConfig, TargetKey
 from exporter.run.scheduler import Work
 
 

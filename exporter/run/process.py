@@ -26,7 +26,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pydantic import BaseModel
 
@@ -36,8 +36,7 @@ from exporter.outcome import CallResult, Outcome, RampProgress, Reason, Turn
 from exporter.server_api import Server, ServerApi
 
 if TYPE_CHECKING:
-    from exporter.probes import Probe
-    from exporter.probes.run import Run
+    from exporter.probe import Probe, Run
 
 LAST_WORDS_S = 3.0
 """For a cancelled probe to leave and delete its room; pebble kills after as long."""
@@ -56,9 +55,11 @@ class ProbeTable:
     module: str
     name: str
 
-    def load(self) -> "Mapping[str, Probe]":
+    def load(self) -> "Mapping[str, Probe[Any, Any]]":
         """Import the table."""
-        table: Mapping[str, Probe] = getattr(importlib.import_module(self.module), self.name)
+        table: Mapping[str, Probe[Any, Any]] = getattr(
+            importlib.import_module(self.module), self.name
+        )
         return table
 
 
@@ -141,7 +142,7 @@ def run_probe(order: Order) -> Outcome:
 
 def partial_result(config: BaseModel, turns: list[Turn]) -> CallResult | None:
     """Return what is known of a call that did not end by itself; None for other probes."""
-    from exporter.probes.latency import LatencyConfig  # noqa: PLC0415 - imports every probe
+    from exporter.probes.latency.spec import LatencyConfig  # noqa: PLC0415 - imports every probe
 
     if not isinstance(config, LatencyConfig):
         return None
@@ -199,7 +200,7 @@ class _Execution:
 
     async def _outcome(self) -> Outcome:
         """Run the probe and map what escapes it to a reason."""
-        from exporter.probes.run import Run  # noqa: PLC0415 - the package imports every probe
+        from exporter.probe import Run  # noqa: PLC0415 - the package imports every probe
 
         deadline = time.monotonic() + self._order.deadline_s
         run = Run(
@@ -225,10 +226,10 @@ class _Execution:
         Raises:
             ProbeError: The deadline passed, or the probe says so.
         """
-        probe = self._order.table.load()[self._order.probe]
+        work = self._order.table.load()[self._order.probe].work()
         try:
             async with asyncio.timeout(self._order.deadline_s) as limit:
-                outcome = await probe.coroutine(self._order.config, run)
+                outcome = await work(self._order.config, run)
         except TimeoutError:
             if not limit.expired():
                 raise

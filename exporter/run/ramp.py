@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from exporter.config.load import override
 from exporter.config.settings import Settings
 from exporter.outcome import RampProgress
-from exporter.probes.ramp import RampConfig
-from exporter.probes.sfu import SfuConfig
+from exporter.probes.ramp.spec import RampConfig
+from exporter.probes.sfu.spec import SfuConfig
 from exporter.report.ramp import RampReport
 from exporter.report.sfu import SfuReport
 from exporter.run.once import one_runner, run

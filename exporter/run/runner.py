@@ -104,7 +104,7 @@ class Runner:
         on_turn: Callable[[Turn], None] | None = None,
         on_progress: Callable[[RampProgress], None] | None = None,
     ) -> Outcome:
-        """Run one probe and return what it found; a run that fails has a reason.
+        """Run one probe and return what it found, judged; a run that fails has a reason.
 
         Waits for a free process first; the deadline counts from when it has one. Cancelling the
         call kills the run.
@@ -122,15 +122,17 @@ class Runner:
         if self._closing:
             raise RuntimeError("the runner is closed")
         order = self._order(probe, config, run_id or new_run_id())
-        lane = self._lanes[self._table.load()[probe].lane]
+        row = self._table.load()[probe]
+        lane = self._lanes[row.lane]
         task = asyncio.current_task()
         if task is not None:
             self._runs.add(task)
         try:
-            return await self._run_in(lane, order, _Ears(on_turn, on_progress))
+            outcome = await self._run_in(lane, order, _Ears(on_turn, on_progress))
         finally:
             if task is not None:
                 self._runs.discard(task)
+        return row.judged(config, outcome)
 
     async def delete_rooms(self, run_id: str, names: tuple[str, ...] = ()) -> str:
         """Delete the rooms of a run that has ended, of whichever exporter it was.

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -21,7 +21,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 from pydantic import BaseModel
 
-from exporter.outcome import Outcome, Reason, Turn
+from exporter.outcome import Outcome, Reason, Turn, failure
 from exporter.run.process import partial_result
 from exporter.run.runner import new_run_id
 
@@ -317,7 +317,7 @@ def _wall_clock_ahead() -> float:
 
 
 def _given_up(work: Work, run_id: str, began: datetime, turns: list[Turn]) -> Outcome:
-    return Outcome(
+    outcome = Outcome(
         probe=work.probe,
         agent_name=work.agent_name,
         started_at=began,
@@ -327,3 +327,4 @@ def _given_up(work: Work, run_id: str, began: datetime, turns: list[Turn]) -> Ou
         result=partial_result(work.config, turns),
         run_id=run_id,
     )
+    return replace(outcome, findings=failure(outcome))

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from apscheduler.triggers.cron import CronTrigger
 
 from exporter.config.schedule import WindowConfig, parse_days, parse_hours, zone
-from exporter.probes.latency import LatencyConfig
-from exporter.probes.ramp import RampConfig
+from exporter.probes.latency.spec import LatencyConfig
+from exporter.probes.ramp.spec import RampConfig
 from exporter.run.scheduler import Work
 
 _EVERY_DAY = "mon-sun"

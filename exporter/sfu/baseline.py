@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from exporter.errors import ProbeError
 from exporter.outcome import Loss, Outcome, Reason, Reconnect, SfuBaseline
-from exporter.probes.run import Run
-from exporter.probes.sfu import SfuConfig
+from exporter.probe import Run
+from exporter.probes.sfu.spec import SfuConfig
 from exporter.sfu.gaps import longest_gap, silent_s, spans
 from exporter.sfu.loss import concealed_ratio, loss_down, loss_up, reported_until
 from exporter.sfu.outages import SILENCE_S, settled, unprovoked

@@ -11,7 +11,7 @@ from livekit import rtc
 from exporter.call.lag import LagMonitor
 from exporter.errors import ProbeError
 from exporter.outcome import ConnectTimes
-from exporter.probes.run import Run
+from exporter.probe import Run
 from exporter.server_api import Server, ServerApi, make_token
 from exporter.sfu.client import Client
 from exporter.sfu.outages import Outage

@@ -14,8 +14,8 @@ from livekit.rtc._proto.room_pb2 import IceTransportType, SimulateScenarioKind
 
 from exporter.errors import ProbeError
 from exporter.outcome import Certificate, Outcome, Reason, SfuReach, Transport
-from exporter.probes.reach import ReachConfig
-from exporter.probes.run import Run
+from exporter.probe import Run
+from exporter.probes.reach.spec import ReachConfig
 from exporter.server_api import Server, ServerApi, make_token
 from exporter.server_api.errors import one_line
 from exporter.sfu.client import Client, provoked

@@ -11,8 +11,8 @@ from livekit.rtc._proto.room_pb2 import SimulateScenarioKind
 
 from exporter.errors import ProbeError
 from exporter.outcome import Outcome, Reason, Reconnect, SfuReconnects
-from exporter.probes.reconnect import ReconnectConfig
-from exporter.probes.run import Run
+from exporter.probe import Run
+from exporter.probes.reconnect.spec import ReconnectConfig
 from exporter.server_api.errors import one_line
 from exporter.sfu.client import provoked
 from exporter.sfu.gaps import flows_since, longest_gap, spans

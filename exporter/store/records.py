@@ -90,7 +90,7 @@ class RunRecord:
     split_absent: str = ""
 
     @classmethod
-    def of(cls, outcome: Outcome, verdict: Verdict) -> Self:
+    def of(cls, outcome: Outcome) -> Self:
         """Return the record of a finished run."""
         call = outcome.result if isinstance(outcome.result, CallResult) else None
         return cls(
@@ -103,7 +103,7 @@ class RunRecord:
             duration_s=outcome.duration_s,
             reason=outcome.reason,
             detail=outcome.detail,
-            verdict=verdict,
+            verdict=outcome.verdict,
             turns=call.turns if call else (),
             time_to_agent_s=call.time_to_agent_s if call else None,
             time_to_greeting_s=call.time_to_greeting_s if call else None,

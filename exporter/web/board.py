@@ -4,10 +4,9 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from exporter.outcome import CallResult, Outcome, Verdict
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.plan import call_id
 from exporter.run.scheduler import Work
-from exporter.verdict import judge_call, judge_server
 
 FAILURES_KEPT = 20
 
@@ -22,11 +21,7 @@ class Line:
     @property
     def verdict(self) -> Verdict:
         """The judgement of the last run; UNKNOWN before it."""
-        if self.last is None:
-            return Verdict.UNKNOWN
-        if isinstance(self.work.config, LatencyConfig):
-            return judge_call(self.work.config, self.last)
-        return judge_server(self.last)
+        return Verdict.UNKNOWN if self.last is None else self.last.verdict
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.metrics.table import ROWS
 from exporter.outcome import CallResult, Outcome, Reason, Turn
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.web.answers import TEXT
 from exporter.web.metrics_page import Page, render, takes_gzip
 from exporter.web.sources import Caller, NotNowError, Sources

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from exporter.errors import ExporterError
 from exporter.outcome import Outcome, Turn
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.roster import Roster
 from exporter.store.records import RunQuery, RunRecord
 from exporter.web.views import TargetView

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from html import escape
 
 from exporter import __version__
-from exporter.outcome import Calibration, CallResult, Listing, Outcome
-from exporter.probes.latency import LatencyConfig
+from exporter.outcome import Outcome
+from exporter.probes import PROBES
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.store.records import Remaining
-from exporter.verdict import Stats
 from exporter.web.board import Board, Line
 
 _STYLE = """
@@ -97,7 +97,7 @@ def _watched(line: Line, due: datetime | None, now: datetime) -> Iterable[str]:
     yield _cell(config.scenario if isinstance(config, LatencyConfig) else "")
     yield f'<td class="{escape(verdict)}">{escape(verdict)}</td>'
     yield _cell(_ago(line.last, now) if line.last else "not yet")
-    yield _cell(_found(line.last) if line.last else "")
+    yield _cell(_found(line) if line.last else "")
     yield _cell(f"in {max(0.0, (due - now).total_seconds()):.0f} s" if due else "")
 
 
@@ -141,18 +141,11 @@ def _ago(outcome: Outcome, now: datetime) -> str:
     return f"{outcome.started_at:%Y-%m-%d %H:%M:%S}Z, {seconds:.0f} s ago"
 
 
-def _found(outcome: Outcome) -> str:
-    """Say in a few words what a run found."""
-    if outcome.reason is not None:
-        return f"{outcome.reason}: {outcome.detail}"
-    match outcome.result:
-        case CallResult(turns=turns):
-            stats = Stats.of(turns)
-            if stats.avg_s is None or stats.max_s is None:
-                return "nothing measured"
-            return f"average {stats.avg_s:.3f} s, max {stats.max_s:.3f} s, n = {stats.n}"
-        case Calibration(floor_s=floor, spread_s=spread, n=n):
-            return f"floor {floor * 1000:.0f} ms, spread {spread * 1000:.0f} ms, n = {n}"
-        case Listing(agents=agents, rooms=rooms, pending=pending):
-            return f"{rooms} rooms, {len(agents)} agents, {len(pending)} dispatches pending"
-    return ""
+def _found(line: Line) -> str:
+    """Say in a few words what the last run found, and what keeps it from PASS."""
+    row, last = PROBES.get(line.work.probe), line.last
+    if row is None or last is None:
+        return ""
+    said = [row.found(last)]
+    said += [each.text for each in last.findings or () if each.text not in said]
+    return "; ".join(filter(None, said))

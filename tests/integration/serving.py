@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from exporter.metrics.registry import Metrics
 from exporter.outcome import CallResult, Outcome, Turn, TurnOutcome
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.roster import Roster
 from exporter.store.memory import MemoryStore
 from exporter.store.records import RunQuery, RunRecord

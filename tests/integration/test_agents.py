@@ -14,8 +14,9 @@ from exporter.demo.livekit_binary import ServerProgram
 from exporter.demo.livekit_server import LiveKitServer
 from exporter.errors import ProbeError
 from exporter.outcome import AgentInRoom, Listing, Outcome, Reason
-from exporter.probes.agents import AgentsConfig, probe_agents
-from exporter.probes.run import Run
+from exporter.probe import Run
+from exporter.probes.agents.measure import list_agents
+from exporter.probes.agents.spec import AgentsConfig
 from exporter.server_api import ParticipantKind, Server, ServerApi, delete_rooms, make_token
 from tests import patience
 
@@ -67,7 +68,7 @@ async def joined(
 
 async def _outcome(server: Server) -> Outcome:
     run = Run(id="test", server=server, deadline=time.monotonic() + 30)
-    return await probe_agents(AgentsConfig(), run)
+    return await list_agents(AgentsConfig(), run)
 
 
 async def _listing(server: Server, ready: Callable[[Listing], bool]) -> Listing:

@@ -10,7 +10,7 @@ import pytest
 
 from exporter.demo.settings import DemoSettings, ProviderSettings
 from exporter.outcome import CallResult, Outcome, Reason, TurnOutcome
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.runner import Runner
 from exporter.server_api import Server
 from tests.integration.placing import until_measured

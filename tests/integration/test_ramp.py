@@ -20,10 +20,11 @@ import pytest
 from exporter.demo.livekit_binary import ServerProgram
 from exporter.demo.livekit_server import LiveKitServer
 from exporter.outcome import Outcome, Ramp, RampProgress, Reason
-from exporter.probes.ramp import RampConfig, probe_ramp
-from exporter.probes.run import Run
+from exporter.probe import Run
+from exporter.probes.ramp.spec import RampConfig
 from exporter.run.runner import ROOM_PREFIX
 from exporter.server_api import Server, ServerApi
+from exporter.sfu.ramp.climb import climb
 from exporter.sfu.ramp.crew import Crew
 from exporter.sfu.ramp.judge import judge_tier
 from exporter.sfu.ramp.rooms import Rooms
@@ -148,7 +149,7 @@ def ramp_of(
     settings = RampConfig.model_validate(config)
     deadline = time.monotonic() + settings.deadline
     run = Run("ramptest", server, deadline, on_progress=on_progress)
-    return asyncio.run(probe_ramp(settings, run))
+    return asyncio.run(climb(settings, run))
 
 
 def test_server_that_dies_is_a_broken_tier(livekit_program: ServerProgram, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import yaml
 from exporter.demo.livekit_binary import ServerProgram
 from exporter.demo.livekit_server import LiveKitServer, Ports, free_ports
 from exporter.outcome import Reason, SfuReach
-from exporter.probes.reach import ReachConfig
+from exporter.probes.reach.spec import ReachConfig
 from exporter.run.runner import Runner
 from exporter.server_api import Server
 from tests.integration.test_cli import run

@@ -14,7 +14,7 @@ import pytest
 
 from exporter.call.turns import TORN
 from exporter.outcome import CallResult, Outcome, Reason, TurnOutcome
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.runner import Runner
 from exporter.server_api import Server, ServerApi
 from tests import patience

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from exporter.outcome import Outcome, SfuReconnects
-from exporter.probes.reconnect import ReconnectConfig
+from exporter.probes.reconnect.spec import ReconnectConfig
 from exporter.run.runner import Runner
 from exporter.server_api import Server
 

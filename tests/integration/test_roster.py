@@ -21,9 +21,11 @@ from exporter.metrics.exposition import PageRegistry
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.outcome import Listing, Outcome
-from exporter.probes.agents import AgentsConfig, probe_agents
-from exporter.probes.run import Run
-from exporter.probes.workers import WorkersConfig, probe_workers
+from exporter.probe import Run
+from exporter.probes.agents.measure import list_agents
+from exporter.probes.agents.spec import AgentsConfig
+from exporter.probes.workers.measure import read_workers
+from exporter.probes.workers.spec import WorkersConfig
 from exporter.roster.collector import CollectorConfig, fetch_workers
 from exporter.roster.types import Source, Worker, WorkerStatus
 from exporter.run.fleet import Fleet
@@ -61,7 +63,7 @@ class Exporter:
     async def list(self) -> Listing:
         """List the server once, for all listeners."""
         run = Run(id="test", server=self.server, deadline=time.monotonic() + 30)
-        outcome = await probe_agents(AgentsConfig(), run)
+        outcome = await list_agents(AgentsConfig(), run)
         assert isinstance(outcome.result, Listing), outcome.detail
         self.fleet.record(outcome)
         self.recorder.record(outcome)
@@ -143,7 +145,7 @@ async def scrape(made: Exporter, port: int) -> Outcome:
     """Read a worker's page, as the probe does."""
     config = WorkersConfig(scrape=(f"http://127.0.0.1:{port}",))
     run = Run(id="test", server=made.server, deadline=time.monotonic() + 30)
-    return await probe_workers(config, run)
+    return await read_workers(config, run)
 
 
 def test_a_worker_is_idle_then_busy_then_gone(livekit: Server, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from exporter.outcome import CallResult, Outcome, Reason, Turn
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.runner import Runner
 from exporter.server_api import Server
 from tests import fake_probes

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from exporter.outcome import Outcome, Reason
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.process import delete_leftovers
 from exporter.run.runner import Runner
 from exporter.server_api import Server, ServerApi

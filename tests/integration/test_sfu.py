@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from exporter.outcome import Outcome, Reason, SfuBaseline
-from exporter.probes.sfu import SfuConfig
+from exporter.probes.sfu.spec import SfuConfig
 from exporter.run.runner import ROOM_PREFIX, Runner
 from exporter.server_api import Server, ServerApi
 from tests.integration.exporters import Start, value

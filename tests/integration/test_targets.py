@@ -12,8 +12,8 @@ import pytest
 from exporter.demo.livekit_binary import ServerProgram
 from exporter.demo.livekit_server import LiveKitServer
 from exporter.outcome import Calibration, CallResult, Outcome
-from exporter.probes.calibrate import CalibrateConfig
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.calibrate.spec import CalibrateConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.runner import Runner
 from exporter.server_api import Server, ServerApi
 from exporter.server_api.records import Participant

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from exporter.outcome import CallResult, Outcome, Reason, TurnOutcome
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.runner import Runner
 from exporter.server_api import Server
 from tests.integration.placing import until_measured

@@ -36,7 +36,7 @@ from exporter.outcome import (
     WorkerPage,
     WorkerScrape,
 )
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.types import WorkerReport, WorkerStatus
 from exporter.run.plan import call_work, server_works
 from tests.unit.ramp.tiers import tier

@@ -14,9 +14,10 @@ import time
 from pydantic import TypeAdapter
 
 from exporter.outcome import Outcome, SfuBaseline
-from exporter.probes.run import Run
-from exporter.probes.sfu import SfuConfig, probe_sfu
+from exporter.probe import Run
+from exporter.probes.sfu.spec import SfuConfig
 from exporter.server_api import Server
+from exporter.sfu.baseline import measure_baseline
 from tests import patience
 from tests.netlab.lab import NetLab
 from tests.netlab.livekit import credentials
@@ -68,7 +69,7 @@ def _main(settings: str) -> None:
     )
     config = SfuConfig.model_validate_json(settings)
     run = Run(id="netlab", server=server, deadline=time.monotonic() + config.deadline)
-    outcome = asyncio.run(probe_sfu(config, run))
+    outcome = asyncio.run(measure_baseline(config, run))
     sys.stdout.write(_OUTCOME.dump_json(outcome).decode() + "\n")
     sys.stdout.flush()
     os._exit(0)  # the SDK (livekit 1.1.21) sometimes aborts when its library is unloaded

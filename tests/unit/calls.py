@@ -2,9 +2,22 @@
 
 from datetime import UTC, datetime
 
+from pydantic import BaseModel
+
 from exporter.outcome import CallResult, Components, Outcome, Reason, Turn, TurnOutcome
+from exporter.probes import PROBES
+from exporter.probes.latency.spec import LatencyConfig
 
 WHEN = datetime(2026, 11, 20, 7, 30, 5, 999999, tzinfo=UTC)
+
+
+DEMO = LatencyConfig(agent_name="demo")
+
+
+def judged(outcome: Outcome, config: BaseModel | None = None) -> Outcome:
+    """Return an outcome as the runner hands it on; judged by the defaults if not told otherwise."""
+    row = PROBES[outcome.probe]
+    return row.judged(config or (DEMO if row.name == "latency" else row.config()), outcome)
 
 
 def replied(e2e_s: float, *, warmup: bool = False, split: Components | None = None) -> Turn:
@@ -25,9 +38,9 @@ def void() -> Turn:
 def call(*turns: Turn, reason: Reason | None = None, detail: str = "", absent: str = "") -> Outcome:
     """Return the outcome of a call to the agent `demo`."""
     result = CallResult("demo", "default", "default", turns, split_absent=absent)
-    return Outcome("latency", "demo", WHEN, 12.5, reason, detail, result)
+    return judged(Outcome("latency", "demo", WHEN, 12.5, reason, detail, result))
 
 
 def broken(reason: Reason, detail: str, probe: str = "latency") -> Outcome:
     """Return the outcome of a run that has no result at all."""
-    return Outcome(probe, "demo", WHEN, 0.1, reason, detail)
+    return judged(Outcome(probe, "demo", WHEN, 0.1, reason, detail))

@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.outcome import Verdict
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 
 NOW = 1_800_000_000.0
 DEMO = LatencyConfig(agent_name="demo", trials=3)

@@ -22,9 +22,9 @@ from exporter.outcome import (
     TurnOutcome,
     Verdict,
 )
-from exporter.probes.agents import AgentsConfig
-from exporter.probes.calibrate import CalibrateConfig
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.agents.spec import AgentsConfig
+from exporter.probes.calibrate.spec import CalibrateConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.budget import Budgets, plan_of, spending
 from exporter.run.plan import call_work
 from exporter.run.runner import PROBES_TABLE

@@ -3,8 +3,8 @@
 import json
 
 from exporter.outcome import Listing, Outcome, Reason, Verdict
-from exporter.probes.latency import LatencyConfig
-from exporter.probes.sfu import SfuConfig
+from exporter.probes.latency.spec import LatencyConfig
+from exporter.probes.sfu.spec import SfuConfig
 from exporter.report.check import CheckDocument, CheckReport
 from exporter.report.documents import to_json
 from exporter.report.fleet import FleetReport

@@ -12,8 +12,8 @@ from exporter.config.schema import json_schema
 from exporter.config.settings import DiscoverConfig, Settings
 from exporter.demo import livekit_binary
 from exporter.errors import ConfigError
-from exporter.probes.calibrate import CalibrateConfig
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.calibrate.spec import CalibrateConfig
+from exporter.probes.latency.spec import LatencyConfig
 
 FILES = Path(__file__).parent / "config"
 SECRETS = {"TEST_KEY": "key-from-variable", "TEST_TRIALS": "7"}

@@ -7,7 +7,7 @@ import pytest
 
 from exporter.config.settings import DiscoverConfig
 from exporter.outcome import AgentInRoom, Listing, Outcome
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.discovery import KEPT_INTERVALS, Discovery
 
 WHEN = datetime(2026, 11, 20, tzinfo=UTC)

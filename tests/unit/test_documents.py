@@ -12,7 +12,7 @@ from exporter.outcome import (
     PendingDispatch,
     Reason,
 )
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.report.documents import AgentsDocument, CalibrateDocument, LatencyDocument, to_json
 from exporter.report.latency import CallReport, LatencyReport
 

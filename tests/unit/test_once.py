@@ -9,7 +9,7 @@ import pytest
 
 from exporter.config.settings import DiscoverConfig, Settings
 from exporter.errors import ConfigError
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.once import LatencyOrder, plan_calls, run
 
 SUPPORT = LatencyConfig(agent_name="demo", call_type="support", target_ms=900)

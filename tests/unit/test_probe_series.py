@@ -12,10 +12,10 @@ from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.metrics.sfu import SfuRecorder
 from exporter.outcome import Outcome, Reason, Verdict
-from exporter.probes.ramp import RampConfig
-from exporter.probes.reach import ReachConfig
-from exporter.probes.reconnect import ReconnectConfig
-from exporter.probes.sfu import SfuConfig
+from exporter.probes.ramp.spec import RampConfig
+from exporter.probes.reach.spec import ReachConfig
+from exporter.probes.reconnect.spec import ReconnectConfig
+from exporter.probes.sfu.spec import SfuConfig
 from tests.unit.calls import WHEN
 
 ON = RampConfig.model_validate({"enabled": True, "max_clients": 50, "windows": [{"days": "sun"}]})

@@ -3,7 +3,7 @@
 import pytest
 
 from exporter.outcome import CallResult, Components, Outcome, Reason, Turn
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from tests.unit.calls import WHEN, broken, call, failed, replied, void
 from tests.unit.recording import CALL, DEMO, NOW, PROBE, Page
 

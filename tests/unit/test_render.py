@@ -13,7 +13,7 @@ from exporter.outcome import (
     PendingDispatch,
     Reason,
 )
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.report.latency import CallReport, LatencyReport
 from exporter.report.render import (
     StderrProgress,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from exporter.outcome import Outcome, Reason
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.plan import call_work
 from exporter.run_log import RunLog
 from tests.unit.calls import call

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from exporter.outcome import CallResult, Outcome, Reason, Turn
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.budget import plan_of, spending
 from exporter.run.plan import call_work
 from exporter.run.scheduler import Refused, Scheduler, Work

@@ -2,9 +2,9 @@
 
 import pytest
 
-from exporter.outcome import Outcome, Reason, Verdict
-from exporter.probes.latency import LatencyConfig
-from exporter.verdict import Stats, judge_call, worst
+from exporter.outcome import Outcome, Reason, Verdict, verdict_of, worst
+from exporter.probes.latency.spec import LatencyConfig, judge
+from exporter.stats import Stats
 
 from .calls import broken, call, failed, replied, void
 
@@ -50,12 +50,12 @@ def test_worst_wins(verdicts: list[Verdict], expected: Verdict) -> None:
 )
 def test_judgement_of_a_call(outcome: Outcome, expected: Verdict) -> None:
     """Every way a call can end has its verdict."""
-    assert judge_call(CONFIG, outcome) is expected
+    assert verdict_of(judge(CONFIG, outcome)) is expected
 
 
 def test_slowness_never_fails_without_a_hard_threshold() -> None:
     """Without `fail_ms` the slowest agent is SLOW."""
-    assert judge_call(SOFT, call(replied(60))) is Verdict.SLOW
+    assert verdict_of(judge(SOFT, call(replied(60)))) is Verdict.SLOW
 
 
 def test_statistics_of_nothing() -> None:

@@ -12,8 +12,9 @@ from typing import cast
 from dns import asyncresolver, message, rrset
 
 from exporter.outcome import Outcome, Reason, WorkerPage, WorkerScrape
-from exporter.probes.run import Run
-from exporter.probes.workers import WorkersConfig, probe_workers
+from exporter.probe import Run
+from exporter.probes.workers.measure import read_workers
+from exporter.probes.workers.spec import WorkersConfig
 from exporter.roster.pages import read_metrics
 from exporter.server_api import Server
 
@@ -68,7 +69,7 @@ async def read(*urls: str, deadline_s: float = 20, **more: object) -> Outcome:
     config = WorkersConfig(scrape=urls, **({"timeout": 0.5} | more))
     server = Server("ws://127.0.0.1:1", "key", "secret")
     run = Run(id="test", server=server, deadline=time.monotonic() + deadline_s)
-    return await probe_workers(config, run)
+    return await read_workers(config, run)
 
 
 def pages(outcome: Outcome) -> tuple[WorkerPage, ...]:

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from exporter.errors import ConfigError, ProbeError
 from exporter.metrics.registry import Metrics
 from exporter.outcome import RampProgress
-from exporter.probes.ramp import RampConfig
+from exporter.probes.ramp.spec import RampConfig
 from exporter.run.process import delete_leftovers
 from exporter.server_api import Server
 from exporter.sfu.distributed.api import make_app

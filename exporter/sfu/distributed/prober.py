@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from exporter.errors import ConfigError, ProbeError
 from exporter.outcome import Reason
-from exporter.probes.ramp import RampConfig
+from exporter.probes.ramp.spec import RampConfig
 from exporter.server_api import Server
 from exporter.server_api.errors import one_line
 from exporter.sfu.distributed.api import POLL_S

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from exporter.errors import ExporterError
 from exporter.outcome import RampProgress
-from exporter.probes.ramp import RampConfig
+from exporter.probes.ramp.spec import RampConfig
 from exporter.sfu.distributed.combine import CombinedTier, VantageTier, combined
 from exporter.sfu.distributed.messages import Done, Heard, Plan, Registration, Sign, Step
 from exporter.sfu.ramp.crew import GROW_S, MARGIN_S, SETTLE_S, START_S

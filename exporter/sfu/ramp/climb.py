@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from exporter.errors import ProbeError
 from exporter.outcome import Outcome, Ramp, RampProgress, RampTier, Reason
-from exporter.probes.ramp import RampConfig
-from exporter.probes.run import Run
+from exporter.probe import Run
+from exporter.probes.ramp.spec import RampConfig
 from exporter.sfu.ramp.crew import Crew
 from exporter.sfu.ramp.judge import judge_tier
 from exporter.sfu.ramp.knee import is_last

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from exporter.probes.ramp import RampConfig
+from exporter.probes.ramp.spec import RampConfig
 from exporter.sfu.distributed.api import LARGEST_BODY, make_app
 from exporter.sfu.distributed.session import Session
 

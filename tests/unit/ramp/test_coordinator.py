@@ -9,7 +9,7 @@ import pytest
 
 from exporter.errors import ConfigError
 from exporter.outcome import RampProgress
-from exporter.probes.ramp import RampConfig
+from exporter.probes.ramp.spec import RampConfig
 from exporter.server_api import Server
 from exporter.sfu.distributed import coordinator
 from exporter.sfu.distributed.config import DistributedConfig

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.errors import ConfigError
-from exporter.probes.ramp import RampConfig
+from exporter.probes.ramp.spec import RampConfig
 from exporter.sfu.distributed import session as session_module
 from exporter.sfu.distributed.clock import Exchange, Offset
 from exporter.sfu.distributed.combine import VantageTier, combined, combined_knee

@@ -13,7 +13,7 @@ import pytest
 
 from exporter.errors import ConfigError
 from exporter.outcome import RampTier
-from exporter.probes.ramp import RampConfig
+from exporter.probes.ramp.spec import RampConfig
 from exporter.server_api import Server
 from exporter.sfu.distributed.clock import Offset
 from exporter.sfu.distributed.config import DistributedConfig

@@ -14,8 +14,8 @@ from exporter.metrics.ramp import RampRecorder
 from exporter.metrics.registry import Metrics
 from exporter.metrics.sfu import SfuRecorder
 from exporter.outcome import Outcome, Reason, Verdict
-from exporter.probes.ramp import RampConfig
-from exporter.probes.sfu import SfuConfig
+from exporter.probes.ramp.spec import RampConfig
+from exporter.probes.sfu.spec import SfuConfig
 from exporter.report.ramp import ProberCost, RampReport
 from exporter.report.sfu import SfuDocument, SfuReport
 from exporter.run.plan import server_works

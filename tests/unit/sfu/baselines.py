@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from exporter.outcome import ConnectTimes, Loss, Outcome, Reason, SfuBaseline
-from tests.unit.calls import WHEN
+from tests.unit.calls import WHEN, judged
 
 GOOD = SfuBaseline(
     vantage="here",
@@ -29,9 +29,9 @@ GOOD = SfuBaseline(
 
 def baseline(reason: Reason | None = None, detail: str = "", **changes: Any) -> Outcome:
     """Return the outcome of a baseline like the good one but for these changes."""
-    return Outcome("sfu", "", WHEN, 12.0, reason, detail, replace(GOOD, **changes))
+    return judged(Outcome("sfu", "", WHEN, 12.0, reason, detail, replace(GOOD, **changes)))
 
 
 def failed(reason: Reason = Reason.CONNECT_FAILED, detail: str = "no route") -> Outcome:
     """Return the outcome of a baseline that measured nothing."""
-    return Outcome("sfu", "", WHEN, 10.0, reason, detail)
+    return judged(Outcome("sfu", "", WHEN, 10.0, reason, detail))

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from exporter.checklist import checklist, judge_reach
-from exporter.outcome import Certificate, Outcome, Reason, SfuReach, Transport
-from exporter.probes.reach import ReachConfig
+from exporter.outcome import Certificate, Outcome, Reason, SfuReach, Transport, verdict_of
+from exporter.probes.reach.spec import ReachConfig, checklist, judge
 from tests.unit.calls import WHEN
 
 CONFIG = ReachConfig()
@@ -38,7 +37,7 @@ def test_all_is_well() -> None:
     assert items["udp"] == ("PASS", "media flows in 0.30 s (192.0.2.9:7882)")
     assert items["turn"][0] == "PASS"
     assert items["turn"][1].startswith("not offered by the server")
-    assert judge_reach(CONFIG, outcome()) == "PASS"
+    assert verdict_of(judge(CONFIG, outcome())) == "PASS"
 
 
 def test_udp_that_is_blocked_names_its_ports() -> None:
@@ -51,7 +50,7 @@ def test_udp_that_is_blocked_names_its_ports() -> None:
             "(the server's rtc.udp_port, or all of its rtc.port_range)"
         ),
     )
-    assert judge_reach(CONFIG, found) == "SLOW"
+    assert verdict_of(judge(CONFIG, found)) == "SLOW"
 
 
 def test_a_missing_way_back_is_told_and_no_fault() -> None:
@@ -60,14 +59,14 @@ def test_a_missing_way_back_is_told_and_no_fault() -> None:
     verdict, said = told(found)["tcp"]
     assert verdict == "PASS"
     assert said.endswith("open TCP to 192.0.2.9:7881 (the server's rtc.tcp_port)")
-    assert judge_reach(CONFIG, found) == "PASS"
+    assert verdict_of(judge(CONFIG, found)) == "PASS"
 
 
 def test_no_way_at_all() -> None:
     """Without any way for media no call works."""
     found = outcome(NO_UDP, NO_TCP, TURN)
     assert told(found)["udp"][0] == told(found)["tcp"][0] == "FAIL"
-    assert judge_reach(CONFIG, found) == "FAIL"
+    assert verdict_of(judge(CONFIG, found)) == "FAIL"
 
 
 @pytest.mark.parametrize(

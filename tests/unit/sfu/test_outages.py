@@ -10,7 +10,7 @@ from livekit.rtc.room import EventTypes, RtcStats
 from exporter.call.lag import LagMonitor
 from exporter.errors import ProbeError
 from exporter.outcome import ConnectTimes, Reason, Reconnect
-from exporter.probes.sfu import SfuConfig
+from exporter.probes.sfu.spec import SfuConfig
 from exporter.sfu import baseline
 from exporter.sfu.client import Client
 from exporter.sfu.gaps import Span

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 from exporter.metrics.reach import ReachRecorder
 from exporter.metrics.registry import Metrics
 from exporter.outcome import Certificate, Outcome, Reason, SfuReach, Transport
-from exporter.probes.reach import ReachConfig
+from exporter.probes.reach.spec import ReachConfig
 from tests.unit.calls import WHEN
 
 ENDS = datetime(2027, 1, 1, tzinfo=UTC)

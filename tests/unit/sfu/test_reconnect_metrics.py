@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 from exporter.metrics.reconnect import KINDS, ReconnectRecorder
 from exporter.metrics.registry import Metrics
 from exporter.outcome import Outcome, Reason, Reconnect, SfuReconnects, Verdict
-from exporter.probes.reconnect import ReconnectConfig
+from exporter.probes.reconnect.spec import ReconnectConfig
 from exporter.sfu.reconnect import SCENARIOS
 from tests.unit.calls import WHEN
 

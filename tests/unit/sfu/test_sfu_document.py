@@ -5,7 +5,7 @@ import json
 import pytest
 
 from exporter.outcome import Outcome, Reason, Reconnect
-from exporter.probes.sfu import SfuConfig
+from exporter.probes.sfu.spec import SfuConfig
 from exporter.report.documents import to_json
 from exporter.report.render_sfu import print_sfu
 from exporter.report.round_trips import RoundTrips

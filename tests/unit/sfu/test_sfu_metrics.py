@@ -6,8 +6,8 @@ from exporter.metrics.reconnect import ReconnectRecorder
 from exporter.metrics.registry import Metrics
 from exporter.metrics.sfu import SfuRecorder
 from exporter.outcome import UNPROVOKED, Loss, Reason, Reconnect, Verdict
-from exporter.probes.reconnect import ReconnectConfig
-from exporter.probes.sfu import SfuConfig
+from exporter.probes.reconnect.spec import ReconnectConfig
+from exporter.probes.sfu.spec import SfuConfig
 
 from .baselines import baseline, failed
 

@@ -2,9 +2,8 @@
 
 import pytest
 
-from exporter.outcome import Loss, Outcome, Reason, Reconnect
-from exporter.probes.sfu import SfuConfig
-from exporter.verdict import judge_sfu, sfu_findings
+from exporter.outcome import Loss, Outcome, Reason, Reconnect, verdict_of
+from exporter.probes.sfu.spec import SfuConfig, judge
 
 from .baselines import baseline, failed
 
@@ -55,22 +54,22 @@ CONFIG = SfuConfig(target_rtt_ms=100, fail_rtt_ms=300, max_loss=1, fail_loss=10)
             ["a connection was lost, unprovoked: room_closed: why"],
         ),
         (failed(), "FAIL", ["connect_failed: no route"]),
-        (failed(Reason.VOID, "late"), "UNKNOWN", ["late"]),
+        (failed(Reason.VOID, "late"), "UNKNOWN", ["void: late"]),
         (baseline(Reason.DEADLINE, "too slow"), "FAIL", ["deadline: too slow"]),
     ],
 )
 def test_verdict_and_its_reasons(outcome: Outcome, verdict: str, said: list[str]) -> None:
     """The worst finding is the verdict, and each is told in one line."""
-    assert judge_sfu(CONFIG, outcome) == verdict
-    assert [each.text for each in sfu_findings(CONFIG, outcome)] == said
+    assert verdict_of(judge(CONFIG, outcome)) == verdict
+    assert [each.text for each in judge(CONFIG, outcome)] == said
 
 
 def test_every_finding_is_told() -> None:
     """A slow network that also loses is told to do both."""
     outcome = baseline(round_trips_s=(0.2,), loss_up=Loss(100, 50))
-    assert [str(each.verdict) for each in sfu_findings(CONFIG, outcome)] == ["SLOW", "FAIL"]
+    assert [str(each.verdict) for each in judge(CONFIG, outcome)] == ["SLOW", "FAIL"]
 
 
 def test_without_a_hard_threshold_a_slow_network_never_fails() -> None:
     """The default: round trips are judged by the target alone."""
-    assert judge_sfu(SfuConfig(), baseline(round_trips_s=(9.0,))) == "SLOW"
+    assert verdict_of(judge(SfuConfig(), baseline(round_trips_s=(9.0,)))) == "SLOW"

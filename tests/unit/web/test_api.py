@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from exporter.outcome import Reason, Verdict
+from exporter.outcome import Reason
 from exporter.roster.roster import Roster
 from exporter.roster.types import WorkerStatus
 from exporter.run.plan import call_work as target_work
@@ -40,7 +40,7 @@ class History:
 def record(number: int, reason: Reason | None = None) -> RunRecord:
     """Return the record of a call, `number` minutes after the first."""
     outcome = call(replied(0.7), failed(detail="silence"), reason=reason, detail="why")
-    made = RunRecord.of(outcome, Verdict.FAIL if reason else Verdict.PASS)
+    made = RunRecord.of(outcome)
     at = WHEN + timedelta(minutes=number)
     values = {name: getattr(made, name) for name in RunRecord.__slots__}
     return RunRecord(**(values | {"run_id": f"run{number}", "started_at": at}))

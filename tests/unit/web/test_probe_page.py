@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from exporter.outcome import Outcome, Reason, Turn
-from exporter.probes.latency import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.web.probe_page import OFFSET_S, time_limit
 from exporter.web.sources import NotNowError
 from tests.unit.calls import call, failed, replied

@@ -1,14 +1,33 @@
-"""What must be open and in order for calls from here, judged item by item."""
+"""Try every way to the SFU on purpose: signalling, UDP, TCP and TURN."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from exporter.outcome import Certificate, Outcome, Reason, SfuReach, Transport, Verdict
-from exporter.probes.reach import ReachConfig
-from exporter.verdict import worst
+from pydantic import Field
+
+from exporter.config.values import Duration, Section
+from exporter.outcome import Certificate, Finding, Outcome, Reason, SfuReach, Transport, Verdict
+from exporter.probe import Probe
 
 _DAY_S = 86400.0
+
+
+class ReachConfig(Section):
+    """How it is found out which ways to the SFU are open from here."""
+
+    enabled: bool = Field(True, description="Try them on a schedule.")
+    interval: Duration = Field(900.0, ge=10, description="Time between two rounds.")
+    timeout: Duration = Field(8.0, gt=0, le=60, description="What one way may take to connect.")
+    warn_before: Duration = Field(
+        14 * 86400.0, ge=0, description="Rest of a certificate's life below which it is SLOW."
+    )
+    max_skew: Duration = Field(
+        10.0,
+        gt=0,
+        description="Difference to the server's clock above which it is SLOW: tokens carry times.",
+    )
+    deadline: Duration = Field(60.0, gt=0, description="A round that takes longer is ended.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +41,14 @@ class Item:
     """What was found and, unless it is well, what to do."""
 
 
-def judge_reach(config: ReachConfig, outcome: Outcome) -> Verdict:
-    """Judge a round by the worst of its checklist."""
-    return worst(item.verdict for item in checklist(config, outcome))
+def judge(config: ReachConfig, outcome: Outcome) -> tuple[Finding, ...]:
+    """Judge a round: every item of its checklist that does not pass."""
+    items = checklist(config, outcome)
+    return tuple(
+        Finding(each.verdict, f"{each.check}: {each.detail}")
+        for each in items
+        if each.verdict is not Verdict.PASS
+    )
 
 
 def checklist(config: ReachConfig, outcome: Outcome) -> tuple[Item, ...]:
@@ -91,3 +115,19 @@ def _certificate(config: ReachConfig, certificate: Certificate) -> Item:
     soon = left_s < config.warn_before
     said = f"{certificate.place}: ends in {left_s / _DAY_S:.0f} days"
     return Item("certificate", Verdict.SLOW if soon else Verdict.PASS, said)
+
+
+def summary(result: SfuReach) -> str:
+    """Say which ways are open."""
+    works = [each.name for each in result.transports if each.works]
+    return f"open: {', '.join(works) or 'none'}; signal {result.signal_s * 1000:.0f} ms"
+
+
+PROBE = Probe(
+    name="reach",
+    config=ReachConfig,
+    measure="exporter.sfu.reach:measure_reach",
+    lane="call",
+    judge=judge,
+    summary=summary,
+)

@@ -1,13 +1,10 @@
-"""List what the server knows: agents in rooms, rooms, participants, dispatches without agent."""
+"""One listing, asked of the server API room by room."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pydantic import Field
-
-from exporter.config.values import Duration, Section
 from exporter.errors import ProbeError
 from exporter.outcome import (
     AgentInRoom,
@@ -17,8 +14,9 @@ from exporter.outcome import (
     Reason,
     RoomWithoutHuman,
 )
-from exporter.probes.calibrate import ECHO_ATTRIBUTE
-from exporter.probes.run import Run
+from exporter.probe import Run
+from exporter.probes.agents.spec import AgentsConfig
+from exporter.probes.calibrate.spec import ECHO_ATTRIBUTE
 from exporter.server_api import ServerApi
 from exporter.server_api.records import Dispatch, Participant, Room
 
@@ -30,28 +28,6 @@ _NO_AGENTS = {"lk.publish_on_behalf", ECHO_ATTRIBUTE}
 _HUMAN_KINDS = frozenset({"standard", "sip", "connector"})
 _DISPATCH_TIMEOUT_S = 2.0
 """For a room that has gone the server answers only after 3 s."""
-
-
-class AgentsConfig(Section):
-    """How rooms and agents are listed."""
-
-    interval: Duration = Field(15.0, ge=1, description="Time between two listings.")
-    deadline: Duration = Field(30.0, gt=0, description="A listing that takes longer is ended.")
-    concurrency: int = Field(16, ge=1, le=256, description="Rooms asked about at one time.")
-    stuck_after: Duration = Field(
-        30.0, gt=0, description="Time in initializing or thinking after which an agent is stuck."
-    )
-    no_job_after: Duration = Field(
-        15.0,
-        gt=0,
-        description=(
-            "Age of a dispatch that no worker took from which the idle workers of its agent "
-            "count as not taking jobs."
-        ),
-    )
-    unclosed_after: Duration = Field(
-        600.0, gt=0, description="Time without a human after which a room counts as unclosed."
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +45,7 @@ class _Room:
         return self.room.name
 
 
-async def probe_agents(config: AgentsConfig, run: Run) -> Outcome:
+async def list_agents(config: AgentsConfig, run: Run) -> Outcome:
     """List agents, rooms and pending dispatches once.
 
     A room that goes away meanwhile is no failure. Everything is of one listing: either the

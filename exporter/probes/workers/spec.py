@@ -6,15 +6,13 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from exporter.config.values import Duration, Section, fault
-from exporter.outcome import Outcome, WorkerScrape
-from exporter.probes.run import Run
+from exporter.outcome import WorkerScrape
+from exporter.probe import Probe, failed_is_all
 
 _EXPECTED = (
     "expected http://HOST:PORT, https://HOST:PORT, dns://NAME:PORT for every address of a name, "
     "or srv://_SERVICE._tcp.NAME"
 )
-_LOGGED = 20
-"""Workers that did not answer, of which the run's log tells."""
 
 
 def _check_url(url: str) -> str:
@@ -78,21 +76,17 @@ class WorkersConfig(Section):
     )
 
 
-async def probe_workers(config: WorkersConfig, run: Run) -> Outcome:
-    """Read every worker's page once.
+def summary(result: WorkerScrape) -> str:
+    """Say how many answered."""
+    answered = sum(page.reason is None for page in result.pages)
+    return f"{answered} of {len(result.pages)} workers answered"
 
-    A worker that does not answer is in the result, with its reason. That no worker at all
-    answers is a failure of the run; that none is configured is not.
-    """
-    from exporter.roster.pages import read_pages  # noqa: PLC0415 - httpx only where it is used
 
-    pages = await read_pages(config, run)
-    failed = [page for page in pages if page.reason is not None]
-    run.log(f"{len(pages) - len(failed)} of {len(pages)} workers answered")
-    for page in failed[:_LOGGED]:
-        run.log(f"{page.url}: {page.detail}")
-    result = WorkerScrape(pages)
-    if failed and len(failed) == len(pages):
-        detail = f"none of {len(pages)} workers answered; {failed[0].url}: {failed[0].detail}"
-        return run.outcome("workers", result=result, reason=failed[0].reason, detail=detail)
-    return run.outcome("workers", result=result)
+PROBE = Probe(
+    name="workers",
+    config=WorkersConfig,
+    measure="exporter.probes.workers.measure:read_workers",
+    lane="api",
+    judge=failed_is_all,
+    summary=summary,
+)

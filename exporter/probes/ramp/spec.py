@@ -1,5 +1,6 @@
 """Load the SFU with clients of our own, more and more of them, until a target breaks."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Annotated, Any, Self
 
@@ -7,8 +8,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from exporter.config.schedule import WindowConfig
 from exporter.config.values import Duration, Section, fault
-from exporter.outcome import Outcome
-from exporter.probes.run import Run
+from exporter.outcome import Finding, Outcome, Ramp, Verdict
+from exporter.probe import Probe
+from exporter.sfu.ramp.judge import JudgedTier, judge_tier
+from exporter.sfu.ramp.knee import Knee, KneeKind, find_knee
+from exporter.sfu.ramp.summary import TierSummary
 from exporter.sfu.ramp.targets import Targets
 
 _START_S, _TIER_S = 40.0, 60.0
@@ -125,8 +129,54 @@ class RampConfig(Section):
         return self if self.vantage else self.model_copy(update={"vantage": vantage})
 
 
-async def probe_ramp(config: RampConfig, run: Run) -> Outcome:
-    """Ramp once and return what was found."""
-    from exporter.sfu.ramp.climb import climb  # noqa: PLC0415 - imports this module
+def judged_tiers(config: RampConfig, outcome: Outcome) -> tuple[JudgedTier, ...]:
+    """Judge each tier of a ramp."""
+    found = outcome.result
+    tiers = found.tiers if isinstance(found, Ramp) else ()
+    return tuple(judge_tier(TierSummary.of(tier), config.targets) for tier in tiers)
 
-    return await climb(config, run)
+
+def ramp_knee(config: RampConfig, outcome: Outcome) -> Knee:
+    """Return the knee that a ramp found, or why it found none."""
+    return find_knee(judged_tiers(config, outcome), complete=outcome.ok)
+
+
+def judge(config: RampConfig, outcome: Outcome) -> tuple[Finding, ...]:
+    """Judge a ramp.
+
+    A knee is what a ramp looks for and no fault. FAIL when it could not be made; SLOW when not
+    even its first tier held; UNKNOWN when the prober was the limit in that one already.
+    """
+    return tuple(_findings(config, outcome))
+
+
+def _findings(config: RampConfig, outcome: Outcome) -> Iterator[Finding]:
+    if outcome.reason is not None:
+        yield Finding(Verdict.FAIL, f"ramp: {outcome.reason}: {outcome.detail}")
+    tiers = judged_tiers(config, outcome)
+    kind = ramp_knee(config, outcome).kind
+    if kind is KneeKind.BELOW_FIRST:
+        for broken in tiers[0].broken:
+            yield Finding(Verdict.SLOW, f"{tiers[0].clients} clients: {broken}")
+    elif kind is KneeKind.LIMITED and tiers[0].limited:
+        for limit in tiers[0].limits:
+            yield Finding(Verdict.UNKNOWN, f"{tiers[0].clients} clients: {limit}")
+
+
+def summary(result: Ramp) -> str:
+    """Say how far it came."""
+    if not result.tiers:
+        return "no tier was measured"
+    last = result.tiers[-1]
+    connected = sum(each.reason is None for each in last.members)
+    return f"{len(result.tiers)} tiers, {connected} of {last.clients} clients in the last"
+
+
+PROBE = Probe(
+    name="ramp",
+    config=RampConfig,
+    measure="exporter.sfu.ramp.climb:climb",
+    lane="call",
+    judge=judge,
+    summary=summary,
+)

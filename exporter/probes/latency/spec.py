@@ -8,8 +8,18 @@ from pydantic import AfterValidator, Field, model_validator
 from exporter.config.schedule import BudgetConfig, WindowConfig
 from exporter.config.values import FILE, Duration, Section, fault
 from exporter.errors import ConfigError
-from exporter.outcome import Outcome
-from exporter.probes.run import Run
+from exporter.outcome import (
+    CallResult,
+    Finding,
+    Outcome,
+    Reason,
+    Turn,
+    TurnOutcome,
+    Verdict,
+    failure,
+)
+from exporter.probe import Probe
+from exporter.stats import Stats
 
 _SHORTEST_DEADLINE_S = 180.0
 _AROUND_S = 10.0
@@ -149,8 +159,48 @@ class LatencyConfig(Section):
         return self
 
 
-async def probe_latency(config: LatencyConfig, run: Run) -> Outcome:
-    """Place one call and return its turns, whatever ends it."""
-    from exporter.call.place import place_call  # noqa: PLC0415 - the SDK only where calls are made
+def judge(config: LatencyConfig, outcome: Outcome) -> tuple[Finding, ...]:
+    """Judge one call by its target's thresholds.
 
-    return await place_call(config, run)
+    FAIL when the call or a measured turn failed, or the average is above `fail_ms`; SLOW when the
+    average is above `target_ms`; UNKNOWN when nothing could be measured or every turn is void.
+    """
+    turns = outcome.result.turns if isinstance(outcome.result, CallResult) else ()
+    if outcome.reason not in (None, Reason.VOID):
+        return failure(outcome)
+    if failed := next((turn for turn in turns if _counts_as_failed(turn)), None):
+        return (Finding(Verdict.FAIL, f"{failed.reason}: {failed.detail}"),)
+    average_s = Stats.of(turns).avg_s
+    if average_s is None:
+        return failure(outcome) or (Finding(Verdict.UNKNOWN, "no turn was measured"),)
+    if config.fail_ms is not None and average_s * 1000 > config.fail_ms:
+        return (_slow(Verdict.FAIL, average_s, config.fail_ms),)
+    if average_s * 1000 > config.target_ms:
+        return (_slow(Verdict.SLOW, average_s, config.target_ms),)
+    return ()
+
+
+def _counts_as_failed(turn: Turn) -> bool:
+    return turn.outcome is TurnOutcome.FAILED and not turn.warmup
+
+
+def _slow(verdict: Verdict, average_s: float, limit_ms: float) -> Finding:
+    return Finding(verdict, f"{average_s:.2f} s on average is above {limit_ms / 1000:g} s")
+
+
+def summary(result: CallResult) -> str:
+    """Say what the measured turns took."""
+    stats = Stats.of(result.turns)
+    if stats.avg_s is None or stats.max_s is None:
+        return "nothing measured"
+    return f"average {stats.avg_s:.3f} s, max {stats.max_s:.3f} s, n = {stats.n}"
+
+
+PROBE = Probe(
+    name="latency",
+    config=LatencyConfig,
+    measure="exporter.call.place:place_call",
+    lane="call",
+    judge=judge,
+    summary=summary,
+)

@@ -5,8 +5,8 @@ from typing import Any
 from pydantic import Field
 
 from exporter.config.values import Duration, Section
-from exporter.outcome import Outcome
-from exporter.probes.run import Run
+from exporter.outcome import Calibration
+from exporter.probe import Probe, failed_is_all
 
 ECHO_ATTRIBUTE = "voice-exporter.echo"
 """On the participant that replies in a calibration: it stands in for an agent and is none."""
@@ -44,8 +44,17 @@ class CalibrateConfig(Section):
     )
 
 
-async def probe_calibrate(config: CalibrateConfig, run: Run) -> Outcome:
-    """Measure the floor through the server and return it."""
-    from exporter.call.calibration import calibrate  # noqa: PLC0415 - the SDK only where needed
+def summary(result: Calibration) -> str:
+    """Say the floor, and how far the calls were apart."""
+    floor_ms, spread_ms = result.floor_s * 1000, result.spread_s * 1000
+    return f"floor {floor_ms:.0f} ms, spread {spread_ms:.0f} ms, n = {result.n}"
 
-    return await calibrate(config, run)
+
+PROBE = Probe(
+    name="calibrate",
+    config=CalibrateConfig,
+    measure="exporter.call.calibration:calibrate",
+    lane="call",
+    judge=failed_is_all,
+    summary=summary,
+)

@@ -1,0 +1,125 @@
+"""The one seam between probes and everything else: the row of a probe, and one run of it.
+
+It knows no probe. What a run is handed, and what a probe must say of itself, is here; the table
+of all probes is `exporter.probes`.
+"""
+
+import importlib
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel
+
+from exporter.outcome import Finding, Outcome, RampProgress, Reason, Result, Turn, failure
+from exporter.server_api import Server
+
+C = TypeVar("C", bound=BaseModel)
+R = TypeVar("R")
+
+Lane = Literal["call", "api"]
+"""Which processes run a probe: a listing of seconds must not wait behind calls of minutes."""
+
+
+def _nobody(_news: RampProgress | Turn | str) -> None:
+    """Take a finished turn, a room or a progress when no one watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of one probe: where to, until when, and where to tell of it."""
+
+    id: str
+    """On every log line of this run."""
+    server: Server
+    deadline: float
+    """On the monotonic clock of the probe's process; the runner kills what passes it."""
+    on_turn: Callable[[Turn], None] = _nobody
+    """Called after each turn of a call, for people who watch."""
+    on_room: Callable[[str], None] = _nobody
+    """Called with the name of a room that this run is about to create, so that the runner can
+    delete it should the run be killed. Never call it with a room of someone else."""
+    on_progress: Callable[[RampProgress], None] = _nobody
+    """Called now and again by a ramp, for people who watch."""
+    clock: Callable[[], float] = time.monotonic
+    started: float = field(default_factory=time.monotonic)
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    lines: list[str] = field(default_factory=list)
+
+    def log(self, line: str) -> None:
+        """Keep one line of what happened, with the seconds since the start. No secrets."""
+        self.lines.append(f"{self.clock() - self.started:8.3f} {line}")
+
+    def left(self) -> float:
+        """Return the seconds until the deadline, at least 0."""
+        return max(0.0, self.deadline - self.clock())
+
+    def outcome(
+        self,
+        probe: str,
+        agent_name: str = "",
+        *,
+        result: Result | None = None,
+        reason: Reason | None = None,
+        detail: str = "",
+    ) -> Outcome:
+        """Build the Outcome of this run as of now."""
+        return Outcome(
+            probe=probe,
+            agent_name=agent_name,
+            started_at=self.started_at,
+            duration_s=self.clock() - self.started,
+            reason=reason,
+            detail=detail,
+            result=result,
+            log=tuple(self.lines),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Probe(Generic[C, R]):
+    """A row of the table: all that is known of a probe outside of its own folder."""
+
+    name: str
+    """The label `probe` and `check`, and the section of the configuration."""
+    config: type[C]
+    """The frozen model that its work takes; has a `deadline` in seconds."""
+    measure: str
+    """Where its work is: the dotted path `module:coroutine` of `(config, Run) -> Outcome`. The
+    probe's process imports it, and the SDK with it; nobody else does."""
+    lane: Lane
+    judge: Callable[[C, Outcome], tuple[Finding, ...]]
+    """What keeps a run from PASS; asked once for each run, and shown everywhere."""
+    summary: Callable[[R], str]
+    """A few words on what was measured, for people."""
+
+    def work(self) -> Callable[[C, Run], Awaitable[Outcome]]:
+        """Import and return its work.
+
+        Raises:
+            ImportError: There is no such module.
+            AttributeError: The module has no such coroutine.
+        """
+        module, _, name = self.measure.partition(":")
+        work: Callable[[C, Run], Awaitable[Outcome]] = getattr(
+            importlib.import_module(module), name
+        )
+        return work
+
+    def judged(self, config: C, outcome: Outcome) -> Outcome:
+        """Return an outcome of this probe with its findings."""
+        return replace(outcome, findings=self.judge(config, outcome))
+
+    def found(self, outcome: Outcome) -> str:
+        """Say in a few words what a run found, or why it found nothing."""
+        if outcome.reason is not None:
+            return f"{outcome.reason}: {outcome.detail}"
+        result: Any = outcome.result
+        return "" if result is None else self.summary(result)
+
+
+def failed_is_all(_config: BaseModel, outcome: Outcome) -> tuple[Finding, ...]:
+    """Judge a probe that has no thresholds: it failed, or all is well."""
+    return failure(outcome)

@@ -1,0 +1,1 @@
+"""What LiveKit's server API lists: agents in rooms, and dispatches that no agent answered."""

@@ -1,0 +1,1 @@
+"""The floor of the method: the same caller against an echo of our own."""

@@ -1,0 +1,1 @@
+"""Calls to an agent, and what a person would hear."""

@@ -1,0 +1,1 @@
+"""How many clients the SFU carries: its knee."""

@@ -1,0 +1,1 @@
+"""Which ways to the SFU are open from this host."""

@@ -1,0 +1,1 @@
+"""How broken connections to the SFU come back."""

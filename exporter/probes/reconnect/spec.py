@@ -1,0 +1,50 @@
+"""Break connections to the SFU on purpose, and time how they come back."""
+
+from pydantic import Field
+
+from exporter.config.values import Duration, Section
+from exporter.outcome import Finding, Outcome, SfuReconnects, Verdict, failure
+from exporter.probe import Probe
+
+
+class ReconnectConfig(Section):
+    """How connections of our own are broken; those of callers are not touched."""
+
+    enabled: bool = Field(True, description="Break them on a schedule.")
+    interval: Duration = Field(3600.0, ge=60, description="Time between two rounds.")
+    timeout: Duration = Field(
+        30.0, gt=0, le=300, description="A connection that takes longer to come back has failed."
+    )
+    max_gap: Duration = Field(5.0, gt=0, description="Silence above which it is SLOW.")
+    deadline: Duration = Field(150.0, gt=0, description="A round that takes longer is ended.")
+
+
+def judge(config: ReconnectConfig, outcome: Outcome) -> tuple[Finding, ...]:
+    """Judge connections that were broken: FAIL if one did not come back, SLOW by the silence."""
+    if outcome.reason is not None:
+        return failure(outcome)
+    longest_s = _longest_gap_s(outcome.result) if isinstance(outcome.result, SfuReconnects) else 0.0
+    if longest_s <= config.max_gap:
+        return ()
+    return (Finding(Verdict.SLOW, f"silence of {longest_s:.2f} s is above {config.max_gap:g} s"),)
+
+
+def summary(result: SfuReconnects) -> str:
+    """Say how many came back, and how long nothing was heard."""
+    back = sum(each.reason is None for each in result.reconnects)
+    longest_s = _longest_gap_s(result)
+    return f"{back} of {len(result.reconnects)} came back, silence of {longest_s:.2f} s at most"
+
+
+def _longest_gap_s(result: SfuReconnects) -> float:
+    return max((each.media_gap_s or 0.0 for each in result.reconnects), default=0.0)
+
+
+PROBE = Probe(
+    name="reconnect",
+    config=ReconnectConfig,
+    measure="exporter.sfu.reconnect:measure_reconnects",
+    lane="call",
+    judge=judge,
+    summary=summary,
+)

@@ -1,0 +1,1 @@
+"""The baseline: round trip, jitter and loss between this host and the SFU."""

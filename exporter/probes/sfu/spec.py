@@ -1,0 +1,138 @@
+"""Measure the way between this host and the SFU, with two participants of our own."""
+
+import statistics
+from collections.abc import Iterator
+
+from pydantic import Field, model_validator
+
+from exporter.config.values import Duration, Section, fault
+from exporter.outcome import Finding, Outcome, Reconnect, SfuBaseline, Verdict, failure
+from exporter.probe import Probe
+
+
+class SfuConfig(Section):
+    """How the way to the SFU is measured. It calls no agent and costs no provider's money."""
+
+    enabled: bool = Field(True, description="Measure it on a schedule.")
+    vantage: str = Field(
+        "default", min_length=1, description="Label: from where it is measured, as `iad`."
+    )
+    interval: Duration = Field(60.0, ge=10, description="Time between two baselines.")
+    pings: int = Field(
+        50, ge=1, le=10_000, description="Data messages whose round trip is taken, at least."
+    )
+    packets: int = Field(
+        2000,
+        ge=50,
+        le=1_000_000,
+        description="RTP packets each way over which loss is counted, at least.",
+    )
+    tracks: int = Field(
+        4, ge=1, le=16, description="Opus tracks of 50 packets a second that carry them."
+    )
+    target_rtt_ms: float = Field(
+        100, gt=0, description="Above this median round trip the SFU is SLOW."
+    )
+    fail_rtt_ms: float | None = Field(
+        None, gt=0, description="Above this it is FAIL; not set: a slow network never fails."
+    )
+    target_jitter_ms: float = Field(
+        30, gt=0, description="Above this interarrival jitter, either way, it is SLOW."
+    )
+    max_loss: float = Field(
+        1.0, ge=0, le=100, description="Percent of packets; above this, either way, it is SLOW."
+    )
+    fail_loss: float = Field(
+        10.0, gt=0, le=100, description="Percent of packets; above this, either way, it is FAIL."
+    )
+    deadline: Duration = Field(60.0, gt=0, description="A baseline that takes longer is ended.")
+
+    @model_validator(mode="after")
+    def _check(self) -> "SfuConfig":
+        if self.fail_rtt_ms is not None and self.fail_rtt_ms <= self.target_rtt_ms:
+            raise fault("{value} must be above target_rtt_ms", "fail_rtt_ms")
+        if self.fail_loss <= self.max_loss:
+            raise fault("{value} must be above max_loss", "fail_loss")
+        return self
+
+
+def judge(config: SfuConfig, outcome: Outcome) -> tuple[Finding, ...]:
+    """Judge a baseline.
+
+    FAIL when it could not be taken, a hard threshold is passed or a lost connection did not come
+    back; SLOW when a target is passed, when a connection was lost and came back, which need not
+    show as loss, or when media does not go by UDP, for calls work by TCP and TURN, but later;
+    UNKNOWN when the prober spoiled it.
+    """
+    return tuple(_findings(config, outcome))
+
+
+def _findings(config: SfuConfig, outcome: Outcome) -> Iterator[Finding]:
+    yield from failure(outcome)
+    result = outcome.result
+    if not isinstance(result, SfuBaseline):
+        return
+    if result.round_trips_s:
+        rtt_ms = statistics.median(result.round_trips_s) * 1000
+        yield from _above("round trip", rtt_ms, "ms", config.target_rtt_ms, config.fail_rtt_ms)
+    for direction, loss in (("up", result.loss_up), ("down", result.loss_down)):
+        if loss is not None:
+            lost_pct = loss.ratio * 100
+            yield from _above(f"loss {direction}", lost_pct, "%", config.max_loss, config.fail_loss)
+    for direction, jitter_s in (("up", result.jitter_up_s), ("down", result.jitter_down_s)):
+        if jitter_s is not None:
+            what = f"jitter {direction}"
+            yield from _above(what, jitter_s * 1000, "ms", config.target_jitter_ms, None)
+    yield from map(_lost, result.reconnects)
+    if result.transport not in ("udp", ""):
+        yield Finding(Verdict.SLOW, _no_udp(result))
+
+
+def _above(
+    what: str, value: float, unit: str, soft: float, hard: float | None
+) -> Iterator[Finding]:
+    if hard is not None and value > hard:
+        yield Finding(Verdict.FAIL, f"{what} {value:.1f} {unit} is above {hard:g} {unit}")
+    elif value > soft:
+        yield Finding(Verdict.SLOW, f"{what} {value:.1f} {unit} is above {soft:g} {unit}")
+
+
+def _lost(found: Reconnect) -> Finding:
+    """Say what came of a connection that was lost during a baseline."""
+    verdict = Verdict.SLOW if found.reason is None else Verdict.FAIL
+    return Finding(verdict, f"a connection was lost, {found.text}")
+
+
+def _no_udp(result: SfuBaseline) -> str:
+    """Say that UDP is blocked, and which ports to open."""
+    how = "TCP" if result.transport == "tcp" else "TURN"
+    if not result.udp_addresses:
+        return f"media goes by {how}, for the server offers no UDP: set its rtc.udp_port"
+    told = ", ".join(result.udp_addresses)
+    return (
+        f"UDP is blocked, media goes by {how}: open UDP to {told} "
+        "(the server's rtc.udp_port, or all of its rtc.port_range)"
+    )
+
+
+def summary(result: SfuBaseline) -> str:
+    """Say the round trip, the loss and the way of the media."""
+    parts = []
+    if result.round_trips_s:
+        parts.append(f"round trip {statistics.median(result.round_trips_s) * 1000:.1f} ms")
+    if result.loss_up is not None and result.loss_down is not None:
+        lost_pct = (result.loss_up.ratio * 100, result.loss_down.ratio * 100)
+        parts.append(f"loss {lost_pct[0]:.1f} % up, {lost_pct[1]:.1f} % down")
+    if result.transport:
+        parts.append(f"by {result.transport.upper()}")
+    return ", ".join(parts) or "nothing measured"
+
+
+PROBE = Probe(
+    name="sfu",
+    config=SfuConfig,
+    measure="exporter.sfu.baseline:measure_baseline",
+    lane="call",
+    judge=judge,
+    summary=summary,
+)

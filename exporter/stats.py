@@ -1,0 +1,41 @@
+"""What the turns of a call amount to in figures."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from exporter.outcome import Turn, TurnOutcome
+from exporter.quantile import P95_NEEDS, quantile
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """End-to-end latency over the measured turns, in seconds; `None` where n allows no value."""
+
+    n: int
+    """Turns that were answered and are not warm-up."""
+    avg_s: float | None = None
+    p50_s: float | None = None
+    p95_s: float | None = None
+    """Interpolated between the two nearest samples; None below 20 of them."""
+    min_s: float | None = None
+    max_s: float | None = None
+
+    @classmethod
+    def of(cls, turns: Iterable[Turn]) -> "Stats":
+        """Compute the statistics of the turns that were answered and are not warm-up."""
+        values = sorted(
+            turn.e2e_s
+            for turn in turns
+            if turn.outcome is TurnOutcome.REPLIED and not turn.warmup and turn.e2e_s is not None
+        )
+        if not values:
+            return cls(0)
+        return cls(
+            n=len(values),
+            avg_s=math.fsum(values) / len(values),
+            p50_s=quantile(values, 0.5),
+            p95_s=quantile(values, 0.95) if len(values) >= P95_NEEDS else None,
+            min_s=values[0],
+            max_s=values[-1],
+        )
