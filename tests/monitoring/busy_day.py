@@ -39,6 +39,7 @@ from exporter.outcome import (
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.types import WorkerReport, WorkerStatus
 from exporter.run.plan import call_work, server_works
+from tests.unit.calls import judged
 from tests.unit.ramp.tiers import tier
 from tests.unit.sfu.baselines import GOOD
 
@@ -110,14 +111,14 @@ class BusyDay:
 
 
 def _server_outcomes(turn: int) -> Iterator[Outcome]:
-    yield Outcome("agents", "", _WHEN, 0.1, result=_listing())
-    yield Outcome("workers", "", _WHEN, 0.2, result=_pages())
-    yield Outcome("calibrate", "", _WHEN, 30, result=Calibration(0.094, 0.004, 10))
-    yield Outcome("sfu", "", _WHEN, 12, result=_baseline(turn))
-    yield Outcome("reach", "", _WHEN, 9, result=_reach())
-    yield Outcome("reconnect", "", _WHEN, 9, result=_reconnects(turn))
+    yield judged(Outcome("agents", "", _WHEN, 0.1, result=_listing()))
+    yield judged(Outcome("workers", "", _WHEN, 0.2, result=_pages()))
+    yield judged(Outcome("calibrate", "", _WHEN, 30, result=Calibration(0.094, 0.004, 10)))
+    yield judged(Outcome("sfu", "", _WHEN, 12, result=_baseline(turn)))
+    yield judged(Outcome("reach", "", _WHEN, 9, result=_reach()))
+    yield judged(Outcome("reconnect", "", _WHEN, 9, result=_reconnects(turn)))
     tiers = tier(2), tier(10, 20), tier(25, 40), tier(50, 400)
-    yield Outcome("ramp", "", _WHEN, 90, result=Ramp(_VANTAGE, tiers))
+    yield judged(Outcome("ramp", "", _WHEN, 90, result=Ramp(_VANTAGE, tiers)))
 
 
 def _call(turn: int, target: LatencyConfig) -> Outcome:
@@ -135,7 +136,7 @@ def _call(turn: int, target: LatencyConfig) -> Outcome:
     last = replied if reason is None else Turn(ended, reason=reason)
     turns = replace(replied, warmup=True), replied, replied, last
     result = CallResult(*target.key, turns, time_to_agent_s=0.4, time_to_greeting_s=0.9)
-    return Outcome("latency", target.agent_name, _WHEN, 20, reason, result=result)
+    return judged(Outcome("latency", target.agent_name, _WHEN, 20, reason, result=result))
 
 
 def _listing() -> Listing:

@@ -32,6 +32,7 @@ from exporter.run.scheduler import Work
 from exporter.store.keeper import Keeper
 from exporter.store.records import RunQuery, Spending
 from exporter.store.sqlite import open_sqlite
+from tests.unit.calls import judged
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 AGENTS = Work("agents", "agents", "", AgentsConfig(), 15)
@@ -75,7 +76,7 @@ class Bench:
         each = tuple(Turn(TurnOutcome.REPLIED, e2e_s=1) for _ in range(turns))
         result = CallResult(config.agent_name, config.call_type, config.scenario, each)
         self.budgets.record(
-            Outcome("latency", "demo", self.now, seconds, reason, "", result, run_id=run_id)
+            judged(Outcome("latency", "demo", self.now, seconds, reason, "", result, run_id=run_id))
         )
 
     def value(self, name: str) -> float | None:
@@ -143,8 +144,10 @@ def test_turn_that_a_kill_cut_short_counts(
 ) -> None:
     """A killed run cannot tell of the turn it was in: it is taken to have had one."""
     each = (Turn(TurnOutcome.REPLIED),) * turns
-    outcome = Outcome(
-        "latency", "demo", NOON, 20, reason, "", CallResult("demo", "default", "default", each)
+    outcome = judged(
+        Outcome(
+            "latency", "demo", NOON, 20, reason, "", CallResult("demo", "default", "default", each)
+        )
     )
     assert spending(outcome, plan_of(target())) == Spending(expected, 20)
 
@@ -161,7 +164,7 @@ def test_new_day_in_the_targets_own_time_zone_gives_all_back() -> None:
         bench.now += timedelta(hours=2, minutes=59)
         assert await bench.begin(work) == ""
         bench.now += timedelta(minutes=1)
-        bench.budgets.record(Outcome("agents", "", bench.now, 0.1, result=Listing()))
+        bench.budgets.record(judged(Outcome("agents", "", bench.now, 0.1, result=Listing())))
         assert bench.value("voice_budget_remaining_turns") == 4
         assert await bench.begin(work) != ""
 
@@ -234,7 +237,7 @@ def test_history_has_calls_calibrations_and_the_first_of_failures_alike() -> Non
         async def listing(reason: Reason | None) -> None:
             run_id = await bench.begin(AGENTS)
             assert run_id not in [run.run_id for run in bench.keeper.open_runs()]
-            bench.budgets.record(Outcome("agents", "", NOON, 1, reason, run_id=run_id))
+            bench.budgets.record(judged(Outcome("agents", "", NOON, 1, reason, run_id=run_id)))
 
         for reason in (None, Reason.API_FAILED, Reason.API_FAILED, Reason.AUTH_FAILED, None):
             await listing(reason)
@@ -242,7 +245,9 @@ def test_history_has_calls_calibrations_and_the_first_of_failures_alike() -> Non
         calibration = await bench.begin(CALIBRATE)
         assert [run.run_id for run in bench.keeper.open_runs()] == [calibration]
         floor = Calibration(0.094, 0.01, 10)
-        bench.budgets.record(Outcome("calibrate", "", NOON, 9, result=floor, run_id=calibration))
+        bench.budgets.record(
+            judged(Outcome("calibrate", "", NOON, 9, result=floor, run_id=calibration))
+        )
         bench.end(config, await bench.begin(call_work(config)), reason=Reason.NO_WORKER, turns=0)
 
         runs = await bench.keeper.runs(RunQuery())

@@ -10,10 +10,10 @@ from exporter.report.documents import to_json
 from exporter.report.fleet import FleetReport
 from exporter.report.latency import CallReport, LatencyReport
 from exporter.report.sfu import SfuReport
-from tests.unit.calls import WHEN, broken, call, failed, replied
+from tests.unit.calls import WHEN, broken, call, failed, judged, replied
 from tests.unit.sfu import baselines
 
-LISTED = Outcome("agents", "", WHEN, 0.1, result=Listing(rooms=0))
+LISTED = judged(Outcome("agents", "", WHEN, 0.1, result=Listing(rooms=0)))
 TARGET = LatencyConfig(agent_name="demo", target_ms=1500)
 
 

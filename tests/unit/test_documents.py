@@ -16,11 +16,11 @@ from exporter.probes.latency.spec import LatencyConfig
 from exporter.report.documents import AgentsDocument, CalibrateDocument, LatencyDocument, to_json
 from exporter.report.latency import CallReport, LatencyReport
 
-from .calls import WHEN, broken, call, failed, replied, void
+from .calls import WHEN, broken, call, failed, judged, replied, void
 
 GOLDEN = Path(__file__).parent / "golden"
 CONFIG = LatencyConfig(agent_name="demo", trials=4)
-FLOOR = Outcome("calibrate", "", WHEN, 20.0, result=Calibration(0.0942, 0.004, 10))
+FLOOR = judged(Outcome("calibrate", "", WHEN, 20.0, result=Calibration(0.0942, 0.004, 10)))
 FULL = Components(0.1234567891, 0.3, 0.45, 0.09, 0.06)
 
 

@@ -16,7 +16,7 @@ from exporter.probes.ramp.spec import RampConfig
 from exporter.probes.reach.spec import ReachConfig
 from exporter.probes.reconnect.spec import ReconnectConfig
 from exporter.probes.sfu.spec import SfuConfig
-from tests.unit.calls import WHEN
+from tests.unit.calls import WHEN, judged
 
 ON = RampConfig.model_validate({"enabled": True, "max_clients": 50, "windows": [{"days": "sun"}]})
 
@@ -34,7 +34,7 @@ class Page:
 
     def fail(self) -> None:
         """Let a run end that found nothing."""
-        outcome = Outcome(self.probe, "", WHEN, 1.0, Reason.CONNECT_FAILED, "no route")
+        outcome = judged(Outcome(self.probe, "", WHEN, 1.0, Reason.CONNECT_FAILED, "no route"))
         self.common.record(outcome)
         self.record(outcome)
 

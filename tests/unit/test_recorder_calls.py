@@ -4,7 +4,7 @@ import pytest
 
 from exporter.outcome import CallResult, Components, Outcome, Reason, Turn
 from exporter.probes.latency.spec import LatencyConfig
-from tests.unit.calls import WHEN, broken, call, failed, replied, void
+from tests.unit.calls import WHEN, broken, call, failed, judged, replied, void
 from tests.unit.recording import CALL, DEMO, NOW, PROBE, Page
 
 
@@ -94,7 +94,7 @@ def test_times_to_agent_and_greeting_are_observed() -> None:
     page = Page(DEMO)
     result = CallResult("demo", "default", "default", (), 0.5, 1.5)
 
-    page.recorder.record(Outcome("latency", "demo", WHEN, 1, Reason.NO_REPLY, "", result))
+    page.recorder.record(judged(Outcome("latency", "demo", WHEN, 1, Reason.NO_REPLY, "", result)))
 
     assert page.value("voice_time_to_agent_seconds_sum", agent_name="demo") == 0.5
     assert page.value("voice_time_to_greeting_seconds_sum", agent_name="demo") == 1.5
@@ -108,7 +108,7 @@ def test_worst_target_is_the_verdict_of_an_agent() -> None:
 
     page.recorder.record(call(replied(1)))
     assert page.verdict() == ["UNKNOWN"]
-    page.recorder.record(Outcome("latency", "demo", WHEN, 1, result=slow))
+    page.recorder.record(judged(Outcome("latency", "demo", WHEN, 1, result=slow), sales))
     assert page.verdict() == ["SLOW"]
     page.recorder.remove_target(sales)
     assert page.verdict() == ["PASS"]
@@ -142,10 +142,10 @@ def test_streak_of_an_agent_is_that_of_its_worst_target() -> None:
     page = Page(DEMO, sales)
     broke = CallResult("demo", "sales", "default")
 
-    page.recorder.record(Outcome("latency", "demo", WHEN, 1, Reason.NO_REPLY, "", broke))
+    page.recorder.record(judged(Outcome("latency", "demo", WHEN, 1, Reason.NO_REPLY, "", broke)))
     page.recorder.record(call(reason=Reason.NO_REPLY))
     assert page.streaks() == {"SLOW": 1, "FAIL": 1}
-    page.recorder.record(Outcome("latency", "demo", WHEN, 1, Reason.NO_REPLY, "", broke))
+    page.recorder.record(judged(Outcome("latency", "demo", WHEN, 1, Reason.NO_REPLY, "", broke)))
     page.recorder.record(call(replied(1)))
     assert page.streaks() == {"SLOW": 2, "FAIL": 2}
     page.recorder.remove_target(sales)

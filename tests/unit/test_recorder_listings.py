@@ -1,20 +1,20 @@
 """Listings of agents and rooms on the /metrics page, and what the exporter tells of itself."""
 
 from exporter.outcome import AgentInRoom, Calibration, Listing, Outcome, PendingDispatch, Reason
-from tests.unit.calls import WHEN
+from tests.unit.calls import WHEN, judged
 from tests.unit.recording import DEMO, NOW, PROBE, Page
 
 
 def listed(*agents: AgentInRoom, pending: tuple[PendingDispatch, ...] = ()) -> Outcome:
     """Return a listing."""
     listing = Listing(agents, pending, 2, (("agent", len(agents)), ("standard", 1)))
-    return Outcome("agents", "", WHEN, 0.1, result=listing)
+    return judged(Outcome("agents", "", WHEN, 0.1, result=listing))
 
 
 def test_listings_that_fail_are_a_streak() -> None:
     """1. Two listings fail. 2. One succeeds. Result: 2, then 0."""
     page = Page()
-    bad = Outcome("agents", "", WHEN, 0.1, Reason.CONNECT_FAILED, "refused")
+    bad = judged(Outcome("agents", "", WHEN, 0.1, Reason.CONNECT_FAILED, "refused"))
 
     page.recorder.record(bad)
     page.recorder.record(bad)
@@ -51,7 +51,7 @@ def test_a_kind_that_is_rare_does_not_stay_when_it_has_gone() -> None:
     """1. A bridge is in a room. 2. It is not any more. Result: it counts 0."""
     page = Page()
     for participants, count in ((), None), ((("bridge", 2),), 2), ((), 0):
-        outcome = Outcome("agents", "", WHEN, 0.1, result=Listing((), (), 1, participants))
+        outcome = judged(Outcome("agents", "", WHEN, 0.1, result=Listing((), (), 1, participants)))
         page.recorder.record(outcome)
         assert page.value("voice_participants", kind="bridge") == count
 
@@ -90,7 +90,7 @@ def test_failed_listing_keeps_the_last_one_and_says_so() -> None:
     page = Page(DEMO)
     page.recorder.record(listed(AgentInRoom("demo", "a1", "r1", "listening", 1, 5)))
 
-    bad = Outcome("agents", "", WHEN, 0.1, Reason.CONNECT_FAILED, "refused")
+    bad = judged(Outcome("agents", "", WHEN, 0.1, Reason.CONNECT_FAILED, "refused"))
     page.recorder.record(bad)
 
     assert page.value("voice_agents", agent_name="demo", state="listening") == 1
@@ -103,11 +103,13 @@ def test_floor_appears_with_the_first_calibration() -> None:
     page = Page()
     assert page.value("voice_probe_floor_seconds") is None
 
-    page.recorder.record(Outcome("calibrate", "", WHEN, 9, result=Calibration(0.094, 0.004, 10)))
+    page.recorder.record(
+        judged(Outcome("calibrate", "", WHEN, 9, result=Calibration(0.094, 0.004, 10)))
+    )
     assert page.value("voice_probe_floor_seconds") == 0.094
     assert page.verdict("calibrate", "") == ["PASS"]
 
-    page.recorder.record(Outcome("calibrate", "", WHEN, 9, Reason.VOID, "late"))
+    page.recorder.record(judged(Outcome("calibrate", "", WHEN, 9, Reason.VOID, "late")))
     assert page.value("voice_probe_floor_seconds") == 0.094
     assert page.verdict("calibrate", "") == ["UNKNOWN"]
 

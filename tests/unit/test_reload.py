@@ -6,7 +6,7 @@ from exporter.config.settings import Settings
 from exporter.daemon import Daemon
 from exporter.outcome import CallResult, Outcome, Reason, Verdict
 from exporter.probes import PROBES
-from tests.unit.calls import WHEN, replied
+from tests.unit.calls import WHEN, judged, replied
 
 EVERYTHING_ON = {
     "workers": {"scrape": ["http://127.0.0.1:1"]},
@@ -40,7 +40,7 @@ class Page:
     def end_call(self, scenario: str) -> None:
         """Let a call end well."""
         result = CallResult("demo", "default", scenario, (replied(1.0),) * 3)
-        self.tell(Outcome("latency", "demo", WHEN, 9, result=result))
+        self.tell(judged(Outcome("latency", "demo", WHEN, 9, result=result)))
 
     def tell(self, outcome: Outcome) -> None:
         """Give an outcome to all listeners."""
@@ -90,10 +90,12 @@ def test_every_probe_of_the_table_reaches_the_page() -> None:
     async def story() -> None:
         page = Page([], **EVERYTHING_ON)
         for probe in PROBES.keys() - {"latency"}:
-            page.tell(Outcome(probe, "", WHEN, 1, Reason.CONNECT_FAILED, "no route", run_id=probe))
+            page.tell(
+                judged(Outcome(probe, "", WHEN, 1, Reason.CONNECT_FAILED, "no route", run_id=probe))
+            )
             series = {"check": probe, "agent_name": ""}
-            judged = [v for v in Verdict if page.value("voice_verdict", **series, verdict=v)]
-            assert judged == [Verdict.FAIL], probe
+            shown = [v for v in Verdict if page.value("voice_verdict", **series, verdict=v)]
+            assert shown == [Verdict.FAIL], probe
             failures = {"probe": probe, "agent_name": "", "reason": "connect_failed"}
             assert page.value("voice_probe_failures_total", **failures) == 1, probe
 

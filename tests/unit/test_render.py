@@ -25,7 +25,7 @@ from exporter.report.render import (
 )
 from exporter.roster.types import Worker, WorkerStatus
 
-from .calls import WHEN, broken, call, failed, replied, void
+from .calls import WHEN, broken, call, failed, judged, replied, void
 
 CONFIG = LatencyConfig(agent_name="demo", trials=2)
 SPLIT = Components(0.12, 0.3, 0.45, 0.09, 0.06)
@@ -151,7 +151,9 @@ def test_workers_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_calibration_line(capsys: pytest.CaptureFixture[str]) -> None:
     """The floor is printed with its spread and n, and a failure with its reason."""
-    print_calibration(Outcome("calibrate", "", WHEN, 9.0, result=Calibration(0.094, 0.004, 9, 1)))
+    print_calibration(
+        judged(Outcome("calibrate", "", WHEN, 9.0, result=Calibration(0.094, 0.004, 9, 1)))
+    )
     print_calibration(broken(Reason.API_FAILED, "503"))
     assert capsys.readouterr().out.splitlines() == [
         "floor 0.094s  spread 0.004s  n 9, 1 void",

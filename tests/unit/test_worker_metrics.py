@@ -29,12 +29,13 @@ from exporter.outcome import (
 )
 from exporter.roster.roster import Roster
 from exporter.roster.types import WorkerReport, WorkerStatus
+from tests.unit.calls import judged
 from tests.unit.test_roster import Clock, beat
 
 
 def outcome(probe: str, result: Listing | WorkerScrape) -> Outcome:
     """Return a run that found this."""
-    return Outcome(probe, "", datetime.now(UTC), 0.1, result=result)
+    return judged(Outcome(probe, "", datetime.now(UTC), 0.1, result=result))
 
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"

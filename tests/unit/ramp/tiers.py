@@ -14,6 +14,7 @@ from exporter.outcome import (
 from exporter.sfu.ramp.judge import JudgedTier, judge_tier
 from exporter.sfu.ramp.summary import TierSummary
 from exporter.sfu.ramp.targets import Targets
+from tests.unit import calls
 from tests.unit.calls import WHEN
 
 TARGETS = Targets(rtt_ms=100, loss_pct=1, failed_pct=1)
@@ -43,4 +44,6 @@ def judged(each: RampTier) -> JudgedTier:
 
 def ramp(*tiers: RampTier, reason: Reason | None = None) -> Outcome:
     """Return the outcome of a ramp with these tiers."""
-    return Outcome("ramp", "", WHEN, 9.0, reason, "why" if reason else "", Ramp("here", tiers))
+    return calls.judged(
+        Outcome("ramp", "", WHEN, 9.0, reason, "why" if reason else "", Ramp("here", tiers))
+    )

@@ -7,7 +7,7 @@ import pytest
 
 from exporter.outcome import Certificate, Outcome, Reason, SfuReach, Transport, verdict_of
 from exporter.probes.reach.spec import ReachConfig, checklist, judge
-from tests.unit.calls import WHEN
+from tests.unit.calls import WHEN, judged
 
 CONFIG = ReachConfig()
 UDP = Transport("udp", works=True, offered=("192.0.2.9:7882",), seconds=0.3)
@@ -21,7 +21,7 @@ def outcome(*transports: Transport, **changes: Any) -> Outcome:
     """Return a round over these ways, else well."""
     facts: dict[str, Any] = {"certificates": (), "clock_skew_s": 0.0} | changes
     result = SfuReach(0.05, "1.13.5", transports or (UDP, TCP, TURN), **facts)
-    return Outcome("reach", "", WHEN, 3.0, result=result)
+    return judged(Outcome("reach", "", WHEN, 3.0, result=result))
 
 
 def told(found: Outcome) -> dict[str, tuple[str, str]]:
@@ -93,5 +93,5 @@ def test_clocks(skew_s: float, verdict: str) -> None:
 )
 def test_a_round_that_could_not_be_made(reason: Reason, check: str) -> None:
     """The item that failed is told alone, with the reason."""
-    found = Outcome("reach", "", WHEN, 1.0, reason, "why")
+    found = judged(Outcome("reach", "", WHEN, 1.0, reason, "why"))
     assert told(found) == {check: ("FAIL", f"{reason}: why")}

@@ -8,7 +8,7 @@ from exporter.metrics.reach import ReachRecorder
 from exporter.metrics.registry import Metrics
 from exporter.outcome import Certificate, Outcome, Reason, SfuReach, Transport
 from exporter.probes.reach.spec import ReachConfig
-from tests.unit.calls import WHEN
+from tests.unit.calls import WHEN, judged
 
 ENDS = datetime(2027, 1, 1, tzinfo=UTC)
 
@@ -27,12 +27,12 @@ def test_ways_that_work_and_ways_that_do_not() -> None:
     )
     later = Certificate("h:5349", ENDS.replace(year=2028))
     result = SfuReach(0.1, "1.13.5", transports, (later, Certificate("h:443", ENDS)), -3.0)
-    recorder.record(Outcome("reach", "", WHEN, 3.0, result=result))
+    recorder.record(judged(Outcome("reach", "", WHEN, 3.0, result=result)))
     assert value("voice_sfu_transport_up", transport="udp") == 0
     assert value("voice_sfu_transport_up", transport="tcp") == 1
     assert value("voice_sfu_certificate_expiry_timestamp_seconds") == ENDS.timestamp()
     assert value("voice_sfu_clock_skew_seconds") == -3
-    recorder.record(Outcome("reach", "", WHEN, 3.0, Reason.CONNECT_FAILED, "no route"))
+    recorder.record(judged(Outcome("reach", "", WHEN, 3.0, Reason.CONNECT_FAILED, "no route")))
     assert value("voice_sfu_transport_up", transport="tcp") is None
     labels = {"server": "s", "check": "reach", "agent_name": "", "verdict": "FAIL"}
     assert registry.get_sample_value("voice_verdict", labels) == 1

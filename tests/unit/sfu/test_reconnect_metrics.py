@@ -8,7 +8,7 @@ from exporter.metrics.registry import Metrics
 from exporter.outcome import Outcome, Reason, Reconnect, SfuReconnects, Verdict
 from exporter.probes.reconnect.spec import ReconnectConfig
 from exporter.sfu.reconnect import SCENARIOS
-from tests.unit.calls import WHEN
+from tests.unit.calls import WHEN, judged
 
 BACK = Reconnect("signal", resume_s=3.0, media_gap_s=0.02)
 SILENT = Reconnect("full", resume_s=0.4, media_gap_s=8.0)
@@ -17,7 +17,7 @@ LOST = Reconnect("migration", reason=Reason.CONNECT_FAILED, detail="not connecte
 
 def outcome(*found: Reconnect, reason: Reason | None = None) -> Outcome:
     """Return a round with these breaks."""
-    return Outcome("reconnect", "", WHEN, 9.0, reason, "why", SfuReconnects(found))
+    return judged(Outcome("reconnect", "", WHEN, 9.0, reason, "why", SfuReconnects(found)))
 
 
 class Page:

@@ -24,7 +24,7 @@ from exporter.run.scheduler import Work
 from exporter.store.records import Remaining
 from exporter.web.board import FAILURES_KEPT, Board
 from exporter.web.status import status_page
-from tests.unit.calls import WHEN, call, replied
+from tests.unit.calls import WHEN, call, judged, replied
 from tests.unit.web.asking import Site, sources, told
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -158,7 +158,7 @@ def board(*outcomes: Outcome) -> Board:
 
 def test_status_page_tells_last_and_next_run() -> None:
     """What is watched, its verdict, what was found, and when the next run is due."""
-    calibration = Outcome("calibrate", "", WHEN, 9, result=Calibration(0.0942, 0.004, 10))
+    calibration = judged(Outcome("calibrate", "", WHEN, 9, result=Calibration(0.0942, 0.004, 10)))
     now = WHEN + timedelta(seconds=42)
 
     page = status_page(
@@ -232,7 +232,7 @@ def test_unwatched_outcomes_are_ignored_but_their_failures_kept() -> None:
     made.remove(call_work(DEMO).id)
 
     made.record(call(reason=Reason.NO_WORKER))
-    made.record(Outcome("agents", "", WHEN, 0.1, result=Listing()))
+    made.record(judged(Outcome("agents", "", WHEN, 0.1, result=Listing())))
 
     assert [line.last for line in made.lines.values()] == [None]
     assert len(made.failures) == 1
