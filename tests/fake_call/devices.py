@@ -270,4 +270,3 @@ class _Reader(rtc.ByteStreamReader):
         if not self._left:
             raise StopAsyncIteration
         return self._left.pop()
-

@@ -50,7 +50,7 @@ def test_noise_does_not_hide_a_greeting() -> None:
 
 
 @pytest.mark.parametrize("states", [True, False])
-def test_a_greeting_without_end_is_a_failure(states: bool) -> None:  # noqa: FBT001 - a parameter
+def test_a_greeting_without_end_is_a_failure(states: bool) -> None:
     """The call ends after `greeting_timeout`, and says which state the agent was in."""
     talk = converse(Script(greet_s=20.0, states=states), greeting="auto", greeting_timeout=5)
     assert talk.ended is not None

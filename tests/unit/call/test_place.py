@@ -189,7 +189,7 @@ def test_a_call_that_fails_has_its_reason_and_leaves_no_room(name: str, wav: Pat
 
 
 @pytest.mark.parametrize("works", [True, False])
-def test_a_dispatch_that_brought_nobody_is_taken_back(works: bool, wav: Path) -> None:  # noqa: FBT001 - a parameter
+def test_a_dispatch_that_brought_nobody_is_taken_back(works: bool, wav: Path) -> None:
     """An agent that comes when we are gone would open the room again, and stay in it."""
     world = World(works=works, join_after_s=None)
     placed = place(Script(), world, config(wav, join_timeout=3))
