@@ -18,6 +18,7 @@ from exporter.call.voice import Voice
 QUEUE_S = 0.1
 FRAME_S = FRAME / RATE
 PACKET_S = 0.02
+SILENCE = np.zeros(FRAME, np.int16)
 
 
 class FakeMicrophone(Microphone):
@@ -95,10 +96,13 @@ class FakeTrack(rtc.RemoteAudioTrack):
             number += 1
 
     def _sound_at(self, when: float) -> Pcm:
+        if self._noise is None and not any(at < when + FRAME_S for at, _ in self._sounds):
+            return SILENCE
         mix = np.zeros(FRAME, np.int32)
         if self._noise is not None:
             first = round((when - self._made) * RATE)
             mix += np.take(self._noise, np.arange(first, first + FRAME), mode="wrap")
+        self._sounds = [each for each in self._sounds if each[0] + len(each[1]) / RATE > when]
         for at, pcm in self._sounds:
             first = round((when - at) * RATE)  # of the sound, at the first sample of the frame
             part = pcm[max(0, first) : max(0, first + FRAME)]
