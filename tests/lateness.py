@@ -20,7 +20,7 @@ PERIOD_S = 0.01
 WORK_S = 0.0005
 """Work at each look: a process that only sleeps is woken first."""
 
-NOTED_S = 0.005
+NOTED_S = 0.003
 """What is less late is not worth a line."""
 
 

@@ -22,18 +22,21 @@ from exporter.run.runner import Runner
 from exporter.server_api import Server, ServerApi
 from tests import patience
 from tests.integration.scripts import Script
-from tests.integration.voids import assert_late, measured
+from tests.integration.voids import assert_late, measured, span
 from tests.integration.workers import truth_worker
 from tests.lateness import Watch, watching
 
 pytestmark = pytest.mark.integration
 
+AT_ONCE = 3
+"""Calls placed at one time."""
+
 LEAST_S = 0.02
 """Two Opus packets are on the way between a sound and what is heard of it, at least."""
 
 MOST_S = 0.2
-"""What the way there and back may add, our own jitter buffer left out: the other side's, two
-codecs. bench/accuracy.py has the real bounds."""
+"""What the way there and back may add: two codecs and the other side's jitter buffer. Our own one
+comes on top, and how late the machine was at worst. bench/accuracy.py has the real bounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,30 +97,12 @@ def placed(livekit: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     clip = write_clip(folder / "clip.wav")
     files = {name: folder / f"delays-{number}" for number, name in enumerate(CASES)}
     configs = [case.config(files[name], clip) for name, case in CASES.items()]
-    with truth_worker(livekit, folder, "truth"), watching(folder) as watch:
+    with truth_worker(livekit, folder, "truth", AT_ONCE), watching(folder) as watch:
         outcomes, rooms = asyncio.run(place_all(livekit, configs))
         delays = {
             name: [float(line) for line in file.read_text().split()] if file.exists() else []
             for name, file in files.items()
         }
-        for o, n in zip(outcomes, CASES):
-            print(
-                "DBG",
-                n,
-                o.started_at,
-                o.duration_s,
-                o.reason,
-                o.detail,
-                *o.log,
-                *[
-                    (t.outcome.value, t.e2e_s, t.jitter_buffer_s, t.loop_lag_s)
-                    for t in o.result.turns
-                ],
-                delays[n],
-                len(watch.late(0, 1e12)),
-                watch.worst_s(0, 1e12),
-                sep="\nDBG   ",
-            )
         yield Placed(dict(zip(CASES, outcomes, strict=True)), delays, watch, rooms)
 
 
@@ -135,7 +120,7 @@ async def place_all(
     server: Server, configs: list[LatencyConfig]
 ) -> tuple[list[Outcome], list[str]]:
     """Place all calls at once; return what came of them, and the rooms of probes that are left."""
-    runner = Runner(server, processes=3)
+    runner = Runner(server, processes=AT_ONCE)
     try:
         outcomes = await asyncio.gather(*(runner.run("latency", each) for each in configs))
     finally:
@@ -157,21 +142,31 @@ def test_an_agent_that_replies_is_measured(name: str, placed: Placed) -> None:
     outcome = placed.outcomes[name]
     assert len(turns) >= 2, (outcome.reason, outcome.detail, outcome.log)
     replied = measured(turns)
+    if not replied:
+        assert_late([outcome], placed.watch, turns)
+    elif len(placed.delays[name]) > len(turns):  # the agent took a gap for the end of an utterance
+        assert_late([outcome], placed.watch, turns[:1])
+    else:
+        check_delays(replied, turns, placed.delays[name], placed.watch.worst_s(*span(outcome)))
+
+
+def check_delays(
+    replied: list[Turn], turns: tuple[Turn, ...], delays: list[float], late_s: float
+) -> None:
+    """Assert that each measured turn reads its true delay and a way there and back."""
     for turn in replied:
         assert turn.e2e_s is not None
-        true_s = placed.delays[name][turns.index(turn)]
-        way_s = turn.e2e_s - true_s
-        assert LEAST_S < way_s < MOST_S + (turn.jitter_buffer_s or 0.0), (turn, true_s)
-    if not replied:
-        assert_late([outcome], placed.watch, len(turns))
+        way_s = turn.e2e_s - delays[turns.index(turn)]
+        most_s = MOST_S + (turn.jitter_buffer_s or 0.0) + late_s
+        assert LEAST_S < way_s < most_s, (turn, delays, late_s)
 
 
 def test_most_turns_are_measured_unless_the_machine_was_late(placed: Placed) -> None:
-    """At most half of all turns are void; or the machine was late as often as a turn is void."""
+    """At most half of all turns are void; or the machine was late as often as one was spoiled."""
     turns = [turn for name in REPLYING for turn in after_the_replacement(name, placed.turns(name))]
     voids = [turn for turn in turns if turn.outcome is TurnOutcome.VOID]
     if len(voids) > len(turns) / 2:
-        assert_late(placed.outcomes.values(), placed.watch, len(voids))
+        assert_late(placed.outcomes.values(), placed.watch, voids)
 
 
 def test_a_greeting_has_its_time(placed: Placed) -> None:
@@ -200,7 +195,7 @@ def test_an_agent_that_dies_in_the_call_has_left(placed: Placed) -> None:
     outcome, turns = placed.outcomes["dies in the call"], placed.turns("dies in the call")
     if outcome.reason is Reason.VOID:
         assert measured(turns) == []
-        assert_late([outcome], placed.watch, 1)
+        assert_late([outcome], placed.watch, turns)
         return
     assert outcome.reason is Reason.AGENT_LEFT, outcome
     assert outcome.detail == "the agent left the room during the call"

@@ -1,7 +1,7 @@
 """Agents whose latency is known exactly: a real worker, scripted by the dispatch's metadata.
 
-Run as `python -m tests.integration.truth --name NAME --port PORT`; the server and its keys come
-from the environment. Each job follows the `Script` in its metadata.
+Run as `python -m tests.integration.truth --name NAME --port PORT [--idle N]`; the server and its
+keys come from the environment. Each job follows the `Script` in its metadata.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from exporter.call.levels import RATE, Pcm
 from exporter.call.microphone import Microphone
 from exporter.call.rtp import Received, received
 from tests.integration.scripts import Script
+from tests.patience import START_S
 
 STATE = "lk.agent.state"
 
@@ -191,10 +192,16 @@ def no_load(_server: AgentServer) -> float:
     return 0.0
 
 
-async def serve(name: str, port: int) -> None:
-    """Run the worker until it is ended."""
+async def serve(name: str, port: int, idle: int) -> None:
+    """Run the worker until it is ended; it registers once `idle` processes wait for jobs."""
     server = AgentServer(
-        host="127.0.0.1", port=port, num_idle_processes=2, load_fnc=no_load, log_level="INFO"
+        host="127.0.0.1",
+        port=port,
+        num_idle_processes=idle,
+        # It would register without them after that time: a server forgets a job that waits.
+        initialize_process_timeout=START_S,
+        load_fnc=no_load,
+        log_level="INFO",
     )
     server.rtc_session(entrypoint, agent_name=name)
     await server.run()
@@ -205,9 +212,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--name", required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--idle", type=int, default=2)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO)
-    asyncio.run(serve(options.name, options.port))
+    asyncio.run(serve(options.name, options.port, options.idle))
 
 
 if __name__ == "__main__":
