@@ -49,6 +49,7 @@ def test_lag_between_the_two_ends_voids_the_turn(after_end_s: float, seconds: fl
     """The turn has no latency, and says how late the loop was; the next one is measured."""
     first, second = converse(Script(blocks=((after_end_s, seconds),)), turns=2).turns
     assert (first.outcome, first.reason, first.e2e_s) == (TurnOutcome.VOID, Reason.VOID, None)
+    assert first.loop_lag_s is not None
     assert first.loop_lag_s == pytest.approx(seconds - LOOK_S / 2, abs=LOOK_S / 2 + RESOLUTION_S)
     assert first.detail == f"the prober: its event loop was {first.loop_lag_s * 1e3:.0f} ms late"
     assert second.e2e_s == pytest.approx(1.0, abs=RESOLUTION_S)
