@@ -8,7 +8,9 @@ its imports. It differs from a real process in this:
   processes write there too.
 - The exit status is what `main` returns, or what it gives to `sys.exit`; how the interpreter ends
   (a broken pipe, threads that are left, a signal that arrives late) is not seen.
+- An error that the command does not handle is raised, not printed.
 - Signals reach the whole of pytest: what they do is for `start`.
+- A warning is an error, as in every test.
 - Modules are imported once in a run, so nothing can be said about how long a start takes.
 """
 
@@ -21,6 +23,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 import psutil
@@ -95,6 +98,8 @@ def run_here(
         except SystemExit as leaving:
             status = _status(leaving, err.stream)
         texts = out.written(), err.written()
+    for stream, text in zip((sys.stdout, sys.stderr), texts, strict=True):
+        stream.write(text)  # of the test: shown if it fails, and searched for secrets
     left = _children() - before
     assert not left, f"{arguments} left {left}"
     return status, texts[0], texts[1].splitlines()
@@ -120,21 +125,15 @@ def _redirected(number: int) -> Iterator[_Redirected]:
     name = {_STDOUT: "stdout", _STDERR: "stderr"}[number]
     before, kept = getattr(sys, name), os.dup(number)
     before.flush()
+    buffering = 1 if number == _STDERR else -1  # as the interpreter has them without a terminal
     with tempfile.TemporaryFile() as file:
-        # O_APPEND: parent and children share the file, and must not write over each other.
-        target = os.open(f"/dev/fd/{file.fileno()}", os.O_WRONLY | os.O_APPEND)
-        os.dup2(target, number)
-        os.close(target)
-        # As the interpreter opens them where they are no terminal.
-        stream = open(  # noqa: SIM115 - closed below
-            number, "w", encoding="utf-8", closefd=False, buffering=1 if number == _STDERR else -1
-        )
-        setattr(sys, name, stream)
+        os.dup2(file.fileno(), number)
         try:
-            yield _Redirected(stream, file)
+            with open(number, "w", buffering, encoding="utf-8", closefd=False) as stream:
+                setattr(sys, name, stream)
+                yield _Redirected(stream, file)
         finally:
             setattr(sys, name, before)
-            stream.close()
             os.dup2(kept, number)
             os.close(kept)
 
@@ -158,17 +157,10 @@ def _set_environ(environ: Mapping[str, str]) -> None:
 
 @contextmanager
 def _process_state() -> Iterator[None]:
-    """Put back signal handlers and the set-up of logs; stdin is empty, as for a cron job.
-
-    A process begins with the handlers of the interpreter.
-    """
+    """Put back signal handlers and the set-up of logs; stdin is empty, as for a cron job."""
     handlers = {number: signal.getsignal(number) for number in _SIGNALS}
-    root, stdin = logging.getLogger(), sys.stdin
-    loggers = [root, *(each for each in _named_loggers() if each.level or each.handlers)]
-    setups = [(each, each.level, each.handlers[:], each.filters[:]) for each in loggers]
-    known = {id(each) for each in loggers}
-    root.handlers[:] = []  # those of pytest write where the command does not
-    with open(os.devnull, encoding="utf-8") as nothing:  # noqa: PTH123 - no path of ours
+    stdin = sys.stdin
+    with _logging_of_a_process(), Path(os.devnull).open(encoding="utf-8") as nothing:
         sys.stdin = nothing
         try:
             yield
@@ -176,18 +168,27 @@ def _process_state() -> Iterator[None]:
             sys.stdin = stdin
             for number, handler in handlers.items():
                 signal.signal(number, handler)
-            for each in _named_loggers():
-                if id(each) not in known:
-                    each.setLevel(logging.NOTSET)
-                    each.handlers[:] = []
-            for each, level, handlers_, filters in setups:
-                each.setLevel(level)
-                each.handlers[:], each.filters[:] = handlers_, filters
 
 
-def _named_loggers() -> list[logging.Logger]:
-    known = logging.root.manager.loggerDict.values()
-    return [each for each in known if isinstance(each, logging.Logger)]
+@contextmanager
+def _logging_of_a_process() -> Iterator[None]:
+    """Begin without handlers: those of pytest write where a command does not."""
+    before = {each: (each.level, each.handlers[:], each.filters[:]) for each in _loggers()}
+    root = logging.getLogger()
+    root.handlers[:] = []
+    root.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for each in _loggers():
+            level, handlers, filters = before.get(each, (logging.NOTSET, [], []))
+            each.setLevel(level)
+            each.handlers[:], each.filters[:] = handlers, filters
+
+
+def _loggers() -> list[logging.Logger]:
+    named = logging.root.manager.loggerDict.values()
+    return [logging.root, *(each for each in named if isinstance(each, logging.Logger))]
 
 
 def _status(leaving: SystemExit, stderr: IO[str]) -> int:
