@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 import exporter.cli
+from exporter.logs import LogSetup, configure
 from exporter.run import once
 from exporter.server_api import Server
 from tests.command import credentials, environment, run_here
@@ -103,10 +104,10 @@ def test_both_streams_are_the_commands(command: Callable[..., None]) -> None:
     ("code", "status", "err"), [(None, 0, []), (143, 143, []), ("so sorry", 1, ["so sorry"])]
 )
 def test_exit_status(
-    command: Callable[..., None], code: object, status: int, err: list[str]
+    command: Callable[..., None], code: str | int | None, status: int, err: list[str]
 ) -> None:
     """What is given to `sys.exit` has the effect that the interpreter gives it."""
-    command(lambda: sys.exit(code))  # type: ignore[arg-type] - of any type, as typeshed has it not
+    command(lambda: sys.exit(code))
     assert run_here(SERVER, "made-up") == (status, "", err)
 
 
@@ -117,7 +118,7 @@ def test_it_leaves_nothing(command: Callable[..., None]) -> None:
         raise OSError("broken")
 
     def fail() -> None:
-        once.configure(once.LogSetup(level="debug"))
+        configure(LogSetup(level="debug"))
         logging.getLogger("exporter").addHandler(logging.NullHandler())
         once.run(work())
 
