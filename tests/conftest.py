@@ -1,29 +1,39 @@
-"""What several test files need: a real livekit-server for the whole run."""
+"""What several test files need: a real livekit-server for the whole run.
+
+Every run loads this file, that of one unit test, too: what only some need is imported by them.
+"""
+# ruff: noqa: PLC0415 - see above
 
 import logging
 import os
 import signal
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from exporter import logs
-from exporter.demo.livekit_binary import ServerProgram, find_server
-from exporter.demo.livekit_server import LiveKitServer
 from exporter.errors import ConfigError
-from exporter.server_api import Server
-from tests.leaks import Leaks
+from tests.leaks import LEAKS, Leaks
 from tests.paging.report import Timings
+
+if TYPE_CHECKING:
+    from exporter.demo.livekit_binary import ServerProgram
+    from exporter.demo.livekit_server import LiveKitServer
+    from exporter.server_api import Server
 
 
 @pytest.fixture(scope="session")
-def livekit_program() -> ServerProgram:
+def livekit_program() -> "ServerProgram":
     """The livekit-server of this machine; built once if there is none.
 
     Under CI a test run without one fails; at home the tests that need it are skipped.
     """
+    from exporter.demo.livekit_binary import find_server
+
     try:
         return find_server(os.environ, logging.getLogger(__name__).info)
     except ConfigError as error:
@@ -34,16 +44,21 @@ def livekit_program() -> ServerProgram:
 
 @pytest.fixture(scope="session")
 def livekit_server(
-    livekit_program: ServerProgram, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[LiveKitServer]:
+    livekit_program: "ServerProgram",
+    tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
+) -> "Iterator[LiveKitServer]":
     """The running livekit-server that the whole test run shares; do not stop it."""
+    from exporter.demo.livekit_server import LiveKitServer
+
     folder: Path = tmp_path_factory.mktemp("livekit")
     with LiveKitServer(livekit_program, folder) as running:
+        pytestconfig.stash[LEAKS].secrets.add(running.server.api_secret)
         yield running
 
 
 @pytest.fixture(scope="session")
-def livekit(livekit_server: LiveKitServer) -> Server:
+def livekit(livekit_server: "LiveKitServer") -> "Server":
     """Where the shared livekit-server is, and the credentials for it."""
     return livekit_server.server
 
@@ -66,7 +81,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # fixtures end what they started
-    config.pluginmanager.register(Leaks(), "leaks")
+    config.stash[LEAKS] = Leaks()
+    config.pluginmanager.register(config.stash[LEAKS], "leaks")
     config.pluginmanager.register(Timings(), "timings")
 
 
@@ -76,3 +92,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         counts = Counter(item.nodeid for item in session.items)
         twice = [nodeid for nodeid, count in counts.items() if count > 1]
         assert not twice, f"of tests with one id pytest-xdist runs the first: {twice}"
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Leave hypothesis out of a run that has not used it: its last words import all of it."""
+    if "hypothesis" not in sys.modules and not session.testsfailed:
+        session.config.pluginmanager.unregister(name="hypothesispytest")

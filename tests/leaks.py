@@ -6,16 +6,14 @@ at the end. A find fails the run, whichever test it was.
 
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-import httpx
 import pytest
-
-from exporter.demo.livekit_server import LiveKitServer
-from exporter.server_api import Server
 
 MADE_UP = (
     "very-secret",  # a part of others
@@ -95,12 +93,18 @@ class Leaks:
                 terminalreporter.line(line)
 
 
+LEAKS = pytest.StashKey[Leaks]()
+"""Where the run's plugin is, for a fixture that makes a secret."""
+
+
 @contextmanager
 def _tapped(hear: Callable[[str, str], None], learn: Callable[[str], None]) -> Iterator[None]:
-    """Hear what processes write and pages answer; learn the secrets of servers that are made."""
+    """Hear what processes write and pages answer; learn the secrets of servers that are made.
+
+    A module that is not loaded yet is left alone: one unit test is not to pay for its import.
+    """
     with pytest.MonkeyPatch.context() as patch:
         communicate = subprocess.Popen.communicate
-        start = LiveKitServer.start
 
         def heard_communicate(process: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
             outputs = communicate(process, *args, **kwargs)
@@ -111,18 +115,35 @@ def _tapped(hear: Callable[[str, str], None], learn: Callable[[str], None]) -> I
                     )
             return outputs
 
-        def heard_start(livekit: LiveKitServer) -> Server:
-            server = start(livekit)
-            learn(server.api_secret)
-            return server
-
-        def heard_read(response: httpx.Response) -> bytes:
-            content = read(response)
-            hear("page", content.decode(errors="replace"))
-            return content
-
-        read = httpx.Response.read
         patch.setattr(subprocess.Popen, "communicate", heard_communicate)
-        patch.setattr(httpx.Response, "read", heard_read)
-        patch.setattr(LiveKitServer, "start", heard_start)
+        if httpx := sys.modules.get("httpx"):
+            _tap_pages(patch, httpx, hear)
+        if servers := sys.modules.get("exporter.demo.livekit_server"):
+            _tap_servers(patch, servers, learn)
         yield
+
+
+def _tap_pages(
+    patch: pytest.MonkeyPatch, httpx: ModuleType, hear: Callable[[str, str], None]
+) -> None:
+    read = httpx.Response.read
+
+    def heard_read(response: Any) -> bytes:
+        content: bytes = read(response)
+        hear("page", content.decode(errors="replace"))
+        return content
+
+    patch.setattr(httpx.Response, "read", heard_read)
+
+
+def _tap_servers(
+    patch: pytest.MonkeyPatch, servers: ModuleType, learn: Callable[[str], None]
+) -> None:
+    start = servers.LiveKitServer.start
+
+    def heard_start(livekit: Any) -> Any:
+        server = start(livekit)
+        learn(server.api_secret)
+        return server
+
+    patch.setattr(servers.LiveKitServer, "start", heard_start)

@@ -9,9 +9,9 @@ import pytest
 from exporter.demo.livekit_binary import ServerProgram
 from exporter.demo.livekit_server import LiveKitServer
 from exporter.server_api import Server
+from tests.command import run_here
 from tests.integration.placing import TRIES
 from tests.integration.scripts import Script
-from tests.integration.test_cli import run
 from tests.integration.workers import truth_worker
 from tests.patience import AT_EASE
 
@@ -44,7 +44,7 @@ def _quick(tmp_path: Path) -> str:
 def check(server: Server, *arguments: str) -> tuple[int, str]:
     """Run `check`, and again while the prober was too late for every turn; status and stdout."""
     for _ in range(TRIES):
-        status, out, _ = run(server, "check", *arguments)
+        status, out, _ = run_here(server, "check", *arguments)
         if "UNKNOWN" not in out:
             break
     return status, out
@@ -84,7 +84,7 @@ def test_a_mute_agent_fails_the_whole(server: Server, tmp_path: Path) -> None:
 
 def test_no_agent_anywhere_is_no_pass(server: Server, quick: str) -> None:
     """Where nothing was called nothing is known: UNKNOWN, and exit status 1."""
-    status, out, _ = run(server, "check", "--json", "--config", quick)
+    status, out, _ = run_here(server, "check", "--json", "--config", quick)
     document = json.loads(out)
     assert (status, document["verdict"]) == (1, "UNKNOWN")
     assert (document["latency"]["verdict"], document["sfu"]["verdict"]) == ("UNKNOWN", "PASS")

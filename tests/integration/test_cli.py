@@ -1,12 +1,13 @@
-"""The one-shot commands against a real server, as a person or a script runs them."""
+"""The one-shot commands against a real server, as a person or a script runs them.
+
+Most run in this process; where a signal, a pipe or an event loop of the test's own is in play, in a
+process of their own.
+"""
 
 import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -18,6 +19,8 @@ from exporter.demo.livekit_server import LiveKitServer
 from exporter.report.fleet import NO_ROSTER
 from exporter.run.runner import ROOM_PREFIX
 from exporter.server_api import Server, ServerApi, make_token
+from tests.command import run, run_here, start
+from tests.patience import END_S, START_S, until
 
 pytestmark = pytest.mark.integration
 
@@ -29,31 +32,6 @@ def _server(
     """A server of this file's own, on which no agent is unless a test brings it."""
     with LiveKitServer(livekit_program, tmp_path_factory.mktemp("cli")) as running:
         yield running.server
-
-
-def start(server: Server, *arguments: str) -> subprocess.Popen[str]:
-    """Start a command with the server's credentials in its environment."""
-    environ = {k: v for k, v in os.environ.items() if not k.startswith("VOICE_EXPORTER_")} | {
-        "LIVEKIT_URL": server.url,
-        "LIVEKIT_API_KEY": server.api_key,
-        "LIVEKIT_API_SECRET": server.api_secret,
-    }
-    command = [sys.executable, "-m", "exporter", *arguments]
-    return subprocess.Popen(
-        command,
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def run(server: Server, *arguments: str) -> tuple[int, str, list[str]]:
-    """Run a command to its end; return exit status, stdout and the lines of stderr."""
-    with start(server, *arguments) as process:
-        out, err = process.communicate(timeout=120)
-    return process.returncode, out, err.splitlines()
 
 
 def rooms(server: Server) -> list[str]:
@@ -68,7 +46,7 @@ def rooms(server: Server) -> list[str]:
 
 def test_agents_of_an_empty_server(server: Server) -> None:
     """A server without agents is a good answer: exit status 0, and a note on what is unknown."""
-    assert run(server, "agents") == (
+    assert run_here(server, "agents") == (
         0,
         "0 agents active in 0 rooms.\n",
         [f"voice-exporter: {NO_ROSTER}"],
@@ -77,14 +55,14 @@ def test_agents_of_an_empty_server(server: Server) -> None:
 
 def test_agents_as_json(server: Server) -> None:
     """`agents --json` prints one document and nothing else."""
-    status, out, err = run(server, "agents", "--json")
+    status, out, err = run_here(server, "agents", "--json")
     assert (status, json.loads(out)) == (0, {"in_room": [], "workers": []})
     assert err == [f"voice-exporter: {NO_ROSTER}"]
 
 
 def test_latency_finds_no_agent(server: Server) -> None:
     """Without an agent in any room nothing is called, which is UNKNOWN and not a pass."""
-    status, out, err = run(server, "latency", "--json")
+    status, out, err = run_here(server, "latency", "--json")
     document = json.loads(out)
     assert (status, document["latency"], document["verdict"]) == (1, [], "UNKNOWN")
     assert err == ["listing agents in rooms", "no agent is in a room; name one with --agent"]
@@ -119,7 +97,7 @@ def test_latency_calls_the_agents_it_finds(server: Server) -> None:
 
 def test_latency_of_an_agent_without_a_worker(server: Server) -> None:
     """A call that nobody takes is FAIL with its reason in the table, and leaves no room."""
-    status, out, err = run(
+    status, out, err = run_here(
         server, "latency", "--agent", "nobody", "--trials", "1", "--join-timeout", "2s"
     )
     lines = out.splitlines()
@@ -144,7 +122,7 @@ def test_server_that_does_not_serve_us(
     server: Server, command: str, change: dict[str, str], reason: str
 ) -> None:
     """No connection and refused credentials are one line with the reason, never a traceback."""
-    status, out, err = run(replace(server, **change), command)
+    status, out, err = run_here(replace(server, **change), command)
     told = [line for line in (*out.splitlines(), *err) if f": {reason}: " in line]
     assert (status, len(told)) == (1, 1)
     assert "Traceback" not in out + "".join(err)
@@ -160,18 +138,30 @@ def test_interrupted_call_leaves_nothing(server: Server, number: int, status: in
     processes, too. Result: the room is deleted, the exit status names the signal, and there is
     no traceback.
     """
-    with start(server, "latency", "--agent", "nobody", "--join-timeout", "60s") as process:
-        deadline = time.monotonic() + 30
-        while not rooms(server):
-            assert time.monotonic() < deadline
+    with start(server, "latency", "--agent", "nobody", "--join-timeout", "600s") as process:
+        try:
+            until(lambda: rooms(server) or process.poll() is not None, START_S, "the call's room")
             assert process.poll() is None
-        if number == signal.SIGINT:
-            os.killpg(process.pid, number)
-        else:
-            process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+            if number == signal.SIGINT:
+                os.killpg(process.pid, number)
+            else:
+                process.send_signal(number)
+            out, err = process.communicate(timeout=END_S)
+        finally:
+            process.kill()  # nothing if it has ended
     assert (process.returncode, out) == (status, "")
     assert "Traceback" not in err
-    deadline = time.monotonic() + 10
-    while rooms(server):
-        assert time.monotonic() < deadline
+    until(lambda: not rooms(server), END_S, "the room to be deleted")
+
+
+def test_output_that_nobody_reads(server: Server) -> None:
+    """1. stdout is a pipe. 2. Its reader leaves. Result: no PASS, no traceback, no room."""
+    with start(server, "agents") as process:
+        assert process.stdout
+        process.stdout.close()
+        assert process.stderr
+        err = process.stderr.read()
+        status = process.wait(END_S)
+    assert status != 0
+    assert "Traceback" not in err
+    assert rooms(server) == []

@@ -13,7 +13,7 @@ from exporter.outcome import Reason, SfuReach
 from exporter.probes.reach.spec import ReachConfig
 from exporter.run.runner import Runner
 from exporter.server_api import Server
-from tests.integration.test_cli import run
+from tests.command import run_here
 
 pytestmark = pytest.mark.integration
 
@@ -69,9 +69,9 @@ def test_turn_is_tried_where_it_is_offered(livekit_program: ServerProgram, tmp_p
 def test_blocked_udp_is_named(livekit_program: ServerProgram, tmp_path: Path) -> None:
     """Media go by TCP then: the checklist and the baseline are SLOW and name the port to open."""
     with WithoutUdp(livekit_program, tmp_path) as running:
-        status, out, err = run(running.server, "sfu", "--preflight", "--json")
+        status, out, err = run_here(running.server, "sfu", "--preflight", "--json")
         arguments = ("--json", "--pings", "5", "--packets", "50")
-        slow, measured, _ = run(running.server, "sfu", *arguments)
+        slow, measured, _ = run_here(running.server, "sfu", *arguments)
         config = yaml.safe_load((tmp_path / "livekit.yaml").read_text())
     document = json.loads(out)
     items = {item["check"]: item for item in document["preflight"]}
@@ -89,7 +89,7 @@ def test_blocked_udp_is_named(livekit_program: ServerProgram, tmp_path: Path) ->
 def test_unreachable_server() -> None:
     """Without an answer there is one item, and it is FAIL."""
     nowhere = Server("ws://127.0.0.1:1", "k", "s" * 32, "nowhere")
-    status, out, _ = run(nowhere, "sfu", "--preflight", "--json")
+    status, out, _ = run_here(nowhere, "sfu", "--preflight", "--json")
     [item] = json.loads(out)["preflight"]
     assert (status, item["check"], item["verdict"]) == (1, "signal", "FAIL")
     assert item["detail"].startswith(f"{Reason.CONNECT_FAILED}: ")

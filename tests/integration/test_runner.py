@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import errno
+import gc
 import multiprocessing.spawn
 import multiprocessing.util
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from exporter.run.runner import Runner
 from exporter.server_api import Server
 from tests import fake_probes
 from tests.fake_probes import FakeConfig
-from tests.patience import WAIT_S, comes_true
+from tests.patience import END_S, WAIT_S, comes_true
 
 SERVER = Server("ws://127.0.0.1:1", "key", "a-very-secret-secret", "test")
 CALL = LatencyConfig(agent_name="demo", call_type="support", scenario="short")
@@ -185,19 +185,19 @@ def test_close_lets_a_running_call_leave_its_room(server: Server, tmp_path: Path
     async def close_while_running() -> int:
         async with a_runner(server) as runner:
             call = asyncio.create_task(
-                runner.run("reports_pid", FakeConfig(note=note, deadline=60))
+                runner.run("reports_pid", FakeConfig(note=note, deadline=3600))
             )
             await comes_true(lambda: note.exists() and note.read_text().endswith(" "))
+            async with asyncio.timeout(END_S):  # the run would go on for an hour
+                await runner.aclose()
         with pytest.raises(asyncio.CancelledError):
             await call
         return int(note.read_text().split()[0])
 
-    started = time.monotonic()
     pid = asyncio.run(close_while_running())
 
     assert note.read_text().endswith("left")
     assert not psutil.pid_exists(pid)
-    assert time.monotonic() - started < 10
     assert Path(server.name).exists()
 
 
@@ -226,23 +226,33 @@ def test_stdout_belongs_to_the_parent(server: Server, capfd: pytest.CaptureFixtu
     assert "noise" in err
 
 
-def test_two_hundred_runs_leave_nothing(server: Server) -> None:
-    """200 runs in recycled processes leave no process, descriptor or thread, and no memory."""
-    me = psutil.Process()
+def test_hundreds_of_runs_leave_nothing(server: Server) -> None:
+    """Runs in recycled processes leave no process, descriptor or thread, and no memory.
+
+    What leaks grows with every batch. An allocator takes more in one batch or the other, so that
+    the smaller growth of two is looked at.
+    """
+    me, runs = psutil.Process(), 80
 
     async def many() -> set[str]:
         async with a_runner(server, processes=2) as runner:
-            runs = (runner.run("good", FakeConfig()) for _ in range(200))
-            return {outcome.detail for outcome in await asyncio.gather(*runs) if outcome.ok}
+            batch = (runner.run("good", FakeConfig()) for _ in range(runs))
+            return {outcome.detail for outcome in await asyncio.gather(*batch) if outcome.ok}
 
-    asyncio.run(many())  # what is made once per process is made now
-    before = me.num_fds(), me.num_threads(), me.memory_info().rss
-    pids = asyncio.run(many())
+    def batch() -> int:
+        """Run a batch, and return what memory is in use afterwards."""
+        pids = asyncio.run(many())
+        assert len(pids) >= runs / 20
+        assert not [pid for pid in pids if psutil.pid_exists(int(pid))]
+        gc.collect()
+        return int(me.memory_info().rss)
 
-    assert len(pids) >= 200 / 20
-    assert not [pid for pid in pids if psutil.pid_exists(int(pid))]
+    memory = [batch()]  # what is made once per process is made now
+    before = me.num_fds(), me.num_threads()
+    memory += [batch(), batch()]
+
     assert me.num_fds() <= before[0]
-    assert me.memory_info().rss - before[2] < 10e6
+    assert min(memory[1] - memory[0], memory[2] - memory[1]) < 50e3 * runs
     asyncio.run(comes_true(lambda: me.num_threads() <= before[1]))
 
 

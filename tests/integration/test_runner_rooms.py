@@ -1,7 +1,6 @@
 """No run leaves a room on a real server, however it ends."""
 
 import asyncio
-import time
 from collections.abc import Callable
 
 import psutil
@@ -50,7 +49,7 @@ async def until_rooms(server: Server, condition: Callable[[set[str]], bool]) -> 
 async def a_waiting_call(runner: Runner, server: Server) -> "asyncio.Task[Outcome]":
     """Place a call that waits for an agent which does not exist; return when it has its room."""
     before = await our_rooms(server)
-    config = LatencyConfig(agent_name="nobody-at-all", join_timeout=60)
+    config = LatencyConfig(agent_name="nobody-at-all", join_timeout=600)
     call = asyncio.create_task(runner.run("latency", config))
     await until_rooms(server, lambda rooms: bool(rooms - before))
     return call
@@ -79,19 +78,17 @@ def test_killed_call_leaves_no_room(livekit: Server) -> None:
 
 
 def test_close_deletes_the_room_of_a_real_call(livekit: Server) -> None:
-    """1. A real call is under way. 2. The runner closes. Result: at once, and no room is left."""
+    """1. A real call waits for ten minutes. 2. The runner closes. Result: no wait, no room left."""
 
-    async def close() -> float:
+    async def close() -> None:
         before = await our_rooms(livekit)
         runner = Runner(livekit, processes=1)
         try:
             call = await a_waiting_call(runner, livekit)
         finally:
-            began = time.monotonic()
-            await runner.aclose()
-        took = time.monotonic() - began
+            async with asyncio.timeout(patience.END_S):
+                await runner.aclose()
         assert call.cancelled()
         assert await our_rooms(livekit) == before
-        return took
 
-    assert asyncio.run(close()) < 8
+    asyncio.run(close())

@@ -14,6 +14,7 @@ from livekit.protocol.agent_dispatch import AgentDispatch, AgentDispatchState
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
 from exporter.server_api import Server, ServerApi, make_token
+from tests import patience
 
 _Result = TypeVar("_Result")
 _SECRET = "a-secret-that-must-appear-in-no-message"  # noqa: S105
@@ -37,7 +38,7 @@ async def _asked(
     raw: bytes | None,
     request: Callable[[ServerApi], Awaitable[_Result]],
     *,
-    timeout_s: float = 5.0,
+    timeout_s: float = patience.WAIT_S,
 ) -> _Result:
     """Send one request to a server that answers these bytes, or nothing for ever."""
     connections: asyncio.Queue[None] = asyncio.Queue()
@@ -59,13 +60,13 @@ async def _asked(
         async with ServerApi(server, timeout_s=timeout_s) as client:
             return await request(client)
     finally:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(patience.END_S):
             await connections.get()
         listener.close()
         await listener.wait_closed()
 
 
-def _failure(raw: bytes | None, *, timeout_s: float = 5.0) -> ProbeError:
+def _failure(raw: bytes | None, *, timeout_s: float = patience.WAIT_S) -> ProbeError:
     with pytest.raises(ProbeError) as caught:
         asyncio.run(_asked(raw, lambda client: client.list_rooms(), timeout_s=timeout_s))
     return caught.value
@@ -152,12 +153,12 @@ def test_what_is_no_http_could_not_be_reached(raw: bytes, words: str) -> None:
 
 
 def test_a_server_that_does_not_answer_costs_the_time_limit() -> None:
-    """A request ends at its limit, which the message names."""
+    """A request ends at its limit, not before and not never; the message names it."""
     started = time.monotonic()
     failure = _failure(None, timeout_s=0.3)
     assert failure.reason is Reason.CONNECT_FAILED
     assert failure.detail.endswith("no answer within 0.3 s")
-    assert 0.25 < time.monotonic() - started < 5
+    assert time.monotonic() - started > 0.25
 
 
 @pytest.mark.parametrize("skew_s", [-3600, 0, 86400])

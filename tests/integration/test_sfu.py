@@ -15,8 +15,8 @@ from exporter.outcome import Outcome, Reason, SfuBaseline
 from exporter.probes.sfu.spec import SfuConfig
 from exporter.run.runner import ROOM_PREFIX, Runner
 from exporter.server_api import Server, ServerApi
+from tests.command import run_here
 from tests.integration.exporters import Start, value
-from tests.integration.test_cli import run
 
 pytestmark = pytest.mark.integration
 
@@ -98,7 +98,7 @@ def test_a_baseline_that_is_cut_short_tells_what_it_has(livekit: Server) -> None
 def test_command(livekit: Server) -> None:
     """`sfu --json` prints one document and nothing else; SLOW by a target nobody meets is 1."""
     arguments = ("--json", "--pings", "20", "--packets", "50", "--vantage", "lab")
-    status, out, err = run(livekit, "sfu", *arguments, "--target-rtt-ms", "0.001")
+    status, out, err = run_here(livekit, "sfu", *arguments, "--target-rtt-ms", "0.001")
     document = json.loads(out)
     assert (status, document["verdict"], err) == (1, "SLOW", [])
     assert document["baseline"]["vantage"] == "lab"

@@ -1,7 +1,7 @@
 """Agents whose latency is known exactly: a real worker, scripted by the dispatch's metadata.
 
-Run as `python -m tests.integration.truth --name NAME --port PORT`; the server and its keys come
-from the environment. Each job follows the `Script` in its metadata.
+Run as `python -m tests.integration.truth --name NAME --port PORT [--idle N]`; the server and its
+keys come from the environment. Each job follows the `Script` in its metadata.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from exporter.call.levels import RATE, Pcm
 from exporter.call.microphone import Microphone
 from exporter.call.rtp import Received, received
 from tests.integration.scripts import Script
+from tests.patience import START_S
 
 STATE = "lk.agent.state"
 
@@ -107,12 +108,15 @@ class TruthJob:
         at = heard + script.delay_s
         if script.click_s is not None:
             microphone.play(buzz(0.005), at=at - script.click_s - 0.005)
-        microphone.play(self._reply, at=at)
+        start = microphone.play(self._reply, at=at)
         task = asyncio.get_running_loop().create_task(self._tell(script.delay_s))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         if script.depths:
             await self._note_depth(Path(script.depths))
+        if script.delays:
+            left = await microphone.time_of(start)
+            note_in(Path(script.delays), f"{left - heard:.6f}")
 
     def _on_track(self, track: rtc.Track, *_: object) -> None:
         if isinstance(track, rtc.RemoteAudioTrack) and self._caller is None:
@@ -188,10 +192,16 @@ def no_load(_server: AgentServer) -> float:
     return 0.0
 
 
-async def serve(name: str, port: int) -> None:
-    """Run the worker until it is ended."""
+async def serve(name: str, port: int, idle: int) -> None:
+    """Run the worker until it is ended; it registers once `idle` processes wait for jobs."""
     server = AgentServer(
-        host="127.0.0.1", port=port, num_idle_processes=2, load_fnc=no_load, log_level="INFO"
+        host="127.0.0.1",
+        port=port,
+        num_idle_processes=idle,
+        # It would register without them after that time: a server forgets a job that waits.
+        initialize_process_timeout=START_S,
+        load_fnc=no_load,
+        log_level="INFO",
     )
     server.rtc_session(entrypoint, agent_name=name)
     await server.run()
@@ -202,9 +212,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--name", required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--idle", type=int, default=2)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO)
-    asyncio.run(serve(options.name, options.port))
+    asyncio.run(serve(options.name, options.port, options.idle))
 
 
 if __name__ == "__main__":

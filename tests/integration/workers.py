@@ -18,8 +18,14 @@ from tests import patience, plain_http
 
 
 @contextmanager
-def truth_worker(server: Server, folder: Path, name: str) -> Iterator[Child]:
+def truth_worker(server: Server, folder: Path, name: str, idle: int = 2) -> Iterator[Child]:
     """Run a worker of that agent name until the block ends.
+
+    Args:
+        server: Where it registers.
+        folder: For its log.
+        name: Of the agent.
+        idle: Jobs that it can take at one moment; each more waits for a process to start.
 
     Raises:
         RuntimeError: It ended, or did not register in time; the message has its last lines.
@@ -27,6 +33,7 @@ def truth_worker(server: Server, folder: Path, name: str) -> Iterator[Child]:
     port = free_ports().signal
     environ = _credentials(server)
     argv = [sys.executable, "-m", "tests.integration.truth", "--name", name, "--port", str(port)]
+    argv += ["--idle", str(idle)]
     log = folder / f"{name or 'unnamed'}.log"
     child = Child(f"truth worker {name}", argv, log=log, environ=environ)
     try:

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import click
@@ -18,8 +17,11 @@ from exporter.demo.options import DemoOptions
 from exporter.docs.__main__ import main as write_pages
 from exporter.docs.cli import cli_page
 from exporter.docs.configuration import configuration_page
+from tests import patience
 
 FILES = Path(__file__).parent / "config"
+HELP_MODULES = 160
+"""At most so many are imported for `--help`, those of the interpreter itself included."""
 SERVER = ("--url", "ws://127.0.0.1:1", "--api-key", "devkey", "--api-secret", "hunter2")
 
 
@@ -40,16 +42,17 @@ def stderr_of(capsys: pytest.CaptureFixture[str], *arguments: str, status: int =
 
 
 def test_help_is_quick_and_light() -> None:
-    """`--help` answers at once because it imports none of the heavy packages."""
-    started = time.monotonic()
+    """`--help` answers at once because it imports little, and none of the heavy packages."""
     command = [sys.executable, "-X", "importtime", "-m", "exporter", "--help"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
-    took_s = time.monotonic() - started
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, timeout=patience.START_S
+    )
     assert "latency" in done.stdout
     imported = set(re.findall(r"\| +([\w.]+)$", done.stderr, re.MULTILINE))
     assert "click" in imported
     assert not imported & {"livekit", "numpy", "pydantic", "rich", "yaml", "asyncio"}
-    assert took_s < 2  # half a second is promised; this machine may be busy
+    # Time would say more of this machine: half a second is what so many modules take on any.
+    assert len(imported) < HELP_MODULES
 
 
 def test_no_command_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -224,7 +227,7 @@ def test_parent_process_does_not_load_the_sdk(module: str) -> None:
     """What runs in the main process leaves the SDK and numpy to the probe processes."""
     code = f"import sys, {module}; print({{name.split('.')[0] for name in sys.modules}})"
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=180)
     assert "pydantic" in done.stdout
     assert "'livekit'" not in done.stdout
     assert "'numpy'" not in done.stdout
