@@ -13,6 +13,7 @@ import pytest
 from exporter.config.settings import Settings
 from exporter.daemon import Daemon
 from exporter.outcome import Outcome, Verdict
+from exporter.probe import Run
 from exporter.probes import PROBES
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.report.check import CheckReport
@@ -60,9 +61,10 @@ def test_every_work_is_where_its_row_says() -> None:
     for name, row in PROBES.items():
         work = row.work()
         assert inspect.iscoroutinefunction(work), name
-        config, run = inspect.signature(work).parameters.values()
+        config, run, *others = inspect.signature(work).parameters.values()
         assert config.annotation is row.config, name
-        assert run.annotation.__name__ == "Run", name
+        assert run.annotation is Run, name
+        assert all(each.default is not each.empty for each in others), name
 
 
 def test_the_table_needs_no_sdk() -> None:
