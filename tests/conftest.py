@@ -2,12 +2,14 @@
 
 import logging
 import os
+import random
 import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from exporter import logs
 from exporter.demo.livekit_binary import ServerProgram, find_server
@@ -16,6 +18,20 @@ from exporter.errors import ConfigError
 from exporter.server_api import Server
 from tests.leaks import Leaks
 from tests.paging.report import Timings
+
+# The same examples in every run, and none that fails for a machine that is busy: a deadline or a
+# generator that is too slow says nothing of what is tested.
+settings.register_profile(
+    "steady",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("steady")
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Those that a command or the daemon handles."""
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +73,26 @@ def _logs_as_they_were() -> Iterator[None]:
     for logger, level, handlers in before:
         logger.setLevel(level)
         logger.handlers[:] = handlers
+
+
+@pytest.fixture(autouse=True)
+def _process_as_it_was() -> Iterator[None]:
+    """Undo what a test did to its process: the next one may be any, in any order.
+
+    That is its environment, its folder, its handlers of signals and its random numbers. What
+    fixtures of a module or of the run have set before the test stays.
+    """
+    environ, folder, numbers = dict(os.environ), Path.cwd(), random.getstate()
+    handlers = {each: signal.getsignal(each) for each in _SIGNALS}
+    yield
+    if dict(os.environ) != environ:
+        os.environ.clear()
+        os.environ.update(environ)
+    os.chdir(folder)
+    random.setstate(numbers)
+    for each, handler in handlers.items():
+        if handler is not None and signal.getsignal(each) is not handler:
+            signal.signal(each, handler)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import click
@@ -18,6 +17,7 @@ from exporter.demo.options import DemoOptions
 from exporter.docs.__main__ import main as write_pages
 from exporter.docs.cli import cli_page
 from exporter.docs.configuration import configuration_page
+from tests.patience import START_S
 
 FILES = Path(__file__).parent / "config"
 SERVER = ("--url", "ws://127.0.0.1:1", "--api-key", "devkey", "--api-secret", "hunter2")
@@ -39,17 +39,15 @@ def stderr_of(capsys: pytest.CaptureFixture[str], *arguments: str, status: int =
     return captured.err.splitlines()
 
 
-def test_help_is_quick_and_light() -> None:
-    """`--help` answers at once because it imports none of the heavy packages."""
-    started = time.monotonic()
+def test_help_is_light() -> None:
+    """`--help` answers at once because it imports none of the heavy packages, and little else."""
     command = [sys.executable, "-X", "importtime", "-m", "exporter", "--help"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
-    took_s = time.monotonic() - started
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=START_S)
     assert "latency" in done.stdout
     imported = set(re.findall(r"\| +([\w.]+)$", done.stderr, re.MULTILINE))
     assert "click" in imported
     assert not imported & {"livekit", "numpy", "pydantic", "rich", "yaml", "asyncio"}
-    assert took_s < 2  # half a second is promised; this machine may be busy
+    assert len(imported) < 300  # half a second is promised, which no clock of a busy machine shows
 
 
 def test_no_command_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -224,7 +222,7 @@ def test_parent_process_does_not_load_the_sdk(module: str) -> None:
     """What runs in the main process leaves the SDK and numpy to the probe processes."""
     code = f"import sys, {module}; print({{name.split('.')[0] for name in sys.modules}})"
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=START_S)
     assert "pydantic" in done.stdout
     assert "'livekit'" not in done.stdout
     assert "'numpy'" not in done.stdout

@@ -1,6 +1,5 @@
 """What a killed exporter left is ended by the next one, once the server answers."""
 
-import asyncio
 import logging
 from dataclasses import replace
 
