@@ -6,6 +6,7 @@ Every run loads this file, that of one unit test, too: what only some need is im
 
 import logging
 import os
+import random
 import signal
 import sys
 from collections import Counter
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from exporter.demo.livekit_binary import ServerProgram
     from exporter.demo.livekit_server import LiveKitServer
     from exporter.server_api import Server
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Those that a command or the daemon handles."""
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +76,26 @@ def _logs_as_they_were() -> Iterator[None]:
     for logger, level, handlers in before:
         logger.setLevel(level)
         logger.handlers[:] = handlers
+
+
+@pytest.fixture(autouse=True)
+def _process_as_it_was() -> Iterator[None]:
+    """Undo what a test did to its process: the next one may be any, in any order.
+
+    That is its environment, its folder, its handlers of signals and its random numbers. What
+    fixtures of a module or of the run have set before the test stays.
+    """
+    environ, folder, numbers = dict(os.environ), Path.cwd(), random.getstate()
+    handlers = {each: signal.getsignal(each) for each in _SIGNALS}
+    yield
+    if dict(os.environ) != environ:
+        os.environ.clear()
+        os.environ.update(environ)
+    os.chdir(folder)
+    random.setstate(numbers)
+    for each, handler in handlers.items():
+        if handler is not None and signal.getsignal(each) is not handler:
+            signal.signal(each, handler)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -19,9 +19,6 @@ from exporter.web.config_file import WebConfigFile, read_web_config
 LINE = re.compile(r"(\S.*: .+)")
 FUZZ = settings(
     max_examples=120,
-    derandomize=True,
-    database=None,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

@@ -1,9 +1,11 @@
 """/probe: one call now, in time, with the series of that call alone."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse
 
@@ -11,8 +13,10 @@ from exporter.outcome import Outcome, Reason, Turn
 from exporter.probes.latency import LatencyConfig
 from exporter.web.probe_page import OFFSET_S, time_limit
 from exporter.web.sources import NotNowError
+from tests import virtual_time
 from tests.unit.calls import call, failed, replied
 from tests.unit.web.asking import Site, sources
+from tests.virtual_time import Clock
 
 DEMO = LatencyConfig(agent_name="demo")
 SALES = LatencyConfig(agent_name="sales", trials=1)
@@ -117,9 +121,15 @@ def test_a_call_that_does_not_fit_is_cut_off() -> None:
     caller = Caller(None)
     headers = {"X-Prometheus-Scrape-Timeout-Seconds": "0.9"}
 
-    answer = site(caller).ask("GET", "/probe?target=sales/default/default", headers=headers)
+    async def ask(_clock: Clock) -> tuple[httpx.Response, float]:
+        began = time.monotonic()
+        path = "/probe?target=sales/default/default"
+        answer = await site(caller).request("GET", path, headers=headers)
+        return answer, time.monotonic() - began
 
-    assert answer.elapsed.total_seconds() < 0.9
+    answer, took_s = virtual_time.run(ask)
+
+    assert took_s == pytest.approx(time_limit("0.9", 180))
     assert caller.cancelled == 1
     failures = values(answer.text, "voice_probe_failures_total")
     assert failures["agent_name=sales,probe=latency,reason=deadline,server=sfu"] == 1
@@ -141,14 +151,14 @@ def test_one_call_at_a_time() -> None:
     asked = site(caller)
     headers = {"X-Prometheus-Scrape-Timeout-Seconds": "1.0"}
 
-    async def both() -> tuple[int, str, str]:
+    async def both(_clock: Clock) -> tuple[int, str, str]:
         first = asyncio.create_task(asked.request("GET", "/probe?target=demo", headers=headers))
         await caller.calling.wait()
         second = await asked.request("GET", "/probe?target=demo")
         await first
         return second.status_code, second.headers["retry-after"], second.text
 
-    assert asyncio.run(both()) == (429, "180", "'demo' is being called now\n")
+    assert virtual_time.run(both) == (429, "180", "'demo' is being called now\n")
     assert len(caller.targets) == 1
     caller.outcome = GOOD
     assert asked.ask("GET", "/probe?target=demo").status_code == 200
