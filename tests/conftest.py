@@ -14,6 +14,7 @@ from exporter.demo.livekit_binary import ServerProgram, find_server
 from exporter.demo.livekit_server import LiveKitServer
 from exporter.errors import ConfigError
 from exporter.server_api import Server
+from tests.certificates import Certificates
 from tests.leaks import Leaks
 from tests.paging.report import Timings
 
@@ -46,6 +47,12 @@ def livekit_server(
 def livekit(livekit_server: LiveKitServer) -> Server:
     """Where the shared livekit-server is, and the credentials for it."""
     return livekit_server.server
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """An authority for the whole run; whatever is not to be trusted needs another."""
+    return Certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(autouse=True)
