@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from exporter import logs
 from exporter.demo.livekit_binary import ServerProgram, find_server
@@ -17,6 +18,28 @@ from exporter.server_api import Server
 from tests.certificates import Certificates
 from tests.leaks import Leaks
 from tests.paging.report import Timings
+
+# Examples by hypothesis. `quick` has the same ones in every run: what it finds, it finds at the
+# change that brings it. `long` looks for new ones. No deadline: a machine may be busy.
+settings.register_profile(
+    "quick",
+    max_examples=50,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "long",
+    max_examples=1000,
+    derandomize=False,
+    database=None,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "quick")
+settings.load_profile(PROFILE)
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +98,14 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # fixtures end what they started
     config.pluginmanager.register(Leaks(), "leaks")
     config.pluginmanager.register(Timings(), "timings")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests of examples as long ones where many are asked for."""
+    for item in items:
+        if PROFILE == "long" and is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker(pytest.mark.long)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
