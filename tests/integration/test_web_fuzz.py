@@ -42,7 +42,8 @@ def no_request_breaks(method: str, path: str) -> Callable[..., None]:
             excluded_checks=[positive_data_acceptance],
         )
 
-    return test
+    by_examples: Callable[..., None] = test
+    return by_examples
 
 
 # A name for each: under pytest 9.2, schemathesis gives all tests of one function the same id, and
