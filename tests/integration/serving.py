@@ -22,6 +22,7 @@ from exporter.web.server import Limits, WebServer
 from exporter.web.settings import WebSettings
 from exporter.web.sources import Sources
 from exporter.web.web_config import WebConfigWatch
+from tests.patience import WAIT_S
 from tests.unit.calls import WHEN
 
 REFUSED = "voice_exporter_http_requests_refused_total"
@@ -118,7 +119,7 @@ class Serving:
 
     def connect(self) -> socket.socket:
         """Return a bare connection."""
-        return socket.create_connection(self.address, timeout=10)
+        return socket.create_connection(self.address, timeout=WAIT_S)
 
     async def _serve(self) -> None:
         metrics = Metrics(self.registry, "sfu")

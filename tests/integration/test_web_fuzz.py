@@ -8,6 +8,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import positive_data_acceptance
+from schemathesis.core.result import Ok
 
 from exporter.web.app import OPENAPI, make_pages
 from tests import plain_http
@@ -48,7 +49,9 @@ def no_request_breaks(method: str, path: str) -> Callable[..., None]:
 
 # A name for each: under pytest 9.2, schemathesis gives all tests of one function the same id, and
 # of those pytest-xdist runs the first only.
-for endpoint in (each.ok() for each in schema.get_all_operations()):
+for found in schema.get_all_operations():
+    assert isinstance(found, Ok), found
+    endpoint = found.ok()
     name = re.sub(r"\W+", "_", f"test_no_request_breaks_{endpoint.method}_{endpoint.path}")
     assert name not in globals(), name
     globals()[name] = no_request_breaks(endpoint.method, endpoint.path)
