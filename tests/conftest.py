@@ -8,13 +8,13 @@ import logging
 import os
 import random
 import signal
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from exporter import logs
 from exporter.errors import ConfigError
@@ -25,6 +25,29 @@ if TYPE_CHECKING:
     from exporter.demo.livekit_binary import ServerProgram
     from exporter.demo.livekit_server import LiveKitServer
     from exporter.server_api import Server
+    from tests.certificates import Certificates
+
+# Examples by hypothesis. `quick` has the same ones in every run: what it finds, it finds at the
+# change that brings it. `long` looks for new ones. No deadline: a machine may be busy.
+settings.register_profile(
+    "quick",
+    max_examples=50,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "long",
+    max_examples=1000,
+    derandomize=False,
+    database=None,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "quick")
+settings.load_profile(PROFILE)
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Those that a command or the daemon handles."""
@@ -65,6 +88,14 @@ def livekit_server(
 def livekit(livekit_server: "LiveKitServer") -> "Server":
     """Where the shared livekit-server is, and the credentials for it."""
     return livekit_server.server
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> "Certificates":
+    """An authority for the whole run; whatever is not to be trusted needs another."""
+    from tests.certificates import Certificates
+
+    return Certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(autouse=True)
@@ -110,15 +141,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Timings(), "timings")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests of examples as long ones where many are asked for."""
+    for item in items:
+        if PROFILE == "long" and is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker(pytest.mark.long)
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Refuse tests that pytest-xdist would leave out."""
     if hasattr(session.config, "workerinput"):
         counts = Counter(item.nodeid for item in session.items)
         twice = [nodeid for nodeid, count in counts.items() if count > 1]
         assert not twice, f"of tests with one id pytest-xdist runs the first: {twice}"
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Leave hypothesis out of a run that has not used it: its last words import all of it."""
-    if "hypothesis" not in sys.modules and not session.testsfailed:
-        session.config.pluginmanager.unregister(name="hypothesispytest")

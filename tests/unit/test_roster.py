@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -314,7 +314,6 @@ def actions(draw: st.DrawFn) -> Callable[[Roster, Clock], object]:
     return lambda roster, _clock: roster.heartbeat(report)
 
 
-@settings(max_examples=300)
 @given(st.lists(actions(), max_size=40), st.integers(1, 4))
 def test_whatever_happens_the_changes_tell_the_same_as_the_roster(
     steps: list[Callable[[Roster, Clock], object]], places: int

@@ -1,11 +1,9 @@
 """/probe: one call now, in time, with the series of that call alone."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
-import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse
 
@@ -16,7 +14,6 @@ from exporter.web.sources import NotNowError
 from tests import virtual_time
 from tests.unit.calls import call, failed, replied
 from tests.unit.web.asking import Site, sources
-from tests.virtual_time import Clock
 
 DEMO = LatencyConfig(agent_name="demo")
 SALES = LatencyConfig(agent_name="sales", trials=1)
@@ -121,17 +118,17 @@ def test_a_call_that_does_not_fit_is_cut_off() -> None:
     caller = Caller(None)
     headers = {"X-Prometheus-Scrape-Timeout-Seconds": "0.9"}
 
-    async def ask(_clock: Clock) -> tuple[httpx.Response, float]:
-        began = time.monotonic()
+    async def answered(clock: virtual_time.Clock) -> tuple[str, float]:
+        began = clock()
         path = "/probe?target=sales/default/default"
         answer = await site(caller).request("GET", path, headers=headers)
-        return answer, time.monotonic() - began
+        return answer.text, clock() - began
 
-    answer, took_s = virtual_time.run(ask)
+    text, took_s = virtual_time.run(answered)
 
-    assert took_s == pytest.approx(time_limit("0.9", 180))
+    assert took_s < 0.9
     assert caller.cancelled == 1
-    failures = values(answer.text, "voice_probe_failures_total")
+    failures = values(text, "voice_probe_failures_total")
     assert failures["agent_name=sales,probe=latency,reason=deadline,server=sfu"] == 1
     assert caller.targets[0].deadline < 0.9 - OFFSET_S
 
@@ -149,10 +146,9 @@ def test_one_call_at_a_time() -> None:
     """1. A probe is under way. 2. Ask for the same. Result: 429 says when to come again."""
     caller = Caller(None)
     asked = site(caller)
-    headers = {"X-Prometheus-Scrape-Timeout-Seconds": "1.0"}
 
-    async def both(_clock: Clock) -> tuple[int, str, str]:
-        first = asyncio.create_task(asked.request("GET", "/probe?target=demo", headers=headers))
+    async def both(_: virtual_time.Clock) -> tuple[int, str, str]:
+        first = asyncio.create_task(asked.request("GET", "/probe?target=demo"))
         await caller.calling.wait()
         second = await asked.request("GET", "/probe?target=demo")
         await first
