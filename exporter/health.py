@@ -76,6 +76,7 @@ class LoopGuard:
         *,
         on_wedged: Callable[[], None] | None = None,
         step_s: float = 1.0,
+        end: threading.Event | None = None,
     ) -> None:
         """Set up; the guard is on within its `with` block.
 
@@ -83,13 +84,14 @@ class LoopGuard:
             loop: Watched; the guard is made in its thread.
             on_wedged: Called in the guard's thread; ends the process if not given.
             step_s: Length of one of its seconds.
+            end: Set when the block is left, and waited for, for each of its seconds.
         """
         self._loop = loop
         self._on_wedged = on_wedged or _leave
         self._step_s = step_s
         self._loop_thread = threading.get_ident()
         self._beats = 0
-        self._end = threading.Event()
+        self._end = end or threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="loop-guard")
 
     def __enter__(self) -> Self:

@@ -6,14 +6,15 @@ Every run loads this file, that of one unit test, too: what only some need is im
 
 import logging
 import os
+import random
 import signal
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from exporter import logs
 from exporter.errors import ConfigError
@@ -24,6 +25,32 @@ if TYPE_CHECKING:
     from exporter.demo.livekit_binary import ServerProgram
     from exporter.demo.livekit_server import LiveKitServer
     from exporter.server_api import Server
+    from tests.certificates import Certificates
+
+# Examples by hypothesis. `quick` has the same ones in every run: what it finds, it finds at the
+# change that brings it. `long` looks for new ones. No deadline: a machine may be busy.
+settings.register_profile(
+    "quick",
+    max_examples=50,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "long",
+    max_examples=1000,
+    derandomize=False,
+    database=None,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "quick")
+settings.load_profile(PROFILE)
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Those that a command or the daemon handles."""
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +90,14 @@ def livekit(livekit_server: "LiveKitServer") -> "Server":
     return livekit_server.server
 
 
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> "Certificates":
+    """An authority for the whole run; whatever is not to be trusted needs another."""
+    from tests.certificates import Certificates
+
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
 @pytest.fixture(autouse=True)
 def _logs_as_they_were() -> Iterator[None]:
     """Undo what a command has set up in this process: the next test may look for lines."""
@@ -72,6 +107,26 @@ def _logs_as_they_were() -> Iterator[None]:
     for logger, level, handlers in before:
         logger.setLevel(level)
         logger.handlers[:] = handlers
+
+
+@pytest.fixture(autouse=True)
+def _process_as_it_was() -> Iterator[None]:
+    """Undo what a test did to its process: the next one may be any, in any order.
+
+    That is its environment, its folder, its handlers of signals and its random numbers. What
+    fixtures of a module or of the run have set before the test stays.
+    """
+    environ, folder, numbers = dict(os.environ), Path.cwd(), random.getstate()
+    handlers = {each: signal.getsignal(each) for each in _SIGNALS}
+    yield
+    if dict(os.environ) != environ:
+        os.environ.clear()
+        os.environ.update(environ)
+    os.chdir(folder)
+    random.setstate(numbers)
+    for each, handler in handlers.items():
+        if handler is not None and signal.getsignal(each) is not handler:
+            signal.signal(each, handler)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -86,15 +141,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Timings(), "timings")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests of examples as long ones where many are asked for."""
+    for item in items:
+        if PROFILE == "long" and is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker(pytest.mark.long)
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Refuse tests that pytest-xdist would leave out."""
     if hasattr(session.config, "workerinput"):
         counts = Counter(item.nodeid for item in session.items)
         twice = [nodeid for nodeid, count in counts.items() if count > 1]
         assert not twice, f"of tests with one id pytest-xdist runs the first: {twice}"
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Leave hypothesis out of a run that has not used it: its last words import all of it."""
-    if "hypothesis" not in sys.modules and not session.testsfailed:
-        session.config.pluginmanager.unregister(name="hypothesispytest")

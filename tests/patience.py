@@ -25,12 +25,17 @@ AT_EASE: Mapping[str, float] = {
 """Settings of `sfu` by which a baseline beside other tests is PASS, if it measures anything."""
 
 
-def until(condition: Callable[[], object], limit_s: float = WAIT_S, what: str = "") -> None:
+def until(
+    condition: Callable[[], object],
+    limit_s: float = WAIT_S,
+    what: str = "",
+    every_s: float = _LOOK_EVERY_S,
+) -> None:
     """Wait for a condition, or fail with what was waited for."""
     ends = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < ends, f"not within {limit_s:g} s: {what or condition}"
-        time.sleep(_LOOK_EVERY_S)
+        time.sleep(every_s)
 
 
 async def comes_true(condition: Callable[[], object], limit_s: float = WAIT_S) -> None:

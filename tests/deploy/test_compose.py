@@ -14,6 +14,7 @@ from exporter import __version__
 from exporter.config.layers import NAMES
 from exporter.demo.livekit_binary import IMAGE
 from tests.deploy.compose import FILE, ROOT, Service, document, services
+from tests.offenders import every
 
 DEPLOY = ROOT / "deploy"
 PROVISIONING = ROOT / "dashboards" / "provisioning"
@@ -36,7 +37,7 @@ OF_GRAFANA = {
 OF_IMAGES = {"alertmanager": {9093}, "grafana": {3000}, "prometheus": {9090}}
 """Ports that the images listen on when nothing else is said."""
 
-each_service = pytest.mark.parametrize("service", services().values(), ids=services())
+each_service = every(services().values(), lambda service: service.name)
 
 
 def ports(service: Service) -> set[int]:
@@ -181,13 +182,17 @@ def addresses() -> Iterator[tuple[str, str, int]]:
                 yield file.name, host, int(port)
 
 
-def test_addresses_are_those_of_services() -> None:
+def test_addresses_are_found() -> None:
+    """The pattern sees those of every kind of service."""
+    assert {host for _, host, _ in addresses()} > {"livekit", "exporter", "agent", "providers"}
+
+
+@every(addresses())
+def test_addresses_are_those_of_services(address: tuple[str, str, int]) -> None:
     """Every host is a service, and every port one that it listens on."""
-    found = list(addresses())
-    assert {host for _, host, _ in found} > {"livekit", "exporter", "agent", "providers"}
-    for where, host, port in found:
-        assert host in services(), f"{where}: {host}:{port}"
-        assert port in ports(services()[host]), f"{where}: {host}:{port}"
+    _, host, port = address
+    assert host in services()
+    assert port in ports(services()[host])
 
 
 @each_service

@@ -6,13 +6,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from threading import Thread
 
 import pytest
 
+from tests.certificates import Certificates
 from tests.deploy.compose import ROOT
-from tests.integration.serving import Certificates
 
 SCRIPT = ROOT / "deploy" / "container" / "healthcheck.py"
 
@@ -72,10 +71,10 @@ def test_nobody_there_is_not_healthy() -> None:
     assert "\n" not in text
 
 
-def test_a_certificate_of_ones_own_is_no_trouble(tmp_path: Path) -> None:
+def test_a_certificate_of_ones_own_is_no_trouble(certificates: Certificates) -> None:
     """With TLS the same holds; who signed the certificate does not matter on this host."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(*Certificates(tmp_path).issue("exporter"))
+    tls.load_cert_chain(*certificates.issue("exporter"))
     with server(200, "healthy", tls) as address:
         assert check(f"https://{address}/-/healthy") == (0, "200 healthy")
 

@@ -10,11 +10,10 @@ import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
 
-import pytest
-
 from exporter import __version__
 from exporter.store.config import default_folder
 from tests.deploy.compose import ROOT
+from tests.offenders import every
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
 SCRIPTS = sorted(ROOT.glob("deploy/*.sh"))
@@ -41,7 +40,7 @@ def test_the_scripts_are_clean() -> None:
     assert all(script.stat().st_mode & 0o111 for script in SCRIPTS)
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+@every(SCRIPTS, lambda script: script.name)
 def test_the_scripts_parse(script: Path) -> None:
     """The shell that each names takes it."""
     shell = "bash" if "bash" in script.read_text("utf-8").splitlines()[0] else "sh"
@@ -96,7 +95,7 @@ def copied() -> list[str]:
     return [source for line in lines for source in line.split()[:-1]]
 
 
-@pytest.mark.parametrize("source", copied())
+@every(copied())
 def test_what_is_copied_is_there_and_not_ignored(source: str) -> None:
     """`.dockerignore` leaves out everything but what is named, so each must be named."""
     assert (ROOT / source).exists()
@@ -106,7 +105,7 @@ def test_what_is_copied_is_there_and_not_ignored(source: str) -> None:
     assert any(source == each or source.startswith(f"{each}/") for each in allowed)
 
 
-@pytest.mark.parametrize("secret", [".env", "deploy/secret", "voice-exporter.yaml", ".git/config"])
+@every([".env", "deploy/secret", "voice-exporter.yaml", ".git/config"])
 def test_what_lies_beside_stays_out(secret: str) -> None:
     """A file with a secret in the folder gets into no layer."""
     lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()

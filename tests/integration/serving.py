@@ -2,8 +2,6 @@
 
 import asyncio
 import socket
-import ssl
-import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,6 +22,7 @@ from exporter.web.server import Limits, WebServer
 from exporter.web.settings import WebSettings
 from exporter.web.sources import Sources
 from exporter.web.web_config import WebConfigWatch
+from tests.patience import WAIT_S
 from tests.unit.calls import WHEN
 
 REFUSED = "voice_exporter_http_requests_refused_total"
@@ -120,7 +119,7 @@ class Serving:
 
     def connect(self) -> socket.socket:
         """Return a bare connection."""
-        return socket.create_connection(self.address, timeout=10)
+        return socket.create_connection(self.address, timeout=WAIT_S)
 
     async def _serve(self) -> None:
         metrics = Metrics(self.registry, "sfu")
@@ -143,45 +142,3 @@ class Serving:
             roster=self.behind.roster,
             history=self.behind,
         )
-
-
-class Certificates:
-    """A certificate authority of the test's own, by the command `openssl`."""
-
-    def __init__(self, folder: Path, name: str = "ca") -> None:
-        self.folder = folder
-        self.name = name
-        self._openssl(
-            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-            "-subj", f"/CN={name}", "-days", "2", "-keyout", f"{name}.key", "-out", f"{name}.pem",
-        )  # fmt: skip
-
-    @property
-    def ca(self) -> Path:
-        """The authority's own certificate."""
-        return self.folder / f"{self.name}.pem"
-
-    def issue(self, name: str, *alternatives: str) -> tuple[Path, Path]:
-        """Return a certificate and its key, with alternative names such as `DNS:prometheus`."""
-        request, names = f"{name}.csr", self.folder / f"{name}.ext"
-        names.write_text(f"subjectAltName={','.join(alternatives or ('IP:127.0.0.1',))}\n")
-        self._openssl(
-            "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-            "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", request,
-        )  # fmt: skip
-        self._openssl(
-            "x509", "-req", "-in", request, "-CA", self.ca.name, "-CAkey", f"{self.name}.key",
-            "-days", "2", "-CAcreateserial", "-extfile", names.name, "-out", f"{name}.pem",
-        )  # fmt: skip
-        return self.folder / f"{name}.pem", self.folder / f"{name}.key"
-
-    def client(self, *chain: Path) -> ssl.SSLContext:
-        """Return how a client that trusts this authority connects, perhaps by a certificate."""
-        context = ssl.create_default_context(cafile=str(self.ca))
-        if chain:
-            cert, key = chain
-            context.load_cert_chain(cert, key)
-        return context
-
-    def _openssl(self, *arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, capture_output=True)

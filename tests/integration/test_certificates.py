@@ -3,21 +3,21 @@
 import asyncio
 import ssl
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from exporter.outcome import Certificate
 from exporter.sfu.reach import read_certificate
-from tests.integration.serving import Certificates
+from tests.certificates import Certificates
+from tests.patience import WAIT_S
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(name="context")
-def _context(tmp_path: Path) -> ssl.SSLContext:
+def _context(certificates: Certificates) -> ssl.SSLContext:
     """What a server of `localhost` presents: two days of an authority of our own."""
-    certificate, key = Certificates(tmp_path).issue("localhost", "DNS:localhost")
+    certificate, key = certificates.issue("localhost", "DNS:localhost")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     return context
@@ -30,16 +30,16 @@ def read(context: ssl.SSLContext, host: str = "localhost") -> Certificate:
         server = await asyncio.start_server(lambda _, out: out.close(), "127.0.0.1", ssl=context)
         async with server:
             port = server.sockets[0].getsockname()[1]
-            return await read_certificate(host, port, timeout_s=5)
+            return await read_certificate(host, port, timeout_s=WAIT_S)
 
     return asyncio.run(serve_and_read())
 
 
 def test_its_end_is_read(
-    context: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context: ssl.SSLContext, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a certificate that this host trusts."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.ca))
     found = read(context)
     assert found.fault == ""
     assert found.expires_at is not None
@@ -54,10 +54,10 @@ def test_one_that_is_not_trusted_is_told(context: ssl.SSLContext) -> None:
 
 
 def test_one_of_another_host_is_told(
-    context: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context: ssl.SSLContext, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A trusted certificate that names somebody else is as good as none."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.ca))
     found = read(context, host="127.0.0.1")
     assert found.expires_at is None
     assert "IP address mismatch" in found.fault
@@ -65,6 +65,6 @@ def test_one_of_another_host_is_told(
 
 def test_a_place_without_tls_is_told() -> None:
     """Nobody listens there."""
-    found = asyncio.run(read_certificate("127.0.0.1", 1, timeout_s=5))
+    found = asyncio.run(read_certificate("127.0.0.1", 1, timeout_s=WAIT_S))
     assert (found.place, found.expires_at) == ("127.0.0.1:1", None)
     assert "ConnectionRefusedError" in found.fault

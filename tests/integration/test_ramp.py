@@ -30,7 +30,7 @@ from exporter.sfu.ramp.judge import judge_tier
 from exporter.sfu.ramp.rooms import Rooms
 from exporter.sfu.ramp.summary import TierSummary
 from tests import patience
-from tests.integration.serving import Certificates
+from tests.certificates import Certificates
 from tests.patience import until
 
 pytestmark = pytest.mark.integration

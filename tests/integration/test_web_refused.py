@@ -21,7 +21,7 @@ from exporter.web.server import Limits
 from tests import patience, plain_http
 from tests.integration.from_elsewhere import TOKEN
 from tests.integration.serving import Serving
-from tests.integration.web_client import BEARER, QUICK, is_served
+from tests.integration.web_client import BEARER, QUICK, ends, is_served
 from tests.patience import until
 
 BEAT = b'{"agent_name": "demo", "status": "idle"}'
@@ -33,6 +33,13 @@ CLOSED = 0
 @pytest.fixture(name="guarded", scope="module")
 def _guarded() -> Iterator[Serving]:
     """A server with a token, which nobody in this file may get to do anything without it."""
+    with Serving(token=TOKEN) as serving:
+        yield serving
+
+
+@pytest.fixture(name="impatient", scope="module")
+def _impatient() -> Iterator[Serving]:
+    """The same, with little time for slow clients."""
     with Serving(limits=QUICK, token=TOKEN) as serving:
         yield serving
 
@@ -40,7 +47,7 @@ def _guarded() -> Iterator[Serving]:
 @pytest.fixture(name="local")
 def _local() -> Iterator[Serving]:
     """A server without a token."""
-    with Serving(limits=QUICK) as serving:
+    with Serving() as serving:
         yield serving
 
 
@@ -117,22 +124,17 @@ def slow_second(serving: Serving) -> int:
     second = f"{head}\r\nContent-Length: 1000\r\n\r\n{{".encode()
     with serving.connect() as connection:
         connection.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n" + second)
-        connection.settimeout(QUICK.request_s + 2)
-        while True:
-            try:
-                if not connection.recv(2**16):
-                    return CLOSED
-            except ConnectionResetError:
-                return CLOSED
+        assert ends(connection), "never cut off"
+    return CLOSED
 
 
 def drip(serving: Serving, begin: bytes) -> int:
-    """Begin a request, go on slowly, and return how it ends; it must end soon."""
+    """Begin a request, go on slowly, and return how it ends; it must end."""
     with serving.connect() as connection:
         connection.sendall(begin)
         connection.settimeout(0.05)
-        ends = time.monotonic() + QUICK.request_s + 2
-        while time.monotonic() < ends:
+        limit = time.monotonic() + patience.WAIT_S
+        while time.monotonic() < limit:
             try:
                 connection.sendall(b"a")
                 if not connection.recv(1):
@@ -188,6 +190,8 @@ ATTEMPTS = (
     Attempt("two lengths", typed("POST /-/reload HTTP/1.1", *TWO_LENGTHS), 400),
     Attempt("a body of 100 MB", large, 413, "too_large"),
     Attempt("a body in chunks without end", large_in_chunks, 413, "too_large"),
+)
+SLOW_ATTEMPTS = (
     Attempt("a head of a byte at a time", slow_head, CLOSED, "too_slow"),
     Attempt("a body of a byte at a time", slow_body, CLOSED, "too_slow"),
     Attempt("a body that never comes, after a request", slow_second, CLOSED, "too_slow"),
@@ -197,13 +201,24 @@ ATTEMPTS = (
 @pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda attempt: attempt.what)
 def test_refused(guarded: Serving, attempt: Attempt) -> None:
     """Each attempt gets its refusal, is counted, and changes nothing."""
-    counted = guarded.refused(attempt.reason) if attempt.reason else 0
+    check(guarded, attempt)
 
-    assert attempt.do(guarded) == attempt.status
+
+@pytest.mark.parametrize("attempt", SLOW_ATTEMPTS, ids=lambda attempt: attempt.what)
+def test_slow_ones_are_refused(impatient: Serving, attempt: Attempt) -> None:
+    """So are those that would take for ever."""
+    check(impatient, attempt)
+
+
+def check(serving: Serving, attempt: Attempt) -> None:
+    """Make an attempt, which must get its refusal, be counted and change nothing."""
+    counted = serving.refused(attempt.reason) if attempt.reason else 0
+
+    assert attempt.do(serving) == attempt.status
 
     if attempt.reason:
-        assert guarded.refused(attempt.reason) == counted + 1
-    assert guarded.behind.untouched
+        assert serving.refused(attempt.reason) == counted + 1
+    assert serving.behind.untouched
 
 
 def test_the_same_is_done_with_the_token() -> None:
@@ -255,15 +270,15 @@ def test_a_reader_that_does_not_read_is_cut_off() -> None:
     """1. Ask for page after page. 2. Read nothing. Result: the connection is cut, and counted."""
     with Serving(limits=QUICK) as serving, serving.connect() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        ends = time.monotonic() + patience.WAIT_S
+        limit = time.monotonic() + patience.WAIT_S
         with pytest.raises(OSError, match=r"reset|[Bb]roken pipe"):
-            ask_until(connection, ends)
+            ask_until(connection, limit)
         until(lambda: serving.refused("too_slow") == 1)
 
 
-def ask_until(connection: socket.socket, ends: float) -> None:
+def ask_until(connection: socket.socket, limit: float) -> None:
     """Ask for a page again and again."""
-    while time.monotonic() < ends:
+    while time.monotonic() < limit:
         connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
 
 
@@ -302,29 +317,28 @@ def test_a_hundred_megabytes_are_not_taken(guarded: Serving) -> None:
     assert is_served(guarded)
 
 
-def test_connections_are_limited_and_the_rest_goes_on(local: Serving) -> None:
-    """1. Open as many as are allowed. 2. One more is closed at once. 3. They time out.
+def test_connections_are_limited_and_the_rest_goes_on() -> None:
+    """1. Open as many as are allowed. 2. One more is closed. 3. They go.
 
     Result: others are served again.
     """
-    with ExitStack() as held:
-        for _ in range(QUICK.connections):
-            held.enter_context(local.connect())
-        until(lambda: refused_at_once(local))
-        assert local.refused("connections") == 1
-        until(lambda: is_served(local))
+    # A limit that nobody waits for: none of them times out before the last is open.
+    with Serving(limits=Limits(connections=8, request_s=patience.WAIT_S * 2)) as serving:
+        with ExitStack() as held:
+            for _ in range(8):
+                held.enter_context(serving.connect())
+            with serving.connect() as one_more:
+                assert ends(one_more)
+            assert serving.refused("connections") == 1
+        until(lambda: is_served(serving))
 
 
-def refused_at_once(serving: Serving) -> bool:
-    """Return whether a connection is closed as soon as it is made."""
-    with serving.connect() as connection:
-        connection.settimeout(0.2)
-        try:
-            return connection.recv(1) == b""
-        except TimeoutError:
-            return False
-        except ConnectionResetError:
-            return True
+def test_connections_that_ask_for_nothing_make_room(impatient: Serving) -> None:
+    """Who connects and is silent is cut off, and is not counted: it may have been a browser."""
+    counted = impatient.refused("too_slow")
+    with impatient.connect() as silent:
+        assert ends(silent)
+    assert impatient.refused("too_slow") == counted
 
 
 def test_nobody_is_told_what_serves(local: Serving) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
@@ -296,7 +296,6 @@ def test_stop_leaves_calls_open_and_forgets_the_rest() -> None:
         st.tuples(st.integers(0, 4), st.sampled_from(["ends", "killed", "overlaps"])), max_size=30
     ),
 )
-@settings(max_examples=60, deadline=None)
 def test_budget_is_never_exceeded(limit: int, runs: list[tuple[int, str]]) -> None:
     """Whatever ends, is killed with the exporter or runs at once: the limit of a day holds."""
 

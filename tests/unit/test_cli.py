@@ -17,7 +17,7 @@ from exporter.demo.options import DemoOptions
 from exporter.docs.__main__ import main as write_pages
 from exporter.docs.cli import cli_page
 from exporter.docs.configuration import configuration_page
-from tests import patience
+from tests.patience import START_S
 
 FILES = Path(__file__).parent / "config"
 HELP_MODULES = 160
@@ -44,9 +44,7 @@ def stderr_of(capsys: pytest.CaptureFixture[str], *arguments: str, status: int =
 def test_help_is_quick_and_light() -> None:
     """`--help` answers at once because it imports little, and none of the heavy packages."""
     command = [sys.executable, "-X", "importtime", "-m", "exporter", "--help"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=True, timeout=patience.START_S
-    )
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=START_S)
     assert "latency" in done.stdout
     imported = set(re.findall(r"\| +([\w.]+)$", done.stderr, re.MULTILINE))
     assert "click" in imported
@@ -227,7 +225,7 @@ def test_parent_process_does_not_load_the_sdk(module: str) -> None:
     """What runs in the main process leaves the SDK and numpy to the probe processes."""
     code = f"import sys, {module}; print({{name.split('.')[0] for name in sys.modules}})"
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=180)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=START_S)
     assert "pydantic" in done.stdout
     assert "'livekit'" not in done.stdout
     assert "'numpy'" not in done.stdout

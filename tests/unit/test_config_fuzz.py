@@ -17,13 +17,7 @@ from exporter.errors import ConfigError
 from exporter.web.config_file import WebConfigFile, read_web_config
 
 LINE = re.compile(r"(\S.*: .+)")
-FUZZ = settings(
-    max_examples=120,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+FUZZ = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 # What people write by mistake, beside what nobody would.
 SCALARS = (

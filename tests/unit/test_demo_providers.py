@@ -188,7 +188,7 @@ def test_delay_and_failures_hold_for_their_provider(
 
     took_s, first, second = talk(send)
     assert (first, second) == (200, 503)
-    assert 0.3 <= took_s < 1.0
+    assert took_s >= 0.3
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@
 import asyncio
 import logging
 import threading
-import time
 
 import pytest
 
-from exporter.health import WEDGED_AFTER_S, Health, LoopGuard
+from exporter.health import WARNED_AFTER_S, WEDGED_AFTER_S, Health, LoopGuard
+from tests.patience import WAIT_S
 
 
 def test_health_has_what_the_checks_said_last(caplog: pytest.LogCaptureFixture) -> None:
@@ -55,36 +55,85 @@ def test_check_that_raises_is_a_problem() -> None:
     assert asyncio.run(story()) == "a health check failed: OSError; also this"
 
 
+class Steps(threading.Event):
+    """The guard's seconds: they pass when the test says so, whatever the machine is busy with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._to_do = threading.Semaphore(0)
+        self._done = threading.Semaphore(0)
+        self._waiting = False
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for a second of the test, not for one of the clock."""
+        if self._waiting:
+            self._done.release()  # what followed from the step before has been done
+        self._waiting = True
+        assert self._to_do.acquire(timeout=WAIT_S)
+        return self.is_set()
+
+    def pass_by(self, seconds: int) -> None:
+        """Let as many seconds pass, and return when the guard has drawn its conclusions."""
+        for _ in range(seconds):
+            self._to_do.release()
+            assert self._done.acquire(timeout=WAIT_S)
+
+    def set(self) -> None:
+        """End the guard."""
+        super().set()
+        self._to_do.release()
+
+
 def test_loop_that_stands_still_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
-    """The loop blocks: a line that says where, then the guard acts."""
-    wedged = threading.Event()
+    """The loop blocks: a line that says where, then the guard acts, once."""
+    wedged: list[str] = []
 
     async def stand_still() -> None:
-        with LoopGuard(asyncio.get_running_loop(), on_wedged=wedged.set, step_s=0.01):
-            await asyncio.sleep(0.1)
-            assert not wedged.is_set()
-            wedged.wait(10)
+        steps = Steps()
+        loop = asyncio.get_running_loop()
+        with LoopGuard(loop, on_wedged=lambda: wedged.append("wedged"), end=steps):
+            steps.pass_by(1)
+            await asyncio.sleep(0)  # the last that the loop does
+            steps.pass_by(1 + WARNED_AFTER_S - 1)
+            assert caplog.records == []
+            steps.pass_by(1)
+            assert len(caplog.records) == 1
+            steps.pass_by(WEDGED_AFTER_S - WARNED_AFTER_S - 1)
+            assert wedged == []
+            steps.pass_by(10)
 
     asyncio.run(stand_still())
 
-    assert wedged.is_set()
+    assert wedged == ["wedged"]
     first, second = caplog.records
     assert first.getMessage() == "the event loop stands still"
     assert "stand_still" in vars(first)["at"]
     assert second.levelno == logging.CRITICAL
 
 
-def test_loop_that_runs_is_left_alone() -> None:
-    """A loop that is only a little late, many times: the guard does nothing."""
+def test_loop_that_runs_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """A loop that is nearly too late, many times: the guard does nothing."""
     wedged = threading.Event()
 
     async def stutter() -> None:
-        step_s = 0.01
-        with LoopGuard(asyncio.get_running_loop(), on_wedged=wedged.set, step_s=step_s):
-            for _ in range(5):
-                time.sleep(step_s * WEDGED_AFTER_S / 5)  # noqa: ASYNC251 - the stutter
-                await asyncio.sleep(3 * step_s)
+        steps = Steps()
+        with LoopGuard(asyncio.get_running_loop(), on_wedged=wedged.set, end=steps):
+            for _ in range(3 * WEDGED_AFTER_S):
+                steps.pass_by(WARNED_AFTER_S)
+                await asyncio.sleep(0)
 
     asyncio.run(stutter())
 
     assert not wedged.is_set()
+    assert caplog.records == []
+
+
+def test_a_real_guard_waits_for_its_seconds() -> None:
+    """With a clock of its own it acts on a loop that stands still, too."""
+    wedged = threading.Event()
+
+    async def stand_still() -> None:
+        with LoopGuard(asyncio.get_running_loop(), on_wedged=wedged.set, step_s=0.001):
+            assert wedged.wait(WAIT_S)
+
+    asyncio.run(stand_still())

@@ -1,6 +1,5 @@
 """What a killed exporter left is ended by the next one, once the server answers."""
 
-import asyncio
 import logging
 from dataclasses import replace
 
@@ -10,9 +9,11 @@ from exporter.outcome import AgentInRoom, Listing, Outcome, Reason, Verdict
 from exporter.run.leftovers import Leftovers
 from exporter.store.keeper import Keeper
 from exporter.store.records import OpenRun, RunQuery, Spending
+from tests import virtual_time
 from tests.patience import comes_true
 from tests.unit.store.keeping import Watch
 from tests.unit.store.records import DAY, NOON, PLAN, ended, open_run
+from tests.virtual_time import Clock
 
 
 class Bench:
@@ -40,7 +41,7 @@ class Bench:
 def test_rooms_are_deleted_twice_and_the_run_is_ended() -> None:
     """The second time for a late agent, and not by name: that room may be a new call's."""
 
-    async def scenario() -> None:
+    async def scenario(_clock: Clock) -> None:
         bench = Bench()
         await bench.keeper.begin(open_run("a"))
         bench.leftovers.take([open_run("a")])
@@ -56,13 +57,13 @@ def test_rooms_are_deleted_twice_and_the_run_is_ended() -> None:
         assert bench.keeper.spent_on("t", DAY) == PLAN
         await bench.leftovers.aclose()
 
-    asyncio.run(scenario())
+    virtual_time.run(scenario)
 
 
 def test_deletion_is_tried_until_the_server_answers() -> None:
     """1. The server is down. 2. It answers. Result: only then the run ends."""
 
-    async def scenario() -> None:
+    async def scenario(_clock: Clock) -> None:
         bench = Bench()
         bench.problem = "connect_failed"
         await bench.keeper.begin(open_run("a"))
@@ -73,7 +74,7 @@ def test_deletion_is_tried_until_the_server_answers() -> None:
         await comes_true(lambda: bench.keeper.open_runs() == ())
         await bench.leftovers.aclose()
 
-    asyncio.run(scenario())
+    virtual_time.run(scenario)
 
 
 def test_room_of_a_new_call_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
@@ -82,7 +83,7 @@ def test_room_of_a_new_call_is_left_alone(caplog: pytest.LogCaptureFixture) -> N
     The new call may have been refused because the old room was still there.
     """
 
-    async def scenario() -> None:
+    async def scenario(_clock: Clock) -> None:
         bench = Bench()
         bench.problem = "connect_failed"
         await bench.keeper.begin(open_run("old"))
@@ -99,7 +100,7 @@ def test_room_of_a_new_call_is_left_alone(caplog: pytest.LogCaptureFixture) -> N
         await bench.leftovers.aclose()
 
     with caplog.at_level(logging.INFO):
-        asyncio.run(scenario())
+        virtual_time.run(scenario)
 
 
 def _error(record: logging.LogRecord) -> str:
@@ -109,7 +110,7 @@ def _error(record: logging.LogRecord) -> str:
 def test_stop_leaves_the_rest_to_the_next_start() -> None:
     """1. The exporter stops while it waits. Result: the run stays open; nothing is taken twice."""
 
-    async def scenario() -> None:
+    async def scenario(_clock: Clock) -> None:
         bench = Bench()
         bench.leftovers.take([])
         await bench.keeper.begin(open_run("a"))
@@ -119,7 +120,7 @@ def test_stop_leaves_the_rest_to_the_next_start() -> None:
         assert bench.keeper.open_runs() == (open_run("a"),)
         assert bench.forfeited == []
 
-    asyncio.run(scenario())
+    virtual_time.run(scenario)
 
 
 def test_agent_in_the_room_of_an_ended_run_is_sent_away() -> None:
@@ -129,7 +130,7 @@ def test_agent_in_the_room_of_an_ended_run_is_sent_away() -> None:
         agents = tuple(AgentInRoom("demo", "agent-1", room, "listening", 0, 9) for room in rooms)
         return Outcome("agents", "", NOON, 0.1, result=Listing(agents))
 
-    async def scenario() -> None:
+    async def scenario(_clock: Clock) -> None:
         bench = Bench()
         await bench.keeper.begin(open_run("running"))
         bench.keeper.end(ended("done"))
@@ -142,4 +143,4 @@ def test_agent_in_the_room_of_an_ended_run_is_sent_away() -> None:
         await comes_true(lambda: len(bench.deleted) == 2)
         await bench.leftovers.aclose()
 
-    asyncio.run(scenario())
+    virtual_time.run(scenario)

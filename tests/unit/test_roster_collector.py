@@ -1,7 +1,6 @@
 """What the command `agents` asks of a running exporter, or of something else at its address."""
 
 import asyncio
-import time
 from contextlib import suppress
 
 import pytest
@@ -10,6 +9,7 @@ from exporter.errors import ProbeError
 from exporter.outcome import Reason
 from exporter.roster import collector
 from exporter.roster.collector import CollectorConfig, fetch_workers
+from tests.patience import WAIT_S
 from tests.unit.test_worker_pages import answering
 
 
@@ -59,9 +59,7 @@ def test_an_answer_without_end_is_not_waited_for(monkeypatch: pytest.MonkeyPatch
             try:
                 await fetch_workers(CollectorConfig(url=f"http://127.0.0.1:{port}"))
             finally:
-                await asyncio.wait_for(gone.wait(), 5)
+                await asyncio.wait_for(gone.wait(), WAIT_S)
 
-    began = time.monotonic()
     with pytest.raises(ProbeError, match=r"did not answer within 0\.3 s"):
-        asyncio.run(scenario())
-    assert time.monotonic() - began < 3
+        asyncio.run(scenario())  # the answer is without end: that this ends is the promise

@@ -12,10 +12,12 @@ from exporter.outcome import CallResult, Outcome, Reason, Turn
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.budget import plan_of, spending
 from exporter.run.plan import call_work
-from exporter.run.scheduler import Refused, Scheduler, Work
+from exporter.run.scheduler import _ASK_AGAIN_S, Refused, Scheduler, Work
+from tests import virtual_time
 from tests.patience import comes_true
 from tests.unit.calls import replied
 from tests.unit.scheduling import DONE, Bench, Calls, work
+from tests.virtual_time import Clock
 
 
 def test_gates_refuse_due_runs_and_know_their_ids(caplog: pytest.LogCaptureFixture) -> None:
@@ -38,7 +40,7 @@ def test_gates_refuse_due_runs_and_know_their_ids(caplog: pytest.LogCaptureFixtu
         ran.append(run_id)
         return DONE
 
-    async def scenario() -> None:
+    async def scenario(_clock: Clock) -> None:
         bench = Bench(run, (first, second))
         bench.scheduler.add(work(), 0)
         bench.scheduler.start()
@@ -47,41 +49,42 @@ def test_gates_refuse_due_runs_and_know_their_ids(caplog: pytest.LogCaptureFixtu
         assert bench.skipped == [("fake", "demo", "window")] * 3
 
     with caplog.at_level(logging.INFO):
-        asyncio.run(scenario())
+        virtual_time.run(scenario, wall=True)
     assert [name for name, _ in asked[:8]] == ["first", "second"] * 4
     assert ran[0] == asked[6][1] == asked[7][1]
     assert len({run_id for _, run_id in asked[:8]}) == 4
     assert [record.message for record in caplog.records].count("run skipped") == 1
 
 
-def test_run_that_is_refused_is_due_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_that_is_refused_is_due_again_soon() -> None:
     """1. A daily run is due outside of its window. 2. That opens. Result: it is not missed."""
-    monkeypatch.setattr("exporter.run.scheduler._ASK_AGAIN_S", 0.1)
     is_open = False
 
     async def gate(_work: Work, _run_id: str) -> str:
         return "" if is_open else "window"
 
-    async def scenario() -> None:
+    async def scenario(_clock: Clock) -> None:
         nonlocal is_open
         bench = Bench(gates=(gate,))
         bench.scheduler.add(work(interval_s=86400), 0)
         bench.scheduler.start()
-        await comes_true(lambda: len(bench.skipped) >= 2)
+        await asyncio.sleep(1.5 * _ASK_AGAIN_S)
+        assert (len(bench.skipped), len(bench.seen)) == (2, 0)
         is_open = True
-        await comes_true(lambda: bool(bench.seen))
+        await asyncio.sleep(_ASK_AGAIN_S)
+        assert (len(bench.skipped), len(bench.seen)) == (2, 1)
         due = bench.scheduler.next_run("w")
         assert due is not None
         assert (due - datetime.now(UTC)).total_seconds() > 80000
         bench.scheduler.stop()
 
-    asyncio.run(scenario())
+    virtual_time.run(scenario, wall=True)
 
 
 def test_a_run_that_is_asked_for_keeps_the_scheduled_one_off() -> None:
     """1. A run is asked for. 2. Another is, and one is due. Result: refused, skipped as overlap."""
 
-    async def story() -> tuple[Bench, Calls, str]:
+    async def story(_clock: Clock) -> tuple[Bench, Calls, str]:
         calls = Calls()
         bench = Bench(calls.run)
         asked = asyncio.create_task(calls.ask(bench.scheduler))
@@ -96,7 +99,7 @@ def test_a_run_that_is_asked_for_keeps_the_scheduled_one_off() -> None:
         bench.scheduler.stop()
         return bench, calls, refusal.value.reason
 
-    bench, calls, reason = asyncio.run(story())
+    bench, calls, reason = virtual_time.run(story, wall=True)
 
     assert reason == "overlap"
     assert bench.skipped == [("fake", "demo", "overlap")]
@@ -107,11 +110,11 @@ def test_a_run_that_is_asked_for_keeps_the_scheduled_one_off() -> None:
 def test_a_run_that_is_given_up_is_told_of() -> None:
     """Who asked goes away: the run is cancelled, and its listeners get its end all the same."""
 
-    async def story() -> list[Outcome]:
+    async def story(_clock: Clock) -> list[Outcome]:
         calls = Calls()
         bench = Bench(calls.run)
         asked = asyncio.create_task(calls.ask(bench.scheduler))
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(1)
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asked
@@ -119,7 +122,7 @@ def test_a_run_that_is_given_up_is_told_of() -> None:
         await calls.ask(bench.scheduler)
         return calls.told
 
-    first, second = asyncio.run(story())
+    first, second = virtual_time.run(story)
 
     assert first.reason is Reason.DEADLINE
     assert first.run_id
@@ -139,7 +142,7 @@ def test_a_call_that_is_given_up_tells_of_the_turns_it_had() -> None:
         await asyncio.Event().wait()
         return DONE
 
-    async def story() -> list[Turn]:
+    async def story(_clock: Clock) -> list[Turn]:
         heard: list[Turn] = []
         scheduler = Scheduler(two_turns, (), lambda *_: None)  # type: ignore[arg-type]
         asked = asyncio.create_task(scheduler.ask(call_work(target), heard.append, [told.append]))
@@ -149,7 +152,7 @@ def test_a_call_that_is_given_up_tells_of_the_turns_it_had() -> None:
             await asked
         return heard
 
-    heard = asyncio.run(story())
+    heard = virtual_time.run(story)
 
     assert told[0].result == CallResult("demo", "default", "default", tuple(heard))
     assert spending(told[0], plan_of(target)).turns == 3
@@ -161,10 +164,10 @@ def test_a_gate_holds_for_who_asks() -> None:
     async def closed(_work: Work, _run_id: str) -> str:
         return "window"
 
-    async def story() -> str:
+    async def story(_clock: Clock) -> str:
         scheduler = Scheduler(Calls().run, (), lambda *_: None, (closed,))
         with pytest.raises(Refused) as refusal:
             await Calls().ask(scheduler)
         return refusal.value.reason
 
-    assert asyncio.run(story()) == "window"
+    assert virtual_time.run(story) == "window"

@@ -1,16 +1,17 @@
 """When work runs: first, again, late, and no more."""
 
 import asyncio
-import time
 from datetime import UTC, datetime
 
 import pytest
 from pydantic import BaseModel
 
 from exporter.outcome import Outcome
-from exporter.run.scheduler import FIRST_CALL_S, MAX_STAGGER_S, Scheduler, stagger
-from tests.patience import WAIT_S, comes_true
+from exporter.run.scheduler import _DEAD_AFTER_S, FIRST_CALL_S, MAX_STAGGER_S, Scheduler, stagger
+from tests import virtual_time
+from tests.patience import comes_true
 from tests.unit.scheduling import DONE, Bench, Calls, work
+from tests.virtual_time import Clock
 
 
 def test_first_calls_are_spread_and_soon() -> None:
@@ -27,7 +28,7 @@ def test_first_calls_are_spread_and_soon() -> None:
 def test_work_runs_again_and_again_until_removed() -> None:
     """Each run's Outcome is handed on; after its removal the work does not run."""
 
-    async def scenario() -> None:
+    async def scenario(_clock: Clock) -> None:
         bench = Bench()
         bench.scheduler.add(work(), 0)
         bench.scheduler.start()
@@ -42,14 +43,14 @@ def test_work_runs_again_and_again_until_removed() -> None:
         assert bench.scheduler.next_run("w") is None
         bench.scheduler.stop()
 
-    asyncio.run(scenario())
+    virtual_time.run(scenario, wall=True)
 
 
 def test_work_never_overlaps_itself() -> None:
     """1. A run is under way. 2. The next is due. Result: it is skipped, and counted as overlap."""
     running = 0
 
-    async def scenario() -> None:
+    async def scenario(_clock: Clock) -> None:
         free = asyncio.Event()
 
         async def slow(_probe: str, _config: BaseModel, _run_id: str, **_: object) -> Outcome:
@@ -70,7 +71,7 @@ def test_work_never_overlaps_itself() -> None:
         await comes_true(lambda: len(bench.seen) >= 1)
         bench.scheduler.stop()
 
-    asyncio.run(scenario())
+    virtual_time.run(scenario, wall=True)
 
 
 def test_ticks_that_were_slept_through_are_counted_as_missed(
@@ -81,26 +82,26 @@ def test_ticks_that_were_slept_through_are_counted_as_missed(
     Each is counted, and all together are one line: a sleep of days is no flood.
     """
 
-    async def scenario() -> None:
+    async def scenario(clock: Clock) -> None:
         bench = Bench()
         bench.scheduler.add(work(interval_s=0.4), 0)
         bench.scheduler.start()
         await comes_true(lambda: len(bench.seen) >= 1)
-        time.sleep(4)  # noqa: ASYNC251 - standing still is the point
         before = len(bench.seen)
+        clock.advance(4)
         await comes_true(lambda: len(bench.skipped) >= 4)
         assert set(bench.skipped) == {("fake", "demo", "missed")}
-        assert len(bench.seen) - before <= 5
+        assert len(bench.seen) - before <= 5  # the grace is 1 s: at most three, and those after
         bench.scheduler.stop()
 
-    asyncio.run(scenario())
+    virtual_time.run(scenario, wall=True)
     assert [record.message for record in caplog.records].count("run skipped") <= 2
 
 
 def test_bad_listener_and_bad_run_do_not_stop_the_work(caplog: pytest.LogCaptureFixture) -> None:
     """A listener or a run that raises is logged; later listeners and later runs go on."""
 
-    async def scenario() -> None:
+    async def scenario(_clock: Clock) -> None:
         runs = 0
         seen: list[Outcome] = []
 
@@ -122,7 +123,7 @@ def test_bad_listener_and_bad_run_do_not_stop_the_work(caplog: pytest.LogCapture
         await comes_true(lambda: len(seen) >= 2)
         scheduler.stop()
 
-    asyncio.run(scenario())
+    virtual_time.run(scenario, wall=True)
 
     assert "a listener failed" in caplog.text
     assert "a run failed without an outcome" in caplog.text
@@ -132,7 +133,7 @@ def test_stop_cancels_what_runs() -> None:
     """After the stop no run goes on, and none starts."""
     cancelled: list[str] = []
 
-    async def scenario() -> None:
+    async def scenario(_clock: Clock) -> None:
         began = asyncio.Event()
 
         async def endless(_probe: str, _config: BaseModel, _run_id: str, **_: object) -> Outcome:
@@ -152,53 +153,56 @@ def test_stop_cancels_what_runs() -> None:
         await comes_true(lambda: bool(cancelled))
         assert not bench.scheduler.running
 
-    asyncio.run(scenario())
+    virtual_time.run(scenario, wall=True)
 
 
-def test_dead_scheduler_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """1. Not started. 2. Running. 3. Its timer has died. Result: each is told."""
+def test_dead_scheduler_is_noticed() -> None:
+    """1. Not started. 2. Running. 3. Its timer has died, just now. 4. Long ago. Result: told."""
 
-    async def story() -> list[str]:
+    async def story(_clock: Clock) -> list[str]:
         bench = Bench()
         said = [await bench.scheduler.check()]
-        bench.scheduler.add(work(interval_s=0.2), first_in_s=0.1)
+        bench.scheduler.add(work(interval_s=60), first_in_s=0.1)
         bench.scheduler.start()
         said.append(await bench.scheduler.check())
-        monkeypatch.setattr("exporter.run.scheduler._DEAD_AFTER_S", 0.3)
-        await comes_true(lambda: bool(bench.seen))
+        await asyncio.sleep(1)
         bench.scheduler._jobs._stop_timer()
-        async with asyncio.timeout(WAIT_S):
-            while not said[-1] or len(said) < 3:
-                await asyncio.sleep(0.05)
-                said.append(await bench.scheduler.check())
+        due = bench.scheduler.next_run("w")
+        assert due is not None
+        await asyncio.sleep((due - datetime.now(UTC)).total_seconds() + _DEAD_AFTER_S - 1)
+        said.append(await bench.scheduler.check())
+        await asyncio.sleep(2)
+        said.append(await bench.scheduler.check())
         bench.scheduler.stop()
         return said
 
-    first, second, *_, last = asyncio.run(story())
+    before, running, just_now, long_ago = virtual_time.run(story, wall=True)
 
-    assert first == "the scheduler does not run"
-    assert second == ""
-    assert last.startswith("the scheduler started nothing for")
+    assert before == "the scheduler does not run"
+    assert (running, just_now) == ("", "")
+    assert long_ago == "the scheduler started nothing for 16 s although a run was due"
 
 
 def test_clock_that_is_put_back_stops_nothing() -> None:
-    """1. A run is due. 2. The clock goes back by an hour. Result: it does not wait for an hour."""
+    """1. A run is nearly due. 2. The clock goes back by an hour. Result: it waits no hour more."""
 
-    async def story() -> None:
+    async def story(clock: Clock) -> None:
         bench = Bench()
-        bench.scheduler.add(work(interval_s=60), first_in_s=3600.2)
+        bench.scheduler.add(work(interval_s=60), first_in_s=60)
         bench.scheduler.start()
+        await asyncio.sleep(59)
+        assert await bench.scheduler.check() == ""
+        clock.set_wall(-3600)
         assert await bench.scheduler.check() == ""
         assert bench.seen == []
-        bench.scheduler._ahead_s += 3600  # as it was before
-        assert await bench.scheduler.check() == ""
-        await comes_true(lambda: bool(bench.seen))
+        await asyncio.sleep(1.5)
+        assert len(bench.seen) == 1
         due = bench.scheduler.next_run("w")
         assert due is not None
         assert 50 < (due - datetime.now(UTC)).total_seconds() < 70
         bench.scheduler.stop()
 
-    asyncio.run(story())
+    virtual_time.run(story, wall=True)
 
 
 def test_time_between_runs_is_the_interval_in_the_mean() -> None:

@@ -2,11 +2,13 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from tests import virtual_time
-from tests.virtual_time import Clock, HangsError
+from tests.virtual_time import START, Clock, HangsError
 
 
 def test_an_hour_takes_no_time_and_reads_as_an_hour() -> None:
@@ -65,3 +67,41 @@ def test_a_test_that_can_never_end_fails() -> None:
 
     with pytest.raises(HangsError):
         virtual_time.run(story)
+
+
+def test_the_wall_clock_moves_along_where_it_is_asked_to() -> None:
+    """Both clocks agree through waits and blocks; one that is put back does not move the other."""
+
+    async def story(clock: Clock) -> None:
+        begin = time.monotonic()
+        assert datetime.now(UTC) == START
+        await asyncio.sleep(90.25)
+        clock.advance(0.5)
+        assert datetime.now(UTC) == START + timedelta(seconds=90.75)
+        assert time.time() == pytest.approx(START.timestamp() + 90.75)
+        clock.set_wall(-3600)
+        assert datetime.now(UTC) == START - timedelta(seconds=3509.25)
+        assert time.monotonic() == pytest.approx(begin + 90.75)
+
+    virtual_time.run(story, wall=True)
+    assert datetime.now(UTC) != START
+
+
+def test_the_library_s_jobs_run_on_it() -> None:
+    """What plans by the wall clock and waits by the loop is never late and never early."""
+
+    async def story(_clock: Clock) -> list[float]:
+        at: list[float] = []
+
+        async def tick() -> None:
+            at.append((datetime.now(UTC) - START).total_seconds())
+
+        jobs = AsyncIOScheduler(timezone=UTC)
+        jobs.add_job(tick, "interval", seconds=0.1)
+        jobs.start()
+        await asyncio.sleep(10.05)
+        jobs.shutdown(wait=False)
+        return at
+
+    at = virtual_time.run(story, wall=True)
+    assert at == pytest.approx([number / 10 for number in range(1, 101)])

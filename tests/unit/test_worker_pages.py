@@ -17,6 +17,7 @@ from exporter.probes.workers.measure import read_workers
 from exporter.probes.workers.spec import WorkersConfig
 from exporter.roster.pages import read_metrics
 from exporter.server_api import Server
+from tests.patience import WAIT_S
 
 GOOD = (
     '{"worker_type": "JT_ROOM", "agent_name": "demo", "active_jobs": 2.0, '
@@ -35,13 +36,18 @@ lk_agents_proc_initialize_duration_seconds_sum{nodename="w"} 2.0
 
 @asynccontextmanager
 async def answering(
-    body: str | bytes, status: str = "200 OK", header: str = ""
+    body: str | bytes,
+    status: str = "200 OK",
+    header: str = "",
+    asked: asyncio.Event | None = None,
 ) -> AsyncIterator[int]:
-    """Answer every request the same, on a port of 127.0.0.1."""
+    """Answer every request the same, on a port of 127.0.0.1; the first sets the event."""
     content = body if isinstance(body, bytes) else body.encode()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
+        if asked is not None:
+            asked.set()
         head = (
             f"HTTP/1.1 {status}\r\nContent-Length: {len(content)}\r\nConnection: close\r\n{header}"
         )
@@ -56,6 +62,19 @@ async def answering(
 
 
 @asynccontextmanager
+async def hanging(until: asyncio.Event) -> AsyncIterator[int]:
+    """Accept, and say nothing before that; then hang up."""
+
+    async def hang(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await until.wait()
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@asynccontextmanager
 async def silent() -> AsyncIterator[int]:
     """Listen and never accept."""
     with socket.socket() as listener:
@@ -64,9 +83,9 @@ async def silent() -> AsyncIterator[int]:
         yield listener.getsockname()[1]
 
 
-async def read(*urls: str, deadline_s: float = 20, **more: object) -> Outcome:
-    """Read these once, with a timeout of half a second."""
-    config = WorkersConfig(scrape=urls, **({"timeout": 0.5} | more))
+async def read(*urls: str, deadline_s: float = WAIT_S, **more: object) -> Outcome:
+    """Read these once."""
+    config = WorkersConfig(scrape=urls, **({"timeout": WAIT_S / 2} | more))
     server = Server("ws://127.0.0.1:1", "key", "secret")
     run = Run(id="test", server=server, deadline=time.monotonic() + deadline_s)
     return await read_workers(config, run)
@@ -94,27 +113,29 @@ def test_a_page_is_read_zeros_left_out_and_floats_rounded() -> None:
 
 
 def test_bad_workers_are_in_the_result_with_their_reason() -> None:
-    """Whatever one of them does, the others are read, and the run is no failure."""
+    """Whatever one of them does, the others are read, and the run is no failure.
+
+    One hangs until the good one has been asked: a run that asked in turn would never end.
+    """
 
     async def scenario() -> None:
+        asked = asyncio.Event()
         bad = {
             "answered 302": answering("", "302 Found", "Location: http://127.0.0.1:1/\r\n"),
             "answered 503": answering("", "503 Service Unavailable"),
             "the answer is no worker's page": answering("<html>"),
             "answered more than 16384 bytes": answering(" " * 20_000),
-            "no answer within 0.5 s": silent(),
+            "no readable answer (RemoteProtocolError)": hanging(asked),
             "the worker's page holds control characters": answering(
                 GOOD.replace("demo", "a\\u001b")
             ),
         }
         async with AsyncExitStack() as stack:
             ports = {told: await stack.enter_async_context(each) for told, each in bad.items()}
-            good = await stack.enter_async_context(answering(GOOD))
+            good = await stack.enter_async_context(answering(GOOD, asked=asked))
             urls = [f"http://127.0.0.1:{port}" for port in (*ports.values(), good)]
-            started = time.monotonic()
             nowhere = "dns://nowhere.invalid:80", "dns://a..b:80"
             outcome = await read(*urls, "http://127.0.0.1:1", *nowhere)
-            assert time.monotonic() - started < 5
         assert outcome.reason is None
         found = {page.url: page for page in pages(outcome)}
         for told, port in ports.items():
@@ -130,6 +151,17 @@ def test_bad_workers_are_in_the_result_with_their_reason() -> None:
         assert all(found[url].detail.startswith("no address found") for url in nowhere)
 
     asyncio.run(scenario())
+
+
+def test_a_worker_that_says_nothing_is_not_waited_for() -> None:
+    """Its time is up."""
+
+    async def scenario() -> WorkerPage:
+        async with silent() as port:
+            [page] = pages(await read(f"http://127.0.0.1:{port}", timeout=0.2))
+            return page
+
+    assert asyncio.run(scenario()).detail == "no answer within 0.2 s"
 
 
 def test_that_none_answers_is_a_failure_and_that_none_is_configured_is_not() -> None:
@@ -185,7 +217,7 @@ def test_what_is_compressed_is_not_unpacked() -> None:
     async def scenario() -> Outcome:
         header = "Content-Encoding: gzip\r\n"
         async with answering(bomb, header=header) as port:
-            return await read(f"http://127.0.0.1:{port}", timeout=5)
+            return await read(f"http://127.0.0.1:{port}", timeout=WAIT_S / 2)
 
     bomb = gzip.compress(bytes(2**24))
     tracemalloc.start()
@@ -244,7 +276,7 @@ def test_srv_records_tell_host_and_port() -> None:
             asyncresolver.default_resolver = own  # type: ignore[assignment]
             try:
                 urls = "srv://_http._tcp.agents.test", "srv://_none._tcp.agents.test"
-                return pages(await read(*urls, timeout=2.0))
+                return pages(await read(*urls, timeout=WAIT_S / 2))
             finally:
                 asyncresolver.reset_default_resolver()
                 transport.close()

@@ -1,6 +1,5 @@
 """The agent's own figures: nothing counted twice, nothing unknown made 0, nothing said kept."""
 
-import asyncio
 import time
 from dataclasses import replace
 from typing import cast
@@ -11,6 +10,8 @@ from livekit.protocol.agent_pb import agent_session as pb
 
 from exporter.call.session_events import SessionEvents
 from exporter.call.turn_report import TurnReport
+from tests import virtual_time
+from tests.virtual_time import Clock
 
 REPORT = TurnReport(
     transcription_delay_s=0.5, end_of_turn_delay_s=0.7, llm_ttft_s=0.4, tts_ttfb_s=0.1, e2e_s=1.25
@@ -70,23 +71,24 @@ US = "agent-1"
 OTHER = "agent-2"
 
 
-def merged(*told: Told, timeout_s: float = 0.0) -> tuple[TurnReport, str, str]:
+def merged(*told: Told) -> tuple[TurnReport, str, str]:
     """Return what is known about a turn that began before these events, its error, and all kept."""
 
-    async def listen() -> tuple[TurnReport, str, str]:
+    async def listen(clock: Clock) -> tuple[TurnReport, str, str]:
         listener = SessionEvents(rtc.Room())
         listener.agent = US
         began = time.monotonic()
         for sender, event in told:
+            clock.advance(0.01)
             listener._heard.add(sender)
             listener._take(event, sender)
         try:
-            report = await listener.report_since(began, timeout_s)
+            report = await listener.report_since(began, 0.0)
             return report, listener.error_since(began), repr(vars(listener))
         finally:
             await listener.aclose()
 
-    return asyncio.run(listen())
+    return virtual_time.run(listen)
 
 
 def test_both_halves_of_a_turn_are_joined() -> None:
@@ -148,9 +150,16 @@ def test_an_error_is_one_line() -> None:
 
 def test_an_agent_that_never_reported_is_not_waited_for() -> None:
     """Nothing heard is an empty report at once, whatever the limit."""
-    began = time.monotonic()
-    assert merged(timeout_s=60.0)[0] == TurnReport()
-    assert time.monotonic() - began < 30.0
+
+    async def ask(_clock: Clock) -> tuple[TurnReport, float]:
+        listener = SessionEvents(rtc.Room())
+        listener.agent = US
+        began = time.monotonic()
+        report = await listener.report_since(began, timeout_s=60.0)
+        await listener.aclose()
+        return report, time.monotonic() - began
+
+    assert virtual_time.run(ask) == (TurnReport(), 0.0)
 
 
 def test_a_stream_that_breaks_costs_only_its_own_message() -> None:
@@ -178,7 +187,7 @@ def test_a_stream_that_breaks_costs_only_its_own_message() -> None:
     message = pb.AgentSessionMessage()
     message.event.CopyFrom(item(pb.ASSISTANT, llm_node_ttft=0.4))
 
-    async def listen() -> TurnReport:
+    async def listen(_clock: Clock) -> TurnReport:
         listener = SessionEvents(rtc.Room())
         listener.agent = US
         began = time.monotonic()
@@ -190,4 +199,4 @@ def test_a_stream_that_breaks_costs_only_its_own_message() -> None:
         finally:
             await listener.aclose()
 
-    assert asyncio.run(listen()).llm_ttft_s == pytest.approx(0.4)
+    assert virtual_time.run(listen).llm_ttft_s == pytest.approx(0.4)

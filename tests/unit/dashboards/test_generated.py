@@ -10,6 +10,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from dashboards.__main__ import main
 from dashboards.catalogue import GENERATED, documents, in_sight
+from tests.offenders import every
 from tests.unit.dashboards.reading import DASHBOARDS, Json
 
 
@@ -42,7 +43,7 @@ def test_check_names_what_differs(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert (tmp_path / "voice-sfu.json").read_text("utf-8") == "{}"
 
 
-@pytest.mark.parametrize("uid", DASHBOARDS)
+@every(DASHBOARDS)
 def test_the_schema_knows_all_of_it(uid: str) -> None:
     """Reading a file by the schema's models and writing it again loses and adds nothing."""
     register_default_plugins()

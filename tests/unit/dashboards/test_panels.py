@@ -2,12 +2,13 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from itertools import combinations
 from pathlib import Path
 
-import pytest
 from grafana_foundation_sdk.models import units
 
+from tests.offenders import every
 from tests.unit.dashboards.reading import DASHBOARDS, PANELS, Json, Panel, strings
 
 ROOT = Path(__file__).parents[3]
@@ -19,7 +20,7 @@ WORDLESS = {"state-timeline"}
 """Their values are words: they have no unit."""
 
 
-@pytest.mark.parametrize("panel", PANELS, ids=str)
+@every(PANELS)
 def test_a_panel_explains_itself(panel: Panel) -> None:
     """It says what it means, from which metric, what is bad, and why it may be empty."""
     text = panel.content["description"]
@@ -29,7 +30,7 @@ def test_a_panel_explains_itself(panel: Panel) -> None:
     assert panel.content["fieldConfig"]["defaults"]["noValue"]
 
 
-@pytest.mark.parametrize("panel", PANELS, ids=str)
+@every(PANELS)
 def test_a_value_has_a_unit(panel: Panel) -> None:
     """One that Grafana knows. Words that stand for numbers, and bare counts in stats, have none."""
     content = panel.content
@@ -47,56 +48,66 @@ def test_a_value_has_a_unit(panel: Panel) -> None:
         assert defaults["unit"] in UNITS
 
 
-@pytest.mark.parametrize("uid", DASHBOARDS)
+@every(DASHBOARDS)
 def test_ids_and_titles_are_unique_and_stay(uid: str) -> None:
     """A panel's id is told by its section, not by where it stands: moving it keeps its links."""
     panels = DASHBOARDS[uid]["panels"]
-    ids = Counter(panel["id"] for panel in panels)
-    titles = Counter(panel["title"] for panel in panels)
-    assert max(ids.values()) == 1, ids
-    assert max(titles.values()) == 1, titles
+    assert _repeated(panel["id"] for panel in panels) == []
+    assert _repeated(panel["title"] for panel in panels) == []
     section = None
+    astray = []
     for panel in panels:
         if panel["type"] == "row":
             section = panel["id"]
-            assert section % 10 == 0
-        else:
-            assert panel["id"] // 10 * 10 == section, panel["title"]
+            assert section % 10 == 0, panel["title"]
+        elif panel["id"] // 10 * 10 != section:
+            astray.append(panel["title"])
+    assert astray == []
 
 
-@pytest.mark.parametrize("uid", DASHBOARDS)
+def _repeated(names: Iterable[object]) -> list[object]:
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
+@every(DASHBOARDS)
 def test_panels_fit_and_do_not_overlap(uid: str) -> None:
     """All are within 24 columns, wide enough to be read, and beside each other."""
     panels = DASHBOARDS[uid]["panels"]
-    for panel in panels:
-        place = panel["gridPos"]
-        assert 0 <= place["x"] < place["x"] + place["w"] <= COLUMNS, panel["title"]
-        assert place["w"] >= NARROWEST.get(panel["type"], 8), panel["title"]
-    for one, other in combinations(panels, 2):
-        assert not _overlap(one["gridPos"], other["gridPos"]), (one["title"], other["title"])
+    assert [panel["title"] for panel in panels if not _fits(panel)] == []
+    assert [
+        (one["title"], other["title"])
+        for one, other in combinations(panels, 2)
+        if _overlap(one["gridPos"], other["gridPos"])
+    ] == []
 
 
-@pytest.mark.parametrize("uid", DASHBOARDS)
+def _fits(panel: Json) -> bool:
+    place = panel["gridPos"]
+    inside: bool = 0 <= place["x"] < place["x"] + place["w"] <= COLUMNS
+    wide_enough: bool = place["w"] >= NARROWEST.get(panel["type"], 8)
+    return inside and wide_enough
+
+
+@every(DASHBOARDS)
 def test_lines_of_panels_are_full(uid: str) -> None:
     """No hole is left where a panel would have been expected."""
     widths: Counter[int] = Counter()
     for panel in DASHBOARDS[uid]["panels"]:
         widths[panel["gridPos"]["y"]] += panel["gridPos"]["w"]
-    assert set(widths.values()) == {COLUMNS}, widths
+    assert {y: width for y, width in widths.items() if width != COLUMNS} == {}
 
 
-@pytest.mark.parametrize("panel", PANELS, ids=str)
+@every(PANELS)
 def test_names_of_series_are_unique(panel: Panel) -> None:
     """No two queries of a panel call their series the same."""
     targets = panel.content["targets"]
-    letters = Counter(target["refId"] for target in targets)
-    assert max(letters.values()) == 1
-    legends = Counter(target.get("legendFormat") for target in targets)
+    assert targets
+    assert _repeated(target["refId"] for target in targets) == []
     if targets[0]["format"] == "time_series":
-        assert max(legends.values()) == 1, legends
+        assert _repeated(target.get("legendFormat") for target in targets) == []
 
 
-@pytest.mark.parametrize("panel", PANELS, ids=str)
+@every(PANELS)
 def test_overrides_match_a_series(panel: Panel) -> None:
     """What is to look different is there, by the legend or the title of a column."""
     content = panel.content
@@ -111,7 +122,7 @@ def test_overrides_match_a_series(panel: Panel) -> None:
             assert matcher["options"] in names, matcher
 
 
-@pytest.mark.parametrize("panel", PANELS, ids=str)
+@every(PANELS)
 def test_columns_are_of_queries(panel: Panel) -> None:
     """Every query of a table has a column, and every column a query or a label of all queries."""
     content = panel.content
@@ -129,41 +140,34 @@ def test_columns_are_of_queries(panel: Panel) -> None:
             assert re.search(rf"by \([^)]*\b{label}\b", target["expr"]), (label, target["expr"])
 
 
-def test_links_lead_to_dashboards_that_exist() -> None:
+@every(link for board in DASHBOARDS.values() for link in strings(board) if link.startswith("/d/"))
+def test_links_lead_to_dashboards_that_exist(link: str) -> None:
     """By uid, with the time range and the data source kept."""
-    links = [
-        each
-        for dashboard in DASHBOARDS.values()
-        for each in strings(dashboard)
-        if each.startswith("/d/")
-    ]
-    assert len(links) > len(DASHBOARDS)
-    for link in links:
-        uid, query = link.removeprefix("/d/").split("?")
-        assert uid in DASHBOARDS, link
-        assert "${datasource:queryparam}" in query
-        assigned = re.findall(r"var-(\w+)=|\$\{(\w+):queryparam\}", query)
-        known = {each["name"] for each in DASHBOARDS[uid]["templating"]["list"]}
-        assert {one or other for one, other in assigned} <= known, link
+    uid, query = link.removeprefix("/d/").split("?")
+    assert "${datasource:queryparam}" in query
+    assigned = re.findall(r"var-(\w+)=|\$\{(\w+):queryparam\}", query)
+    assert {one or other for one, other in assigned} <= _variables(uid)
 
 
-def test_alerts_lead_to_dashboards_that_exist() -> None:
+@every(re.findall(r"/d/[\w-]+.*", (ROOT / "alerts" / "alerts.yaml").read_text("utf-8")))
+def test_alerts_lead_to_dashboards_that_exist(link: str) -> None:
     """By uid, and with variables that the dashboard has."""
-    text = (ROOT / "alerts" / "alerts.yaml").read_text("utf-8")
-    links = re.findall(r"/d/([\w-]+)(.*)", text)
-    assert links
-    for uid, query in links:
-        known = {each["name"] for each in DASHBOARDS[uid]["templating"]["list"]}
-        assert set(re.findall(r"\bvar-(\w+)=", query)) <= known, (uid, query)
+    uid, query = re.findall(r"/d/([\w-]+)(.*)", link)[0]
+    assert set(re.findall(r"\bvar-(\w+)=", query)) <= _variables(uid)
 
 
-@pytest.mark.parametrize("uid", DASHBOARDS)
+def _variables(uid: str) -> set[str]:
+    """Return the variables of a dashboard, which must be there."""
+    assert uid in DASHBOARDS
+    return {each["name"] for each in DASHBOARDS[uid]["templating"]["list"]}
+
+
+@every(DASHBOARDS)
 def test_every_dashboard_links_to_the_others(uid: str) -> None:
     """And keeps the time range."""
     links = DASHBOARDS[uid]["links"]
-    assert {link["url"].split("?")[0].removeprefix("/d/") for link in links} == {*DASHBOARDS} - {
-        uid
-    }
+    led_to = {link["url"].split("?")[0].removeprefix("/d/") for link in links}
+    assert led_to == {*DASHBOARDS} - {uid}
     assert all(link["keepTime"] for link in links)
 
 

@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-import pytest
 import yaml
 
 from exporter.metrics.table import ROWS
+from tests.offenders import every
 from tests.unit.dashboards.reading import DASHBOARDS, QUERIES, Query, groups, selected, strings
 
 RULES = Path(__file__).parents[3] / "alerts" / "recording.yaml"
@@ -20,16 +20,19 @@ BUILT_IN = frozenset({"__rate_interval", "__range", "__interval", "__url_time_ra
 BY_CALL_TYPE = frozenset(name for name, row in ROWS.items() if "call_type" in row.labels)
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=str)
+@every(QUERIES)
 def test_metrics_exist(query: Query) -> None:
     """Every name is in the table of metrics, recorded by a rule, or Prometheus' own."""
-    for name in selected(query.expr):
-        histogram = ROWS.get(re.sub(r"_(bucket|count|sum)$", "", name))
-        is_histogram = histogram is not None and histogram.kind == "histogram"
-        assert name in ROWS or is_histogram or name in RECORDED | OF_PROMETHEUS, name
+    assert [name for name in selected(query.expr) if not _exists(name)] == []
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=str)
+def _exists(name: str) -> bool:
+    histogram = ROWS.get(re.sub(r"_(bucket|count|sum)$", "", name))
+    is_histogram = histogram is not None and histogram.kind == "histogram"
+    return name in ROWS or is_histogram or name in RECORDED | OF_PROMETHEUS
+
+
+@every(QUERIES)
 def test_windows_are_grafanas(query: Query) -> None:
     """Rates have the window that suits the graph; figures at one time are of all of the range."""
     windows = set(re.findall(r"\[(.*?)\]", query.expr))
@@ -38,7 +41,7 @@ def test_windows_are_grafanas(query: Query) -> None:
     assert len(counted) == len(re.findall(r"\[\$__\w+\]\)", query.expr))
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=str)
+@every(QUERIES)
 def test_call_types_are_never_mixed(query: Query) -> None:
     """What knows call types keeps them apart, also where a panel is there once for each."""
     for name in selected(query.expr):
@@ -48,7 +51,7 @@ def test_call_types_are_never_mixed(query: Query) -> None:
                 assert "call_type" in kept, query.expr
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=str)
+@every(QUERIES)
 def test_a_quantile_keeps_its_buckets(query: Query) -> None:
     """Quantiles are of sums by `le`, never of averages, and no quantile is averaged."""
     if "histogram_quantile" in query.expr:
@@ -56,7 +59,7 @@ def test_a_quantile_keeps_its_buckets(query: Query) -> None:
     assert not re.search(r"\bavg\b", query.expr)
 
 
-@pytest.mark.parametrize("uid", DASHBOARDS)
+@every(DASHBOARDS)
 def test_variables_are_defined_and_used(uid: str) -> None:
     """No query or link uses an unknown variable; none is offered that changes nothing."""
     dashboard = DASHBOARDS[uid]
@@ -70,7 +73,7 @@ def test_variables_are_defined_and_used(uid: str) -> None:
     assert defined[0] == "datasource"
 
 
-@pytest.mark.parametrize("uid", DASHBOARDS)
+@every(DASHBOARDS)
 def test_a_variable_depends_on_those_before_it(uid: str) -> None:
     """The values of each follow from what is chosen to its left."""
     known: set[str] = {"datasource"}
@@ -80,7 +83,7 @@ def test_a_variable_depends_on_those_before_it(uid: str) -> None:
         known.add(variable["name"])
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=str)
+@every(QUERIES)
 def test_single_variables_match_exactly_and_others_by_pattern(query: Query) -> None:
     """Grafana escapes values of several for a pattern, and a single one not."""
     listed = DASHBOARDS[query.panel.uid]["templating"]["list"]

@@ -26,7 +26,9 @@ from exporter.sfu.distributed.session import (
 )
 from exporter.sfu.ramp.judge import JudgedTier
 from exporter.sfu.ramp.knee import KneeKind
+from tests import virtual_time
 from tests.unit.ramp.tiers import IDLE, judged, tier
+from tests.virtual_time import Clock
 
 TIMES = st.floats(0, 1e6)
 DELAYS = st.floats(0.0001, 5)
@@ -145,15 +147,15 @@ def _no_countdown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def lead(expect: int, **vantages: Vantage) -> tuple[Session, DistributedRamp]:
     """Let these vantages take part in one session."""
-    session = Session(CONFIG, expect, patience=QUICK)
 
-    async def everybody() -> DistributedRamp:
+    async def everybody(clock: Clock) -> tuple[Session, DistributedRamp]:
+        session = Session(CONFIG, expect, patience=QUICK, clock=clock)
         taking_part = [asyncio.ensure_future(do(session, name)) for name, do in vantages.items()]
         found = await session.run()
         await asyncio.gather(*taking_part)
-        return found
+        return session, found
 
-    return session, asyncio.run(everybody())
+    return virtual_time.run(everybody)
 
 
 def test_all_tiers() -> None:
@@ -202,8 +204,8 @@ def test_who_never_came_is_missing() -> None:
 def test_refusals() -> None:
     """Names are unique, the number is as expected, strangers and latecomers are told so."""
 
-    async def refusals() -> list[str]:
-        session = Session(CONFIG, 2, patience=QUICK)
+    async def refusals(clock: Clock) -> list[str]:
+        session = Session(CONFIG, 2, patience=QUICK, clock=clock)
         plan = await register(session, "iad")
         words = []
         for attempt in (
@@ -219,7 +221,7 @@ def test_refusals() -> None:
             await register(session, "sjc")
         return [*words, str(refused.value)]
 
-    assert asyncio.run(refusals()) == [
+    assert virtual_time.run(refusals) == [
         "there is a vantage iad already; give each a name of its own",
         "no such vantage; it must register first",
         "step 7 is over; it is step 0's turn",
@@ -230,8 +232,8 @@ def test_refusals() -> None:
 def test_what_is_said_again_changes_nothing() -> None:
     """An answer was lost, and the step is over by then: the vantage is not given up for that."""
 
-    async def repeat() -> DistributedRamp:
-        session = Session(CONFIG, 1, patience=QUICK)
+    async def repeat(clock: Clock) -> DistributedRamp:
+        session = Session(CONFIG, 1, patience=QUICK, clock=clock)
         running = asyncio.create_task(session.run())
         registration = Registration(vantage="iad", attempt=secrets.token_hex(8))
         member = (await session.register(registration)).member
@@ -248,7 +250,7 @@ def test_what_is_said_again_changes_nothing() -> None:
         signs.cancel()
         return await running
 
-    found = asyncio.run(repeat())
+    found = virtual_time.run(repeat)
     assert [(each.vantage, len(each.tiers), each.lost) for each in found.vantages] == [
         ("iad", 2, "")
     ]
@@ -288,22 +290,22 @@ def test_figures_are_numbers(figure: str) -> None:
 def test_who_leaves_between_two_steps_is_given_up_at_once() -> None:
     """A vantage that was interrupted names the last step that it did; that one may be over."""
 
-    async def leave() -> str:
-        session = Session(CONFIG, 1, patience=QUICK)
+    async def leave(clock: Clock) -> str:
+        session = Session(CONFIG, 1, patience=QUICK, clock=clock)
         running = asyncio.create_task(session.run())
         member = (await register(session, "iad")).member
         assert await session.step_after(member, 0, 5.0) is not None
         await session.done(member, Done(number=0, error="it was interrupted"))
         return (await running).vantages[0].lost
 
-    assert asyncio.run(leave()) == "it was interrupted"
+    assert virtual_time.run(leave) == "it was interrupted"
 
 
 def test_a_sign_of_life_is_told_that_the_ramp_is_over() -> None:
     """A vantage in the middle of a tier asks for no step: the answer to its sign ends it."""
 
-    async def interrupt() -> list[bool]:
-        session = Session(CONFIG, 1, patience=QUICK)
+    async def interrupt(clock: Clock) -> list[bool]:
+        session = Session(CONFIG, 1, patience=QUICK, clock=clock)
         running = asyncio.create_task(session.run())
         member = (await register(session, "iad")).member
         assert await session.step_after(member, 0, 5.0) is not None
@@ -315,4 +317,4 @@ def test_a_sign_of_life_is_told_that_the_ramp_is_over() -> None:
         assert running.cancelled()
         return told
 
-    assert asyncio.run(interrupt()) == [False, True]
+    assert virtual_time.run(interrupt) == [False, True]

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from collections import deque
 from pathlib import Path
 
@@ -12,6 +11,8 @@ from exporter.call.lag import LagMonitor
 from exporter.outcome import ProberLoad
 from exporter.sfu.ramp.crew import cores
 from exporter.sfu.ramp.tier import Tier
+from tests import virtual_time
+from tests.virtual_time import Clock
 
 
 def test_lateness_of_the_whole_tier() -> None:
@@ -19,17 +20,17 @@ def test_lateness_of_the_whole_tier() -> None:
     monitor = LagMonitor()
     monitor._seen = deque(maxlen=120)  # a little more than a second of looks
 
-    async def hold() -> ProberLoad:
+    async def hold(clock: Clock) -> ProberLoad:
         monitor.start()
         loop = asyncio.get_running_loop()
         for number in range(8):
-            loop.call_later(0.05 + number / 10, time.sleep, 0.06)
+            loop.call_later(0.05 + number / 10, clock.advance, 0.06)
         tier = Tier((), monitor, 0.1)
         await tier.hold(2.6, lambda _: None)
         await monitor.stop()
         return tier.load()
 
-    assert asyncio.run(hold()).lag_s >= 0.04
+    assert 0.04 <= virtual_time.run(hold).lag_s <= 0.06
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,9 @@ from exporter.sfu.distributed.clock import Offset
 from exporter.sfu.distributed.config import DistributedConfig
 from exporter.sfu.distributed.messages import Plan, Step
 from exporter.sfu.distributed.prober import VantageReport, _Vantage, take_part
+from tests import virtual_time
 from tests.unit.ramp.tiers import tier
+from tests.virtual_time import Clock
 
 SFU = Server("ws://127.0.0.1:1", "key", "s" * 32)
 
@@ -116,7 +118,7 @@ class _Crew:
 def test_a_long_way_does_not_delay_the_beginning() -> None:
     """The clock is asked while clients connect, not between the order to hold and its time."""
 
-    async def late() -> float:
+    async def late(_clock: Clock) -> float:
         coordinator, ramp = cast("Any", _FarAway()), RampConfig(vantage="iad")
         vantage = _Vantage(SFU, coordinator, ramp, VantageReport("iad"), lambda _: None)
         crew = _Crew()
@@ -125,4 +127,4 @@ def test_a_long_way_does_not_delay_the_beginning() -> None:
         await vantage._do(Step(number=2, kind="hold", clients=2, at_s=at_s), cast("Any", crew))
         return crew.began - at_s
 
-    assert 0 <= asyncio.run(late()) < 0.7
+    assert virtual_time.run(late) == pytest.approx(0.0, abs=1e-6)

@@ -1,7 +1,6 @@
 """Data messages while the prober itself is late; a loop of hops stands in for the SDK's events."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,6 +10,8 @@ import pytest
 from exporter.call.lag import LagMonitor
 from exporter.sfu import pings
 from exporter.sfu.pings import Pinger, Pings
+from tests import virtual_time
+from tests.virtual_time import Clock
 
 HOPS = 5
 """Of an event on its way through our loop: from the SDK's thread to the listener."""
@@ -27,7 +28,7 @@ class _Receiver:
 def ping(after_s: float | None, stall_s: float) -> Pings:
     """Send one message that arrives after so long, or never, while the loop stands still."""
 
-    async def send() -> Pings:
+    async def send(clock: Clock) -> Pings:
         loop, receiver, lag = asyncio.get_running_loop(), _Receiver(), LagMonitor()
 
         def arrive(payload: bytes, hops: int = HOPS) -> None:
@@ -45,12 +46,12 @@ def ping(after_s: float | None, stall_s: float) -> Pings:
         lag.start()
         await asyncio.sleep(0.05)
         pinger = Pinger(cast("Any", sender), cast("Any", receiver), lag)
-        loop.call_later(0.01, time.sleep, stall_s)
+        loop.call_later(0.01, clock.advance, stall_s)
         await pinger.ping()
         await lag.stop()
         return pinger.result
 
-    return asyncio.run(send())
+    return virtual_time.run(send)
 
 
 def test_what_we_did_not_wait_for_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:

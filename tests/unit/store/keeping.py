@@ -1,6 +1,6 @@
 """A keeper that is watched, and a store that fails or is slow when it is told to."""
 
-import time
+import threading
 from collections.abc import Callable
 
 from exporter.errors import StoreError
@@ -8,6 +8,7 @@ from exporter.store.keeper import Keeper
 from exporter.store.memory import MemoryStore
 from exporter.store.protocol import Store
 from exporter.store.records import NO_LIMITS, Limits, OpenRun, RunRecord, Spending
+from tests.patience import WAIT_S
 from tests.unit.store.records import NOON
 
 
@@ -28,16 +29,17 @@ class Watch:
 
 
 class Flaky(MemoryStore):
-    """A store that fails while it is told to."""
+    """A store that fails, or does not answer, while it is told to."""
 
     def __init__(self) -> None:
         super().__init__()
         self.broken = False
-        self.slow_s = 0.0
+        self.answers = threading.Event()
+        self.answers.set()
 
     def begin(self, run: OpenRun, limits: Limits = NO_LIMITS) -> bool:
         """Open a run."""
-        time.sleep(self.slow_s)
+        assert self.answers.wait(WAIT_S)
         self._check()
         return super().begin(run, limits)
 

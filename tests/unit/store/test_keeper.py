@@ -118,12 +118,13 @@ def test_run_that_is_given_up_before_it_begins_costs_nothing() -> None:
         store = Flaky()
         keeper = make(lambda: store)
         await keeper.start()
-        store.slow_s = 0.2
+        store.answers.clear()
         beginning = asyncio.create_task(keeper.begin(open_run(), Limits(turns=4)))
         await asyncio.sleep(0)
         beginning.cancel()
         with pytest.raises(asyncio.CancelledError):
             await beginning
+        store.answers.set()
         assert keeper.spent_on("t", DAY) == Spending()
         assert await keeper.begin(open_run("b"), Limits(turns=4))
         await keeper.aclose()

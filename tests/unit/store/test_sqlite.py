@@ -8,9 +8,12 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 from exporter.errors import StoreError, StoreInUse
@@ -21,6 +24,7 @@ from exporter.store.migrations import NEWEST
 from exporter.store.protocol import Store
 from exporter.store.records import RunQuery, Spending
 from exporter.store.sqlite import FILE_NAME, open_sqlite
+from tests.patience import until
 from tests.unit.store.mounts import fill, remount, tiny_filesystem
 from tests.unit.store.records import DAY, PLAN, ended, open_run
 
@@ -190,6 +194,11 @@ def test_read_only_disk_is_one_line(tmp_path: Path) -> None:
         open_sqlite(disk).close()
 
 
+def has_text(file: Path) -> bool:
+    """Return whether anything was written to a file."""
+    return file.stat().st_size > 0
+
+
 def test_nothing_acknowledged_is_lost_by_kill_9(tmp_path: Path) -> None:
     """Twenty writers, each killed at a random moment: what they said was kept is kept.
 
@@ -199,17 +208,22 @@ def test_nothing_acknowledged_is_lost_by_kill_9(tmp_path: Path) -> None:
     chance = random.Random(7)
     acknowledged: set[str] = set()
     begun: set[str] = set()
-    for kill in range(20):
-        out = tmp_path / f"{kill}.txt"
-        argv = [sys.executable, "-m", "tests.unit.store.writer", str(tmp_path), str(kill)]
-        with out.open("w") as stdout, subprocess.Popen(argv, stdout=stdout) as writer:
-            deadline = time.monotonic() + 20
-            while not out.stat().st_size:
-                assert time.monotonic() < deadline
-                assert writer.poll() is None
-                time.sleep(0.005)
-            time.sleep(chance.uniform(0, 0.05))
+    argv = [sys.executable, "-m", "tests.unit.store.writer", str(tmp_path)]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(argv, **pipes) as writers:
+        assert writers.stdin
+        assert writers.stdout
+        outs = [tmp_path / f"{kill}.txt" for kill in range(20)]
+        for out in outs:
+            out.touch()
+            writers.stdin.write(f"{out}\n")
+            writers.stdin.flush()
+            writer = psutil.Process(int(writers.stdout.readline()))
+            until(partial(has_text, out), every_s=0.002)
+            time.sleep(chance.uniform(0, 0.05))  # the moment of the kill
             writer.kill()
+        writers.stdin.close()
+    for out in outs:
         words = [line.split() for line in out.read_text().splitlines(keepends=False)]
         acknowledged |= {name for word, name in words if word == "ended"}
         begun |= {name for word, name in words if word == "begun"}

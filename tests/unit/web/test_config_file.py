@@ -12,6 +12,7 @@ from exporter.errors import ConfigError
 from exporter.web.config_file import CIPHERS, CURVES, TlsServerConfig, read_web_config
 from exporter.web.tls import make_context, subject_names
 from exporter.web.web_config import WebConfigWatch
+from tests.certificates import Certificates
 
 HASH = "$2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG"
 """A hash of the format, of no password in use."""
@@ -198,15 +199,24 @@ def test_the_names_are_known_to_openssl() -> None:
 
 
 @pytest.fixture(name="pair", scope="module")
-def _pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def _pair(certificates: Certificates) -> tuple[Path, Path]:
     """A certificate that signs itself, and its key."""
-    folder = tmp_path_factory.mktemp("pair")
-    command = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=x -days 2"
-    files = ["-keyout", "key.pem", "-out", "cert.pem"]
-    subprocess.run(
-        ["openssl", *command.split(), *files], cwd=folder, check=True, capture_output=True
-    )
-    return folder / "cert.pem", folder / "key.pem"
+    return certificates.ca, certificates.ca_key
+
+
+@pytest.fixture(name="spoilt", scope="module")
+def _spoilt(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with that pair, and what goes together with neither half of it."""
+    folder = tmp_path_factory.mktemp("spoilt")
+    for path, name in zip(pair, ("cert.pem", "key.pem"), strict=True):
+        (folder / name).write_bytes(path.read_bytes())
+    (folder / "garbage.pem").write_text("garbage")
+    for command in (
+        "ecparam -name prime256v1 -genkey -noout -out other.pem",
+        "ec -in key.pem -aes128 -passout pass:secret -out locked.pem",
+    ):
+        subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)
+    return folder
 
 
 def test_the_context_is_as_asked(pair: tuple[Path, Path], tmp_path: Path) -> None:
@@ -291,19 +301,9 @@ def _run_out_of_memory(*_: object, **__: object) -> str:
         ("cert.pem", ".", ".key_file: '.' cannot be read: Is a directory"),
     ],
 )
-def test_unusable_certificates(
-    pair: tuple[Path, Path], tmp_path: Path, cert: str, key: str, words: str
-) -> None:
+def test_unusable_certificates(spoilt: Path, cert: str, key: str, words: str) -> None:
     """What OpenSSL would only call an error is told; nobody is asked for a password."""
-    for path in pair:
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    (tmp_path / "garbage.pem").write_text("garbage")
-    for command in (
-        "ecparam -name prime256v1 -genkey -noout -out other.pem",
-        "ec -in key.pem -aes128 -passout pass:secret -out locked.pem",
-    ):
-        subprocess.run(["openssl", *command.split()], cwd=tmp_path, check=True, capture_output=True)
-    file = written(tmp_path, f"tls_server_config: {{cert_file: {cert}, key_file: {key}}}")
+    file = written(spoilt, f"tls_server_config: {{cert_file: {cert}, key_file: {key}}}")
     with pytest.raises(ConfigError) as caught:
         WebConfigWatch(file)
     assert str(caught.value).startswith(f"{file}: tls_server_config")

@@ -11,6 +11,7 @@ from exporter.outcome import Outcome, Reason, Turn
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.web.probe_page import OFFSET_S, time_limit
 from exporter.web.sources import NotNowError
+from tests import virtual_time
 from tests.unit.calls import call, failed, replied
 from tests.unit.web.asking import Site, sources
 
@@ -117,11 +118,17 @@ def test_a_call_that_does_not_fit_is_cut_off() -> None:
     caller = Caller(None)
     headers = {"X-Prometheus-Scrape-Timeout-Seconds": "0.9"}
 
-    answer = site(caller).ask("GET", "/probe?target=sales/default/default", headers=headers)
+    async def answered(clock: virtual_time.Clock) -> tuple[str, float]:
+        began = clock()
+        path = "/probe?target=sales/default/default"
+        answer = await site(caller).request("GET", path, headers=headers)
+        return answer.text, clock() - began
 
-    assert answer.elapsed.total_seconds() < 0.9
+    text, took_s = virtual_time.run(answered)
+
+    assert took_s < 0.9
     assert caller.cancelled == 1
-    failures = values(answer.text, "voice_probe_failures_total")
+    failures = values(text, "voice_probe_failures_total")
     assert failures["agent_name=sales,probe=latency,reason=deadline,server=sfu"] == 1
     assert caller.targets[0].deadline < 0.9 - OFFSET_S
 
@@ -139,16 +146,15 @@ def test_one_call_at_a_time() -> None:
     """1. A probe is under way. 2. Ask for the same. Result: 429 says when to come again."""
     caller = Caller(None)
     asked = site(caller)
-    headers = {"X-Prometheus-Scrape-Timeout-Seconds": "1.0"}
 
-    async def both() -> tuple[int, str, str]:
-        first = asyncio.create_task(asked.request("GET", "/probe?target=demo", headers=headers))
+    async def both(_: virtual_time.Clock) -> tuple[int, str, str]:
+        first = asyncio.create_task(asked.request("GET", "/probe?target=demo"))
         await caller.calling.wait()
         second = await asked.request("GET", "/probe?target=demo")
         await first
         return second.status_code, second.headers["retry-after"], second.text
 
-    assert asyncio.run(both()) == (429, "180", "'demo' is being called now\n")
+    assert virtual_time.run(both) == (429, "180", "'demo' is being called now\n")
     assert len(caller.targets) == 1
     caller.outcome = GOOD
     assert asked.ask("GET", "/probe?target=demo").status_code == 200
