@@ -4,6 +4,7 @@ It knows no probe. What a run is handed, and what a probe must say of itself, is
 of all probes is `exporter.probes`.
 """
 
+import asyncio
 import importlib
 import time
 from collections.abc import Awaitable, Callable
@@ -13,6 +14,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
+from exporter.errors import ProbeError
 from exporter.outcome import Finding, Outcome, RampProgress, Reason, Result, Turn, failure
 from exporter.server_api import Server
 
@@ -56,16 +58,51 @@ class Run:
         """Return the seconds until the deadline, at least 0."""
         return max(0.0, self.deadline - self.clock())
 
+    async def within_deadline(self, work: Awaitable[None], keep_s: float) -> ProbeError | None:
+        """Await the work for as long as the deadline allows.
+
+        Args:
+            work: What the run is to do.
+            keep_s: Seconds kept back from the deadline, to leave, to clean up and to report what
+                was measured so far.
+
+        Returns:
+            Why it ended early, by the probe's own word or as `deadline`; None if it did not.
+        """
+        try:
+            async with asyncio.timeout(max(0.0, self.left() - keep_s)) as limit:
+                await work
+        except ProbeError as error:
+            return error
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            allowed_s = round(self.deadline - self.started, 1)
+            return ProbeError(Reason.DEADLINE, f"not done within {allowed_s:g} s")
+        return None
+
     def outcome(
         self,
         probe: str,
         agent_name: str = "",
         *,
         result: Result | None = None,
+        ended: ProbeError | None = None,
         reason: Reason | None = None,
         detail: str = "",
     ) -> Outcome:
-        """Build the Outcome of this run as of now."""
+        """Build the Outcome of this run as of now.
+
+        Args:
+            probe: The name of the row.
+            agent_name: Of a call.
+            result: What was measured.
+            ended: Why it ended early, if it did; else `reason` and `detail` say what failed.
+            reason: Why it failed.
+            detail: One line on that for people.
+        """
+        if ended is not None:
+            reason, detail = ended.reason, ended.detail
         return Outcome(
             probe=probe,
             agent_name=agent_name,

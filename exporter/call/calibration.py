@@ -37,16 +37,13 @@ def echo_clip() -> Clip:
 async def calibrate(config: CalibrateConfig, run: Run) -> Outcome:
     """Call the echo `config.calls` times and return the floor and its spread."""
     turns: list[Turn] = []
-    reason, detail = None, ""
-    try:
-        async with asyncio.timeout(max(0.0, run.left() - CLEANUP_S)):
-            for number in range(config.calls):
-                turns += await _one_call(config, run, f"voice-exporter-{run.id}-{number}")
-    except ProbeError as error:
-        reason, detail = error.reason, error.detail
-    except TimeoutError:
-        reason, detail = Reason.DEADLINE, f"not done within {config.deadline:g} s"
-    reason, detail = (reason, detail) if reason else worst_turn(turns)
+
+    async def call() -> None:
+        for number in range(config.calls):
+            turns.extend(await _one_call(config, run, f"voice-exporter-{run.id}-{number}"))
+
+    ended = await run.within_deadline(call(), CLEANUP_S)
+    reason, detail = worst_turn(turns)
     excess = [turn.e2e_s - config.delay for turn in turns if turn.e2e_s is not None]
     result = None
     if excess:
@@ -54,7 +51,7 @@ async def calibrate(config: CalibrateConfig, run: Run) -> Outcome:
         spread_s = max(excess) - min(excess)
         result = Calibration(statistics.median(excess), spread_s, len(excess), voids)
         run.log(f"floor {result.floor_s:.4f} s, spread {result.spread_s:.4f} s, n {result.n}")
-    return run.outcome("calibrate", result=result, reason=reason, detail=detail)
+    return run.outcome("calibrate", result=result, ended=ended, reason=reason, detail=detail)
 
 
 async def _one_call(config: CalibrateConfig, run: Run, room: str) -> list[Turn]:

@@ -1,6 +1,5 @@
 """One whole call: a room, a caller, a dispatch, an agent, the turns, and everything left clean."""
 
-import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -196,22 +195,16 @@ async def place_call(
     """Place one call and return its turns, whatever ends it; the room is left and deleted."""
     async with open_api(run.server) as api:
         call = Call(config, run, api, make_caller)
-        reason: Reason | None = None
-        detail = ""
         try:
-            async with asyncio.timeout(max(0.0, run.left() - CLEANUP_S)):
-                await call.conduct()
-            reason, detail = worst_turn(call.result.turns)
-        except ProbeError as error:
-            reason, detail = error.reason, error.detail
-        except TimeoutError:
-            reason, detail = worst_turn(call.result.turns)
-            if reason in (None, Reason.VOID):
-                reason, detail = Reason.DEADLINE, f"not done within {config.deadline:g} s"
+            ended = await run.within_deadline(call.conduct(), CLEANUP_S)
         finally:
             await call.hang_up()
+    reason, detail = worst_turn(call.result.turns)
+    # A turn that failed says more than the deadline that it led to.
+    if ended is not None and ended.reason is Reason.DEADLINE and reason not in (None, Reason.VOID):
+        ended = None
     return run.outcome(
-        "latency", config.agent_name, result=call.result, reason=reason, detail=detail
+        "latency", config.agent_name, result=call.result, ended=ended, reason=reason, detail=detail
     )
 
 

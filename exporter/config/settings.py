@@ -23,6 +23,7 @@ from exporter.config.schedule import BudgetConfig, WindowConfig
 from exporter.config.values import (
     FILE,
     Duration,
+    ProbeSection,
     SecretFromFile,
     Section,
     fault,
@@ -258,6 +259,15 @@ class Settings(Section, BaseSettings):
                     index,
                 )
         return targets
+
+    def section(self, probe: str) -> ProbeSection:
+        """Return the section of a probe of the server, as it is run here.
+
+        Args:
+            probe: A name in the table of probes, which is also the key of its section.
+        """
+        found: ProbeSection = self.ramp_here() if probe == "ramp" else getattr(self, probe)
+        return found
 
     def ramp_here(self) -> RampConfig:
         """Return the ramp with its vantage: its own, or that of the baselines."""

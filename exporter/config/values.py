@@ -4,7 +4,7 @@ import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, get_origin
 
 from pydantic import (
     BaseModel,
@@ -137,3 +137,22 @@ class _Written:
 
 Duration = Annotated[float, BeforeValidator(parse_duration), _Written()]
 """A length of time in seconds; configuration may write it as `30s`, `5m`, `1h30m`."""
+
+
+class ProbeSection(Section):
+    """The section of a probe.
+
+    Each declares `interval` and `deadline` itself, with a default of its own and at its own place:
+    a default deadline follows from the keys before it. Some have `enabled`.
+    """
+
+    if TYPE_CHECKING:
+        interval: Duration
+        """Time between two scheduled runs, in seconds."""
+        deadline: Duration
+        """A run that takes longer is ended."""
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether it runs on a schedule."""
+        return bool(getattr(self, "enabled", True))

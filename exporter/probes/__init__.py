@@ -23,7 +23,7 @@ from exporter.probes.workers.spec import PROBE as WORKERS
 
 _ROWS: tuple[Probe[Any, Any], ...] = (
     *(LATENCY, AGENTS, WORKERS, CALIBRATE),
-    *(SFU, RAMP, REACH, RECONNECT),
+    *(SFU, REACH, RECONNECT, RAMP),
 )
 PROBES: dict[str, Probe[Any, Any]] = {row.name: row for row in _ROWS}
 """Every probe by its name, which is also the label `probe`."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from exporter.config.settings import Settings
+from exporter.probes import PROBES
 from exporter.probes.latency.spec import LatencyConfig, TargetKey
 from exporter.run.scheduler import Work
 
@@ -20,26 +21,13 @@ def call_id(key: TargetKey) -> str:
 
 
 def server_works(settings: Settings) -> tuple[Work, ...]:
-    """Return the work that is about the server and no agent."""
-    agents, calibrate, sfu = settings.agents, settings.calibrate, settings.sfu
-    works = [
-        Work("agents", "agents", "", agents, agents.interval),
-        Work("calibrate", "calibrate", "", calibrate, calibrate.interval),
-    ]
-    if settings.workers.scrape:
-        workers = settings.workers
-        works.append(Work("workers", "workers", "", workers, workers.interval))
-    if sfu.enabled:
-        works.append(Work("sfu", "sfu", "", sfu, sfu.interval))
-    if settings.reach.enabled:
-        works.append(Work("reach", "reach", "", settings.reach, settings.reach.interval))
-    if settings.reconnect.enabled:
-        every_s = settings.reconnect.interval
-        works.append(Work("reconnect", "reconnect", "", settings.reconnect, every_s))
-    if settings.ramp.enabled:
-        ramp = settings.ramp_here()
-        works.append(Work("ramp", "ramp", "", ramp, ramp.interval))
-    return tuple(works)
+    """Return the scheduled work that is about the server and no agent, in the table's order."""
+    sections = ((name, settings.section(name)) for name in PROBES if name != "latency")
+    return tuple(
+        Work(name, name, "", section, section.interval)
+        for name, section in sections
+        if section.scheduled
+    )
 
 
 def thresholds(settings: Settings) -> tuple[float, ...]:

@@ -27,10 +27,10 @@ MAX_VOID = 0.5
 async def measure_baseline(config: SfuConfig, run: Run) -> Outcome:
     """Measure round trip, jitter, loss and connection times once."""
     taken: _Measurement | None = None
-    reason, detail = None, ""
-    try:
+
+    async def take() -> None:
+        nonlocal taken
         async with (
-            asyncio.timeout(max(0.0, run.left() - CLEANUP_S)),
             make_room(run, f"voice-exporter-{run.id}") as room,
             connected_pair(
                 run.server, room, tracks=config.tracks, timeout_s=CONNECT_TIMEOUT_S
@@ -39,16 +39,13 @@ async def measure_baseline(config: SfuConfig, run: Run) -> Outcome:
             run.log("connected, media flows")
             taken = _Measurement(config, pair)
             await taken.take()
-    except ProbeError as error:
-        reason, detail = error.reason, error.detail
-    except TimeoutError:
-        reason, detail = Reason.DEADLINE, f"not done within {config.deadline:g} s"
+
+    ended = await run.within_deadline(take(), CLEANUP_S)
     result = taken.result() if taken else None
     for each in result.reconnects if result else ():
         run.log(each.text)
-    if result and not reason:
-        reason, detail = _failure(result)
-    return run.outcome("sfu", result=result, reason=reason, detail=detail)
+    reason, detail = _failure(result) if result else (None, "")
+    return run.outcome("sfu", result=result, ended=ended, reason=reason, detail=detail)
 
 
 def _failure(result: SfuBaseline) -> tuple[Reason | None, str]:

@@ -13,7 +13,7 @@ from livekit import rtc
 from livekit.rtc._proto.room_pb2 import IceTransportType, SimulateScenarioKind
 
 from exporter.errors import ProbeError
-from exporter.outcome import Certificate, Outcome, Reason, SfuReach, Transport
+from exporter.outcome import Certificate, Outcome, SfuReach, Transport
 from exporter.probe import Run
 from exporter.probes.reach.spec import ReachConfig
 from exporter.server_api import Server, ServerApi, make_token
@@ -32,37 +32,38 @@ _TURNS_PORT = 5349
 
 async def measure_reach(config: ReachConfig, run: Run) -> Outcome:
     """Try signalling, then UDP, TCP and TURN at once; read certificate and clock."""
-    server = run.server
-    try:
-        async with (
-            asyncio.timeout(max(0.0, run.left() - CLEANUP_S)),
-            ServerApi(server) as api,
-            make_room(run, f"voice-exporter-{run.id}") as room,
-        ):
-            await api.list_rooms([room])
-            await api.list_participants(room)
-            token = make_token(server, identity=_identity(), room=room)
-            joined = await join_and_leave(server.url, token, config.timeout)
-            ways = _Ways(server, room, config.timeout, joined)
-            with provoked():
-                transports = await asyncio.gather(ways.udp(), ways.tcp(), ways.turn())
-            certificates = await _certificates(server, joined, config.timeout)
-            skew_s = api.clock_skew_s
-    except ProbeError as error:
-        return run.outcome("reach", reason=error.reason, detail=error.detail)
-    except TimeoutError:
-        detail = f"not done within {config.deadline:g} s"
-        return run.outcome("reach", reason=Reason.DEADLINE, detail=detail)
-    for each in transports:
+    result: SfuReach | None = None
+
+    async def try_all() -> None:
+        nonlocal result
+        result = await _try_all(config, run)
+
+    ended = await run.within_deadline(try_all(), CLEANUP_S)
+    for each in result.transports if result else ():
         run.log(f"{each.name}: {'works' if each.works else each.detail}")
-    result = SfuReach(
-        signal_s=joined.seconds,
-        server_version=joined.server_version,
-        transports=tuple(transports),
-        certificates=certificates,
-        clock_skew_s=skew_s,
-    )
-    return run.outcome("reach", result=result)
+    return run.outcome("reach", result=result, ended=ended)
+
+
+async def _try_all(config: ReachConfig, run: Run) -> SfuReach:
+    server = run.server
+    async with (
+        ServerApi(server) as api,
+        make_room(run, f"voice-exporter-{run.id}") as room,
+    ):
+        await api.list_rooms([room])
+        await api.list_participants(room)
+        token = make_token(server, identity=_identity(), room=room)
+        joined = await join_and_leave(server.url, token, config.timeout)
+        ways = _Ways(server, room, config.timeout, joined)
+        with provoked():
+            transports = await asyncio.gather(ways.udp(), ways.tcp(), ways.turn())
+        return SfuReach(
+            signal_s=joined.seconds,
+            server_version=joined.server_version,
+            transports=tuple(transports),
+            certificates=await _certificates(server, joined, config.timeout),
+            clock_skew_s=api.clock_skew_s,
+        )
 
 
 class _Ways:

@@ -36,25 +36,21 @@ participant up, as when it moves it to another node."""
 async def measure_reconnects(config: ReconnectConfig, run: Run) -> Outcome:
     """Break a connection of each kind, one after the other."""
     found: list[Reconnect] = []
-    reason, detail = None, ""
-    try:
-        async with (
-            asyncio.timeout(max(0.0, run.left() - CLEANUP_S)),
-            make_room(run, f"voice-exporter-{run.id}") as room,
-        ):
+
+    async def break_all() -> None:
+        async with make_room(run, f"voice-exporter-{run.id}") as room:
             with provoked():
                 for kind in SCENARIOS:
                     found.append(await _break(config, run, room, kind))
                     run.log(found[-1].text)
-    except ProbeError as error:
-        reason, detail = error.reason, error.detail
-    except TimeoutError:
-        reason, detail = Reason.DEADLINE, f"not done within {config.deadline:g} s"
+
+    ended = await run.within_deadline(break_all(), CLEANUP_S)
     failed = next((each for each in found if each.reason is not None), None)
-    if reason is None and failed is not None:
-        reason, detail = failed.reason, f"{failed.kind}: {failed.detail}"
     result = SfuReconnects(tuple(found)) if found else None
-    return run.outcome("reconnect", result=result, reason=reason, detail=detail)
+    if failed is None:
+        return run.outcome("reconnect", result=result, ended=ended)
+    detail = f"{failed.kind}: {failed.detail}"
+    return run.outcome("reconnect", result=result, ended=ended, reason=failed.reason, detail=detail)
 
 
 async def _break(config: ReconnectConfig, run: Run, room: str, kind: str) -> Reconnect:

@@ -59,7 +59,7 @@ async def list_agents(config: AgentsConfig, run: Run) -> Outcome:
             await _check_untold(api, rooms, run)
     except ProbeError as error:
         run.log(error.detail)
-        return run.outcome("agents", reason=error.reason, detail=error.detail)
+        return run.outcome("agents", ended=error)
     return run.outcome("agents", result=_listing(rooms))
 
 

@@ -2,12 +2,12 @@
 
 from pydantic import Field
 
-from exporter.config.values import Duration, Section
+from exporter.config.values import Duration, ProbeSection
 from exporter.outcome import Listing
 from exporter.probe import Probe, failed_is_all
 
 
-class AgentsConfig(Section):
+class AgentsConfig(ProbeSection):
     """How rooms and agents are listed."""
 
     interval: Duration = Field(15.0, ge=1, description="Time between two listings.")

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
-from exporter.config.values import Duration, Section
+from exporter.config.values import Duration, ProbeSection
 from exporter.outcome import Calibration
 from exporter.probe import Probe, failed_is_all
 
@@ -22,7 +22,7 @@ def _long_enough(config: dict[str, Any]) -> float:
     return float(max(_SHORTEST_DEADLINE_S, config.get("calls", 1) * call_s))
 
 
-class CalibrateConfig(Section):
+class CalibrateConfig(ProbeSection):
     """How the floor of the method is measured."""
 
     interval: Duration = Field(3600.0, ge=60, description="Time between two calibrations.")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from exporter.config.schedule import BudgetConfig, WindowConfig
-from exporter.config.values import FILE, Duration, Section, fault
+from exporter.config.values import FILE, Duration, ProbeSection, Section, fault
 from exporter.errors import ConfigError
 from exporter.outcome import (
     CallResult,
@@ -76,7 +76,7 @@ def _long_enough(target: dict[str, Any]) -> float:
     return float(max(_SHORTEST_DEADLINE_S, _AROUND_S + waits + turns * turn_s))
 
 
-class LatencyConfig(Section):
+class LatencyConfig(ProbeSection):
     """One target: an agent, how to call it and what is good enough."""
 
     agent_name: str = Field(description="Name that the worker registers with.")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from exporter.config.schedule import WindowConfig
-from exporter.config.values import Duration, Section, fault
+from exporter.config.values import Duration, ProbeSection, fault
 from exporter.outcome import Finding, Outcome, Ramp, Verdict
 from exporter.probe import Probe
 from exporter.sfu.ramp.judge import JudgedTier, judge_tier
@@ -48,7 +48,7 @@ Tiers = Annotated[tuple[int, ...], BeforeValidator(_split), AfterValidator(_chec
 """Clients at one time, from few to many."""
 
 
-class RampConfig(Section):
+class RampConfig(ProbeSection):
     """The ramp: how many clients the SFU carries. It loads the SFU on purpose.
 
     By `sfu --load`, and in the daemon only where it is enabled, with windows and a cap.

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 
 from pydantic import Field
 
-from exporter.config.values import Duration, Section
+from exporter.config.values import Duration, ProbeSection
 from exporter.outcome import Certificate, Finding, Outcome, Reason, SfuReach, Transport, Verdict
 from exporter.probe import Probe
 
 _DAY_S = 86400.0
 
 
-class ReachConfig(Section):
+class ReachConfig(ProbeSection):
     """How it is found out which ways to the SFU are open from here."""
 
     enabled: bool = Field(True, description="Try them on a schedule.")

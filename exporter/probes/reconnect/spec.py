@@ -2,12 +2,12 @@
 
 from pydantic import Field
 
-from exporter.config.values import Duration, Section
+from exporter.config.values import Duration, ProbeSection
 from exporter.outcome import Finding, Outcome, SfuReconnects, Verdict, failure
 from exporter.probe import Probe
 
 
-class ReconnectConfig(Section):
+class ReconnectConfig(ProbeSection):
     """How connections of our own are broken; those of callers are not touched."""
 
     enabled: bool = Field(True, description="Break them on a schedule.")

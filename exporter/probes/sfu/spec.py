@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 from pydantic import Field, model_validator
 
-from exporter.config.values import Duration, Section, fault
+from exporter.config.values import Duration, ProbeSection, fault
 from exporter.outcome import Finding, Outcome, Reconnect, SfuBaseline, Verdict, failure
 from exporter.probe import Probe
 
 
-class SfuConfig(Section):
+class SfuConfig(ProbeSection):
     """How the way to the SFU is measured. It calls no agent and costs no provider's money."""
 
     enabled: bool = Field(True, description="Measure it on a schedule.")

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from exporter.config.values import Duration, Section, fault
+from exporter.config.values import Duration, ProbeSection, fault
 from exporter.outcome import WorkerScrape
 from exporter.probe import Probe, failed_is_all
 
@@ -37,7 +37,7 @@ def _check_url(url: str) -> str:
     return url
 
 
-class WorkersConfig(Section):
+class WorkersConfig(ProbeSection):
     """Workers: their pages, and when one counts as offline."""
 
     scrape: tuple[Annotated[str, AfterValidator(_check_url)], ...] = Field(
@@ -74,6 +74,11 @@ class WorkersConfig(Section):
     max_workers: int = Field(
         10_000, ge=1, description="Workers known at one time; reports of more are refused."
     )
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether it runs on a schedule."""
+        return bool(self.scrape)
 
 
 def summary(result: WorkerScrape) -> str:

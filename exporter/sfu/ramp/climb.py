@@ -1,10 +1,8 @@
 """The ramp of one host: tier by tier, until a target breaks or the prober does."""
 
-import asyncio
 from collections.abc import Callable
 
-from exporter.errors import ProbeError
-from exporter.outcome import Outcome, Ramp, RampProgress, RampTier, Reason
+from exporter.outcome import Outcome, Ramp, RampProgress, RampTier
 from exporter.probe import Run
 from exporter.probes.ramp.spec import RampConfig
 from exporter.sfu.ramp.crew import Crew
@@ -20,17 +18,8 @@ CLEANUP_S = 8.0
 async def climb(config: RampConfig, run: Run) -> Outcome:
     """Ramp once."""
     tiers: list[RampTier] = []
-    reason, detail = None, ""
-    try:
-        async with asyncio.timeout(max(0.0, run.left() - CLEANUP_S)):
-            await _climb(config, run, tiers)
-    except ProbeError as error:
-        reason, detail = error.reason, error.detail
-    except TimeoutError:
-        reason, detail = Reason.DEADLINE, f"not done within {config.deadline:g} s"
-    return run.outcome(
-        "ramp", result=Ramp(config.vantage, tuple(tiers)), reason=reason, detail=detail
-    )
+    ended = await run.within_deadline(_climb(config, run, tiers), CLEANUP_S)
+    return run.outcome("ramp", result=Ramp(config.vantage, tuple(tiers)), ended=ended)
 
 
 async def _climb(config: RampConfig, run: Run, tiers: list[RampTier]) -> None:
