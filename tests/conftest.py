@@ -16,6 +16,7 @@ from exporter.errors import ConfigError
 from exporter.server_api import Server
 from tests.leaks import Leaks
 from tests.paging.report import Timings
+from tests.server_logs import ServerLogs
 
 
 @pytest.fixture(scope="session")
@@ -60,13 +61,15 @@ def _logs_as_they_were() -> Iterator[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Search all output of the run for its secrets, and let Ctrl-C reach what tests start.
+    """Search all output of the run for its secrets, show logs of what failed, and heed Ctrl-C.
 
     A shell that runs the suite in the background has it ignore Ctrl-C, and children inherit that.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # fixtures end what they started
-    config.pluginmanager.register(Leaks(), "leaks")
+    leaks = Leaks()
+    config.pluginmanager.register(leaks, "leaks")
+    config.pluginmanager.register(ServerLogs(leaks), "server_logs")
     config.pluginmanager.register(Timings(), "timings")
 
 
