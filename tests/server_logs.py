@@ -5,7 +5,7 @@ process of this run which is still alive writes to, though it may have written n
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -41,12 +41,12 @@ class ServerLogs:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item
-    ) -> Iterator[None]:  # returns what it was sent
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Add the sections to the report of what failed: set-up, test or tear-down."""
-        report: pytest.TestReport = yield  # type: ignore[misc]
+        report = yield
         if report.failed:
             report.sections += self._sections(item.config)
-        return report  # type: ignore[return-value]
+        return report
 
     def _sections(self, config: pytest.Config) -> Iterator[tuple[str, str]]:
         factory = getattr(config, "_tmp_path_factory", None)
