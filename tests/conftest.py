@@ -20,6 +20,7 @@ from exporter import logs
 from exporter.errors import ConfigError
 from tests.leaks import LEAKS, Leaks
 from tests.paging.report import Timings
+from tests.server_logs import ServerLogs
 
 if TYPE_CHECKING:
     from exporter.demo.livekit_binary import ServerProgram
@@ -130,14 +131,15 @@ def _process_as_it_was() -> Iterator[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Search all output of the run for its secrets, and let Ctrl-C reach what tests start.
+    """Search all output of the run for its secrets, show logs of what failed, and heed Ctrl-C.
 
     A shell that runs the suite in the background has it ignore Ctrl-C, and children inherit that.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # fixtures end what they started
-    config.stash[LEAKS] = Leaks()
-    config.pluginmanager.register(config.stash[LEAKS], "leaks")
+    leaks = config.stash[LEAKS] = Leaks()
+    config.pluginmanager.register(leaks, "leaks")
+    config.pluginmanager.register(ServerLogs(leaks), "server_logs")
     config.pluginmanager.register(Timings(), "timings")
 
 
