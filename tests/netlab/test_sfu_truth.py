@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from exporter.demo.livekit_binary import ServerProgram
-from exporter.outcome import Loss, SfuBaseline
+from exporter.outcome import Loss, SfuBaseline, Verdict
+from exporter.probes.sfu import SfuConfig
+from exporter.verdict import sfu_findings
 from tests.netlab.cut import cut_under
 from tests.netlab.lab import LinkCounts, NetLab
 from tests.netlab.livekit import livekit_behind
@@ -60,24 +62,27 @@ def hold_round_trips(found: SfuBaseline, truth: LinkCounts, rtt_s: float) -> Non
     """Hold round trips to those that the link has seen of the same messages.
 
     The link's are at least what was set, whatever the machine did. The prober's are longer by
-    what it and the SDK take, which it measures, takes off and says: its floor. So it may be off by
-    as much as that, and by no more: a round trip read twice is off by a whole one.
+    what it and the SDK take, on their way to the link and back. The fastest message met neither a
+    busy machine nor a queue: a figure that is off for another reason is off with that one, too.
+    The median may have met as much as the prober says of itself: its floor is one of the two ways.
     """
     assert found.floor_s is not None
-    assert len(truth.messages_s) >= len(found.round_trips_s)
-    wire_s = statistics.median(truth.messages_s)
-    told_s = statistics.median(found.round_trips_s)
-    print(  # noqa: T201 - shown where this fails
-        f"set {rtt_s:.3f} s; the link saw {min(truth.messages_s):.4f} to "
-        f"{max(truth.messages_s):.4f}, median {wire_s:.4f} s of {len(truth.messages_s)}; "
-        f"told {told_s:.4f} s of {len(found.round_trips_s)}, floor {found.floor_s:.4f} s, "
-        f"{found.voids} voids; ICE {statistics.median(found.ice_round_trips_s):.3f} s"
+    told_s, wire_s = sorted(found.round_trips_s), sorted(truth.messages_s)
+    floor_s, half_s = found.floor_s, statistics.median(told_s)
+    said = (
+        f"set {rtt_s:.4f} s; the link saw {wire_s[0]:.4f} to {wire_s[-1]:.4f} s, median "
+        f"{statistics.median(wire_s):.4f} s of {len(wire_s)}; told {told_s[0]:.4f} to "
+        f"{told_s[-1]:.4f} s, median {half_s:.4f} s of {len(told_s)}, floor {floor_s:.4f} s, "
+        f"{found.voids} voids"
     )
-    assert min(truth.messages_s) >= rtt_s - 0.001
-    fastest_s = min(found.round_trips_s) + found.floor_s
-    assert fastest_s >= min(truth.messages_s)
-    assert told_s == pytest.approx(wire_s, abs=PROBER_S + found.floor_s)
-    assert rtt_s - 0.001 <= min(found.ice_round_trips_s) < 2 * rtt_s
+    print(said)  # noqa: T201 - with what fails
+    assert found.pings == len(told_s) + found.lost + found.voids
+    assert len(wire_s) >= len(told_s)
+    assert wire_s[0] >= rtt_s - 0.001
+    assert told_s[0] + floor_s >= wire_s[0], said
+    assert told_s[0] == pytest.approx(wire_s[0], abs=PROBER_S + floor_s), said
+    assert half_s == pytest.approx(statistics.median(wire_s), abs=PROBER_S + 3 * floor_s), said
+    assert rtt_s - 0.001 <= min(found.ice_round_trips_s) < 1.5 * rtt_s
 
 
 def hold_loss(found: Loss | None, counted: Counts) -> None:
@@ -117,14 +122,20 @@ def test_loss_is_told_for_each_direction(site: Site) -> None:
 
 
 def test_blocked_udp_is_found(site: Site) -> None:
-    """Where UDP is blocked the media go by TCP, the result says so, and has a round trip."""
+    """Where UDP is blocked the media go by TCP; it is SLOW, and the port to open is named."""
     site.lab.link.block_udp(rtt_ms=40)
-    found, truth = site.baseline()
+    outcome = site.probe.outcome(**SHORT)
+    found, truth = outcome.result, site.lab.link.counts()
+    assert isinstance(found, SfuBaseline), outcome.detail
     assert found.transport == "tcp"
     assert truth.up.blocked > 0
     assert found.floor_s is not None
     assert min(found.round_trips_s) + found.floor_s >= 0.039
-    assert min(found.round_trips_s) < 2 * 0.040
+    assert min(found.round_trips_s) < 1.5 * 0.040
+    (address,) = found.udp_addresses
+    assert address.startswith(f"{site.lab.server.address}:")
+    blocked = [each for each in sfu_findings(SfuConfig(), outcome) if address in each.text]
+    assert [each.verdict for each in blocked] == [Verdict.SLOW]
 
 
 def test_a_short_cut_is_a_silence(site: Site) -> None:
