@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from tests import patience
 from tests.netlab.side import Side
 
 _SO_TIMESTAMPNS = 35
@@ -65,6 +66,7 @@ def send_flow(
         into.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 1 << 25)
         into.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         into.bind((target.address, _PORT))
+        _wait_for_stamps(into, target)
         into.settimeout(quiet_s)
         sent, sent_by = [], []
         before = _wall_clock()
@@ -80,6 +82,23 @@ def send_flow(
     unsure_s = abs(after.ahead_s - before.ahead_s) / 2 + max(before.unsure_s, after.unsure_s)
     received = {number: stamp - ahead_s for number, stamp in stamped.items()}
     return Flow(tuple(sent), tuple(sent_by), received, unsure_s)
+
+
+def _wait_for_stamps(into: socket.socket, target: Side) -> None:
+    """Wait until packets are stamped when they come: the kernel begins with that some time later.
+
+    Until then they are stamped when they are read. These here do not go over the link.
+    """
+    into.settimeout(patience.WAIT_S)
+
+    def stamped_before_it_is_read() -> bool:
+        into.sendto(_NUMBER.pack(0), (target.address, _PORT))
+        time.sleep(0.001)
+        reads_at = time.time()
+        ((_, stamp),) = itertools.islice(_arrivals(into), 1)
+        return stamp < reads_at
+
+    patience.until(stamped_before_it_is_read, what="stamps of the kernel")
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,13 +52,14 @@ def agree(flow: Flow, passages: Sequence[Passage], delay_s: float) -> list[Trave
         AssertionError: They do not agree.
     """
     assert list(flow.received_s) == sorted(flow.received_s)
-    assert len(passages) == len(flow.received_s)
+    assert len(passages) == len(flow.received_s), f"{len(passages)}, {len(flow.received_s)}"
     found = []
     for (number, received_s), passage in zip(flow.received_s.items(), passages, strict=True):
         unsure_s = _CLOCK_S + flow.clock_s
-        assert flow.sent_s[number] <= passage.entered_s
-        assert passage.left_s - passage.entered_s >= delay_s - _EARLY_S
-        assert passage.left_s - unsure_s <= received_s <= passage.written_s + unsure_s
+        said = f"packet {number}, received {received_s:.6f} s, {passage}, clocks {unsure_s:.6f} s"
+        assert flow.sent_s[number] <= passage.entered_s, said
+        assert passage.left_s - passage.entered_s >= delay_s - _EARLY_S, said
+        assert passage.left_s - unsure_s <= received_s <= passage.written_s + unsure_s, said
         found.append(Travelled(flow.sent_s[number], passage, received_s))
     return found
 
