@@ -27,6 +27,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -154,12 +155,12 @@ class Forwarder:
             self._down.become(Way(**order["down"]))
         if "cut_for_s" in order:
             begin = time.monotonic() + order["cut_after_s"]
-            self._pending.append((begin, self._cut))
-            self._pending.append((begin + order["cut_for_s"], self._mend))
+            self._pending.append((begin, partial(self._cut, order["cut_for_s"])))
 
-    def _cut(self) -> None:
+    def _cut(self, for_s: float) -> None:
         self._up.is_cut = self._down.is_cut = True
         self._cut_at = time.monotonic()
+        self._pending.append((self._cut_at + for_s, self._mend))  # late, but not shorter
 
     def _mend(self) -> None:
         self._up.is_cut = self._down.is_cut = False
