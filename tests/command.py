@@ -206,9 +206,7 @@ def _children() -> set[psutil.Process]:
     trackers = "multiprocessing.resource_tracker"
     found = set()
     for child in psutil.Process().children(recursive=True):
-        try:
+        with suppress(psutil.NoSuchProcess):
             if not any(trackers in word for word in child.cmdline()):
                 found.add(child)
-        except psutil.NoSuchProcess:
-            continue
     return found

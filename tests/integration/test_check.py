@@ -65,6 +65,7 @@ def test_all_is_well(server: Server, quick: str) -> None:
     assert document["sfu"]["baseline"]["rtt_ms"]["n"] >= 10
 
 
+@pytest.mark.long
 def test_a_mute_agent_fails_the_whole(server: Server, tmp_path: Path) -> None:
     """The worst wins, its reason is told last before the verdict, and the SFU is still measured.
 

@@ -83,6 +83,7 @@ def test_sigterm_ends_a_running_call_in_order(start: Start, tmp_path: Path) -> N
     assert "traceback" not in exporter.text().lower()
 
 
+@pytest.mark.long
 def test_second_signal_exits_at_once(start: Start, tmp_path: Path) -> None:
     """1. A call does not listen. 2. SIGINT, twice. Result: gone at once, status 130."""
     note = tmp_path / "note"

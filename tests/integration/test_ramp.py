@@ -154,6 +154,7 @@ def ramp_of(
     return asyncio.run(probe_ramp(settings, run))
 
 
+@pytest.mark.long
 def test_server_that_dies_is_a_broken_tier(livekit_program: ServerProgram, tmp_path: Path) -> None:
     """1. A tier is held. 2. The server dies. Result: the tier broke; no error ends the ramp."""
     with LiveKitServer(livekit_program, tmp_path) as running:
@@ -191,6 +192,7 @@ def test_clients_that_cannot_connect_are_a_figure(server: Server) -> None:
     assert rooms(server) == []
 
 
+@pytest.mark.long
 def test_a_dead_process_limits_its_tier_and_no_other(server: Server) -> None:
     """1. One of two processes is killed. Result: its clients crashed; the next tier is whole."""
 
