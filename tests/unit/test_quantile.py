@@ -3,7 +3,7 @@
 import statistics
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.quantile import quantile
@@ -11,7 +11,6 @@ from exporter.quantile import quantile
 SECONDS = st.floats(0, 60, allow_subnormal=False)
 
 
-@settings(derandomize=True)
 @given(st.lists(SECONDS, min_size=2, max_size=60))
 def test_every_twentieth(values: list[float]) -> None:
     """Each of them is what `statistics` has for the same samples, with both ends included."""

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.call.levels import (
@@ -75,7 +75,6 @@ def test_threshold_of_a_recording(peak_db: float, quiet_db: float, expected: flo
     assert speech_threshold(levels.clip(min=quiet_db)) == pytest.approx(expected)
 
 
-@settings(derandomize=True)
 @given(
     start=st.integers(0, 5 * WINDOW),
     length=st.integers(7 * WINDOW, 40 * WINDOW),
