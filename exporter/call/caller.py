@@ -9,13 +9,16 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from livekit import rtc
 from livekit.rtc.participant import PublishTrackError
 
 from exporter.call.ear import Ear
+from exporter.call.hearing import Hearing
 from exporter.call.lag import LagMonitor
 from exporter.call.microphone import Microphone
+from exporter.call.rtp import Received, received
 from exporter.call.session_events import SessionEvents
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
@@ -48,28 +51,43 @@ CLOSED = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """How a caller gets a room, a microphone and an ear: of the SDK, unless a test has others."""
+
+    room: Callable[[], rtc.Room] = rtc.Room
+    microphone: Callable[[], Microphone] = Microphone
+    ear: Callable[[rtc.RemoteAudioTrack], Hearing] = Ear
+
+
+OF_THE_SDK = Devices()
+
+
 class Caller:
     """One participant in one room, and the agent that it came for.
 
     Args:
         is_agent: Tells whether a participant is that agent; None when its attributes do not say.
         confirm: Asked, now and again, about a participant of which `is_agent` did not know.
+        devices: What it calls with.
     """
 
     def __init__(
         self,
         is_agent: Callable[[rtc.RemoteParticipant], bool | None],
         confirm: Callable[[str], Awaitable[bool]] | None = None,
+        devices: Devices = OF_THE_SDK,
     ) -> None:
         self._is_agent = is_agent
         self._confirm = confirm
-        self.room = rtc.Room()
-        self.microphone = Microphone()
+        self._devices = devices
+        self.room = devices.room()
+        self.microphone = devices.microphone()
         self.lag = LagMonitor()
         self.events = SessionEvents(self.room)
         self.agent: rtc.RemoteParticipant | None = None
         self.track: rtc.RemoteAudioTrack | None = None
-        self.ear: Ear | None = None
+        self.ear: Hearing | None = None
         self._arrived: dict[str, float] = {}
         self._already_there: frozenset[str] = frozenset()
         self._changed = asyncio.Event()
@@ -149,7 +167,7 @@ class Caller:
                 raise ProbeError(Reason.NO_AUDIO_TRACK, detail)
             await self.sleep_until_change(deadline - time.monotonic())
         self.track = track
-        self.ear = Ear(track)
+        self.ear = self._devices.ear(track)
 
     def turn_begins(self) -> None:
         """Forget what went wrong before: from now on it belongs to the next turn."""
@@ -174,6 +192,10 @@ class Caller:
         except TimeoutError:
             return
         self.check()
+
+    async def received(self) -> Received | None:
+        """Read the counters of the agent's track; None where there is none."""
+        return None if self.track is None else await received(self.track)
 
     def check(self) -> None:
         """Raise the ProbeError with which the call has ended, if it has."""

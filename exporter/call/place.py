@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from livekit import rtc
@@ -14,7 +15,7 @@ from exporter.errors import ProbeError
 from exporter.outcome import CallResult, Outcome, Reason, Turn, TurnOutcome
 from exporter.probes.latency import LatencyConfig
 from exporter.probes.run import Run
-from exporter.server_api import ServerApi, make_token
+from exporter.server_api import Server, ServerApi, make_token
 
 CONNECT_TIMEOUT_S = 10.0
 
@@ -25,17 +26,36 @@ NAMES = ("lk.agent_name", "lk.agent.name")
 """Attributes with the agent's name: the first set by the server, the second by the worker."""
 
 
-class Call:
-    """One call in progress; its turns outlive whatever ends it."""
+MakeCaller = Callable[
+    [Callable[[rtc.RemoteParticipant], bool | None], Callable[[str], Awaitable[bool]]], Caller
+]
+"""Makes a caller from what tells it its agent: `is_agent` and `confirm` of `Caller`."""
 
-    def __init__(self, config: LatencyConfig, run: Run, api: ServerApi) -> None:
+
+class Call:
+    """One call in progress; its turns outlive whatever ends it.
+
+    Args:
+        config: Of the target.
+        run: Of which it is a part.
+        api: Of the server that is called.
+        make_caller: Makes the participant that calls.
+    """
+
+    def __init__(
+        self,
+        config: LatencyConfig,
+        run: Run,
+        api: ServerApi,
+        make_caller: MakeCaller = Caller,
+    ) -> None:
         self._config = config
         self._run = run
         self._api = api
         self._room = config.room_name or f"voice-exporter-{run.id}"
         self._made_room = False
         self._dispatch_id = ""
-        self._caller = Caller(self._is_agent, self._was_dispatched)
+        self._caller = make_caller(self._is_agent, self._was_dispatched)
         self.result = CallResult(config.agent_name, config.call_type, config.scenario)
 
     async def conduct(self) -> None:
@@ -166,10 +186,16 @@ class Call:
         return self._caller.events.why_absent() if replied else ""
 
 
-async def place_call(config: LatencyConfig, run: Run) -> Outcome:
+async def place_call(
+    config: LatencyConfig,
+    run: Run,
+    *,
+    open_api: Callable[[Server], ServerApi] = ServerApi,
+    make_caller: MakeCaller = Caller,
+) -> Outcome:
     """Place one call and return its turns, whatever ends it; the room is left and deleted."""
-    async with ServerApi(run.server) as api:
-        call = Call(config, run, api)
+    async with open_api(run.server) as api:
+        call = Call(config, run, api, make_caller)
         reason: Reason | None = None
         detail = ""
         try:

@@ -2,8 +2,10 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from livekit import rtc
+if TYPE_CHECKING:
+    from livekit import rtc
 
 STATS_TIMEOUT_S = 1.0
 
@@ -26,7 +28,7 @@ class Received:
         return (self.jitter_buffer_delay_s - before.jitter_buffer_delay_s) / samples
 
 
-async def received(track: rtc.Track) -> Received | None:
+async def received(track: "rtc.Track") -> Received | None:
     """Read the counters of a remote track; None before its first packet or after its end."""
     try:
         async with asyncio.timeout(STATS_TIMEOUT_S):

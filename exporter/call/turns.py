@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from exporter.call.caller import Caller
 from exporter.call.clip import Clip
-from exporter.call.ear import Ear
+from exporter.call.hearing import Hearing
 from exporter.call.levels import WINDOW, WINDOW_S
+from exporter.call.line import Line
 from exporter.call.onset import MIN_SOUND_S, OnsetDetector, noise_level, sound_threshold
-from exporter.call.rtp import Received, received
+from exporter.call.rtp import Received
 from exporter.errors import ProbeError
 from exporter.outcome import Reason, Turn, TurnOutcome
 from exporter.probes.latency import LatencyConfig
@@ -76,12 +76,12 @@ class Conversation:
     """The turns of one call, once the agent can be heard.
 
     Args:
-        caller: In the room, with an ear on the agent's track.
+        caller: In the room, with an ear on the agent's track; a `Caller` outside of tests.
         config: Of the target: greeting and time-outs.
         clip: The utterance of every turn.
     """
 
-    def __init__(self, caller: Caller, config: LatencyConfig, clip: Clip) -> None:
+    def __init__(self, caller: Line, config: LatencyConfig, clip: Clip) -> None:
         self._caller = caller
         self._config = config
         self._clip = clip
@@ -139,7 +139,7 @@ class Conversation:
             return _void(str(disturbed))
 
     @property
-    def _ear(self) -> Ear:
+    def _ear(self) -> Hearing:
         if self._caller.ear is None:
             raise RuntimeError("the caller does not hear the agent")
         return self._caller.ear
@@ -148,7 +148,7 @@ class Conversation:
         noise = self._noise()
         microphone = self._caller.microphone
         underruns = microphone.underruns
-        before = await self._received()
+        before = await self._caller.received()
         began = time.monotonic()
         start = microphone.play(self._clip.pcm)
         end = await microphone.time_of(start + self._clip.speech_end)
@@ -192,7 +192,7 @@ class Conversation:
         late = self._caller.lag.worst(said.end, replied)
         dry = self._ran_dry(said)
         await self._reply_over()
-        after = await self._received()
+        after = await self._caller.received()
         report = await self._caller.events.report_since(said.began, REPORT_TIMEOUT_S)
         if dry:
             return _void(RAN_DRY, late)
@@ -228,9 +228,9 @@ class Conversation:
         return self._caller.microphone.underruns > said.underruns
 
     async def _media_stalled(self) -> bool:
-        before = await self._received()
+        before = await self._caller.received()
         await self._wait(STALL_S)
-        after = await self._received()
+        after = await self._caller.received()
         return before is not None and after is not None and after.packets == before.packets
 
     async def _wait(self, seconds: float) -> None:
@@ -267,10 +267,6 @@ class Conversation:
         """
         await self._caller.listen(self._config.track_timeout)
         self._caller.turn_begins()
-
-    async def _received(self) -> Received | None:
-        track = self._caller.track
-        return None if track is None else await received(track)
 
     def _first_sound(self) -> int | None:
         """Return the first window of sound since the track began, by what is noise now."""

@@ -44,6 +44,9 @@ class Script:
     depths: str = ""
     """File that takes a line for each utterance: the name of the room, and how deep in seconds the
     agent's own jitter buffer was on average, from the first sound until the end was heard."""
+    delays: str = ""
+    """File that takes a line for each reply: how long after the end of the utterance, as heard, it
+    left in truth. On a busy machine an agent is late too."""
     companion: str = ""
     """Name of another agent that it brings along."""
 

@@ -107,12 +107,15 @@ class TruthJob:
         at = heard + script.delay_s
         if script.click_s is not None:
             microphone.play(buzz(0.005), at=at - script.click_s - 0.005)
-        microphone.play(self._reply, at=at)
+        start = microphone.play(self._reply, at=at)
         task = asyncio.get_running_loop().create_task(self._tell(script.delay_s))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         if script.depths:
             await self._note_depth(Path(script.depths))
+        if script.delays:
+            left = await microphone.time_of(start)
+            note_in(Path(script.delays), f"{left - heard:.6f}")
 
     def _on_track(self, track: rtc.Track, *_: object) -> None:
         if isinstance(track, rtc.RemoteAudioTrack) and self._caller is None:

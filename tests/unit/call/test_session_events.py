@@ -9,7 +9,8 @@ import pytest
 from livekit import rtc
 from livekit.protocol.agent_pb import agent_session as pb
 
-from exporter.call.session_events import SessionEvents, TurnReport
+from exporter.call.session_events import SessionEvents
+from exporter.call.turn_report import TurnReport
 
 REPORT = TurnReport(
     transcription_delay_s=0.5, end_of_turn_delay_s=0.7, llm_ttft_s=0.4, tts_ttfb_s=0.1, e2e_s=1.25

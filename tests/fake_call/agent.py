@@ -1,0 +1,293 @@
+"""An agent that follows a script, in a room of its own, on the virtual clock."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cache, partial
+
+import numpy as np
+from livekit import rtc
+from livekit.protocol.agent_pb import agent_session as pb
+
+from exporter.call.caller import BACKGROUND_TRACK, ON_BEHALF, STATE
+from exporter.call.clip import Clip
+from exporter.call.echo import buzz
+from exporter.call.levels import RATE, Pcm
+from exporter.call.session_events import TOPIC
+from tests.fake_call.devices import FakeParticipant, FakeRoom, FakeTrack
+from tests.virtual_time import Clock
+
+UTTERANCE_S = 0.8
+SETTLE_S = 0.18
+"""Silence after which the agent knows that the caller has come to the end."""
+SOUND_S = 0.6
+"""Length of a reply, or of each of its two halves."""
+FILLER_S = 0.5
+REPUBLISH_S = 0.05
+"""Between the end of a track and the next."""
+SECOND_SENTENCE_S = 0.4
+BETWEEN_SENTENCES_S = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What an agent does; the defaults make one that just replies."""
+
+    delay_s: float = 1.0
+    """Last sample of the caller's speech to first sample of the reply."""
+    greet_s: float = 0.0
+    greet_after_s: float = 0.0
+    """From its track to its greeting; it says that it speaks from the track on."""
+    states: bool = True
+    """Says what it is doing."""
+    no_track: bool = False
+    mute: bool = False
+    """Never replies."""
+    hang: bool = False
+    """Says it is thinking, and never replies."""
+    error: str = ""
+    """Reports this error instead of a reply."""
+    stall: bool = False
+    """From the first utterance on nothing comes from it, though it stays listed."""
+    leave: bool = False
+    """Is gone at the end of the first utterance."""
+    goodbye: bool = False
+    """Is gone when its first reply is over."""
+    close: bool = False
+    """The room is closed at the end of the first utterance."""
+    background: bool = False
+    """Plays music on a second track all the time."""
+    avatar: bool = False
+    """Another participant speaks on its behalf; it has no track itself."""
+    noise_db: float | None = None
+    click_s: float | None = None
+    """A click of 5 ms ends so long before the reply."""
+    pause_s: float = 0.0
+    """Silence inside its reply."""
+    filler_s: float | None = None
+    """Says "one moment" so long after the end of the caller's speech; the answer at `delay_s`."""
+    interrupt_s: float = 0.0
+    """Talks so long from the beginning of each utterance on, then a second sentence."""
+    republish: bool = False
+    """Replaces its track at the first utterance, and does not reply to that one."""
+    reports: bool = False
+    """Reports the figures of its turns, as livekit-agents does from 1.5 on."""
+    blocks: tuple[tuple[float, float], ...] = ()
+    """The *prober's* event loop: blocked from so many seconds after the end of the first utterance
+    on (before it, if negative), for so many seconds."""
+
+
+@cache
+def voice(seconds: float, pitch_hz: int = 200) -> Pcm:
+    """Return a sound that is loud from its first sample to its last; made once for all tests."""
+    return buzz(seconds, pitch_hz=pitch_hz)
+
+
+@cache
+def utterance() -> Clip:
+    """Return what the caller says: its end cannot be mistaken."""
+    sound = voice(UTTERANCE_S, 140)
+    return Clip(np.concatenate([sound, np.zeros(4800, np.int16)]), 0, len(sound), 0.0)
+
+
+@cache
+def noise(level_db: float) -> Pcm:
+    """Return white noise of that level."""
+    wave = np.random.default_rng(1).standard_normal(3 * RATE)
+    return (wave * 32768 * 10 ** (level_db / 20)).clip(-32768, 32767).astype(np.int16)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One exchange as it truly was, on the virtual clock."""
+
+    end: float
+    """When the last sample of the caller's speech left."""
+    replied: float | None
+    """When the first sample of the agent's reply was delivered."""
+
+
+class FakeAgent:
+    """One agent: it enters with `come`, and hears what the caller's microphone gives to `hear`.
+
+    Attributes:
+        exchanges: What truly happened, one after another.
+    """
+
+    def __init__(
+        self, script: Script, clock: Clock, identity: str, attributes: dict[str, str]
+    ) -> None:
+        self._script = script
+        self._clock = clock
+        self._me = FakeParticipant(identity, attributes)
+        self._speaker = self._me
+        self._room: FakeRoom | None = None
+        self._track: FakeTrack | None = None
+        self._speech_end: float | None = None
+        self._talks_until = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.exchanges: list[Heard] = []
+
+    def start(self, room: FakeRoom, after_s: float = 0.0) -> None:
+        """Come to the room after so many seconds, until `aclose`."""
+        self._at(time.monotonic() + after_s, partial(self.come, room))
+
+    async def come(self, room: FakeRoom) -> None:
+        """Enter the room, greet if the script says so, and listen."""
+        script = self._script
+        self._room = room
+        room.enter(self._me)
+        self._say_state("initializing")
+        if script.no_track:
+            return
+        if script.background:
+            room.publish(self._me, BACKGROUND_TRACK).add_noise(voice(2.0, 330))
+        if script.avatar:
+            on_behalf = {ON_BEHALF: self._me.identity}
+            self._speaker = FakeParticipant(f"{self._me.identity}-avatar", on_behalf)
+            room.enter(self._speaker)
+        self._track = room.publish(self._speaker)
+        if script.noise_db is not None:
+            self._track.add_noise(noise(script.noise_db))
+        if script.greet_s:
+            self._say_state("speaking")
+            self._track.play(voice(script.greet_s, 170), time.monotonic() + script.greet_after_s)
+            await asyncio.sleep(script.greet_after_s + script.greet_s)
+        self._say_state("listening")
+
+    def hear(self, leaves: float, pcm: Pcm) -> None:
+        """Take what the caller's microphone sends, and when its first sample leaves."""
+        loud = np.flatnonzero(pcm)
+        if len(loud):
+            if self._speech_end is None:
+                self._begin(leaves + int(loud[0]) / RATE)
+            self._speech_end = leaves + (int(loud[-1]) + 1) / RATE
+        elif self._speech_end is not None:
+            end, self._speech_end = self._speech_end, None
+            self._at(end + SETTLE_S, partial(self._answer, end))
+
+    async def aclose(self) -> None:
+        """Do nothing more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _begin(self, began: float) -> None:
+        """An utterance begins: its end is known already, but only the prober's troubles use it."""
+        if not self.exchanges:
+            loop = asyncio.get_running_loop()
+            for after, seconds in self._script.blocks:
+                loop.call_at(began + UTTERANCE_S + after, self._clock.advance, seconds)
+        if self._script.interrupt_s:
+            self._at(began + SETTLE_S, partial(self._talk_over, began + SETTLE_S))
+
+    async def _answer(self, end: float) -> None:
+        script, first = self._script, not self.exchanges
+        replies = not self._silent() and not (script.republish and first)
+        self.exchanges.append(Heard(end, end + script.delay_s if replies else None))
+        self._break(first=first)
+        if self._room is None or self._track is None or not replies:
+            return
+        if script.reports:
+            self._report(pb.USER, transcription_delay=0.2, end_of_turn_delay=0.3)
+        await self._reply(end + script.delay_s, end)
+
+    def _silent(self) -> bool:
+        script = self._script
+        broken = script.leave or script.close or script.stall or bool(script.error)
+        return script.mute or script.hang or broken
+
+    def _break(self, *, first: bool) -> None:
+        """Do what the script has in place of a reply."""
+        script, room, track = self._script, self._room, self._track
+        assert room is not None
+        assert track is not None
+        if script.hang:
+            self._say_state("thinking")
+        if script.error:
+            self._report_error(script.error)
+        if script.stall:
+            track.stall()
+        if script.close:
+            deleted = rtc.DisconnectReason.ROOM_DELETED
+            self._at(time.monotonic(), partial(room.disconnect, reason=deleted))
+        if script.leave:
+            room.leave(self._me)
+        if script.republish and first:
+            room.unpublish(self._speaker, track)
+            self._at(time.monotonic() + REPUBLISH_S, self._publish)
+
+    async def _publish(self) -> None:
+        assert self._room is not None
+        self._track = self._room.publish(self._speaker)
+
+    async def _reply(self, at: float, end: float) -> None:
+        script, track = self._script, self._track
+        assert self._room is not None
+        assert track is not None
+        sound = voice(SOUND_S)
+        if script.filler_s is not None:
+            track.play(voice(FILLER_S, 230), end + script.filler_s)
+        if script.click_s is not None:
+            track.play(voice(0.005, 140), at - script.click_s - 0.005)
+        track.play(sound, at)
+        over = at + SOUND_S
+        if script.pause_s:
+            track.play(sound, over + script.pause_s)
+            over += script.pause_s + SOUND_S
+        await _until(self._talks_until)
+        self._say_state("thinking")
+        await _until(at - 0.05)
+        self._say_state("speaking")
+        await _until(over)
+        if script.reports:
+            self._report(pb.ASSISTANT, llm_node_ttft=0.4, tts_node_ttfb=0.1, e2e_latency=0.9)
+        if script.goodbye:
+            self._room.leave(self._me)
+        self._say_state("listening")
+
+    async def _talk_over(self, at: float) -> None:
+        """Say a long sentence, and a short one after it."""
+        assert self._track is not None
+        second = at + self._script.interrupt_s + BETWEEN_SENTENCES_S
+        self._talks_until = second + SECOND_SENTENCE_S
+        self._say_state("speaking")
+        self._track.play(voice(self._script.interrupt_s, 250), at)
+        self._track.play(voice(SECOND_SENTENCE_S, 250), second)
+        await _until(self._talks_until)
+        self._say_state("listening")
+
+    def _say_state(self, state: str) -> None:
+        if self._script.states and self._room is not None:
+            self._room.attributes_changed(self._me, **{STATE: state})
+
+    def _report(self, role: pb.ChatRole, **metrics: float) -> None:
+        message = pb.AgentSessionMessage()
+        said = message.event.conversation_item_added.item.message
+        said.role = role
+        for name, value in metrics.items():
+            setattr(said.metrics, name, value)
+        self._send(message)
+
+    def _report_error(self, text: str) -> None:
+        message = pb.AgentSessionMessage()
+        message.event.error.message = text
+        self._send(message)
+
+    def _send(self, message: pb.AgentSessionMessage) -> None:
+        assert self._room is not None
+        self._room.send_bytes(TOPIC, message.SerializeToString(), self._me.identity)
+
+    def _at(self, when: float, then: Callable[[], Awaitable[None]]) -> None:
+        async def later() -> None:
+            await _until(when)
+            await then()
+
+        task = asyncio.get_running_loop().create_task(later())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _until(when: float) -> None:
+    await asyncio.sleep(max(0.0, when - time.monotonic()))

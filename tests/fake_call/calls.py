@@ -1,0 +1,159 @@
+"""Hold a conversation, or place a whole call, and tell what came of it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from exporter.call.caller import Caller, Devices
+from exporter.call.levels import Pcm
+from exporter.call.place import place_call
+from exporter.call.turns import Conversation
+from exporter.errors import ProbeError
+from exporter.outcome import CallResult, Outcome, Turn
+from exporter.probes.latency import LatencyConfig
+from exporter.probes.run import Run
+from tests import virtual_time
+from tests.fake_call.agent import FakeAgent, Heard, Script, utterance
+from tests.fake_call.api import SERVER, FakeApi
+from tests.fake_call.devices import FakeMicrophone, FakeRoom, ear_on
+from tests.virtual_time import Clock
+
+AGENT = "agent-1"
+
+
+def target(**settings: Any) -> LatencyConfig:
+    """Return a target that is called without much waiting; `settings` are its own."""
+    defaults: dict[str, Any] = {"greeting": "none", "reply_timeout": 6, "trials": 1}
+    return LatencyConfig(agent_name="demo", **(defaults | settings))
+
+
+@dataclass
+class Talk:
+    """What came of a conversation, and what truly happened in it."""
+
+    turns: list[Turn] = field(default_factory=list)
+    greeted_after_s: float | None = None
+    """From the agent's track being heard."""
+    listened_after_s: float | None = None
+    """Until the greeting was over, or none came."""
+    ended: ProbeError | None = None
+    """With which the call ended early."""
+    truth: list[Heard] = field(default_factory=list)
+
+    def true_e2e_s(self, turn: int) -> float:
+        """Return the latency that the caller lived through."""
+        exchange = self.truth[turn]
+        assert exchange.replied is not None
+        return exchange.replied - exchange.end
+
+
+def converse(script: Script, turns: int = 1, **settings: Any) -> Talk:
+    """Hold a conversation of so many turns with an agent that is there already."""
+
+    async def story(clock: Clock) -> Talk:
+        agent = FakeAgent(script, clock, AGENT, {})
+        room = FakeRoom()
+        devices = Devices(lambda: room, lambda: FakeMicrophone(agent.hear), ear_on)
+        caller = Caller(lambda person: person.identity == AGENT, devices=devices)
+        talk = Talk(truth=agent.exchanges)
+        try:
+            await caller.connect("ws://livekit.test", "token", 10.0)
+            agent.start(room)
+            assert await caller.meet(1.0) is not None
+            await _talk(caller, clock, talk, turns, target(**settings))
+        except ProbeError as error:
+            talk.ended = error
+        finally:
+            await caller.leave()
+            await agent.aclose()
+        return talk
+
+    return virtual_time.run(story)
+
+
+async def _talk(
+    caller: Caller, clock: Clock, talk: Talk, turns: int, config: LatencyConfig
+) -> None:
+    await caller.listen(config.track_timeout)
+    begin = clock()
+    conversation = Conversation(caller, config, utterance())
+    greeted = await conversation.greeting()
+    talk.listened_after_s = clock() - begin
+    talk.greeted_after_s = None if greeted is None else greeted - begin
+    for _ in range(turns):
+        talk.turns.append(await conversation.turn())
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What surrounds a call: the workers, and what the server and the network do."""
+
+    works: bool = True
+    """A worker takes the dispatch."""
+    join_after_s: float | None = 0.0
+    """From the dispatch to the agent in the room; None: it never comes."""
+    named: bool = True
+    """The agent's attributes have its name; else only the server's list of jobs tells."""
+    companion: bool = False
+    """Another agent is in the room before, and answers every utterance after 0.3 s."""
+    refused: str = ""
+    """The SDK's word for why the caller may not enter."""
+    endless: bool = False
+    """Entering never ends."""
+    api_fails: dict[str, ProbeError] = field(default_factory=dict)
+    """Requests by their names, and what each raises."""
+    rooms: frozenset[str] = frozenset()
+    """Rooms that exist already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What came of a call, and what it left."""
+
+    outcome: Outcome
+    call: CallResult
+    rooms_made: tuple[str, ...]
+    rooms_left: frozenset[str]
+    dispatches_left: int
+    inside: bool
+    """The caller is still in the room."""
+
+
+def place(script: Script, world: World, config: LatencyConfig) -> Placed:
+    """Place a whole call, as the probe `latency` does."""
+
+    async def story(clock: Clock) -> Placed:
+        room = FakeRoom(world.refused, endless=world.endless)
+        name = {"lk.agent_name": config.agent_name} if world.named else {}
+        agent = FakeAgent(script, clock, AGENT, name)
+        bystander = FakeAgent(Script(delay_s=0.3), clock, "agent-0", {"lk.agent_name": "other"})
+        agents = [agent, bystander] if world.companion else [agent]
+
+        def hear(leaves: float, pcm: Pcm) -> None:
+            for each in agents:
+                each.hear(leaves, pcm)
+
+        def on_dispatch(agent_name: str) -> tuple[str, ...]:
+            assert agent_name == config.agent_name
+            if world.companion:
+                bystander.start(room)
+            if world.works and world.join_after_s is not None:
+                agent.start(room, world.join_after_s)
+            return (AGENT,) if world.works else ()
+
+        api = FakeApi(on_dispatch, world.api_fails)
+        api.rooms |= world.rooms
+        devices = Devices(lambda: room, lambda: FakeMicrophone(hear), ear_on)
+        run = Run("r1", SERVER, clock() + config.deadline, clock=clock, started=clock())
+        outcome = await place_call(
+            config,
+            run,
+            open_api=lambda _server: api,
+            make_caller=lambda is_agent, confirm: Caller(is_agent, confirm, devices),
+        )
+        for each in agents:
+            await each.aclose()
+        assert isinstance(outcome.result, CallResult)
+        left = frozenset(api.rooms), len(api.dispatches), room.isconnected()
+        return Placed(outcome, outcome.result, tuple(api.made), *left)
+
+    return virtual_time.run(story)

@@ -1,0 +1,260 @@
+"""A whole call ends in the right reason, keeps what it knows, and leaves nothing behind."""
+
+import wave
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.errors import ProbeError
+from exporter.outcome import Reason, TurnOutcome
+from exporter.probes.latency import LatencyConfig
+from tests.fake_call.agent import Script, utterance
+from tests.fake_call.calls import Placed, World, place, target
+
+RESOLUTION_S = 0.001
+GONE = frozenset[str]()
+
+
+@pytest.fixture(scope="module")
+def wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the caller says, as a file of the rate that needs no resampling."""
+    file = tmp_path_factory.mktemp("clip") / "buzz.wav"
+    with wave.open(str(file), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(48_000)
+        out.writeframes(utterance().pcm.tobytes())
+    return file
+
+
+def config(wav: Path, **settings: Any) -> LatencyConfig:
+    """Return a target that says that clip."""
+    return target(utterance={"wav": wav}, **settings)
+
+
+def assert_clean(placed: Placed) -> None:
+    """Assert that the one room of the call is deleted, and that the caller has left it."""
+    assert placed.rooms_made == ("voice-exporter-r1",)
+    assert placed.rooms_left == GONE
+    assert not placed.inside
+
+
+def test_a_call_is_measured(wav: Path) -> None:
+    """Warm-up and turns read the true latency; an agent that reports no parts says why."""
+    placed = place(Script(), World(), config(wav, trials=2))
+    assert placed.outcome.reason is None, placed.outcome
+    assert [turn.warmup for turn in placed.call.turns] == [True, False, False]
+    for turn in placed.call.turns:
+        assert turn.e2e_s == pytest.approx(1.0, abs=RESOLUTION_S)
+        assert turn.components.llm_s is None
+    assert "lk.agent.session" in placed.call.split_absent
+    assert placed.call.time_to_greeting_s is None
+    assert_clean(placed)
+
+
+def test_times_run_from_the_dispatch_and_from_our_coming(wav: Path) -> None:
+    """Time to agent ends with the agent in the room, time to greeting with its first sample."""
+    script = Script(greet_s=2.5, greet_after_s=0.5)
+    placed = place(script, World(join_after_s=6.0), config(wav, greeting="auto"))
+    assert placed.outcome.reason is None, placed.outcome
+    assert placed.call.time_to_agent_s == pytest.approx(6.0, abs=RESOLUTION_S)
+    assert placed.call.time_to_greeting_s == pytest.approx(6.5, abs=RESOLUTION_S)
+
+
+def test_another_agent_in_the_room_is_not_taken_for_ours(wav: Path) -> None:
+    """Neither its arrival nor its reply after 0.3 s counts."""
+    world = World(companion=True, join_after_s=2.0)
+    placed = place(Script(), world, config(wav))
+    assert placed.call.time_to_agent_s == pytest.approx(2.0, abs=RESOLUTION_S)
+    assert [turn.e2e_s for turn in placed.call.turns] == pytest.approx([1.0] * 2, abs=RESOLUTION_S)
+
+
+def test_an_agent_without_a_name_is_known_by_its_dispatch(wav: Path) -> None:
+    """An older worker sets no name: the server's list of jobs says that it is the one."""
+    placed = place(Script(), World(named=False, join_after_s=2.0), config(wav))
+    assert placed.call.time_to_agent_s == pytest.approx(2.0, abs=RESOLUTION_S)
+    assert placed.outcome.reason is None, placed.outcome
+
+
+FAILING = {
+    "no worker": (
+        Script(),
+        World(works=False),
+        {"join_timeout": 3},
+        Reason.NO_WORKER,
+        "no worker named 'demo' took the job within 3 s",
+    ),
+    "a worker whose agent does not come": (
+        Script(),
+        World(join_after_s=None),
+        {"join_timeout": 3},
+        Reason.JOIN_TIMEOUT,
+        "a worker took the job, but no agent came within 3 s",
+    ),
+    "an agent that comes too late": (
+        Script(),
+        World(join_after_s=14.0),
+        {"join_timeout": 9},
+        Reason.JOIN_TIMEOUT,
+        "a worker took the job, but no agent came within 9 s",
+    ),
+    "no track": (
+        Script(no_track=True),
+        World(),
+        {"track_timeout": 3},
+        Reason.NO_AUDIO_TRACK,
+        "the agent published no microphone track within 3 s",
+    ),
+    "a greeting without end": (
+        Script(greet_s=20.0),
+        World(),
+        {"greeting_timeout": 5},
+        Reason.GREETING_TIMEOUT,
+        "the agent did not come to listen (state 'speaking') within 5 s",
+    ),
+    "silence": (
+        Script(mute=True),
+        World(),
+        {"reply_timeout": 3},
+        Reason.NO_REPLY,
+        "silence for 3 s (agent state 'listening')",
+    ),
+    "an agent that leaves": (
+        Script(leave=True),
+        World(),
+        {},
+        Reason.AGENT_LEFT,
+        "the agent left the room during the call",
+    ),
+    "a room that is closed": (
+        Script(close=True),
+        World(),
+        {},
+        Reason.ROOM_CLOSED,
+        "the server ended the call (room_deleted)",
+    ),
+    "a prober that tore its utterance": (
+        Script(blocks=((-0.5, 0.3),)),
+        World(),
+        {},
+        Reason.VOID,
+        "the prober: its audio queue ran dry",
+    ),
+    "refused by the room": (
+        Script(),
+        World(refused="engine: 401 Unauthorized"),
+        {},
+        Reason.AUTH_FAILED,
+        "could not join: engine: 401 Unauthorized",
+    ),
+    "a server that is not there": (
+        Script(),
+        World(refused="connection refused"),
+        {},
+        Reason.CONNECT_FAILED,
+        "could not join: connection refused",
+    ),
+    "no media": (
+        Script(),
+        World(endless=True),
+        {},
+        Reason.CONNECT_FAILED,
+        "no media connection within 10 s",
+    ),
+    "a dispatch that is not taken": (
+        Script(),
+        World(api_fails={"create_dispatch": ProbeError(Reason.API_FAILED, "too long")}),
+        {},
+        Reason.DISPATCH_FAILED,
+        "too long",
+    ),
+    "a dispatch that is refused": (
+        Script(),
+        World(api_fails={"create_dispatch": ProbeError(Reason.AUTH_FAILED, "403")}),
+        {},
+        Reason.AUTH_FAILED,
+        "403",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_a_call_that_fails_has_its_reason_and_leaves_no_room(name: str, wav: Path) -> None:
+    """Whatever ends the call, its room is left and deleted, and people are told in one line."""
+    script, world, settings, reason, detail = FAILING[name]
+    placed = place(script, world, config(wav, **settings))
+    assert (placed.outcome.reason, placed.outcome.detail) == (reason, detail)
+    assert_clean(placed)
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_dispatch_that_brought_nobody_is_taken_back(works: bool, wav: Path) -> None:
+    """An agent that comes when we are gone would open the room again, and stay in it."""
+    world = World(works=works, join_after_s=None)
+    placed = place(Script(), world, config(wav, join_timeout=3))
+    assert placed.dispatches_left == 0
+
+
+def test_without_a_dispatch_a_worker_without_a_name_is_missed(wav: Path) -> None:
+    """With `dispatch: automatic` none is asked for, and the detail says who did not come."""
+    placed = place(Script(), World(), config(wav, dispatch="automatic", join_timeout=3))
+    assert placed.outcome.reason is Reason.NO_WORKER
+    assert placed.outcome.detail == "no worker without a name took the job within 3 s"
+
+
+def test_turns_before_the_deadline_are_kept(wav: Path) -> None:
+    """A call that ran out of time still has the turns that it measured."""
+    settings = config(wav, deadline=24, trials=10)
+    placed = place(Script(delay_s=4.0), World(), settings)
+    assert placed.outcome.reason is Reason.DEADLINE
+    assert placed.outcome.detail == "not done within 24 s"
+    # 19 s are left for turns of about 6.5 s, after half a second of silence.
+    assert [turn.e2e_s for turn in placed.call.turns] == pytest.approx([4.0] * 2, abs=RESOLUTION_S)
+    assert_clean(placed)
+
+
+def test_a_first_turn_that_fails_is_not_hidden_as_warm_up(wav: Path) -> None:
+    """The warm-up turn is left out of the figures only when it was measured or void."""
+    placed = place(Script(mute=True), World(), config(wav, reply_timeout=3))
+    assert [turn.outcome for turn in placed.call.turns] == [TurnOutcome.FAILED] * 2
+    assert not any(turn.warmup for turn in placed.call.turns)
+
+
+def test_the_turn_that_ended_the_call_is_its_last(wav: Path) -> None:
+    """An agent that leaves after its reply has one good turn, and one that failed by it."""
+    placed = place(Script(goodbye=True), World(), config(wav, trials=3))
+    first, second = placed.call.turns
+    assert first.outcome is TurnOutcome.REPLIED
+    assert (second.outcome, second.reason) == (TurnOutcome.FAILED, Reason.AGENT_LEFT)
+    assert placed.outcome.reason is Reason.AGENT_LEFT
+
+
+def test_a_room_that_exists_already_is_left_alone(wav: Path) -> None:
+    """A target's own room name that is in use is not entered and not deleted."""
+    world = World(rooms=frozenset({"front-desk"}))
+    placed = place(Script(), world, config(wav, room_name="front-desk"))
+    assert placed.outcome.reason is Reason.API_FAILED
+    assert "exists already" in placed.outcome.detail
+    assert placed.rooms_left == {"front-desk"}
+    assert placed.rooms_made == ()
+
+
+@pytest.mark.parametrize("reason", [Reason.AUTH_FAILED, Reason.API_FAILED, Reason.CONNECT_FAILED])
+def test_a_room_that_cannot_be_made_ends_the_call(reason: Reason, wav: Path) -> None:
+    """The server's answer is the reason, and nothing is deleted that was not made."""
+    fails = {
+        "create_room": ProbeError(reason, "no"),
+        "delete_room": ProbeError(Reason.API_FAILED, "not asked for"),
+    }
+    placed = place(Script(), World(api_fails=fails), config(wav))
+    assert (placed.outcome.reason, placed.outcome.detail) == (reason, "no")
+    assert not any("not deleted" in line for line in placed.outcome.log)
+
+
+def test_a_room_that_cannot_be_deleted_costs_no_turn(wav: Path) -> None:
+    """The turns are good all the same; the log of the run has it."""
+    fails = {"delete_room": ProbeError(Reason.API_FAILED, "busy")}
+    placed = place(Script(), World(api_fails=fails), config(wav))
+    assert placed.outcome.reason is None
+    assert any("not deleted: api_failed: busy" in line for line in placed.outcome.log)

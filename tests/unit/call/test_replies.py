@@ -1,0 +1,123 @@
+"""The latency that is measured is the one that the caller lives through, to the millisecond."""
+
+import subprocess
+import sys
+
+import pytest
+
+from exporter.call.levels import WINDOW_S
+from exporter.outcome import TurnOutcome
+from tests.fake_call.agent import FILLER_S, Script
+from tests.fake_call.calls import converse
+
+RESOLUTION_S = 0.001
+"""On the virtual clock nothing is late: what is left is where in a window sound begins."""
+
+REPLIES = {
+    "replies after 0.3 s": Script(delay_s=0.3),
+    "replies after 1 s": Script(),
+    "replies after 4 s": Script(delay_s=4.0),
+    "tells no state": Script(states=False),
+    "plays background audio": Script(background=True),
+    "clicks 0.3 s before replying": Script(click_s=0.3),
+    "pauses 0.6 s in its reply": Script(pause_s=0.6),
+    "pauses 0.9 s in its reply and tells no state": Script(pause_s=0.9, states=False),
+    "talks over the end of the caller's speech": Script(interrupt_s=1.4, delay_s=3.0),
+    "speaks by an avatar": Script(avatar=True),
+}
+
+
+@pytest.mark.parametrize("name", REPLIES)
+def test_a_reply_is_timed_to_the_sample(name: str) -> None:
+    """Each of two turns reads what truly passed between the caller's end and the reply's start."""
+    talk = converse(REPLIES[name], turns=2)
+    assert talk.ended is None
+    assert [turn.outcome for turn in talk.turns] == [TurnOutcome.REPLIED] * 2, talk
+    for number, turn in enumerate(talk.turns):
+        assert turn.e2e_s == pytest.approx(REPLIES[name].delay_s, abs=RESOLUTION_S)
+        assert turn.e2e_s == pytest.approx(talk.true_e2e_s(number), abs=RESOLUTION_S)
+        assert turn.loop_lag_s == pytest.approx(0.0, abs=1e-6)
+
+
+def test_noise_blurs_a_reply_by_a_window() -> None:
+    """On a line with noise of -50 dBFS its peaks pass for the reply's first sample, no earlier."""
+    for turn in converse(Script(noise_db=-50.0), turns=2).turns:
+        assert turn.e2e_s is not None
+        assert 1.0 - 2 * WINDOW_S < turn.e2e_s < 1.0 + RESOLUTION_S
+
+
+def test_a_click_right_before_a_reply_is_part_of_it() -> None:
+    """A voice dips for as long as 15 ms: a click of 5 ms that ends 5 ms before is its beginning."""
+    for turn in converse(Script(click_s=0.005), turns=2).turns:
+        assert turn.e2e_s == pytest.approx(1.0 - 0.010, abs=RESOLUTION_S)
+
+
+def test_a_filler_is_timed_as_the_reply() -> None:
+    """Today the first sound counts: "one moment" is the reply, and the answer is part of it."""
+    talk = converse(Script(filler_s=0.4, delay_s=2.5), turns=2)
+    assert [turn.outcome for turn in talk.turns] == [TurnOutcome.REPLIED] * 2
+    for turn in talk.turns:
+        assert turn.e2e_s == pytest.approx(0.4, abs=RESOLUTION_S)
+
+
+def test_an_answer_long_after_a_filler_is_not_taken_for_the_next_reply() -> None:
+    """While the agent says that it thinks, its turn is not over, however long it is silent."""
+    script = Script(filler_s=0.4, delay_s=4.0)
+    talk = converse(script, turns=2)
+    first, second = talk.truth
+    silent_s = script.delay_s - 0.4 - FILLER_S
+    assert silent_s > 3  # far longer than a pause between two sentences
+    assert first.replied is not None
+    assert second.end > first.replied
+
+
+def test_an_agent_that_talks_over_the_whole_wait_has_not_replied() -> None:
+    """Sound that began before our end and never stopped is no reply to what we said."""
+    talk = converse(Script(interrupt_s=9.0, mute=True), reply_timeout=3)
+    assert talk.turns[0].outcome is TurnOutcome.FAILED
+    assert talk.turns[0].e2e_s is None
+
+
+def test_an_agent_without_states_that_talks_over_is_heard_after_a_second_of_silence() -> None:
+    """Its sentences cannot be told apart by states: only silence says that it was done."""
+    script = Script(interrupt_s=1.4, delay_s=4.0, states=False)
+    talk = converse(script)
+    assert talk.turns[0].e2e_s == pytest.approx(4.0, abs=RESOLUTION_S)
+
+
+def test_a_turn_in_which_the_track_was_replaced_is_void() -> None:
+    """The old track says nothing about the agent, and the new one is heard from then on."""
+    first, second = converse(Script(republish=True), turns=2).turns
+    assert first.outcome is TurnOutcome.VOID
+    assert "replaced" in first.detail
+    assert second.e2e_s == pytest.approx(1.0, abs=RESOLUTION_S)
+
+
+def test_reported_figures_come_with_the_turn_that_they_are_of() -> None:
+    """The agent's own parts and what is left for transport add up to what was heard."""
+    for turn in converse(Script(reports=True), turns=2).turns:
+        parts = turn.components
+        assert turn.reported_e2e_s == pytest.approx(0.9)
+        assert parts.transcription_s == pytest.approx(0.2)
+        assert parts.end_of_turn_s == pytest.approx(0.1)
+        assert parts.llm_s == pytest.approx(0.4)
+        assert parts.tts_s == pytest.approx(0.1)
+        assert parts.transport_s == pytest.approx(0.2, abs=RESOLUTION_S)
+
+
+def test_the_depth_of_the_jitter_buffer_is_of_the_turn() -> None:
+    """It is what the receiver's counters say between utterance and reply."""
+    turn = converse(Script()).turns[0]
+    assert turn.jitter_buffer_s == pytest.approx(0.06, abs=1e-4)
+
+
+def test_a_conversation_needs_no_sdk() -> None:
+    """Neither turns nor what they import load LiveKit's SDK: they need only a `Line`."""
+    program = (
+        "import sys, exporter.call.turns;"
+        "print(sorted(name for name in sys.modules if name.split('.')[0] == 'livekit'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
