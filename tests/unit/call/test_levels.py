@@ -113,6 +113,7 @@ def test_words_and_clicks(lengths: tuple[int, ...], expected: tuple[int, int] | 
         pytest.param((4, 20, 1, 20), 0.005, id="one window"),
         pytest.param((4, 20, 40, 20, 60, 20, 10, 20), 0.3, id="the longest of three"),
         pytest.param((4, 20, 31, 5), 0.0, id="what lies before a click is no pause"),
+        pytest.param((4, 5), 0.0, id="a click alone"),
         pytest.param((), 0.0, id="silence"),
     ],
 )
