@@ -143,9 +143,22 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Timings(), "timings")
 
 
+LONGEST_FIRST = (
+    *("paging/test_paging.py", "integration/test_truth.py", "integration/test_targets.py"),
+    *("monitoring/test_rules.py", "monitoring/test_expressions.py", "netlab/test_sfu_truth.py"),
+    *("integration/test_kills.py", "integration/test_runner.py", "integration/test_daemon.py"),
+    *("integration/test_check.py", "integration/test_roster.py", "integration/test_ramp.py"),
+    *("integration/test_reasons.py", "integration/test_cli.py", "integration/test_reach.py"),
+)
+"""Files below tests/ that take longest, in that order: none of them is begun last."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests of examples as long ones where many are asked for."""
+    """Begin with the longest files; mark tests of examples as long where many are asked for."""
+    tests = Path(__file__).parent
+    places = {tests / file: place for place, file in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))  # keeps the order of the rest
     for item in items:
         if PROFILE == "long" and is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker(pytest.mark.long)

@@ -162,6 +162,7 @@ def test_the_demo_measures_a_turn_and_leaves_nothing(livekit_program: ServerProg
         assert not folder.exists()
 
 
+@pytest.mark.long
 def test_a_process_that_dies_is_named(livekit: Server) -> None:
     """1. The demo uses the server that the environment names. 2. Its agent is killed.
 
@@ -213,6 +214,7 @@ def providers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         child.stop()
 
 
+@pytest.mark.long
 def test_the_work_is_inside_the_delay(providers: str) -> None:
     """The first byte comes at the delay, not at delay plus work.
 

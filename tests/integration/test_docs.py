@@ -68,7 +68,7 @@ def agent(livekit: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("command", map(by_length, commands()))
+@pytest.mark.parametrize("command", [by_length(each) for each in commands()])
 def test_a_command_works(command: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Every command line that is marked runs; only a slow machine may earn it a verdict."""
     config = next(text for _, name, text in files() if name == CONFIG)
