@@ -11,7 +11,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 PYTEST := $(BIN)/python -m pytest
 # Branches of exporter/, also in the processes that tests start (pyproject.toml, coverage).
 COVERED := $(BIN)/python -m coverage run -m pytest
-SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder # the longest files first
 BUSY_CORES ?= 2
 
 .PHONY: help demo test test-long test-busy lint format docs clips lock image clean

@@ -15,7 +15,7 @@ from bench.report import Report
 from exporter.demo.livekit_binary import find_server
 from exporter.demo.livekit_server import LiveKitServer
 from tests.monitoring.services import missing_programs
-from tests.paging.scene import INTERVAL_S, whole_site
+from tests.paging.scene import INTERVAL_S, demo_site
 from tests.paging.steps import DEAD_AGENT, INTERVALS, STEPS, Timing
 
 _BOUND_S = INTERVALS * INTERVAL_S
@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def _run(livekit: LiveKitServer, folder: Path) -> list[Timing]:
-    with whole_site(livekit.server, folder) as scene:
+    with demo_site(livekit.server, folder) as scene:
         return [timing for step in STEPS for timing in step(scene)]
 
 

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -202,13 +202,14 @@ def _status(leaving: SystemExit, stderr: IO[str]) -> int:
 
 
 def _children() -> set[psutil.Process]:
-    """Return the child processes; the tracker of resources stays as long as the interpreter."""
+    """Return our own child processes, not those of servers that a fixture has started.
+
+    The tracker of resources stays as long as the interpreter.
+    """
     trackers = "multiprocessing.resource_tracker"
     found = set()
-    for child in psutil.Process().children(recursive=True):
-        try:
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
             if not any(trackers in word for word in child.cmdline()):
                 found.add(child)
-        except psutil.NoSuchProcess:
-            continue
     return found

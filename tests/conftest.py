@@ -20,6 +20,7 @@ from exporter import logs
 from exporter.errors import ConfigError
 from tests.leaks import LEAKS, Leaks
 from tests.paging.report import Timings
+from tests.server_logs import ServerLogs
 
 if TYPE_CHECKING:
     from exporter.demo.livekit_binary import ServerProgram
@@ -130,20 +131,34 @@ def _process_as_it_was() -> Iterator[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Search all output of the run for its secrets, and let Ctrl-C reach what tests start.
+    """Search all output of the run for its secrets, show logs of what failed, and heed Ctrl-C.
 
     A shell that runs the suite in the background has it ignore Ctrl-C, and children inherit that.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # fixtures end what they started
-    config.stash[LEAKS] = Leaks()
-    config.pluginmanager.register(config.stash[LEAKS], "leaks")
+    leaks = config.stash[LEAKS] = Leaks()
+    config.pluginmanager.register(leaks, "leaks")
+    config.pluginmanager.register(ServerLogs(leaks), "server_logs")
     config.pluginmanager.register(Timings(), "timings")
+
+
+LONGEST_FIRST = (
+    *("paging/test_paging.py", "integration/test_truth.py", "integration/test_targets.py"),
+    *("monitoring/test_rules.py", "monitoring/test_expressions.py", "netlab/test_sfu_truth.py"),
+    *("integration/test_kills.py", "integration/test_runner.py", "integration/test_daemon.py"),
+    *("integration/test_check.py", "integration/test_roster.py", "integration/test_ramp.py"),
+    *("integration/test_reasons.py", "integration/test_cli.py", "integration/test_reach.py"),
+)
+"""Files below tests/ that take longest, in that order: none of them is begun last."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests of examples as long ones where many are asked for."""
+    """Begin with the longest files; mark tests of examples as long where many are asked for."""
+    tests = Path(__file__).parent
+    places = {tests / file: place for place, file in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))  # keeps the order of the rest
     for item in items:
         if PROFILE == "long" and is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker(pytest.mark.long)

@@ -25,7 +25,8 @@ MADE_UP = (
 _SIGNED_TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}")
 _REFUSED_TOKEN = re.compile(r"(invalid token: )" + _SIGNED_TOKEN.pattern)
 """How livekit-server logs a token that it refuses, which opens nothing: tests send such."""
-_LOGS = ("*.log", "log", "*.err", "*.out")
+LOGS = ("*.log", "log", "*.err", "*.out")
+"""Names of the files that processes write to."""
 _SERVER_LOG = "livekit.log"
 _AROUND = 60
 
@@ -48,9 +49,15 @@ class Leaks:
             before = text[max(0, token.start() - _AROUND) : token.start()].replace("\n", "\\n")
             self.found[f"{where}: a signed token after {before!r}"] = None
 
+    def redacted(self, text: str) -> str:
+        """Return a text without the secrets, for people; the search is of what was there before."""
+        for secret in sorted(self.secrets, key=len, reverse=True):
+            text = text.replace(secret, "(redacted)")
+        return _SIGNED_TOKEN.sub("(redacted)", text)
+
     def look_at_files(self, folder: Path) -> None:
         """Search the logs below a folder."""
-        for pattern in _LOGS:
+        for pattern in LOGS:
             for file in folder.rglob(pattern):
                 if file.is_file():
                     text = file.read_text(errors="replace")

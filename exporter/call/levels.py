@@ -80,7 +80,7 @@ def longest_pause_s(pcm: Pcm) -> float:
     """Return the longest stretch in seconds below the speech threshold, inside the speech."""
     levels = window_levels(pcm)
     loud = _without_clicks(np.flatnonzero(levels >= speech_threshold(levels)))
-    return float(np.diff(loud).max(initial=1) - 1) * WINDOW_S if len(loud) else 0.0
+    return float(np.diff(loud).max(initial=1) - 1) * WINDOW_S
 
 
 def _without_clicks(windows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:

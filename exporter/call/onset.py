@@ -64,7 +64,7 @@ class OnsetDetector:
         if self._start is None:
             if not loud:
                 return None
-            self._start, self._dip = window, 0
+            self._start = window
             self._judged.clear()
         self._judged.append(level_db)
         self._dip = 0 if loud else self._dip + 1

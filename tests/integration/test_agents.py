@@ -110,7 +110,7 @@ def test_agents_are_named_from_either_attribute_with_their_state(server: Server,
         ("by-server", "a", "listening"),
         ("by-worker", "b", "thinking"),
     ]
-    assert all(0 <= each.age_s < 15 for each in agents)
+    assert all(0 <= each.age_s < patience.WAIT_S for each in agents)
 
 
 def test_humans_are_visible_standard_and_sip_participants(server: Server, room: str) -> None:
@@ -182,31 +182,28 @@ def test_a_dispatch_that_nobody_takes_is_pending_until_the_agent_is_there(
     before, after = asyncio.run(scenario())
     assert [each.agent_name for each in before.pending] == ["here", "nobody", "nobody"]
     assert [each.agent_name for each in after.pending] == ["nobody", "nobody"]
-    assert all(each.room == room and 0 <= each.age_s < 15 for each in after.pending)
+    assert all(each.room == room and 0 <= each.age_s < patience.WAIT_S for each in after.pending)
     assert before.agents == ()
 
 
-def test_fifty_rooms_are_listed_within_one_interval(server: Server, room: str) -> None:
-    """Fifty rooms with a dispatch each are counted, in less than the 15 s between listings."""
+def test_fifty_rooms_are_listed_at_once(server: Server, room: str) -> None:
+    """Fifty rooms with a dispatch each are counted; how fast, `make bench-listing` says."""
 
-    async def scenario() -> tuple[Listing, float]:
+    async def scenario() -> Listing:
         names = [f"{room}-{number}" for number in range(50)]
         async with ServerApi(server) as api:
             for name in names:
                 await api.create_room(name)
                 await api.create_dispatch(name, "nobody")
-            started = time.monotonic()
             outcome = await _outcome(server)
-            took = time.monotonic() - started
             for name in names:
                 await api.delete_room(name)
         assert isinstance(outcome.result, Listing), outcome.detail
-        return outcome.result, took
+        return outcome.result
 
-    listing, took = asyncio.run(scenario())
+    listing = asyncio.run(scenario())
     assert listing.rooms >= 50
     assert sum(each.room.startswith(room) for each in listing.pending) == 50
-    assert took < 15
 
 
 def test_rooms_that_vanish_during_a_listing_are_no_failure(server: Server, room: str) -> None:

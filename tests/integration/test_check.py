@@ -1,6 +1,7 @@
 """`check` on a real server: one verdict over an agent of known latency and the SFU."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +11,14 @@ from exporter.demo.livekit_binary import ServerProgram
 from exporter.demo.livekit_server import LiveKitServer
 from exporter.server_api import Server
 from tests.command import run_here
-from tests.integration.placing import TRIES
 from tests.integration.scripts import Script
 from tests.integration.workers import truth_worker
 from tests.patience import AT_EASE
 
 pytestmark = pytest.mark.integration
+
+VOID = re.compile(r"(latency|sfu): UNKNOWN: (truth: )?void: the prober")
+"""A reason that the prober itself gives."""
 
 SFU = {"pings": 20, "packets": 200, **AT_EASE}
 
@@ -41,30 +44,29 @@ def _quick(tmp_path: Path) -> str:
     return str(path)
 
 
-def check(server: Server, *arguments: str) -> tuple[int, str]:
-    """Run `check`, and again while the prober was too late for every turn; status and stdout."""
-    for _ in range(TRIES):
-        status, out, _ = run_here(server, "check", *arguments)
-        if "UNKNOWN" not in out:
-            break
-    return status, out
-
-
 def test_all_is_well(server: Server, quick: str) -> None:
-    """An agent that answers in time and a fast network: PASS, exit status 0, each verdict told."""
+    """An agent that answers in time and a fast network: PASS, exit status 0, each verdict told.
+
+    Where the prober was too late on a busy machine the whole is UNKNOWN, by its own word.
+    """
     script = Script(delay_s=0.5).metadata()
     arguments = ("--config", quick, "--agent", "truth", "--metadata", script)
-    status, out = check(server, "--json", *arguments)
+    status, out, _ = run_here(server, "check", "--json", *arguments)
     document = json.loads(out)
-    assert (status, document["verdict"], document["reasons"]) == (0, "PASS", [])
     verdicts = [document[part]["verdict"] for part in ("agents", "latency", "sfu")]
-    assert verdicts == ["PASS", "PASS", "PASS"]
+    spoiled = [each for each in document["reasons"] if VOID.match(each)]
+    assert document["reasons"] == spoiled
+    assert verdicts.count("PASS") == len(verdicts) - len(spoiled)
+    assert (status, document["verdict"]) == ((1, "UNKNOWN") if spoiled else (0, "PASS"))
     [call] = document["latency"]["latency"]
     assert call["agent_name"] == "truth"
-    assert call["stats"]["n"] in (1, 2)  # a busy machine may void one turn, and says so
-    assert document["sfu"]["baseline"]["rtt_ms"]["n"] >= 10
+    assert call["stats"]["n"] + sum(turn["outcome"] == "void" for turn in call["turns"]) >= 2
+    assert (
+        document["sfu"]["baseline"]["rtt_ms"]["n"] + document["sfu"]["baseline"]["pings_void"] >= 10
+    )
 
 
+@pytest.mark.long
 def test_a_mute_agent_fails_the_whole(server: Server, tmp_path: Path) -> None:
     """The worst wins, its reason is told last before the verdict, and the SFU is still measured.
 
@@ -74,7 +76,7 @@ def test_a_mute_agent_fails_the_whole(server: Server, tmp_path: Path) -> None:
     config = {"sfu": SFU, "targets": [target | {"reply_timeout": 2}]}
     path = tmp_path / "mute.yaml"
     path.write_text(json.dumps(config))
-    status, out = check(server, "--config", str(path), "--trials", "1")
+    status, out, _ = run_here(server, "check", "--config", str(path), "--trials", "1")
     lines = out.splitlines()
     assert status == 1
     assert lines[-1] == "VERDICT: FAIL"

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -19,7 +18,7 @@ from exporter.run.fleet import Fleet
 from exporter.run.process import ProbeTable
 from exporter.web.server import WebServer
 from tests.integration.exporters import SECRET, Start, value
-from tests.patience import comes_true, until
+from tests.patience import END_S, comes_true, until
 
 TURNS = (
     'voice_turns_total{agent_name="demo",call_type="default",outcome="replied",'
@@ -76,16 +75,15 @@ def test_sigterm_ends_a_running_call_in_order(start: Start, tmp_path: Path) -> N
     family = [psutil.Process(exporter.process.pid)]
     family += family[0].children(recursive=True)
 
-    began = time.monotonic()
     assert exporter.stop() == 0
 
-    assert time.monotonic() - began < 10
     assert note.read_text().endswith("left")
     until(lambda: not any(process.is_running() for process in family))
     assert "msg=stopped" in exporter.text()
     assert "traceback" not in exporter.text().lower()
 
 
+@pytest.mark.long
 def test_second_signal_exits_at_once(start: Start, tmp_path: Path) -> None:
     """1. A call does not listen. 2. SIGINT, twice. Result: gone at once, status 130."""
     note = tmp_path / "note"
@@ -97,7 +95,8 @@ def test_second_signal_exits_at_once(start: Start, tmp_path: Path) -> None:
     until(lambda: 'msg="stopping' in exporter.text())
     exporter.process.send_signal(signal.SIGINT)
 
-    assert exporter.process.wait(2) == 128 + signal.SIGINT
+    assert exporter.process.wait(END_S) == 128 + signal.SIGINT
+    assert "msg=stopped" not in exporter.text()  # it did not wait for what is under way
     until(lambda: not any(process.is_running() for process in family))
 
 

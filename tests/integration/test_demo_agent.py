@@ -22,7 +22,7 @@ from tests.integration.voids import assert_late, measured, span
 from tests.integration.workers import demo_agent
 from tests.lateness import Watch, watching
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.whole_machine]
 
 TOLD = DemoSettings(llm=ProviderSettings(delay_s=0.5), tts=ProviderSettings(delay_s=0.3))
 BUSY_S = 0.25

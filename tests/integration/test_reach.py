@@ -67,11 +67,12 @@ def test_turn_is_tried_where_it_is_offered(livekit_program: ServerProgram, tmp_p
 
 
 def test_blocked_udp_is_named(livekit_program: ServerProgram, tmp_path: Path) -> None:
-    """Media go by TCP then: the checklist and the baseline are SLOW and name the port to open."""
+    """Media go by TCP then: the checklist is SLOW and names the port to open.
+
+    That a baseline says so, too, is held in tests/netlab, where a link blocks UDP.
+    """
     with WithoutUdp(livekit_program, tmp_path) as running:
         status, out, err = run_here(running.server, "sfu", "--preflight", "--json")
-        arguments = ("--json", "--pings", "5", "--packets", "50")
-        slow, measured, _ = run_here(running.server, "sfu", *arguments)
         config = yaml.safe_load((tmp_path / "livekit.yaml").read_text())
     document = json.loads(out)
     items = {item["check"]: item for item in document["preflight"]}
@@ -80,10 +81,6 @@ def test_blocked_udp_is_named(livekit_program: ServerProgram, tmp_path: Path) ->
     assert items["udp"]["verdict"] == "SLOW"
     assert f"open UDP to {port}" in items["udp"]["detail"]
     assert items["tcp"]["verdict"] == "PASS"
-    assert (slow, json.loads(measured)["verdict"]) == (1, "SLOW")
-    assert json.loads(measured)["baseline"]["transport"] == "tcp"
-    # A busy machine may have findings of its own.
-    assert any(f"open UDP to {port}" in each for each in json.loads(measured)["findings"])
 
 
 def test_unreachable_server() -> None:

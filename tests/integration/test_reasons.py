@@ -132,6 +132,7 @@ def test_a_dispatch_that_the_server_does_not_take(livekit: Server) -> None:
     assert outcome.reason is Reason.DISPATCH_FAILED
 
 
+@pytest.mark.long
 def test_a_room_that_is_deleted_in_the_call(truth: Server) -> None:
     """A call whose room is closed under it says so, and keeps its turns."""
 
@@ -168,6 +169,7 @@ def test_a_probe_that_dies_in_the_call(truth: Server) -> None:
     asyncio.run(gone())
 
 
+@pytest.mark.long
 def test_a_prober_that_was_late_voids_its_turns(truth: Server) -> None:
     """Turns in which the probe's process stood still are void: neither good nor bad."""
 

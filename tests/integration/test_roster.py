@@ -209,6 +209,7 @@ def test_a_worker_is_idle_then_busy_then_gone(livekit: Server, tmp_path: Path) -
     asyncio.run(scenario())
 
 
+@pytest.mark.long
 def test_a_worker_that_takes_no_job_is_told(livekit: Server, tmp_path: Path) -> None:
     """Registered and idle, and a dispatch waits: the worker is not taking jobs."""
     name = f"rejecting-{uuid4().hex[:8]}"

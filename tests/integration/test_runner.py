@@ -226,6 +226,7 @@ def test_stdout_belongs_to_the_parent(server: Server, capfd: pytest.CaptureFixtu
     assert "noise" in err
 
 
+@pytest.mark.long
 def test_hundreds_of_runs_leave_nothing(server: Server) -> None:
     """Runs in recycled processes leave no process, descriptor or thread, and no memory.
 

@@ -1,12 +1,11 @@
 """Every HTTP endpoint against requests that nobody would think of, made from its own document."""
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import positive_data_acceptance
 from schemathesis.core.result import Ok
 
@@ -16,6 +15,8 @@ from tests.integration.from_elsewhere import TOKEN
 from tests.integration.serving import Serving
 from tests.patience import WAIT_S
 from tests.unit.web.asking import sources
+
+pytestmark = [pytest.mark.long] if settings.get_current_profile_name() == "long" else []
 
 
 @pytest.fixture(name="serving", scope="module")
@@ -28,13 +29,20 @@ def _serving() -> Iterator[Serving]:
 schema = schemathesis.openapi.from_dict(make_pages(sources()).openapi())
 
 
-def no_request_breaks(method: str, path: str) -> Callable[..., None]:
-    """Return the test of one endpoint, by as many requests as the profile says."""
+ENDPOINTS = {
+    f"{found.method} {found.path}": found
+    for found in (each.ok() for each in schema.get_all_operations() if isinstance(each, Ok))
+}
 
-    @schema.include(method=method, path=path).parametrize()
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_no_request_breaks(endpoint: str, serving: Serving) -> None:
+    """Every answer is one that the document has; nonsense is refused; nothing fails."""
+
+    # By hypothesis itself: the plugin of schemathesis would be imported by every run of pytest.
+    @given(case=ENDPOINTS[endpoint].as_strategy())
     @settings(suppress_health_check=list(HealthCheck))
-    def test(case: schemathesis.Case[Any], serving: Serving) -> None:
-        """Every answer is one that the document has; nonsense is refused; nothing fails."""
+    def send(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(
             base_url=serving.url(),
             headers={"Authorization": f"Bearer {TOKEN}"},
@@ -43,18 +51,7 @@ def no_request_breaks(method: str, path: str) -> Callable[..., None]:
             excluded_checks=[positive_data_acceptance],
         )
 
-    by_examples: Callable[..., None] = test
-    return by_examples
-
-
-# A name for each: under pytest 9.2, schemathesis gives all tests of one function the same id, and
-# of those pytest-xdist runs the first only.
-for found in schema.get_all_operations():
-    assert isinstance(found, Ok), found
-    endpoint = found.ok()
-    name = re.sub(r"\W+", "_", f"test_no_request_breaks_{endpoint.method}_{endpoint.path}")
-    assert name not in globals(), name
-    globals()[name] = no_request_breaks(endpoint.method, endpoint.path)
+    send()
 
 
 def test_every_endpoint_is_in_the_document(serving: Serving) -> None:

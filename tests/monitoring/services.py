@@ -109,9 +109,9 @@ class Service:
 class Prometheus(Service):
     """A running Prometheus."""
 
-    def ask(self, expression: str) -> Answer:
-        """Evaluate an expression now."""
-        return self._answer("query", query=expression)
+    def ask(self, expression: str, at: float | None = None) -> Answer:
+        """Evaluate an expression now, or at a moment (Unix time)."""
+        return self._answer("query", query=expression, time=time.time() if at is None else at)
 
     def ask_range(self, expression: str, seconds: float, step_s: float) -> Answer:
         """Evaluate an expression again and again over the time up to now, as a graph does."""

@@ -1,7 +1,7 @@
 """Every expression of every panel and rule, asked of a Prometheus that has scraped the exporter."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -11,11 +11,17 @@ from tests.monitoring.promql import read
 from tests.monitoring.rules import Rule
 from tests.monitoring.services import Answer, Prometheus
 from tests.monitoring.site import observed_day
+from tests.offenders import every
 
 DASHBOARDS = grafana.load()
 RULES = rules.load()
 _BY_UID = {each.uid: each for each in DASHBOARDS}
-QUERIES = [pytest.param(query, id=query.where) for each in DASHBOARDS for query in each.queries]
+CASES = [
+    (query, everything)
+    for each in DASHBOARDS
+    for query in each.queries
+    for everything in (True, False)
+]
 Settled = dict[tuple[str, bool], dict[str, str]]
 
 
@@ -50,18 +56,25 @@ def test_dashboards_and_rules_are_there() -> None:
     assert {rule.is_alert for rule in RULES} == {True, False}
 
 
-@pytest.mark.parametrize("everything", [True, False], ids=["all", "one"])
-@pytest.mark.parametrize("query", QUERIES)
-def test_query_of_a_panel(
-    prometheus: Prometheus, settled: Settled, query: Query, everything: bool
-) -> None:
-    """It has data and no warning, and no two series are called the same.
+def test_queries_of_panels(prometheus: Prometheus, settled: Settled) -> None:
+    """Each has data and no warning, and no two series are called the same.
 
     With All chosen for every variable that offers it, and with one value for each.
     """
-    values = settled[query.dashboard, everything]
-    if query.repeated_by:
-        values = values | {query.repeated_by: settled[query.dashboard, False][query.repeated_by]}
+
+    @every(CASES, lambda case: f"{case[0].where}, {'all' if case[1] else 'one'}")
+    def rule(case: tuple[Query, bool]) -> None:
+        query, everything = case
+        values = settled[query.dashboard, everything]
+        if query.repeated_by:
+            one = settled[query.dashboard, False][query.repeated_by]
+            values = values | {query.repeated_by: one}
+        _check_query(prometheus, query, values)
+
+    rule()
+
+
+def _check_query(prometheus: Prometheus, query: Query, values: Mapping[str, str]) -> None:
     expression = grafana.substitute(query.expression, values)
     assert "$" not in expression.replace('"$1"', "")
     answer = _ask(prometheus, expression, is_instant=query.is_instant)
@@ -78,22 +91,27 @@ def test_query_of_a_panel(
         assert any(each.labels.get(label) for each in answer.series), f"no label {label!r}"
 
 
-@pytest.mark.parametrize("rule", [pytest.param(each, id=each.name) for each in RULES])
-def test_rule(prometheus: Prometheus, rule: Rule) -> None:
-    """It is evaluated without error and warning, and has what it asks for.
+def test_rules(prometheus: Prometheus) -> None:
+    """Each is evaluated without error and warning, and has what it asks for.
 
     What is recorded has data; of an alert, which had better be silent, each selector has.
     """
-    answer = prometheus.ask(rule.expression)
-    assert not answer.error
-    assert not answer.warnings
-    states = [each for each in prometheus.rules() if each["name"] == rule.name]
-    assert states
-    assert [state["health"] for state in states] == ["ok"] * len(states), states
-    if not rule.is_alert:
-        assert answer.numbers, f"records nothing: {rule.expression}"
-    for selector in read(rule.expression).selectors:
-        assert prometheus.series(str(selector)), f"matches nothing: {selector}"
+    evaluated = prometheus.rules()
+
+    @every(RULES, lambda rule: rule.name)
+    def holds(rule: Rule) -> None:
+        answer = prometheus.ask(rule.expression)
+        assert not answer.error
+        assert not answer.warnings
+        states = [each for each in evaluated if each["name"] == rule.name]
+        assert states
+        assert [state["health"] for state in states] == ["ok"] * len(states), states
+        if not rule.is_alert:
+            assert answer.numbers, f"records nothing: {rule.expression}"
+        for selector in read(rule.expression).selectors:
+            assert prometheus.series(str(selector)), f"matches nothing: {selector}"
+
+    holds()
 
 
 def _ask(prometheus: Prometheus, expression: str, *, is_instant: bool) -> Answer:

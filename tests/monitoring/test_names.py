@@ -1,20 +1,32 @@
 """Names and labels of dashboards and rules against the table of metrics, in both directions."""
 
-import pytest
+from dataclasses import dataclass
 
 from exporter.metrics.table import ROWS, Row
 from tests.monitoring import grafana, rules
 from tests.monitoring.promql import Parts, Selector, read
+from tests.offenders import every
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """One of a rule, a panel or a variable."""
+
+    text: str
+    legend: str
+    where: str
+    """For people."""
+
 
 RULES = rules.load()
 RECORDED = {rule.name: rule for rule in RULES if not rule.is_alert}
 DASHBOARDS = grafana.load()
 QUERIES = [query for each in DASHBOARDS for query in each.queries]
 EXPRESSIONS = [
-    *(pytest.param(rule.expression, "", id=rule.name) for rule in RULES),
-    *(pytest.param(each.expression, each.legend, id=each.where) for each in QUERIES),
+    *(Expression(rule.expression, "", rule.name) for rule in RULES),
+    *(Expression(each.expression, each.legend, each.where) for each in QUERIES),
     *(
-        pytest.param(match, "", id=f"{each.uid}: ${variable.name}")
+        Expression(match, "", f"{each.uid}: ${variable.name}")
         for each in DASHBOARDS
         for variable in each.variables
         if (match := grafana.selector_of(variable))
@@ -37,10 +49,10 @@ UNSHOWN: dict[str, str] = {}
 """Metrics that neither a dashboard nor a rule shows, and why."""
 
 
-@pytest.mark.parametrize(("expression", "legend"), EXPRESSIONS)
-def test_names_and_labels_exist(expression: str, legend: str) -> None:
+@every(EXPRESSIONS, lambda expression: expression.where)
+def test_names_and_labels_exist(expression: Expression) -> None:
     """No query asks for a metric or a label that there is not, and each suits its function."""
-    parts = _read(expression)
+    parts = _read(expression.text)
     for selector in parts.selectors:
         assert _is_known(selector.name), f"there is no metric {selector.name}"
         labels = _labels(selector.name)
@@ -48,20 +60,16 @@ def test_names_and_labels_exist(expression: str, legend: str) -> None:
         assert not unknown, f"{selector.name} has no label {unknown}"
         _check_function(selector)
     of_all = frozenset[str]().union(*(_labels(each.name) for each in parts.selectors))
-    asked = parts.grouping | grafana.legend_labels(legend)
+    asked = parts.grouping | grafana.legend_labels(expression.legend)
     assert asked <= of_all | parts.made, f"no metric here has {asked - of_all}"
 
 
 def test_every_metric_is_shown() -> None:
     """Every metric is in a dashboard or a rule, or it is said why not; no excuse is left over."""
-    asked = {selector.name for text, _ in _texts() for selector in _read(text).selectors}
+    asked = {selector.name for each in EXPRESSIONS for selector in _read(each.text).selectors}
     shown = {row.name for name in asked if (row := _row(name)) is not None}
     assert shown & UNSHOWN.keys() == set()
     assert ROWS.keys() - shown - UNSHOWN.keys() == set()
-
-
-def _texts() -> list[tuple[str, str]]:
-    return [(str(each.values[0]), str(each.values[1])) for each in EXPRESSIONS]
 
 
 def _read(expression: str) -> Parts:

@@ -14,6 +14,7 @@ import yaml
 from exporter.config.alerts import AlertsConfig
 from tests.monitoring import rules
 from tests.monitoring.rules import ALERTS, FILES, Rule
+from tests.offenders import every
 
 TESTS = sorted((ALERTS / "tests").glob("*.yaml"))
 RULES = [rule for rule in rules.load() if rule.is_alert]
@@ -22,7 +23,6 @@ ALWAYS_FIRES = "VoiceWatchdog"
 SEVERITIES = {"page", "warning", "ticket", "none"}
 PAGES = {"VoiceAgentFailing", "VoiceSfuDown", "VoiceSloBurnFast"}
 DASHBOARDS = {"voice-fleet", "voice-agent", "voice-sfu", "voice-exporter"}
-_IDS = [f"{rule.name}-{dict(rule.labels).get('scope', 'all')}" for rule in RULES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +72,13 @@ def test_rules_are_valid() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("file", [pytest.param(file, id=file.name) for file in TESTS])
+@pytest.mark.parametrize(
+    "file",
+    # Days of evaluations take a third of the time of all files.
+    [pytest.param(e, marks=pytest.mark.long if e.stem == "days" else (), id=e.stem) for e in TESTS],
+)
 def test_alerts_fire_and_are_resolved(file: Path) -> None:
-    """Each promtool test holds."""
+    """Each promtool test of each file holds; promtool names those that do not."""
     done = _run(_program("promtool"), "test", "rules", str(file))
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -99,7 +103,7 @@ def test_alertmanager_example_knows_every_alert_and_severity() -> None:
     assert set(named) <= set(NAMES)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@every(NAMES)
 def test_every_alert_is_tested(name: str) -> None:
     """It fires, does not fire beside something that does, is resolved, and survives no series."""
     mine = [each for each in EXPECTED if each.alert == name]
@@ -116,7 +120,7 @@ def test_every_alert_is_tested(name: str) -> None:
     ), "no test in which it is resolved"
 
 
-@pytest.mark.parametrize("rule", RULES, ids=_IDS)
+@every(RULES, lambda rule: f"{rule.name}-{dict(rule.labels).get('scope', 'all')}")
 def test_an_alert_tells_what_is_needed(rule: Rule) -> None:
     """How bad it is, of whom it is, what it means, what to do, and where to look."""
     labels, notes = dict(rule.labels), dict(rule.annotations)

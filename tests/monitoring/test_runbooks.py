@@ -3,12 +3,11 @@
 import re
 from pathlib import Path
 
-import pytest
-
 from exporter.cli import cli
 from exporter.metrics.table import ROWS
 from tests.monitoring import rules
 from tests.monitoring.rules import ALERTS
+from tests.offenders import every
 
 FOLDER = ALERTS / "runbooks"
 BOOKS = sorted(FOLDER.glob("*.md"))
@@ -23,7 +22,7 @@ def test_each_alert_has_one() -> None:
     assert {book.stem for book in BOOKS} == {rule.name for rule in RULES if rule.is_alert}
 
 
-@pytest.mark.parametrize("book", [pytest.param(book, id=book.stem) for book in BOOKS])
+@every(BOOKS, lambda book: book.stem)
 def test_a_runbook_can_be_followed(book: Path) -> None:
     """It has its four sections, and every alert, metric, command and setting in it exists."""
     text = book.read_text("utf-8")

@@ -69,6 +69,7 @@ def _configuration(server: Server, folder: Path, vantage: str, target_ms: float)
     return str(file)
 
 
+@pytest.mark.long
 def test_each_vantage_has_series_of_its_own(prometheus: Prometheus) -> None:
     """Result: one server, two vantages, each on its own exporter, and one of them too slow."""
     until(

@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,8 @@ class Notice:
     """firing or resolved."""
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
+    starts_at: float
+    """When the rule was first true, by the clock of Prometheus: Unix time of that evaluation."""
 
     @property
     def name(self) -> str:
@@ -54,9 +58,7 @@ class Webhook:
         receiver, alerts = str(body["receiver"]), body["alerts"]
         assert isinstance(alerts, list)
         with self._news:
-            for each in alerts:
-                notice = Notice(now, receiver, each["status"], each["labels"], each["annotations"])
-                self._notices.append(notice)
+            self._notices += [_notice(now, receiver, each) for each in alerts]
             self._news.notify_all()
 
     def wait(
@@ -84,6 +86,11 @@ class Webhook:
                 return notice
             others = [f"{each.status} {dict(each.labels)}" for each in self._notices]
         raise TimeoutError(f"not within {within_s:g} s: {what}; came: {others}")
+
+
+def _notice(at: float, receiver: str, alert: Mapping[str, Any]) -> Notice:
+    starts_at = datetime.fromisoformat(alert["startsAt"]).timestamp()
+    return Notice(at, receiver, alert["status"], alert["labels"], alert["annotations"], starts_at)
 
 
 @contextmanager

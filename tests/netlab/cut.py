@@ -1,13 +1,14 @@
-"""Cut the link under the project's own baseline, and tell what both saw of it."""
+"""Cut the link under the project's own baseline, and report what both saw of it."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from exporter.outcome import SfuBaseline
 from exporter.server_api import Server
 from tests import patience
 from tests.netlab.lab import NetLab
-from tests.netlab.probe import baseline_over
+from tests.netlab.probe import Probe
 
 _FLOWING = 500
 """Media packets on the link: it is the baseline that is being taken."""
@@ -23,11 +24,17 @@ class Noticed:
 
 
 def cut_under_baseline(lab: NetLab, server: Server, seconds: float, **settings: object) -> Noticed:
+    """Do as `cut_under`, with a probe for this only."""
+    with Probe(lab, server) as probe:
+        return cut_under(lab, probe, seconds, **settings)
+
+
+def cut_under(lab: NetLab, probe: Probe, seconds: float, **settings: object) -> Noticed:
     """Cut the link for a while under a baseline.
 
     Args:
         lab: An open laboratory.
-        server: Where the baseline goes.
+        probe: At its near end.
         seconds: For so long.
         settings: Of the probe; it must last until media flow again.
 
@@ -35,7 +42,7 @@ def cut_under_baseline(lab: NetLab, server: Server, seconds: float, **settings: 
         RuntimeError: The baseline could not be taken.
     """
     with ThreadPoolExecutor(1) as pool:
-        taken = pool.submit(baseline_over, lab, server, **settings)
+        taken = pool.submit(partial(probe.baseline, **settings))
         _wait_for_media(lab, taken)
         lab.link.become(up=lab.link.up, down=lab.link.down)  # counts from here on
         lab.link.cut(seconds)

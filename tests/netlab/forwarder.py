@@ -9,6 +9,7 @@ Each further line on standard input is an order, answered by one line with the c
 
     {"up": {...}, "down": {...}}          become these two ways (the fields of `Way`)
     {"cut_after_s": 5, "cut_for_s": 3}    lose everything for a while
+    {"passages": true}                    tell the times of the last packets, too
     {}                                    nothing, only count
 """
 
@@ -26,10 +27,12 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from tests.netlab.messages import Messages
 from tests.netlab.way import Line, Way
 
 CLIENT, SERVER = "10.77.0.1", "10.77.0.2"
@@ -38,7 +41,8 @@ _TUNSETIFF = 0x400454CA
 _IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
 _DEVICE = "wire"
 _MTU = 1500
-_PRIORITY = 50
+PRIORITY = 50
+"""Real-time: only what a machine does for its own sake comes before us."""
 
 
 def make_side(address: str, peer: str) -> tuple[int, int]:
@@ -79,6 +83,9 @@ class Forwarder:
         self._orders = orders
         self._partial = b""
         self._pending: list[tuple[float, Callable[[], None]]] = []
+        self._messages = Messages()
+        self._cuts: list[tuple[float, float]] = []
+        self._cut_at = 0.0
 
     def run(self, until: float) -> None:
         """Carry packets until the orders end, or the monotonic clock shows `until`."""
@@ -102,7 +109,10 @@ class Forwarder:
             while True:
                 packet = os.read(device, 65536)
                 if packet[0] >> 4 == 4:  # IPv4; nothing else is of interest
-                    line.enter(packet, time.monotonic())
+                    now = time.monotonic()
+                    line.enter(packet, now)
+                    if line is self._up:
+                        self._messages.up(packet, now)
 
     def _act(self) -> None:
         now = time.monotonic()
@@ -113,6 +123,10 @@ class Forwarder:
             for packet in line.leave(now):
                 with suppress(BlockingIOError):
                     os.write(target, packet)
+                written = time.monotonic()
+                line.written(written)
+                if line is self._down:
+                    self._messages.down(packet, written)
 
     def _obey(self) -> bool:
         """Carry out what was ordered; returns False when no more orders can come."""
@@ -126,21 +140,31 @@ class Forwarder:
         return True
 
     def _order(self, order: dict[str, Any]) -> None:
-        counts = {"up": self._up.counts, "down": self._down.counts}
-        tell({name: dataclasses.asdict(each) for name, each in counts.items()})
+        lines = {"up": self._up, "down": self._down}
+        told: dict[str, Any] = {k: dataclasses.asdict(each.counts) for k, each in lines.items()}
+        told |= {"messages_s": self._messages.round_trips_s, "cuts_s": self._cuts}
+        if "passages" in order:
+            told["passages"] = {
+                k: [dataclasses.astuple(one) for one in each.passages] for k, each in lines.items()
+            }
+        tell(told)
         if "up" in order:
+            self._messages = Messages()
+            self._cuts = []
             self._up.become(Way(**order["up"]))
             self._down.become(Way(**order["down"]))
         if "cut_for_s" in order:
             begin = time.monotonic() + order["cut_after_s"]
-            self._pending.append((begin, self._cut))
-            self._pending.append((begin + order["cut_for_s"], self._mend))
+            self._pending.append((begin, partial(self._cut, order["cut_for_s"])))
 
-    def _cut(self) -> None:
+    def _cut(self, for_s: float) -> None:
         self._up.is_cut = self._down.is_cut = True
+        self._cut_at = time.monotonic()
+        self._pending.append((self._cut_at + for_s, self._mend))  # late, but not shorter
 
     def _mend(self) -> None:
         self._up.is_cut = self._down.is_cut = False
+        self._cuts.append((self._cut_at, time.monotonic()))
 
 
 def tell(answer: dict[str, Any]) -> None:
@@ -160,7 +184,7 @@ def main() -> None:
     client, client_space = make_side(CLIENT, SERVER)
     server, server_space = make_side(SERVER, CLIENT)
     # Before all others: what is late here is an error of the truth. It needs some 5 % of a core.
-    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_PRIORITY))
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
     gc.freeze()
     tell({"client": client_space, "server": server_space})
     forwarder = Forwarder(client, server, orders, Random(arguments.seed))

@@ -13,7 +13,7 @@ from typing import IO, Any, Self
 
 from tests.netlab.forwarder import CLIENT, SERVER
 from tests.netlab.side import Side
-from tests.netlab.way import Counts, Way
+from tests.netlab.way import Counts, Passage, Way
 
 _ROOT = Path(__file__).parents[2]
 _ANSWER_LIMIT_S = 10.0
@@ -48,6 +48,18 @@ class LinkCounts:
     """Client to server."""
     down: Counts
     """Server to client."""
+    messages_s: tuple[float, ...]
+    """Round trips of data messages from the client to the server and back, by the link's clock."""
+    cuts_s: tuple[tuple[float, float], ...]
+    """When each cut began and ended, on the monotonic clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """The packets that passed since the link was last set, in their order."""
+
+    up: tuple[Passage, ...]
+    down: tuple[Passage, ...]
 
 
 class Link:
@@ -112,12 +124,25 @@ class Link:
         """Return what the link has done since it was last set."""
         return self._order()
 
+    def passages(self) -> Passages:
+        """Return when the last packets passed, those of 10,000 in each direction at most."""
+        up, down = (self._ask(passages=True)["passages"][way] for way in ("up", "down"))
+        return Passages(*(tuple(Passage(*each) for each in told) for told in (up, down)))
+
     def _order(self, **order: Any) -> LinkCounts:
+        told = self._ask(**order)
+        return LinkCounts(
+            Counts(**told["up"]),
+            Counts(**told["down"]),
+            tuple(told["messages_s"]),
+            tuple((begin, end) for begin, end in told["cuts_s"]),
+        )
+
+    def _ask(self, **order: Any) -> dict[str, Any]:
         with suppress(BrokenPipeError):  # its missing answer says so, too
             self._orders.write(json.dumps(order) + "\n")
             self._orders.flush()
-        told = read_answer(self._answers)
-        return LinkCounts(Counts(**told["up"]), Counts(**told["down"]))
+        return read_answer(self._answers)
 
 
 class NetLab:

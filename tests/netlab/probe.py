@@ -1,15 +1,21 @@
 """Run the project's own baseline at the near end of the link.
 
 A namespace belongs to a process from its start, so the probe runs in one of its own; what it found
-comes back as JSON. `python -m tests.netlab.probe SETTINGS` runs inside, and finds the server by
-LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET.
+comes back as JSON. `python -m tests.netlab.probe` runs inside, and finds the server by LIVEKIT_URL,
+LIVEKIT_API_KEY and LIVEKIT_API_SECRET. It takes a baseline for each line of settings that comes on
+standard input, for the SDK takes seconds to import, and ends when that does.
 """
 
 import asyncio
 import json
 import os
+import select
 import sys
+import tempfile
 import time
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
 
 from pydantic import TypeAdapter
 
@@ -25,8 +31,78 @@ from tests.netlab.livekit import credentials
 _OUTCOME = TypeAdapter(Outcome)
 
 
+class Probe:
+    """The process at the near end, from its start to the end of a `with` block."""
+
+    def __init__(self, lab: NetLab, server: Server) -> None:
+        """Prepare it; nothing runs yet.
+
+        Args:
+            lab: An open laboratory, at whose far end the server runs.
+            server: Where it is.
+        """
+        self._lab = lab
+        self._server = server
+
+    def __enter__(self) -> Self:
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")
+        self._process = self._lab.client.start(
+            [sys.executable, "-m", "tests.netlab.probe"],
+            environ=os.environ | credentials(self._server),
+            errors=self._errors,
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._errors.close()
+
+    def outcome(self, **settings: object) -> Outcome:
+        """Measure the server once.
+
+        Args:
+            settings: Of the probe, as `SfuConfig` has them.
+
+        Raises:
+            RuntimeError: The process has ended, or does not answer.
+        """
+        config = SfuConfig.model_validate(settings)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with suppress(BrokenPipeError):  # its missing answer says so, too
+            self._process.stdin.write(json.dumps(settings) + "\n")
+            self._process.stdin.flush()
+        limit_s = config.deadline + patience.START_S
+        ready, _, _ = select.select([self._process.stdout], [], [], limit_s)
+        if not (line := self._process.stdout.readline() if ready else ""):
+            self._process.kill()
+            status = self._process.wait()
+            self._errors.seek(0)
+            raise RuntimeError(f"the probe ended with status {status}:\n{self._errors.read()}")
+        return _OUTCOME.validate_json(line)
+
+    def baseline(self, **settings: object) -> SfuBaseline:
+        """Do as `outcome` and return what was measured.
+
+        Raises:
+            RuntimeError: The probe failed.
+        """
+        outcome = self.outcome(**settings)
+        if outcome.result is None:
+            lines = "\n".join(outcome.log)
+            raise RuntimeError(f"the probe failed: {outcome.reason}: {outcome.detail}\n{lines}")
+        assert isinstance(outcome.result, SfuBaseline)
+        return outcome.result
+
+
 def probe_over(lab: NetLab, server: Server, **settings: object) -> Outcome:
-    """Measure the server once from the client's side of the link.
+    """Measure the server once from the client's side of the link, by a process for this only.
 
     Args:
         lab: An open laboratory, at whose far end the server runs.
@@ -36,15 +112,8 @@ def probe_over(lab: NetLab, server: Server, **settings: object) -> Outcome:
     Raises:
         RuntimeError: The probe's process did not end as it should.
     """
-    config = SfuConfig.model_validate(settings)
-    done = lab.client.run(
-        [sys.executable, "-m", "tests.netlab.probe", json.dumps(settings)],
-        environ=os.environ | credentials(server),
-        limit_s=config.deadline + patience.START_S,
-    )
-    if done.returncode:
-        raise RuntimeError(f"the probe ended with status {done.returncode}:\n{done.stderr}")
-    return _OUTCOME.validate_json(done.stdout.splitlines()[-1])
+    with Probe(lab, server) as probe:
+        return probe.outcome(**settings)
 
 
 def baseline_over(lab: NetLab, server: Server, **settings: object) -> SfuBaseline:
@@ -53,27 +122,24 @@ def baseline_over(lab: NetLab, server: Server, **settings: object) -> SfuBaselin
     Raises:
         RuntimeError: The probe failed.
     """
-    outcome = probe_over(lab, server, **settings)
-    if outcome.result is None:
-        lines = "\n".join(outcome.log)
-        raise RuntimeError(f"the probe failed: {outcome.reason}: {outcome.detail}\n{lines}")
-    assert isinstance(outcome.result, SfuBaseline)
-    return outcome.result
+    with Probe(lab, server) as probe:
+        return probe.baseline(**settings)
 
 
-def _main(settings: str) -> None:
+def _main() -> None:
     server = Server(
         os.environ["LIVEKIT_URL"],
         os.environ["LIVEKIT_API_KEY"],
         os.environ["LIVEKIT_API_SECRET"],
     )
-    config = SfuConfig.model_validate_json(settings)
-    run = Run(id="netlab", server=server, deadline=time.monotonic() + config.deadline)
-    outcome = asyncio.run(measure_baseline(config, run))
-    sys.stdout.write(_OUTCOME.dump_json(outcome).decode() + "\n")
-    sys.stdout.flush()
+    for settings in sys.stdin:
+        config = SfuConfig.model_validate_json(settings)
+        run = Run(id="netlab", server=server, deadline=time.monotonic() + config.deadline)
+        outcome = asyncio.run(measure_baseline(config, run))
+        sys.stdout.write(_OUTCOME.dump_json(outcome).decode() + "\n")
+        sys.stdout.flush()
     os._exit(0)  # the SDK (livekit 1.1.21) sometimes aborts when its library is unloaded
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1])
+    _main()

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from tests.netlab.forwarder import CLONE_NEWNET
 
@@ -52,6 +53,25 @@ class Side:
             timeout=limit_s,
             env=None if environ is None else dict(environ),
             check=False,
+        )
+
+    def start(
+        self, argv: Sequence[str | Path], *, environ: Mapping[str, str], errors: IO[str]
+    ) -> "subprocess.Popen[str]":
+        """Start a command here, with pipes to its input and output.
+
+        Args:
+            argv: Program and arguments; no shell is involved.
+            environ: Its whole environment.
+            errors: Takes what it says on standard error.
+        """
+        return subprocess.Popen(
+            [*self.entrance, *(str(part) for part in argv)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=dict(environ),
         )
 
     def make_socket(self, kind: socket.SocketKind) -> socket.socket:

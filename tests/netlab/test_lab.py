@@ -1,5 +1,9 @@
-"""Whether the laboratory tells the truth: plain sockets over its link, no LiveKit."""
+"""Whether the laboratory tells the truth: plain sockets over its link, no LiveKit.
 
+The machine may be busy: what the sockets saw is compared with what the link says that it did.
+"""
+
+import itertools
 import math
 import socket
 import subprocess
@@ -12,64 +16,70 @@ import psutil
 import pytest
 
 from tests import patience
-from tests.netlab.flow import Flow, send_flow
+from tests.netlab.flow import send_flow
 from tests.netlab.jitter import interarrival_ms
 from tests.netlab.lab import NetLab
+from tests.netlab.truth import agree, on_time
 from tests.netlab.way import Way
+from tests.netlab.witness import Witness
 from tests.patience import until
 
-pytestmark = [pytest.mark.integration, pytest.mark.whole_machine]
+pytestmark = pytest.mark.integration
 
 
-def both_ways(lab: NetLab, packets: int) -> tuple[Flow, Flow]:
-    """Send packets up, then down."""
-    return (
-        send_flow(lab.client, lab.server, packets),
-        send_flow(lab.server, lab.client, packets),
-    )
+def test_delay_is_what_was_set(lab: NetLab, witness: Witness) -> None:
+    """Each packet takes what was set, each way: to 1 ms on a machine that is on time.
+
+    However late the machine is, none is early, and the link knows how long it took with each.
+    """
+    for rtt_ms in (0, 20, 80, 200):
+        lab.link.set(rtt_ms=rtt_ms)
+        witness.since()
+        up = send_flow(lab.client, lab.server, 300)
+        down = send_flow(lab.server, lab.client, 300)
+        machine = witness.since()
+        passages = lab.link.passages()
+        for flow, passed in ((up, passages.up), (down, passages.down)):
+            assert flow.loss == 0
+            on_time(agree(flow, passed, rtt_ms / 2e3), rtt_ms / 2e3, machine)
 
 
-@pytest.mark.parametrize("rtt_ms", [0, 20, 80, 200])
-def test_delay_is_what_was_set(lab: NetLab, rtt_ms: float) -> None:
-    """1,000 packets a second: the median is within 1 ms of what was set, each way and both."""
-    lab.link.set(rtt_ms=rtt_ms)
-    up, down = both_ways(lab, 1000)
-    for flow in (up, down):
-        assert flow.loss == 0
-        assert list(flow.received_s) == sorted(flow.received_s)
-        assert min(flow.transit_ms) >= rtt_ms / 2 - 0.25
-        assert np.median(flow.transit_ms) == pytest.approx(rtt_ms / 2, abs=1)
-    assert np.median(up.transit_ms) + np.median(down.transit_ms) == pytest.approx(rtt_ms, abs=1)
-
-
-def test_each_direction_is_set_on_its_own(lab: NetLab) -> None:
+def test_each_direction_is_set_on_its_own(lab: NetLab, witness: Witness) -> None:
     """Up is slow and loses, down does neither."""
     lab.link.become(up=Way(delay_ms=30, loss=0.2), down=Way(delay_ms=5))
-    up, down = both_ways(lab, 500)
-    assert np.median(up.transit_ms) == pytest.approx(30, abs=1)
-    assert np.median(down.transit_ms) == pytest.approx(5, abs=1)
+    up = send_flow(lab.client, lab.server, 300)
+    down = send_flow(lab.server, lab.client, 300)
+    machine = witness.since()
+    passages = lab.link.passages()
+    on_time(agree(up, passages.up, 0.030), 0.030, machine)
+    on_time(agree(down, passages.down, 0.005), 0.005, machine)
     assert up.loss > 0.1
     assert down.loss == 0
 
 
 def test_jitter_is_what_was_set(lab: NetLab) -> None:
-    """Packets 20 ms apart arrive in order, with about the interarrival jitter that was set."""
+    """Packets 20 ms apart arrive in order, with the jitter that the link gave them: some 20 ms.
+
+    That its arithmetic makes the jitter that was set is held in test_way, with more packets.
+    """
     jitter_ms = 20
     lab.link.set(jitter_down_ms=jitter_ms)
-    flow = send_flow(lab.server, lab.client, 250, per_second=50)
-    sent = [flow.sent_s[number] for number in flow.received_s]
-    assert list(flow.received_s) == sorted(flow.received_s)
-    assert interarrival_ms(sent, list(flow.received_s.values())) == pytest.approx(
-        jitter_ms,
-        rel=0.4,  # five seconds hold some 200 openings of the link
-    )
+    flow = send_flow(lab.server, lab.client, 100, per_second=50)
+    passages = lab.link.passages().down
+    agree(flow, passages, 0.0)
+    entered = [each.entered_s for each in passages]
+    given_ms = interarrival_ms(entered, [each.due_s for each in passages])
+    found_ms = interarrival_ms(entered, list(flow.received_s.values()))
+    late_ms = float(np.mean([each.written_s - each.due_s for each in passages])) * 1e3
+    assert found_ms == pytest.approx(given_ms, abs=0.2 + 2 * late_ms)
+    assert given_ms == pytest.approx(jitter_ms, rel=0.6)  # two seconds hold some 80 openings
 
 
 def test_loss_is_what_was_set_and_is_counted(lab: NetLab) -> None:
     """The share lost is within five standard deviations of what was set, and the count is exact."""
-    loss, packets = 0.05, 3000
+    loss, packets = 0.05, 2000
     lab.link.set(loss_up=loss)
-    flow = send_flow(lab.client, lab.server, packets)
+    flow = send_flow(lab.client, lab.server, packets, per_second=2000)
     bound = 5 * math.sqrt(loss * (1 - loss) / packets)
     assert flow.loss == pytest.approx(loss, abs=bound)
     counts = lab.link.counts()
@@ -81,7 +91,8 @@ def test_loss_is_what_was_set_and_is_counted(lab: NetLab) -> None:
 def test_blocked_udp_leaves_tcp(lab: NetLab) -> None:
     """No UDP packet passes, a TCP connection does."""
     lab.link.block_udp(rtt_ms=20)
-    up, down = both_ways(lab, 20)
+    up = send_flow(lab.client, lab.server, 20)
+    down = send_flow(lab.server, lab.client, 20)
     assert up.loss == down.loss == 1
     with lab.server.make_socket(socket.SOCK_STREAM) as listener:
         listener.bind((lab.server.address, 0))
@@ -93,13 +104,23 @@ def test_blocked_udp_leaves_tcp(lab: NetLab) -> None:
     assert lab.link.counts().up.blocked == 20
 
 
-def test_a_cut_lasts_as_long_as_was_said(lab: NetLab) -> None:
-    """Between the last packet before a cut of 0.5 s and the first after it lie 0.5 s."""
-    lab.link.cut(0.5, after_s=0.3)
-    flow = send_flow(lab.client, lab.server, 1200)
-    arrivals = list(flow.received_s.values())
-    assert max(np.diff(arrivals)) == pytest.approx(0.5, abs=0.02)
-    assert flow.loss == pytest.approx(500 / 1200, abs=0.02)
+def test_a_cut_lasts_as_long_as_was_said(lab: NetLab, witness: Witness) -> None:
+    """Every packet of half a second is lost, none before it and none after it."""
+    lab.link.cut(0.5, after_s=0.2)
+    flow = send_flow(lab.client, lab.server, 1000)
+    machine = witness.since()
+    counts, passages = lab.link.counts(), lab.link.passages().up
+    agree(flow, passages, 0.0)
+    ((begin_s, end_s),) = counts.cuts_s
+    assert 0.5 <= end_s - begin_s <= 0.5 + 0.02 + machine.worst_ms / 1e3
+    assert not any(begin_s < each.entered_s < end_s for each in passages)
+    assert counts.up.cut == len(flow.sent_s) - len(flow.received_s) > 0
+    mended = [number for number, sent_s in enumerate(flow.sent_s) if sent_s >= end_s]
+    assert mended
+    assert set(mended) <= set(flow.received_s)
+    last = max(each.written_s for each in passages if each.entered_s <= begin_s)
+    silence_s = max(late - early for early, late in itertools.pairwise(flow.received_s.values()))
+    assert silence_s >= end_s - last - 2 * flow.clock_s
 
 
 def test_the_sides_see_nothing_but_each_other(lab: NetLab) -> None:
@@ -155,8 +176,9 @@ def runs(pid: int) -> bool:
 
 @pytest.mark.usefixtures("laboratory_possible")
 def test_the_link_ends_at_its_limit() -> None:
-    """A laboratory that someone forgot does not live for ever."""
-    with NetLab(limit_s=5.0) as short:  # long enough to be set up on a slow machine
+    """A laboratory that someone forgot does not live for ever, and not shorter than it was told."""
+    began = time.monotonic()
+    with NetLab(limit_s=1.0) as short:
 
         def has_ended() -> bool:
             try:
@@ -165,5 +187,5 @@ def test_the_link_ends_at_its_limit() -> None:
                 return "has ended" in str(error)
             return False
 
-        send_flow(short.client, short.server, 10)
         until(has_ended, patience.END_S)
+    assert time.monotonic() - began >= 1.0

@@ -1,12 +1,22 @@
 """What one direction of the link does to packets; pure arithmetic, with a clock of our own."""
 
+import math
 import struct
 from random import Random
 
 import pytest
 
 from tests.netlab.jitter import Gate, gap_ms, interarrival_ms, rfc3550_ms
-from tests.netlab.way import Line, Way, carries_media
+from tests.netlab.messages import Messages
+from tests.netlab.way import (
+    Line,
+    Way,
+    carries_media,
+    count_late,
+    late_counts,
+    late_within_ms,
+    share_later,
+)
 
 UDP, TCP = 17, 6
 
@@ -31,6 +41,24 @@ def test_a_packet_leaves_after_the_delay_and_not_before() -> None:
     assert list(line.leave(now=10.0399)) == [packet(b"x")]
     assert line.due is None
     assert line.counts.late_ms_max == pytest.approx(0.1, abs=0.01)
+    line.written(10.05)
+    (passage,) = line.passages
+    assert (passage.entered_s, passage.left_s, passage.written_s) == (10.0, 10.0399, 10.05)
+    assert passage.due_s == pytest.approx(10.0398)
+
+
+def test_lateness_is_counted_by_its_size() -> None:
+    """Of ten packets one is late by 7 ms: a tenth is later than 1 ms, none than 10 ms."""
+    counts = late_counts()
+    assert share_later(counts, 1.0) == 0
+    for late_ms in (0.05,) * 9 + (7.0,):
+        count_late(counts, late_ms)
+    assert share_later(counts, 1.0) == share_later(counts, 5.0) == 0.1
+    assert share_later(counts, 10.0) == 0
+    assert late_within_ms(counts, 0.9) == 0.1
+    assert late_within_ms(counts, 1.0) == 10.0
+    count_late(counts, 501.0)
+    assert late_within_ms(counts, 1.0) == math.inf
 
 
 def test_a_shorter_delay_does_not_overtake() -> None:
@@ -114,6 +142,18 @@ def test_the_longest_silence_is_told() -> None:
 def test_media_is_told_from_the_rest(payload: bytes, protocol: int, media: bool) -> None:
     """RTP is counted as media, and nothing else that WebRTC sends."""
     assert carries_media(packet(payload, protocol)) is media
+
+
+def test_data_messages_are_timed_by_the_link() -> None:
+    """Up, then down is a round trip; one that is lost does not lengthen the next one."""
+    message, answer = packet(bytes([23]) + bytes(160)), packet(bytes([23]) + bytes(60))
+    seen = Messages()
+    for now, each in ((1.0, message), (2.0, message), (2.1, answer)):
+        seen.up(each, now)
+    for now, each in ((2.5, packet(bytes([0x80, 111]) + bytes(160))), (2.75, message)):
+        seen.down(each, now)
+    seen.down(message, 3.0)  # nobody has sent it
+    assert seen.round_trips_s == [0.75]
 
 
 @pytest.mark.parametrize("jitter_ms", [1, 5, 10, 20, 30])

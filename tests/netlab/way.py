@@ -1,7 +1,8 @@
 """One direction of the link: what it is told, what it does to a packet, what it has done."""
 
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -13,6 +14,49 @@ _LONGEST_QUEUE_S = 0.3
 """Of a link with a rate: what would wait longer is thrown away."""
 _OWN_S = 0.0002
 """What a packet takes through us beside its delay: we wake twice for it. Taken off the delay."""
+_LATE_MS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
+"""Bounds by which lateness is counted; one more count has what is above them all."""
+_PASSAGES = 10_000
+"""Of so many packets the link remembers the times."""
+
+
+def late_counts() -> list[int]:
+    """Return the counts of lateness of nothing."""
+    return [0] * (len(_LATE_MS) + 1)
+
+
+def count_late(counts: list[int], late_ms: float) -> None:
+    """Count one lateness."""
+    counts[bisect_left(_LATE_MS, late_ms)] += 1
+
+
+def share_later(counts: Sequence[int], than_ms: float) -> float:
+    """Return the share that was later than one of the bounds of the counts; 0 of nothing."""
+    return sum(counts[_LATE_MS.index(than_ms) + 1 :]) / max(1, sum(counts))
+
+
+def late_within_ms(counts: Sequence[int], share: float) -> float:
+    """Return the bound that this share of the counted did not pass; infinite above all bounds."""
+    within = 0
+    for bound, count in zip((*_LATE_MS, float("inf")), counts, strict=True):
+        within += count
+        if within >= share * sum(counts):
+            return bound
+    raise AssertionError("a share is between 0 and 1")
+
+
+@dataclass(slots=True)
+class Passage:
+    """When one packet went through the link; seconds on the monotonic clock."""
+
+    entered_s: float
+    """When it was read."""
+    due_s: float
+    """When it was to leave."""
+    left_s: float
+    """Before it was written."""
+    written_s: float
+    """After it was written: what has received it had it by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +110,9 @@ class Counts:
     overflown: int = 0
     """Thrown away because too many waited; more than 0 spoils a measurement."""
     late_ms_max: float = 0.0
-    """How late the forwarder itself was at worst; more than 1 spoils a measurement."""
+    """How late the forwarder itself was at worst."""
+    late: list[int] = field(default_factory=late_counts)
+    """How late it was with how many packets; see `share_later`."""
 
     @property
     def rtp_loss(self) -> float | None:
@@ -83,7 +129,9 @@ class Line:
     counts: Counts = field(default_factory=Counts)
     is_cut: bool = False
     _gate: Gate = field(init=False)
-    _waiting: deque[tuple[float, bytes]] = field(default_factory=deque)
+    passages: deque[Passage] = field(default_factory=lambda: deque(maxlen=_PASSAGES))
+    """The last ones that passed since the settings were last changed, in order."""
+    _waiting: deque[tuple[float, bytes, float]] = field(default_factory=deque)
     _last_media: float | None = None
     _free_at: float = 0.0
 
@@ -95,6 +143,7 @@ class Line:
         """Treat packets so from now on, and count anew; those under way keep their time."""
         self.way = way
         self.counts = Counts()
+        self.passages.clear()
         self._last_media = None
         self._free_at = 0.0
         self._gate = Gate(gap_ms(way.jitter_ms) / 1e3, self.random)
@@ -122,7 +171,7 @@ class Line:
             due += max(0.0, way.delay_ms / 1e3 - _OWN_S)
             if self._waiting:  # of slower days
                 due = max(due, self._waiting[-1][0])
-            self._waiting.append((due, packet))
+            self._waiting.append((due, packet, now))
 
     def _passed(self, packet: bytes, now: float) -> float:
         """Return when the packet is through the bottleneck, if there is one."""
@@ -140,11 +189,18 @@ class Line:
     def leave(self, now: float) -> Iterator[bytes]:
         """Hand out the packets whose time has come."""
         while self._waiting and self._waiting[0][0] <= now:
-            due, packet = self._waiting.popleft()
-            self.counts.late_ms_max = max(self.counts.late_ms_max, (now - due) * 1e3)
+            due, packet, entered = self._waiting.popleft()
+            late_ms = (now - due) * 1e3
+            self.counts.late_ms_max = max(self.counts.late_ms_max, late_ms)
+            count_late(self.counts.late, late_ms)
+            self.passages.append(Passage(entered, due, left_s=now, written_s=now))
             if carries_media(packet):
                 self._note_media(now)
             yield packet
+
+    def written(self, now: float) -> None:
+        """Note that the packet handed out last has been written."""
+        self.passages[-1].written_s = now
 
     def _note_media(self, now: float) -> None:
         if self._last_media is not None:

@@ -2,16 +2,20 @@
 
 All of it is real. What differs from a site that follows the examples in alerts/ is time alone:
 calls come every ten seconds, rules are evaluated every second, and waits are shorter.
+The agent is the demo's, which can be made slow (`demo_site`), or one that needs no providers, hears
+by level and so is as quick on a busy machine (`scripted_site`).
 """
 
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +28,8 @@ from exporter.demo.processes import Child
 from exporter.demo.settings import DemoSettings
 from exporter.server_api import Server
 from tests import patience
-from tests.integration.workers import demo_providers, demo_worker
+from tests.integration.scripts import Script
+from tests.integration.workers import demo_providers, demo_worker, truth_worker
 from tests.monitoring import rules
 from tests.monitoring.services import (
     Alertmanager,
@@ -40,31 +45,47 @@ AGENT = "demo"
 INTERVAL_S = 10.0
 """Between two calls: the least that the exporter takes."""
 OTHERS = tuple(f"agent-{number:02}" for number in range(1, 31))
-"""Agents that are targets, too, at a time of the week that is not now."""
+"""Agents that may be targets, too, at a time of the week that is not now."""
 SHORTER = 12.0
 """What the rules' waits (`for`) are divided by: a minute becomes five seconds."""
 FAST_S, SLOW_S = 0.35, 2.0
 """Of the language model, to the first token."""
 _TARGET_MS = 2200
+_COMMON: dict[str, object] = {
+    "interval": INTERVAL_S,
+    "trials": 1,
+    "warmup": False,
+    "greeting": "none",
+}
 _GROUP_WAITS = {"group_wait": "200ms", "group_interval": "1s"}
 _COMES_WITHIN_S = 300.0
 """On a machine that is so busy that most calls are spoiled, and say nothing."""
 
 
-class Worker:
-    """The worker of the demo's agent, which may be stopped and started."""
+Starter = Callable[[Path], AbstractContextManager[object]]
+"""Runs a worker, with its files in a folder, until the block ends; registered when it begins."""
 
-    def __init__(self, server: Server, folder: Path, providers: str) -> None:
-        """Prepare it; nothing runs yet."""
-        self._server = server
+
+class Worker:
+    """The worker of the agent, which may be stopped and started."""
+
+    def __init__(self, run: Starter, folder: Path) -> None:
+        """Prepare it; nothing runs yet.
+
+        Args:
+            run: Runs it.
+            folder: Takes a folder for each start: the log of a start says when it is registered.
+        """
+        self._run = run
         self._folder = folder
-        self._providers = providers
+        self._starts = count(1)
         self._running = ExitStack()
 
     def start(self) -> None:
         """Start it, and return once it is registered."""
-        worker = demo_worker(self._server, self._folder, self._providers)
-        self._running.enter_context(worker)
+        folder = self._folder / f"worker-{next(self._starts)}"
+        folder.mkdir()
+        self._running.enter_context(self._run(folder))
 
     def stop(self) -> None:
         """Stop it, if it runs."""
@@ -72,7 +93,7 @@ class Worker:
 
     @contextmanager
     def begun(self) -> Iterator[Future[None]]:
-        """Let it start beside what the block does; it is stopped in the end."""
+        """Let it start while the block goes on; it is stopped in the end."""
         with ExitStack() as stack:
             stack.callback(self.stop)
             yield stack.enter_context(ThreadPoolExecutor(1)).submit(self.start)
@@ -88,7 +109,7 @@ class Scene:
     exporter: Child
     worker: Worker
     providers: str
-    """Their URL."""
+    """The URL of the demo's; "" for an agent that has none."""
 
     def set_llm_delay(self, seconds: float) -> None:
         """Let the agent's language model take so long from now on."""
@@ -96,9 +117,14 @@ class Scene:
         url = f"{self.providers}/settings"
         httpx.put(url, json=settings, timeout=30, trust_env=False).raise_for_status()
 
-    def value(self, expression: str) -> float | None:
-        """Return the sum of what Prometheus says to an expression, None if there is nothing."""
-        series = self.prometheus.ask(expression).series
+    def value(self, expression: str, at: float | None = None) -> float | None:
+        """Return the sum of what Prometheus says to an expression, None if there is nothing.
+
+        Args:
+            expression: PromQL.
+            at: The moment that it is asked for, as Unix time; now if not given.
+        """
+        series = self.prometheus.ask(expression, at).series
         return sum(each.value for each in series) if series else None
 
     def until_well(self) -> None:
@@ -131,18 +157,53 @@ class Scene:
 
 
 @contextmanager
-def whole_site(server: Server, folder: Path) -> Iterator[Scene]:
-    """Run everything until the block ends; yields once the watchdog has arrived."""
+def demo_site(server: Server, folder: Path) -> Iterator[Scene]:
+    """Run everything until the block ends, with the demo's agent and with all other targets."""
+    with demo_providers(folder, DemoSettings()) as providers:
+        start = partial(_demo_worker, server, providers)
+        target = _target()
+        with _site(server, folder, start, [target, *_others()], providers) as scene:
+            yield scene
+
+
+@contextmanager
+def scripted_site(server: Server, folder: Path) -> Iterator[Scene]:
+    """Run everything until the block ends, with an agent that replies after a known delay."""
+    start = partial(_scripted_worker, server)
+    target = _target(metadata=Script(delay_s=FAST_S).metadata())
+    with _site(server, folder, start, [target]) as scene:
+        yield scene
+
+
+def _demo_worker(server: Server, providers: str, folder: Path) -> AbstractContextManager[object]:
+    return demo_worker(server, folder, providers)
+
+
+def _scripted_worker(server: Server, folder: Path) -> AbstractContextManager[object]:
+    return truth_worker(server, folder, AGENT)
+
+
+@contextmanager
+def _site(
+    server: Server, folder: Path, start: Starter, targets: Sequence[object], providers: str = ""
+) -> Iterator[Scene]:
+    """Run everything; yields once the watchdog has arrived.
+
+    The exporter comes after the worker: a first call that nobody takes is ten seconds lost.
+    """
     address = f"127.0.0.1:{free_ports().signal}"
-    with (
-        run_webhook() as webhook,
-        run_alertmanager(folder, alertmanager_configuration(webhook.url)) as alertmanager,
-        demo_providers(folder, DemoSettings()) as providers,
-        (worker := Worker(server, folder, providers)).begun() as begun,
-        _exporter(server, folder, address) as exporter,
-        run_prometheus(folder, _prometheus(folder, address, alertmanager)) as prometheus,
-    ):
+    with ExitStack() as stack:
+        worker = Worker(start, folder)
+        begun = stack.enter_context(worker.begun())
+        webhook = stack.enter_context(run_webhook())
+        alertmanager = stack.enter_context(
+            run_alertmanager(folder, alertmanager_configuration(webhook.url))
+        )
+        prometheus = stack.enter_context(
+            run_prometheus(folder, _prometheus(folder, address, alertmanager))
+        )
         begun.result()
+        exporter = stack.enter_context(_exporter(server, folder, address, targets))
         scene = Scene(prometheus, alertmanager, webhook, exporter, worker, providers)
         scene.arrival("VoiceWatchdog", "firing", since=0)
         yield scene
@@ -172,7 +233,8 @@ def _routes(route: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _prometheus(folder: Path, exporter: str, alertmanager: Alertmanager) -> dict[str, object]:
     pager = {"targets": [alertmanager.url.removeprefix("http://")]}
     return {
-        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        # A scrape may take as long as its interval: one that is given up would be an outage.
+        "global": {"scrape_interval": "2s", "evaluation_interval": "1s"},
         "scrape_configs": [{"job_name": JOB, "static_configs": [{"targets": [exporter]}]}],
         "rule_files": rules.write_shortened(folder, SHORTER),
         "alerting": {"alertmanagers": [{"static_configs": [pager]}]},
@@ -180,10 +242,12 @@ def _prometheus(folder: Path, exporter: str, alertmanager: Alertmanager) -> dict
 
 
 @contextmanager
-def _exporter(server: Server, folder: Path, address: str) -> Iterator[Child]:
+def _exporter(
+    server: Server, folder: Path, address: str, targets: Sequence[object]
+) -> Iterator[Child]:
     """Run `voice-exporter serve`; ready when the block begins."""
     config = folder / "voice-exporter.yaml"
-    config.write_text(yaml.safe_dump(_configuration(folder, address)), encoding="utf-8")
+    config.write_text(yaml.safe_dump(_configuration(folder, address, targets)), encoding="utf-8")
     environ = os.environ | {
         "LIVEKIT_URL": server.url,
         "LIVEKIT_API_KEY": server.api_key,
@@ -207,11 +271,7 @@ def _is_ready(child: Child, address: str) -> bool:
         return False
 
 
-def _configuration(folder: Path, address: str) -> Mapping[str, object]:
-    # Not today, and not tomorrow either, should it be midnight.
-    other_day = DAYS[(datetime.now(UTC) + timedelta(days=3)).weekday()]
-    common = {"interval": INTERVAL_S, "trials": 1, "warmup": False, "greeting": "none"}
-    target = {"agent_name": AGENT, "target_ms": _TARGET_MS, "join_timeout": 5}
+def _configuration(folder: Path, address: str, targets: Sequence[object]) -> Mapping[str, object]:
     off = {"enabled": False}
     return {
         "web": {"listen_address": address},
@@ -223,11 +283,19 @@ def _configuration(folder: Path, address: str) -> Mapping[str, object]:
         "sfu": off,
         "reach": off,
         "reconnect": off,
-        "targets": [
-            common | target,
-            *(common | {"agent_name": name, "windows": [{"days": other_day}]} for name in OTHERS),
-        ],
+        "targets": list(targets),
     }
+
+
+def _target(**more: object) -> Mapping[str, object]:
+    return _COMMON | {"agent_name": AGENT, "target_ms": _TARGET_MS, "join_timeout": 5} | more
+
+
+def _others() -> Iterator[Mapping[str, object]]:
+    # Not today, and not tomorrow either, should it be midnight.
+    other_day = DAYS[(datetime.now(UTC) + timedelta(days=3)).weekday()]
+    for name in OTHERS:
+        yield _COMMON | {"agent_name": name, "windows": [{"days": other_day}]}
 
 
 def now() -> float:

@@ -1,9 +1,14 @@
-"""What goes wrong on a site, and how long it takes until someone is told."""
+"""What goes wrong on a site, and how long it takes until someone is told.
+
+Each scenario waits until the site is well before it begins, so none depends on another. What it
+counts are the product's own counters, at the moment at which the rule was first true.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from tests.monitoring import rules
 from tests.monitoring.webhook import Notice
 from tests.paging.scene import AGENT, FAST_S, OTHERS, SLOW_S, Scene, now
 from tests.patience import until
@@ -13,7 +18,11 @@ INTERVALS = 3
 DEAD_AGENT = "worker stopped to VoiceAgentFailing"
 _LOOKS = 10
 """Evaluations of every rule after which nothing more is to come."""
-_FAILURES = f'voice_probe_failures_total{{agent_name="{AGENT}",probe="latency"}}'
+_PAGE = "VoiceAgentFailing"
+_OF_CALLS = f'agent_name="{AGENT}",probe="latency"'
+_FAILURES = f'voice_probe_failures_total{{{_OF_CALLS},reason!~"void|probe_crashed"}}'
+"""Failed calls; those that the prober itself spoiled count neither here nor in a verdict."""
+_STREAK = f'voice_verdict_streak{{agent_name="{AGENT}",check="latency",verdict="FAIL"}}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +56,21 @@ def slow_agent(scene: Scene) -> list[Timing]:
 def dead_agent(scene: Scene) -> list[Timing]:
     """Stop the worker until someone is woken, and start it again."""
     scene.until_well()
-    before = _failures(scene)
+    before = scene.value(_FAILURES) or 0
     cause = now()
     scene.worker.stop()
-    page = scene.arrival("VoiceAgentFailing", "firing", cause)
-    failed = _failures(scene) - before
+    page = scene.arrival(_PAGE, "firing", cause)
     _is_clear(page)
     assert page.receiver == "pager"
-    assert 2 <= failed <= INTERVALS, f"paged after {failed} calls"
-    assert {each.name for each in scene.told(cause) if each.receiver == "pager"} == {page.name}
+    assert page.labels == _failing(scene, AGENT)
+    in_a_row = scene.value(_STREAK, page.starts_at) or 0
+    failed = (scene.value(_FAILURES, page.starts_at) or 0) - before
+    assert in_a_row >= 2, f"paged after {in_a_row:g} calls in a row"
+    assert failed <= INTERVALS, f"paged after {failed:g} calls"
     cure = now()
     scene.worker.start()
-    over = scene.arrival("VoiceAgentFailing", "resolved", cure)
+    over = scene.arrival(_PAGE, "resolved", cure)
+    assert {each.name for each in scene.told(cause) if each.receiver == "pager"} == {_PAGE}
     return [
         Timing(DEAD_AGENT, page.at - cause),
         Timing("worker started to resolved", over.at - cure),
@@ -69,13 +81,14 @@ def dead_exporter(scene: Scene) -> list[Timing]:
     """Kill the exporter: one alert of it, none of its agents, also not where they fail too.
 
     That the agents' alerts are held back is seen by thirty that are sent to Alertmanager, as a
-    Prometheus would which has not yet noticed; they are like the one that paged before.
+    Prometheus would which has not yet noticed; they are like the one of a dead agent.
     """
     scene.until_well()
+    failing = [_failing(scene, name) for name in OTHERS]
     cause = now()
     scene.exporter.kill()
     page = scene.arrival("VoiceExporterDown", "firing", cause)
-    _send_thirty(scene)
+    _send(scene, failing)
     scene.prometheus.let_rules_be_evaluated(_LOOKS)
     told = {frozenset(each.labels.items()) for each in scene.told(cause)}
     assert told == {frozenset(page.labels.items())}
@@ -94,24 +107,17 @@ def _is_clear(notice: Notice) -> None:
     assert "/d/voice-" in notice.annotations["dashboard_url"]
 
 
-def _failures(scene: Scene) -> int:
-    return int(scene.value(_FAILURES) or 0)
+def _failing(scene: Scene, agent: str) -> dict[str, str]:
+    """Return the labels of the page about an agent that fails, as its rule makes them."""
+    rule = next(each for each in rules.load() if each.name == _PAGE)
+    (server,) = scene.prometheus.label_values("server", f'voice_verdict{{agent_name="{AGENT}"}}')
+    return {"alertname": _PAGE, "server": server, "agent_name": agent, **dict(rule.labels)}
 
 
-def _send_thirty(scene: Scene) -> None:
-    """Let thirty agents fail, and wait until every alert of them is held back."""
-    like = next(each for each in scene.webhook.notices if each.name == "VoiceAgentFailing")
+def _send(scene: Scene, failing: list[dict[str, str]]) -> None:
+    """Let agents fail, and wait until every alert of them is held back."""
     begun = datetime.now(UTC).isoformat()
-    scene.alertmanager.take(
-        [
-            {
-                "labels": {**like.labels, "agent_name": name},
-                "annotations": dict(like.annotations),
-                "startsAt": begun,
-            }
-            for name in OTHERS
-        ]
-    )
+    scene.alertmanager.take([{"labels": labels, "startsAt": begun} for labels in failing])
 
     def held_back() -> int:
         return sum(
@@ -120,4 +126,4 @@ def _send_thirty(scene: Scene) -> None:
             if each["labels"].get("agent_name") in OTHERS
         )
 
-    until(lambda: held_back() == len(OTHERS), what="thirty alerts of agents held back")
+    until(lambda: held_back() == len(failing), what="every alert of an agent held back")

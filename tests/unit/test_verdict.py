@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.outcome import Outcome, Reason, Verdict, verdict_of, worst
+from exporter.outcome import Outcome, Reason, Verdict, failure, verdict_of, worst
 from exporter.probes.latency.spec import LatencyConfig, judge
 from exporter.stats import Stats
 
@@ -33,6 +33,7 @@ def test_worst_wins(verdicts: list[Verdict], expected: Verdict) -> None:
         pytest.param(call(replied(9, warmup=True), replied(1.0)), Verdict.PASS, id="in time"),
         pytest.param(call(replied(1.5), replied(1.5)), Verdict.PASS, id="exactly at the target"),
         pytest.param(call(replied(1.0), replied(2.1)), Verdict.SLOW, id="average above target"),
+        pytest.param(call(replied(3.0)), Verdict.SLOW, id="exactly at fail_ms"),
         pytest.param(call(replied(3.1)), Verdict.FAIL, id="average above fail_ms"),
         pytest.param(call(replied(1.0), failed()), Verdict.FAIL, id="a measured turn failed"),
         pytest.param(call(failed(warmup=True), replied(1.0)), Verdict.PASS, id="warm-up failed"),
@@ -56,6 +57,20 @@ def test_judgement_of_a_call(outcome: Outcome, expected: Verdict) -> None:
 def test_slowness_never_fails_without_a_hard_threshold() -> None:
     """Without `fail_ms` the slowest agent is SLOW."""
     assert verdict_of(judge(SOFT, call(replied(60)))) is Verdict.SLOW
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        (None, Verdict.PASS),
+        (Reason.VOID, Verdict.UNKNOWN),
+        (Reason.API_FAILED, Verdict.FAIL),
+        (Reason.DEADLINE, Verdict.FAIL),
+    ],
+)
+def test_judgement_of_a_run_without_an_agent(reason: Reason | None, expected: Verdict) -> None:
+    """It came to its end, the prober spoiled it, or it failed."""
+    assert verdict_of(failure(call(reason=reason))) is expected
 
 
 def test_statistics_of_nothing() -> None:

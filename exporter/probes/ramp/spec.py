@@ -158,7 +158,7 @@ def _findings(config: RampConfig, outcome: Outcome) -> Iterator[Finding]:
     if kind is KneeKind.BELOW_FIRST:
         for broken in tiers[0].broken:
             yield Finding(Verdict.SLOW, f"{tiers[0].clients} clients: {broken}")
-    elif kind is KneeKind.LIMITED and tiers[0].limited:
+    elif kind is KneeKind.LIMITED:
         for limit in tiers[0].limits:
             yield Finding(Verdict.UNKNOWN, f"{tiers[0].clients} clients: {limit}")
 

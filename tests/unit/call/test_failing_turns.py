@@ -28,6 +28,12 @@ def test_an_agent_that_hangs_is_named_by_its_state() -> None:
     assert talk.turns[0].detail == "silence for 3 s (agent state 'thinking')"
 
 
+def test_an_agent_without_states_is_said_to_have_told_none() -> None:
+    """Nothing is made up where its state is not known."""
+    talk = converse(Script(mute=True, states=False), reply_timeout=3)
+    assert talk.turns[0].detail == "silence for 3 s (agent state 'not told')"
+
+
 def test_a_reply_after_the_time_out_is_none() -> None:
     """A reply 0.2 s too late is a failure; one 0.2 s before the limit counts."""
     assert reasons(converse(Script(delay_s=3.2), reply_timeout=3)) == [Reason.NO_REPLY]

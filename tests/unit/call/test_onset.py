@@ -1,6 +1,10 @@
 """When sound begins: above the noise, long enough, and not for a click."""
 
+import statistics
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exporter.call.onset import OnsetDetector, noise_level, sound_threshold
 
@@ -47,6 +51,11 @@ def onset_of(levels: list[float], threshold: float = THRESHOLD, first: int = 0) 
             [QUIET] * 5 + [-50.0] * 4 + [VOICE] * 8, 5, id="a soft beginning belongs to the sound"
         ),
         pytest.param([VOICE] * 6, 0, id="sound from the first window"),
+        pytest.param([THRESHOLD] * 6, 0, id="at the threshold it is sound"),
+        pytest.param([THRESHOLD - 0.1] * 6, None, id="below the threshold it is none"),
+        pytest.param(
+            [VOICE] * 2 + [-45.0] * 20, 0, id="a voice that goes on softly after a loud beginning"
+        ),
     ],
 )
 def test_onset(levels: list[float], expected: int | None) -> None:
@@ -76,3 +85,34 @@ def test_without_noise_the_threshold_is_what_a_person_hears() -> None:
     """Digital silence does not make the detector hear what nobody would."""
     assert sound_threshold(noise_level([-120.0] * 50)) == THRESHOLD
     assert sound_threshold(noise_level([])) == THRESHOLD
+
+
+def test_a_loud_beginning_is_its_own_measure_for_60_ms() -> None:
+    """What is more than 10 dB softer counts as ringing until the loud windows are that far back."""
+    detector = OnsetDetector(THRESHOLD, 0)
+    found = [detector.push(level) for level in [VOICE] * 2 + [-45.0] * 12]
+    assert found == [None] * 13 + [0]
+
+
+@given(st.lists(st.floats(-120, 0), min_size=1, max_size=100).filter(lambda all_: len(all_) % 2))
+def test_noise_is_the_median_of_the_line(levels: list[float]) -> None:
+    """Half of the windows are louder; what is louder than -30 dBFS is no noise."""
+    assert noise_level(levels) == min(statistics.median(levels), -30.0)
+
+
+LEVELS = st.lists(st.sampled_from([QUIET, -54.0, -40.0, VOICE]), max_size=40)
+
+
+@given(LEVELS, st.integers(-40, 40))
+def test_only_differences_of_levels_matter(levels: list[float], louder_db: int) -> None:
+    """All of it louder, and the threshold too: the onset is where it was."""
+    louder = [level + louder_db for level in levels]
+    assert onset_of(louder, THRESHOLD + louder_db) == onset_of(levels)
+
+
+@given(LEVELS)
+def test_silence_before_moves_the_onset_and_changes_nothing(levels: list[float]) -> None:
+    """A click or a dip before it would have been forgotten, too."""
+    after = onset_of([*[QUIET] * 20, *levels])
+    alone = onset_of(levels)
+    assert after == (None if alone is None else alone + 20)

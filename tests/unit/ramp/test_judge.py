@@ -24,6 +24,7 @@ def test_a_tier_that_is_well() -> None:
     [
         ({"round_trips_s": (0.101,) * 20}, "p95 of the round trip 101.0 ms is above 100 ms"),
         ({"media": Loss(1000, 11)}, "loss 1.1 % is above 1 %"),
+        ({"media": Loss(1000, 500)}, "loss 50.0 % is above 1 %"),
         ({"media": None}, "no audio was sent"),
         ({"quality": "poor"}, "LiveKit calls the connections poor"),
         ({"round_trips_s": ()}, "no round trip was measured"),
@@ -52,6 +53,14 @@ def test_failed_connections_are_a_figure() -> None:
     assert (found.summary.connected, found.summary.pings) == (8, 160)
 
 
+@pytest.mark.parametrize(("lost", "held"), [(1, True), (2, False)])
+def test_one_of_a_hundred_may_fail(lost: int, held: bool) -> None:
+    """The target is a share of all clients: one percent of them."""
+    gone = client(reason=Reason.ROOM_CLOSED)
+    members = (*tier(100 - lost).members, *[gone] * lost)
+    assert judged(RampTier(100, members, (IDLE,), 2.0)).held is held
+
+
 def test_largest_where_there_are_too_few_for_a_percentile() -> None:
     """Below 20 data messages the largest is judged, and is called so."""
     found = judged(tier(2, round_trips_s=(0.01, 0.01, 0.2)))
@@ -70,6 +79,7 @@ def test_one_lost_message_of_many_moves_no_percentile() -> None:
     ("load", "words"),
     [
         ({"lag_s": 0.021}, "its event loop was 21 ms late (p99)"),
+        ({"lag_s": 1.0}, "its event loop was 1000 ms late (p99)"),
         ({"send_wait_s": 0.051}, "its data messages waited 51 ms to be sent (p95)"),
         ({"cpu_cores": 1.7}, "the prober used 1.8 of 2 CPUs"),
         ({"sent_ratio": 0.9}, "it sent only 90% of its audio in time"),
@@ -80,6 +90,19 @@ def test_what_limits_the_prober(load: dict[str, Any], words: str) -> None:
     busy = replace(IDLE, **load)
     found = judged(RampTier(2, tier(2).members, (IDLE, busy), 2.0))
     assert (found.limits, found.broken) == ((words,), ())
+
+
+def test_a_prober_at_its_limits_is_not_above_them() -> None:
+    """Each figure at its limit: the tier still counts."""
+    full = replace(IDLE, cpu_cores=1.7, lag_s=0.020, send_wait_s=0.050, sent_ratio=0.95)
+    assert judged(RampTier(2, (client(voids=20),) * 2, (full,), 2.0)).limits == ()
+
+
+def test_without_a_round_trip_no_wait_is_excused() -> None:
+    """Nothing is known of the way, so 51 ms are the prober's."""
+    waiting = replace(IDLE, send_wait_s=0.051)
+    found = judged(tier(2, load=waiting, round_trips_s=()))
+    assert found.limits == ("its data messages waited 51 ms to be sent (p95)",)
 
 
 def test_messages_that_wait_for_a_slow_way_are_no_limit() -> None:

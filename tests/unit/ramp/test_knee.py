@@ -51,7 +51,15 @@ def test_the_ways_to_have_none() -> None:
         "cut short": KneeKind.UNKNOWN,
         "nothing": KneeKind.UNKNOWN,
     }
-    assert all(answer.clients is None and answer.text for answer in answers.values())
+    assert {name: answer.text for name, answer in answers.items()} == {
+        "all held": "none within the ramp: 10 clients held",
+        "none held": "below 2 clients",
+        "the prober": "not known: the prober was the limit at 10 clients",
+        "broken while limited": "not known: the prober was the limit at 10 clients",
+        "cut short": "not known: the ramp did not come to its end",
+        "nothing": "not known: the ramp did not come to its end",
+    }
+    assert all(answer.clients is None for answer in answers.values())
 
 
 KINDS = {"good": good, "bad": bad, "limited": limited}

@@ -3,6 +3,8 @@
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exporter.outcome import Loss
 from exporter.sfu.loss import concealed_ratio, loss_down, loss_up, reported_until
@@ -26,6 +28,22 @@ def test_what_the_sfu_reports_is_lost_on_the_way_up() -> None:
         snapshot(sent(3, 150), report(2.5, lost=5)),
     ]
     assert loss_up(readings) == Loss(125, 5)
+
+
+@given(
+    st.lists(st.integers(1, 60), min_size=1, max_size=20, unique=True),
+    st.floats(1.0, 60.0),
+    st.floats(0.0, 2.0),
+)
+def test_packets_at_a_steady_pace(times: list[int], at_s: float, round_trip_s: float) -> None:
+    """Whenever statistics were read, 50 packets a second are 50 a second up to the report."""
+    readings = [snapshot(sent(when, 50 * when)) for when in sorted(times)]
+    readings[-1] = snapshot(*readings[-1].sent, report(at_s, 0, round_trip_s=round_trip_s))
+    # Before the first reading and after the last one nobody counted.
+    told_of = min(max(at_s - round_trip_s / 2, min(times)), max(times))
+    found = loss_up(readings)
+    assert found is not None
+    assert found.packets == pytest.approx(50 * told_of, abs=0.51)
 
 
 def test_a_report_tells_of_half_a_round_trip_before() -> None:
@@ -82,6 +100,7 @@ def test_a_burst_that_is_not_reported_yet_is_not_the_downlink_s() -> None:
     up = loss_up(sender)
     assert loss_down(receiver, up, reported_until(sender)) == Loss(1800, 0)
     assert loss_down(receiver, up) == Loss(2000, 100)
+    assert loss_down(receiver, up, 9.0) == Loss(1800, 0), "the reading at that time counts too"
 
 
 @pytest.mark.parametrize(("up", "down"), [(0.02, 0.02), (0.1, 0.0), (0.0, 0.05), (0.3, 0.2)])

@@ -22,8 +22,10 @@ CONFIG = SfuConfig(target_rtt_ms=100, fail_rtt_ms=300, max_loss=1, fail_loss=10)
         (baseline(round_trips_s=(0.4,)), "FAIL", ["round trip 400.0 ms is above 300 ms"]),
         (baseline(loss_up=Loss(2000, 20)), "PASS", []),
         (baseline(loss_up=Loss(2000, 21)), "SLOW", ["loss up 1.1 % is above 1 %"]),
+        (baseline(loss_up=Loss(100, 10)), "SLOW", ["loss up 10.0 % is above 1 %"]),
         (baseline(loss_down=Loss(100, 11)), "FAIL", ["loss down 11.0 % is above 10 %"]),
         (baseline(jitter_up_s=0.03, jitter_down_s=None), "PASS", []),
+        (baseline(jitter_up_s=0.031), "SLOW", ["jitter up 31.0 ms is above 30 ms"]),
         (baseline(jitter_down_s=0.031), "SLOW", ["jitter down 31.0 ms is above 30 ms"]),
         (baseline(loss_up=None, loss_down=None, transport=""), "PASS", []),
         (
@@ -33,6 +35,16 @@ CONFIG = SfuConfig(target_rtt_ms=100, fail_rtt_ms=300, max_loss=1, fail_loss=10)
                 (
                     "UDP is blocked, media goes by TCP: open UDP to 192.0.2.9:7882 "
                     "(the server's rtc.udp_port, or all of its rtc.port_range)"
+                )
+            ],
+        ),
+        (
+            baseline(transport="turn", udp_addresses=("192.0.2.9:7882", "[2001:db8::9]:7882")),
+            "SLOW",
+            [
+                (
+                    "UDP is blocked, media goes by TURN: open UDP to 192.0.2.9:7882, "
+                    "[2001:db8::9]:7882 (the server's rtc.udp_port, or all of its rtc.port_range)"
                 )
             ],
         ),

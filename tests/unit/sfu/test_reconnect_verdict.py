@@ -1,0 +1,38 @@
+"""Thresholds over connections that were broken on purpose."""
+
+import pytest
+
+from exporter.outcome import Outcome, Reason, Reconnect, SfuReconnects, verdict_of
+from exporter.probes.reconnect.spec import ReconnectConfig, judge
+from tests.unit.calls import WHEN, broken
+
+CONFIG = ReconnectConfig(max_gap=0.5)
+
+
+def round_of(*silences_s: float, reason: Reason | None = None) -> Outcome:
+    """Return a round in which each connection came back, after that silence."""
+    found = tuple(Reconnect("signal", 0.3, silence_s) for silence_s in silences_s)
+    return Outcome("reconnect", "", WHEN, 9.0, reason, "why", SfuReconnects(found))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verdict"),
+    [
+        pytest.param(round_of(0.0, 0.4), "PASS", id="short silences"),
+        pytest.param(round_of(0.5), "PASS", id="exactly at the limit"),
+        pytest.param(round_of(0.51, 0.1), "SLOW", id="the longest counts"),
+        pytest.param(round_of(), "PASS", id="nothing to break"),
+        pytest.param(broken(Reason.VOID, "late"), "UNKNOWN", id="spoiled by the prober"),
+        pytest.param(round_of(9.0, reason=Reason.CONNECT_FAILED), "FAIL", id="not all came back"),
+        pytest.param(broken(Reason.DEADLINE, "too slow"), "FAIL", id="no result at all"),
+    ],
+)
+def test_verdict(outcome: Outcome, verdict: str) -> None:
+    """FAIL if one did not come back, SLOW by the longest silence, UNKNOWN if it is ours."""
+    assert verdict_of(judge(CONFIG, outcome)) == verdict
+
+
+def test_a_round_that_says_nothing_of_connections_is_no_silence() -> None:
+    """It came to its end without a result: nothing was silent."""
+    without = Outcome("reconnect", "", WHEN, 9.0, None, "")
+    assert verdict_of(judge(CONFIG, without)) == "PASS"
