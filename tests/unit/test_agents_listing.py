@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from exporter.outcome import AgentInRoom, PendingDispatch, RoomWithoutHuman
-from exporter.probes.agents.spec import _listing, _Room
+from exporter.probes.agents.measure import _listing, _Room
 from exporter.probes.calibrate.spec import ECHO_ATTRIBUTE
 from exporter.server_api.records import Dispatch, Job, Participant, Room
 

@@ -91,8 +91,8 @@ def shown(outcome: Outcome) -> dict[str, str]:
             assert not await gate(work, outcome.run_id)
         for listener in daemon.listeners:
             listener(outcome)
-        (kept, *_) = (*await daemon._ledger.keeper.runs(RunQuery(probe=probe)), None)
-        return kept.verdict if kept is not None else "not kept"
+        kept = await daemon._ledger.keeper.runs(RunQuery(probe=probe))
+        return kept[0].verdict if kept else "not kept"
 
     told = {"ledger": asyncio.run(end()), "status page": _on_page(daemon), **_in_reports(outcome)}
     told["metrics"] = next(
