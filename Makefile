@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 UV := $(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-header --no-annotate $(LOCK_ARGS)
+	--no-emit-index-url --no-header --no-annotate --system-certs $(LOCK_ARGS)
 
 PYTEST := $(BIN)/python -m pytest
 # Branches of exporter/, also in the processes that tests start (pyproject.toml, coverage).
@@ -14,12 +14,14 @@ COVERED := $(BIN)/python -m coverage run -m pytest
 SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder # the longest files first
 BUSY_CORES ?= 2
 
-.PHONY: help demo test test-long test-busy lint format docs clips lock image clean
+.PHONY: help demo test test-long test-busy coverage mutants lint format docs clips lock image clean
 
 help:
 	@echo 'make demo            run an agent and the exporter that calls it; DEMO_ARGS="--duration 60s"'
 	@echo 'make test            lint and the whole suite; PYTEST_ARGS="-k name" runs those tests alone'
 	@echo 'make test-long       the nightly tests, which take too long for each change'
+	@echo 'make coverage        the branches that the suite takes, against the floor in pyproject.toml'
+	@echo 'make mutants         faults put into what makes figures and verdicts: which does no test see?'
 	@echo 'make test-busy       the whole suite while every core is busy; BUSY_CORES=1'
 	@echo 'make lint            style, types, generated files'
 	@echo 'make format          put the code into its style'
@@ -55,14 +57,12 @@ test: .venv/dev.stamp
 else
 test: .venv/dev.stamp
 	-@$(BIN)/python -m exporter.demo.livekit_binary
-	@$(BIN)/python -m coverage erase
 	@( $(MAKE) --no-print-directory lint; echo $$? >.venv/lint.status ) >.venv/lint.log 2>&1 & \
 	failed=; \
-	$(COVERED) -m "not whole_machine and not long" $(SIDE_BY_SIDE) || failed=tests; \
-	$(COVERED) -m "whole_machine and not long" || failed=tests; \
+	$(PYTEST) -m "not whole_machine and not long" $(SIDE_BY_SIDE) || failed=tests; \
 	wait; cat .venv/lint.log; \
+	$(PYTEST) -m "whole_machine and not long" || failed=tests; \
 	[ "$$(cat .venv/lint.status)" = 0 ] || failed="$$failed lint"; \
-	$(BIN)/python -m coverage combine --quiet && $(BIN)/python -m coverage report || failed="$$failed coverage"; \
 	[ -z "$$failed" ] || { echo "failed: $$failed" >&2; exit 1; }
 endif
 
@@ -70,8 +70,23 @@ test-long: .venv/dev.stamp
 	-@$(BIN)/python -m exporter.demo.livekit_binary
 	HYPOTHESIS_PROFILE=long $(PYTEST) -m long
 
+# Tracing makes every process slower by half, so `make test` does without.
+coverage: .venv/dev.stamp
+	-@$(BIN)/python -m exporter.demo.livekit_binary
+	@$(BIN)/python -m coverage erase
+	$(COVERED) -m "not whole_machine and not long" $(SIDE_BY_SIDE)
+	$(COVERED) -m "whole_machine and not long"
+	@$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
+
 test-busy: .venv/dev.stamp
 	$(BIN)/python -m tests.busy --cores $(BUSY_CORES) -- $(MAKE) test
+
+# Made anew: a run that was cut off leaves half a file there.
+mutants: .venv/dev.stamp
+	rm -rf mutants
+	$(BIN)/mutmut run --max-children 2
+	$(BIN)/mutmut results
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
@@ -111,7 +126,7 @@ bench-%: .venv/dev.stamp
 	$(BIN)/python -m bench.$* $(BENCH_ARGS)
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache mutants
 
 # A changed lock makes the environment anew, so that nothing of an older one is left in it.
 .venv/base.stamp: requirements/demo.txt requirements/dev.txt requirements/uv.txt
