@@ -4,7 +4,8 @@ BIN := .venv/bin
 # Each of the many processes of a run would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-UV := $(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python
+# Compiled at once: else every process that starts first would do so anew, several at a time.
+UV := $(BIN)/uv pip install --quiet --system-certs --compile-bytecode --python $(BIN)/python
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate --system-certs $(LOCK_ARGS)
 

@@ -144,8 +144,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 LONGEST_FIRST = (
-    *("paging/test_paging.py", "integration/test_truth.py", "integration/test_targets.py"),
+    *("paging/test_paging.py", "integration/test_truth.py", "integration/test_demo.py"),
     *("monitoring/test_rules.py", "monitoring/test_expressions.py", "netlab/test_sfu_truth.py"),
+    "integration/test_targets.py",
     *("integration/test_kills.py", "integration/test_runner.py", "integration/test_daemon.py"),
     *("integration/test_check.py", "integration/test_roster.py", "integration/test_ramp.py"),
     *("integration/test_reasons.py", "integration/test_cli.py", "integration/test_reach.py"),

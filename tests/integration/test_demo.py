@@ -131,7 +131,6 @@ def test_the_demo_comes_to_show_every_metric(livekit_program: ServerProgram) -> 
         until(lambda: not differences(ask(metrics)[1]), patience.START_S, "the golden page")
 
 
-@pytest.mark.whole_machine
 def test_the_demo_measures_a_turn_and_leaves_nothing(livekit_program: ServerProgram) -> None:
     """1. The demo starts a server of its own. 2. A turn is measured and stands on /metrics.
 

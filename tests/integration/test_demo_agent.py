@@ -125,6 +125,7 @@ def test_the_caller_hears_more_than_the_agent_reports(answered: Answered) -> Non
         assert 0 < turn.e2e_s - turn.reported_e2e_s < 1.0 + LATE_STEPS * answered.late_s
 
 
+@pytest.mark.long
 def test_an_agent_whose_model_fails_is_an_agent_error(
     livekit: Server, providers: str, watch: Watch
 ) -> None:

@@ -92,6 +92,7 @@ async def caller_in(api: ServerApi, room: str) -> Participant:
     raise AssertionError("no caller came")
 
 
+@pytest.mark.long
 def test_an_agent_without_a_name_joins_by_itself(
     livekit_program: ServerProgram, tmp_path: Path
 ) -> None:
