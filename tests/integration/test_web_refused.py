@@ -268,10 +268,13 @@ def test_another_host_needs_the_token() -> None:
 
 def test_a_reader_that_does_not_read_is_cut_off() -> None:
     """1. Ask for page after page. 2. Read nothing. Result: the connection is cut, and counted."""
-    with Serving(limits=QUICK) as serving, serving.connect() as connection:
+    with Serving(limits=QUICK) as serving:
+        # Small on both sides: a kernel may hold megabytes, which take a busy machine a minute.
+        serving._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        connection = serving.connect()
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         limit = time.monotonic() + patience.WAIT_S
-        with pytest.raises(OSError, match=r"reset|[Bb]roken pipe"):
+        with connection, pytest.raises(OSError, match=r"reset|[Bb]roken pipe"):
             ask_until(connection, limit)
         until(lambda: serving.refused("too_slow") == 1)
 
