@@ -109,13 +109,18 @@ class Service:
 class Prometheus(Service):
     """A running Prometheus."""
 
-    def ask(self, expression: str, at: float | None = None) -> Answer:
-        """Evaluate an expression now, or at a moment (Unix time)."""
-        return self._answer("query", query=expression, time=time.time() if at is None else at)
+    moment: float | None = None
+    """When expressions are evaluated, in Unix time; now if not set. A scrape that came too late,
+    on a busy machine, ends every series: at the last one that was in time they are all there."""
+
+    def ask(self, expression: str) -> Answer:
+        """Evaluate an expression at the moment."""
+        moment = time.time() if self.moment is None else self.moment
+        return self._answer("query", query=expression, time=moment)
 
     def ask_range(self, expression: str, seconds: float, step_s: float) -> Answer:
         """Evaluate an expression again and again over the time up to now, as a graph does."""
-        now = time.time()
+        now = time.time() if self.moment is None else self.moment
         return self._answer(
             "query_range", query=expression, start=now - seconds, end=now, step=step_s
         )

@@ -42,6 +42,8 @@ def observed_day(folder: Path) -> Iterator[Prometheus]:
         with run_prometheus(folder, configuration) as prometheus:
             until(lambda: _scrapes(prometheus) >= _FEW, what="several scrapes")
             prometheus.let_rules_be_evaluated(_FEW)
+            until(lambda: _last_scrape(prometheus), what="a scrape that was in time")
+            prometheus.moment = _last_scrape(prometheus)
             yield prometheus
 
 
@@ -49,6 +51,12 @@ def _scrapes(prometheus: Prometheus) -> float:
     """Return how many scrapes there were, those of the history left out."""
     answer = prometheus.ask(f'count_over_time(scrape_samples_scraped{{job="{JOB}"}}[1h])')
     return sum(each.value for each in answer.series)
+
+
+def _last_scrape(prometheus: Prometheus) -> float | None:
+    """Return when the last scrape was made, in Unix time; None if it failed."""
+    answer = prometheus.ask(f'timestamp(up{{job="{JOB}"}} == 1)')
+    return answer.series[0].value if answer.series else None
 
 
 @contextmanager
