@@ -113,10 +113,11 @@ class Prometheus(Service):
     """When expressions are evaluated, in Unix time; now if not set. A scrape that came too late,
     on a busy machine, ends every series: at the last one that was in time they are all there."""
 
-    def ask(self, expression: str) -> Answer:
-        """Evaluate an expression at the moment."""
-        moment = time.time() if self.moment is None else self.moment
-        return self._answer("query", query=expression, time=moment)
+    def ask(self, expression: str, at: float | None = None) -> Answer:
+        """Evaluate an expression, at another moment than `moment` if one is given."""
+        moment = self.moment if at is None else at
+        when = time.time() if moment is None else moment
+        return self._answer("query", query=expression, time=when)
 
     def ask_range(self, expression: str, seconds: float, step_s: float) -> Answer:
         """Evaluate an expression again and again over the time up to now, as a graph does."""
