@@ -5,13 +5,14 @@ import contextlib
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from exporter.errors import ProbeError
-from exporter.outcome import CallResult, Outcome, Reason, Turn, TurnOutcome
+from exporter.outcome import CallResult, Finding, Outcome, Reason, Turn, TurnOutcome
 from exporter.probe import Lane, Probe, Run, failed_is_all
 from exporter.probes.latency.spec import PROBE as LATENCY
 from exporter.probes.latency.spec import LatencyConfig
@@ -136,6 +137,10 @@ def _row(name: str, config: type[BaseModel] = FakeConfig) -> Probe[BaseModel, ob
     return row(name, config, f"tests.fake_probes:{name}")
 
 
+def _cannot_judge(_config: BaseModel, _outcome: Outcome) -> tuple[Finding, ...]:
+    raise ValueError("no such threshold")
+
+
 _CALLS = ("call", "dies_in_call")
 _OTHERS = (
     *("good", "hangs", "reports_pid", "ignores_cancellation", "blocks"),
@@ -152,5 +157,8 @@ _OTHERS = (
 PROBES = {
     **{name: _row(name, LatencyConfig) for name in _CALLS},
     **{name: _row(name) for name in _OTHERS},
+    "misjudged": replace(
+        row("misjudged", FakeConfig, "tests.fake_probes:good"), judge=_cannot_judge
+    ),
     "listing": row("listing", FakeConfig, "tests.fake_probes:good", "api"),
 }

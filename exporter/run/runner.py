@@ -132,7 +132,12 @@ class Runner:
         finally:
             if task is not None:
                 self._runs.discard(task)
-        return row.judged(config, outcome)
+        try:
+            return row.judged(config, outcome)
+        except Exception:
+            # What was measured is not lost with its verdict, which stays UNKNOWN.
+            log.exception("a run could not be judged", extra={"run": outcome.run_id})
+            return outcome
 
     async def delete_rooms(self, run_id: str, names: tuple[str, ...] = ()) -> str:
         """Delete the rooms of a run that has ended, of whichever exporter it was.

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from exporter.outcome import CallResult, Outcome, Reason, Turn
+from exporter.outcome import CallResult, Outcome, Reason, Turn, Verdict
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.runner import Runner
 from exporter.server_api import Server
@@ -109,6 +109,14 @@ def test_a_run_that_hangs_is_cancelled_at_its_deadline(server: Server) -> None:
     outcome = asyncio.run(hang())
     assert outcome.reason is Reason.DEADLINE
     assert "passed its deadline of 0.3 s" in outcome.detail
+
+
+def test_a_run_that_cannot_be_judged_is_not_lost(server: Server) -> None:
+    """Its judge fails: the Outcome comes all the same, with a verdict that nobody takes for good."""
+    unjudged, _ = once(server, "misjudged", FakeConfig())
+
+    assert unjudged.ok
+    assert (unjudged.findings, unjudged.verdict) == (None, Verdict.UNKNOWN)
 
 
 def test_secret_in_an_exception_is_masked(server: Server) -> None:
