@@ -112,7 +112,7 @@ def test_a_run_that_hangs_is_cancelled_at_its_deadline(server: Server) -> None:
 
 
 def test_a_run_that_cannot_be_judged_is_not_lost(server: Server) -> None:
-    """Its judge fails: the Outcome comes all the same, with a verdict that nobody takes for good."""
+    """Its judge fails: the Outcome comes all the same, and its verdict is UNKNOWN."""
     unjudged, _ = once(server, "misjudged", FakeConfig())
 
     assert unjudged.ok
