@@ -71,7 +71,7 @@ test-long: .venv/dev.stamp
 	-@$(BIN)/python -m exporter.demo.livekit_binary
 	HYPOTHESIS_PROFILE=long $(PYTEST) -m long
 
-# Tracing makes every process slower by half, so `make test` does without.
+# Tracing costs processor time, so `make test` does without.
 coverage: .venv/dev.stamp
 	-@$(BIN)/python -m exporter.demo.livekit_binary
 	@$(BIN)/python -m coverage erase
@@ -138,7 +138,7 @@ clean:
 	@$(PIP) install --require-hashes -r requirements/uv.txt
 	@touch $@
 
-# uv installs in a tenth of the time, but does not read pip's own settings: where the index is told
+# uv is much quicker, but does not read pip's own settings: where the index is told
 # to pip alone, pip installs.
 define install
 	@echo "installing $(1)"
