@@ -13,10 +13,10 @@ import numpy as np
 from bench.depths import Depths
 from bench.report import Figures
 from bench.stage import AGENT
-from exporter.call.calibration import echo_clip
-from exporter.call.levels import RATE
 from exporter.outcome import CallResult, Turn
+from exporter.probes.calibrate.measure import echo_clip
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.rtc.levels import RATE
 from exporter.run.runner import Runner
 from tests.integration.scripts import Script
 

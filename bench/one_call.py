@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.stage import livekit_stage
-from exporter.call.clip import load_clip
-from exporter.call.levels import RATE
 from exporter.demo.settings import DemoSettings
+from exporter.rtc.clip import load_clip
+from exporter.rtc.levels import RATE
 from exporter.server_api import Server
 from tests.integration.workers import demo_agent
 

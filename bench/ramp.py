@@ -29,14 +29,14 @@ from exporter.demo.livekit_binary import ServerProgram, find_server
 from exporter.demo.livekit_server import LiveKitServer
 from exporter.outcome import Ramp
 from exporter.probe import Run
+from exporter.probes.ramp.crew import SETTLE_S, Crew
+from exporter.probes.ramp.judge import judge_tier
+from exporter.probes.ramp.measure import climb
+from exporter.probes.ramp.rooms import Rooms
 from exporter.probes.ramp.spec import RampConfig
+from exporter.probes.ramp.summary import TierSummary
 from exporter.run.runner import ROOM_PREFIX
 from exporter.server_api import Server
-from exporter.sfu.ramp.climb import climb
-from exporter.sfu.ramp.crew import SETTLE_S, Crew
-from exporter.sfu.ramp.judge import judge_tier
-from exporter.sfu.ramp.rooms import Rooms
-from exporter.sfu.ramp.summary import TierSummary
 from tests.netlab.lab import NetLab, what_is_missing
 from tests.netlab.livekit import credentials, livekit_behind
 

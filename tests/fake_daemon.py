@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from exporter.config.settings import Settings
-from exporter.daemon import serve
+from exporter.daemon.serve import serve
 from exporter.outcome import AgentInRoom, Listing, Outcome
 from exporter.probe import Probe, Run
 from exporter.probes.agents.spec import AgentsConfig

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from exporter.config.settings import Settings
-from exporter.daemon import Daemon
+from exporter.daemon.plan import server_works
+from exporter.daemon.serve import Daemon
 from exporter.metrics.exposition import choose_encoder
 from exporter.outcome import (
     AgentInRoom,
@@ -26,7 +27,6 @@ from exporter.outcome import (
     TurnOutcome,
 )
 from exporter.probes.latency.spec import LatencyConfig
-from exporter.run.plan import server_works
 from tests.unit.sfu.baselines import baseline
 
 GOLDEN = Path(__file__).parent / "golden" / "metrics.txt"

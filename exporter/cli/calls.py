@@ -51,10 +51,10 @@ def latency(*, agent: str | None, floor: bool, as_json: bool, **flags: Any) -> i
     Each turn is a real agent turn and costs what its providers charge. A name of a target in the
     configuration takes that target's settings; flags replace them.
     """
+    from exporter.commands.once import LatencyOrder, measure_latency
     from exporter.outcome import Verdict
     from exporter.report.documents import LatencyDocument, to_json
     from exporter.report.render import StderrProgress, print_latency
-    from exporter.run.once import LatencyOrder, measure_latency
 
     settings = read_settings(flags)
     order = LatencyOrder(agent, _target_keys(flags), floor)
@@ -95,10 +95,10 @@ def agents(*, collector: str | None, as_json: bool, **flags: Any) -> int:
     Workers are found by their own pages (workers.scrape in the configuration), and in the roster
     of a running exporter, to which they report.
     """
+    from exporter.commands.once import list_fleet
     from exporter.outcome import Listing
     from exporter.report.documents import AgentsDocument, to_json
     from exporter.report.render import clean, print_agents, print_workers
-    from exporter.run.once import list_fleet
 
     fleet = list_fleet(read_settings(flags, collector__url=collector))
     listing = fleet.listing.result
@@ -134,9 +134,9 @@ def _failed(what: str, outcome: "Outcome") -> int:
 @of_server
 def calibrate(*, as_json: bool, **flags: Any) -> int:
     """Measure what the method itself adds, against an echo whose delay is known."""
+    from exporter.commands import once
     from exporter.report.documents import CalibrateDocument, to_json
     from exporter.report.render import print_calibration
-    from exporter.run import once
 
     settings = read_settings(flags)
     outcome = once.calibrate(settings, flags)
@@ -166,13 +166,13 @@ def check(*, agent: str | None, as_json: bool, **flags: Any) -> int:
     Each turn is a real agent turn and costs what its providers charge. Exit status 0 only if all
     is PASS.
     """
+    from exporter.commands.check import CheckOrder
+    from exporter.commands.check import check as check_all
     from exporter.outcome import Verdict
     from exporter.report.check import CheckDocument
     from exporter.report.documents import to_json
     from exporter.report.render import StderrProgress
     from exporter.report.render_check import print_check
-    from exporter.run.check import CheckOrder
-    from exporter.run.check import check as check_all
 
     settings = read_settings(flags)
     sfu_flags = {name: flags.pop(name) for name in ("vantage", "target_rtt_ms", "max_loss")}

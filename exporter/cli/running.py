@@ -22,11 +22,11 @@ def serve(**flags: Any) -> int:
     Stops on SIGTERM and Ctrl-C within 10 s: calls are ended and their rooms deleted. On SIGHUP it
     reads the configuration anew and follows it; a bad one is logged and changes nothing.
     """
-    from exporter import daemon
+    from exporter.daemon.serve import serve as run_daemon
 
     keys = {key: flags.pop(key) for key in ("web__listen_address", "log__level", "log__format")}
     keys["web__config_file"] = flags.pop("web__config__file")
-    return daemon.serve(lambda: read_settings(dict(flags), **keys))
+    return run_daemon(lambda: read_settings(dict(flags), **keys))
 
 
 @click.command(short_help="See it work, without any server or key of yours.")

@@ -63,11 +63,11 @@ def sfu(
 
     --preflight tries signalling, UDP, TCP and TURN each on purpose, and names the ports to open.
     """
+    from exporter.commands.once import measure_sfu
     from exporter.outcome import Verdict
     from exporter.report.documents import to_json
     from exporter.report.render_sfu import print_sfu
     from exporter.report.sfu import SfuDocument
-    from exporter.run.once import measure_sfu
 
     modes = {
         "--load": load,
@@ -126,12 +126,12 @@ def _coordinate(
     settings: "Settings", ramp_flags: dict[str, object], expect: int, *, as_json: bool
 ) -> int:
     """Lead a distributed ramp."""
+    from exporter.commands.load import coordinate_ramp
     from exporter.outcome import Verdict
     from exporter.report.distributed import DistributedDocument
     from exporter.report.documents import to_json
     from exporter.report.render_distributed import print_distributed
     from exporter.report.render_ramp import RampBar
-    from exporter.run.distributed import coordinate_ramp
 
     with RampBar() as bar:
         report = coordinate_ramp(settings, ramp_flags, expect, bar.show)
@@ -146,10 +146,10 @@ def _report_to(
     settings: "Settings", url: str, ramp_flags: dict[str, object], *, as_json: bool
 ) -> int:
     """Take part in a distributed ramp."""
+    from exporter.commands.load import report_to
     from exporter.report.distributed import VantageDocument
     from exporter.report.documents import to_json
     from exporter.report.render_distributed import print_vantage
-    from exporter.run.distributed import report_to
 
     report = report_to(settings, url, ramp_flags, lambda what: click.echo(what, err=True))
     if as_json:
@@ -167,12 +167,12 @@ def _load(
     as_json: bool,
 ) -> int:
     """Take a baseline and ramp."""
+    from exporter.commands.load import measure_ramp
     from exporter.outcome import Verdict, worst
     from exporter.report.documents import to_json
     from exporter.report.render_ramp import RampBar, print_ramp
     from exporter.report.render_sfu import print_sfu
     from exporter.report.sfu import SfuDocument
-    from exporter.run.ramp import measure_ramp
 
     with RampBar() as bar:
         baseline, ramp = measure_ramp(settings, flags, ramp_flags, bar.show)
@@ -187,10 +187,10 @@ def _load(
 
 def _preflight(settings: "Settings", *, as_json: bool) -> int:
     """Print the checklist of the ways to the SFU."""
+    from exporter.commands.once import try_ways
     from exporter.outcome import Verdict
     from exporter.report.documents import to_json
     from exporter.report.preflight import PreflightDocument, print_preflight
-    from exporter.run.once import try_ways
 
     report = try_ways(settings)
     if as_json:

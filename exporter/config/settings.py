@@ -30,6 +30,7 @@ from exporter.config.values import (
     read_value,
     refuse_pairs,
 )
+from exporter.distributed.config import DistributedConfig
 from exporter.errors import ConfigError
 from exporter.probes.agents.spec import AgentsConfig
 from exporter.probes.calibrate.spec import CalibrateConfig
@@ -41,7 +42,6 @@ from exporter.probes.sfu.spec import SfuConfig
 from exporter.probes.workers.spec import WorkersConfig
 from exporter.roster.collector import CollectorConfig
 from exporter.server_api import Server
-from exporter.sfu.distributed.config import DistributedConfig
 from exporter.store.config import StoreConfig
 from exporter.web.settings import WebSettings
 

@@ -1,4 +1,4 @@
-"""Make the caller's default utterance, exporter/call/clips/*.wav.
+"""Make the caller's default utterance, exporter/rtc/clips/*.wav.
 
     python -m exporter.demo.make_clips           write the clips
     python -m exporter.demo.make_clips --check   fail when they are not what this file makes
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from exporter.demo.speech import Samples, Sound, Voice, speak
 
-FOLDER = Path(__file__).parent.parent / "call" / "clips"
+FOLDER = Path(__file__).parent.parent / "rtc" / "clips"
 RATE = 24_000
 _PEAK = 0.6
 _EDGE_S = 0.05

@@ -3,9 +3,8 @@
 from exporter.metrics.table.ramp import RAMP
 from exporter.metrics.vantage import VantageRecorder
 from exporter.outcome import Outcome
+from exporter.probes.ramp.judge import JudgedTier, KneeKind
 from exporter.probes.ramp.spec import RampConfig, judged_tiers, ramp_knee
-from exporter.sfu.ramp.judge import JudgedTier
-from exporter.sfu.ramp.knee import KneeKind
 
 
 class RampRecorder(VantageRecorder[RampConfig]):

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
+from exporter.distributed.combine import combined_knee
+from exporter.distributed.prober import VantageReport
+from exporter.distributed.session import DistributedRamp
 from exporter.outcome import Finding, Verdict, worst
+from exporter.probes.ramp.judge import Knee, KneeKind
 from exporter.probes.ramp.spec import RampConfig
 from exporter.report.ramp import RampItem
-from exporter.sfu.distributed.combine import combined_knee
-from exporter.sfu.distributed.prober import VantageReport
-from exporter.sfu.distributed.session import DistributedRamp
-from exporter.sfu.ramp.knee import Knee, KneeKind
 
 
 @dataclass(frozen=True, slots=True)

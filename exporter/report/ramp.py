@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from exporter.outcome import Finding, Outcome, Verdict
+from exporter.probes.ramp.judge import JudgedTier, Knee
 from exporter.probes.ramp.spec import RampConfig, judged_tiers, ramp_knee
+from exporter.probes.ramp.summary import Prober
 from exporter.report.round_trips import RoundTrips
-from exporter.sfu.ramp.judge import JudgedTier
-from exporter.sfu.ramp.knee import Knee
-from exporter.sfu.ramp.summary import Prober
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from exporter.distributed.prober import VantageReport
+from exporter.probes.ramp.judge import JudgedTier
 from exporter.report.distributed import DistributedReport
 from exporter.report.render import STYLES, clean, console
-from exporter.sfu.distributed.prober import VantageReport
-from exporter.sfu.ramp.judge import JudgedTier
 
 _ARROW, _DOT = "->", " . "
 

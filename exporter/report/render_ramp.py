@@ -7,9 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.outcome import RampProgress
+from exporter.probes.ramp.judge import JudgedTier
 from exporter.report.ramp import ProberCost, RampItem, RampReport
 from exporter.report.render import STYLES, clean, console
-from exporter.sfu.ramp.judge import JudgedTier
 
 
 class RampBar:

@@ -3,9 +3,9 @@
 from collections import deque
 from dataclasses import dataclass, field
 
+from exporter.daemon.plan import call_id
 from exporter.outcome import CallResult, Outcome, Verdict
 from exporter.probes.latency.spec import LatencyConfig
-from exporter.run.plan import call_id
 from exporter.run.scheduler import Work
 
 FAILURES_KEPT = 20

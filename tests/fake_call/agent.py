@@ -10,11 +10,11 @@ import numpy as np
 from livekit import rtc
 from livekit.protocol.agent_pb import agent_session as pb
 
-from exporter.call.caller import BACKGROUND_TRACK, ON_BEHALF, STATE
-from exporter.call.clip import Clip
-from exporter.call.echo import buzz
-from exporter.call.levels import RATE, Pcm
-from exporter.call.session_events import TOPIC
+from exporter.probes.calibrate.echo import buzz
+from exporter.rtc.caller import BACKGROUND_TRACK, ON_BEHALF, STATE
+from exporter.rtc.clip import Clip
+from exporter.rtc.levels import RATE, Pcm
+from exporter.rtc.session_events import TOPIC
 from tests.fake_call.devices import FakeParticipant, FakeRoom, FakeTrack
 from tests.virtual_time import Clock
 

@@ -3,14 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from exporter.call.caller import Caller, Devices
-from exporter.call.levels import Pcm
-from exporter.call.place import place_call
-from exporter.call.turns import Conversation
 from exporter.errors import ProbeError
 from exporter.outcome import CallResult, Outcome, Turn
 from exporter.probe import Run
+from exporter.probes.latency.conversation import Conversation
+from exporter.probes.latency.measure import place_call
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.rtc.caller import Caller, Devices
+from exporter.rtc.levels import Pcm
 from tests import virtual_time
 from tests.fake_call.agent import FakeAgent, Heard, Script, utterance
 from tests.fake_call.api import SERVER, FakeApi

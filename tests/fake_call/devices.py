@@ -9,11 +9,11 @@ import numpy as np
 from livekit import rtc
 from livekit.rtc._proto.stats_pb2 import RtcStats
 
-from exporter.call.hearing import Hearing
-from exporter.call.levels import RATE, Pcm
-from exporter.call.microphone import Microphone
-from exporter.call.sample_clock import FRAME
-from exporter.call.voice import Voice
+from exporter.rtc.hearing import Hearing
+from exporter.rtc.levels import RATE, Pcm
+from exporter.rtc.sample_clock import FRAME
+from exporter.rtc.tracks import Microphone
+from exporter.rtc.voice import Voice
 
 QUEUE_S = 0.1
 FRAME_S = FRAME / RATE

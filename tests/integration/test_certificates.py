@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from exporter.outcome import Certificate
-from exporter.sfu.reach import read_certificate
+from exporter.probes.reach.measure import read_certificate
 from tests.certificates import Certificates
 from tests.patience import WAIT_S
 

@@ -13,8 +13,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from exporter.config.settings import Settings
-from exporter.daemon import Daemon
-from exporter.run.fleet import Fleet
+from exporter.daemon.fleet import Fleet
+from exporter.daemon.serve import Daemon
 from exporter.run.process import ProbeTable
 from exporter.web.server import WebServer
 from tests.integration.exporters import SECRET, Start, value
@@ -146,7 +146,9 @@ def test_port_in_use_is_one_clear_line() -> None:
 def test_main_process_imports_nothing_heavy() -> None:
     """The daemon's own process never loads the real-time SDK, the API's or numpy."""
     heavy = ("livekit", "livekit.rtc", "livekit.api", "numpy", "aiohttp")
-    program = f"import sys, exporter.daemon; print([m for m in {heavy!r} if m in sys.modules])"
+    program = (
+        f"import sys, exporter.daemon.serve; print([m for m in {heavy!r} if m in sys.modules])"
+    )
 
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

@@ -21,21 +21,21 @@ from exporter.demo.livekit_binary import ServerProgram
 from exporter.demo.livekit_server import LiveKitServer
 from exporter.outcome import Outcome, Ramp, RampProgress, Reason
 from exporter.probe import Run
+from exporter.probes.ramp.crew import Crew
+from exporter.probes.ramp.judge import judge_tier
+from exporter.probes.ramp.measure import climb
+from exporter.probes.ramp.rooms import Rooms
 from exporter.probes.ramp.spec import RampConfig
+from exporter.probes.ramp.summary import TierSummary
 from exporter.run.runner import ROOM_PREFIX
 from exporter.server_api import Server, ServerApi
-from exporter.sfu.ramp.climb import climb
-from exporter.sfu.ramp.crew import Crew
-from exporter.sfu.ramp.judge import judge_tier
-from exporter.sfu.ramp.rooms import Rooms
-from exporter.sfu.ramp.summary import TierSummary
 from tests import patience
 from tests.certificates import Certificates
 from tests.patience import until
 
 pytestmark = pytest.mark.integration
 
-WORKER = "exporter.sfu.ramp.worker"
+WORKER = "exporter.probes.ramp.worker"
 
 
 @pytest.fixture(scope="module", name="server")

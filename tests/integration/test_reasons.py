@@ -12,8 +12,8 @@ from typing import Any
 import psutil
 import pytest
 
-from exporter.call.turns import TORN
 from exporter.outcome import CallResult, Outcome, Reason, TurnOutcome
+from exporter.probes.latency.conversation import TORN
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.runner import Runner
 from exporter.server_api import Server, ServerApi

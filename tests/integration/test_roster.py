@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 import uvicorn
 
+from exporter.daemon.fleet import Fleet
 from exporter.demo.livekit_server import free_ports
 from exporter.demo.processes import Child
 from exporter.metrics.exposition import PageRegistry
@@ -28,7 +29,6 @@ from exporter.probes.workers.measure import read_workers
 from exporter.probes.workers.spec import WorkersConfig
 from exporter.roster.collector import CollectorConfig, fetch_workers
 from exporter.roster.types import Source, Worker, WorkerStatus
-from exporter.run.fleet import Fleet
 from exporter.server_api import Server, ServerApi
 from exporter.web.app import make_pages
 from exporter.web.sources import Sources

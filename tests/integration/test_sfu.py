@@ -14,9 +14,9 @@ import pytest
 from exporter import logs
 from exporter.outcome import Outcome, Reason, SfuBaseline
 from exporter.probes.sfu.spec import SfuConfig
+from exporter.rtc.pings import LOST_AFTER_S
 from exporter.run.runner import ROOM_PREFIX, Runner
 from exporter.server_api import Server, ServerApi
-from exporter.sfu.pings import LOST_AFTER_S
 from tests.command import run_here
 from tests.integration.exporters import Start, value
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from exporter.call.calibration import echo_clip
-from exporter.call.levels import RATE
 from exporter.outcome import CallResult, Outcome, Reason, Turn, TurnOutcome
+from exporter.probes.calibrate.measure import echo_clip
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.rtc.levels import RATE
 from exporter.run.runner import Runner
 from exporter.server_api import Server, ServerApi
 from tests import patience

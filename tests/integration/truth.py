@@ -16,10 +16,11 @@ import numpy as np
 from livekit import rtc
 from livekit.agents import AgentServer, JobContext
 
-from exporter.call.echo import Echo, buzz
-from exporter.call.levels import RATE, Pcm
-from exporter.call.microphone import Microphone
-from exporter.call.rtp import Received, received
+from exporter.probes.calibrate.echo import Echo, buzz
+from exporter.rtc.levels import RATE, Pcm
+from exporter.rtc.line import Received
+from exporter.rtc.stats import received
+from exporter.rtc.tracks import Microphone
 from tests.integration.scripts import Script
 from tests.patience import START_S
 

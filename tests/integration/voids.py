@@ -7,8 +7,8 @@ seen to be late by a process that has nothing to do with the prober.
 
 from collections.abc import Iterable
 
-from exporter.call.turns import MAX_LAG_S, RAN_DRY, TORN
 from exporter.outcome import Outcome, Turn, TurnOutcome
+from exporter.probes.latency.conversation import MAX_LAG_S, RAN_DRY, TORN
 from tests.lateness import Late, Watch
 
 BY_THE_PROBER = "the prober: "

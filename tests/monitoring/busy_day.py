@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from itertools import count
 
 from exporter.config.settings import Settings
-from exporter.daemon import Daemon
+from exporter.daemon.plan import call_work, server_works
+from exporter.daemon.serve import Daemon
 from exporter.metrics.exposition import choose_encoder
 from exporter.outcome import (
     UNPROVOKED,
@@ -38,7 +39,6 @@ from exporter.outcome import (
 )
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.types import WorkerReport, WorkerStatus
-from exporter.run.plan import call_work, server_works
 from tests.unit.calls import judged
 from tests.unit.ramp.tiers import tier
 from tests.unit.sfu.baselines import GOOD

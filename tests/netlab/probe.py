@@ -21,9 +21,9 @@ from pydantic import TypeAdapter
 
 from exporter.outcome import Outcome, SfuBaseline
 from exporter.probe import Run
+from exporter.probes.sfu.measure import measure_baseline
 from exporter.probes.sfu.spec import SfuConfig
 from exporter.server_api import Server
-from exporter.sfu.baseline import measure_baseline
 from tests import patience
 from tests.netlab.lab import NetLab
 from tests.netlab.livekit import credentials

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from exporter.config.schedule import BudgetConfig
+from exporter.daemon.plan import call_work
 from exporter.metrics.ledger import BudgetSeries, StoreSeries
 from exporter.metrics.registry import Metrics
 from exporter.outcome import (
@@ -26,7 +27,6 @@ from exporter.probes.agents.spec import AgentsConfig
 from exporter.probes.calibrate.spec import CalibrateConfig
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.budget import Budgets, plan_of, spending
-from exporter.run.plan import call_work
 from exporter.run.runner import PROBES_TABLE
 from exporter.run.scheduler import Work
 from exporter.store.keeper import Keeper

@@ -220,7 +220,9 @@ def test_demo_flags_become_options() -> None:
     assert options == DemoOptions(duration_s=60, llm_delay_s=2)
 
 
-@pytest.mark.parametrize("module", ["exporter.config.load", "exporter.run.once", "exporter.daemon"])
+@pytest.mark.parametrize(
+    "module", ["exporter.config.load", "exporter.commands.once", "exporter.daemon.serve"]
+)
 def test_parent_process_does_not_load_the_sdk(module: str) -> None:
     """What runs in the main process leaves the SDK and numpy to the probe processes."""
     code = f"import sys, {module}; print({{name.split('.')[0] for name in sys.modules}})"

@@ -13,8 +13,8 @@ import pytest
 from rich.console import Console
 
 import exporter.cli
+from exporter.commands import once
 from exporter.logs import LogSetup, configure
-from exporter.run import once
 from exporter.server_api import Server
 from tests.command import credentials, environment, run_here
 

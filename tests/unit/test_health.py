@@ -6,13 +6,13 @@ import threading
 
 import pytest
 
-from exporter.health import WARNED_AFTER_S, WEDGED_AFTER_S, Health, LoopGuard
+from exporter.daemon.health import WARNED_AFTER_S, WEDGED_AFTER_S, Health, LoopGuard
 from tests.patience import WAIT_S
 
 
 def test_health_has_what_the_checks_said_last(caplog: pytest.LogCaptureFixture) -> None:
     """1. All is well. 2. Two checks find something. 3. It is over: each change is one line."""
-    caplog.set_level(logging.INFO, "exporter.health")
+    caplog.set_level(logging.INFO, "exporter.daemon.health")
     found = ["", ""]
 
     async def first() -> str:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from exporter.config.settings import Settings
-from exporter.daemon import Daemon
+from exporter.daemon.plan import call_work, server_works
+from exporter.daemon.serve import Daemon
 from exporter.outcome import Outcome, Verdict
 from exporter.probe import Run
 from exporter.probes import PROBES
@@ -22,7 +23,6 @@ from exporter.report.latency import CallReport, LatencyReport
 from exporter.report.preflight import PreflightReport
 from exporter.report.ramp import RampReport
 from exporter.report.sfu import SfuReport
-from exporter.run.plan import call_work, server_works
 from exporter.run.scheduler import Work
 from exporter.store.records import RunQuery
 from exporter.web.targets import target_views

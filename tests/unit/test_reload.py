@@ -3,7 +3,7 @@
 import asyncio
 
 from exporter.config.settings import Settings
-from exporter.daemon import Daemon
+from exporter.daemon.serve import Daemon
 from exporter.outcome import CallResult, Outcome, Reason, Verdict
 from exporter.probes import PROBES
 from tests.unit.calls import WHEN, judged, replied

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from exporter.daemon.plan import call_work
+from exporter.daemon.run_log import RunLog
 from exporter.outcome import Outcome, Reason
 from exporter.probes.latency.spec import LatencyConfig
-from exporter.run.plan import call_work
-from exporter.run_log import RunLog
 from tests.unit.calls import call
 
 
@@ -35,7 +35,7 @@ def test_same_failure_is_said_once_and_its_end_with_the_count(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """An outage of 100 listings: one warning, and one line when it is over."""
-    caplog.set_level(logging.INFO, "exporter.run_log")
+    caplog.set_level(logging.INFO, "exporter.daemon.run_log")
     log = RunLog()
 
     for _ in range(100):
@@ -52,7 +52,7 @@ def test_same_failure_is_said_once_and_its_end_with_the_count(
 
 def test_another_reason_is_news(caplog: pytest.LogCaptureFixture) -> None:
     """The reason changes: a new warning, and the count of failures goes on."""
-    caplog.set_level(logging.INFO, "exporter.run_log")
+    caplog.set_level(logging.INFO, "exporter.daemon.run_log")
     log = RunLog()
 
     log.record(_outcome(Reason.CONNECT_FAILED))
@@ -65,7 +65,7 @@ def test_another_reason_is_news(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_targets_have_streaks_of_their_own(caplog: pytest.LogCaptureFixture) -> None:
     """Two agents fail: each is told of; a call that ended well is told of every time."""
-    caplog.set_level(logging.INFO, "exporter.run_log")
+    caplog.set_level(logging.INFO, "exporter.daemon.run_log")
     log = RunLog()
 
     log.record(_outcome(Reason.NO_REPLY, "latency", "one"))
@@ -78,7 +78,7 @@ def test_targets_have_streaks_of_their_own(caplog: pytest.LogCaptureFixture) -> 
 
 def test_lines_of_the_run_are_for_those_who_debug(caplog: pytest.LogCaptureFixture) -> None:
     """At the level debug the run's own lines come, each with the run's id."""
-    caplog.set_level(logging.DEBUG, "exporter.run_log")
+    caplog.set_level(logging.DEBUG, "exporter.daemon.run_log")
 
     RunLog().record(_outcome())
 
@@ -88,7 +88,7 @@ def test_lines_of_the_run_are_for_those_who_debug(caplog: pytest.LogCaptureFixtu
 
 def test_what_is_removed_is_forgotten(caplog: pytest.LogCaptureFixture) -> None:
     """A target that comes back begins anew, and one that does not leaves nothing."""
-    caplog.set_level(logging.INFO, "exporter.run_log")
+    caplog.set_level(logging.INFO, "exporter.daemon.run_log")
     log, target = RunLog(), LatencyConfig(agent_name="demo")
     failed = call(reason=Reason.NO_WORKER)
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import BaseModel
 
+from exporter.daemon.plan import call_work
 from exporter.outcome import CallResult, Outcome, Reason, Turn
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.budget import plan_of, spending
-from exporter.run.plan import call_work
 from exporter.run.scheduler import _ASK_AGAIN_S, Refused, Scheduler, Work
 from tests import virtual_time
 from tests.patience import comes_true

@@ -8,9 +8,9 @@ import pytest
 from freezegun import freeze_time
 
 from exporter.config.schedule import WindowConfig
+from exporter.daemon.plan import call_work
 from exporter.probes.agents.spec import AgentsConfig
 from exporter.probes.latency.spec import LatencyConfig
-from exporter.run.plan import call_work
 from exporter.run.scheduler import Work
 from exporter.run.windows import WindowGate, is_open
 

@@ -53,7 +53,7 @@ def summary(result: Calibration) -> str:
 PROBE = Probe(
     name="calibrate",
     config=CalibrateConfig,
-    measure="exporter.call.calibration:calibrate",
+    measure="exporter.probes.calibrate.measure:calibrate",
     lane="call",
     judge=failed_is_all,
     summary=summary,

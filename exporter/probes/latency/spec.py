@@ -33,7 +33,7 @@ TargetKey = tuple[str, str, str]
 
 def _check_clip(file: Path) -> Path:
     """Refuse a WAV file that the caller could not say."""
-    from exporter.call.clip import load_clip  # noqa: PLC0415 - only who has a WAV pays for numpy
+    from exporter.rtc.clip import load_clip  # noqa: PLC0415 - only who has a WAV pays for numpy
 
     try:
         load_clip(file)
@@ -199,7 +199,7 @@ def summary(result: CallResult) -> str:
 PROBE = Probe(
     name="latency",
     config=LatencyConfig,
-    measure="exporter.call.place:place_call",
+    measure="exporter.probes.latency.measure:place_call",
     lane="call",
     judge=judge,
     summary=summary,

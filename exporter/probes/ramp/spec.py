@@ -10,10 +10,8 @@ from exporter.config.schedule import WindowConfig
 from exporter.config.values import Duration, ProbeSection, fault
 from exporter.outcome import Finding, Outcome, Ramp, Verdict
 from exporter.probe import Probe
-from exporter.sfu.ramp.judge import JudgedTier, judge_tier
-from exporter.sfu.ramp.knee import Knee, KneeKind, find_knee
-from exporter.sfu.ramp.summary import TierSummary
-from exporter.sfu.ramp.targets import Targets
+from exporter.probes.ramp.judge import JudgedTier, Knee, KneeKind, Targets, find_knee, judge_tier
+from exporter.probes.ramp.summary import TierSummary
 
 _START_S, _TIER_S = 40.0, 60.0
 """What a ramp may take beyond what is configured: to begin and end, and to connect each tier."""
@@ -175,7 +173,7 @@ def summary(result: Ramp) -> str:
 PROBE = Probe(
     name="ramp",
     config=RampConfig,
-    measure="exporter.sfu.ramp.climb:climb",
+    measure="exporter.probes.ramp.measure:climb",
     lane="call",
     judge=judge,
     summary=summary,

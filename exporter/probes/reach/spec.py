@@ -126,7 +126,7 @@ def summary(result: SfuReach) -> str:
 PROBE = Probe(
     name="reach",
     config=ReachConfig,
-    measure="exporter.sfu.reach:measure_reach",
+    measure="exporter.probes.reach.measure:measure_reach",
     lane="call",
     judge=judge,
     summary=summary,

@@ -43,7 +43,7 @@ def _longest_gap_s(result: SfuReconnects) -> float:
 PROBE = Probe(
     name="reconnect",
     config=ReconnectConfig,
-    measure="exporter.sfu.reconnect:measure_reconnects",
+    measure="exporter.probes.reconnect.measure:measure_reconnects",
     lane="call",
     judge=judge,
     summary=summary,

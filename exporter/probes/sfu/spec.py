@@ -131,7 +131,7 @@ def summary(result: SfuBaseline) -> str:
 PROBE = Probe(
     name="sfu",
     config=SfuConfig,
-    measure="exporter.sfu.baseline:measure_baseline",
+    measure="exporter.probes.sfu.measure:measure_baseline",
     lane="call",
     judge=judge,
     summary=summary,

@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from exporter.call.clip import load_clip
-from exporter.call.echo import buzz
-from exporter.call.levels import (
+from exporter.errors import ConfigError
+from exporter.probes.calibrate.echo import buzz
+from exporter.rtc.clip import load_clip
+from exporter.rtc.levels import (
     RATE,
     amplitude,
     longest_pause_s,
     speech_bounds,
     window_levels,
 )
-from exporter.errors import ConfigError
 
 LEAD_S, SPEECH_S, TAIL_S = 0.2, 0.5, 0.3
 

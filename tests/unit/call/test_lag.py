@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from exporter.call.lag import PERIOD_S, LagMonitor
+from exporter.rtc.lag import PERIOD_S, LagMonitor
 from tests import virtual_time
 from tests.virtual_time import Clock
 

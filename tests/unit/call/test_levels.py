@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.call.levels import (
+from exporter.rtc.levels import (
     RATE,
     WINDOW,
     Pcm,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.call.onset import OnsetDetector, noise_level, sound_threshold
+from exporter.rtc.onset import OnsetDetector, noise_level, sound_threshold
 
 QUIET = -90.0
 VOICE = -18.0

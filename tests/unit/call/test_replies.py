@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from exporter.call.levels import WINDOW_S
 from exporter.outcome import TurnOutcome
+from exporter.rtc.levels import WINDOW_S
 from tests.fake_call.agent import FILLER_S, Script
 from tests.fake_call.calls import converse
 
@@ -114,7 +114,7 @@ def test_the_depth_of_the_jitter_buffer_is_of_the_turn() -> None:
 def test_a_conversation_needs_no_sdk() -> None:
     """Neither turns nor what they import load LiveKit's SDK: they need only a `Line`."""
     program = (
-        "import sys, exporter.call.turns;"
+        "import sys, exporter.probes.latency.conversation;"
         "print(sorted(name for name in sys.modules if name.split('.')[0] == 'livekit'))"
     )
     done = subprocess.run(

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from exporter.call.levels import RATE
-from exporter.call.sample_clock import FRAME, SampleClock
+from exporter.rtc.levels import RATE
+from exporter.rtc.sample_clock import FRAME, SampleClock
 
 START = 100.0
 FRAME_S = FRAME / RATE

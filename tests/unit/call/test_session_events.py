@@ -8,8 +8,8 @@ import pytest
 from livekit import rtc
 from livekit.protocol.agent_pb import agent_session as pb
 
-from exporter.call.session_events import SessionEvents
-from exporter.call.turn_report import TurnReport
+from exporter.rtc.line import TurnReport
+from exporter.rtc.session_events import SessionEvents
 from tests import virtual_time
 from tests.virtual_time import Clock
 

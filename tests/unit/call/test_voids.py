@@ -6,8 +6,8 @@ turns are dropped more often than quick ones; docs/measurement.md says what is c
 
 import pytest
 
-from exporter.call.turns import RAN_DRY, TORN
 from exporter.outcome import Reason, TurnOutcome
+from exporter.probes.latency.conversation import RAN_DRY, TORN
 from tests.fake_call.agent import Script
 from tests.fake_call.calls import converse
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from exporter.call.turns import worst_turn
 from exporter.outcome import Reason, Turn, TurnOutcome
+from exporter.probes.latency.conversation import worst_turn
 from tests.unit.calls import failed, replied, void
 
 SILENT = failed(Reason.NO_REPLY, detail="silence for 6 s")

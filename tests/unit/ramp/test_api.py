@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from exporter.distributed.api import LARGEST_BODY, make_app
+from exporter.distributed.session import Session
 from exporter.probes.ramp.spec import RampConfig
-from exporter.sfu.distributed.api import LARGEST_BODY, make_app
-from exporter.sfu.distributed.session import Session
 
 TOKEN = {"Authorization": "Bearer t"}
 JSON = {"Content-Type": "application/json"}

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from exporter.distributed import coordinator
+from exporter.distributed.config import DistributedConfig
+from exporter.distributed.coordinator import coordinate, listen, tls_context
 from exporter.errors import ConfigError
 from exporter.outcome import RampProgress
 from exporter.probes.ramp.spec import RampConfig
 from exporter.server_api import Server
-from exporter.sfu.distributed import coordinator
-from exporter.sfu.distributed.config import DistributedConfig
-from exporter.sfu.distributed.coordinator import coordinate, listen, tls_context
 from exporter.web.server import Limits
 from tests.patience import WAIT_S
 

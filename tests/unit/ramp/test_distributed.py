@@ -10,22 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.errors import ConfigError
-from exporter.probes.ramp.spec import RampConfig
-from exporter.sfu.distributed import session as session_module
-from exporter.sfu.distributed.clock import Exchange, Offset
-from exporter.sfu.distributed.combine import VantageTier, combined, combined_knee
-from exporter.sfu.distributed.config import DistributedConfig
-from exporter.sfu.distributed.coordinator import listen
-from exporter.sfu.distributed.messages import Done, Plan, Registration, Sign
-from exporter.sfu.distributed.session import (
+from exporter.distributed import session as session_module
+from exporter.distributed.clock import Exchange, Offset
+from exporter.distributed.combine import VantageTier, combined, combined_knee
+from exporter.distributed.config import DistributedConfig
+from exporter.distributed.coordinator import listen
+from exporter.distributed.messages import Done, Plan, Registration, Sign
+from exporter.distributed.session import (
     DistributedRamp,
     Patience,
     RefusedError,
     Session,
 )
-from exporter.sfu.ramp.judge import JudgedTier
-from exporter.sfu.ramp.knee import KneeKind
+from exporter.errors import ConfigError
+from exporter.probes.ramp.judge import JudgedTier, KneeKind
+from exporter.probes.ramp.spec import RampConfig
 from tests import virtual_time
 from tests.unit.ramp.tiers import IDLE, judged, tier
 from tests.virtual_time import Clock

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from exporter.outcome import Loss, RampTier, Reason
-from exporter.sfu.ramp.summary import LOST_AFTER_S, TierSummary, quality_reached
+from exporter.probes.ramp.summary import LOST_AFTER_S, TierSummary, quality_reached
 from tests.unit.ramp.tiers import IDLE, client, judged, tier
 
 

@@ -5,8 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.sfu.ramp.judge import JudgedTier
-from exporter.sfu.ramp.knee import KneeKind, find_knee, is_last
+from exporter.probes.ramp.judge import JudgedTier, KneeKind, find_knee, is_last
 from tests.unit.ramp.tiers import IDLE, judged, tier
 
 BUSY = replace(IDLE, lag_s=0.5)

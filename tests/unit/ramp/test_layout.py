@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.sfu.ramp.layout import grown, shared_out
+from exporter.probes.ramp.rooms import grown, shared_out
 
 
 @given(st.lists(st.integers(2, 300), min_size=1, max_size=6, unique=True).map(sorted))

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from exporter.call.lag import LagMonitor
 from exporter.outcome import ProberLoad
-from exporter.sfu.ramp.crew import cores
-from exporter.sfu.ramp.tier import Tier
+from exporter.probes.ramp.crew import cores
+from exporter.probes.ramp.tier import Tier
+from exporter.rtc.lag import LagMonitor
 from tests import virtual_time
 from tests.virtual_time import Clock
 

@@ -11,14 +11,14 @@ from typing import Any, cast
 
 import pytest
 
+from exporter.distributed.clock import Offset
+from exporter.distributed.config import DistributedConfig
+from exporter.distributed.messages import Plan, Step
+from exporter.distributed.prober import VantageReport, _Vantage, take_part
 from exporter.errors import ConfigError
 from exporter.outcome import RampTier
 from exporter.probes.ramp.spec import RampConfig
 from exporter.server_api import Server
-from exporter.sfu.distributed.clock import Offset
-from exporter.sfu.distributed.config import DistributedConfig
-from exporter.sfu.distributed.messages import Plan, Step
-from exporter.sfu.distributed.prober import VantageReport, _Vantage, take_part
 from tests import virtual_time
 from tests.unit.ramp.tiers import tier
 from tests.virtual_time import Clock

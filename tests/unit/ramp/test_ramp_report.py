@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import ValidationError
 
 from exporter.config.settings import Settings
+from exporter.daemon.plan import server_works
 from exporter.metrics.ramp import RampRecorder
 from exporter.metrics.registry import Metrics
 from exporter.metrics.sfu import SfuRecorder
@@ -18,7 +19,6 @@ from exporter.probes.ramp.spec import RampConfig
 from exporter.probes.sfu.spec import SfuConfig
 from exporter.report.ramp import ProberCost, RampReport
 from exporter.report.sfu import SfuDocument, SfuReport
-from exporter.run.plan import server_works
 from exporter.run.scheduler import Work
 from exporter.run.windows import WindowGate
 from tests.unit.ramp.tiers import IDLE, ramp, tier

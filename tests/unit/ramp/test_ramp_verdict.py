@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from exporter.outcome import Outcome, Reason, verdict_of
+from exporter.probes.ramp.judge import KneeKind
 from exporter.probes.ramp.spec import RampConfig, judge, judged_tiers, ramp_knee
-from exporter.sfu.ramp.knee import KneeKind
 from tests.unit.calls import broken
 from tests.unit.ramp.tiers import IDLE, ramp, tier
 

@@ -11,9 +11,8 @@ from exporter.outcome import (
     RampTier,
     Reason,
 )
-from exporter.sfu.ramp.judge import JudgedTier, judge_tier
-from exporter.sfu.ramp.summary import TierSummary
-from exporter.sfu.ramp.targets import Targets
+from exporter.probes.ramp.judge import JudgedTier, Targets, judge_tier
+from exporter.probes.ramp.summary import TierSummary
 from tests.unit import calls
 from tests.unit.calls import WHEN
 

@@ -1,6 +1,6 @@
 """Statistics of participants as WebRTC would tell them."""
 
-from exporter.sfu.stats import (
+from exporter.rtc.stats import (
     Candidate,
     Path,
     ReceivedStream,

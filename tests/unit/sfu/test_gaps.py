@@ -2,8 +2,8 @@
 
 import pytest
 
-from exporter.sfu.gaps import Silence, flows_since, longest_gap, longest_silence, silent_s, spans
-from exporter.sfu.stats import Snapshot
+from exporter.rtc.gaps import Silence, flows_since, longest_gap, longest_silence, silent_s, spans
+from exporter.rtc.stats import Snapshot
 
 from .streams import received, snapshot
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.outcome import Loss
-from exporter.sfu.loss import concealed_ratio, loss_down, loss_up, reported_until
+from exporter.rtc.loss import concealed_ratio, loss_down, loss_up, reported_until
 
 from .streams import received, report, sent, snapshot
 

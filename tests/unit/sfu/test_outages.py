@@ -7,15 +7,14 @@ import pytest
 from livekit import rtc
 from livekit.rtc.room import EventTypes, RtcStats
 
-from exporter.call.lag import LagMonitor
 from exporter.errors import ProbeError
 from exporter.outcome import ConnectTimes, Reason, Reconnect
+from exporter.probes.sfu import measure as baseline
 from exporter.probes.sfu.spec import SfuConfig
-from exporter.sfu import baseline
-from exporter.sfu.client import Client
-from exporter.sfu.gaps import Span
-from exporter.sfu.outages import Outage, unprovoked
-from exporter.sfu.pair import Pair
+from exporter.rtc.client import Client
+from exporter.rtc.gaps import Outage, Span, unprovoked
+from exporter.rtc.lag import LagMonitor
+from exporter.rtc.pair import Pair
 
 
 def heard(*parts: tuple[float, float]) -> tuple[Span, ...]:

@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from exporter.call.lag import LagMonitor
-from exporter.sfu import pings
-from exporter.sfu.pings import Pinger, Pings
+from exporter.rtc import pings
+from exporter.rtc.lag import LagMonitor
+from exporter.rtc.pings import Pinger, Pings
 from tests import virtual_time
 from tests.virtual_time import Clock
 

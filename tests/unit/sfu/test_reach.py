@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.sfu.reach import tls_places
+from exporter.probes.reach.measure import tls_places
 
 
 @pytest.mark.parametrize(

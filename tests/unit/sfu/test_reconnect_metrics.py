@@ -6,8 +6,8 @@ from prometheus_client import CollectorRegistry
 from exporter.metrics.reconnect import KINDS, ReconnectRecorder
 from exporter.metrics.registry import Metrics
 from exporter.outcome import Outcome, Reason, Reconnect, SfuReconnects, Verdict
+from exporter.probes.reconnect.measure import SCENARIOS
 from exporter.probes.reconnect.spec import ReconnectConfig
-from exporter.sfu.reconnect import SCENARIOS
 from tests.unit.calls import WHEN, judged
 
 BACK = Reconnect("signal", resume_s=3.0, media_gap_s=0.02)

@@ -3,7 +3,7 @@
 from livekit.rtc._proto import stats_pb2 as pb
 from livekit.rtc.room import RtcStats
 
-from exporter.sfu.stats import Snapshot
+from exporter.rtc.stats import Snapshot
 
 from .streams import path
 

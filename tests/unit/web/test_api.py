@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from exporter.daemon.plan import call_work as target_work
 from exporter.outcome import Reason
 from exporter.roster.roster import Roster
 from exporter.roster.types import WorkerStatus
-from exporter.run.plan import call_work as target_work
 from exporter.store.memory import MemoryStore
 from exporter.store.records import RunQuery, RunRecord
 from exporter.web.app import make_pages

@@ -14,12 +14,12 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from exporter.daemon.plan import call_work
 from exporter.metrics.exposition import choose_encoder
 from exporter.outcome import Calibration, Listing, Outcome, Reason, Verdict
 from exporter.probes.calibrate.spec import CalibrateConfig
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.types import Worker, WorkerStatus
-from exporter.run.plan import call_work
 from exporter.run.scheduler import Work
 from exporter.store.records import Remaining
 from exporter.web.board import FAILURES_KEPT, Board

@@ -1,0 +1,234 @@
+"""Run probes once, for a person who waits: what the one-shot commands do."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import time
+from typing import Any, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+from exporter.config.load import override
+from exporter.config.settings import Settings
+from exporter.daemon.fleet import make_roster
+from exporter.errors import ProbeError
+from exporter.logs import LogSetup, configure
+from exporter.outcome import Listing, Outcome, Turn
+from exporter.probes.latency.spec import LatencyConfig
+from exporter.report.fleet import NO_ROSTER, FleetReport, page_notes
+from exporter.report.latency import CallReport, LatencyReport
+from exporter.report.preflight import PreflightReport
+from exporter.report.sfu import SfuReport
+from exporter.roster.collector import fetch_workers
+from exporter.run.runner import Runner
+from exporter.server_api import Server
+
+T = TypeVar("T")
+
+
+class Progress(Protocol):
+    """Whom to tell how far it is."""
+
+    def doing(self, what: str) -> None:
+        """Something begins."""
+
+    def calling(self, config: LatencyConfig) -> None:
+        """A call begins."""
+
+    def turn(self, turn: Turn) -> None:
+        """A turn of the call has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyOrder:
+    """What `latency` is asked to do."""
+
+    agent: str | None
+    """The agent to call; every agent that is found in a room if None."""
+    flags: Mapping[str, object]
+    """Keys of a target that replace what is configured; None means not given."""
+    floor: bool = False
+    """Measure the floor first."""
+
+
+def measure_latency(settings: Settings, order: LatencyOrder, progress: Progress) -> LatencyReport:
+    """Call one agent, or every agent found in rooms, and report what a caller would hear.
+
+    Raises:
+        ConfigError: Credentials are missing, or a flag is impossible; nothing was called.
+    """
+    server = settings.server()
+    # Flags are checked before the first request, even where the agents are not known yet.
+    plan_calls(settings, order, "any" if order.agent is None else order.agent)
+    return run(_measure(server, settings, order, progress))
+
+
+def list_fleet(settings: Settings) -> FleetReport:
+    """List agents, rooms, dispatches and workers once.
+
+    Workers are those whose pages are configured, and those that a running exporter knows: what
+    cannot be learned of them is a note, not a failure.
+
+    Raises:
+        ConfigError: Credentials are missing.
+    """
+    return run(_list_fleet_once(settings.server(), settings))
+
+
+async def _list_fleet_once(server: Server, settings: Settings) -> FleetReport:
+    async with one_runner(server) as runner:
+        return await ask_fleet(runner, settings)
+
+
+async def ask_fleet(runner: Runner, settings: Settings) -> FleetReport:
+    """Ask the server, the workers' pages and a running exporter for all that they know."""
+    config, notes = settings.workers, []
+    roster = make_roster(config)
+    if settings.collector.url:
+        try:
+            told = await fetch_workers(settings.collector)
+            roster.restore(view.worker(time()) for view in told)
+        except ProbeError as error:
+            notes.append(f"the roster of the running exporter is unknown: {error.detail}")
+    listing = await runner.run("agents", settings.agents)
+    roster.record(listing)
+    if config.scrape:
+        scrape = await runner.run("workers", config)
+        roster.record(scrape)
+        notes += page_notes(scrape)
+    asked = bool(config.scrape or settings.collector.url)
+    if not asked:
+        notes.append(NO_ROSTER)
+    return FleetReport(listing, roster.workers(), asked, time(), tuple(notes))
+
+
+def calibrate(settings: Settings, flags: Mapping[str, object]) -> Outcome:
+    """Measure the floor once.
+
+    Raises:
+        ConfigError: Credentials are missing, or a flag is impossible.
+    """
+    config = override(settings.calibrate, flags, "calibrate")
+    return run(_probe_once(settings.server(), "calibrate", config))
+
+
+def measure_sfu(settings: Settings, flags: Mapping[str, object]) -> SfuReport:
+    """Take one baseline of the way to the SFU.
+
+    Raises:
+        ConfigError: Credentials are missing, or a flag is impossible.
+    """
+    config = override(settings.sfu, flags, "sfu")
+    return SfuReport(config, run(_probe_once(settings.server(), "sfu", config)))
+
+
+def try_ways(settings: Settings) -> PreflightReport:
+    """Try every way to the SFU once.
+
+    Raises:
+        ConfigError: Credentials are missing.
+    """
+    return PreflightReport(
+        settings.reach, run(_probe_once(settings.server(), "reach", settings.reach))
+    )
+
+
+def plan_calls(settings: Settings, order: LatencyOrder, agent_name: str) -> list[LatencyConfig]:
+    """Return the calls for one agent: its configured targets or the defaults, under the flags."""
+    targets = [target for target in settings.targets if target.agent_name == agent_name]
+    call_type = order.flags.get("call_type")
+    same_type = [target for target in targets if target.call_type == call_type]
+    bases = same_type or (targets[:1] if call_type else targets)
+    bases = bases or [settings.discover.target(agent_name)]
+    named = f"target {agent_name!r}"
+    return [override(base, order.flags, named) for base in bases]
+
+
+async def _measure(
+    server: Server, settings: Settings, order: LatencyOrder, progress: Progress
+) -> LatencyReport:
+    started = datetime.now(UTC)
+    floor: Outcome | None = None
+    async with one_runner(server) as runner:
+        names: Sequence[str] = [order.agent] if order.agent is not None else []
+        if order.agent is None:
+            progress.doing("listing agents in rooms")
+            listing = await runner.run("agents", settings.agents)
+            if not listing.ok:
+                return LatencyReport(started, server.name, failure=listing)
+            names = found(listing, settings)
+        if order.floor and names:
+            progress.doing("measuring the floor against an echo")
+            floor = await runner.run("calibrate", settings.calibrate)
+        calls = await call_agents(runner, settings, order, names, progress)
+    return LatencyReport(started, server.name, calls, floor)
+
+
+async def call_agents(
+    runner: Runner,
+    settings: Settings,
+    order: LatencyOrder,
+    names: Iterable[str],
+    progress: Progress,
+) -> tuple[CallReport, ...]:
+    """Call each of these agents as it is configured, one after the other."""
+    calls: list[CallReport] = []
+    for config in [call for name in names for call in plan_calls(settings, order, name)]:
+        progress.calling(config)
+        outcome = await runner.run("latency", config, on_turn=progress.turn)
+        calls.append(CallReport(config, outcome))
+    return tuple(calls)
+
+
+def found(listing: Outcome, settings: Settings) -> list[str]:
+    """Return the names of the agents in rooms, less the excluded ones."""
+    agents = listing.result.agents if isinstance(listing.result, Listing) else ()
+    return sorted({agent.agent_name for agent in agents} - set(settings.discover.exclude))
+
+
+async def _probe_once(server: Server, probe: str, config: BaseModel) -> Outcome:
+    async with one_runner(server) as runner:
+        return await runner.run(probe, config)
+
+
+@asynccontextmanager
+async def one_runner(server: Server) -> AsyncIterator[Runner]:
+    """Run probes in one process, and clean up whatever ends the block."""
+    setup = LogSetup(level="error", secrets=(server.api_secret,))
+    configure(setup)
+    runner = Runner(server, processes=1, log_setup=setup)
+    try:
+        yield runner
+    finally:
+        await runner.aclose()
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end; Ctrl-C and SIGTERM cancel it, so that it cleans up.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed.
+        SystemExit: SIGTERM came.
+    """
+    terminated: list[int] = []
+
+    async def main() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        cancel: Callable[[], object] = task.cancel if task else loop.stop
+
+        def on_term() -> None:
+            terminated.append(signal.SIGTERM)
+            cancel()
+
+        loop.add_signal_handler(signal.SIGTERM, on_term)
+        return await work
+
+    try:
+        return asyncio.run(main())
+    except asyncio.CancelledError:
+        if terminated:
+            raise SystemExit(128 + signal.SIGTERM) from None
+        raise

@@ -1,0 +1,1 @@
+"""The exporter as a daemon: put together, started, reloaded, drained, stopped."""

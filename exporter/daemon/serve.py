@@ -1,0 +1,365 @@
+"""The daemon: put the parts together, start, reload, drain, stop.
+
+Targets come and go by `add_target` and `remove_target`: the start, discovery and a reload of the
+configuration use the same two.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+
+from exporter import __version__, logs
+from exporter.config.settings import Settings
+from exporter.daemon.discovery import Discovery
+from exporter.daemon.fleet import Fleet
+from exporter.daemon.health import Health, LoopGuard
+from exporter.daemon.ledger import Ledger
+from exporter.daemon.plan import (
+    Changes,
+    call_work,
+    needs_restart,
+    server_works,
+    thresholds,
+)
+from exporter.daemon.reload import Reloader
+from exporter.daemon.run_log import RunLog
+from exporter.daemon.signals import handle_signals
+from exporter.metrics.configured import ConfiguredSeries
+from exporter.metrics.exposition import PageRegistry
+from exporter.metrics.loop_lag import watch_loop_lag
+from exporter.metrics.network import NetworkSeries
+from exporter.metrics.recorder import Recorder
+from exporter.metrics.registry import Metrics
+from exporter.outcome import Outcome, Turn
+from exporter.probes.latency.spec import LatencyConfig
+from exporter.run.process import ProbeTable
+from exporter.run.runner import PROBES_TABLE, Runner
+from exporter.run.scheduler import FIRST_CALL_S, Refused, Scheduler, Work, stagger
+from exporter.server_api import Server
+from exporter.web.app import make_server
+from exporter.web.board import Board
+from exporter.web.listener import listen
+from exporter.web.refusals import Refusals
+from exporter.web.sources import NotNowError, Sources
+from exporter.web.status import status_page
+from exporter.web.targets import target_views
+from exporter.web.web_config import WebConfigWatch
+
+log = logging.getLogger(__name__)
+
+DRAIN_S = 5.0
+"""For calls to leave and rooms to be deleted; with what follows it stays under 10 s."""
+_AFTER_CALLS_S = 20.0
+"""What takes a call's place, and is no call, begins so long after the last of the first calls."""
+_OTHERS_WITHIN_S = 60.0
+_OTHERS_APART_S = 15.0
+_KEEP_ROSTER_EVERY_S = 60.0
+_ASK_AGAIN_S = 60.0
+_REFUSALS = {
+    "overlap": "it is being called now",
+    "window": "it is outside of its windows",
+    "budget": "its budget for today is spent",
+}
+
+
+def serve(load: Callable[[], Settings], table: ProbeTable = PROBES_TABLE) -> int:
+    """Serve until SIGTERM or SIGINT, then stop in order; a second signal stops at once.
+
+    SIGHUP reads the configuration anew.
+
+    Args:
+        load: Reads the whole configuration; raises ConfigError.
+        table: The probes.
+
+    Returns:
+        The exit status: 0.
+
+    Raises:
+        ConfigError: The configuration is bad, credentials are missing, or the address cannot be
+            listened on.
+    """
+    settings = load()
+    server = settings.server()
+    with contextlib.closing(listen(settings.web)) as listener:
+        logs.configure(_log_setup(settings, server))
+        asyncio.run(_serve(Daemon(settings, server, load, table), listener))
+    return 0
+
+
+async def _serve(daemon: "Daemon", listener: socket.socket) -> None:
+    stop = asyncio.Event()
+    with LoopGuard(asyncio.get_running_loop()), handle_signals(stop, daemon.reload_soon):
+        await daemon.run(listener, stop)
+
+
+class Daemon:
+    """The parts of the exporter and their life."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        server: Server,
+        load: Callable[[], Settings],
+        table: ProbeTable = PROBES_TABLE,
+    ) -> None:
+        """Put the parts together; nothing runs before `run`.
+
+        Args:
+            settings: The whole configuration.
+            server: What is watched.
+            load: Reads the configuration anew, for a reload.
+            table: The probes.
+        """
+        self._started_with = self._settings = settings
+        self._table = table
+        self._server = server
+        self._buckets = thresholds(settings)
+        self._listed = False
+        self._stopping = False
+        self._runner = Runner(
+            server,
+            processes=settings.pool.processes,
+            recycle_after=settings.pool.recycle_after,
+            table=table,
+            log_setup=_log_setup(settings, server),
+        )
+        self.registry = PageRegistry()
+        metrics = Metrics(self.registry, server.name, self._buckets)
+        self._web_config = WebConfigWatch(settings.web.config_file)
+        self._refusals = Refusals(metrics)
+        self._recorder = Recorder(metrics, stuck_after_s=settings.agents.stuck_after)
+        self._recorder.configured(successful=True)
+        self._network = NetworkSeries(metrics, settings)
+        self._configured = ConfiguredSeries(metrics, settings)
+        self._ledger = Ledger(settings.store, metrics, table, self._runner.delete_rooms)
+        self._fleet = Fleet(settings, metrics, self.registry, server.name)
+        self._board = Board(server.name)
+        self._run_log = RunLog()
+        self._discovery = Discovery(
+            settings.discover, settings.targets, self.add_target, self.remove_target
+        )
+        self.listeners = (
+            self._run_log.record,
+            self._recorder.record,
+            self._network.record,
+            self._ledger.record,
+            self._fleet.record,
+            self._board.record,
+            self._note_listing,
+            self._discovery.record,
+        )
+        self._scheduler = Scheduler(
+            self._runner.run, self.listeners, self._recorder.skip, self._ledger.gates
+        )
+        self._watching: tuple[asyncio.Task[None], ...] = ()
+        self._health = Health((self._scheduler.check, self._runner.check, self._check_watches))
+        self._reloader = Reloader(load, self.apply, self._recorder.configured)
+        self._reloads: set[asyncio.Task[str]] = set()
+
+    def add_target(self, target: LatencyConfig, first_in_s: float = FIRST_CALL_S) -> None:
+        """Call this target from now on."""
+        self._add(call_work(target), first_in_s)
+
+    def remove_target(self, target: LatencyConfig) -> None:
+        """Call this target no more, and let its series go."""
+        self._remove(call_work(target))
+
+    def apply(self, settings: Settings) -> None:
+        """Follow a new configuration without a gap in what it does not change.
+
+        Raises:
+            ConfigError: Credentials are missing; nothing was changed.
+        """
+        server = replace(settings.server(), url=self._server.url, name=self._server.name)
+        changes = Changes.between(self._settings, settings)
+        self._settings, self._server = settings, server
+        setup = _log_setup(settings, server)
+        logs.configure(setup)
+        self._runner.reconfigure(server, setup)
+        self._recorder.reconfigure(stuck_after_s=settings.agents.stuck_after)
+        self._network.reconfigure(settings)
+        self._configured.reconfigure(settings)
+        self._ledger.reconfigure(settings.store)
+        self._fleet.reconfigure(settings)
+        # What comes before what goes: an agent that keeps a target keeps its counters.
+        starts = stagger([work.interval_s for work in changes.new])
+        for work, first_in_s in zip(changes.new, starts, strict=True):
+            self._add(work, first_in_s)
+        self._discovery.reconfigure(settings.discover, settings.targets)
+        for work in changes.gone:
+            self._remove(work)
+        for key in needs_restart(self._started_with, settings, self._buckets):
+            log.warning("used from the next start on only", extra={"key": key})
+
+    def reload_soon(self) -> None:
+        """Begin to read the configuration anew."""
+        if not self._stopping:
+            task = asyncio.create_task(self._reloader.reload())
+            self._reloads.add(task)
+            task.add_done_callback(self._reloads.discard)
+
+    async def run(self, listener: socket.socket, stop: asyncio.Event) -> None:
+        """Serve on a listening socket until told to stop; then drain.
+
+        Args:
+            listener: Bound; closed by the caller.
+            stop: Set to stop.
+
+        Raises:
+            ConfigError: Another exporter uses the folder of the ledger.
+            RuntimeError: The web server ended before; a supervisor is to start the exporter again.
+        """
+        await self._ledger.start()
+        self._fleet.roster.restore(await self._ledger.keeper.workers())
+        web = make_server(
+            self._make_sources(), lambda: self._settings.web, self._web_config, self._refusals
+        )
+        serving = asyncio.create_task(web.serve(sockets=[listener]))
+        stopping = asyncio.create_task(stop.wait())
+        self._start()
+        self._watching = (
+            _watch("loop lag", watch_loop_lag(self._recorder.loop_lag)),
+            _watch("health", self._health.watch()),
+            _watch("workers", self._fleet.watch()),
+            _watch("roster on disk", self._keep_roster()),
+        )
+        host, port = listener.getsockname()[:2]
+        log.info("serving", extra={"version": __version__, "address": f"{host}:{port}"})
+        try:
+            await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ended = (stopping, *self._watching, *self._reloads)
+            for task in ended:
+                task.cancel()
+            await self._drain()
+            web.should_exit = True
+            await asyncio.gather(serving, *ended, return_exceptions=True)
+        if not stop.is_set():
+            raise RuntimeError("the web server has ended by itself") from serving.exception()
+        log.info("stopped")
+
+    def _start(self) -> None:
+        """Schedule everything: what only asks the server at once, then calls, then the rest."""
+        settings = self._settings
+        starts = stagger([target.interval for target in settings.targets])
+        first_s = min(max(starts, default=0) + _AFTER_CALLS_S, _OTHERS_WITHIN_S)
+        others = 0
+        for work in server_works(settings):
+            if self._table.load()[work.probe].lane == "api":
+                self._add(work, 0)
+            else:
+                self._add(work, first_s + others * _OTHERS_APART_S)
+                others += 1
+        for target, first_in_s in zip(settings.targets, starts, strict=True):
+            self.add_target(target, first_in_s)
+        self._scheduler.start()
+
+    def _add(self, work: Work, first_in_s: float) -> None:
+        if isinstance(work.config, LatencyConfig):
+            self._recorder.add_target(work.config)
+        self._configured.add(work.id, work.probe, work.agent_name, work.interval_s)
+        self._ledger.add(work)
+        self._board.add(work)
+        self._scheduler.add(work, first_in_s)
+
+    def _remove(self, work: Work) -> None:
+        self._scheduler.remove(work.id)
+        self._board.remove(work.id)
+        self._run_log.forget(work)
+        self._ledger.remove(work)
+        self._configured.remove(work.id)
+        if isinstance(work.config, LatencyConfig):
+            self._recorder.remove_target(work.config)
+
+    async def _drain(self) -> None:
+        log.info("stopping: calls are ended and their rooms deleted")
+        self._stopping = True
+        self._scheduler.stop()
+        await self._runner.aclose(DRAIN_S)
+        self._ledger.keeper.save_workers(self._fleet.roster.export())
+        await self._ledger.aclose()
+
+    async def _keep_roster(self) -> None:
+        """Put the roster into the ledger, again and again, for a start after a crash."""
+        while True:
+            await asyncio.sleep(_KEEP_ROSTER_EVERY_S)
+            self._ledger.keeper.save_workers(self._fleet.roster.export())
+
+    async def _call(self, target: LatencyConfig, on_turn: Callable[[Turn], None]) -> Outcome:
+        """Call a target for someone who asks: the ledger knows of it, the series do not.
+
+        Raises:
+            NotNowError: It is being called, its windows or its budget forbid it, or we stop.
+        """
+        if self._stopping:
+            raise NotNowError("the exporter stops", _ASK_AGAIN_S)
+        listeners = (self._run_log.record, self._ledger.record)
+        try:
+            return await self._scheduler.ask(call_work(target), on_turn, listeners)
+        except Refused as refusal:
+            self._recorder.skip("latency", target.agent_name, refusal.reason)
+            raise NotNowError(_REFUSALS[refusal.reason], _ASK_AGAIN_S) from None
+
+    async def _check_watches(self) -> str:
+        """Return which of the parts that run for ever have ended, "" when none has."""
+        ended = [task.get_name() for task in self._watching if task.done()]
+        return f"ended by itself: {', '.join(ended)}" if ended else ""
+
+    def _note_listing(self, outcome: Outcome) -> None:
+        self._listed = self._listed or outcome.probe == "agents"
+
+    def _make_sources(self) -> Sources:
+        return Sources(
+            registry=self.registry,
+            server_name=self._server.name,
+            thresholds=self._buckets,
+            not_healthy=lambda: self._health.problem,
+            not_ready=self._not_ready,
+            status_page=self._status_page,
+            notes=self._notes,
+            reload=self._reloader.reload,
+            targets=lambda: self._board.targets,
+            call=self._call,
+            roster=self._fleet.roster,
+            history=self._ledger.keeper,
+            watched=lambda: target_views(self._board, self._scheduler.next_run),
+        )
+
+    def _status_page(self) -> str:
+        return status_page(
+            self._board,
+            self._scheduler.next_run,
+            remaining=self._ledger.remaining,
+            workers=self._fleet.roster.workers(),
+            notes=filter(None, (self._health.problem, *self._notes())),
+        )
+
+    def _notes(self) -> tuple[str, ...]:
+        return tuple(
+            filter(None, (self._reloader.problem, self._web_config.problem, self._ledger.problem))
+        )
+
+    def _not_ready(self) -> str:
+        if self._stopping:
+            return "stopping"
+        return "" if self._listed else "the first listing of agents and rooms has not ended yet"
+
+
+def _watch(name: str, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+    """Begin what runs for ever, and say so if it does not."""
+
+    def note(task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            log.error("a part has ended by itself", extra={"part": name}, exc_info=task.exception())
+
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(note)
+    return task
+
+
+def _log_setup(settings: Settings, server: Server) -> logs.LogSetup:
+    secrets = (server.api_secret, settings.web.write_token)
+    return logs.LogSetup(settings.log.level, settings.log.format, secrets)

@@ -1,0 +1,100 @@
+"""The tiers of several vantages as one: the SFU sees the sum, and the worst that any of them saw.
+
+No percentile of all round trips: a far vantage would vanish among many near ones.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from exporter.probes.ramp.judge import JudgedTier, Knee, KneeKind, find_knee
+from exporter.probes.ramp.summary import WORST_FIRST, Failures, Prober, TierSummary
+
+
+@dataclass(frozen=True, slots=True)
+class CombinedTier:
+    """One tier of all vantages that came to its end."""
+
+    tier: JudgedTier
+    vantages: int
+
+
+@dataclass(frozen=True, slots=True)
+class VantageTier:
+    """One tier as one vantage saw it."""
+
+    vantage: str
+    tier: JudgedTier
+
+
+def combined(tiers: Sequence[VantageTier]) -> CombinedTier:
+    """Return one tier of several vantages as one.
+
+    Args:
+        tiers: Of those who came to its end; at least one.
+    """
+    judged = [each.tier for each in tiers]
+    found = [each.summary for each in judged]
+    reasons = Counter[object]()
+    for summary in found:
+        reasons.update({each.reason: each.clients for each in summary.failures})
+    worst_loss = max(found, key=lambda each: each.loss_ratio or 0.0)
+    summary = TierSummary(
+        clients=sum(each.clients for each in found),
+        connected=sum(each.connected for each in found),
+        failures=tuple(
+            Failures(each.reason, reasons[each.reason])
+            for each in {each.reason: each for one in found for each in one.failures}.values()
+        ),
+        rtt_p50_s=_largest(each.rtt_p50_s for each in found),
+        rtt_p95_s=_largest(each.rtt_p95_s for each in found),
+        rtt_max_s=_largest(each.rtt_max_s for each in found),
+        pings=sum(each.pings for each in found),
+        pings_lost=sum(each.pings_lost for each in found),
+        packets=worst_loss.packets,
+        packets_lost=worst_loss.packets_lost,
+        quality=min(
+            (each.quality for each in found if each.quality), key=WORST_FIRST.index, default=""
+        ),
+        prober=_prober([each.prober for each in found]),
+    )
+    judged_as_one = JudgedTier(
+        summary,
+        broken=tuple(f"{each.vantage}: {why}" for each in tiers for why in each.tier.broken),
+        limits=tuple(f"{each.vantage}: {why}" for each in tiers for why in each.tier.limits),
+    )
+    return CombinedTier(judged_as_one, len(tiers))
+
+
+def combined_knee(tiers: Sequence[CombinedTier], *, complete: bool) -> Knee:
+    """Return the knee in clients of all vantages together.
+
+    Args:
+        tiers: In order of time. Their clients grow, unless a vantage was lost on the way: then
+            there may be no answer.
+        complete: Whether the ramp came to its end.
+    """
+    judged = [each.tier for each in tiers]
+    if any(after.clients <= before.clients for before, after in pairwise(judged)):
+        text = "not known: vantages were lost, so the load did not grow any more"
+        return Knee(KneeKind.UNKNOWN, text=text)
+    return find_knee(judged, complete=complete)
+
+
+def _largest(values: Iterable[float | None]) -> float | None:
+    return max((each for each in values if each is not None), default=None)
+
+
+def _prober(found: Sequence[Prober]) -> Prober:
+    """Return the worst of each; sums of what adds up."""
+    return Prober(
+        processes=sum(each.processes for each in found),
+        crashed=sum(each.crashed for each in found),
+        cpu_cores=sum(each.cpu_cores for each in found),
+        cores=sum(each.cores for each in found),
+        lag_s=max(each.lag_s for each in found),
+        send_wait_s=_largest(each.send_wait_s for each in found),
+        sent_ratio=min(each.sent_ratio for each in found),
+        void_ratio=max(each.void_ratio for each in found),
+    )

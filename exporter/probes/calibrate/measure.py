@@ -1,0 +1,107 @@
+"""The floor of the method: the very code that calls agents, against an echo of our own."""
+
+import asyncio
+import secrets
+import statistics
+from contextlib import AsyncExitStack, suppress
+
+import numpy as np
+from livekit import rtc
+
+from exporter.errors import ProbeError
+from exporter.outcome import Calibration, Outcome, Reason, Turn, TurnOutcome
+from exporter.probe import Run
+from exporter.probes.calibrate.echo import Echo, buzz, reply_after
+from exporter.probes.calibrate.spec import ECHO_ATTRIBUTE, CalibrateConfig
+from exporter.probes.latency.conversation import Conversation, worst_turn
+from exporter.probes.latency.spec import LatencyConfig
+from exporter.rtc.caller import LEAVE_TIMEOUT_S, Caller
+from exporter.rtc.clip import Clip
+from exporter.server_api import Server, ServerApi, make_token
+from exporter.server_api.errors import one_line
+
+ECHO = "echo"
+TIMEOUT_S = 10.0
+CLEANUP_S = 5.0
+"""Kept back from the deadline, so that the rooms are deleted and the turns so far are told."""
+UTTERANCE_S = 0.8
+REPLY_S = 0.6
+
+
+def echo_clip() -> Clip:
+    """Return an utterance whose end cannot be mistaken, with a tail of silence."""
+    sound = buzz(UTTERANCE_S)
+    return Clip(np.concatenate([sound, np.zeros(4800, np.int16)]), 0, len(sound), 0.0)
+
+
+async def calibrate(config: CalibrateConfig, run: Run) -> Outcome:
+    """Call the echo `config.calls` times and return the floor and its spread."""
+    turns: list[Turn] = []
+
+    async def call() -> None:
+        for number in range(config.calls):
+            turns.extend(await _one_call(config, run, f"voice-exporter-{run.id}-{number}"))
+
+    ended = await run.within_deadline(call(), CLEANUP_S)
+    reason, detail = worst_turn(turns)
+    excess = [turn.e2e_s - config.delay for turn in turns if turn.e2e_s is not None]
+    result = None
+    if excess:
+        voids = sum(turn.outcome is TurnOutcome.VOID for turn in turns)
+        spread_s = max(excess) - min(excess)
+        result = Calibration(statistics.median(excess), spread_s, len(excess), voids)
+        run.log(f"floor {result.floor_s:.4f} s, spread {result.spread_s:.4f} s, n {result.n}")
+    return run.outcome("calibrate", result=result, ended=ended, reason=reason, detail=detail)
+
+
+async def _one_call(config: CalibrateConfig, run: Run, room: str) -> list[Turn]:
+    """Return the turns of one call to the echo, without its warm-up turn."""
+    server = run.server
+    target = LatencyConfig(agent_name=ECHO, greeting="none", reply_timeout=config.delay + 3)
+    async with AsyncExitStack() as stack:
+        api = await stack.enter_async_context(ServerApi(server))
+        await api.create_room(room)
+        stack.push_async_callback(_delete, api, room, run)
+        echo_room = rtc.Room()
+        stack.push_async_callback(_leave, echo_room)
+        echo = Echo(echo_room, reply_after(config.delay, buzz(REPLY_S, pitch_hz=200)))
+        stack.push_async_callback(echo.aclose)
+        caller = Caller(lambda participant: participant.identity == ECHO)
+        stack.push_async_callback(caller.leave)
+        token = make_token(server, identity=f"caller-{secrets.token_hex(4)}", room=room)
+        await caller.connect(server.url, token, TIMEOUT_S)
+        await _connect(echo_room, server.url, _echo_token(server, room))
+        await echo.publish()
+        if await caller.meet(TIMEOUT_S) is None:
+            raise ProbeError(Reason.JOIN_TIMEOUT, "our own echo did not come")
+        await caller.listen(TIMEOUT_S)
+        conversation = Conversation(caller, target, echo_clip())
+        await conversation.greeting()
+        return [await conversation.turn() for _ in range(config.trials + 1)][1:]
+
+
+async def _connect(room: rtc.Room, url: str, token: str) -> None:
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            await room.connect(url, token)
+    except (rtc.ConnectError, TimeoutError) as error:
+        detail = one_line(f"the echo could not join: {error!r}")
+        raise ProbeError(Reason.CONNECT_FAILED, detail) from error
+
+
+async def _delete(api: ServerApi, room: str, run: Run) -> None:
+    try:
+        await api.delete_room(room)
+    except ProbeError as error:  # the turns are good all the same
+        run.log(f"room {room} not deleted: {error}")
+
+
+async def _leave(room: rtc.Room) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LEAVE_TIMEOUT_S):
+            await room.disconnect()
+
+
+def _echo_token(server: Server, room: str) -> str:
+    attributes = {ECHO_ATTRIBUTE: "true"}
+    return make_token(server, identity=ECHO, room=room, kind="agent", attributes=attributes)

@@ -1,0 +1,309 @@
+"""The conversation: wait for the greeting to end, speak, hear the reply, wait for its end."""
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from exporter.errors import ProbeError
+from exporter.outcome import Reason, Turn, TurnOutcome
+from exporter.probes.latency.spec import LatencyConfig
+from exporter.rtc.clip import Clip
+from exporter.rtc.hearing import Hearing
+from exporter.rtc.levels import WINDOW, WINDOW_S
+from exporter.rtc.line import Line, Received
+from exporter.rtc.onset import MIN_SOUND_S, OnsetDetector, noise_level, sound_threshold
+
+MAX_LAG_S = 0.020
+"""An event loop later than this between the end of speech and the reply voids the turn."""
+
+QUIET_S = 0.5
+"""Silence after which a greeting is over."""
+
+REPLY_OVER_S = 1.0
+"""Silence after which a reply is over; longer than a pause between two sentences."""
+
+MIN_REPLY_S = 0.04
+"""Sound that begins sooner after the caller's last cannot be a reply to it: Opus packets and the
+jitter buffers alone take longer. The agent talks over the caller."""
+
+TALK_OVER_S = 0.2
+"""Silence after which an agent that talked over the caller's end, and says that it speaks no
+more, is heard anew. One that tells no state is, after `REPLY_OVER_S`: it may be between sentences.
+"""
+
+REPLY_LIMIT_S = 30.0
+"""A reply that goes on for longer is interrupted by the next utterance."""
+
+NOISE_S = 3.0
+"""How far back the line's own noise is looked for."""
+
+BUSY = ("speaking", "thinking")
+"""States in which an agent has not finished its turn: after a tool call it speaks again."""
+
+RAN_DRY = "the prober: its audio queue ran dry"
+TORN = "the prober: an utterance before had a gap, and may be answered late"
+
+REPORT_TIMEOUT_S = 3.0
+"""How long the agent's own figures may come after its reply."""
+
+STALL_S = 2.0
+"""Without a packet for so long the agent's media is dead: even with DTX one comes each 0.4 s."""
+
+GONE_TIMEOUT_S = 25.0
+"""How long the server may list a participant that has died."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """One utterance on its way."""
+
+    began: float
+    """When the turn began; what the agent reports from then on belongs to it."""
+    end: float
+    """When the last sample of speech left the source."""
+    threshold_db: float
+    underruns: int
+    before: Received | None
+
+
+class _DisturbedError(Exception):
+    """The line broke: nothing that was heard since tells of the agent."""
+
+
+class Conversation:
+    """The turns of one call, once the agent can be heard.
+
+    Args:
+        caller: In the room, with an ear on the agent's track; a `Caller` outside of tests.
+        config: Of the target: greeting and time-outs.
+        clip: The utterance of every turn.
+    """
+
+    def __init__(self, caller: Line, config: LatencyConfig, clip: Clip) -> None:
+        self._caller = caller
+        self._config = config
+        self._clip = clip
+        self._torn = False
+        """An utterance of ours had a gap: the agent may answer it twice, and late."""
+
+    async def greeting(self) -> float | None:
+        """Wait until the agent listens and is silent, after its greeting if it greets.
+
+        Returns:
+            When its first sound was heard, on the monotonic clock; None if it did not greet.
+
+        Raises:
+            ProbeError: greeting_timeout, or why the call ended.
+        """
+        config = self._config
+        deadline = time.monotonic() + config.greeting_timeout
+        while time.monotonic() < deadline:
+            if self._listens() and self._quiet_for(QUIET_S):
+                greeted = self._first_sound()
+                if greeted is not None:
+                    return await self._ear.time_of(greeted * WINDOW)
+                if config.greeting == "none":
+                    return None
+                if config.greeting == "auto" and self._quiet_for(config.greeting_wait):
+                    return None
+            try:
+                await self._hear_more(deadline)
+            except _DisturbedError:
+                await self._mend()
+        what = f"the agent did not come to listen (state {self._caller.state or 'not told'!r})"
+        if config.greeting == "expected" and self._first_sound() is None:
+            what = "no greeting came"
+        detail = f"{what} within {config.greeting_timeout:g} s"
+        raise ProbeError(Reason.GREETING_TIMEOUT, detail)
+
+    async def turn(self) -> Turn:
+        """Speak once and time the reply.
+
+        After an utterance that had a gap nothing is said any more, and the turn is void: a late
+        answer to that one would be taken for the reply to this one.
+
+        Raises:
+            ProbeError: Why the call ended, if it did before the outcome was known.
+        """
+        if self._torn:
+            return _void(TORN)
+        self._caller.turn_begins()
+        try:
+            said = await self._speak()
+            onset = await self._onset(said)
+            return await (self._failed(said) if onset is None else self._replied(said, onset))
+        except _DisturbedError as disturbed:
+            await self._mend()
+            return _void(str(disturbed))
+
+    @property
+    def _ear(self) -> Hearing:
+        if self._caller.ear is None:
+            raise RuntimeError("the caller does not hear the agent")
+        return self._caller.ear
+
+    async def _speak(self) -> _Said:
+        noise = self._noise()
+        microphone = self._caller.microphone
+        underruns = microphone.underruns
+        before = await self._caller.received()
+        began = time.monotonic()
+        start = microphone.play(self._clip.pcm)
+        end = await microphone.time_of(start + self._clip.speech_end)
+        # All of the speech has been pushed: a gap after this one is a gap in silence.
+        self._torn = microphone.underruns > underruns
+        return _Said(began, end, sound_threshold(noise), underruns, before)
+
+    async def _onset(self, said: _Said) -> int | None:
+        """Return the window in which the reply begins, or None if there is none in time."""
+        ear = self._ear
+        deadline = said.end + self._config.reply_timeout + 1.0
+        at = ear.window_at(said.end + MIN_REPLY_S)
+        last = ear.window_at(said.end + self._config.reply_timeout)
+        while ear.windows < at and time.monotonic() < deadline:
+            await self._hear_more(deadline)
+        before = ear.levels(at - round(MIN_REPLY_S / WINDOW_S), at)
+        talking = any(level >= said.threshold_db for level in before)
+        detector = None if talking else OnsetDetector(said.threshold_db, at)
+        quiet = 0
+        while at < last and time.monotonic() < deadline:
+            for level in ear.levels(at, last):
+                at += 1
+                if detector is None:
+                    quiet = quiet + 1 if level < said.threshold_db else 0
+                    if self._stopped_talking(quiet * WINDOW_S):
+                        detector = OnsetDetector(said.threshold_db, at)
+                elif (found := detector.push(level)) is not None:
+                    return found
+            await self._hear_more(deadline)
+        return None
+
+    def _stopped_talking(self, quiet_s: float) -> bool:
+        """Tell whether an agent that talked over the caller has come to its end."""
+        if self._caller.state:
+            return self._caller.state != "speaking" and quiet_s >= TALK_OVER_S
+        return quiet_s >= REPLY_OVER_S
+
+    async def _replied(self, said: _Said, onset: int) -> Turn:
+        ear = self._ear
+        replied = await ear.time_of(ear.first_loud_sample(onset, said.threshold_db))
+        late = self._caller.lag.worst(said.end, replied)
+        dry = self._ran_dry(said)
+        await self._reply_over()
+        after = await self._caller.received()
+        report = await self._caller.events.report_since(said.began, REPORT_TIMEOUT_S)
+        if dry:
+            return _void(RAN_DRY, late)
+        if late > MAX_LAG_S:
+            return _void(f"the prober: its event loop was {late * 1e3:.0f} ms late", late)
+        e2e = replied - said.end
+        return Turn(
+            TurnOutcome.REPLIED,
+            e2e_s=e2e,
+            components=report.components(e2e),
+            reported_e2e_s=report.e2e_s,
+            loop_lag_s=late,
+            jitter_buffer_s=after.depth_since(said.before) if after and said.before else None,
+        )
+
+    async def _failed(self, said: _Said) -> Turn:
+        """Say why no reply came: we were late, an error was told, the agent is dead, or silence."""
+        if self._ran_dry(said):
+            return _void(RAN_DRY)
+        error = self._caller.events.error_since(said.began)
+        if error:
+            return _failure(Reason.AGENT_ERROR, f"the agent reported: {error}")
+        state = self._caller.state or "not told"
+        if await self._media_stalled():
+            await self._wait(GONE_TIMEOUT_S)
+            # It will not answer the next utterance either: this ends the call.
+            detail = f"the agent's media stopped, yet it is listed (state {state!r})"
+            raise ProbeError(Reason.NO_REPLY, detail)
+        waited = self._config.reply_timeout
+        return _failure(Reason.NO_REPLY, f"silence for {waited:g} s (agent state {state!r})")
+
+    def _ran_dry(self, said: _Said) -> bool:
+        return self._caller.microphone.underruns > said.underruns
+
+    async def _media_stalled(self) -> bool:
+        before = await self._caller.received()
+        await self._wait(STALL_S)
+        after = await self._caller.received()
+        return before is not None and after is not None and after.packets == before.packets
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait, unless the call ends meanwhile."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            await self._caller.sleep_until_change(left)
+
+    async def _reply_over(self) -> None:
+        """Wait until the agent has finished: also what it says after it has thought again.
+
+        A call that ends meanwhile takes nothing from a reply that was heard: the next turn tells.
+        """
+        deadline = time.monotonic() + REPLY_LIMIT_S
+        with suppress(ProbeError, _DisturbedError):
+            while self._caller.state in BUSY or not self._quiet_for(REPLY_OVER_S):
+                if time.monotonic() > deadline:
+                    return
+                await self._hear_more(deadline)
+
+    async def _hear_more(self, deadline: float) -> None:
+        """Wait for more audio, or for anything in the room."""
+        self._caller.check()
+        await self._ear.hear_more(deadline)
+        self._caller.check()
+        if disturbance := self._caller.disturbance():
+            raise _DisturbedError(disturbance)
+
+    async def _mend(self) -> None:
+        """Hear the agent again after the line broke.
+
+        Raises:
+            ProbeError: The call has ended, or the agent cannot be heard any more.
+        """
+        await self._caller.listen(self._config.track_timeout)
+        self._caller.turn_begins()
+
+    def _first_sound(self) -> int | None:
+        """Return the first window of sound since the track began, by what is noise now."""
+        detector = OnsetDetector(sound_threshold(self._noise()), 0)
+        found = (detector.push(level) for level in self._ear.levels(0))
+        return next((window for window in found if window is not None), None)
+
+    def _listens(self) -> bool:
+        return self._caller.state in ("listening", "")
+
+    def _quiet_for(self, seconds: float) -> bool:
+        count = int(seconds / WINDOW_S)
+        ear = self._ear
+        threshold = sound_threshold(self._noise())
+        recent = ear.levels(ear.windows - count)
+        # A click does not break silence.
+        loud_s = sum(level >= threshold for level in recent) * WINDOW_S
+        return ear.windows >= count and loud_s < MIN_SOUND_S
+
+    def _noise(self) -> float:
+        recent = sorted(self._ear.levels(self._ear.windows - int(NOISE_S / WINDOW_S)))
+        # The quiet tenth: what the line sounds like when nobody speaks.
+        return noise_level(recent[: max(1, len(recent) // 10)])
+
+
+def _void(detail: str, late_s: float | None = None) -> Turn:
+    return Turn(TurnOutcome.VOID, reason=Reason.VOID, detail=detail, loop_lag_s=late_s)
+
+
+def _failure(reason: Reason, detail: str) -> Turn:
+    return Turn(TurnOutcome.FAILED, reason=reason, detail=detail)
+
+
+def worst_turn(turns: Sequence[Turn]) -> tuple[Reason | None, str]:
+    """Return why the call failed: its first failed turn, or that every turn is void."""
+    for turn in turns:
+        if turn.outcome is TurnOutcome.FAILED:
+            return turn.reason, turn.detail
+    if not any(turn.outcome is TurnOutcome.REPLIED and not turn.warmup for turn in turns):
+        return Reason.VOID, next((t.detail for t in turns if t.detail), "no turn was measured")
+    return None, ""

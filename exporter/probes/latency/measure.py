@@ -1,0 +1,213 @@
+"""One whole call: a room, a caller, a dispatch, an agent, the turns, and everything left clean."""
+
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from livekit import rtc
+
+from exporter.errors import ProbeError
+from exporter.outcome import CallResult, Outcome, Reason, Turn, TurnOutcome
+from exporter.probe import Run
+from exporter.probes.latency.conversation import Conversation, worst_turn
+from exporter.probes.latency.spec import LatencyConfig
+from exporter.rtc.caller import Caller
+from exporter.rtc.clip import load_clip
+from exporter.server_api import Server, ServerApi, make_token
+
+CONNECT_TIMEOUT_S = 10.0
+
+CLEANUP_S = 5.0
+"""Kept back from the deadline, so that the room is deleted and the turns so far are told."""
+
+NAMES = ("lk.agent_name", "lk.agent.name")
+"""Attributes with the agent's name: the first set by the server, the second by the worker."""
+
+
+MakeCaller = Callable[
+    [Callable[[rtc.RemoteParticipant], bool | None], Callable[[str], Awaitable[bool]]], Caller
+]
+"""Makes a caller from what tells it its agent: `is_agent` and `confirm` of `Caller`."""
+
+
+class Call:
+    """One call in progress; its turns outlive whatever ends it.
+
+    Args:
+        config: Of the target.
+        run: Of which it is a part.
+        api: Of the server that is called.
+        make_caller: Makes the participant that calls.
+    """
+
+    def __init__(
+        self,
+        config: LatencyConfig,
+        run: Run,
+        api: ServerApi,
+        make_caller: MakeCaller = Caller,
+    ) -> None:
+        self._config = config
+        self._run = run
+        self._api = api
+        self._room = config.room_name or f"voice-exporter-{run.id}"
+        self._made_room = False
+        self._dispatch_id = ""
+        self._caller = make_caller(self._is_agent, self._was_dispatched)
+        self.result = CallResult(config.agent_name, config.call_type, config.scenario)
+
+    async def conduct(self) -> None:
+        """Place the call and take all its turns.
+
+        Raises:
+            ProbeError: Why it could not be placed, or why it ended early.
+        """
+        config, caller = self._config, self._caller
+        clip = load_clip(config.utterance.wav)
+        asked = time.monotonic()  # the room itself calls an agent that is dispatched by no one
+        await self._make_room()
+        inside = await caller.connect(self._run.server.url, self._token(), CONNECT_TIMEOUT_S)
+        self._run.log(f"in room {self._room}")
+        if config.dispatch == "explicit":
+            asked = time.monotonic()
+            await self._dispatch()
+        arrived = await caller.meet(config.join_timeout)
+        if arrived is None:
+            raise await self._nobody_came()
+        if caller.was_there:
+            self._run.log("the agent was in the room before the caller")
+        else:
+            self.result = replace(self.result, time_to_agent_s=arrived - asked)
+            self._run.log(f"agent in the room {arrived - asked:.3f} s after it was asked for")
+        await caller.listen(config.track_timeout)
+        conversation = Conversation(caller, config, clip)
+        greeted = await conversation.greeting()
+        if greeted is not None:
+            self.result = replace(self.result, time_to_greeting_s=greeted - inside)
+            self._run.log(f"greeting after {greeted - inside:.3f} s")
+        await self._take_turns(conversation)
+
+    async def hang_up(self) -> None:
+        """Leave the room, then delete it if it is ours; log what fails."""
+        await self._caller.leave()
+        self.result = replace(self.result, split_absent=self._why_no_split())
+        if not self._made_room:
+            return
+        try:
+            await self._api.delete_room(self._room)
+        except ProbeError as error:
+            self._run.log(f"room {self._room} not deleted: {error}")
+
+    async def _make_room(self) -> None:
+        if self._config.room_name and await self._api.list_rooms([self._room]):
+            detail = f"room {self._room} exists already; a probe needs one of its own"
+            raise ProbeError(Reason.API_FAILED, detail)
+        self._run.on_room(self._room)
+        await self._api.create_room(self._room)
+        self._made_room = True
+
+    def _token(self) -> str:
+        caller = self._config.caller
+        return make_token(
+            self._run.server,
+            identity=caller.identity or f"caller-{secrets.token_hex(4)}",
+            room=self._room,
+            name=caller.name,
+            attributes=caller.attributes,
+        )
+
+    async def _dispatch(self) -> None:
+        config = self._config
+        try:
+            made = await self._api.create_dispatch(self._room, config.agent_name, config.metadata)
+            self._dispatch_id = made.id
+        except ProbeError as error:
+            if error.reason is not Reason.API_FAILED:
+                raise
+            raise ProbeError(Reason.DISPATCH_FAILED, error.detail) from error
+
+    def _is_agent(self, participant: rtc.RemoteParticipant) -> bool | None:
+        if self._config.dispatch == "automatic":
+            return True
+        names = {participant.attributes[key] for key in NAMES if participant.attributes.get(key)}
+        return self._config.agent_name in names if names else None
+
+    async def _was_dispatched(self, identity: str) -> bool:
+        """Ask the server whether that participant is the job of our dispatch."""
+        return identity in await self._dispatched()
+
+    async def _dispatched(self) -> tuple[str, ...]:
+        wanted = "" if self._config.dispatch == "automatic" else self._config.agent_name
+        dispatches = await self._api.list_dispatch(self._room)
+        ours = [each for each in dispatches if each.agent_name == wanted]
+        return tuple(identity for each in ours for identity in each.identities)
+
+    async def _nobody_came(self) -> ProbeError:
+        """Say whether a worker took the job, and take the dispatch back.
+
+        An agent that comes when we are gone would open the room again, and stay in it.
+        """
+        taken = await self._dispatched()
+        if self._dispatch_id:
+            await self._api.delete_dispatch(self._room, self._dispatch_id)
+        waited = self._config.join_timeout
+        if taken:
+            detail = f"a worker took the job, but no agent came within {waited:g} s"
+            return ProbeError(Reason.JOIN_TIMEOUT, detail)
+        who = f"no worker named {self._config.agent_name!r}"
+        if self._config.dispatch == "automatic":
+            who = "no worker without a name"
+        return ProbeError(Reason.NO_WORKER, f"{who} took the job within {waited:g} s")
+
+    async def _take_turns(self, conversation: Conversation) -> None:
+        count = self._config.trials + (1 if self._config.warmup else 0)
+        for number in range(count):
+            ended: ProbeError | None = None
+            try:
+                turn = await conversation.turn()
+            except ProbeError as error:
+                ended = error
+                turn = Turn(TurnOutcome.FAILED, reason=error.reason, detail=error.detail)
+            # A first turn without a reply is no settling of buffers: it counts like any other.
+            first = number == 0 and self._config.warmup
+            turn = replace(turn, warmup=first and turn.outcome is not TurnOutcome.FAILED)
+            self.result = replace(self.result, turns=(*self.result.turns, turn))
+            self._run.log(_line(number + 1, count, turn))
+            self._run.on_turn(turn)
+            if ended is not None:
+                raise ended
+
+    def _why_no_split(self) -> str:
+        if any(turn.components.llm_s is not None for turn in self.result.turns):
+            return ""
+        replied = any(turn.outcome is TurnOutcome.REPLIED for turn in self.result.turns)
+        return self._caller.events.why_absent() if replied else ""
+
+
+async def place_call(
+    config: LatencyConfig,
+    run: Run,
+    *,
+    open_api: Callable[[Server], ServerApi] = ServerApi,
+    make_caller: MakeCaller = Caller,
+) -> Outcome:
+    """Place one call and return its turns, whatever ends it; the room is left and deleted."""
+    async with open_api(run.server) as api:
+        call = Call(config, run, api, make_caller)
+        try:
+            ended = await run.within_deadline(call.conduct(), CLEANUP_S)
+        finally:
+            await call.hang_up()
+    reason, detail = worst_turn(call.result.turns)
+    # A turn that failed says more than the deadline that it led to.
+    if ended is not None and ended.reason is Reason.DEADLINE and reason not in (None, Reason.VOID):
+        ended = None
+    return run.outcome(
+        "latency", config.agent_name, result=call.result, ended=ended, reason=reason, detail=detail
+    )
+
+
+def _line(number: int, count: int, turn: Turn) -> str:
+    what = f"{turn.e2e_s:.3f} s" if turn.e2e_s is not None else f"{turn.reason}: {turn.detail}"
+    return f"turn {number}/{count} {turn.outcome}{' (warm-up)' if turn.warmup else ''} {what}"

@@ -1,0 +1,261 @@
+"""The processes of a ramp, from the side that gives the orders.
+
+Each is a program of its own, with pipes to us, and not a child of `multiprocessing`: the process
+of a probe may have none. Its stdin ends when we die, however we die, and then it leaves; a process
+group of its own keeps Ctrl-C from it, from its first moment on; credentials go through the pipe,
+where nobody else can read them.
+"""
+
+import asyncio
+import math
+import os
+import statistics
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from exporter.outcome import ProberLoad, RampClient, RampTier, Reason
+from exporter.probes.ramp.messages import (
+    ANSWER,
+    Cell,
+    Grow,
+    Grown,
+    Held,
+    Hold,
+    Message,
+    Pulse,
+    Setup,
+    line,
+)
+from exporter.probes.ramp.rooms import Rooms, grown, shared_out
+from exporter.server_api import Server
+
+GROW_S = 30.0
+"""For the clients of a tier to connect; who is late is a failed connection."""
+MARGIN_S = 10.0
+"""For a process to answer beyond the time that its order takes by itself."""
+START_S = 20.0
+"""For a process to start: it imports the SDK, beside others that do."""
+SETTLE_S = 1.0
+"""Between the last connection and the measurement."""
+_LONGEST_ANSWER = 1 << 24
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_STOP_S = 2.0
+
+Pulses = Callable[[float | None], None]
+"""Told the median round trip of the last second, now and again, while a tier is held."""
+
+
+class Crew:
+    """Clients in several processes, from few to many; an async context manager.
+
+    Args:
+        server: Where they connect.
+        rooms: Where they meet.
+        ping_interval_s: Between two data messages of one client.
+        connect_timeout_s: For one client.
+        per_process: Clients in one process.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        rooms: Rooms,
+        *,
+        ping_interval_s: float,
+        connect_timeout_s: float,
+        per_process: int,
+    ) -> None:
+        self._setup = Setup(
+            url=server.url,
+            api_key=server.api_key,
+            api_secret=server.api_secret,
+            ping_interval_s=ping_interval_s,
+            connect_timeout_s=connect_timeout_s,
+        )
+        self._rooms = rooms
+        self._per_process = per_process
+        self._sizes: list[int] = []
+        self._places: list[int] = []
+        self._hands: list[_Hand] = []
+
+    async def grow(self, clients: int) -> int:
+        """Have so many clients, those that are there among them.
+
+        Returns:
+            How many are connected.
+
+        Raises:
+            ProbeError: The server does not make a room.
+        """
+        self._sizes = grown(self._sizes, clients)
+        self._places = shared_out(self._sizes, self._places, self._per_process)
+        names = await self._rooms.names(len(self._sizes))
+        cells: list[list[Cell]] = [[] for _ in range(max(self._places) + 1)]
+        for name, size, place in zip(names, self._sizes, self._places, strict=True):
+            cells[place].append(Cell(room=name, size=size))
+        self._hands += [_Hand() for _ in range(len(cells) - len(self._hands))]
+        connected = await asyncio.gather(
+            *(self._grow(hand, its) for hand, its in zip(self._hands, cells, strict=True))
+        )
+        await asyncio.sleep(SETTLE_S)
+        return sum(connected)
+
+    async def hold(self, seconds: float, pulse: Pulses) -> RampTier:
+        """Measure for so long what the clients see, and what they cost."""
+        recent: dict[int, float] = {}
+
+        def tell(place: int, round_trip_s: float | None) -> None:
+            if round_trip_s is not None:
+                recent[place] = round_trip_s
+            if place == 0:
+                pulse(statistics.median(recent.values()) if recent else None)
+
+        held = await asyncio.gather(
+            *(self._hold(hand, seconds, place, tell) for place, hand in enumerate(self._hands))
+        )
+        return RampTier(
+            clients=sum(self._sizes),
+            members=tuple(member for members, _ in held for member in members),
+            load=tuple(load for _, load in held if load is not None),
+            cores=cores(),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await asyncio.gather(*(hand.stop() for hand in self._hands))
+
+    async def _grow(self, hand: "_Hand", cells: Sequence[Cell]) -> int:
+        hand.clients = sum(cell.size for cell in cells)
+        order = Grow(cells=tuple(cells), within_s=GROW_S)
+        try:
+            await hand.start(self._setup)
+            answer = await hand.ask(order, GROW_S + MARGIN_S + START_S, lambda _: None)
+        except _HandLost:
+            return 0
+        return answer.clients if isinstance(answer, Grown) else 0
+
+    async def _hold(
+        self,
+        hand: "_Hand",
+        seconds: float,
+        place: int,
+        tell: Callable[[int, float | None], None],
+    ) -> tuple[Sequence[RampClient], ProberLoad | None]:
+        try:
+            answer = await hand.ask(
+                Hold(seconds=seconds), seconds + MARGIN_S, lambda told: tell(place, told)
+            )
+        except _HandLost as lost:
+            crashed = RampClient(reason=Reason.PROBE_CRASHED, detail=str(lost))
+            return [crashed] * hand.clients, None
+        assert isinstance(answer, Held)  # noqa: S101 - a process of ours answers what it is asked
+        return answer.members, answer.load
+
+
+class _HandLost(Exception):  # noqa: N818 - not an error of the program
+    """A process of the ramp has died or hangs."""
+
+
+class _Hand:
+    """One process."""
+
+    def __init__(self) -> None:
+        self.clients = 0
+        """That it shall hold."""
+        self._process: Process | None = None
+
+    async def start(self, setup: Setup) -> None:
+        """Start it, if it does not run.
+
+        Raises:
+            _HandLost: It cannot be started.
+        """
+        if self._process is not None and self._process.returncode is None:
+            return
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "exporter.probes.ramp.worker"),
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=None if sys.stderr else DEVNULL,
+                limit=_LONGEST_ANSWER,
+                process_group=0,
+            )
+        except OSError as error:
+            raise _HandLost(f"a process of the prober cannot be started: {error}") from error
+        self._send(setup)
+
+    async def ask(self, order: Message, limit_s: float, pulse: Pulses) -> Grown | Held:
+        """Give an order and return the answer.
+
+        Raises:
+            _HandLost: The process died, or does not answer; then it is killed.
+        """
+        process = self._process
+        if process is None or process.stdout is None:
+            raise _HandLost("a process of the prober could not be started")
+        self._send(order)
+        try:
+            async with asyncio.timeout(limit_s):
+                while told := await process.stdout.readline():
+                    answer = ANSWER.validate_json(told)
+                    if not isinstance(answer, Pulse):
+                        return answer
+                    pulse(answer.round_trip_s)
+        except TimeoutError:
+            self._kill()
+            raise _HandLost(f"a process of the prober did not answer in {limit_s:g} s") from None
+        code = await process.wait()
+        raise _HandLost(f"a process of the prober ended with status {code}")
+
+    async def stop(self) -> None:
+        """End it: ask first, then kill."""
+        process = self._process
+        if process is None or process.stdin is None:
+            return
+        process.stdin.close()
+        try:
+            async with asyncio.timeout(_STOP_S):
+                await process.wait()
+        except TimeoutError:
+            self._kill()
+            await process.wait()
+
+    def _send(self, message: Message) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            with suppress(OSError):  # the missing answer says so
+                self._process.stdin.write(line(message))
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+
+
+def cores(quota: Path = _QUOTA) -> float:
+    """Return how many CPUs this process may use.
+
+    Args:
+        quota: What a container may use of all of them, as cgroup v2 says: microseconds of CPU in
+            so many of time; `max` or no file at all where there is no limit.
+    """
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    try:
+        spent, period = quota.read_text(encoding="ascii").split()
+        allowed = int(spent) / int(period)
+    except (OSError, ValueError):
+        allowed = math.inf
+    return min(float(there or 1), allowed)

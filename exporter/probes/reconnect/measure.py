@@ -1,0 +1,136 @@
+"""Connections that are broken on purpose: how long until they resume, how long nothing is heard.
+
+The sender's connection is broken, and the receiver tells the gap: the SDK's own word that it is
+connected again says nothing of the media.
+"""
+
+import asyncio
+import time
+
+from livekit.rtc._proto.room_pb2 import SimulateScenarioKind
+
+from exporter.errors import ProbeError
+from exporter.outcome import Outcome, Reason, Reconnect, SfuReconnects
+from exporter.probe import Run
+from exporter.probes.reconnect.spec import ReconnectConfig
+from exporter.rtc.client import provoked
+from exporter.rtc.gaps import FLOWS_S, flows_since, longest_gap, not_back, spans
+from exporter.rtc.pair import Pair, connected_pair, make_room
+from exporter.server_api.errors import one_line
+
+CLEANUP_S = 5.0
+"""Kept back from the deadline, so that the room is deleted and what was measured is told."""
+CONNECT_TIMEOUT_S = 10.0
+POLL_S = 0.05
+
+SCENARIOS = {
+    "signal": SimulateScenarioKind.SIMULATE_SIGNAL_RECONNECT,
+    "full": SimulateScenarioKind.SIMULATE_FULL_RECONNECT,
+    "migration": SimulateScenarioKind.SIMULATE_MIGRATION,
+}
+"""signal: the WebSocket is lost; full: everything is built anew; migration: the server gives the
+participant up, as when it moves it to another node."""
+
+
+async def measure_reconnects(config: ReconnectConfig, run: Run) -> Outcome:
+    """Break a connection of each kind, one after the other."""
+    found: list[Reconnect] = []
+
+    async def break_all() -> None:
+        async with make_room(run, f"voice-exporter-{run.id}") as room:
+            with provoked():
+                for kind in SCENARIOS:
+                    found.append(await _break(config, run, room, kind))
+                    run.log(found[-1].text)
+
+    ended = await run.within_deadline(break_all(), CLEANUP_S)
+    failed = next((each for each in found if each.reason is not None), None)
+    result = SfuReconnects(tuple(found)) if found else None
+    if failed is None:
+        return run.outcome("reconnect", result=result, ended=ended)
+    detail = f"{failed.kind}: {failed.detail}"
+    return run.outcome("reconnect", result=result, ended=ended, reason=failed.reason, detail=detail)
+
+
+async def _break(config: ReconnectConfig, run: Run, room: str, kind: str) -> Reconnect:
+    """Connect a pair, break the sender's connection and watch it come back.
+
+    Raises:
+        ProbeError: The pair could not connect, so that nothing was broken.
+    """
+    async with connected_pair(run.server, room, tracks=1, timeout_s=CONNECT_TIMEOUT_S) as pair:
+        watch = _Watch(pair, config.timeout)
+        try:
+            async with asyncio.timeout(config.timeout):
+                await watch.flowing(time.time())
+                await watch.break_it(kind)
+                await watch.resumed()
+                await watch.flowing(time.time())
+        except TimeoutError:
+            return watch.failure(kind)
+        except ProbeError as error:
+            return Reconnect(kind, reason=error.reason, detail=error.detail)
+        return watch.success(kind)
+
+
+class _Watch:
+    """A pair, the moment its sender was cut off, and what came of it."""
+
+    def __init__(self, pair: Pair, timeout_s: float) -> None:
+        self._pair = pair
+        self._timeout_s = timeout_s
+        self._broken: float | None = None
+        self._broken_wall_s = 0.0
+        self._resumed: float | None = None
+        pair.sender.room.on("reconnected", self._on_reconnected)
+
+    async def flowing(self, since_s: float) -> None:
+        """Wait until media has come for a while since that moment, on the wall clock."""
+        receiver = self._pair.receiver
+        while not flows_since(spans(receiver.snapshots), since_s, FLOWS_S):
+            self._pair.sender.check()
+            await receiver.read()
+            await asyncio.sleep(POLL_S)
+
+    async def break_it(self, kind: str) -> None:
+        """Cut the sender off.
+
+        Raises:
+            ProbeError: The SDK or the server did not do so.
+        """
+        self._broken, self._broken_wall_s = time.monotonic(), time.time()
+        try:
+            await self._pair.sender.room.simulate_scenario(SCENARIOS[kind])
+        except RuntimeError as error:
+            detail = one_line(f"could not be broken: {error}")
+            raise ProbeError(Reason.API_FAILED, detail) from error
+
+    async def resumed(self) -> None:
+        """Wait for the SDK to say that it is connected again, and count packets meanwhile."""
+        while self._resumed is None:
+            self._pair.sender.check()
+            await self._pair.receiver.read()
+            await asyncio.sleep(POLL_S)
+
+    def success(self, kind: str) -> Reconnect:
+        """Return how long it took, and how long nothing was heard."""
+        gap_s = longest_gap(spans(self._pair.receiver.snapshots), self._broken_wall_s)
+        return Reconnect(kind, resume_s=self._took_s, media_gap_s=gap_s)
+
+    def failure(self, kind: str) -> Reconnect:
+        """Say what did not come in time."""
+        if self._broken is None:
+            return Reconnect(
+                kind, reason=Reason.CONNECT_FAILED, detail="media did not flow before the break"
+            )
+        return not_back(kind, self._took_s, self._timeout_s)
+
+    @property
+    def _took_s(self) -> float | None:
+        if self._broken is None or self._resumed is None:
+            return None
+        return self._resumed - self._broken
+
+    def _on_reconnected(self) -> None:
+        if self._broken is not None and self._resumed is None:
+            self._resumed = time.monotonic()

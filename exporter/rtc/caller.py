@@ -1,0 +1,314 @@
+"""A participant that calls: connect, publish, meet the agent, listen, leave.
+
+The border to the real-time SDK: its errors and events become `ProbeError` here.
+"""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from livekit import rtc
+from livekit.rtc.participant import PublishTrackError
+
+from exporter.errors import ProbeError
+from exporter.outcome import Reason
+from exporter.rtc.hearing import Hearing
+from exporter.rtc.lag import LagMonitor
+from exporter.rtc.line import Received
+from exporter.rtc.session_events import SessionEvents
+from exporter.rtc.stats import received
+from exporter.rtc.tracks import Ear, Microphone
+from exporter.server_api.errors import one_line
+
+log = logging.getLogger(__name__)
+
+STATE = "lk.agent.state"
+ON_BEHALF = "lk.publish_on_behalf"
+BACKGROUND_TRACK = "background_audio"
+
+CONFIRM_PERIOD_S = 1.0
+"""Time between two questions to the server about an agent without a name."""
+
+LEAVE_TIMEOUT_S = 3.0
+
+CLOSING_S = 0.5
+"""A room that is closed loses its agent first: so long the better reason may follow."""
+
+ATTEMPTS = 3
+"""Connection attempts that fit into the time-out of `connect`."""
+
+REFUSED = re.compile(r"\b40[13]\b(?!:)|unauthorized|invalid token|permission denied", re.IGNORECASE)
+"""The SDK tells a refusal only in words."""
+
+CLOSED = (
+    rtc.DisconnectReason.ROOM_DELETED,
+    rtc.DisconnectReason.ROOM_CLOSED,
+    rtc.DisconnectReason.PARTICIPANT_REMOVED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """How a caller gets a room, a microphone and an ear: of the SDK, unless a test has others."""
+
+    room: Callable[[], rtc.Room] = rtc.Room
+    microphone: Callable[[], Microphone] = Microphone
+    ear: Callable[[rtc.RemoteAudioTrack], Hearing] = Ear
+
+
+OF_THE_SDK = Devices()
+
+
+class Caller:
+    """One participant in one room, and the agent that it came for.
+
+    Args:
+        is_agent: Tells whether a participant is that agent; None when its attributes do not say.
+        confirm: Asked, now and again, about a participant of which `is_agent` did not know.
+        devices: What it calls with.
+    """
+
+    def __init__(
+        self,
+        is_agent: Callable[[rtc.RemoteParticipant], bool | None],
+        confirm: Callable[[str], Awaitable[bool]] | None = None,
+        devices: Devices = OF_THE_SDK,
+    ) -> None:
+        self._is_agent = is_agent
+        self._confirm = confirm
+        self._devices = devices
+        self.room = devices.room()
+        self.microphone = devices.microphone()
+        self.lag = LagMonitor()
+        self.events = SessionEvents(self.room)
+        self.agent: rtc.RemoteParticipant | None = None
+        self.track: rtc.RemoteAudioTrack | None = None
+        self.ear: Hearing | None = None
+        self._arrived: dict[str, float] = {}
+        self._already_there: frozenset[str] = frozenset()
+        self._changed = asyncio.Event()
+        self._ended: ProbeError | None = None
+        self._disturbed: tuple[float, str] = (0.0, "")
+        self._heard_from = time.monotonic()
+        self.room.on("participant_connected", self._on_connected)
+        self.room.on("participant_disconnected", self._on_disconnected)
+        self.room.on("track_subscribed", self._on_change)
+        self.room.on("track_unsubscribed", self._on_track_gone)
+        self.room.on("reconnecting", self._on_reconnect)
+        self.room.on("reconnected", self._on_reconnect)
+        self.room.on("disconnected", self._on_closed)
+        self.room.on("participant_attributes_changed", self._on_change)
+
+    @property
+    def state(self) -> str:
+        """The agent's own state: initializing idle listening thinking speaking, or ""."""
+        return self.agent.attributes.get(STATE, "") if self.agent else ""
+
+    async def connect(self, url: str, token: str, timeout_s: float) -> float:
+        """Enter the room and publish the microphone; return when the caller was in the room.
+
+        Raises:
+            ProbeError: auth_failed or connect_failed.
+        """
+        attempt_s = timeout_s / ATTEMPTS
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.room.connect(url, token, rtc.RoomOptions(connect_timeout=attempt_s))
+                inside = time.monotonic()
+                await self.microphone.publish(self.room.local_participant)
+        except TimeoutError as error:
+            detail = f"no media connection within {timeout_s:g} s"
+            raise ProbeError(Reason.CONNECT_FAILED, detail) from error
+        except (rtc.ConnectError, PublishTrackError) as error:
+            refused = REFUSED.search(error.message)
+            reason = Reason.AUTH_FAILED if refused else Reason.CONNECT_FAILED
+            raise ProbeError(reason, one_line(f"could not join: {error.message}")) from error
+        self.lag.start()
+        self._already_there = frozenset(self.room.remote_participants)
+        return inside
+
+    async def meet(self, timeout_s: float) -> float | None:
+        """Wait for the agent.
+
+        Returns:
+            When it came, on the monotonic clock; the time of our own coming for one that was
+            there before (see `was_there`). None when it did not come in time.
+        """
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            found = await self._find_agent()
+            if found is not None:
+                self.agent = found
+                self.events.agent = found.identity
+                return self._arrived.get(found.identity, time.monotonic())
+            await self.sleep_until_change(min(CONFIRM_PERIOD_S, deadline - time.monotonic()))
+        return None
+
+    @property
+    def was_there(self) -> bool:
+        """Whether the agent was in the room before the caller, so that nobody saw it come."""
+        return self.agent is not None and self.agent.identity in self._already_there
+
+    async def listen(self, timeout_s: float) -> None:
+        """Wait for the agent's microphone track and begin to hear it; again, if it was replaced.
+
+        Raises:
+            ProbeError: no_audio_track, or why the call ended.
+        """
+        await self._close_ear()
+        deadline = time.monotonic() + timeout_s
+        while not self.room.isconnected() or (track := self._agent_track()) is None:
+            if time.monotonic() >= deadline:
+                detail = f"the agent published no microphone track within {timeout_s:g} s"
+                raise ProbeError(Reason.NO_AUDIO_TRACK, detail)
+            await self.sleep_until_change(deadline - time.monotonic())
+        self.track = track
+        self.ear = self._devices.ear(track)
+
+    def turn_begins(self) -> None:
+        """Forget what went wrong before: from now on it belongs to the next turn."""
+        self._heard_from = time.monotonic()
+
+    def disturbance(self) -> str:
+        """Say what broke the line since the turn began, so that nothing can be told; or ""."""
+        when, what = self._disturbed
+        return what if when >= self._heard_from else ""
+
+    async def sleep_until_change(self, timeout_s: float) -> None:
+        """Wait until something happened in the room, no longer than that.
+
+        Raises:
+            ProbeError: The call has ended: agent_left, room_closed or connect_failed.
+        """
+        self.check()
+        self._changed.clear()
+        try:
+            async with asyncio.timeout(max(0.0, timeout_s)):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+        self.check()
+
+    async def received(self) -> Received | None:
+        """Read the counters of the agent's track; None where there is none."""
+        return None if self.track is None else await received(self.track)
+
+    def check(self) -> None:
+        """Raise the ProbeError with which the call has ended, if it has."""
+        if self._ended is not None:
+            raise self._ended
+
+    async def leave(self) -> None:
+        """Leave the room and free everything; safe to call at any time, raises nothing."""
+        steps = (
+            self.lag.stop(),
+            self._close_ear(),
+            self.microphone.aclose(),
+            self.room.disconnect(),
+            self.events.aclose(),
+        )
+        for step in steps:
+            try:
+                async with asyncio.timeout(LEAVE_TIMEOUT_S):
+                    await step
+            except Exception as error:  # noqa: BLE001 - each step, whatever became of the others
+                # The process is recycled, and the server drops a silent participant by itself.
+                log.warning("leaving the room: %s", one_line(f"{type(error).__name__}: {error}"))
+
+    async def _close_ear(self) -> None:
+        if self.ear is not None:
+            ear, self.ear, self.track = self.ear, None, None
+            await ear.aclose()
+
+    async def _find_agent(self) -> rtc.RemoteParticipant | None:
+        unsure = []
+        for participant in list(self.room.remote_participants.values()):
+            if participant.kind != rtc.ParticipantKind.PARTICIPANT_KIND_AGENT:
+                continue
+            if ON_BEHALF in participant.attributes:
+                continue
+            sure = self._is_agent(participant)
+            if sure:
+                return participant
+            if sure is None:
+                unsure.append(participant)
+        for participant in unsure:
+            if self._confirm is None:
+                continue
+            with suppress(ProbeError):  # a question that failed is asked again
+                if await self._confirm(participant.identity):
+                    return participant
+        return None
+
+    def _agent_track(self) -> rtc.RemoteAudioTrack | None:
+        """Return the agent's microphone track, or the one of an avatar that speaks for it."""
+        if self.agent is None:
+            return None
+        avatars = [
+            p
+            for p in self.room.remote_participants.values()
+            if p.attributes.get(ON_BEHALF) == self.agent.identity
+        ]
+        for participant in (self.agent, *avatars):
+            for publication in participant.track_publications.values():
+                if _is_microphone(publication) and isinstance(
+                    publication.track, rtc.RemoteAudioTrack
+                ):
+                    return publication.track
+        return None
+
+    def _on_connected(self, participant: rtc.RemoteParticipant) -> None:
+        self._arrived.setdefault(participant.identity, time.monotonic())
+        self._on_change()
+
+    def _on_disconnected(self, participant: rtc.RemoteParticipant) -> None:
+        if self.agent is not None and participant.identity == self.agent.identity:
+            asyncio.get_running_loop().call_later(CLOSING_S, self._on_agent_left, self._heard_from)
+        self._on_change()
+
+    def _on_agent_left(self, since: float) -> None:
+        error = self.events.error_since(since)
+        if error:
+            self._end(Reason.AGENT_ERROR, f"the agent reported an error and left: {error}")
+        else:
+            self._end(Reason.AGENT_LEFT, "the agent left the room during the call")
+
+    def _on_track_gone(self, track: rtc.Track, *_: object) -> None:
+        if track is self.track:
+            self._disturb("the agent's track was replaced")
+
+    def _on_reconnect(self) -> None:
+        self._disturb("the caller's connection was lost and made again")
+
+    def _disturb(self, what: str) -> None:
+        self._disturbed = (time.monotonic(), what)
+        self._on_change()
+
+    def _on_closed(self, reason: rtc.DisconnectReason.ValueType) -> None:
+        name = rtc.DisconnectReason.Name(reason).lower()
+        if reason in CLOSED:
+            self._end(Reason.ROOM_CLOSED, f"the server ended the call ({name})")
+        elif reason != rtc.DisconnectReason.CLIENT_INITIATED:
+            self._end(Reason.CONNECT_FAILED, f"the connection was lost ({name})")
+
+    def _end(self, reason: Reason, detail: str) -> None:
+        self._ended = self._ended or ProbeError(reason, detail)
+        self._on_change()
+
+    def _on_change(self, *_: object) -> None:
+        self._changed.set()
+        if self.ear is not None:
+            self.ear.wake()
+
+
+def _is_microphone(publication: rtc.RemoteTrackPublication) -> bool:
+    return (
+        publication.kind == rtc.TrackKind.KIND_AUDIO
+        and publication.name != BACKGROUND_TRACK
+        and publication.source
+        in (rtc.TrackSource.SOURCE_MICROPHONE, rtc.TrackSource.SOURCE_UNKNOWN)
+    )

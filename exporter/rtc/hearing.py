@@ -1,0 +1,109 @@
+"""What was heard: the loudness of each window, and the time of each sample.
+
+Knows no SDK: frames come from an iterator.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+
+import numpy as np
+
+from exporter.rtc import levels
+from exporter.rtc.levels import RATE, WINDOW, Pcm
+from exporter.rtc.sample_clock import FRAME, LOOK_AHEAD, SampleClock
+
+KEEP_FRAMES = 500
+"""Frames of audio kept, to find the first sample within a window: five seconds."""
+
+
+class Hearing:
+    """Listens to one stream of audio from the moment it is made until `aclose`.
+
+    Args:
+        frames: The audio in frames of `FRAME` samples, each as soon as it is delivered.
+    """
+
+    def __init__(self, frames: AsyncIterator[Pcm]) -> None:
+        self._frames = frames
+        self._clock = SampleClock()
+        self._recent: deque[Pcm] = deque(maxlen=KEEP_FRAMES)
+        self._levels: list[float] = []
+        self._moved = asyncio.Event()
+        self._task = asyncio.get_running_loop().create_task(self._listen(), name="ear")
+
+    @property
+    def windows(self) -> int:
+        """Windows of 5 ms heard so far."""
+        return len(self._levels)
+
+    def levels(self, start: int, end: int | None = None) -> list[float]:
+        """Return the levels in dBFS of the windows [start, end)."""
+        return self._levels[max(0, start) : end]
+
+    async def hear_more(self, deadline: float) -> None:
+        """Wait for the next frame, for `wake`, or for the deadline, whichever comes first."""
+        self._moved.clear()
+        try:
+            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                await self._moved.wait()
+        except TimeoutError:
+            return
+
+    def wake(self) -> None:
+        """Let `hear_more` return: something happened that is no sound."""
+        self._moved.set()
+
+    def window_at(self, when: float) -> int:
+        """Return the window that was delivered at that time (on the monotonic clock)."""
+        return self._clock.sample_at(when) // WINDOW
+
+    def first_loud_sample(self, window: int, threshold_db: float) -> int:
+        """Return the first sample louder than the threshold in that window or the one before."""
+        first, pcm = self._samples(window - 1, window + 1)
+        loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) >= levels.amplitude(threshold_db))
+        return first + int(loud[0]) if len(loud) else window * WINDOW
+
+    def last_loud_sample(self, window: int, threshold_db: float) -> int:
+        """Return the sample after the last one louder than the threshold in that window."""
+        first, pcm = self._samples(window, window + 1)
+        loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) >= levels.amplitude(threshold_db))
+        return first + int(loud[-1]) + 1 if len(loud) else (window + 1) * WINDOW
+
+    async def time_of(self, sample: int) -> float:
+        """Return when that sample was delivered, on the monotonic clock.
+
+        Waits for half a second of audio after it: a burst of late frames must not shift it.
+        """
+        wanted = sample // FRAME + LOOK_AHEAD
+        deadline = time.monotonic() + 2 * LOOK_AHEAD * FRAME / RATE
+        while self._clock.frames < wanted and time.monotonic() < deadline:
+            await self.hear_more(deadline)
+        return self._clock.time_of(sample)
+
+    def time_by_now(self, sample: int) -> float:
+        """Return what `time_of` does, from the frames that have come so far."""
+        return self._clock.time_of(sample)
+
+    def _samples(self, start_window: int, end_window: int) -> tuple[int, Pcm]:
+        """Return the audio of windows [start, end), as far as it is kept, and its first sample."""
+        oldest = (self._clock.frames - len(self._recent)) * FRAME
+        first = max(start_window * WINDOW, oldest, 0)
+        pcm = np.concatenate(list(self._recent))
+        return first, pcm[first - oldest : max(0, end_window * WINDOW - oldest)]
+
+    async def aclose(self) -> None:
+        """Stop listening."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _listen(self) -> None:
+        async for pcm in self._frames:
+            self._take(pcm)
+
+    def _take(self, pcm: Pcm) -> None:
+        self._clock.arrived(time.monotonic())
+        self._recent.append(pcm)
+        self._levels.extend(levels.window_levels(pcm).tolist())
+        self._moved.set()

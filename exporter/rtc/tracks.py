@@ -1,0 +1,55 @@
+"""Audio out and in on tracks of the SDK: see `voice` and `hearing`."""
+
+from collections.abc import AsyncIterator
+
+import numpy as np
+from livekit import rtc
+
+from exporter.rtc.hearing import Hearing
+from exporter.rtc.levels import RATE, Pcm
+from exporter.rtc.voice import Voice
+
+
+class Microphone(Voice):
+    """A microphone track that goes on sending silence between what it is told to play.
+
+    Args:
+        chunk_ms: As of `Voice`.
+        queue_ms: As of `Voice`.
+    """
+
+    def __init__(self, chunk_ms: int = 40, queue_ms: int = 100) -> None:
+        self._source = rtc.AudioSource(RATE, 1, queue_ms)
+        super().__init__(self._to_source, chunk_ms, queue_ms)
+
+    async def publish(self, participant: rtc.LocalParticipant, name: str = "microphone") -> None:
+        """Publish the track as SOURCE_MICROPHONE with DTX off, and begin to send silence."""
+        track = rtc.LocalAudioTrack.create_audio_track(name, self._source)
+        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=False)
+        await participant.publish_track(track, options)
+        self.begin()
+
+    async def aclose(self) -> None:
+        """Stop sending and free the source."""
+        await super().aclose()
+        await self._source.aclose()
+
+    async def _to_source(self, pcm: Pcm) -> None:
+        await self._source.capture_frame(rtc.AudioFrame(pcm.tobytes(), RATE, 1, len(pcm)))
+
+
+class Ear(Hearing):
+    """Listens to one remote track from the moment it is made until `aclose`."""
+
+    def __init__(self, track: rtc.Track) -> None:
+        self._stream = rtc.AudioStream(track, sample_rate=RATE, num_channels=1)
+        super().__init__(self._audio())
+
+    async def aclose(self) -> None:
+        """Stop listening and free the stream."""
+        await super().aclose()
+        await self._stream.aclose()
+
+    async def _audio(self) -> AsyncIterator[Pcm]:
+        async for event in self._stream:
+            yield np.frombuffer(bytes(event.frame.data), np.int16)
