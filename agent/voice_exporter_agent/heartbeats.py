@@ -4,7 +4,6 @@ import logging
 import os
 import random
 import threading
-import time
 from dataclasses import asdict, dataclass, field, replace
 from urllib.parse import quote
 
@@ -138,8 +137,9 @@ class Heartbeats:
         Raises:
             httpx.HTTPError: It did not arrive, or was refused.
         """
+        url = f"{self._collector.url}/api/v1/workers/{quote(state.worker_id)}/heartbeat"
         body = asdict(state) | {"addresses": addresses()}
-        url = f"{self._collector.url}/api/v1/workers/{quote(body.pop('worker_id'))}/heartbeat"
+        del body["worker_id"]
         if state.status != "offline":
             body["memory_bytes"], body["cpu_ratio"] = self._usage.measure()
         if self._last is not None and self._last.worker_id != state.worker_id:

@@ -108,8 +108,7 @@ def _make(
     """
     if not isinstance(agent_name, str):
         raise _ArgumentError("agent_name is no text; expected the name the worker registers with")
-    long_enough = isinstance(interval, int | float) and _SHORTEST_INTERVAL_S <= interval < math.inf
-    if not long_enough:
+    if not isinstance(interval, int | float) or not _SHORTEST_INTERVAL_S <= interval < math.inf:
         raise _ArgumentError("interval is too short; expected at least 1 second")
     url = collector or os.environ.get("VOICE_EXPORTER_COLLECTOR_URL", "")
     source = PageSource(agent_name) if server is None else ServerSource(agent_name, server)

@@ -173,7 +173,7 @@ def addresses() -> list[str]:
     return list(found)[:_MOST_ADDRESSES]
 
 
-def _status(active_jobs: int, full: bool) -> Literal["idle", "busy", "full"]:  # noqa: FBT001
+def _status(active_jobs: int, full: bool) -> Literal["idle", "busy", "full"]:
     if full:
         return "full"
     return "busy" if active_jobs else "idle"
