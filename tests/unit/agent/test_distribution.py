@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -60,7 +61,7 @@ class Installed:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """Build the wheel and install it into a virtual environment of its own.
 
-    No index is asked: the dependencies are those of this environment, linked one by one. uv
+    No index is asked: the dependencies are those of this environment, copied one by one. uv
     refuses the wheel if it asks for more.
     """
     folder = tmp_path_factory.mktemp("agent")
@@ -72,7 +73,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     site = Path(sysconfig.get_path("purelib", "venv", paths))
     dependencies = {each.name: each for name in NEEDED for each in closure(name)}
     for each in dependencies.values():
-        link(each, site)
+        copy(each, site)
     python = environment / "bin" / "python"
     install = ("pip", "install", "--offline", "--no-cache", "--python", str(python))
     run("uv", *install, str(wheel))
@@ -102,12 +103,13 @@ def closure(name: str) -> Iterator[Distribution]:
             yield from closure(requirement.name)
 
 
-def link(found: Distribution, site: Path) -> None:
-    """Link the packages, modules and metadata of a distribution into another environment."""
+def copy(found: Distribution, site: Path) -> None:
+    """Copy the packages, modules and metadata of a distribution into another environment."""
     tops = {file.parts[0] for file in found.files or ()} - {"..", "__pycache__"}
     assert tops
     for top in tops:
-        (site / top).symlink_to(str(found.locate_file(top)))
+        source = Path(str(found.locate_file(top)))
+        (shutil.copytree if source.is_dir() else shutil.copy2)(source, site / top)
 
 
 def test_the_wheel_is_complete(installed: Installed) -> None:
