@@ -162,6 +162,7 @@ def test_the_lines_of_the_readme_report_a_worker_where_no_exporter_is(
     )
     until(lambda: collector.beats or child.poll() is not None)
     out, _ = child.communicate("\n", timeout=START_S)
+    assert child.returncode == 0
     others, names, module = out.splitlines()
     assert others == ""
     assert set(names.split()) == installed.distributions
