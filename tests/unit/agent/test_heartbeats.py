@@ -91,6 +91,43 @@ def test_a_collector_that_is_away_is_waited_for(caplog: pytest.LogCaptureFixture
     assert "t0ken" not in caplog.text
 
 
+def test_a_refusal_is_logged_with_its_status(
+    caplog: pytest.LogCaptureFixture, collector: Collector
+) -> None:
+    """As of a wrong token; neither that nor the goodbye ends the worker."""
+    with reporting(collector, agent_server()):
+        until(lambda: collector.beats)
+        collector.status = 401
+        until(lambda: caplog.messages)
+    until(lambda: len(caplog.messages) > 1)
+    assert caplog.messages == [
+        "heartbeat not sent, trying again: the exporter answered 401",
+        "goodbye not sent: the exporter answered 401",
+    ]
+
+
+def test_a_worker_that_never_registers_is_one_line_in_the_log(
+    caplog: pytest.LogCaptureFixture, collector: Collector
+) -> None:
+    """After half a minute in vain, at the default interval; nothing is sent, no goodbye either."""
+    looks = iter(range(100))
+    enough = threading.Event()
+
+    class Absent:
+        def state(self) -> None:
+            if next(looks, None) is None:
+                enough.set()
+
+    running = Heartbeats(heartbeats.Collector(collector.url), Absent(), 0.001)
+    running.start()
+    assert enough.wait(WAIT_S)
+    running.close()
+    assert caplog.messages == [
+        "no worker to report to the exporter yet; was it started, by that name?"
+    ]
+    assert collector.beats == []
+
+
 def test_a_sandbox_that_hides_everything_is_no_reason_for_silence(
     monkeypatch: pytest.MonkeyPatch, collector: Collector
 ) -> None:

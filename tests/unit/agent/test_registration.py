@@ -60,6 +60,19 @@ def test_collector_and_token_come_from_the_environment(
     assert {bearer for _, bearer, _ in collector.beats} == {"Bearer from-file"}
 
 
+def test_a_token_file_that_is_missing_is_named(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The line has the variable, the path and the reason."""
+    path = tmp_path / "token"
+    monkeypatch.setenv("VOICE_EXPORTER_TOKEN_FILE", str(path))
+    register_worker("demo", "http://127.0.0.1:1", server=agent_server()).close()
+    [line] = caplog.messages
+    assert line.endswith(
+        f": VOICE_EXPORTER_TOKEN_FILE {path}: cannot be read: No such file or directory"
+    )
+
+
 def test_without_a_server_the_worker_s_page_is_reported(collector: Collector) -> None:
     """Its own page is read at every interval."""
     with serving(Page):
