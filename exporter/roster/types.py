@@ -23,7 +23,7 @@ class Source(StrEnum):
     """How the roster knows of a worker."""
 
     HEARTBEAT = "heartbeat"
-    """The worker tells, by `exporter.instrument.register_worker`."""
+    """The worker reports itself, by `register_worker` of the distribution in `agent/`."""
     SCRAPE = "scrape"
     """Its own HTTP page was read."""
     ROOM = "room"

@@ -9,7 +9,7 @@ import os
 
 from livekit.agents import AgentServer, JobContext, JobRequest, cli
 
-from exporter.instrument import register_worker
+from voice_exporter_agent import register_worker
 
 NAME = os.environ["WORKER_NAME"]
 

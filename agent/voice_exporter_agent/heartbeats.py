@@ -4,68 +4,73 @@ import logging
 import os
 import random
 import threading
-import time
 from dataclasses import asdict, dataclass, field, replace
 from urllib.parse import quote
 
 import httpx
 
-from exporter.instrument.report import Facts, Source
-from exporter.instrument.usage import Usage, addresses
+from voice_exporter_agent.worker import Source, Usage, WorkerState, addresses
 
-log = logging.getLogger("voice_exporter.instrument")
+log = logging.getLogger(__name__)
 
 CLOSE_LIMIT_S = 2.0
 _TIMEOUT_S = 5.0
 _JITTER = 0.1
 _START_S = 1.0
-"""Between two looks whether the worker is there yet."""
+"""Between two looks for a worker that is not there yet."""
 _QUIET_LOOKS = 30
 """Looks in vain after which the log says that there is no worker to report."""
 _LONGEST_BACKOFF = 2
 """Intervals between two attempts at most."""
 _random = random.Random()
-"""Our own: the worker may have seeded the common one, and count on what comes next."""
+"""Our own: the worker may have seeded the common one, and count on its next numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Collector:
-    """Where the heartbeats go."""
+    """The exporter that the heartbeats go to."""
 
     url: str
-    token: str = field(repr=False)
+    token: str = field(default="", repr=False)
 
     @property
     def headers(self) -> dict[str, str]:
-        """What every request carries."""
+        """The headers of every request."""
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
 
-class Beater:
-    """Sends what a source tells at every interval, and a goodbye at the end.
+class Heartbeats:
+    """Sends the state of a worker at every interval, and a goodbye at the end.
 
-    An attempt that fails is repeated with growing pauses, at most two intervals: a collector
-    that comes back is not overrun, as the pauses differ from worker to worker.
+    An attempt that fails is repeated after growing pauses of at most two intervals. They differ
+    from worker to worker, so a collector that comes back is not overrun.
     """
 
-    def __init__(self, collector: Collector, source: Source, interval_s: float) -> None:
+    def __init__(
+        self,
+        collector: Collector,
+        source: Source,
+        interval_s: float,
+        close_limit_s: float = CLOSE_LIMIT_S,
+    ) -> None:
         """Set up; nothing is sent before `start`.
 
         Args:
-            collector: Where to.
-            source: What is told.
-            interval_s: Between two heartbeats.
+            collector: Where they go.
+            source: Where the state is read.
+            interval_s: Seconds between two heartbeats.
+            close_limit_s: Seconds that `close` may take.
         """
         self._collector = collector
         self._source = source
         self._interval_s = interval_s
+        self._close_limit_s = close_limit_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="voice-exporter", daemon=True)
         self._usage = Usage()
-        self._last: Facts | None = None
+        self._last: WorkerState | None = None
         self._failures = 0
         self._looks = 0
-        self._client: httpx.Client | None = None
         self._pid = os.getpid()
 
     def start(self) -> None:
@@ -73,42 +78,39 @@ class Beater:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop, and say goodbye; takes `CLOSE_LIMIT_S` at most. Never raises."""
+        """Stop and say goodbye, within the limit. Never raises."""
         if os.getpid() != self._pid:
             return  # a fork of the worker ends: it has no thread, and perhaps a lock held for ever
-        until = time.monotonic() + CLOSE_LIMIT_S
         self._stop.set()
         # The goodbye is the thread's: it may be in the middle of a request. As a daemon it does
         # not keep the process when it takes too long.
         if self._thread.is_alive():
-            self._thread.join(max(0.0, until - time.monotonic()))
+            self._thread.join(self._close_limit_s)
 
     def _run(self) -> None:
-        # Made here: to read the certificates takes 20 ms, which the worker need not wait for.
+        # The client is made here: to read the certificates takes 20 ms, which the worker need not
+        # wait for. A connection that is kept between heartbeats would take one of the exporter's
+        # places, of which there are fewer than workers in a large fleet.
+        limits = httpx.Limits(max_keepalive_connections=0)
         try:
-            with self._connect() as client:
-                self._client = client
-                while not self._stop.wait(self._beat()):
+            with httpx.Client(
+                timeout=_TIMEOUT_S, headers=self._collector.headers, limits=limits
+            ) as client:
+                while not self._stop.wait(self._beat(client)):
                     pass
-                self._say_goodbye()
+                self._say_goodbye(client)
         except Exception as error:  # noqa: BLE001 - the worker must not fail for its observer
             log.error(  # noqa: TRY400 - one line is enough
                 "reports to the exporter have ended: %s", type(error).__name__
             )
 
-    def _connect(self) -> httpx.Client:
-        # A connection that is kept between heartbeats would take one of the exporter's places,
-        # of which there are fewer than workers in a large fleet.
-        limits = httpx.Limits(max_keepalive_connections=0)
-        return httpx.Client(timeout=_TIMEOUT_S, headers=self._collector.headers, limits=limits)
-
-    def _beat(self) -> float:
+    def _beat(self, client: httpx.Client) -> float:
         """Send one heartbeat; return the seconds until the next."""
         try:
-            facts = self._source.facts()
-            if facts is None:
+            state = self._source.state()
+            if state is None:
                 return self._look_again()
-            self._send(facts, _TIMEOUT_S)
+            self._send(client, state, _TIMEOUT_S)
         except Exception as error:  # noqa: BLE001 - as above; it is tried again
             self._failures += 1
             if self._failures == 1:
@@ -129,31 +131,29 @@ class Beater:
             log.warning("no worker to report to the exporter yet; was it started, by that name?")
         return min(_START_S, self._interval_s) if self._looks < _QUIET_LOOKS else self._interval_s
 
-    def _send(self, facts: Facts, timeout_s: float) -> None:
-        """Send the facts.
+    def _send(self, client: httpx.Client, state: WorkerState, timeout_s: float) -> None:
+        """Send a state.
 
         Raises:
             httpx.HTTPError: It did not arrive, or was refused.
         """
-        assert self._client is not None  # noqa: S101 - for the type checker
-        body = {key: value for key, value in asdict(facts).items() if key != "worker_id"}
-        if facts.status != "offline":
+        url = f"{self._collector.url}/api/v1/workers/{quote(state.worker_id)}/heartbeat"
+        body = asdict(state) | {"addresses": addresses()}
+        del body["worker_id"]
+        if state.status != "offline":
             body["memory_bytes"], body["cpu_ratio"] = self._usage.measure()
-        if self._last is not None and self._last.worker_id != facts.worker_id:
+        if self._last is not None and self._last.worker_id != state.worker_id:
             body["replaces"] = self._last.worker_id
-        url = f"{self._collector.url}/api/v1/workers/{quote(facts.worker_id)}/heartbeat"
-        answer = self._client.post(
-            url, json=body | {"addresses": addresses()}, timeout=timeout_s, follow_redirects=False
-        )
+        answer = client.post(url, json=body, timeout=timeout_s, follow_redirects=False)
         answer.raise_for_status()
-        self._last = facts
+        self._last = state
 
-    def _say_goodbye(self) -> None:
+    def _say_goodbye(self, client: httpx.Client) -> None:
         if self._last is None:
             return
-        left = replace(self._last, status="offline", active_jobs=None, load=None)
+        goodbye = replace(self._last, status="offline", active_jobs=None, load=None)
         try:
-            self._send(left, CLOSE_LIMIT_S * 0.75)
+            self._send(client, goodbye, self._close_limit_s * 0.75)
         except Exception as error:  # noqa: BLE001 - as above
             log.warning("goodbye not sent: %s", _why(error))
 

@@ -1,4 +1,4 @@
-"""`register_worker`: heartbeats from a thread of their own, which never harm the worker."""
+"""`register_worker`: checks what it is given and starts the heartbeats; never harms the worker."""
 
 import atexit
 import logging
@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from exporter.instrument.beater import Beater, Collector
-from exporter.instrument.worker_page import WorkerPages
-from exporter.instrument.worker_server import ServerSource
+from voice_exporter_agent.heartbeats import Collector, Heartbeats
+from voice_exporter_agent.worker import PageSource, ServerSource
 
-log = logging.getLogger("voice_exporter.instrument")
+log = logging.getLogger(__name__)
 
 _SHORTEST_INTERVAL_S = 1.0
 
@@ -22,15 +21,15 @@ _SHORTEST_INTERVAL_S = 1.0
 class WorkerHandle:
     """What `register_worker` returns."""
 
-    def __init__(self, beater: Beater | None) -> None:
-        self._beater = beater
+    def __init__(self, heartbeats: Heartbeats | None) -> None:
+        self._heartbeats = heartbeats
 
     def close(self) -> None:
-        """Tell the exporter that the worker leaves, and stop; takes 2 s at most. Never raises."""
-        beater, self._beater = self._beater, None
-        if beater is not None:
+        """Report that the worker leaves, and stop; takes 2 s at most. Never raises."""
+        heartbeats, self._heartbeats = self._heartbeats, None
+        if heartbeats is not None:
             atexit.unregister(self.close)
-            beater.close()
+            heartbeats.close()
 
 
 def register_worker(
@@ -40,43 +39,45 @@ def register_worker(
     interval: float = 15,
     server: Any = None,
 ) -> WorkerHandle:
-    """Tell an exporter about this worker, from now until the process ends.
+    """Report this worker to an exporter, from now until the process ends.
 
     Call it at the top of the program, once. Job processes import that program as well: there it
     does nothing, nor where `dev` runs the worker below a process that reloads it. It starts one
-    thread, takes no time, and raises nothing: what is wrong is one line in the log, after which
-    the worker runs as if it had not been called.
+    thread, takes no time, and raises nothing: a mistake is one line in the log, after which the
+    worker runs as if it had not been called.
 
     With `server` the exporter learns everything. Without it the worker's own HTTP page is found
-    among the ports that this process listens on, and tells the active jobs and the load; then
-    unknown are: the id that LiveKit gave the worker, so its jobs in rooms are not linked to it;
-    whether it drains; and its own load threshold, for which 0.7 stands in. Until the page
+    among the ports that this process listens on, and shows the active jobs and the load. Then
+    these are unknown: the id that LiveKit gave the worker, so its jobs in rooms are not linked to
+    it; whether it drains; and its own load threshold, which is taken to be 0.7. Until the page
     answers, and before LiveKit has registered the `server`, no heartbeat is sent.
 
     Args:
         agent_name: Name that the worker registers with; "" if it joins every room.
         collector: Address of the exporter, `http://HOST:9465`; else
             `VOICE_EXPORTER_COLLECTOR_URL`.
-        token: The exporter's `web.token`; else `VOICE_EXPORTER_TOKEN`, else what the file
-            `VOICE_EXPORTER_TOKEN_FILE` holds. Never logged.
-        interval: Seconds between two heartbeats. The exporter takes a worker for offline after
-            45 s of silence, unless told otherwise.
+        token: The exporter's `web.token`; else `VOICE_EXPORTER_TOKEN`, else the content of the
+            file `VOICE_EXPORTER_TOKEN_FILE`. Never logged.
+        interval: Seconds between two heartbeats, at least 1. After 45 s of silence the exporter
+            takes a worker for offline, unless its `workers.offline_after` differs.
         server: The worker's `AgentServer`.
 
     Returns:
-        A handle; closing it tells that the worker leaves, as the end of the process does.
+        A handle; closing it reports that the worker leaves, as the end of the process does.
     """
     try:
         if _is_helper():
             log.debug("started by the worker, or below multiprocessing: nothing is reported")
             return WorkerHandle(None)
-        beater = _make(agent_name, collector, token, interval, server)
-        handle = WorkerHandle(beater)
+        heartbeats = _make(agent_name, collector, token, interval, server)
+        handle = WorkerHandle(heartbeats)
         atexit.register(handle.close)
-        beater.start()
+        heartbeats.start()
     except Exception as error:  # noqa: BLE001 - a worker must not fail for its observer
-        # One line, and no traceback: that would hold the arguments.
-        log.error("worker is not reported to the exporter: %s", _line(error))  # noqa: TRY400
+        # Our own words, or the kind of an error that nobody expected; no traceback, which would
+        # hold the arguments.
+        why = str(error) if isinstance(error, _ArgumentError) else type(error).__name__
+        log.error("worker is not reported to the exporter: %s", why)  # noqa: TRY400
         return WorkerHandle(None)
     return handle
 
@@ -84,8 +85,8 @@ def register_worker(
 def _is_helper() -> bool:
     """Return whether this process is one that the worker started, not the worker itself.
 
-    The command line tells while the program is imported again, when there is no parent process
-    yet; and it tells of the process from which jobs are forked, which never has one.
+    The command line shows it while the program is imported again, when there is no parent process
+    yet; also for the process from which jobs are forked, which never has one.
     """
     started_by = "from multiprocessing."
     return multiprocessing.parent_process() is not None or any(
@@ -98,8 +99,8 @@ class _ArgumentError(ValueError):
 
 
 def _make(
-    agent_name: object, collector: str | None, token: str | None, interval: float, server: Any
-) -> Beater:
+    agent_name: object, collector: str | None, token: str | None, interval: object, server: Any
+) -> Heartbeats:
     """Check the arguments and put the parts together.
 
     Raises:
@@ -107,16 +108,11 @@ def _make(
     """
     if not isinstance(agent_name, str):
         raise _ArgumentError("agent_name is no text; expected the name the worker registers with")
-    if not _is_long_enough(interval):
+    if not isinstance(interval, int | float) or not _SHORTEST_INTERVAL_S <= interval < math.inf:
         raise _ArgumentError("interval is too short; expected at least 1 second")
     url = collector or os.environ.get("VOICE_EXPORTER_COLLECTOR_URL", "")
-    place = Collector(_checked(url), _token(token))
-    source = WorkerPages(agent_name) if server is None else ServerSource(agent_name, server)
-    return Beater(place, source, float(interval))
-
-
-def _is_long_enough(interval: object) -> bool:
-    return isinstance(interval, int | float) and _SHORTEST_INTERVAL_S <= interval < math.inf
+    source = PageSource(agent_name) if server is None else ServerSource(agent_name, server)
+    return Heartbeats(Collector(_checked(url), _token(token)), source, float(interval))
 
 
 def _checked(url: str) -> str:
@@ -131,7 +127,7 @@ def _checked(url: str) -> str:
     try:
         parts = urlsplit(url)
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets or a port that are none
+    except ValueError:  # wrong brackets, or a port that is no number
         valid = False
     if not valid or parts.username is not None:
         raise _ArgumentError(f"the collector's address is none; {expected}")
@@ -157,8 +153,3 @@ def _token(given: str | None) -> str:
     if not token.isascii() or not token.isprintable() or " " in token:
         raise _ArgumentError("the token cannot be sent in a header; expected printable ASCII")
     return token
-
-
-def _line(error: Exception) -> str:
-    """Return what to log: our own words, or the kind of an error that nobody expected."""
-    return str(error) if isinstance(error, _ArgumentError) else type(error).__name__

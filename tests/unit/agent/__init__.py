@@ -1,0 +1,1 @@
+"""What a worker imports of the distribution in `agent/`."""
