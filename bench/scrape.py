@@ -19,12 +19,12 @@ from dataclasses import asdict, dataclass, field
 
 import httpx
 import psutil
+from exporter.metrics.loop_lag import watch_loop_lag
 
 from bench.report import Report
 from exporter.config.settings import Settings
 from exporter.daemon.fleet import Fleet as WorkerFleet
 from exporter.metrics.exposition import PageRegistry, choose_encoder
-from exporter.metrics.loop_lag import watch_loop_lag
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.metrics.table import TABLE

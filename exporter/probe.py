@@ -7,7 +7,7 @@ of all probes is `exporter.probes`.
 import asyncio
 import importlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, Literal, TypeVar
@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from exporter.errors import ProbeError
 from exporter.outcome import Finding, Outcome, RampProgress, Reason, Result, Turn, failure
+from exporter.series import Family, Reading
 from exporter.server_api import Server
 
 C = TypeVar("C", bound=BaseModel)
@@ -27,6 +28,23 @@ Lane = Literal["call", "api"]
 
 def _nobody(_news: RampProgress | Turn | str) -> None:
     """Take a finished turn, a room or a progress when no one watches."""
+
+
+Reader = Callable[[C, Outcome], Iterable[Reading]]
+"""Turns the Outcomes of one configuration, in their order, into readings."""
+
+
+def always(reader: Reader[C]) -> Callable[[], Reader[C]]:
+    """Return what a row has for a reader that compares nothing."""
+    return lambda: reader
+
+
+def _nothing(_config: BaseModel) -> tuple[Reading, ...]:
+    return ()
+
+
+def _no_labels(_config: BaseModel) -> Mapping[str, str]:
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +149,15 @@ class Probe(Generic[C, R]):
     """What keeps a run from PASS; asked once for each run, and shown everywhere."""
     summary: Callable[[R], str]
     """A few words on what was measured, for people."""
+    families: tuple[Family, ...]
+    """The metrics that its runs write."""
+    reader: Callable[[], Reader[C]]
+    """Makes what turns its Outcomes into readings: one for each thing that is probed, so that it
+    may compare an Outcome with those before it."""
+    configured: Callable[[C], Iterable[Reading]] = _nothing
+    """What a configuration says on /metrics; of several that share a series, the least is shown."""
+    labels: Callable[[C], Mapping[str, str]] = _no_labels
+    """The labels that tell what is probed from everything else."""
 
     def work(self) -> Callable[[C, Run], Awaitable[Outcome]]:
         """Import and return its work.

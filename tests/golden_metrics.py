@@ -11,7 +11,8 @@ from pathlib import Path
 from exporter.config.settings import Settings
 from exporter.daemon.plan import server_works
 from exporter.daemon.serve import Daemon
-from exporter.metrics.exposition import choose_encoder
+from exporter.metrics.exposition import Format
+from exporter.metrics.registry import process_metrics
 from exporter.outcome import (
     AgentInRoom,
     Calibration,
@@ -75,13 +76,12 @@ def golden_page() -> str:
         daemon._add(work, 0)
     daemon.add_target(TARGET)
     # What exists only while it runs: the loop that may be late, and the opened ledger.
-    daemon._recorder.loop_lag(0)
+    daemon._own.loop_lag(0)
     daemon._ledger.keeper._watch.up(True)
     for outcome in _outcomes():
         for listener in daemon.listeners:
             listener(outcome)
-    encode, _ = choose_encoder("")
-    return blanked(encode(daemon.registry).decode())
+    return blanked(Format.accepted("").page(daemon.metrics.snapshot(), process_metrics()))
 
 
 def differences(page: str) -> list[str]:

@@ -1,13 +1,9 @@
-"""The daemon's part that knows the workers: the roster, its metrics, and unclosed rooms."""
+"""The daemon's part that knows the workers: the roster and its metrics."""
 
 import asyncio
 from typing import Protocol
 
-from exporter.metrics.exposition import PageRegistry
-from exporter.metrics.probes import ServerCheck
 from exporter.metrics.registry import Metrics
-from exporter.metrics.unclosed import UnclosedRooms
-from exporter.metrics.worker_series import WorkerSeries
 from exporter.metrics.workers import WorkerMetrics
 from exporter.outcome import Outcome
 from exporter.probes.agents.spec import AgentsConfig
@@ -31,39 +27,24 @@ class FleetSettings(Protocol):
 
 
 class Fleet:
-    """Puts the roster, its metrics and the unclosed rooms together. All of one event loop."""
+    """Puts the roster and its metrics together. All of one event loop."""
 
-    def __init__(
-        self, settings: FleetSettings, metrics: Metrics, registry: PageRegistry, server: str
-    ) -> None:
+    def __init__(self, settings: FleetSettings, metrics: Metrics) -> None:
         """Set up.
 
         Args:
             settings: The configuration.
             metrics: What is written to.
-            registry: The registry of these metrics; gets the series of single workers.
-            server: The label `server`.
         """
         self.roster = make_roster(settings.workers)
-        series = WorkerSeries(server)
-        registry.ready.append(series)
-        agents = settings.agents
-        self._metrics = WorkerMetrics(
-            metrics, series, self.roster, no_job_after_s=agents.no_job_after
-        )
-        self._rooms = UnclosedRooms(metrics, unclosed_after_s=agents.unclosed_after)
-        self._registered = metrics
-        self._pages = ServerCheck(metrics, "workers")
-        self._create_series(settings)
+        no_job_after_s = settings.agents.no_job_after
+        self._metrics = WorkerMetrics(metrics, self.roster, no_job_after_s=no_job_after_s)
 
     def record(self, outcome: Outcome) -> None:
         """Take note of a listing or of pages that were read: a listener."""
         self.roster.record(outcome)
         self._metrics.follow()
         self._metrics.record(outcome)
-        self._rooms.record(outcome)
-        if outcome.probe == "workers":
-            self._pages.judge(outcome.verdict)
 
     async def watch(self) -> None:
         """Show what changes in the roster, every `STEP_S`, for ever."""
@@ -81,16 +62,6 @@ class Fleet:
             max_workers=workers.max_workers,
         )
         self._metrics.no_job_after_s = settings.agents.no_job_after
-        self._rooms.unclosed_after_s = settings.agents.unclosed_after
-        self._create_series(settings)
-
-    def _create_series(self, settings: FleetSettings) -> None:
-        """Let the series of the probe exist, at 0, as long as there are pages to read."""
-        if settings.workers.scrape:
-            self._pages.begin()
-        else:
-            self._pages.end()
-            self._registered.remove("voice_worker_pages")
 
 
 def make_roster(config: WorkersConfig) -> Roster:

@@ -11,6 +11,8 @@ import socket
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 
+from prometheus_client import CollectorRegistry
+
 from exporter import __version__, logs
 from exporter.config.settings import Settings
 from exporter.daemon.discovery import Discovery
@@ -27,10 +29,7 @@ from exporter.daemon.plan import (
 from exporter.daemon.reload import Reloader
 from exporter.daemon.run_log import RunLog
 from exporter.daemon.signals import handle_signals
-from exporter.metrics.configured import ConfiguredSeries
-from exporter.metrics.exposition import PageRegistry
-from exporter.metrics.loop_lag import watch_loop_lag
-from exporter.metrics.network import NetworkSeries
+from exporter.metrics.own import OwnSeries, watch_loop_lag
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.outcome import Outcome, Turn
@@ -126,16 +125,15 @@ class Daemon:
             table=table,
             log_setup=_log_setup(settings, server),
         )
-        self.registry = PageRegistry()
-        metrics = Metrics(self.registry, server.name, self._buckets)
+        self.metrics = metrics = Metrics(CollectorRegistry(), server.name, self._buckets)
         self._web_config = WebConfigWatch(settings.web.config_file)
         self._refusals = Refusals(metrics)
-        self._recorder = Recorder(metrics, stuck_after_s=settings.agents.stuck_after)
-        self._recorder.configured(successful=True)
-        self._network = NetworkSeries(metrics, settings)
-        self._configured = ConfiguredSeries(metrics, settings)
+        self._own = OwnSeries(metrics)
+        self._own.configuration_read(successful=True)
+        self._own.configure(settings.slo.objective, settings.alerts.by_alert)
+        self._recorder = Recorder(metrics, settings.sfu.vantage)
         self._ledger = Ledger(settings.store, metrics, table, self._runner.delete_rooms)
-        self._fleet = Fleet(settings, metrics, self.registry, server.name)
+        self._fleet = Fleet(settings, metrics)
         self._board = Board(server.name)
         self._run_log = RunLog()
         self._discovery = Discovery(
@@ -144,7 +142,6 @@ class Daemon:
         self.listeners = (
             self._run_log.record,
             self._recorder.record,
-            self._network.record,
             self._ledger.record,
             self._fleet.record,
             self._board.record,
@@ -156,7 +153,7 @@ class Daemon:
         )
         self._watching: tuple[asyncio.Task[None], ...] = ()
         self._health = Health((self._scheduler.check, self._runner.check, self._check_watches))
-        self._reloader = Reloader(load, self.apply, self._recorder.configured)
+        self._reloader = Reloader(load, self.apply, self._own.configuration_read)
         self._reloads: set[asyncio.Task[str]] = set()
 
     def add_target(self, target: LatencyConfig, first_in_s: float = FIRST_CALL_S) -> None:
@@ -179,9 +176,8 @@ class Daemon:
         setup = _log_setup(settings, server)
         logs.configure(setup)
         self._runner.reconfigure(server, setup)
-        self._recorder.reconfigure(stuck_after_s=settings.agents.stuck_after)
-        self._network.reconfigure(settings)
-        self._configured.reconfigure(settings)
+        self._recorder.reconfigure(settings.sfu.vantage)
+        self._own.configure(settings.slo.objective, settings.alerts.by_alert)
         self._ledger.reconfigure(settings.store)
         self._fleet.reconfigure(settings)
         # What comes before what goes: an agent that keeps a target keeps its counters.
@@ -221,7 +217,7 @@ class Daemon:
         stopping = asyncio.create_task(stop.wait())
         self._start()
         self._watching = (
-            _watch("loop lag", watch_loop_lag(self._recorder.loop_lag)),
+            _watch("loop lag", watch_loop_lag(self._own.loop_lag)),
             _watch("health", self._health.watch()),
             _watch("workers", self._fleet.watch()),
             _watch("roster on disk", self._keep_roster()),
@@ -258,9 +254,7 @@ class Daemon:
         self._scheduler.start()
 
     def _add(self, work: Work, first_in_s: float) -> None:
-        if isinstance(work.config, LatencyConfig):
-            self._recorder.add_target(work.config)
-        self._configured.add(work.id, work.probe, work.agent_name, work.interval_s)
+        self._recorder.add(work.probe, work.config)
         self._ledger.add(work)
         self._board.add(work)
         self._scheduler.add(work, first_in_s)
@@ -270,9 +264,7 @@ class Daemon:
         self._board.remove(work.id)
         self._run_log.forget(work)
         self._ledger.remove(work)
-        self._configured.remove(work.id)
-        if isinstance(work.config, LatencyConfig):
-            self._recorder.remove_target(work.config)
+        self._recorder.remove(work.probe, work.config)
 
     async def _drain(self) -> None:
         log.info("stopping: calls are ended and their rooms deleted")
@@ -313,7 +305,7 @@ class Daemon:
 
     def _make_sources(self) -> Sources:
         return Sources(
-            registry=self.registry,
+            metrics=self.metrics,
             server_name=self._server.name,
             thresholds=self._buckets,
             not_healthy=lambda: self._health.problem,

@@ -6,7 +6,8 @@ A metric without an entry here cannot exist, and an entry cannot be wrong about 
 from collections.abc import Iterator
 
 from exporter.docs import GENERATED
-from exporter.metrics.table import TABLE, Row
+from exporter.metrics.table import TABLE
+from exporter.series import Family
 
 _INTRODUCTION = """\
 Every series has the label `server`, beside those of its row.
@@ -48,7 +49,7 @@ def metrics_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _line(row: Row) -> str:
+def _line(row: Family) -> str:
     labels = " ".join(f"`{label}`" for label in row.labels)
     return f"| `{row.name}` | {row.kind} | {labels} | {row.help} |"
 

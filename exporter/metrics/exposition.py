@@ -1,105 +1,102 @@
-"""The /metrics page, rendered anew only where something changed.
+"""The text of /metrics, from a snapshot.
 
 The client library renders a series in some ten microseconds, at every scrape, although most are
-the same as at the last one. Here the text of a metric is kept until the metric changes. Metrics
-with a series for every worker of a fleet change all the time, a few series at once: they keep
-the text of each series, and are only put together.
+the same as at the last one. Here the lines of a series are made when it has changed, and a page
+only joins them. Both formats write samples alike; they differ in the names of counters' families
+and in their end.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Metric
-from prometheus_client.exposition import choose_encoder as choose_library_encoder
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE_OPENMETRICS
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.utils import floatToGoString
 
-_END = b"# EOF\n"
+from exporter.series import Family, Labels
+
+_END = "# EOF\n"
 """The last line of OpenMetrics."""
 _OPENMETRICS = "application/openmetrics-text"
-_OPENMETRICS_VERSIONS = ("", "1.0.0")
-"""Those that a client may ask for by that type; none means the same."""
-
-Encoder = Callable[[CollectorRegistry], bytes]
-
-
-class ReadyText(Protocol):
-    """Metrics that keep their text ready. They are gauges, which both formats write the same."""
-
-    def text(self) -> str:
-        """Return whole families: HELP, TYPE and samples. Called in another thread."""
+_VERSIONS = ("", "1.0.0")
+"""Those of OpenMetrics that a client may ask for; none means the same."""
+_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 
-class PageRegistry(CollectorRegistry):
-    """A registry that keeps the text of its metrics. Rendered by one thread at a time."""
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The lines of one family at one moment."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.ready: list[ReadyText] = []
-        self._versions: dict[Collector, Callable[[], int] | None] = {}
-        self._texts: dict[tuple[Collector, str], tuple[int, bytes]] = {}
+    family: Family
+    lines: tuple[str, ...] = ()
+    """Of each series, each with its newline."""
 
-    def register(self, collector: Collector) -> None:
-        """Add a collector, which is rendered at every scrape."""
-        super().register(collector)
-        self._versions[collector] = None
+    def text(self, *, openmetrics: bool) -> str:
+        """Return HELP, TYPE and samples."""
+        family = self.family
+        name = family.name.removesuffix("_total") if openmetrics else family.name
+        head = f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n"
+        return head + "".join(self.lines)
 
-    def keep_text(self, collector: Collector, version: Callable[[], int]) -> None:
-        """Render a collector that is registered only when its version has changed.
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One of the two formats."""
+
+    openmetrics: bool
+
+    @property
+    def content_type(self) -> str:
+        """The header of that name."""
+        return CONTENT_TYPE_OPENMETRICS if self.openmetrics else CONTENT_TYPE_PLAIN_0_0_4
+
+    @classmethod
+    def accepted(cls, accept: str) -> "Format":
+        """Return what a header `Accept` asks for: text, or OpenMetrics 1.0.0."""
+        return cls(any(map(_asks_for_openmetrics, accept.split(","))))
+
+    def page(self, snapshot: Iterable[Block], others: CollectorRegistry) -> str:
+        """Return a page.
 
         Args:
-            collector: Is registered.
-            version: Changes after every change of the collector.
+            snapshot: The exporter's own series.
+            others: What the client library renders: process_* and python_*.
         """
-        self._versions[collector] = version
-
-    def render(self, encode: Encoder, content_type: str) -> bytes:
-        """Return the page, in the order of registration, without an end."""
-        parts = [self._text(collector, encode, content_type) for collector in list(self._versions)]
-        parts += [each.text().encode() for each in self.ready]
-        return b"".join(parts)
-
-    def _text(self, collector: Collector, encode: Encoder, content_type: str) -> bytes:
-        version_of = self._versions[collector]
-        if version_of is None:
-            return encode(_Only(collector)).removesuffix(_END)
-        # Read first: what changes while it is rendered is rendered again.
-        version = version_of()
-        kept = self._texts.get((collector, content_type))
-        if kept is None or kept[0] != version:
-            kept = version, encode(_Only(collector)).removesuffix(_END)
-            self._texts[collector, content_type] = kept
-        return kept[1]
+        generate = generate_openmetrics if self.openmetrics else generate_latest
+        library = generate(others).decode().removesuffix(_END)
+        own = "".join(block.text(openmetrics=self.openmetrics) for block in snapshot)
+        return own + library + (_END if self.openmetrics else "")
 
 
-class _Only(CollectorRegistry):
-    """A registry of one collector, which is registered elsewhere."""
+def sample_heads(
+    family: Family, server: str, labels: Labels, bounds: Sequence[str]
+) -> Iterator[str]:
+    """Yield what stands before the values of one series: names, and labels sorted by name.
 
-    def __init__(self, collector: Collector) -> None:
-        super().__init__()
-        self._only = collector
-
-    def collect(self) -> Iterator[Metric]:
-        yield from self._only.collect()
-
-
-def choose_encoder(accept: str) -> tuple[Encoder, str]:
-    """Return how to render a registry for a header `Accept`, and the content type of that.
-
-    There are two: the text format, and OpenMetrics 1.0.0 where it is asked for.
+    Args:
+        family: Of the series.
+        server: The label of that name.
+        labels: The others.
+        bounds: Upper bounds of a histogram's buckets, `+Inf` at the end; () of other kinds.
     """
-    # Never the client's own words: the library takes any version into the content type, by which
-    # pages are kept, and fails where it is no number.
-    is_openmetrics = any(map(_asks_for_openmetrics, accept.split(",")))
-    asked = f"{_OPENMETRICS};version=1.0.0" if is_openmetrics else ""
-    encode_library, content_type = choose_library_encoder(asked)
+    values = {"server": server, **dict(zip(family.labels, labels, strict=True))}
+    for bound in bounds:
+        yield f"{family.name}_bucket{_label_text(values | {'le': bound})}"
+    for suffix in ("_count", "_sum") if bounds else ("",):
+        yield f"{family.name}{suffix}{_label_text(values)}"
 
-    def encode(registry: CollectorRegistry) -> bytes:
-        if not isinstance(registry, PageRegistry):
-            return bytes(encode_library(registry))
-        end = _END if is_openmetrics else b""
-        return registry.render(encode_library, content_type) + end
 
-    return encode, content_type
+def sample_lines(heads: Iterable[str], values: Iterable[float]) -> str:
+    """Return the lines of one series."""
+    pairs = zip(heads, values, strict=True)
+    return "".join(f"{head} {floatToGoString(value)}\n" for head, value in pairs)
+
+
+def _label_text(values: dict[str, str]) -> str:
+    pairs = (f'{name}="{values[name].translate(_ESCAPES)}"' for name in sorted(values))
+    return f"{{{','.join(pairs)}}}"
 
 
 def _asks_for_openmetrics(part: str) -> bool:
@@ -107,4 +104,4 @@ def _asks_for_openmetrics(part: str) -> bool:
     kind, *parameters = (text.strip() for text in part.split(";"))
     pairs = (text.partition("=")[::2] for text in parameters)
     version = next((value for name, value in pairs if name == "version"), "")
-    return kind == _OPENMETRICS and version.strip('"') in _OPENMETRICS_VERSIONS
+    return kind == _OPENMETRICS and version.strip('"') in _VERSIONS

@@ -1,5 +1,6 @@
 """Writes the series of the ledger: whether it works, and what is left of the budgets."""
 
+from exporter.metrics.common import BUDGETS
 from exporter.metrics.registry import Metrics
 from exporter.store.keeper import OPERATIONS
 from exporter.store.records import Remaining, Spending
@@ -23,10 +24,7 @@ class StoreSeries:
 
 
 class BudgetSeries:
-    """Shows what is left of budgets and counts what was spent.
-
-    The series of an agent go with its last target: the recorder removes them.
-    """
+    """Shows what is left of budgets and counts what was spent."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -37,6 +35,11 @@ class BudgetSeries:
         self._metrics.create("voice_budget_spent_call_seconds_total", agent_name)
         if priced:
             self._metrics.create("voice_budget_cost_total", agent_name)
+
+    def remove(self, agent_name: str) -> None:
+        """Let the series of an agent go, with its last target."""
+        for family in BUDGETS:
+            self._metrics.remove(family.name, agent_name=agent_name)
 
     def show(self, agent_name: str, remaining: Remaining) -> None:
         """Show what is left; without a limit there is no series."""

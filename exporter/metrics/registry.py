@@ -1,28 +1,124 @@
-"""The registry of the table's metrics, and the one place that writes to it."""
+"""Every series of the exporter: written by one thread, and read as a snapshot."""
 
-from collections.abc import Iterable
-from functools import partial
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
+from math import inf
+from typing import Any
 
 from prometheus_client import (
     CollectorRegistry,
-    Counter,
-    Gauge,
     GCCollector,
-    Histogram,
+    Metric,
     PlatformCollector,
     ProcessCollector,
-    disable_created_metrics,
 )
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
-from exporter.metrics.exposition import PageRegistry
+from exporter.metrics.exposition import Block, sample_heads, sample_lines
 from exporter.metrics.series_index import SeriesIndex
-from exporter.metrics.table import TABLE, Row
+from exporter.metrics.table import TABLE
+from exporter.series import Family, Kind, Labels
 
 
-class Metrics:
-    """The registry, and the one place that writes to it.
+def process_metrics() -> CollectorRegistry:
+    """Return the usual metrics of this process, as the client library has them."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
 
-    Label values are given by position, in the order of the row, without `server`.
+
+class _Series:
+    """The series of one family, and their lines on the page."""
+
+    def __init__(self, family: Family, server: str, thresholds: tuple[float, ...]) -> None:
+        self.family = family
+        self.index = SeriesIndex()
+        self._server = server
+        self._bounds: tuple[float, ...] = ()
+        if family.kind == "histogram":
+            more = thresholds if family.has_thresholds else ()
+            self._bounds = (*sorted({float(bound) for bound in (*family.buckets, *more)}), inf)
+        self._bound_texts = tuple(map(floatToGoString, self._bounds))
+        # A value; of a histogram how many are in each bucket by itself, and their sum.
+        self._held: dict[Labels, list[float]] = {}
+        self._heads: dict[Labels, tuple[str, ...]] = {}
+        self._lines: dict[Labels, str] = {}
+        self._changed: set[Labels] = set()
+        self._block = Block(family)
+
+    def held(self, labels: Labels) -> list[float]:
+        """Return what a series holds, for whoever changes it; it is made if it is new."""
+        if labels not in self._held:
+            heads = sample_heads(self.family, self._server, labels, self._bound_texts)
+            self._heads[labels] = tuple(heads)
+            self._held[labels] = [0.0] * (len(self._bounds) + 1)
+            self.index.add(labels)
+        self._changed.add(labels)
+        return self._held[labels]
+
+    def observe(self, labels: Labels, value: float) -> None:
+        """Add a value to a histogram."""
+        held = self.held(labels)
+        held[bisect_left(self._bounds, value)] += 1
+        held[-1] += value
+
+    def remove(self, labels: Labels) -> None:
+        """Let a series go."""
+        self.index.discard(labels)
+        for kept in (self._held, self._heads, self._lines):
+            kept.pop(labels, None)
+        self._changed.add(labels)
+
+    def block(self) -> Block:
+        """Return the lines as of now; the same object as before if nothing has changed."""
+        if self._changed:
+            for labels in self._changed & self._held.keys():
+                self._lines[labels] = sample_lines(self._heads[labels], self._samples(labels))
+            self._changed.clear()
+            self._block = Block(self.family, tuple(self._lines.values()))
+        return self._block
+
+    def metric(self) -> Metric:
+        """Return the family as the client library has it."""
+        family, names = self.family, ("server", *self.family.labels)
+        metric = _LIBRARY_KINDS[family.kind](family.name, family.help, labels=names)
+        for labels in self._held:
+            samples: Any = self._samples(labels)
+            if self._bounds:
+                *counts, _, total = samples
+                samples = [*zip(self._bound_texts, counts, strict=True)], total
+            metric.add_metric([self._server, *labels], *samples)
+        return metric
+
+    def _samples(self, labels: Labels) -> list[float]:
+        """Return the values of a series in the order of its lines."""
+        held = self._held[labels]
+        if not self._bounds:
+            return held
+        counts = [*accumulate(held[:-1])]
+        return [*counts, counts[-1], held[-1]]
+
+
+_LIBRARY_KINDS: dict[Kind, Callable[..., Any]] = {
+    "counter": CounterMetricFamily,
+    "gauge": GaugeMetricFamily,
+    "histogram": HistogramMetricFamily,
+}
+
+
+class Metrics(Collector):
+    """The one place that series are written to. All methods belong to one thread.
+
+    Label values are given by position, in the order of the family, without `server`.
     """
 
     def __init__(
@@ -30,93 +126,70 @@ class Metrics:
         registry: CollectorRegistry,
         server: str,
         thresholds: Iterable[float] = (),
-        rows: Iterable[Row] = TABLE,
+        families: Iterable[Family] = TABLE,
     ) -> None:
         """Create every metric of the table.
 
         Args:
-            registry: Where they are registered; process_* and python_* are added to it.
+            registry: Of the client library, for others than our own page.
             server: The label `server` of every series.
             thresholds: Latencies in seconds that histograms of turns get a bucket for. They hold
                 until the exporter is restarted: buckets that change break the series.
-            rows: The metrics to create, less those of single workers: see `WorkerSeries`.
+            families: The metrics to create.
         """
-        # A restart shows as a counter reset anyway, and these would double the page. The library
-        # offers the switch for the whole process only.
-        disable_created_metrics()  # type: ignore[no-untyped-call]
-        self.registry = registry
-        self._server = server
-        self._rows = {row.name: row for row in rows if not row.per_worker}
         extra = tuple(thresholds)
-        self._metrics = {row.name: _create(row, registry, extra) for row in self._rows.values()}
-        self._series = {name: SeriesIndex() for name in self._rows}
-        self._versions = dict.fromkeys(self._rows, 0)
-        if isinstance(registry, PageRegistry):
-            for name, metric in self._metrics.items():
-                registry.keep_text(metric, partial(self._versions.__getitem__, name))
-        ProcessCollector(registry=registry)
-        PlatformCollector(registry=registry)
-        GCCollector(registry=registry)
+        self._all = {family.name: _Series(family, server, extra) for family in families}
+        registry.register(self)
 
     def create(self, name: str, *labels: str) -> None:
         """Let the series exist, at 0 if it is new."""
-        self._note(name, labels)
-        self._metrics[name].labels(self._server, *labels)
-        self._versions[name] += 1
+        self._all[name].held(labels)
 
     def set(self, name: str, value: float, *labels: str) -> None:
         """Set a gauge."""
-        gauge = self._metrics[name]
-        if not isinstance(gauge, Gauge):
-            raise TypeError(f"{name} is not a gauge")
-        self._note(name, labels)
-        gauge.labels(self._server, *labels).set(value)
-        self._versions[name] += 1
+        self._of(name, "gauge").held(labels)[0] = float(value)
 
     def add(self, name: str, amount: float, *labels: str) -> None:
-        """Add to a counter."""
-        counter = self._metrics[name]
-        if not isinstance(counter, Counter):
-            raise TypeError(f"{name} is not a counter")
-        self._note(name, labels)
-        counter.labels(self._server, *labels).inc(amount)
-        self._versions[name] += 1
+        """Add to a counter, at least 0."""
+        if amount < 0:
+            raise ValueError(f"{name} cannot grow by {amount}: it is a counter")
+        self._of(name, "counter").held(labels)[0] += amount
 
     def observe(self, name: str, value: float, *labels: str) -> None:
         """Add a value to a histogram."""
-        histogram = self._metrics[name]
-        if not isinstance(histogram, Histogram):
-            raise TypeError(f"{name} is not a histogram")
-        self._note(name, labels)
-        histogram.labels(self._server, *labels).observe(value)
-        self._versions[name] += 1
+        self._of(name, "histogram").observe(labels, value)
 
     def has(self, name: str, *labels: str) -> bool:
         """Return whether the series exists."""
-        return labels in self._series[name]
+        return labels in self._all[name].index
 
     def remove(self, name: str, **labels: str) -> None:
         """Remove every series whose labels match."""
-        places = {self._rows[name].labels.index(label): text for label, text in labels.items()}
-        series = self._series[name]
-        for values in series.matching(places):
-            self._metrics[name].remove(self._server, *values)
-            series.discard(values)
-            self._versions[name] += 1
+        series = self._all[name]
+        places = {series.family.labels.index(label): text for label, text in labels.items()}
+        for values in series.index.matching(places):
+            series.remove(values)
 
-    def _note(self, name: str, labels: tuple[str, ...]) -> None:
-        """Remember a series, for its removal."""
-        self._series[name].add(tuple(map(str, labels)))
+    def discard(self, name: str, labels: Labels) -> None:
+        """Remove one series if there is such a one."""
+        if labels in self._all[name].index:
+            self._all[name].remove(labels)
 
+    def snapshot(self) -> tuple[Block, ...]:
+        """Return every series as of now.
 
-def _create(
-    row: Row, registry: CollectorRegistry, thresholds: tuple[float, ...]
-) -> Counter | Gauge | Histogram:
-    labels = ("server", *row.labels)
-    if row.kind == "counter":
-        return Counter(row.name, row.help, labels, registry=registry)
-    if row.kind == "gauge":
-        return Gauge(row.name, row.help, labels, registry=registry)
-    more = thresholds if row.has_thresholds else ()
-    buckets = sorted({float(bound) for bound in (*row.buckets, *more)})
-    return Histogram(row.name, row.help, labels, registry=registry, buckets=buckets)
+        Nothing writes while this runs, so states that change together are seen together; what is
+        returned never changes, so any thread may render it.
+        """
+        return tuple(series.block() for series in self._all.values())
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the families as the client library has them, for others than our own page."""
+        for series in self._all.values():
+            yield series.metric()
+
+    def _of(self, name: str, kind: str) -> _Series:
+        series = self._all[name]
+        if series.family.kind != kind:
+            raise TypeError(f"{name} is not a {kind}")
+        return series

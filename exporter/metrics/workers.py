@@ -1,13 +1,22 @@
 """The listener that turns the roster into metrics."""
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from exporter.metrics.registry import Metrics
-from exporter.metrics.worker_series import WorkerSeries
-from exporter.outcome import Listing, Outcome, WorkerScrape
+from exporter.outcome import Listing, Outcome
 from exporter.roster.roster import Roster
-from exporter.roster.types import WorkerStatus
+from exporter.roster.types import Worker, WorkerStatus
+
+_VALUES: Mapping[str, Callable[[Worker], float | None]] = {
+    "voice_worker_load_ratio": lambda worker: worker.load,
+    "voice_worker_active_jobs": lambda worker: worker.active_jobs,
+    "voice_worker_memory_bytes": lambda worker: worker.memory_bytes,
+    "voice_worker_cpu_ratio": lambda worker: worker.cpu_ratio,
+    "voice_worker_last_heartbeat_timestamp_seconds": lambda worker: worker.last_heartbeat,
+}
+_STATUS = "voice_worker_status"
 
 
 class _Shown(NamedTuple):
@@ -24,14 +33,11 @@ class WorkerMetrics:
     `follow` costs as much as there are changes, not as there are workers: call it each second.
     """
 
-    def __init__(
-        self, metrics: Metrics, series: WorkerSeries, roster: Roster, *, no_job_after_s: float
-    ) -> None:
+    def __init__(self, metrics: Metrics, roster: Roster, *, no_job_after_s: float) -> None:
         """Show the roster as it is.
 
         Args:
             metrics: What is written to.
-            series: The same for the series of single workers.
             roster: What is followed; nobody else may take its changes.
             no_job_after_s: Age of a dispatch that nobody took from which the idle workers of
                 its agent do not take jobs.
@@ -39,7 +45,6 @@ class WorkerMetrics:
         self.no_job_after_s = no_job_after_s
         self._metrics = metrics
         self._roster = roster
-        self._series = series
         self._shown: dict[str, _Shown] = {}
         self._counts: Counter[tuple[str, WorkerStatus]] = Counter()
         self._lost: Counter[str] = Counter()
@@ -55,9 +60,9 @@ class WorkerMetrics:
         agents: set[str] = set()
         for worker_id in changes.gone:
             agents |= self._uncount(worker_id)
-            self._series.forget(worker_id)
+            self._forget(worker_id)
         for worker in changes.workers:
-            self._series.show(worker)
+            self._show(worker)
             now = _Shown(worker.agent_name, worker.status, worker.is_lost)
             if self._shown.get(worker.worker_id) != now:
                 agents |= self._uncount(worker.worker_id)
@@ -73,10 +78,7 @@ class WorkerMetrics:
             self._metrics.add("voice_worker_reports_refused_total", refused)
 
     def record(self, outcome: Outcome) -> None:
-        """Take note of dispatches that nobody took, and of pages that did not answer: a listener.
-
-        Give it the outcomes after the roster.
-        """
+        """Take note of dispatches that nobody took: a listener, after the roster."""
         if isinstance(outcome.result, Listing):
             waiting = {
                 each.agent_name
@@ -86,11 +88,22 @@ class WorkerMetrics:
             agents, self._waited_for = self._waited_for ^ waiting, waiting
             for agent in agents:
                 self._show_agent(agent)
-        elif isinstance(outcome.result, WorkerScrape):
-            failed = sum(page.reason is not None for page in outcome.result.pages)
-            answered = len(outcome.result.pages) - failed
-            self._metrics.set("voice_worker_pages", answered, "answered")
-            self._metrics.set("voice_worker_pages", failed, "failed")
+
+    def _show(self, worker: Worker) -> None:
+        """Show a worker as it is now; what is not known of it has no series."""
+        labels = worker.agent_name, worker.worker_id
+        for status in WorkerStatus:
+            self._metrics.set(_STATUS, worker.status is status, *labels, status)
+        for name, value_of in _VALUES.items():
+            value = value_of(worker)
+            if value is None:
+                self._metrics.discard(name, labels)
+            else:
+                self._metrics.set(name, value, *labels)
+
+    def _forget(self, worker_id: str) -> None:
+        for name in (_STATUS, *_VALUES):
+            self._metrics.remove(name, worker_id=worker_id)
 
     def _uncount(self, worker_id: str) -> set[str]:
         """Take a worker out of the counts; return the agents that this concerns."""

@@ -61,6 +61,11 @@ class CallResult:
     split_absent: str = ""
     """Why there are no components ("" when there are)."""
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells its target from all others."""
+        return self.agent_name, self.call_type, self.scenario
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:

@@ -33,6 +33,9 @@ class BudgetSeries(Protocol):
     def create(self, agent_name: str, *, priced: bool) -> None:
         """Let the series of an agent exist."""
 
+    def remove(self, agent_name: str) -> None:
+        """Let them go."""
+
     def show(self, agent_name: str, remaining: Remaining) -> None:
         """Show what is left."""
 
@@ -76,8 +79,12 @@ class Budgets:
 
     def remove(self, work: Work) -> None:
         """Forget a target; what it spent today stays spent should it come back."""
-        if self._targets.pop(work.id, None) is not None and work.agent_name in self._agents():
+        if self._targets.pop(work.id, None) is None:
+            return
+        if work.agent_name in self._agents():
             self._show(work.agent_name)
+        else:
+            self._series.remove(work.agent_name)
 
     async def admit(self, work: Work, run_id: str) -> str:
         """Reserve what a run may cost; the last of the gates.

@@ -2,11 +2,13 @@
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from exporter.config.values import ProbeSection
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.outcome import Verdict
 from exporter.probes.latency.spec import LatencyConfig
 
+VANTAGE = "here"
 NOW = 1_800_000_000.0
 DEMO = LatencyConfig(agent_name="demo", trials=3)
 CALL = {"agent_name": "demo", "call_type": "default", "scenario": "default"}
@@ -16,12 +18,14 @@ PROBE = {"probe": "latency", "agent_name": "demo"}
 class Page:
     """A registry that is written by a Recorder, and read by name and labels."""
 
-    def __init__(self, *targets: LatencyConfig) -> None:
+    def __init__(self, *targets: LatencyConfig, **of_server: ProbeSection) -> None:
         self.registry = CollectorRegistry()
-        metrics = Metrics(self.registry, "here")
-        self.recorder = Recorder(metrics, stuck_after_s=30, clock=lambda: NOW)
+        self.metrics = Metrics(self.registry, "here")
+        self.recorder = Recorder(self.metrics, VANTAGE, clock=lambda: NOW)
         for target in targets:
-            self.recorder.add_target(target)
+            self.recorder.add("latency", target)
+        for probe, config in of_server.items():
+            self.recorder.add(probe, config)
 
     def value(self, name: str, **labels: str) -> float | None:
         """Return a sample's value, None if it is absent."""

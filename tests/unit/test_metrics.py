@@ -8,7 +8,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from exporter.docs.__main__ import DOCS
 from exporter.docs.metrics import metrics_page
 from exporter.metrics.registry import Metrics
-from exporter.metrics.table import ROWS, TABLE, Row
+from exporter.metrics.table import ROWS, TABLE
+from exporter.series import Family
 from tests.golden_metrics import GOLDEN, blanked, golden_page
 
 LABELS = {
@@ -60,7 +61,7 @@ process_open_fds 7
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
-def test_row_keeps_the_conventions(row: Row) -> None:
+def test_row_keeps_the_conventions(row: Family) -> None:
     """A counter ends in _total, a histogram has a base unit, labels are of the bounded set."""
     assert re.fullmatch(r"voice_[a-z0-9_]+", row.name)
     assert row.name.endswith("_total") == (row.kind == "counter")

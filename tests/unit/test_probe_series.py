@@ -1,86 +1,51 @@
 """The series of probes of the server over reloads, which change some of them and not the others."""
 
-from collections.abc import Callable
-
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
 
-from exporter.metrics.ramp import RampRecorder
-from exporter.metrics.reach import ReachRecorder
-from exporter.metrics.reconnect import ReconnectRecorder
-from exporter.metrics.recorder import Recorder
-from exporter.metrics.registry import Metrics
-from exporter.metrics.sfu import SfuRecorder
-from exporter.outcome import Outcome, Reason, Verdict
-from exporter.probes.ramp.spec import RampConfig
-from exporter.probes.reach.spec import ReachConfig
-from exporter.probes.reconnect.spec import ReconnectConfig
-from exporter.probes.sfu.spec import SfuConfig
+from exporter.config.settings import Settings
+from exporter.outcome import Outcome, Reason
+from exporter.probes import PROBES
 from tests.unit.calls import WHEN, judged
+from tests.unit.recording import Page as AnyPage
 
-ON = RampConfig.model_validate({"enabled": True, "max_clients": 50, "windows": [{"days": "sun"}]})
+SETTINGS = Settings.model_validate(
+    {"ramp": {"enabled": True, "max_clients": 50, "windows": [{"days": "sun"}]}}
+)
 
 
-class Page:
-    """A registry and the two recorders that write the series of one probe."""
+class Page(AnyPage):
+    """A page with the series of one probe."""
 
     def __init__(self, probe: str) -> None:
+        super().__init__()
         self.probe = probe
-        self.registry = CollectorRegistry()
-        metrics = Metrics(self.registry, "s")
-        self.common = Recorder(metrics, stuck_after_s=30)
-        make = {"sfu": _sfu, "reach": _reach, "reconnect": _reconnect, "ramp": _ramp}
-        self.record, self.reload = make[probe](metrics)
+        self.reload(True)
 
     def fail(self) -> None:
         """Let a run end that found nothing."""
-        outcome = judged(Outcome(self.probe, "", WHEN, 1.0, Reason.CONNECT_FAILED, "no route"))
-        self.common.record(outcome)
-        self.record(outcome)
+        self.recorder.record(
+            judged(Outcome(self.probe, "", WHEN, 1.0, Reason.CONNECT_FAILED, "no route"))
+        )
+
+    def reload(self, on: bool) -> None:
+        """Follow a configuration in which the probe is on or off."""
+        follow = self.recorder.add if on else self.recorder.remove
+        follow(self.probe, SETTINGS.section(self.probe))
 
     def verdicts(self) -> list[str]:
         """Return the verdicts that hold."""
-        labels = {"server": "s", "check": self.probe, "agent_name": ""}
-        value = self.registry.get_sample_value
-        return [v for v in Verdict if value("voice_verdict", labels | {"verdict": v}) == 1]
+        return self.verdict(self.probe, "")
 
     def streak(self) -> float | None:
         """Return how many runs in a row failed."""
-        labels = {"server": "s", "check": self.probe, "agent_name": "", "verdict": "FAIL"}
-        return self.registry.get_sample_value("voice_verdict_streak", labels)
+        return self.streaks(self.probe, "")["FAIL"]
 
     def attempts(self) -> float | None:
         """Return how many runs were counted."""
-        labels = {"server": "s", "probe": self.probe, "agent_name": ""}
-        return self.registry.get_sample_value("voice_probe_attempts_total", labels)
+        return self.value("voice_probe_attempts_total", probe=self.probe, agent_name="")
 
 
-Parts = tuple[Callable[[Outcome], None], Callable[[bool], None]]
-
-
-def _sfu(metrics: Metrics) -> Parts:
-    recorder = SfuRecorder(metrics, SfuConfig(), "v")
-    return recorder.record, lambda on: recorder.reconfigure(SfuConfig(enabled=on), "v")
-
-
-def _reach(metrics: Metrics) -> Parts:
-    recorder = ReachRecorder(metrics, ReachConfig(), "v")
-    return recorder.record, lambda on: recorder.reconfigure(ReachConfig(enabled=on), "v")
-
-
-def _reconnect(metrics: Metrics) -> Parts:
-    recorder = ReconnectRecorder(metrics, ReconnectConfig(), "v")
-    return recorder.record, lambda on: recorder.reconfigure(ReconnectConfig(enabled=on), "v")
-
-
-def _ramp(metrics: Metrics) -> Parts:
-    recorder = RampRecorder(metrics, ON.at("v"), "v")
-    return recorder.record, lambda on: recorder.reconfigure(
-        (ON if on else RampConfig()).at("v"), "v"
-    )
-
-
-@pytest.fixture(name="page", params=["sfu", "reach", "reconnect", "ramp"])
+@pytest.fixture(name="page", params=[name for name in PROBES if name != "latency"])
 def _page(request: pytest.FixtureRequest) -> Page:
     return Page(request.param)
 
@@ -102,8 +67,10 @@ def test_what_is_switched_off_has_no_series(page: Page) -> None:
     page.fail()
     page.reload(False)
     page.fail()
-    text = generate_latest(page.registry).decode()
-    assert not [line for line in text.splitlines() if f'"{page.probe}"' in line or '"v"' in line]
+    text = page.text()
+    assert not [
+        line for line in text.splitlines() if f'"{page.probe}"' in line or "vantage" in line
+    ]
     page.reload(True)
     assert page.verdicts() == ["UNKNOWN"]
     assert page.streak() == 0

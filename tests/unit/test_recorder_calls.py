@@ -17,7 +17,6 @@ def test_series_of_a_target_exist_before_its_first_call() -> None:
         assert page.value("voice_probe_failures_total", **PROBE, reason=reason) == 0
     assert page.value("voice_turns_within_target_total", **CALL) == 0
     assert page.streaks() == {"SLOW": 0, "FAIL": 0}
-    assert page.streaks("agents", "") == {"SLOW": 0, "FAIL": 0}
     assert page.value("voice_e2e_latency_seconds_count", **CALL) == 0
     assert page.value("voice_probe_success", **PROBE) == 0
     assert page.value("voice_probe_duration_seconds", **PROBE) is None
@@ -110,7 +109,7 @@ def test_worst_target_is_the_verdict_of_an_agent() -> None:
     assert page.verdict() == ["UNKNOWN"]
     page.recorder.record(judged(Outcome("latency", "demo", WHEN, 1, result=slow), sales))
     assert page.verdict() == ["SLOW"]
-    page.recorder.remove_target(sales)
+    page.recorder.remove("latency", sales)
     assert page.verdict() == ["PASS"]
 
 
@@ -148,7 +147,7 @@ def test_streak_of_an_agent_is_that_of_its_worst_target() -> None:
     page.recorder.record(judged(Outcome("latency", "demo", WHEN, 1, Reason.NO_REPLY, "", broke)))
     page.recorder.record(call(replied(1)))
     assert page.streaks() == {"SLOW": 2, "FAIL": 2}
-    page.recorder.remove_target(sales)
+    page.recorder.remove("latency", sales)
     assert page.streaks() == {"SLOW": 0, "FAIL": 0}
 
 
@@ -157,11 +156,11 @@ def test_streak_outlives_a_reload_of_its_target() -> None:
     page = Page(DEMO)
     page.recorder.record(call(reason=Reason.NO_REPLY))
 
-    page.recorder.add_target(DEMO.model_copy(update={"target_ms": 900.0}))
+    page.recorder.add("latency", DEMO.model_copy(update={"target_ms": 900.0}))
     assert page.streaks() == {"SLOW": 1, "FAIL": 1}
-    page.recorder.remove_target(DEMO)
+    page.recorder.remove("latency", DEMO)
     assert page.streaks() == {"SLOW": None, "FAIL": None}
-    page.recorder.add_target(DEMO)
+    page.recorder.add("latency", DEMO)
     assert page.streaks() == {"SLOW": 0, "FAIL": 0}
 
 
@@ -170,12 +169,12 @@ def test_series_go_with_their_target() -> None:
     page, fresh = Page(DEMO), Page(DEMO).text()
     other = LatencyConfig(agent_name="other", call_type="sales")
     scenario = DEMO.model_copy(update={"scenario": "long", "target_ms": 900.0})
-    page.recorder.add_target(other)
-    page.recorder.add_target(scenario)
+    page.recorder.add("latency", other)
+    page.recorder.add("latency", scenario)
     assert page.value("voice_target_latency_seconds", agent_name="demo", call_type="default") == 0.9
 
-    page.recorder.remove_target(other)
-    page.recorder.remove_target(scenario)
+    page.recorder.remove("latency", other)
+    page.recorder.remove("latency", scenario)
 
     assert without_python(page.text()) == without_python(fresh)
 
@@ -190,8 +189,8 @@ def test_nameless_target_leaves_the_servers_probes_alone() -> None:
     page, fresh = Page(), Page().text()
     nameless = LatencyConfig(agent_name="", dispatch="automatic")
 
-    page.recorder.add_target(nameless)
-    page.recorder.remove_target(nameless)
+    page.recorder.add("latency", nameless)
+    page.recorder.remove("latency", nameless)
 
     assert without_python(page.text()) == without_python(fresh)
 
@@ -199,7 +198,7 @@ def test_nameless_target_leaves_the_servers_probes_alone() -> None:
 def test_late_outcome_of_a_removed_target_is_dropped() -> None:
     """1. A call runs. 2. Its target goes. 3. The call ends. Result: no series comes back."""
     page = Page(DEMO)
-    page.recorder.remove_target(DEMO)
+    page.recorder.remove("latency", DEMO)
 
     page.recorder.record(call(replied(1)))
 
@@ -210,7 +209,7 @@ def test_skip_of_a_removed_target_is_dropped() -> None:
     """1. A target goes. 2. A run of it is refused. Result: no series comes back."""
     page = Page(DEMO)
     page.recorder.skip("latency", "demo", "budget")
-    page.recorder.remove_target(DEMO)
+    page.recorder.remove("latency", DEMO)
 
     page.recorder.skip("latency", "demo", "budget")
 

@@ -1,8 +1,13 @@
 """Listings of agents and rooms on the /metrics page, and what the exporter tells of itself."""
 
+from exporter.metrics.own import OwnSeries
 from exporter.outcome import AgentInRoom, Calibration, Listing, Outcome, PendingDispatch, Reason
+from exporter.probes.agents.spec import AgentsConfig
+from exporter.probes.calibrate.spec import CalibrateConfig
 from tests.unit.calls import WHEN, judged
 from tests.unit.recording import DEMO, NOW, PROBE, Page
+
+AGENTS = AgentsConfig()
 
 
 def listed(*agents: AgentInRoom, pending: tuple[PendingDispatch, ...] = ()) -> Outcome:
@@ -13,7 +18,7 @@ def listed(*agents: AgentInRoom, pending: tuple[PendingDispatch, ...] = ()) -> O
 
 def test_listings_that_fail_are_a_streak() -> None:
     """1. Two listings fail. 2. One succeeds. Result: 2, then 0."""
-    page = Page()
+    page = Page(agents=AGENTS)
     bad = judged(Outcome("agents", "", WHEN, 0.1, Reason.CONNECT_FAILED, "refused"))
 
     page.recorder.record(bad)
@@ -25,7 +30,7 @@ def test_listings_that_fail_are_a_streak() -> None:
 
 def test_listing_is_shown() -> None:
     """Agents by state, odd states as unknown, pending dispatches, rooms and participants."""
-    page = Page(DEMO)
+    page = Page(DEMO, agents=AGENTS)
     agents = [
         AgentInRoom("demo", "a1", "r1", "listening", 1, 5),
         AgentInRoom("demo", "a2", "r2", "pondering", 1, 5),
@@ -49,7 +54,7 @@ def test_listing_is_shown() -> None:
 
 def test_a_kind_that_is_rare_does_not_stay_when_it_has_gone() -> None:
     """1. A bridge is in a room. 2. It is not any more. Result: it counts 0."""
-    page = Page()
+    page = Page(agents=AGENTS)
     for participants, count in ((), None), ((("bridge", 2),), 2), ((), 0):
         outcome = judged(Outcome("agents", "", WHEN, 0.1, result=Listing((), (), 1, participants)))
         page.recorder.record(outcome)
@@ -58,7 +63,7 @@ def test_a_kind_that_is_rare_does_not_stay_when_it_has_gone() -> None:
 
 def test_agents_that_left_are_gone_or_zero() -> None:
     """A target without agent is 0; an agent that is no target goes with its series."""
-    page = Page(DEMO)
+    page = Page(DEMO, agents=AGENTS)
     page.recorder.record(
         listed(
             AgentInRoom("demo", "a1", "r1", "listening", 1, 5),
@@ -74,10 +79,10 @@ def test_agents_that_left_are_gone_or_zero() -> None:
 
 def test_agent_in_a_room_is_shown_though_it_is_no_target_any_more() -> None:
     """1. A target goes, its agent stays. 2. The agent goes. Result: no gap, then no series."""
-    page = Page(DEMO)
+    page = Page(DEMO, agents=AGENTS)
     page.recorder.record(listed(AgentInRoom("demo", "a1", "r1", "listening", 1, 5)))
 
-    page.recorder.remove_target(DEMO)
+    page.recorder.remove("latency", DEMO)
     assert page.value("voice_agents", agent_name="demo", state="listening") == 1
     assert page.value("voice_probe_success", **PROBE) is None
 
@@ -87,7 +92,7 @@ def test_agent_in_a_room_is_shown_though_it_is_no_target_any_more() -> None:
 
 def test_failed_listing_keeps_the_last_one_and_says_so() -> None:
     """What was seen last stays; success 0 and the verdict tell that it is old."""
-    page = Page(DEMO)
+    page = Page(DEMO, agents=AGENTS)
     page.recorder.record(listed(AgentInRoom("demo", "a1", "r1", "listening", 1, 5)))
 
     bad = judged(Outcome("agents", "", WHEN, 0.1, Reason.CONNECT_FAILED, "refused"))
@@ -100,7 +105,7 @@ def test_failed_listing_keeps_the_last_one_and_says_so() -> None:
 
 def test_floor_appears_with_the_first_calibration() -> None:
     """The floor is absent until measured; a void calibration is UNKNOWN, not FAIL."""
-    page = Page()
+    page = Page(calibrate=CalibrateConfig())
     assert page.value("voice_probe_floor_seconds") is None
 
     page.recorder.record(
@@ -116,12 +121,13 @@ def test_floor_appears_with_the_first_calibration() -> None:
 
 def test_skips_and_reloads_are_counted() -> None:
     """A tick that did not run is told by reason; a bad reload keeps the time of the good one."""
-    page = Page(DEMO)
+    page = Page(DEMO, agents=AGENTS)
 
     page.recorder.skip("latency", "demo", "overlap")
-    page.recorder.configured(successful=True)
-    page.recorder.configured(successful=False)
-    page.recorder.loop_lag(0.25)
+    own = OwnSeries(page.metrics, clock=lambda: NOW)
+    own.configuration_read(successful=True)
+    own.configuration_read(successful=False)
+    own.loop_lag(0.25)
 
     assert page.value("voice_probe_skipped_total", **PROBE, reason="overlap") == 1
     assert page.value("voice_probe_skipped_total", **PROBE, reason="missed") == 0

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from exporter.metrics.stuck import StuckTracker
-from exporter.outcome import AgentInRoom, Listing
+from exporter.outcome import AgentInRoom, Listing, Outcome
+from exporter.probes.agents.families import STUCK, Listings
+from exporter.probes.agents.spec import AgentsConfig
+from tests.unit.calls import WHEN
 
 
 @dataclass
@@ -19,6 +21,23 @@ class Clock:
         return self.now
 
 
+class Tracker:
+    """Listings in their order, read for agents that are stuck after 30 s."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._listings = Listings(clock)
+
+    def update(self, listing: Listing) -> dict[tuple[str, str], float]:
+        """Return how many are stuck by name and state; no zeros."""
+        outcome = Outcome("agents", "", WHEN, 0.1, result=listing)
+        readings = self._listings(AgentsConfig(stuck_after=30), outcome)
+        return {
+            (each.labels["agent_name"], each.labels["state"]): each.value
+            for each in readings
+            if each.family is STUCK and each.value
+        }
+
+
 def _listing(state: str, *, identity: str = "a", age_s: float = 100.0) -> Listing:
     agent = AgentInRoom("demo", identity, "room", state, humans=1, age_s=age_s)
     return Listing(agents=(agent,))
@@ -27,7 +46,7 @@ def _listing(state: str, *, identity: str = "a", age_s: float = 100.0) -> Listin
 def test_an_agent_that_thinks_through_the_threshold_is_stuck() -> None:
     """It is stuck once listings further apart than the threshold all saw it thinking."""
     clock = Clock()
-    tracker = StuckTracker(30, clock)
+    tracker = Tracker(clock)
     seen = []
     for _ in range(4):
         seen.append(tracker.update(_listing("thinking")))
@@ -39,7 +58,7 @@ def test_an_agent_that_thinks_through_the_threshold_is_stuck() -> None:
 def test_another_state_in_between_starts_the_time_anew(between: str) -> None:
     """An agent that was heard in between has not been thinking all the time."""
     clock = Clock()
-    tracker = StuckTracker(30, clock)
+    tracker = Tracker(clock)
     for state in ("thinking", between, "thinking"):
         assert tracker.update(_listing(state)) == {}
         clock.now += 20
@@ -49,7 +68,7 @@ def test_another_state_in_between_starts_the_time_anew(between: str) -> None:
 def test_a_state_that_may_last_is_never_stuck() -> None:
     """An agent may listen for hours."""
     clock = Clock()
-    tracker = StuckTracker(30, clock)
+    tracker = Tracker(clock)
     tracker.update(_listing("listening"))
     clock.now += 7200
     assert tracker.update(_listing("listening", age_s=7300)) == {}
@@ -57,7 +76,7 @@ def test_a_state_that_may_last_is_never_stuck() -> None:
 
 def test_an_agent_that_initializes_too_long_is_stuck_at_first_sight() -> None:
     """It is in its first state since it joined, which the server tells."""
-    tracker = StuckTracker(30, Clock())
+    tracker = Tracker(Clock())
     assert tracker.update(_listing("initializing", age_s=29)) == {}
     assert tracker.update(_listing("initializing", age_s=31)) == {("demo", "initializing"): 1}
 
@@ -65,7 +84,7 @@ def test_an_agent_that_initializes_too_long_is_stuck_at_first_sight() -> None:
 def test_an_agent_that_left_is_forgotten() -> None:
     """Another agent of the same identity, in a later listing, starts anew."""
     clock = Clock()
-    tracker = StuckTracker(30, clock)
+    tracker = Tracker(clock)
     tracker.update(_listing("thinking"))
     clock.now += 31
     tracker.update(Listing())
@@ -75,7 +94,7 @@ def test_an_agent_that_left_is_forgotten() -> None:
 def test_stuck_agents_are_counted_by_name_and_state() -> None:
     """Two of one name make one count of two; one that is well is not in it."""
     clock = Clock()
-    tracker = StuckTracker(30, clock)
+    tracker = Tracker(clock)
     agents = (
         AgentInRoom("demo", "a", "one", "thinking", humans=1, age_s=1),
         AgentInRoom("demo", "a", "two", "thinking", humans=1, age_s=1),

@@ -5,18 +5,18 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from prometheus_client import Metric
+from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.exposition import choose_encoder as choose_library
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as openmetrics_families,
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.metrics.exposition import PageRegistry, choose_encoder
+from exporter.config.values import ProbeSection
+from exporter.metrics.exposition import Format
+from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.metrics.table import TABLE
-from exporter.metrics.unclosed import UnclosedRooms
-from exporter.metrics.worker_series import WorkerSeries
 from exporter.metrics.workers import WorkerMetrics
 from exporter.outcome import (
     Listing,
@@ -27,6 +27,9 @@ from exporter.outcome import (
     WorkerPage,
     WorkerScrape,
 )
+from exporter.probes.agents.families import OLDEST_UNCLOSED, UNCLOSED, Listings
+from exporter.probes.agents.spec import AgentsConfig
+from exporter.probes.workers.spec import WorkersConfig
 from exporter.roster.roster import Roster
 from exporter.roster.types import WorkerReport, WorkerStatus
 from tests.unit.calls import judged
@@ -46,12 +49,10 @@ class Fixture:
 
     def __init__(self, max_workers: int = 10) -> None:
         self.clock = Clock()
-        self.registry = PageRegistry()
+        self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry, 'srv"1')
-        series = WorkerSeries('srv"1')
-        self.registry.ready.append(series)
         self.roster = Roster(max_workers=max_workers, clock=self.clock)
-        self.listener = WorkerMetrics(self.metrics, series, self.roster, no_job_after_s=15)
+        self.listener = WorkerMetrics(self.metrics, self.roster, no_job_after_s=15)
 
     def beat(self, report: WorkerReport) -> None:
         """Take a heartbeat and show it."""
@@ -70,9 +71,12 @@ class Fixture:
                 )
         return plain
 
+    def page(self, accept: str) -> str:
+        """Return the page that a header `Accept` asks for, without metrics of this process."""
+        return Format.accepted(accept).page(self.metrics.snapshot(), CollectorRegistry())
+
     def _page(self, accept: str, parse: object) -> dict[str, Metric]:
-        encode, _ = choose_encoder(accept)
-        families = list(parse(encode(self.registry).decode()))  # type: ignore[operator]
+        families = list(parse(self.page(accept)))  # type: ignore[operator] # one of two parsers
         assert len({family.name for family in families}) == len(families)
         return {family.name: family for family in families}
 
@@ -108,7 +112,7 @@ def test_a_worker_has_its_series_and_loses_them(shown: Fixture) -> None:
     shown.clock.now += 3600
     shown.listener.follow()
     families = shown.families()
-    per_worker = [row.name for row in TABLE if row.per_worker]
+    per_worker = [row.name for row in TABLE if "worker_id" in row.labels]
     assert {name: families[name].samples for name in (*per_worker, "voice_workers")} == {
         name: [] for name in (*per_worker, "voice_workers")
     }
@@ -176,20 +180,11 @@ def test_what_changes_is_rendered_and_what_does_not_is_kept(shown: Fixture) -> N
         lambda: None,
     ]
     for accept in ("text/plain", OPENMETRICS):
-        (encode, kind), (expect, expected_kind) = choose_encoder(accept), choose_library(accept)
-        assert kind == expected_kind
+        expect, expected_type = choose_library(accept)
+        assert Format.accepted(accept).content_type == expected_type
         for each in write:
             each()
-            page = encode(shown.registry).decode()
-            assert _ours(page) == _ours(expect(shown.registry).decode())
-            assert page.endswith("# EOF\n") == (accept == OPENMETRICS)
-            assert page.count("# EOF") == (accept == OPENMETRICS)
-
-
-def _ours(page: str) -> list[str]:
-    """Return what a page says of our metrics, less single workers and this process."""
-    ours = [line for line in page.splitlines() if " voice_" in line or line.startswith("voice_")]
-    return [line for line in ours if "voice_worker_" not in line]
+            assert shown.page(accept) == expect(shown.registry).decode()
 
 
 def test_refused_reports_are_counted() -> None:
@@ -200,25 +195,31 @@ def test_refused_reports_are_counted() -> None:
     assert shown.values("voice_worker_reports_refused")[()] == 1
 
 
+def recorder_of(shown: Fixture, probe: str, config: ProbeSection) -> Recorder:
+    """Return a recorder that knows one probe."""
+    recorder = Recorder(shown.metrics)
+    recorder.add(probe, config)
+    return recorder
+
+
 def test_pages_are_counted_by_result(shown: Fixture) -> None:
     """How many configured pages answered at the last read."""
     page = WorkerPage("http://127.0.0.1:1/worker")
     failed = replace(page, reason=Reason.CONNECT_FAILED)
-    shown.listener.record(outcome("workers", result=WorkerScrape((page, failed, failed))))
+    recorder = recorder_of(shown, "workers", WorkersConfig())
+    recorder.record(outcome("workers", result=WorkerScrape((page, failed, failed))))
     assert shown.values("voice_worker_pages", "result") == {("answered",): 1, ("failed",): 2}
 
 
-def test_a_room_without_human_for_long_never_closes(shown: Fixture) -> None:
+def test_a_room_without_human_for_long_never_closes() -> None:
     """The time counts from the first listing without a human; a human, or a new room, resets it."""
     clock = Clock(0)
-    rooms = UnclosedRooms(shown.metrics, unclosed_after_s=600, clock=clock)
+    read = Listings(clock)
 
     def unclosed(*found: RoomWithoutHuman) -> tuple[float, float]:
-        rooms.record(outcome("agents", result=Listing(without_human=found)))
-        return (
-            shown.values("voice_rooms_unclosed")[()],
-            shown.values("voice_room_oldest_unclosed_seconds")[()],
-        )
+        listing = outcome("agents", result=Listing(without_human=found))
+        values = {each.family: each.value for each in read(AgentsConfig(), listing)}
+        return values[UNCLOSED], values[OLDEST_UNCLOSED]
 
     old, new = RoomWithoutHuman("a", "RM_1", 5000.0), RoomWithoutHuman("a", "RM_2", 1.0)
     assert unclosed(old) == (0, 0)

@@ -5,6 +5,7 @@ from pydantic import Field
 from exporter.config.values import Duration, ProbeSection
 from exporter.outcome import Listing
 from exporter.probe import Probe, failed_is_all
+from exporter.probes.agents.families import FAMILIES, Listings
 
 
 class AgentsConfig(ProbeSection):
@@ -42,4 +43,6 @@ PROBE = Probe(
     lane="api",
     judge=failed_is_all,
     summary=summary,
+    families=FAMILIES,
+    reader=Listings,
 )

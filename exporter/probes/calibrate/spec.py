@@ -1,12 +1,14 @@
 """Measure the floor: the same caller against an echo whose delay is known exactly."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import Field
 
 from exporter.config.values import Duration, ProbeSection
-from exporter.outcome import Calibration
-from exporter.probe import Probe, failed_is_all
+from exporter.outcome import Calibration, Outcome
+from exporter.probe import Probe, always, failed_is_all
+from exporter.series import Reading, family
 
 ECHO_ATTRIBUTE = "voice-exporter.echo"
 """On the participant that replies in a calibration: it stands in for an agent and is none."""
@@ -50,6 +52,23 @@ def summary(result: Calibration) -> str:
     return f"floor {floor_ms:.0f} ms, spread {spread_ms:.0f} ms, n = {result.n}"
 
 
+FLOOR = family(
+    "calls",
+    "voice_probe_floor_seconds",
+    "gauge",
+    "",
+    "What the method itself adds: measured less true delay against an echo through the same "
+    "server, median of the last calibration. Never subtracted. Absent until measured.",
+    keeps=True,
+)
+
+
+def readings(_config: CalibrateConfig, outcome: Outcome) -> Iterator[Reading]:
+    """Show the floor."""
+    if isinstance(outcome.result, Calibration):
+        yield FLOOR.read(outcome.result.floor_s)
+
+
 PROBE = Probe(
     name="calibrate",
     config=CalibrateConfig,
@@ -57,4 +76,6 @@ PROBE = Probe(
     lane="call",
     judge=failed_is_all,
     summary=summary,
+    families=(FLOOR,),
+    reader=always(readings),
 )

@@ -18,7 +18,8 @@ from exporter.outcome import (
     Verdict,
     failure,
 )
-from exporter.probe import Probe
+from exporter.probe import Probe, always
+from exporter.probes.latency.families import FAMILIES, configured, readings
 from exporter.stats import Stats
 
 _SHORTEST_DEADLINE_S = 180.0
@@ -27,8 +28,10 @@ _AROUND_S = 10.0
 _TURN_S = 20.0
 """To say the utterance and to hear the reply to its end; waiting for the reply comes on top."""
 
+KEY = ("agent_name", "call_type", "scenario")
+"""The labels that no two targets share."""
 TargetKey = tuple[str, str, str]
-"""agent_name, call_type, scenario: the labels that no two targets share."""
+"""Their values."""
 
 
 def _check_clip(file: Path) -> Path:
@@ -203,4 +206,8 @@ PROBE = Probe(
     lane="call",
     judge=judge,
     summary=summary,
+    families=FAMILIES,
+    reader=always(readings),
+    configured=configured,
+    labels=lambda target: dict(zip(KEY, target.key, strict=True)),
 )

@@ -1,6 +1,7 @@
 """Load the SFU with clients of our own, more and more of them, until a target breaks."""
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from typing import Annotated, Any, Self
 
@@ -9,9 +10,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from exporter.config.schedule import WindowConfig
 from exporter.config.values import Duration, ProbeSection, fault
 from exporter.outcome import Finding, Outcome, Ramp, Verdict
-from exporter.probe import Probe
+from exporter.probe import Probe, always
 from exporter.probes.ramp.judge import JudgedTier, Knee, KneeKind, Targets, find_knee, judge_tier
 from exporter.probes.ramp.summary import TierSummary
+from exporter.series import Reading, family
 
 _START_S, _TIER_S = 40.0, 60.0
 """What a ramp may take beyond what is configured: to begin and end, and to connect each tier."""
@@ -170,6 +172,63 @@ def summary(result: Ramp) -> str:
     return f"{len(result.tiers)} tiers, {connected} of {last.clients} clients in the last"
 
 
+_family = partial(family, "ramp")
+
+KNEE = _family(
+    "voice_knee_clients",
+    "gauge",
+    "vantage",
+    "Clients at which the targets still held while the next tier of the last ramp broke one. "
+    "Absent until a ramp found a knee, and when the last one found none: see "
+    "voice_ramp_clients_max and voice_ramp_limited for why.",
+)
+CLIENTS_MAX = _family(
+    "voice_ramp_clients_max",
+    "gauge",
+    "vantage",
+    "Clients of the largest tier in the last ramp at which every target held and the prober "
+    "was not the limit; 0 if there was none.",
+)
+RTT = _family(
+    "voice_ramp_rtt_ms",
+    "gauge",
+    "vantage clients",
+    "Round trips in each tier of the last ramp, in milliseconds: the 95th percentile, or the "
+    "largest below 20. A message that was lost counts as 2000.",
+)
+LOSS = _family(
+    "voice_ramp_packet_loss_ratio",
+    "gauge",
+    "vantage clients",
+    "Share of audio packets lost from client to client in each tier of the last ramp, 0 to 1.",
+)
+LIMITED = _family(
+    "voice_ramp_limited",
+    "gauge",
+    "vantage",
+    "1 when the prober, not the SFU, was the limit of the last ramp: its knee is not known.",
+)
+
+
+def readings(config: RampConfig, outcome: Outcome) -> Iterator[Reading]:
+    """Show a ramp, as far as it came."""
+    tiers = judged_tiers(config, outcome)
+    if not tiers:
+        return
+    knee = ramp_knee(config, outcome)
+    yield LIMITED.read(knee.kind is KneeKind.LIMITED)
+    if knee.clients is not None:
+        yield KNEE.read(knee.clients)
+    good = [tier.clients for tier in tiers if tier.held and not tier.limited]
+    yield CLIENTS_MAX.read(max(good, default=0))
+    for tier in tiers:
+        clients = str(tier.clients)
+        if tier.summary.rtt_tail_s is not None:
+            yield RTT.read(tier.summary.rtt_tail_s * 1000, clients=clients)
+        if tier.summary.loss_ratio is not None:
+            yield LOSS.read(tier.summary.loss_ratio, clients=clients)
+
+
 PROBE = Probe(
     name="ramp",
     config=RampConfig,
@@ -177,4 +236,7 @@ PROBE = Probe(
     lane="call",
     judge=judge,
     summary=summary,
+    families=(KNEE, CLIENTS_MAX, RTT, LOSS, LIMITED),
+    reader=always(readings),
+    labels=lambda config: {"vantage": config.vantage} if config.vantage else {},
 )

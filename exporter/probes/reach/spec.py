@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from pydantic import Field
 
 from exporter.config.values import Duration, ProbeSection
 from exporter.outcome import Certificate, Finding, Outcome, Reason, SfuReach, Transport, Verdict
-from exporter.probe import Probe
+from exporter.probe import Probe, always
+from exporter.series import Reading, family
 
 _DAY_S = 86400.0
 
@@ -123,6 +125,44 @@ def summary(result: SfuReach) -> str:
     return f"open: {', '.join(works) or 'none'}; signal {result.signal_s * 1000:.0f} ms"
 
 
+_family = partial(family, "sfu")
+
+TRANSPORT_UP = _family(
+    "voice_sfu_transport_up",
+    "gauge",
+    "vantage transport",
+    "1 for each way to the SFU that works from here when it is tried on purpose, 0 for one "
+    "that does not (udp tcp turn). Absent when the last round failed.",
+)
+EXPIRY = _family(
+    "voice_sfu_certificate_expiry_timestamp_seconds",
+    "gauge",
+    "vantage",
+    "When the first of the TLS certificates of the server and its TURN servers ends, Unix "
+    "time. Absent without TLS.",
+)
+SKEW = _family(
+    "voice_sfu_clock_skew_seconds",
+    "gauge",
+    "vantage",
+    "What the server's clock is ahead of this host's; 0 when they agree within a second.",
+)
+
+
+def readings(_config: ReachConfig, outcome: Outcome) -> Iterator[Reading]:
+    """Show which ways are open; a way that was open once may be shut now."""
+    result = outcome.result
+    if not isinstance(result, SfuReach):
+        return
+    for each in result.transports:
+        yield TRANSPORT_UP.read(each.works, transport=each.name)
+    ends = [each.expires_at for each in result.certificates if each.expires_at is not None]
+    if ends:
+        yield EXPIRY.read(min(ends).timestamp())
+    if result.clock_skew_s is not None:
+        yield SKEW.read(result.clock_skew_s)
+
+
 PROBE = Probe(
     name="reach",
     config=ReachConfig,
@@ -130,4 +170,6 @@ PROBE = Probe(
     lane="call",
     judge=judge,
     summary=summary,
+    families=(TRANSPORT_UP, EXPIRY, SKEW),
+    reader=always(readings),
 )

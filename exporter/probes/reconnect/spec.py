@@ -4,7 +4,8 @@ from pydantic import Field
 
 from exporter.config.values import Duration, ProbeSection
 from exporter.outcome import Finding, Outcome, SfuReconnects, Verdict, failure
-from exporter.probe import Probe
+from exporter.probe import Probe, always
+from exporter.probes.reconnect.families import FAMILIES, readings
 
 
 class ReconnectConfig(ProbeSection):
@@ -47,4 +48,6 @@ PROBE = Probe(
     lane="call",
     judge=judge,
     summary=summary,
+    families=FAMILIES,
+    reader=always(readings),
 )

@@ -7,7 +7,8 @@ from pydantic import Field, model_validator
 
 from exporter.config.values import Duration, ProbeSection, fault
 from exporter.outcome import Finding, Outcome, Reconnect, SfuBaseline, Verdict, failure
-from exporter.probe import Probe
+from exporter.probe import Probe, always
+from exporter.probes.sfu.families import FAMILIES, configured, readings
 
 
 class SfuConfig(ProbeSection):
@@ -135,4 +136,8 @@ PROBE = Probe(
     lane="call",
     judge=judge,
     summary=summary,
+    families=FAMILIES,
+    reader=always(readings),
+    configured=configured,
+    labels=lambda config: {"vantage": config.vantage},
 )

@@ -1,13 +1,15 @@
 """Read the workers' own HTTP pages: the only thing that an uninstrumented idle worker tells."""
 
+from collections.abc import Iterator
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
 from exporter.config.values import Duration, ProbeSection, fault
-from exporter.outcome import WorkerScrape
-from exporter.probe import Probe, failed_is_all
+from exporter.outcome import Outcome, WorkerScrape
+from exporter.probe import Probe, always, failed_is_all
+from exporter.series import Reading, family
 
 _EXPECTED = (
     "expected http://HOST:PORT, https://HOST:PORT, dns://NAME:PORT for every address of a name, "
@@ -87,6 +89,25 @@ def summary(result: WorkerScrape) -> str:
     return f"{answered} of {len(result.pages)} workers answered"
 
 
+PAGES = family(
+    "workers",
+    "voice_worker_pages",
+    "gauge",
+    "result",
+    "Workers' pages that are configured, by result of the last read: answered or failed. "
+    "Absent until read.",
+    keeps=True,
+)
+
+
+def readings(_config: WorkersConfig, outcome: Outcome) -> Iterator[Reading]:
+    """Show how many pages could be read."""
+    if isinstance(outcome.result, WorkerScrape):
+        failed = sum(page.reason is not None for page in outcome.result.pages)
+        yield PAGES.read(len(outcome.result.pages) - failed, result="answered")
+        yield PAGES.read(failed, result="failed")
+
+
 PROBE = Probe(
     name="workers",
     config=WorkersConfig,
@@ -94,4 +115,6 @@ PROBE = Probe(
     lane="api",
     judge=failed_is_all,
     summary=summary,
+    families=(PAGES,),
+    reader=always(readings),
 )

@@ -6,14 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import ValidationError
 
 from exporter.config.settings import Settings
 from exporter.daemon.plan import server_works
-from exporter.metrics.ramp import RampRecorder
-from exporter.metrics.registry import Metrics
-from exporter.metrics.sfu import SfuRecorder
 from exporter.outcome import Outcome, Reason, Verdict
 from exporter.probes.ramp.spec import RampConfig
 from exporter.probes.sfu.spec import SfuConfig
@@ -22,6 +18,7 @@ from exporter.report.sfu import SfuDocument, SfuReport
 from exporter.run.scheduler import Work
 from exporter.run.windows import WindowGate
 from tests.unit.ramp.tiers import IDLE, ramp, tier
+from tests.unit.recording import Page
 from tests.unit.sfu.baselines import baseline
 
 CONFIG = RampConfig(vantage="here")
@@ -31,12 +28,10 @@ BUSY = replace(IDLE, lag_s=1.0)
 
 def page_after(*outcomes: Outcome) -> dict[str, float]:
     """Return the series of a ramp, by name and clients, after these outcomes."""
-    registry = CollectorRegistry()
-    on = CONFIG.model_copy(update={"enabled": True})
-    recorder = RampRecorder(Metrics(registry, "s"), on, on.vantage)
+    page = Page(ramp=CONFIG)
     for outcome in outcomes:
-        recorder.record(outcome)
-    samples = [sample for metric in registry.collect() for sample in metric.samples]
+        page.recorder.record(outcome)
+    samples = [sample for metric in page.registry.collect() for sample in metric.samples]
     return {
         " ".join(filter(None, (sample.name, sample.labels.get("clients")))): sample.value
         for sample in samples
@@ -144,18 +139,17 @@ def test_vantages_are_told_apart() -> None:
     """Two exporters, one SFU: the same metrics, each under its own vantage."""
     pages = {}
     for vantage in ("iad", "lhr"):
-        registry = CollectorRegistry()
         enabled = {"enabled": True, "max_clients": 50, "windows": [{"days": "sun"}]}
         settings = Settings.model_validate({"sfu": {"vantage": vantage}, "ramp": enabled})
-        metrics = Metrics(registry, "sfu.example")
-        SfuRecorder(metrics, settings.sfu, vantage).record(baseline(vantage=vantage))
-        RampRecorder(metrics, settings.ramp_here(), vantage).record(FOUND)
-        pages[vantage] = generate_latest(registry).decode()
-    for vantage, page in pages.items():
-        own = f'{{server="sfu.example",vantage="{vantage}"}}'
-        assert f"voice_knee_clients{own} 10.0" in page
-        assert f"voice_sfu_rtt_ms{own} 20.0" in page
-        assert set(re.findall('vantage="([^"]*)"', page)) == {vantage}
+        page = Page(sfu=settings.section("sfu"), ramp=settings.section("ramp"))
+        page.recorder.record(baseline(vantage=vantage))
+        page.recorder.record(FOUND)
+        pages[vantage] = page.text()
+    for vantage, text in pages.items():
+        own = f'{{server="here",vantage="{vantage}"}}'
+        assert f"voice_knee_clients{own} 10.0" in text
+        assert f"voice_sfu_rtt_ms{own} 20.0" in text
+        assert set(re.findall('vantage="([^"]*)"', text)) == {vantage}
 
 
 def test_ramps_start_only_inside_their_windows() -> None:

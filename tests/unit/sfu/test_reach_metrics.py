@@ -2,24 +2,20 @@
 
 from datetime import UTC, datetime
 
-from prometheus_client import CollectorRegistry
-
-from exporter.metrics.reach import ReachRecorder
-from exporter.metrics.registry import Metrics
 from exporter.outcome import Certificate, Outcome, Reason, SfuReach, Transport
 from exporter.probes.reach.spec import ReachConfig
 from tests.unit.calls import WHEN, judged
+from tests.unit.recording import VANTAGE, Page
 
 ENDS = datetime(2027, 1, 1, tzinfo=UTC)
 
 
 def test_ways_that_work_and_ways_that_do_not() -> None:
     """1 and 0 by transport; all of it is gone once a round fails, for nothing is known then."""
-    registry = CollectorRegistry()
-    recorder = ReachRecorder(Metrics(registry, "s"), ReachConfig(), "here")
+    page = Page(reach=ReachConfig())
 
     def value(name: str, **labels: str) -> float | None:
-        return registry.get_sample_value(name, {"server": "s", "vantage": "here", **labels})
+        return page.value(name, vantage=VANTAGE, **labels)
 
     transports = (
         Transport("udp", works=False, offered=()),
@@ -27,12 +23,11 @@ def test_ways_that_work_and_ways_that_do_not() -> None:
     )
     later = Certificate("h:5349", ENDS.replace(year=2028))
     result = SfuReach(0.1, "1.13.5", transports, (later, Certificate("h:443", ENDS)), -3.0)
-    recorder.record(judged(Outcome("reach", "", WHEN, 3.0, result=result)))
+    page.recorder.record(judged(Outcome("reach", "", WHEN, 3.0, result=result)))
     assert value("voice_sfu_transport_up", transport="udp") == 0
     assert value("voice_sfu_transport_up", transport="tcp") == 1
     assert value("voice_sfu_certificate_expiry_timestamp_seconds") == ENDS.timestamp()
     assert value("voice_sfu_clock_skew_seconds") == -3
-    recorder.record(judged(Outcome("reach", "", WHEN, 3.0, Reason.CONNECT_FAILED, "no route")))
+    page.recorder.record(judged(Outcome("reach", "", WHEN, 3.0, Reason.CONNECT_FAILED, "no route")))
     assert value("voice_sfu_transport_up", transport="tcp") is None
-    labels = {"server": "s", "check": "reach", "agent_name": "", "verdict": "FAIL"}
-    assert registry.get_sample_value("voice_verdict", labels) == 1
+    assert page.verdict("reach", "") == ["FAIL"]

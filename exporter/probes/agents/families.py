@@ -1,0 +1,159 @@
+"""What a listing says on /metrics, compared with the listings before it."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from exporter.outcome import AgentInRoom, Listing, Outcome
+from exporter.series import Reading, family
+
+if TYPE_CHECKING:
+    from exporter.probes.agents.spec import AgentsConfig
+
+STATES = ("initializing", "idle", "listening", "thinking", "speaking", "unknown")
+"""Values of the label `state`; what an agent says beyond them is `unknown`."""
+STUCK_STATES = ("initializing", "thinking")
+"""States of `lk.agent.state` that an agent in order leaves soon."""
+KINDS = ("standard", "agent", "sip", "egress", "ingress", "connector")
+"""Values of the label `kind` that are always there; rarer ones from when they were first seen."""
+
+_family = partial(family, "agents and rooms")
+
+AGENTS = _family(
+    "voice_agents",
+    "gauge",
+    "agent_name state",
+    "Agents in rooms by what they say they do, as of the last listing that succeeded.",
+    state=STATES,
+)
+STUCK = _family(
+    "voice_agent_stuck",
+    "gauge",
+    "agent_name state",
+    "Agents that stay in initializing or thinking for longer than agents.stuck_after.",
+    state=STUCK_STATES,
+)
+PENDING = _family(
+    "voice_dispatches_pending",
+    "gauge",
+    "agent_name",
+    "Dispatches by name for which no agent came.",
+)
+OLDEST_PENDING = _family(
+    "voice_dispatch_oldest_pending_seconds",
+    "gauge",
+    "agent_name",
+    "Age of the oldest dispatch for which no agent came; 0 if there is none.",
+)
+ROOMS = _family(
+    "voice_rooms",
+    "gauge",
+    "",
+    "Rooms on the server, those of our own calls included. Absent until listed.",
+)
+PARTICIPANTS = _family(
+    "voice_participants",
+    "gauge",
+    "kind",
+    "Participants on the server, those of our own calls included. Absent until listed.",
+)
+UNCLOSED = _family(
+    "voice_rooms_unclosed",
+    "gauge",
+    "",
+    "Rooms without a human for longer than agents.unclosed_after. Absent until listed.",
+)
+OLDEST_UNCLOSED = _family(
+    "voice_room_oldest_unclosed_seconds",
+    "gauge",
+    "",
+    "Age of the oldest of these rooms; 0 if there is none. Absent until listed.",
+)
+
+OF_EACH_AGENT = (AGENTS, STUCK, PENDING, OLDEST_PENDING)
+OF_THE_SERVER = (ROOMS, PARTICIPANTS, UNCLOSED, OLDEST_UNCLOSED)
+
+FAMILIES = (*OF_EACH_AGENT, *OF_THE_SERVER)
+
+_Agent = tuple[str, str]
+"""Room and identity: an identity is unique in its room only."""
+
+
+class Listings:
+    """Compares listings over time, because the server does not report since when things are so.
+
+    An agent is initializing since it joined, so one listing shows that it is stuck. Thinking is
+    known only from what two or more listings saw: an agent that was heard in between, and is
+    thinking again each time, looks the same. Choose the threshold to be at least twice the
+    interval of the listings. A room counts as without a human from the first listing without one.
+    After a restart both begin anew.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._states: dict[_Agent, tuple[str, float]] = {}
+        self._empty_since: dict[str, float] = {}
+        self._rare_kinds: set[str] = set()
+        self._last: tuple[Reading, ...] = ()
+
+    def __call__(self, config: "AgentsConfig", outcome: Outcome) -> Iterator[Reading]:
+        """Show what is there now; where a listing failed, what the last one found."""
+        if isinstance(outcome.result, Listing):
+            listing = outcome.result
+            self._last = (
+                *self._of_agents(config, listing),
+                *self._of_rooms(config, listing),
+            )
+        yield from self._last
+
+    def _of_agents(self, config: "AgentsConfig", listing: Listing) -> Iterator[Reading]:
+        stuck = self._stuck(config.stuck_after, listing)
+        names = {agent.agent_name for agent in listing.agents}
+        for name in names | {dispatch.agent_name for dispatch in listing.pending}:
+            states = [agent.state for agent in listing.agents if agent.agent_name == name]
+            known = Counter(state if state in STATES else "unknown" for state in states)
+            for state in STATES:
+                yield AGENTS.read(known[state], agent_name=name, state=state)
+            for state in STUCK_STATES:
+                yield STUCK.read(stuck[name, state], agent_name=name, state=state)
+            ages = [each.age_s for each in listing.pending if each.agent_name == name]
+            yield PENDING.read(len(ages), agent_name=name)
+            yield OLDEST_PENDING.read(max(ages, default=0), agent_name=name)
+
+    def _of_rooms(self, config: "AgentsConfig", listing: Listing) -> Iterator[Reading]:
+        yield ROOMS.read(listing.rooms)
+        kinds = dict.fromkeys((*KINDS, *self._rare_kinds), 0) | dict(listing.participants)
+        self._rare_kinds |= kinds.keys() - KINDS
+        for kind, count in kinds.items():
+            yield PARTICIPANTS.read(count, kind=kind)
+        now = self._clock()
+        empty = listing.without_human
+        self._empty_since = {room.sid: self._empty_since.get(room.sid, now) for room in empty}
+        unclosed = [
+            room for room in empty if now - self._empty_since[room.sid] > config.unclosed_after
+        ]
+        yield UNCLOSED.read(len(unclosed))
+        yield OLDEST_UNCLOSED.read(max((room.age_s for room in unclosed), default=0))
+
+    def _stuck(self, after_s: float, listing: Listing) -> Counter[tuple[str, str]]:
+        """Return how many agents are stuck, by agent name and state."""
+        now = self._clock()
+        self._states = {_key(agent): self._start(agent, now) for agent in listing.agents}
+        return Counter(
+            (agent.agent_name, agent.state)
+            for agent in listing.agents
+            if agent.state in STUCK_STATES and now - self._states[_key(agent)][1] > after_s
+        )
+
+    def _start(self, agent: AgentInRoom, now: float) -> tuple[str, float]:
+        """Return the agent's state and since when it is known to be in it."""
+        state, since = self._states.get(_key(agent), ("", now))
+        if agent.state == "initializing":
+            return agent.state, now - agent.age_s
+        return (state, since) if state == agent.state else (agent.state, now)
+
+
+def _key(agent: AgentInRoom) -> _Agent:
+    return agent.room, agent.identity

@@ -1,0 +1,148 @@
+"""What a call to an agent says on /metrics."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from functools import partial
+from typing import TYPE_CHECKING
+
+from exporter.outcome import CallResult, Components, Outcome, Reason, Turn, TurnOutcome
+from exporter.probes.agents.families import OF_EACH_AGENT
+from exporter.series import Reading, family
+from exporter.stats import Stats
+
+if TYPE_CHECKING:
+    from exporter.probes.latency.spec import LatencyConfig
+
+_TURN_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7.5, 10)
+_PART_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 5, 10)
+_WAIT_BUCKETS = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 7.5, 10, 15, 20, 30)
+_OUR_FAULT = frozenset({Reason.VOID, Reason.PROBE_CRASHED})
+"""Reasons that say nothing about the agent: turns that were not come to are void."""
+
+_family = partial(family, "calls")
+
+E2E = _family(
+    "voice_e2e_latency_seconds",
+    "histogram",
+    "agent_name call_type scenario",
+    "What the caller hears: end of the caller's speech to the first sound of the reply. "
+    "Measured turns only: no warm-up turns, no failed ones, no void ones.",
+    buckets=_TURN_BUCKETS,
+    has_thresholds=True,
+)
+LAST_CALL = _family(
+    "voice_last_call_latency_seconds",
+    "gauge",
+    "agent_name call_type scenario",
+    "Mean end-to-end latency of the last call that had a measured turn: what its verdict "
+    "compares with the target. Absent until there was one.",
+    keeps=True,
+)
+COMPONENTS = _family(
+    "voice_component_latency_seconds",
+    "histogram",
+    "agent_name call_type component source",
+    "Where the time of measured turns went: transcription, end_of_turn, llm and tts as the "
+    "agent reports them, transport is the rest of the end-to-end latency. Source: probe.",
+    buckets=_PART_BUCKETS,
+    component=tuple(part.name.removesuffix("_s") for part in fields(Components)),
+    source=("probe",),
+)
+REPORTED_E2E = _family(
+    "voice_reported_e2e_latency_seconds",
+    "histogram",
+    "agent_name call_type",
+    "The end-to-end latency that the agent itself reports for the same measured turns.",
+    buckets=_TURN_BUCKETS,
+    has_thresholds=True,
+)
+TIME_TO_AGENT = _family(
+    "voice_time_to_agent_seconds",
+    "histogram",
+    "agent_name",
+    "Dispatch requested to agent in the room.",
+    buckets=_WAIT_BUCKETS,
+)
+TIME_TO_GREETING = _family(
+    "voice_time_to_greeting_seconds",
+    "histogram",
+    "agent_name",
+    "Caller in the room to the first sound of the greeting, for agents that greet.",
+    buckets=_WAIT_BUCKETS,
+)
+TURNS = _family(
+    "voice_turns_total",
+    "counter",
+    "agent_name call_type scenario outcome",
+    "Planned turns of calls by how they ended: replied, failed, or void when the prober itself "
+    "was at fault. Without warm-up turns. A call that ends early counts each turn that it did "
+    "not come to as failed, so a dead agent fails as many turns as a live one answers.",
+    outcome=tuple(TurnOutcome),
+)
+WITHIN_TARGET = _family(
+    "voice_turns_within_target_total",
+    "counter",
+    "agent_name call_type scenario",
+    "Measured turns whose end-to-end latency was within the target's own target_ms: the good "
+    "ones of voice_turns_total, of which those that are not void are all.",
+)
+TARGET = _family(
+    "voice_target_latency_seconds",
+    "gauge",
+    "agent_name call_type",
+    "The configured target of the end-to-end latency; the strictest of several scenarios.",
+)
+
+FAMILIES = (
+    *(E2E, LAST_CALL, COMPONENTS, REPORTED_E2E, TIME_TO_AGENT, TIME_TO_GREETING),
+    *(TURNS, WITHIN_TARGET, TARGET),
+    *(each.at_zero() for each in OF_EACH_AGENT),  # also where none of its agents is there
+)
+
+
+def configured(config: "LatencyConfig") -> Iterable[Reading]:
+    """Show what the verdict compares with."""
+    yield TARGET.read(config.target_ms / 1000)
+
+
+def readings(config: "LatencyConfig", outcome: Outcome) -> Iterator[Reading]:
+    """Show a call.
+
+    Only measured turns (answered, not warm-up) are in histograms; every planned turn is in
+    `voice_turns_total`, whatever became of it.
+    """
+    result = outcome.result
+    if not isinstance(result, CallResult):
+        return
+    measured = [turn for turn in result.turns if not turn.warmup]
+    for turn in measured:
+        yield TURNS.read(1, outcome=turn.outcome)
+        yield from _of_turn(config, turn)
+    missing = config.trials - len(measured)
+    if outcome.reason is not None and missing > 0:
+        ended = TurnOutcome.VOID if outcome.reason in _OUR_FAULT else TurnOutcome.FAILED
+        yield TURNS.read(missing, outcome=ended)
+    average_s = Stats.of(result.turns).avg_s
+    if average_s is not None:
+        yield LAST_CALL.read(average_s)
+    if result.time_to_agent_s is not None:
+        yield TIME_TO_AGENT.read(result.time_to_agent_s)
+    if result.time_to_greeting_s is not None:
+        yield TIME_TO_GREETING.read(result.time_to_greeting_s)
+
+
+def _of_turn(config: "LatencyConfig", turn: Turn) -> Iterator[Reading]:
+    """Put an answered turn into the histograms, and among the good ones if it is."""
+    if turn.outcome is not TurnOutcome.REPLIED or turn.e2e_s is None:
+        return
+    if turn.e2e_s * 1000 <= config.target_ms:
+        yield WITHIN_TARGET.read(1)
+    yield E2E.read(turn.e2e_s)
+    if turn.reported_e2e_s is not None:
+        yield REPORTED_E2E.read(turn.reported_e2e_s)
+    for part in fields(turn.components):
+        seconds = getattr(turn.components, part.name)
+        if seconds is not None:
+            # Two clocks meet in `transport`; below 0 the sum of the histogram would fall.
+            component = part.name.removesuffix("_s")
+            yield COMPONENTS.read(max(0.0, seconds), component=component, source="probe")
