@@ -2,6 +2,8 @@
 
 import asyncio
 import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
@@ -25,7 +27,7 @@ OVERRIDDEN = {
     ),
 }
 """Methods that are overridden or called, as uvicorn defines them."""
-CALLED = {
+CALLED: Mapping[Callable[..., Any], str] = {
     H11Protocol.data_received: "handle_events",
     H11Protocol.handle_events: "send_400_response",
     H11Protocol.connection_made: "connections.add",
