@@ -45,7 +45,7 @@ from exporter.web.listener import listen
 from exporter.web.refusals import Refusals
 from exporter.web.sources import NotNowError, Sources
 from exporter.web.status import status_page
-from exporter.web.targets import target_views
+from exporter.web.targets import target_statuses
 from exporter.web.web_config import WebConfigWatch
 
 log = logging.getLogger(__name__)
@@ -325,7 +325,7 @@ class Daemon:
             call=self._call,
             roster=self._fleet.roster,
             history=self._ledger.keeper,
-            watched=lambda: target_views(self._board, self._scheduler.next_run),
+            watched=lambda: target_statuses(self._board, self._scheduler.next_run),
         )
 
     def _status_page(self) -> str:

@@ -5,16 +5,11 @@ from dataclasses import dataclass
 from typing import Self
 
 from exporter.outcome import Listing, Verdict, worst
-from exporter.report.documents import (
-    AgentItem,
-    AgentsDocument,
-    LatencyDocument,
-    WorkerItem,
-    timestamp,
-)
+from exporter.report.documents import AgentItem, AgentsDocument, LatencyDocument, Timestamp
 from exporter.report.fleet import FleetReport
 from exporter.report.latency import LatencyReport
 from exporter.report.sfu import SfuDocument, SfuReport
+from exporter.roster.wire import WorkerView
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +68,20 @@ class CheckedAgents:
     """The document of `agents`, with a verdict."""
 
     in_room: tuple[AgentItem, ...]
-    workers: tuple[WorkerItem, ...]
-    verdict: str
+    workers: tuple[WorkerView, ...]
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class CheckDocument:
     """What `check --json` prints."""
 
-    run_at: str
+    run_at: Timestamp
     server: str
     agents: CheckedAgents
     latency: LatencyDocument
     sfu: SfuDocument
-    verdict: str
+    verdict: Verdict
     reasons: tuple[str, ...]
     """What keeps the verdict from PASS, each on one line."""
 
@@ -95,11 +90,11 @@ class CheckDocument:
         """Describe what `check` found."""
         listed = AgentsDocument.of(report.listing, report.fleet.workers, report.fleet.now)
         return cls(
-            run_at=timestamp(report.latency.run_at),
+            run_at=report.latency.run_at,
             server=report.latency.server,
-            agents=CheckedAgents(listed.in_room, listed.workers, str(report.agents_verdict)),
+            agents=CheckedAgents(listed.in_room, listed.workers, report.agents_verdict),
             latency=LatencyDocument.of(report.latency),
             sfu=SfuDocument.of(report.sfu),
-            verdict=str(report.verdict),
+            verdict=report.verdict,
             reasons=tuple(report.reasons()),
         )

@@ -82,9 +82,8 @@ class DistributedDocument:
     missing: int
     """Vantages that were expected and never came."""
     knee_clients: int | None
-    knee: str
-    """found, below_first, none_within, limited or unknown."""
-    verdict: str
+    knee: KneeKind
+    verdict: Verdict
     findings: tuple[str, ...]
 
     @classmethod
@@ -101,8 +100,8 @@ class DistributedDocument:
             ),
             missing=found.missing,
             knee_clients=report.knee.clients,
-            knee=str(report.knee.kind),
-            verdict=str(report.verdict),
+            knee=report.knee.kind,
+            verdict=report.verdict,
             findings=tuple(f"{each.verdict}: {each.text}" for each in report.findings),
         )
 

@@ -2,38 +2,28 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import Annotated
 
-from exporter.outcome import Calibration, Components, Listing, Outcome, Turn
+from pydantic import PlainSerializer, TypeAdapter
+
+from exporter.outcome import Calibration, Components, Listing, Outcome, Reason, Turn, Verdict
 from exporter.report.latency import CallReport, LatencyReport
 from exporter.roster.types import Worker
+from exporter.roster.wire import WorkerView
 from exporter.stats import Stats
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 _DIGITS = 6
 """Decimals of a second: a microsecond is far below what is measured."""
 
 
-@dataclass(frozen=True, slots=True)
-class TurnItem:
-    """One turn of a call."""
+def _to_the_second(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
-    outcome: str
-    warmup: bool
-    e2e_s: float | None
-    reason: str | None
-    components: Components | None
 
-    @classmethod
-    def of(cls, turn: Turn) -> "TurnItem":
-        """Describe a turn."""
-        split = turn.components if turn.components != Components() else None
-        reason = str(turn.reason) if turn.reason else None
-        return cls(str(turn.outcome), turn.warmup, turn.e2e_s, reason, split)
+Timestamp = Annotated[datetime, PlainSerializer(_to_the_second)]
+"""A moment, which a document has as UTC in RFC 3339, to the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +32,11 @@ class LatencyItem:
 
     agent_name: str
     call_type: str
-    verdict: str
+    verdict: Verdict
     target_s: float
     stats: Stats
     components: Components | None
-    turns: tuple[TurnItem, ...]
+    turns: tuple[Turn, ...]
 
     @classmethod
     def of(cls, call: CallReport) -> "LatencyItem":
@@ -54,11 +44,11 @@ class LatencyItem:
         return cls(
             agent_name=call.config.agent_name,
             call_type=call.config.call_type,
-            verdict=str(call.verdict),
+            verdict=call.verdict,
             target_s=call.config.target_ms / 1000,
             stats=call.stats,
             components=call.components,
-            turns=tuple(TurnItem.of(turn) for turn in call.turns),
+            turns=call.turns,
         )
 
 
@@ -66,21 +56,21 @@ class LatencyItem:
 class LatencyDocument:
     """What `latency --json` prints."""
 
-    run_at: str
+    run_at: Timestamp
     server: str
     floor_s: float | None
     latency: tuple[LatencyItem, ...]
-    verdict: str
+    verdict: Verdict
 
     @classmethod
     def of(cls, report: LatencyReport) -> "LatencyDocument":
         """Describe what `latency` found."""
         return cls(
-            run_at=timestamp(report.run_at),
+            run_at=report.run_at,
             server=report.server,
             floor_s=report.calibration.floor_s if report.calibration else None,
-            latency=tuple(LatencyItem.of(call) for call in report.calls),
-            verdict=str(report.verdict),
+            latency=tuple(map(LatencyItem.of, report.calls)),
+            verdict=report.verdict,
         )
 
 
@@ -97,45 +87,19 @@ class AgentItem:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerItem:
-    """One worker of the roster."""
-
-    agent_name: str
-    worker_id: str
-    status: str
-    active_jobs: int | None
-    load: float | None
-    sdk_version: str
-    last_seen_s: float
-
-    @classmethod
-    def of(cls, worker: Worker, now: float) -> "WorkerItem":
-        """Describe a worker, `now` being Unix time."""
-        return cls(
-            agent_name=worker.agent_name,
-            worker_id=worker.worker_id,
-            status=str(worker.status),
-            active_jobs=worker.active_jobs,
-            load=worker.load,
-            sdk_version=worker.sdk_version,
-            last_seen_s=max(0.0, now - worker.last_seen),
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class AgentsDocument:
     """What `agents --json` prints."""
 
     in_room: tuple[AgentItem, ...]
-    workers: tuple[WorkerItem, ...] = ()
+    workers: tuple[WorkerView, ...] = ()
 
     @classmethod
     def of(
         cls, listing: Listing, workers: Iterable[Worker] = (), now: float = 0
     ) -> "AgentsDocument":
         """Describe a listing and the workers that are known, `now` being Unix time."""
-        items = tuple(WorkerItem.of(worker, now) for worker in workers)
-        return cls(tuple(agent_items(listing)), items)
+        views = tuple(WorkerView.of(worker, now) for worker in workers)
+        return cls(tuple(agent_items(listing)), views)
 
 
 def agent_items(listing: Listing) -> Iterable[AgentItem]:
@@ -153,13 +117,13 @@ def agent_items(listing: Listing) -> Iterable[AgentItem]:
 class CalibrateDocument:
     """What `calibrate --json` prints."""
 
-    run_at: str
+    run_at: Timestamp
     server: str
     floor_s: float | None
     spread_s: float | None
     n: int
     voids: int
-    reason: str | None
+    reason: Reason | None
     detail: str
 
     @classmethod
@@ -167,25 +131,21 @@ class CalibrateDocument:
         """Describe a calibration."""
         found = outcome.result if isinstance(outcome.result, Calibration) else None
         return cls(
-            run_at=timestamp(outcome.started_at),
+            run_at=outcome.started_at,
             server=server,
             floor_s=found.floor_s if found else None,
             spread_s=found.spread_s if found else None,
             n=found.n if found else 0,
             voids=found.voids if found else 0,
-            reason=str(outcome.reason) if outcome.reason else None,
+            reason=outcome.reason,
             detail=outcome.detail,
         )
 
 
-def timestamp(moment: datetime) -> str:
-    """Write a moment as UTC in RFC 3339, to the second."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def to_json(document: "DataclassInstance") -> str:
-    """Return the document as JSON: keys in the order of the class, seconds to a microsecond."""
-    return json.dumps(_rounded(asdict(document)), indent=2, allow_nan=False)
+def to_json(document: object) -> str:
+    """Return a document as JSON: keys in the order of its class, seconds to a microsecond."""
+    plain = TypeAdapter(type(document)).dump_python(document, mode="json")
+    return json.dumps(_rounded(plain), indent=2, allow_nan=False)
 
 
 def _rounded(value: object) -> object:
@@ -193,6 +153,6 @@ def _rounded(value: object) -> object:
         return round(value, _DIGITS)
     if isinstance(value, dict):
         return {key: _rounded(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
         return [_rounded(inner) for inner in value]
     return value

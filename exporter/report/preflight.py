@@ -34,12 +34,12 @@ class PreflightDocument:
     """What `sfu --preflight --json` prints."""
 
     preflight: tuple[Item, ...]
-    verdict: str
+    verdict: Verdict
 
     @classmethod
     def of(cls, report: PreflightReport) -> Self:
         """Describe a checklist."""
-        return cls(report.items, str(report.verdict))
+        return cls(report.items, report.verdict)
 
 
 def print_preflight(report: PreflightReport) -> None:

@@ -9,6 +9,7 @@ from exporter.outcome import Finding, Outcome, Reconnect, SfuBaseline, Verdict, 
 from exporter.probes.sfu.spec import SfuConfig
 from exporter.report.ramp import RampItem, RampReport
 from exporter.report.round_trips import RoundTrips
+from exporter.sfu.ramp.knee import KneeKind
 
 _WORST_FIRST = ("lost", "poor", "good", "excellent")
 
@@ -47,22 +48,6 @@ class ConnectPhases:
 
 
 @dataclass(frozen=True, slots=True)
-class ReconnectItem:
-    """One connection that was lost during a baseline."""
-
-    kind: str
-    resume_s: float | None
-    media_gap_s: float | None
-    reason: str | None
-    """Why it did not come back."""
-
-    @classmethod
-    def of(cls, found: Reconnect) -> Self:
-        """Describe a break."""
-        return cls(found.kind, found.resume_s, found.media_gap_s, found.reason)
-
-
-@dataclass(frozen=True, slots=True)
 class BaselineItem:
     """One baseline: `baseline` of the document."""
 
@@ -86,7 +71,7 @@ class BaselineItem:
     pings_lost: int
     pings_void: int
     concealed_pct: float | None
-    reconnects: tuple[ReconnectItem, ...]
+    reconnects: tuple[Reconnect, ...]
 
     @classmethod
     def of(cls, result: SfuBaseline) -> Self:
@@ -115,7 +100,7 @@ class BaselineItem:
             pings_lost=result.lost,
             pings_void=result.voids,
             concealed_pct=None if result.concealed is None else result.concealed * 100,
-            reconnects=tuple(map(ReconnectItem.of, result.reconnects)),
+            reconnects=result.reconnects,
         )
 
 
@@ -127,9 +112,9 @@ class SfuDocument:
     ramp: tuple[RampItem, ...]
     knee_clients: int | None
     """None unless a ramp found it; `knee` says why not."""
-    knee: str | None
-    """found, below_first, none_within, limited or unknown; None without a ramp."""
-    verdict: str
+    knee: KneeKind | None
+    """None without a ramp."""
+    verdict: Verdict
     findings: tuple[str, ...]
     """What the verdict rests on, when it is not PASS."""
 
@@ -141,8 +126,8 @@ class SfuDocument:
             baseline=BaselineItem.of(report.baseline) if report.baseline else None,
             ramp=tuple(RampItem.of(tier) for tier in ramp.tiers) if ramp else (),
             knee_clients=ramp.knee.clients if ramp else None,
-            knee=str(ramp.knee.kind) if ramp else None,
-            verdict=str(worst((report.verdict, *((ramp.verdict,) if ramp else ())))),
+            knee=ramp.knee.kind if ramp else None,
+            verdict=worst((report.verdict, *((ramp.verdict,) if ramp else ()))),
             findings=tuple(f"{each.verdict}: {each.text}" for each in findings),
         )
 

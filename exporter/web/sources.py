@@ -11,7 +11,7 @@ from exporter.outcome import Outcome, Turn
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.roster import Roster
 from exporter.store.records import RunQuery, RunRecord
-from exporter.web.views import TargetView
+from exporter.web.targets import TargetStatus
 
 
 class NotNowError(ExporterError):
@@ -82,7 +82,7 @@ class Sources:
     """Read the configuration again; "" when it was taken, else one line on why not."""
     targets: Callable[[], Sequence[LatencyConfig]] = _nothing
     """Everything that is called on a schedule now."""
-    watched: Callable[[], Sequence[TargetView]] = _nothing
+    watched: Callable[[], Sequence[TargetStatus]] = _nothing
     """The same, with what came of it."""
     call: Caller | None = None
     roster: Roster | None = None

@@ -1,11 +1,38 @@
 """Targets by name, for people and for /probe; and what the API tells of them."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
+from pydantic import ConfigDict, with_config
+
+from exporter.outcome import Reason, Verdict
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.web.board import Board
-from exporter.web.views import TargetView
+
+
+@with_config(ConfigDict(use_attribute_docstrings=True))
+@dataclass(frozen=True, slots=True)
+class TargetStatus:
+    """One agent that is called on a schedule."""
+
+    id: str
+    """As `target` of /probe: AGENT, or AGENT/CALL_TYPE/SCENARIO."""
+    agent_name: str
+    call_type: str
+    scenario: str
+    interval_s: float
+    trials: int
+    """Measured turns of one call."""
+    target_s: float
+    """Above this average the agent is SLOW."""
+    verdict: Verdict
+    """Of the last run."""
+    last_run_at: datetime | None
+    """When the last run began."""
+    next_run_at: datetime | None
+    reason: Reason | None
+    """Why the last run failed; null when it did not."""
 
 
 def target_id(target: LatencyConfig) -> str:
@@ -27,21 +54,21 @@ def find_target(targets: Sequence[LatencyConfig], name: str) -> LatencyConfig | 
     return None
 
 
-def target_views(
+def target_statuses(
     board: Board, next_run: Callable[[str], datetime | None]
-) -> tuple[TargetView, ...]:
+) -> tuple[TargetStatus, ...]:
     """Describe everything that is called.
 
     Args:
         board: What is watched and what came of it.
         next_run: When each work is due next, by its id.
     """
-    views = []
+    found = []
     targets = board.targets
     for line in board.lines.values():
         config, last = line.work.config, line.last
         if isinstance(config, LatencyConfig):
-            view = TargetView(
+            status = TargetStatus(
                 id=target_name(config, targets),
                 agent_name=config.agent_name,
                 call_type=config.call_type,
@@ -54,5 +81,5 @@ def target_views(
                 next_run_at=next_run(line.work.id),
                 reason=last.reason if last else None,
             )
-            views.append(view)
-    return tuple(views)
+            found.append(status)
+    return tuple(found)

@@ -25,7 +25,7 @@ from exporter.report.sfu import SfuReport
 from exporter.run.plan import call_work, server_works
 from exporter.run.scheduler import Work
 from exporter.store.records import RunQuery
-from exporter.web.targets import target_views
+from exporter.web.targets import target_statuses
 from tests.unit.calls import WHEN
 from tests.unit.probe_outcomes import OUTCOMES
 
@@ -104,7 +104,7 @@ def shown(outcome: Outcome) -> dict[str, str]:
         )
     )
     if probe == "latency":
-        (view,) = target_views(daemon._board, lambda _: None)
+        (view,) = target_statuses(daemon._board, lambda _: None)
         told["api"] = view.verdict
     return told
 

@@ -43,12 +43,19 @@ def test_document_of_reconnects() -> None:
     outcome = baseline(reconnects=(Reconnect("unprovoked", 34.4, 34.65), lost))
     document = json.loads(to_json(SfuDocument.of(report(outcome))))
     assert document["baseline"]["reconnects"] == [
-        {"kind": "unprovoked", "resume_s": 34.4, "media_gap_s": 34.65, "reason": None},
+        {
+            "kind": "unprovoked",
+            "resume_s": 34.4,
+            "media_gap_s": 34.65,
+            "reason": None,
+            "detail": "",
+        },
         {
             "kind": "unprovoked",
             "resume_s": None,
             "media_gap_s": None,
             "reason": "connect_failed",
+            "detail": "not connected again",
         },
     ]
 

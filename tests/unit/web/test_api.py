@@ -1,12 +1,16 @@
 """The API: runs, workers and targets as JSON, and one shape for every error."""
 
+import json
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from exporter.outcome import Reason
+from exporter.outcome import Reason, Turn
+from exporter.report.documents import LatencyDocument, to_json
+from exporter.report.latency import CallReport, LatencyReport
 from exporter.roster.roster import Roster
 from exporter.roster.types import WorkerStatus
 from exporter.run.plan import call_work as target_work
@@ -14,7 +18,7 @@ from exporter.store.memory import MemoryStore
 from exporter.store.records import RunQuery, RunRecord
 from exporter.web.app import make_pages
 from exporter.web.board import Board
-from exporter.web.targets import target_views
+from exporter.web.targets import target_statuses
 from tests.unit.calls import WHEN, call, failed, replied
 from tests.unit.web.asking import ELSEWHERE, Site, sources
 from tests.unit.web.test_probe_page import DEMO, SALES, SALES_BUSY
@@ -99,6 +103,16 @@ def test_a_run_has_its_turns_and_reasons() -> None:
     assert run["turns"][1]["e2e_s"] is None
     assert run["turns"][1]["detail"] == "silence"
     assert set(run["turns"][0]["components"].values()) == {None}
+
+
+def test_a_turn_has_one_shape() -> None:
+    """The API and `latency --json` show all that is known of a turn, by the same keys."""
+    report = LatencyReport(WHEN, "sfu", (CallReport(DEMO, call(replied(0.7), failed())),))
+    shown = json.loads(to_json(LatencyDocument.of(report)))["latency"][0]["turns"]
+    kept = get("/runs/run0")["turns"]
+    assert [list(turn) for turn in shown] == [list(turn) for turn in kept]
+    assert list(shown[0]) == [field.name for field in fields(Turn)]
+    assert shown[0] == kept[0]
 
 
 @pytest.mark.parametrize(
@@ -190,7 +204,7 @@ def test_targets() -> None:
         board.add(target_work(target))
     board.record(call(replied(0.7)))
     due = datetime(2026, 11, 21, tzinfo=UTC)
-    site = Site(sources(watched=lambda: target_views(board, lambda _id: due)))
+    site = Site(sources(watched=lambda: target_statuses(board, lambda _id: due)))
 
     demo, sales, busy = site.ask("GET", "/api/v1/targets").json()["targets"]
 
