@@ -1,35 +1,29 @@
-"""The status page: plain HTML without scripts; every value is escaped."""
+"""The status page: plain HTML without scripts; the template escapes every value."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from exporter import __version__
-from exporter.outcome import Outcome
+from exporter.outcome import Outcome, Verdict
 from exporter.probes import PROBES
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.store.records import Remaining
 from exporter.web.board import Board, Line
 
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem; color: #222; background: #fff }
-table { border-collapse: collapse; margin-bottom: 2rem }
-th, td { text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid #ddd;
-  vertical-align: top }
-.PASS { color: #176b2c } .SLOW { color: #8a5a00 } .FAIL { color: #b3161b; font-weight: bold }
-.UNKNOWN { color: #666 } .note { color: #b3161b }
-"""
-_LINKS = (
-    *("/metrics", "/-/healthy", "/-/ready", "/api/v1/targets", "/api/v1/workers"),
-    *("/api/v1/runs?outcome=failed", "/api/v1/openapi.json"),
+_TEMPLATES = Environment(
+    loader=PackageLoader("exporter.web"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    keep_trailing_newline=True,
+    auto_reload=False,
 )
-_WATCHED = (
-    *("Probe", "Agent", "Call type", "Scenario", "Verdict"),
-    *("Last run", "Found", "Next run", "Left today"),
-)
-_FAILURES = ("When", "Probe", "Agent", "Reason", "Detail", "Run")
+_STATUS = _TEMPLATES.get_template("status.html")
 
 
 def _no_limits(_work_id: str) -> Remaining:
@@ -56,49 +50,46 @@ def status_page(
         notes: What is wrong, one line each.
     """
     now = now or datetime.now(UTC)
-    watched = (
-        [*_watched(line, next_run(line.work.id), now), _cell(_left(remaining(line.work.id)))]
-        for line in board.lines.values()
+    return _STATUS.render(
+        version=__version__,
+        server=board.server,
+        notes=notes,
+        watched=[
+            _watched(line, now, next_run(line.work.id), remaining(line.work.id))
+            for line in board.lines.values()
+        ],
+        statuses=list(WorkerStatus),
+        workers=_fleet(workers),
+        failures=[_failure(outcome, now) for outcome in board.failures],
     )
-    fleet = _fleet(workers)
-    links = " ".join(f'<a href="{path}">{path}</a>' for path in _LINKS)
-    failures = [_failure(outcome, now) for outcome in board.failures]
-    server = escape(board.server)
-    parts = [
-        "<!doctype html><html lang=en><meta charset=utf-8>",
-        f"<title>voice-exporter: {server}</title><style>{_STYLE}</style>",
-        "<h1>voice-exporter</h1>",
-        f"<p>Version {escape(__version__)}, watching {server}.</p>",
-        f"<p>{links}</p>",
-        *(f'<p class="note">{escape(note)}</p>' for note in notes),
-        "<h2>Watched</h2>",
-        _table(_WATCHED, watched),
-        "<h2>Workers</h2>",
-        _table(("Agent", *WorkerStatus), fleet) if fleet else "<p>None is known.</p>",
-        "<h2>Latest failures</h2>",
-        _table(_FAILURES, failures) if failures else "<p>None since the start.</p>",
-    ]
-    return "\n".join(parts) + "\n"
 
 
-def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = "".join(f"<th>{escape(text)}</th>" for text in heads)
-    body = "\n".join("<tr>" + "".join(row) + "</tr>" for row in rows)
-    return f"<table>\n<tr>{head}</tr>\n{body}\n</table>"
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One line of what is watched, as the template has it."""
+
+    work: tuple[str, ...]
+    """Its probe, agent, call type and scenario."""
+    verdict: Verdict
+    runs: tuple[str, ...]
+    """The last run, what it found, the next run, and what is left of the budget."""
 
 
-def _watched(line: Line, due: datetime | None, now: datetime) -> Iterable[str]:
-    config = line.work.config
-    is_call = isinstance(config, LatencyConfig)
-    verdict = str(line.verdict)
-    yield _cell(line.work.probe)
-    yield _cell(line.work.agent_name or ("(any)" if is_call else ""))
-    yield _cell(config.call_type if isinstance(config, LatencyConfig) else "")
-    yield _cell(config.scenario if isinstance(config, LatencyConfig) else "")
-    yield f'<td class="{escape(verdict)}">{escape(verdict)}</td>'
-    yield _cell(_ago(line.last, now) if line.last else "not yet")
-    yield _cell(_found(line) if line.last else "")
-    yield _cell(f"in {max(0.0, (due - now).total_seconds()):.0f} s" if due else "")
+def _watched(line: Line, now: datetime, due: datetime | None, left: Remaining) -> _Row:
+    config, agent = line.work.config, line.work.agent_name
+    kind = ("", "")
+    if isinstance(config, LatencyConfig):
+        agent, kind = agent or "(any)", (config.call_type, config.scenario)
+    return _Row(
+        work=(line.work.probe, agent, *kind),
+        verdict=line.verdict,
+        runs=(
+            _ago(line.last, now) if line.last else "not yet",
+            _found(line),
+            f"in {max(0.0, (due - now).total_seconds()):.0f} s" if due else "",
+            _left(left),
+        ),
+    )
 
 
 def _left(remaining: Remaining) -> str:
@@ -109,30 +100,19 @@ def _left(remaining: Remaining) -> str:
     return ", ".join(parts)
 
 
-def _fleet(workers: Iterable[Worker]) -> list[list[str]]:
+def _fleet(workers: Iterable[Worker]) -> list[tuple[str, ...]]:
     """Count the workers of each agent by what they do."""
     counts = Counter((worker.agent_name, worker.status) for worker in workers)
-    names = sorted({name for name, _ in counts})
     return [
-        [_cell(name or "(any)"), *(_cell(str(counts[name, status])) for status in WorkerStatus)]
-        for name in names
+        (name or "(any)", *(str(counts[name, status]) for status in WorkerStatus))
+        for name in sorted({name for name, _ in counts})
     ]
 
 
-def _failure(outcome: Outcome, now: datetime) -> Iterable[str]:
-    texts = (
-        _ago(outcome, now),
-        outcome.probe,
-        outcome.agent_name,
-        str(outcome.reason),
-        outcome.detail,
-        outcome.run_id,
-    )
-    return (_cell(text) for text in texts)
-
-
-def _cell(text: str) -> str:
-    return f"<td>{escape(text)}</td>"
+def _failure(outcome: Outcome, now: datetime) -> tuple[str, ...]:
+    reason = str(outcome.reason)
+    ago, name = _ago(outcome, now), outcome.agent_name
+    return ago, outcome.probe, name, reason, outcome.detail, outcome.run_id
 
 
 def _ago(outcome: Outcome, now: datetime) -> str:
