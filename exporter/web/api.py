@@ -11,9 +11,9 @@ from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError
 
 from exporter.roster.wire import MAX_BODY_BYTES, Heartbeat, WorkerId, WorkerList
 from exporter.store.records import RunQuery, RunRecord
-from exporter.web.answers import Problem
+from exporter.web.refusals import Problem
 from exporter.web.sources import History, Sources
-from exporter.web.targets import TargetStatus
+from exporter.web.watched import TargetStatus
 
 
 def _as_written(text: object) -> object:

@@ -17,10 +17,10 @@ from exporter.metrics.registry import Metrics
 from exporter.metrics.table import ROWS
 from exporter.outcome import CallResult, Outcome, Reason, Turn
 from exporter.probes.latency.spec import LatencyConfig
-from exporter.web.answers import TEXT
 from exporter.web.metrics_page import Page, render, takes_gzip
-from exporter.web.sources import Caller, NotNowError, Sources
-from exporter.web.targets import find_target, target_id
+from exporter.web.refusals import TEXT
+from exporter.web.sources import CallNow, NotNowError, Sources
+from exporter.web.watched import find_target, target_id
 
 TIMEOUT_HEADER = "x-prometheus-scrape-timeout-seconds"
 OFFSET_S = 0.5
@@ -90,7 +90,7 @@ def time_limit(header: str, otherwise_s: float) -> float:
     return min(otherwise_s, max(_SHORTEST_S, timeout_s - OFFSET_S))
 
 
-async def call_within(call: Caller, target: LatencyConfig, limit_s: float) -> Outcome:
+async def call_within(call: CallNow, target: LatencyConfig, limit_s: float) -> Outcome:
     """Call, and return an Outcome in time whatever happens.
 
     Args:

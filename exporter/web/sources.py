@@ -11,7 +11,7 @@ from exporter.outcome import Outcome, Turn
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.roster import Roster
 from exporter.store.records import RunQuery, RunRecord
-from exporter.web.targets import TargetStatus
+from exporter.web.watched import TargetStatus
 
 
 class NotNowError(ExporterError):
@@ -32,8 +32,8 @@ class NotNowError(ExporterError):
         self.retry_after_s = retry_after_s
 
 
-class Caller(Protocol):
-    """Calls one target now, beside its schedule. It charges the budget like any other call."""
+class CallNow(Protocol):
+    """Calls one target now, outside its schedule. It charges the budget like any other call."""
 
     async def __call__(self, target: LatencyConfig, on_turn: Callable[[Turn], None]) -> Outcome:
         """Call and return what came of it; cancelled, it ends the call and cleans up.
@@ -84,6 +84,6 @@ class Sources:
     """Everything that is called on a schedule now."""
     watched: Callable[[], Sequence[TargetStatus]] = _nothing
     """The same, with what came of it."""
-    call: Caller | None = None
+    call: CallNow | None = None
     roster: Roster | None = None
     history: History | None = None

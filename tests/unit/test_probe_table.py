@@ -25,7 +25,7 @@ from exporter.report.sfu import SfuReport
 from exporter.run.plan import call_work, server_works
 from exporter.run.scheduler import Work
 from exporter.store.records import RunQuery
-from exporter.web.targets import target_statuses
+from exporter.web.watched import target_statuses
 from tests.unit.calls import WHEN
 from tests.unit.probe_outcomes import OUTCOMES
 
@@ -104,7 +104,7 @@ def shown(outcome: Outcome) -> dict[str, str]:
         )
     )
     if probe == "latency":
-        (view,) = target_statuses(daemon._board, lambda _: None)
+        (view,) = target_statuses(daemon._watch_list, lambda _: None)
         told["api"] = view.verdict
     return told
 
@@ -181,7 +181,7 @@ def test_the_page_says_why_a_run_is_slow() -> None:
     for probe in ("sfu", "latency"):
         daemon._add(work_of(probe), _NEVER_S)
         bad = PROBES[probe].judged(config_of(probe), OUTCOMES[probe].bad)
-        daemon._board.record(bad)
+        daemon._watch_list.record(bad)
     page = daemon._status_page()
     assert "round trip 500.0 ms, loss 0.0 % up, 0.5 % down, by UDP" in page
     assert "round trip 500.0 ms is above 100 ms" in page

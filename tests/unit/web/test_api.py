@@ -17,8 +17,7 @@ from exporter.run.plan import call_work as target_work
 from exporter.store.memory import MemoryStore
 from exporter.store.records import RunQuery, RunRecord
 from exporter.web.app import make_pages
-from exporter.web.board import Board
-from exporter.web.targets import target_statuses
+from exporter.web.watched import WatchList, target_statuses
 from tests.unit.calls import WHEN, call, failed, replied
 from tests.unit.web.asking import ELSEWHERE, Site, sources
 from tests.unit.web.test_probe_page import DEMO, SALES, SALES_BUSY
@@ -199,12 +198,12 @@ def test_a_heartbeat_is_small() -> None:
 
 def test_targets() -> None:
     """Every agent that is called, by the name that /probe takes, with what came of it."""
-    board = Board("sfu")
+    watch_list = WatchList("sfu")
     for target in (DEMO, SALES, SALES_BUSY):
-        board.add(target_work(target))
-    board.record(call(replied(0.7)))
+        watch_list.add(target_work(target))
+    watch_list.record(call(replied(0.7)))
     due = datetime(2026, 11, 21, tzinfo=UTC)
-    site = Site(sources(watched=lambda: target_statuses(board, lambda _id: due)))
+    site = Site(sources(watched=lambda: target_statuses(watch_list, lambda _id: due)))
 
     demo, sales, busy = site.ask("GET", "/api/v1/targets").json()["targets"]
 

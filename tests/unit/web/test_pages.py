@@ -22,8 +22,8 @@ from exporter.roster.types import Worker, WorkerStatus
 from exporter.run.plan import call_work
 from exporter.run.scheduler import Work
 from exporter.store.records import Remaining
-from exporter.web.board import FAILURES_KEPT, Board
-from exporter.web.status import status_page
+from exporter.web.pages import status_page
+from exporter.web.watched import FAILURES_KEPT, WatchList
 from tests.unit.calls import WHEN, call, judged, replied
 from tests.unit.web.asking import Site, sources, told
 
@@ -146,9 +146,9 @@ def test_status_page_forbids_scripts() -> None:
     assert response.headers["content-type"] == "text/html; charset=utf-8"
 
 
-def board(*outcomes: Outcome) -> Board:
-    """Return a board that watches the demo and a calibration."""
-    made = Board("sfu:7880")
+def watch_list(*outcomes: Outcome) -> WatchList:
+    """Return what is watched: the demo and a calibration."""
+    made = WatchList("sfu:7880")
     made.add(call_work(DEMO))
     made.add(Work("calibrate", "calibrate", "", CalibrateConfig(), 3600))
     for outcome in outcomes:
@@ -162,7 +162,7 @@ def test_status_page_tells_last_and_next_run() -> None:
     now = WHEN + timedelta(seconds=42)
 
     page = status_page(
-        board(call(replied(1.0), replied(1.5)), calibration),
+        watch_list(call(replied(1.0), replied(1.5)), calibration),
         {"calibrate": now + timedelta(seconds=99)}.get,
         now,
     )
@@ -185,7 +185,7 @@ def test_status_page_tells_of_workers_budgets_and_trouble() -> None:
     left = {call_work(DEMO).id: Remaining(turns=12, call_seconds=90.4)}
 
     page = status_page(
-        board(),
+        watch_list(),
         lambda _id: None,
         remaining=lambda name: left.get(name, Remaining()),
         workers=workers,
@@ -197,14 +197,14 @@ def test_status_page_tells_of_workers_budgets_and_trouble() -> None:
     assert "<td>demo</td>" + "".join(numbers) in page
     assert "<td>(any)</td>" in page
     assert page.index("the store cannot be &lt;written&gt;") < page.index("<h2>Watched</h2>")
-    assert "None is known." in status_page(board(), lambda _id: None)
+    assert "None is known." in status_page(watch_list(), lambda _id: None)
 
 
 def test_status_page_escapes_every_text() -> None:
     """Names and details come from elsewhere: none of them can become markup."""
     evil = "<script>alert('x')</script>&\"'"
     target = LatencyConfig(agent_name=evil, call_type=evil, scenario=evil)
-    made = Board(evil)
+    made = WatchList(evil)
     made.add(call_work(target))
     bad = call(reason=Reason.NO_WORKER, detail=evil)
     made.record(replace(bad, agent_name=evil))
@@ -219,7 +219,7 @@ def test_failures_are_kept_newest_first_and_not_for_ever() -> None:
     """The page has the latest failures with their reasons, and the oldest make room."""
     failures = [call(reason=Reason.NO_WORKER, detail=f"number {n}") for n in range(30)]
 
-    made = board(*failures)
+    made = watch_list(*failures)
 
     assert [failure.detail for failure in made.failures][:2] == ["number 29", "number 28"]
     assert len(made.failures) == FAILURES_KEPT
@@ -228,7 +228,7 @@ def test_failures_are_kept_newest_first_and_not_for_ever() -> None:
 
 def test_unwatched_outcomes_are_ignored_but_their_failures_kept() -> None:
     """A run of something that was removed meanwhile changes no line."""
-    made = board()
+    made = watch_list()
     made.remove(call_work(DEMO).id)
 
     made.record(call(reason=Reason.NO_WORKER))

@@ -1,14 +1,72 @@
-"""Targets by name, for people and for /probe; and what the API tells of them."""
+"""What is watched, with the last run of each: for the status page, the API and /probe."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pydantic import ConfigDict, with_config
 
-from exporter.outcome import Reason, Verdict
+from exporter.outcome import CallResult, Outcome, Reason, Verdict
 from exporter.probes.latency.spec import LatencyConfig
-from exporter.web.board import Board
+from exporter.run.plan import call_id
+from exporter.run.scheduler import Work
+
+FAILURES_KEPT = 20
+
+
+@dataclass(slots=True)
+class Watched:
+    """Something that is watched."""
+
+    work: Work
+    last: Outcome | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The judgement of the last run; UNKNOWN before it."""
+        return Verdict.UNKNOWN if self.last is None else self.last.verdict
+
+
+@dataclass(slots=True)
+class WatchList:
+    """What is watched and what came of it lately."""
+
+    server: str
+    lines: dict[str, Watched] = field(default_factory=dict)
+    """By the id of the work."""
+    failures: deque[Outcome] = field(default_factory=lambda: deque(maxlen=FAILURES_KEPT))
+    """The latest runs that failed, newest first."""
+
+    def add(self, work: Work) -> None:
+        """Watch something; what is watched already keeps its last run."""
+        known = self.lines.get(work.id)
+        self.lines[work.id] = Watched(work, known.last if known else None)
+
+    def remove(self, work_id: str) -> None:
+        """Watch it no more."""
+        self.lines.pop(work_id, None)
+
+    @property
+    def targets(self) -> tuple[LatencyConfig, ...]:
+        """Every agent that is called, and how."""
+        configs = (line.work.config for line in self.lines.values())
+        return tuple(config for config in configs if isinstance(config, LatencyConfig))
+
+    def record(self, outcome: Outcome) -> None:
+        """Keep a finished run: the listener."""
+        if outcome.reason is not None:
+            self.failures.appendleft(outcome)
+        line = self.lines.get(_work_id(outcome))
+        if line is not None:
+            line.last = outcome
+
+
+def _work_id(outcome: Outcome) -> str:
+    if isinstance(outcome.result, CallResult):
+        result = outcome.result
+        return call_id((result.agent_name, result.call_type, result.scenario))
+    return outcome.probe
 
 
 @with_config(ConfigDict(use_attribute_docstrings=True))
@@ -55,17 +113,17 @@ def find_target(targets: Sequence[LatencyConfig], name: str) -> LatencyConfig | 
 
 
 def target_statuses(
-    board: Board, next_run: Callable[[str], datetime | None]
+    watched: WatchList, next_run: Callable[[str], datetime | None]
 ) -> tuple[TargetStatus, ...]:
     """Describe everything that is called.
 
     Args:
-        board: What is watched and what came of it.
+        watched: What is watched and what came of it.
         next_run: When each work is due next, by its id.
     """
     found = []
-    targets = board.targets
-    for line in board.lines.values():
+    targets = watched.targets
+    for line in watched.lines.values():
         config, last = line.work.config, line.last
         if isinstance(config, LatencyConfig):
             status = TargetStatus(
