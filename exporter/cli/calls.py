@@ -52,8 +52,8 @@ def latency(*, agent: str | None, floor: bool, as_json: bool, **flags: Any) -> i
     configuration takes that target's settings; flags replace them.
     """
     from exporter.outcome import Verdict
-    from exporter.report.documents import LatencyDocument, to_json
-    from exporter.report.render import StderrProgress, print_latency
+    from exporter.report.latency import LatencyDocument, StderrProgress, print_latency
+    from exporter.report.printing import to_json
     from exporter.run.once import LatencyOrder, measure_latency
 
     settings = read_settings(flags)
@@ -96,8 +96,8 @@ def agents(*, collector: str | None, as_json: bool, **flags: Any) -> int:
     of a running exporter, to which they report.
     """
     from exporter.outcome import Listing
-    from exporter.report.documents import AgentsDocument, to_json
-    from exporter.report.render import clean, print_agents, print_workers
+    from exporter.report.agents import AgentsDocument, print_agents, print_workers
+    from exporter.report.printing import clean, to_json
     from exporter.run.once import list_fleet
 
     fleet = list_fleet(read_settings(flags, collector__url=collector))
@@ -118,7 +118,7 @@ def agents(*, collector: str | None, as_json: bool, **flags: Any) -> int:
 
 def _failed(what: str, outcome: "Outcome") -> int:
     """Say on stderr why a probe failed."""
-    from exporter.report.render import why
+    from exporter.report.printing import why
 
     click.echo(f"voice-exporter: {what}: {why(outcome)}", err=True)
     return NOT_PASS
@@ -134,8 +134,8 @@ def _failed(what: str, outcome: "Outcome") -> int:
 @of_server
 def calibrate(*, as_json: bool, **flags: Any) -> int:
     """Measure what the method itself adds, against an echo whose delay is known."""
-    from exporter.report.documents import CalibrateDocument, to_json
-    from exporter.report.render import print_calibration
+    from exporter.report.latency import CalibrateDocument, print_calibration
+    from exporter.report.printing import to_json
     from exporter.run import once
 
     settings = read_settings(flags)
@@ -167,10 +167,9 @@ def check(*, agent: str | None, as_json: bool, **flags: Any) -> int:
     is PASS.
     """
     from exporter.outcome import Verdict
-    from exporter.report.check import CheckDocument
-    from exporter.report.documents import to_json
-    from exporter.report.render import StderrProgress
-    from exporter.report.render_check import print_check
+    from exporter.report.check import CheckDocument, print_check
+    from exporter.report.latency import StderrProgress
+    from exporter.report.printing import to_json
     from exporter.run.check import CheckOrder
     from exporter.run.check import check as check_all
 

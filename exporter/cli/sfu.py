@@ -64,9 +64,8 @@ def sfu(
     --preflight tries signalling, UDP, TCP and TURN each on purpose, and names the ports to open.
     """
     from exporter.outcome import Verdict
-    from exporter.report.documents import to_json
-    from exporter.report.render_sfu import print_sfu
-    from exporter.report.sfu import SfuDocument
+    from exporter.report.printing import to_json
+    from exporter.report.sfu import SfuDocument, print_sfu
     from exporter.run.once import measure_sfu
 
     modes = {
@@ -127,10 +126,9 @@ def _coordinate(
 ) -> int:
     """Lead a distributed ramp."""
     from exporter.outcome import Verdict
-    from exporter.report.distributed import DistributedDocument
-    from exporter.report.documents import to_json
-    from exporter.report.render_distributed import print_distributed
-    from exporter.report.render_ramp import RampBar
+    from exporter.report.distributed import DistributedDocument, print_distributed
+    from exporter.report.printing import to_json
+    from exporter.report.ramp import RampBar
     from exporter.run.distributed import coordinate_ramp
 
     with RampBar() as bar:
@@ -146,9 +144,8 @@ def _report_to(
     settings: "Settings", url: str, ramp_flags: dict[str, object], *, as_json: bool
 ) -> int:
     """Take part in a distributed ramp."""
-    from exporter.report.distributed import VantageDocument
-    from exporter.report.documents import to_json
-    from exporter.report.render_distributed import print_vantage
+    from exporter.report.distributed import VantageDocument, print_vantage
+    from exporter.report.printing import to_json
     from exporter.run.distributed import report_to
 
     report = report_to(settings, url, ramp_flags, lambda what: click.echo(what, err=True))
@@ -168,10 +165,9 @@ def _load(
 ) -> int:
     """Take a baseline and ramp."""
     from exporter.outcome import Verdict, worst
-    from exporter.report.documents import to_json
-    from exporter.report.render_ramp import RampBar, print_ramp
-    from exporter.report.render_sfu import print_sfu
-    from exporter.report.sfu import SfuDocument
+    from exporter.report.printing import to_json
+    from exporter.report.ramp import RampBar, print_ramp
+    from exporter.report.sfu import SfuDocument, print_sfu
     from exporter.run.ramp import measure_ramp
 
     with RampBar() as bar:
@@ -188,8 +184,8 @@ def _load(
 def _preflight(settings: "Settings", *, as_json: bool) -> int:
     """Print the checklist of the ways to the SFU."""
     from exporter.outcome import Verdict
-    from exporter.report.documents import to_json
-    from exporter.report.preflight import PreflightDocument, print_preflight
+    from exporter.report.printing import to_json
+    from exporter.report.sfu import PreflightDocument, print_preflight
     from exporter.run.once import try_ways
 
     report = try_ways(settings)

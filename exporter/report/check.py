@@ -1,15 +1,14 @@
-"""What `check` found: agents, latency and the SFU under one verdict."""
+"""Agents, latency and the SFU under one verdict: what `check` prints."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
 from exporter.outcome import Listing, Verdict, worst
-from exporter.report.documents import AgentItem, AgentsDocument, LatencyDocument, Timestamp
-from exporter.report.fleet import FleetReport
-from exporter.report.latency import LatencyReport
-from exporter.report.sfu import SfuDocument, SfuReport
-from exporter.roster.wire import WorkerView
+from exporter.report.agents import AgentsDocument, FleetReport, print_agents, print_workers
+from exporter.report.latency import LatencyDocument, LatencyReport, print_latency
+from exporter.report.printing import Timestamp, clean, console, print_verdict
+from exporter.report.sfu import SfuDocument, SfuReport, print_sfu
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class CheckReport:
     def reasons(self) -> Iterator[str]:
         """Yield, in one line each, what keeps the whole from PASS."""
         for finding in self.fleet.listing.findings or ():
-            yield f"agents: {finding.verdict}: {finding.text}"
+            yield f"agents: {finding}"
         if not self.latency.calls and not self.latency.failure:
             yield (
                 f"latency: {Verdict.UNKNOWN}: no agent is in a room and none is configured; "
@@ -60,15 +59,13 @@ class CheckReport:
                 why = "; ".join(each.text for each in call.outcome.findings or ())
                 yield f"latency: {call.verdict}: {call.config.agent_name}: {why}"
         for finding in self.sfu.findings:
-            yield f"sfu: {finding.verdict}: {finding.text}"
+            yield f"sfu: {finding}"
 
 
 @dataclass(frozen=True, slots=True)
-class CheckedAgents:
+class CheckedAgents(AgentsDocument):
     """The document of `agents`, with a verdict."""
 
-    in_room: tuple[AgentItem, ...]
-    workers: tuple[WorkerView, ...]
     verdict: Verdict
 
 
@@ -98,3 +95,20 @@ class CheckDocument:
             verdict=report.verdict,
             reasons=tuple(report.reasons()),
         )
+
+
+def print_check(report: CheckReport) -> None:
+    """Print what the three diagnostics found, then the reasons and the one verdict."""
+    out = console()
+    if report.fleet.listing.ok:
+        print_agents(report.listing)
+        if report.fleet.asked:
+            print_workers(report.fleet.workers, report.fleet.now)
+        out.print()
+    print_latency(report.latency, label="LATENCY")
+    out.print()
+    print_sfu(report.sfu, label="SFU")
+    out.print()
+    for reason in report.reasons():
+        out.print(clean(reason), soft_wrap=True)
+    print_verdict(report.verdict)

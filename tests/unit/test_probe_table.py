@@ -16,12 +16,11 @@ from exporter.outcome import Outcome, Verdict
 from exporter.probe import Run
 from exporter.probes import PROBES
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.report.agents import FleetReport
 from exporter.report.check import CheckReport
-from exporter.report.fleet import FleetReport
 from exporter.report.latency import CallReport, LatencyReport
-from exporter.report.preflight import PreflightReport
 from exporter.report.ramp import RampReport
-from exporter.report.sfu import SfuReport
+from exporter.report.sfu import PreflightReport, SfuReport
 from exporter.run.plan import call_work, server_works
 from exporter.run.scheduler import Work
 from exporter.store.records import RunQuery

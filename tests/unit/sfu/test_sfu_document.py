@@ -6,10 +6,9 @@ import pytest
 
 from exporter.outcome import Outcome, Reason, Reconnect
 from exporter.probes.sfu.spec import SfuConfig
-from exporter.report.documents import to_json
-from exporter.report.render_sfu import print_sfu
-from exporter.report.round_trips import RoundTrips
-from exporter.report.sfu import SfuDocument, SfuReport
+from exporter.report.printing import to_json
+from exporter.report.ramp import RoundTrips
+from exporter.report.sfu import SfuDocument, SfuReport, print_sfu
 
 from .baselines import baseline, failed
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from exporter.outcome import Reason, Turn
-from exporter.report.documents import LatencyDocument, to_json
-from exporter.report.latency import CallReport, LatencyReport
+from exporter.report.latency import CallReport, LatencyDocument, LatencyReport
+from exporter.report.printing import to_json
 from exporter.roster.roster import Roster
 from exporter.roster.types import WorkerStatus
 from exporter.run.plan import call_work as target_work
