@@ -19,15 +19,15 @@ from dataclasses import asdict, dataclass, field
 
 import httpx
 import psutil
-from exporter.metrics.loop_lag import watch_loop_lag
+from prometheus_client import CollectorRegistry, generate_latest
 
 from bench.report import Report
 from exporter.config.settings import Settings
 from exporter.daemon.fleet import Fleet as WorkerFleet
-from exporter.metrics.exposition import PageRegistry, choose_encoder
+from exporter.metrics.own import OwnSeries, watch_loop_lag
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
-from exporter.metrics.table import TABLE
+from exporter.metrics.table import ROWS
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.web.app import make_server
 from exporter.web.refusals import Refusals
@@ -52,14 +52,13 @@ ACCEPTS = {
 async def serve() -> None:
     """Serve the pages of an exporter with some targets and an empty roster, until ended."""
     settings = Settings()
-    registry = PageRegistry()
-    metrics = Metrics(registry, SERVER)
-    recorder = Recorder(metrics, stuck_after_s=30)
+    metrics = Metrics(CollectorRegistry(), SERVER)
+    recorder = Recorder(metrics)
     for number in range(TARGETS):
-        recorder.add_target(LatencyConfig(agent_name=f"agent-{number}"))
-    fleet = WorkerFleet(settings, metrics, registry, SERVER)
+        recorder.add("latency", LatencyConfig(agent_name=f"agent-{number}"))
+    fleet = WorkerFleet(settings, metrics)
     sources = Sources(
-        registry=registry,
+        metrics=metrics,
         server_name=SERVER,
         thresholds=(),
         not_healthy=lambda: "",
@@ -73,7 +72,7 @@ async def serve() -> None:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
         print(listener.getsockname()[1], flush=True)
-        lag = asyncio.create_task(watch_loop_lag(recorder.loop_lag))
+        lag = asyncio.create_task(watch_loop_lag(OwnSeries(metrics).loop_lag))
         following = asyncio.create_task(fleet.watch())
         await web.serve(sockets=[listener])
         lag.cancel()
@@ -246,13 +245,12 @@ def scrape(figures: Figures, url: str, until: float) -> None:
 
 def library_ms(series: int) -> float:
     """Return what the client library takes to render as many gauges, for comparison."""
-    registry = PageRegistry()
-    metrics = Metrics(registry, SERVER, rows=[row for row in TABLE if row.name == "voice_workers"])
+    registry = CollectorRegistry()
+    metrics = Metrics(registry, SERVER, families=[ROWS["voice_workers"]])
     for number in range(series):
         metrics.set("voice_workers", number / 7, f"AW_{number:08x}", "idle")
-    encode, _ = choose_encoder(ACCEPTS["text, plain"]["Accept"])
     began = time.monotonic()
-    encode(registry)
+    generate_latest(registry)
     return (time.monotonic() - began) * 1000
 
 

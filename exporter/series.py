@@ -57,12 +57,8 @@ class Family:
         """Yield the series that a subject has before its first run."""
         if self.kind == "gauge" and not self.from_start:
             return
-        yield from product(
-            *(
-                (subject[label],) if label in subject else self.values[label]
-                for label in self.labels
-            )
-        )
+        texts = ((subject[each],) if each in subject else self.values[each] for each in self.labels)
+        yield from product(*texts)
 
 
 @dataclass(frozen=True, slots=True)

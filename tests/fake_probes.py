@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from exporter.errors import ProbeError
 from exporter.outcome import CallResult, Finding, Outcome, Reason, Turn, TurnOutcome
-from exporter.probe import Lane, Probe, Run, failed_is_all
+from exporter.probe import Lane, Probe, Run, always, failed_is_all
 from exporter.probes.latency.spec import PROBE as LATENCY
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.process import ProbeTable
@@ -125,15 +125,20 @@ async def says_it_all(_config: FakeConfig, run: Run) -> Outcome:
     return run.outcome("says_it_all")
 
 
-def row(
-    name: str, config: type[BaseModel], measure: str, lane: Lane = "call"
-) -> Probe[BaseModel, object]:
+def row(name: str, config: type[BaseModel], measure: str, lane: Lane = "call") -> Probe[Any, Any]:
     """Return the row of a fake; a call is judged as calls are, everything else by its failure."""
-    judge: Any = LATENCY.judge if config is LatencyConfig else failed_is_all
-    return Probe(name, config, measure, lane, judge=judge, summary=str)
+    if config is LatencyConfig:
+        return replace(LATENCY, name=name, measure=measure, lane=lane)
+    return Probe(
+        *(name, config, measure, lane),
+        judge=failed_is_all,
+        summary=str,
+        families=(),
+        reader=always(lambda _config, _outcome: ()),
+    )
 
 
-def _row(name: str, config: type[BaseModel] = FakeConfig) -> Probe[BaseModel, object]:
+def _row(name: str, config: type[BaseModel] = FakeConfig) -> Probe[Any, Any]:
     return row(name, config, f"tests.fake_probes:{name}")
 
 

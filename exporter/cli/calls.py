@@ -53,8 +53,8 @@ def latency(*, agent: str | None, floor: bool, as_json: bool, **flags: Any) -> i
     """
     from exporter.commands.once import LatencyOrder, measure_latency
     from exporter.outcome import Verdict
-    from exporter.report.documents import LatencyDocument, to_json
-    from exporter.report.render import StderrProgress, print_latency
+    from exporter.report.latency import LatencyDocument, StderrProgress, print_latency
+    from exporter.report.printing import to_json
 
     settings = read_settings(flags)
     order = LatencyOrder(agent, _target_keys(flags), floor)
@@ -97,8 +97,8 @@ def agents(*, collector: str | None, as_json: bool, **flags: Any) -> int:
     """
     from exporter.commands.once import list_fleet
     from exporter.outcome import Listing
-    from exporter.report.documents import AgentsDocument, to_json
-    from exporter.report.render import clean, print_agents, print_workers
+    from exporter.report.agents import AgentsDocument, print_agents, print_workers
+    from exporter.report.printing import clean, to_json
 
     fleet = list_fleet(read_settings(flags, collector__url=collector))
     listing = fleet.listing.result
@@ -118,7 +118,7 @@ def agents(*, collector: str | None, as_json: bool, **flags: Any) -> int:
 
 def _failed(what: str, outcome: "Outcome") -> int:
     """Say on stderr why a probe failed."""
-    from exporter.report.render import why
+    from exporter.report.printing import why
 
     click.echo(f"voice-exporter: {what}: {why(outcome)}", err=True)
     return NOT_PASS
@@ -135,8 +135,8 @@ def _failed(what: str, outcome: "Outcome") -> int:
 def calibrate(*, as_json: bool, **flags: Any) -> int:
     """Measure what the method itself adds, against an echo whose delay is known."""
     from exporter.commands import once
-    from exporter.report.documents import CalibrateDocument, to_json
-    from exporter.report.render import print_calibration
+    from exporter.report.latency import CalibrateDocument, print_calibration
+    from exporter.report.printing import to_json
 
     settings = read_settings(flags)
     outcome = once.calibrate(settings, flags)
@@ -169,10 +169,9 @@ def check(*, agent: str | None, as_json: bool, **flags: Any) -> int:
     from exporter.commands.check import CheckOrder
     from exporter.commands.check import check as check_all
     from exporter.outcome import Verdict
-    from exporter.report.check import CheckDocument
-    from exporter.report.documents import to_json
-    from exporter.report.render import StderrProgress
-    from exporter.report.render_check import print_check
+    from exporter.report.check import CheckDocument, print_check
+    from exporter.report.latency import StderrProgress
+    from exporter.report.printing import to_json
 
     settings = read_settings(flags)
     sfu_flags = {name: flags.pop(name) for name in ("vantage", "target_rtt_ms", "max_loss")}

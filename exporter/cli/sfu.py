@@ -65,9 +65,8 @@ def sfu(
     """
     from exporter.commands.once import measure_sfu
     from exporter.outcome import Verdict
-    from exporter.report.documents import to_json
-    from exporter.report.render_sfu import print_sfu
-    from exporter.report.sfu import SfuDocument
+    from exporter.report.printing import to_json
+    from exporter.report.sfu import SfuDocument, print_sfu
 
     modes = {
         "--load": load,
@@ -128,10 +127,9 @@ def _coordinate(
     """Lead a distributed ramp."""
     from exporter.commands.load import coordinate_ramp
     from exporter.outcome import Verdict
-    from exporter.report.distributed import DistributedDocument
-    from exporter.report.documents import to_json
-    from exporter.report.render_distributed import print_distributed
-    from exporter.report.render_ramp import RampBar
+    from exporter.report.distributed import DistributedDocument, print_distributed
+    from exporter.report.printing import to_json
+    from exporter.report.ramp import RampBar
 
     with RampBar() as bar:
         report = coordinate_ramp(settings, ramp_flags, expect, bar.show)
@@ -147,9 +145,8 @@ def _report_to(
 ) -> int:
     """Take part in a distributed ramp."""
     from exporter.commands.load import report_to
-    from exporter.report.distributed import VantageDocument
-    from exporter.report.documents import to_json
-    from exporter.report.render_distributed import print_vantage
+    from exporter.report.distributed import VantageDocument, print_vantage
+    from exporter.report.printing import to_json
 
     report = report_to(settings, url, ramp_flags, lambda what: click.echo(what, err=True))
     if as_json:
@@ -169,10 +166,9 @@ def _load(
     """Take a baseline and ramp."""
     from exporter.commands.load import measure_ramp
     from exporter.outcome import Verdict, worst
-    from exporter.report.documents import to_json
-    from exporter.report.render_ramp import RampBar, print_ramp
-    from exporter.report.render_sfu import print_sfu
-    from exporter.report.sfu import SfuDocument
+    from exporter.report.printing import to_json
+    from exporter.report.ramp import RampBar, print_ramp
+    from exporter.report.sfu import SfuDocument, print_sfu
 
     with RampBar() as bar:
         baseline, ramp = measure_ramp(settings, flags, ramp_flags, bar.show)
@@ -189,8 +185,8 @@ def _preflight(settings: "Settings", *, as_json: bool) -> int:
     """Print the checklist of the ways to the SFU."""
     from exporter.commands.once import try_ways
     from exporter.outcome import Verdict
-    from exporter.report.documents import to_json
-    from exporter.report.preflight import PreflightDocument, print_preflight
+    from exporter.report.printing import to_json
+    from exporter.report.sfu import PreflightDocument, print_preflight
 
     report = try_ways(settings)
     if as_json:

@@ -18,10 +18,9 @@ from exporter.errors import ProbeError
 from exporter.logs import LogSetup, configure
 from exporter.outcome import Listing, Outcome, Turn
 from exporter.probes.latency.spec import LatencyConfig
-from exporter.report.fleet import NO_ROSTER, FleetReport, page_notes
+from exporter.report.agents import NO_ROSTER, FleetReport, page_notes
 from exporter.report.latency import CallReport, LatencyReport
-from exporter.report.preflight import PreflightReport
-from exporter.report.sfu import SfuReport
+from exporter.report.sfu import PreflightReport, SfuReport
 from exporter.roster.collector import fetch_workers
 from exporter.run.runner import Runner
 from exporter.server_api import Server

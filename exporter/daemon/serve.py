@@ -39,12 +39,11 @@ from exporter.run.runner import PROBES_TABLE, Runner
 from exporter.run.scheduler import FIRST_CALL_S, Refused, Scheduler, Work, stagger
 from exporter.server_api import Server
 from exporter.web.app import make_server
-from exporter.web.board import Board
-from exporter.web.listener import listen
+from exporter.web.pages import status_page
 from exporter.web.refusals import Refusals
+from exporter.web.server import listen
 from exporter.web.sources import NotNowError, Sources
-from exporter.web.status import status_page
-from exporter.web.targets import target_views
+from exporter.web.watched import WatchList, target_statuses
 from exporter.web.web_config import WebConfigWatch
 
 log = logging.getLogger(__name__)
@@ -134,7 +133,7 @@ class Daemon:
         self._recorder = Recorder(metrics, settings.sfu.vantage)
         self._ledger = Ledger(settings.store, metrics, table, self._runner.delete_rooms)
         self._fleet = Fleet(settings, metrics)
-        self._board = Board(server.name)
+        self._watch_list = WatchList(server.name)
         self._run_log = RunLog()
         self._discovery = Discovery(
             settings.discover, settings.targets, self.add_target, self.remove_target
@@ -144,7 +143,7 @@ class Daemon:
             self._recorder.record,
             self._ledger.record,
             self._fleet.record,
-            self._board.record,
+            self._watch_list.record,
             self._note_listing,
             self._discovery.record,
         )
@@ -256,12 +255,12 @@ class Daemon:
     def _add(self, work: Work, first_in_s: float) -> None:
         self._recorder.add(work.probe, work.config)
         self._ledger.add(work)
-        self._board.add(work)
+        self._watch_list.add(work)
         self._scheduler.add(work, first_in_s)
 
     def _remove(self, work: Work) -> None:
         self._scheduler.remove(work.id)
-        self._board.remove(work.id)
+        self._watch_list.remove(work.id)
         self._run_log.forget(work)
         self._ledger.remove(work)
         self._recorder.remove(work.probe, work.config)
@@ -313,16 +312,16 @@ class Daemon:
             status_page=self._status_page,
             notes=self._notes,
             reload=self._reloader.reload,
-            targets=lambda: self._board.targets,
+            targets=lambda: self._watch_list.targets,
             call=self._call,
             roster=self._fleet.roster,
             history=self._ledger.keeper,
-            watched=lambda: target_views(self._board, self._scheduler.next_run),
+            watched=lambda: target_statuses(self._watch_list, self._scheduler.next_run),
         )
 
     def _status_page(self) -> str:
         return status_page(
-            self._board,
+            self._watch_list,
             self._scheduler.next_run,
             remaining=self._ledger.remaining,
             workers=self._fleet.roster.workers(),

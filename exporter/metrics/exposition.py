@@ -91,7 +91,12 @@ def sample_heads(
 def sample_lines(heads: Iterable[str], values: Iterable[float]) -> str:
     """Return the lines of one series."""
     pairs = zip(heads, values, strict=True)
-    return "".join(f"{head} {floatToGoString(value)}\n" for head, value in pairs)
+    return "".join(f"{head} {number_text(value)}\n" for head, value in pairs)
+
+
+def number_text(value: float) -> str:
+    """Return a number as both formats write it."""
+    return str(floatToGoString(value))  # type: ignore[no-untyped-call] # the library's own
 
 
 def _label_text(values: dict[str, str]) -> str:

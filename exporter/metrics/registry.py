@@ -19,9 +19,8 @@ from prometheus_client.core import (
     HistogramMetricFamily,
 )
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
-from exporter.metrics.exposition import Block, sample_heads, sample_lines
+from exporter.metrics.exposition import Block, number_text, sample_heads, sample_lines
 from exporter.metrics.series_index import SeriesIndex
 from exporter.metrics.table import TABLE
 from exporter.series import Family, Kind, Labels
@@ -47,7 +46,7 @@ class _Series:
         if family.kind == "histogram":
             more = thresholds if family.has_thresholds else ()
             self._bounds = (*sorted({float(bound) for bound in (*family.buckets, *more)}), inf)
-        self._bound_texts = tuple(map(floatToGoString, self._bounds))
+        self._bound_texts = tuple(map(number_text, self._bounds))
         # A value; of a histogram how many are in each bucket by itself, and their sum.
         self._held: dict[Labels, list[float]] = {}
         self._heads: dict[Labels, tuple[str, ...]] = {}
@@ -87,8 +86,8 @@ class _Series:
             self._block = Block(self.family, tuple(self._lines.values()))
         return self._block
 
-    def metric(self) -> Metric:
-        """Return the family as the client library has it."""
+    def metric(self) -> Any:
+        """Return the family as the client library has it: a `Metric`, whose makers are untyped."""
         family, names = self.family, ("server", *self.family.labels)
         metric = _LIBRARY_KINDS[family.kind](family.name, family.help, labels=names)
         for labels in self._held:
@@ -140,6 +139,7 @@ class Metrics(Collector):
         extra = tuple(thresholds)
         self._all = {family.name: _Series(family, server, extra) for family in families}
         registry.register(self)
+        self.registry = registry
 
     def create(self, name: str, *labels: str) -> None:
         """Let the series exist, at 0 if it is new."""

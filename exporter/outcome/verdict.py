@@ -21,6 +21,9 @@ class Finding:
     verdict: Verdict
     text: str
 
+    def __str__(self) -> str:
+        return f"{self.verdict}: {self.text}"
+
 
 _BEST_TO_WORST = (Verdict.PASS, Verdict.UNKNOWN, Verdict.SLOW, Verdict.FAIL)
 

@@ -1,20 +1,14 @@
-"""What `check` found: agents, latency and the SFU under one verdict."""
+"""Agents, latency and the SFU under one verdict: what `check` prints."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
 from exporter.outcome import Listing, Verdict, worst
-from exporter.report.documents import (
-    AgentItem,
-    AgentsDocument,
-    LatencyDocument,
-    WorkerItem,
-    timestamp,
-)
-from exporter.report.fleet import FleetReport
-from exporter.report.latency import LatencyReport
-from exporter.report.sfu import SfuDocument, SfuReport
+from exporter.report.agents import AgentsDocument, FleetReport, print_agents, print_workers
+from exporter.report.latency import LatencyDocument, LatencyReport, print_latency
+from exporter.report.printing import Timestamp, clean, console, print_verdict
+from exporter.report.sfu import SfuDocument, SfuReport, print_sfu
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +48,7 @@ class CheckReport:
     def reasons(self) -> Iterator[str]:
         """Yield, in one line each, what keeps the whole from PASS."""
         for finding in self.fleet.listing.findings or ():
-            yield f"agents: {finding.verdict}: {finding.text}"
+            yield f"agents: {finding}"
         if not self.latency.calls and not self.latency.failure:
             yield (
                 f"latency: {Verdict.UNKNOWN}: no agent is in a room and none is configured; "
@@ -65,28 +59,26 @@ class CheckReport:
                 why = "; ".join(each.text for each in call.outcome.findings or ())
                 yield f"latency: {call.verdict}: {call.config.agent_name}: {why}"
         for finding in self.sfu.findings:
-            yield f"sfu: {finding.verdict}: {finding.text}"
+            yield f"sfu: {finding}"
 
 
 @dataclass(frozen=True, slots=True)
-class CheckedAgents:
+class CheckedAgents(AgentsDocument):
     """The document of `agents`, with a verdict."""
 
-    in_room: tuple[AgentItem, ...]
-    workers: tuple[WorkerItem, ...]
-    verdict: str
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class CheckDocument:
     """What `check --json` prints."""
 
-    run_at: str
+    run_at: Timestamp
     server: str
     agents: CheckedAgents
     latency: LatencyDocument
     sfu: SfuDocument
-    verdict: str
+    verdict: Verdict
     reasons: tuple[str, ...]
     """What keeps the verdict from PASS, each on one line."""
 
@@ -95,11 +87,28 @@ class CheckDocument:
         """Describe what `check` found."""
         listed = AgentsDocument.of(report.listing, report.fleet.workers, report.fleet.now)
         return cls(
-            run_at=timestamp(report.latency.run_at),
+            run_at=report.latency.run_at,
             server=report.latency.server,
-            agents=CheckedAgents(listed.in_room, listed.workers, str(report.agents_verdict)),
+            agents=CheckedAgents(listed.in_room, listed.workers, report.agents_verdict),
             latency=LatencyDocument.of(report.latency),
             sfu=SfuDocument.of(report.sfu),
-            verdict=str(report.verdict),
+            verdict=report.verdict,
             reasons=tuple(report.reasons()),
         )
+
+
+def print_check(report: CheckReport) -> None:
+    """Print what the three diagnostics found, then the reasons and the one verdict."""
+    out = console()
+    if report.fleet.listing.ok:
+        print_agents(report.listing)
+        if report.fleet.asked:
+            print_workers(report.fleet.workers, report.fleet.now)
+        out.print()
+    print_latency(report.latency, label="LATENCY")
+    out.print()
+    print_sfu(report.sfu, label="SFU")
+    out.print()
+    for reason in report.reasons():
+        out.print(clean(reason), soft_wrap=True)
+    print_verdict(report.verdict)

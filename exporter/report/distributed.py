@@ -1,6 +1,6 @@
-"""What a distributed ramp found, as a person's lines and as a document."""
+"""Ramps from several hosts: what `sfu --coordinator` and `sfu --report-to` print."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -8,9 +8,12 @@ from exporter.distributed.combine import combined_knee
 from exporter.distributed.prober import VantageReport
 from exporter.distributed.session import DistributedRamp
 from exporter.outcome import Finding, Verdict, worst
-from exporter.probes.ramp.judge import Knee, KneeKind
+from exporter.probes.ramp.judge import JudgedTier, Knee, KneeKind
 from exporter.probes.ramp.spec import RampConfig
+from exporter.report.printing import clean, console, print_findings, print_verdict
 from exporter.report.ramp import RampItem
+
+_ARROW, _DOT = "->", " . "
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,8 @@ class DistributedDocument:
     missing: int
     """Vantages that were expected and never came."""
     knee_clients: int | None
-    knee: str
-    """found, below_first, none_within, limited or unknown."""
-    verdict: str
+    knee: KneeKind
+    verdict: Verdict
     findings: tuple[str, ...]
 
     @classmethod
@@ -101,9 +103,9 @@ class DistributedDocument:
             ),
             missing=found.missing,
             knee_clients=report.knee.clients,
-            knee=str(report.knee.kind),
-            verdict=str(report.verdict),
-            findings=tuple(f"{each.verdict}: {each.text}" for each in report.findings),
+            knee=report.knee.kind,
+            verdict=report.verdict,
+            findings=tuple(map(str, report.findings)),
         )
 
 
@@ -121,3 +123,42 @@ class VantageDocument:
         """Describe what one vantage has measured."""
         ramp = tuple(map(RampItem.of, report.tiers))
         return cls(report.vantage, ramp, report.error or None)
+
+
+def print_distributed(report: DistributedReport) -> None:
+    """Print the sum, then each vantage, on a line each."""
+    out, found = console(), report.found
+    out.print(f"SFU  distributed: {len(found.vantages)} vantages", soft_wrap=True)
+    tiers = _DOT.join(
+        f"{each.tier.clients}({each.vantages}v){_ARROW} {_figures(each.tier, quality=True)}"
+        for each in found.tiers
+    )
+    out.print(f"  combined: {tiers or '-'}   combined knee {report.knee.text}", soft_wrap=True)
+    for each in found.vantages:
+        line = f"  {clean(each.vantage):<12}: {_tiers(each.tiers)}"
+        out.print(line + (f"   lost: {clean(each.lost)}" if each.lost else ""), soft_wrap=True)
+    for tier in found.tiers:
+        for why in (*tier.tier.broken, *tier.tier.limits):
+            out.print(f"{tier.tier.clients} clients: {clean(why)}", soft_wrap=True)
+    print_findings(report.findings)
+    print_verdict(report.verdict)
+
+
+def print_vantage(report: VantageReport) -> None:
+    """Print what this vantage has seen; the coordinator has the rest."""
+    out = console()
+    out.print(f"  {clean(report.vantage):<12}: {_tiers(report.tiers)}", soft_wrap=True)
+    if report.error:
+        out.print(f"did not come to the end: {clean(report.error)}", soft_wrap=True)
+
+
+def _tiers(tiers: Sequence[JudgedTier]) -> str:
+    return _DOT.join(f"{each.clients}{_ARROW} {_figures(each)}" for each in tiers) or "-"
+
+
+def _figures(tier: JudgedTier, *, quality: bool = False) -> str:
+    found = tier.summary
+    rtt = "-" if found.rtt_tail_s is None else f"{found.rtt_tail_s * 1000:.1f}ms"
+    loss = "-" if found.loss_ratio is None else f"{found.loss_ratio:.1%}"
+    words = [rtt, loss, *([found.quality.capitalize() or "-"] if quality else [])]
+    return " ".join([*words, *(["limited"] if tier.limited else [])])

@@ -1,9 +1,14 @@
-"""What a command found, ready to be printed as a table or as JSON."""
+"""Calls to agents, and the floor of the method: what `latency` and `calibrate` print."""
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Self
+
+from rich.status import Status
+from rich.table import Table
+from rich.text import Text
 
 from exporter.outcome import (
     Calibration,
@@ -17,7 +22,28 @@ from exporter.outcome import (
     worst,
 )
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.quantile import P95_NEEDS
+from exporter.report.printing import (
+    STYLES,
+    Timestamp,
+    agent_label,
+    clean,
+    console,
+    print_verdict,
+    seconds,
+    why,
+)
 from exporter.stats import Stats
+
+_COMPONENTS = {
+    "transcription": "transcription_s",
+    "end of turn": "end_of_turn_s",
+    "llm": "llm_s",
+    "tts": "tts_s",
+    "transport": "transport_s",
+}
+NONE_FOUND = "no agent is in a room; name one with --agent"
+COST_NOTE = "each turn is a real agent turn and costs what its providers charge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +67,7 @@ class CallReport:
         return CallResult(self.config.agent_name, self.config.call_type, self.config.scenario)
 
     @property
-    def untold(self) -> Reason | None:
+    def unlisted_reason(self) -> Reason | None:
         """Why the call failed, where none of its turns says so."""
         reason = self.outcome.reason
         return None if any(turn.reason is reason for turn in self.result.turns) else reason
@@ -49,10 +75,10 @@ class CallReport:
     @property
     def turns(self) -> tuple[Turn, ...]:
         """Every turn; a call that failed outside of its turns ends in one that tells why."""
-        if self.untold is None:
+        if self.unlisted_reason is None:
             return self.result.turns
-        ended = TurnOutcome.VOID if self.untold is Reason.VOID else TurnOutcome.FAILED
-        last = Turn(ended, reason=self.untold, detail=self.outcome.detail)
+        ended = TurnOutcome.VOID if self.unlisted_reason is Reason.VOID else TurnOutcome.FAILED
+        last = Turn(ended, reason=self.unlisted_reason, detail=self.outcome.detail)
         return (*self.result.turns, last)
 
     @property
@@ -108,3 +134,245 @@ def average(split: Iterable[Components]) -> Components | None:
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return math.fsum(known) / len(known) if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyItem:
+    """One call to one agent."""
+
+    agent_name: str
+    call_type: str
+    verdict: Verdict
+    target_s: float
+    stats: Stats
+    components: Components | None
+    turns: tuple[Turn, ...]
+
+    @classmethod
+    def of(cls, call: CallReport) -> "LatencyItem":
+        """Describe a call."""
+        return cls(
+            agent_name=call.config.agent_name,
+            call_type=call.config.call_type,
+            verdict=call.verdict,
+            target_s=call.config.target_ms / 1000,
+            stats=call.stats,
+            components=call.components,
+            turns=call.turns,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyDocument:
+    """What `latency --json` prints."""
+
+    run_at: Timestamp
+    server: str
+    floor_s: float | None
+    latency: tuple[LatencyItem, ...]
+    verdict: Verdict
+
+    @classmethod
+    def of(cls, report: LatencyReport) -> "LatencyDocument":
+        """Describe what `latency` found."""
+        return cls(
+            run_at=report.run_at,
+            server=report.server,
+            floor_s=report.calibration.floor_s if report.calibration else None,
+            latency=tuple(map(LatencyItem.of, report.calls)),
+            verdict=report.verdict,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrateDocument:
+    """What `calibrate --json` prints."""
+
+    run_at: Timestamp
+    server: str
+    floor_s: float | None
+    spread_s: float | None
+    n: int
+    voids: int
+    reason: Reason | None
+    detail: str
+
+    @classmethod
+    def of(cls, server: str, outcome: Outcome) -> "CalibrateDocument":
+        """Describe a calibration."""
+        found = outcome.result if isinstance(outcome.result, Calibration) else None
+        return cls(
+            run_at=outcome.started_at,
+            server=server,
+            floor_s=found.floor_s if found else None,
+            spread_s=found.spread_s if found else None,
+            n=found.n if found else 0,
+            voids=found.voids if found else 0,
+            reason=outcome.reason,
+            detail=outcome.detail,
+        )
+
+
+def print_latency(report: LatencyReport, *, label: str = "VERDICT") -> None:
+    """Print what `latency` found: a row for each call, and below what is behind it.
+
+    Args:
+        report: What was found.
+        label: Stands before the verdict.
+    """
+    out = console()
+    if report.failure:
+        out.print(f"agents could not be listed: {why(report.failure)}", soft_wrap=True)
+    elif not report.calls:
+        out.print(NONE_FOUND)
+    else:
+        out.print(_latency_table(report))
+        for call in report.calls:
+            for line in _call_lines(call):
+                out.print(line, soft_wrap=True)
+        for note in _notes(report):
+            out.print(note, soft_wrap=True)
+    print_verdict(report.verdict, label)
+
+
+def _latency_table(report: LatencyReport) -> Table:
+    heads = (
+        "AGENT",
+        "CALL TYPE",
+        "N",
+        "E2E AVG",
+        "P50",
+        "P95",
+        "MAX",
+        "FLOOR",
+        "TARGET",
+        "VERDICT",
+    )
+    table = Table(*heads, box=None, pad_edge=False)
+    floor = report.calibration
+    for call in report.calls:
+        stats = call.stats
+        table.add_row(
+            agent_label(call.config.agent_name),
+            clean(call.config.call_type),
+            str(stats.n),
+            *map(seconds, (stats.avg_s, stats.p50_s, stats.p95_s, stats.max_s)),
+            seconds(floor.floor_s if floor else None, 3),
+            f"<{call.config.target_ms / 1000:g}s",
+            Text(call.verdict, STYLES[call.verdict]),
+        )
+    return table
+
+
+def _call_lines(call: CallReport) -> Iterable[str]:
+    """Yield what is behind one row: the split, then every turn that has no measurement."""
+    label = agent_label(call.config.agent_name)
+    if call.components:
+        yield f"{label}: {_split(call.components)}"
+    elif call.stats.n:
+        absent = call.result.split_absent or "the agent reported no components"
+        yield f"{label}: no components: {clean(absent)}"
+    for number, turn in enumerate(call.result.turns, 1):
+        if turn.outcome is not TurnOutcome.REPLIED:
+            yield f"{label}: {turn_line(number, turn)}"
+    if call.unlisted_reason:
+        yield f"{label}: call failed: {why(call.outcome)}"
+
+
+def _split(split: Components) -> str:
+    return " · ".join(
+        f"{name} {seconds(getattr(split, field))}" for name, field in _COMPONENTS.items()
+    )
+
+
+def turn_line(number: int, turn: Turn) -> str:
+    """Describe one turn on one line."""
+    head = f"turn {number}{' (warm-up)' if turn.warmup else ''}"
+    if turn.outcome is TurnOutcome.REPLIED:
+        return f"{head}: {seconds(turn.e2e_s)}"
+    reason = f": {turn.reason}" if turn.reason and turn.outcome is TurnOutcome.FAILED else ""
+    detail = f": {clean(turn.detail)}" if turn.detail else ""
+    return f"{head} {turn.outcome}{reason}{detail}"
+
+
+def _notes(report: LatencyReport) -> Iterable[str]:
+    floor = report.calibration
+    if floor:
+        yield (
+            f"floor: {seconds(floor.floor_s, 3)} (n {floor.n}, spread "
+            f"{seconds(floor.spread_s, 3)}) is the method's own share; it is not subtracted"
+        )
+    elif report.floor:
+        yield f"floor not measured: {why(report.floor)}"
+    if any(0 < call.stats.n < P95_NEEDS for call in report.calls):
+        yield f"p95 needs {P95_NEEDS} measured turns"
+
+
+def print_calibration(outcome: Outcome) -> None:
+    """Print the floor of the method, or why it is not known."""
+    found = outcome.result
+    if not isinstance(found, Calibration):
+        console().print(f"floor not measured: {why(outcome)}")
+        return
+    voids = f", {found.voids} void" if found.voids else ""
+    console().print(
+        f"floor {seconds(found.floor_s, 3)}  spread {seconds(found.spread_s, 3)}  "
+        f"n {found.n}{voids}"
+    )
+
+
+class StderrProgress:
+    """Progress on stderr: a line for each turn, and on a terminal what it is waiting for."""
+
+    def __init__(self) -> None:
+        self._console = console(stderr=True)
+        self._status: Status | None = None
+        self._config: LatencyConfig | None = None
+        self._done = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status:
+            self._status.stop()
+
+    def doing(self, what: str) -> None:
+        """Say what begins."""
+        if not self._console.is_terminal:
+            self._console.print(what)
+        elif self._status:
+            self._status.update(Text(what))
+        else:
+            self._status = self._console.status(Text(what))
+            self._status.start()
+
+    def calling(self, config: LatencyConfig) -> None:
+        """Say which agent is called, and before the first call what calls cost."""
+        if self._config is None:
+            self._console.print(f"voice-exporter: {COST_NOTE}")
+        self._config, self._done = config, 0
+        self.doing(f"calling {agent_label(config.agent_name)} ({self._planned} turns)")
+
+    def turn(self, turn: Turn) -> None:
+        """Say how a turn ended."""
+        self._done += 1
+        name = agent_label(self._config.agent_name if self._config else "")
+        self._console.print(f"{name} {turn_line(self._done, turn)}")
+        if self._status and self._done < self._planned:
+            self._status.update(Text(f"calling {name}, turn {self._done + 1} of {self._planned}"))
+
+    def explain(self, report: LatencyReport) -> None:
+        """Say what the JSON document has no place for."""
+        if report.failure:
+            self._console.print(f"agents could not be listed: {why(report.failure)}")
+        elif not report.calls:
+            self._console.print(NONE_FOUND)
+        for call in report.calls:
+            if call.unlisted_reason:
+                name = agent_label(call.config.agent_name)
+                self._console.print(f"{name}: call failed: {why(call.outcome)}")
+
+    @property
+    def _planned(self) -> int:
+        return self._config.trials + self._config.warmup if self._config else 0

@@ -1,13 +1,38 @@
-"""What a ramp found, as a person's table and as a document."""
+"""Ramps of clients: what `sfu --load` prints, and how far one is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from exporter.outcome import Finding, Outcome, Verdict
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from exporter.outcome import Finding, Outcome, RampProgress, Verdict
 from exporter.probes.ramp.judge import JudgedTier, Knee
 from exporter.probes.ramp.spec import RampConfig, judged_tiers, ramp_knee
 from exporter.probes.ramp.summary import Prober
-from exporter.report.round_trips import RoundTrips
+from exporter.quantile import P95_NEEDS, quantile
+from exporter.report.printing import clean, console, ms, percent, print_findings, print_verdict
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTrips:
+    """Statistics of round trips, in milliseconds; `None` where n allows no value."""
+
+    p50: float | None
+    p95: float | None
+    """None below 20 samples."""
+    max: float | None
+    n: int
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Self:
+        """Compute the statistics of round trips in seconds."""
+        values = sorted(each * 1000 for each in seconds)
+        if not values:
+            return cls(None, None, None, 0)
+        p95 = quantile(values, 0.95) if len(values) >= P95_NEEDS else None
+        return cls(quantile(values, 0.5), p95, values[-1], len(values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +117,88 @@ class ProberCost:
             return None
         each = prober.cpu_cores / clients
         return cls(each, prober.processes, prober.cores, int(prober.cores / each))
+
+
+def print_ramp(report: RampReport) -> None:
+    """Print a row for each tier, then the knee, and what the prober spent."""
+    out = console()
+    if report.tiers:
+        out.print(tier_table([RampItem.of(tier) for tier in report.tiers]))
+        for tier in report.tiers:
+            for why in (*tier.broken, *tier.limits):
+                out.print(f"{tier.clients} clients: {clean(why)}", soft_wrap=True)
+        out.print(f"knee {report.knee.text}")
+        out.print(_prober(report.tiers[-1]), soft_wrap=True)
+    print_findings(report.findings)
+    print_verdict(report.verdict, "RAMP")
+
+
+def tier_table(items: list[RampItem]) -> Table:
+    """Return a table with a row for each tier."""
+    heads = "CLIENTS", "CONNECTED", "RTT P50", "P95", "MAX", "N", "LOSS", "QUALITY", "LIMIT"
+    table = Table(*heads, box=None, pad_edge=False)
+    for item in items:
+        rtt = item.rtt_ms
+        table.add_row(
+            str(item.clients),
+            str(item.connected),
+            *map(ms, (rtt.p50, rtt.p95, rtt.max)),
+            str(rtt.n),
+            percent(item.loss_pct),
+            item.quality or "-",
+            "prober" if item.limited else "target" if item.broken else "-",
+        )
+    return table
+
+
+def _prober(tier: JudgedTier) -> str:
+    cost = ProberCost.of(tier.clients, tier.summary.prober)
+    if cost is None:
+        return "prober: cost not known"
+    processes = f"{cost.processes} process{'' if cost.processes == 1 else 'es'}"
+    return (
+        f"prober: {cost.cpu_per_client:.1%} of a CPU per client in {processes}; "
+        f"{cost.cores:g} CPUs of this host sustain ~{cost.carries} clients"
+    )
+
+
+class RampBar:
+    """A progress bar with the current round trip; without a terminal, a line for each tier."""
+
+    def __init__(self) -> None:
+        self._console = console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[rtt]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+        )
+        self._task: TaskID | None = None
+        self._clients = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._bar.stop()
+
+    def show(self, progress: RampProgress) -> None:
+        """Show how far it is."""
+        if not self._console.is_terminal:
+            if progress.clients != self._clients:
+                self._console.print(f"ramp: {progress.clients} clients")
+            self._clients = progress.clients
+            return
+        if self._task is None:
+            self._bar.start()
+            self._task = self._bar.add_task("", total=1.0, rtt="")
+        rtt = progress.round_trip_s
+        self._bar.update(
+            self._task,
+            completed=progress.done,
+            description=f"{progress.clients} clients",
+            rtt="connecting" if rtt is None else f"rtt {rtt * 1000:.1f}ms",
+        )

@@ -1,16 +1,31 @@
-"""What `sfu` found, as a person's table and as a document."""
+"""The way to the SFU: what `sfu` and `sfu --preflight` print."""
 
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
+from rich.table import Table
+from rich.text import Text
+
 from exporter.outcome import Finding, Outcome, Reconnect, SfuBaseline, Verdict, worst
+from exporter.probes.ramp.judge import KneeKind
+from exporter.probes.reach.spec import Item, ReachConfig, checklist
 from exporter.probes.sfu.spec import SfuConfig
-from exporter.report.ramp import RampItem, RampReport
-from exporter.report.round_trips import RoundTrips
+from exporter.report.printing import (
+    STYLES,
+    clean,
+    console,
+    ms,
+    percent,
+    print_findings,
+    print_verdict,
+)
+from exporter.report.ramp import RampItem, RampReport, RoundTrips
 
 _WORST_FIRST = ("lost", "poor", "good", "excellent")
+_SILENCE_S = 1.0
+"""Silence worth a line; shorter gaps are what loss and jitter tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +62,6 @@ class ConnectPhases:
 
 
 @dataclass(frozen=True, slots=True)
-class ReconnectItem:
-    """One connection that was lost during a baseline."""
-
-    kind: str
-    resume_s: float | None
-    media_gap_s: float | None
-    reason: str | None
-    """Why it did not come back."""
-
-    @classmethod
-    def of(cls, found: Reconnect) -> Self:
-        """Describe a break."""
-        return cls(found.kind, found.resume_s, found.media_gap_s, found.reason)
-
-
-@dataclass(frozen=True, slots=True)
 class BaselineItem:
     """One baseline: `baseline` of the document."""
 
@@ -86,7 +85,7 @@ class BaselineItem:
     pings_lost: int
     pings_void: int
     concealed_pct: float | None
-    reconnects: tuple[ReconnectItem, ...]
+    reconnects: tuple[Reconnect, ...]
 
     @classmethod
     def of(cls, result: SfuBaseline) -> Self:
@@ -115,7 +114,7 @@ class BaselineItem:
             pings_lost=result.lost,
             pings_void=result.voids,
             concealed_pct=None if result.concealed is None else result.concealed * 100,
-            reconnects=tuple(map(ReconnectItem.of, result.reconnects)),
+            reconnects=result.reconnects,
         )
 
 
@@ -127,9 +126,9 @@ class SfuDocument:
     ramp: tuple[RampItem, ...]
     knee_clients: int | None
     """None unless a ramp found it; `knee` says why not."""
-    knee: str | None
-    """found, below_first, none_within, limited or unknown; None without a ramp."""
-    verdict: str
+    knee: KneeKind | None
+    """None without a ramp."""
+    verdict: Verdict
     findings: tuple[str, ...]
     """What the verdict rests on, when it is not PASS."""
 
@@ -141,9 +140,9 @@ class SfuDocument:
             baseline=BaselineItem.of(report.baseline) if report.baseline else None,
             ramp=tuple(RampItem.of(tier) for tier in ramp.tiers) if ramp else (),
             knee_clients=ramp.knee.clients if ramp else None,
-            knee=str(ramp.knee.kind) if ramp else None,
-            verdict=str(worst((report.verdict, *((ramp.verdict,) if ramp else ())))),
-            findings=tuple(f"{each.verdict}: {each.text}" for each in findings),
+            knee=ramp.knee.kind if ramp else None,
+            verdict=worst((report.verdict, *((ramp.verdict,) if ramp else ()))),
+            findings=tuple(map(str, findings)),
         )
 
 
@@ -155,3 +154,96 @@ def worst_quality(told: Iterable[tuple[str, str]]) -> str:
 
 def _milli(seconds: float | None) -> float | None:
     return None if seconds is None else seconds * 1000
+
+
+def print_sfu(report: SfuReport, *, label: str = "VERDICT") -> None:
+    """Print what `sfu` found, then what is not well about it.
+
+    Args:
+        report: What was found.
+        label: Stands before the verdict.
+    """
+    out = console()
+    if report.baseline:
+        item = BaselineItem.of(report.baseline)
+        out.print(_table(item))
+        for line in _lines(item):
+            out.print(line, soft_wrap=True)
+        if (report.baseline.media_gap_s or 0.0) >= _SILENCE_S:
+            out.print(f"silence: no packet came for {report.baseline.media_gap_s:.2f} s")
+    print_findings(report.findings)
+    print_verdict(report.verdict, label)
+
+
+def _table(item: BaselineItem) -> Table:
+    heads = "VANTAGE", "RTT P50", "P95", "MAX", "N", "ICE RTT", "LOSS UP", "DOWN", "JITTER", "BY"
+    table = Table(*heads, "QUALITY", box=None, pad_edge=False)
+    rtt = item.rtt_ms
+    table.add_row(
+        clean(item.vantage),
+        *map(ms, (rtt.p50, rtt.p95, rtt.max)),
+        str(rtt.n),
+        ms(item.ice_rtt_ms),
+        percent(item.loss_up_pct),
+        percent(item.loss_down_pct),
+        ms(item.jitter_ms),
+        item.transport or "-",
+        item.quality or "-",
+    )
+    return table
+
+
+def _lines(item: BaselineItem) -> Iterable[str]:
+    """Yield what is behind the row: sizes of the samples, phases, the probe's own share."""
+    connect = item.connect_ms
+    yield (
+        f"loss over {item.packets_up} packets up, {item.packets_down} down · concealed "
+        f"{percent(item.concealed_pct)} · data messages lost {item.pings_lost}, "
+        f"void {item.pings_void}"
+    )
+    yield (
+        f"connect: signal {ms(connect.signal)} · ice {ms(connect.ice)} · media "
+        f"{ms(connect.media)} · {item.candidate_type or 'unknown'} candidate"
+    )
+    if item.floor_ms is not None:
+        yield f"floor: {ms(item.floor_ms)} of each message is this process; it is taken off"
+
+
+@dataclass(frozen=True, slots=True)
+class PreflightReport:
+    """One round over all ways, with its judgement."""
+
+    config: ReachConfig
+    outcome: Outcome
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """The checklist."""
+        return checklist(self.config, self.outcome)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of the checklist."""
+        return self.outcome.verdict
+
+
+@dataclass(frozen=True, slots=True)
+class PreflightDocument:
+    """What `sfu --preflight --json` prints."""
+
+    preflight: tuple[Item, ...]
+    verdict: Verdict
+
+    @classmethod
+    def of(cls, report: PreflightReport) -> Self:
+        """Describe a checklist."""
+        return cls(report.items, report.verdict)
+
+
+def print_preflight(report: PreflightReport) -> None:
+    """Print the checklist, then the verdict."""
+    table = Table("CHECK", "VERDICT", "", box=None, pad_edge=False)
+    for item in report.items:
+        table.add_row(item.check, Text(item.verdict, STYLES[item.verdict]), clean(item.detail))
+    console().print(table)
+    print_verdict(report.verdict)

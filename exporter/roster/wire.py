@@ -72,19 +72,8 @@ class Heartbeat(_Message):
                 is perhaps scraped.
         """
         more = (peer,) if peer and peer not in self.addresses else ()
-        return WorkerReport(
-            worker_id=worker_id,
-            agent_name=self.agent_name,
-            status=self.status,
-            active_jobs=self.active_jobs,
-            load=self.load,
-            memory_bytes=self.memory_bytes,
-            cpu_ratio=self.cpu_ratio,
-            sdk_version=self.sdk_version,
-            addresses=(*self.addresses, *more),
-            http_port=self.http_port,
-            replaces=self.replaces or "",
-        )
+        told = dict(self) | {"addresses": (*self.addresses, *more)}
+        return WorkerReport(worker_id, **told | {"replaces": self.replaces or ""})
 
 
 class WorkerView(_Message):
@@ -106,35 +95,15 @@ class WorkerView(_Message):
     @classmethod
     def of(cls, worker: Worker, now: float) -> "WorkerView":
         """Describe a worker, `now` being Unix time."""
-        return cls(
-            agent_name=worker.agent_name,
-            worker_id=worker.worker_id,
-            status=worker.status,
-            active_jobs=worker.active_jobs,
-            load=worker.load,
-            sdk_version=worker.sdk_version,
-            last_seen_s=round(max(0.0, now - worker.last_seen), 3),
-            memory_bytes=worker.memory_bytes,
-            cpu_ratio=worker.cpu_ratio,
-            sources=worker.sources,
-            addresses=worker.addresses,
-            http_port=worker.http_port,
-        )
+        same = {name: getattr(worker, name) for name in cls.model_fields if name != "last_seen_s"}
+        return cls(**same, last_seen_s=round(max(0.0, now - worker.last_seen), 3))
 
     def worker(self, now: float) -> Worker:
         """Return the worker as someone else's roster may know it, `now` being Unix time."""
+        same = {name: value for name, value in self if name not in ("sources", "last_seen_s")}
         seen = dict.fromkeys(self.sources, now - self.last_seen_s)
         return Worker(
-            worker_id=self.worker_id,
-            agent_name=self.agent_name,
-            status=self.status,
-            active_jobs=self.active_jobs,
-            load=self.load,
-            memory_bytes=self.memory_bytes,
-            cpu_ratio=self.cpu_ratio,
-            sdk_version=self.sdk_version,
-            addresses=self.addresses,
-            http_port=self.http_port,
+            **same,
             last_heartbeat=seen.get(Source.HEARTBEAT),
             last_scrape=seen.get(Source.SCRAPE),
             last_in_room=seen.get(Source.ROOM),

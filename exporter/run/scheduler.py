@@ -19,8 +19,8 @@ from apscheduler.events import (
 )
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
-from pydantic import BaseModel
 
+from exporter.config.values import ProbeSection
 from exporter.outcome import Outcome, Reason, Turn, failure
 from exporter.run.process import partial_result
 from exporter.run.runner import new_run_id
@@ -50,7 +50,7 @@ class Work:
     probe: str
     agent_name: str
     """"" for probes of the server."""
-    config: BaseModel
+    config: ProbeSection
     interval_s: float
 
 
@@ -85,7 +85,7 @@ class RunProbe(Protocol):
     async def __call__(
         self,
         probe: str,
-        config: BaseModel,
+        config: ProbeSection,
         run_id: str,
         /,
         *,

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import Literal, Self
+
+from pydantic import ConfigDict, computed_field, with_config
 
 from exporter.outcome import Calibration, CallResult, Outcome, Reason, Turn, Verdict
 
@@ -68,6 +70,7 @@ class OpenRun:
     """The room's name where the target sets it; else it follows from the run's id."""
 
 
+@with_config(ConfigDict(use_attribute_docstrings=True))
 @dataclass(frozen=True, slots=True)
 class RunRecord:
     """A run that has ended, as the history keeps it."""
@@ -88,6 +91,13 @@ class RunRecord:
     time_to_agent_s: float | None = None
     time_to_greeting_s: float | None = None
     split_absent: str = ""
+    """As in `CallResult`."""
+
+    @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
+    @property
+    def outcome(self) -> Literal["succeeded", "failed"]:
+        """succeeded, or failed where it has a reason: of the JSON only."""
+        return "succeeded" if self.reason is None else "failed"
 
     @classmethod
     def of(cls, outcome: Outcome) -> Self:

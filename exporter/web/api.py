@@ -2,17 +2,18 @@
 
 import re
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
-from pydantic import AwareDatetime, BeforeValidator, ValidationError
+from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError
 
 from exporter.roster.wire import MAX_BODY_BYTES, Heartbeat, WorkerId, WorkerList
-from exporter.store.records import RunQuery
-from exporter.web.answers import Problem
+from exporter.store.records import RunQuery, RunRecord
+from exporter.web.refusals import Problem
 from exporter.web.sources import History, Sources
-from exporter.web.views import RunList, RunView, TargetList
+from exporter.web.watched import TargetStatus
 
 
 def _as_written(text: object) -> object:
@@ -32,6 +33,23 @@ _HEARTBEAT_BODY: dict[str, Any] = {
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Heartbeat"}}},
     }
 }
+
+
+@dataclass(frozen=True, slots=True)
+class TargetList:
+    """The answer to `GET /api/v1/targets`."""
+
+    targets: tuple[TargetStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunList:
+    """The answer to `GET /api/v1/runs`."""
+
+    runs: Annotated[tuple[RunRecord, ...], Field(description="The newest first.")]
+    next_before: Annotated[
+        datetime | None, Field(description="`before` of the next page; null when there is none.")
+    ]
 
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -86,7 +104,7 @@ def _add_targets(routes: APIRouter, sources: Sources) -> None:
     @routes.get("/targets")
     async def targets() -> TargetList:
         """Every agent that is called on a schedule, with its verdict."""
-        return TargetList(targets=tuple(sources.watched()))
+        return TargetList(tuple(sources.watched()))
 
 
 def _add_runs(routes: APIRouter, sources: Sources) -> None:
@@ -107,15 +125,16 @@ def _add_runs(routes: APIRouter, sources: Sources) -> None:
         """Runs that have ended, the newest first."""
         failed = None if outcome is None else outcome == "failed"
         query = RunQuery(limit=limit, agent_name=agent_name, failed=failed, before=_utc(before))
-        return RunList.of(await history().runs(query), limit)
+        runs = tuple(await history().runs(query))
+        return RunList(runs, runs[-1].started_at if len(runs) == limit else None)
 
     @routes.get("/runs/{run_id}", responses=_problems(404, 422, 503))
-    async def run(run_id: Annotated[str, Path(max_length=64)]) -> RunView:
+    async def run(run_id: Annotated[str, Path(max_length=64)]) -> RunRecord:
         """One run with its turns."""
         found = await history().run(run_id)
         if found is None:
             raise HTTPException(404, "no such run is kept")
-        return RunView.of(found)
+        return found
 
 
 def _utc(when: datetime | None) -> datetime | None:

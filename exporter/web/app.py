@@ -1,34 +1,49 @@
-"""The application: it only puts the pages together, behind one gate."""
+"""The application: the pages put together behind one gate, and the document of them all."""
 
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, Response
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from exporter import __version__
-from exporter.web.access import Access
-from exporter.web.answers import problem
+from exporter.roster.wire import Heartbeat
 from exporter.web.api import api_routes
-from exporter.web.gate import Gate
-from exporter.web.life import life_routes
+from exporter.web.gate import Access, Gate, is_write
 from exporter.web.metrics_page import metrics_routes
-from exporter.web.openapi import describe
+from exporter.web.pages import page_routes
 from exporter.web.probe_page import probe_routes
-from exporter.web.refusals import Refusals
+from exporter.web.refusals import API, TEXT, Problem, Refusals, problem
 from exporter.web.server import Limits, WebServer
 from exporter.web.settings import WebSettings
 from exporter.web.sources import Sources
 from exporter.web.web_config import WebConfigWatch
 
 OPENAPI = "/api/v1/openapi.json"
-_PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-    "Referrer-Policy": "no-referrer",
+_REF = "#/components/schemas/{model}"
+_OF_EVERY_REQUEST = {
+    "401": "Basic auth is on, and user or password is missing or wrong",
+    "413": "The body is larger than 1 MiB",
+    "429": "More requests than the web configuration file allows",
+    "500": "A bug; the log has more",
+}
+_OF_WRITES = {
+    "401": "The bearer token is missing or wrong; without one, user and password",
+    "403": "Not from here: no token is configured, or a page of another site asks",
+}
+_SCHEMES = {
+    "token": {"type": "http", "scheme": "bearer", "description": "`web.token`."},
+    "password": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "`basic_auth_users`; of writes where no token is configured.",
+    },
 }
 
 
@@ -42,7 +57,7 @@ def make_app(
 
     Args:
         sources: What the pages show.
-        settings: Tells the settings as of now: a reload may change the token.
+        settings: Returns the settings as of now: a reload may change the token.
         config: The web configuration file.
         refusals: Told of every request that is turned away.
     """
@@ -79,24 +94,12 @@ def make_pages(sources: Sources) -> FastAPI:
             Exception: _on_bug,
         },
     )
-    app.include_router(_status_routes(sources))
-    app.include_router(metrics_routes(sources.registry))
-    app.include_router(life_routes(sources))
+    app.include_router(page_routes(sources))
+    app.include_router(metrics_routes(sources.metrics, sources.process))
     app.include_router(probe_routes(sources))
     app.include_router(api_routes(sources))
-    describe(app)
+    _describe(app)
     return app
-
-
-def _status_routes(sources: Sources) -> APIRouter:
-    routes = APIRouter()
-
-    @routes.get("/", response_class=HTMLResponse)
-    async def status() -> Response:
-        """What is watched and what came of it, for people."""
-        return HTMLResponse(sources.status_page(), headers=_PAGE_HEADERS)
-
-    return routes
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
@@ -124,3 +127,48 @@ async def _on_disconnect(request: Request, _error: Exception) -> Response:
 async def _on_bug(request: Request, _error: Exception) -> Response:
     """Say no more; the server logs the traceback."""
     return problem(request.url.path, 500, "internal error")
+
+
+def _describe(app: FastAPI) -> None:
+    """Put what the gate adds into the application's document."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign] # as FastAPI's own guide says
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    found = get_openapi(title=app.title, version=app.version, routes=app.routes)
+    components = found.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    heartbeat = Heartbeat.model_json_schema(ref_template=_REF)
+    schemas.update(heartbeat.pop("$defs", {}))
+    schemas["Heartbeat"] = heartbeat
+    schemas["Problem"] = Problem.model_json_schema(ref_template=_REF)
+    components["securitySchemes"] = _SCHEMES
+    for path, operations in found["paths"].items():
+        for method, operation in operations.items():
+            _add_gate(path, method.upper(), operation)
+    return found
+
+
+def _add_gate(path: str, method: str, operation: dict[str, Any]) -> None:
+    """Add what the gate may answer in place of the page, and what the request must bring."""
+    write = is_write(method, path)
+    more = _OF_EVERY_REQUEST | (_OF_WRITES if write else {})
+    if "{" in path:
+        more = {"404": "No such thing, or no plain path"} | more
+    as_json = {"content": {"application/json": {"schema": {"$ref": _REF.format(model="Problem")}}}}
+    body = as_json if path.startswith(API) else TEXT
+    responses: dict[str, Any] = operation["responses"]
+    for status, text in more.items():
+        told = responses.get(status, {}).get("description")
+        responses[status] = {"description": told or text, **body}
+    if "422" in responses:
+        responses["422"] = {"description": "The request makes no sense", **body}
+    operation["security"] = [{"token": []}, {"password": []}] if write else [{}, {"password": []}]

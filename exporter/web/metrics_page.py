@@ -1,15 +1,17 @@
-"""/metrics: the registry as text or OpenMetrics, compressed where that is asked for. No I/O."""
+"""/metrics: every series as text or OpenMetrics, compressed where that is asked for. No I/O."""
 
 import asyncio
 import gzip
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CollectorRegistry
 
-from exporter.metrics.exposition import choose_encoder
+from exporter.metrics.exposition import Block, Format
+from exporter.metrics.registry import Metrics
 
 _GZIP_LEVEL = 5
 
@@ -39,13 +41,14 @@ class Renderer:
     take turns in the interpreter, they would only all be late.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
+    def __init__(self, metrics: Metrics, others: CollectorRegistry) -> None:
+        self._metrics = metrics
+        self._others = others
         self._one_at_a_time = asyncio.Lock()
-        self._last: dict[tuple[str, bool], Page] = {}
+        self._last: dict[tuple[Format, bool], Page] = {}
 
     async def page(self, accept: str, accept_encoding: str) -> Page:
-        """Return what the registry holds now, or at some time since this was called.
+        """Return what the metrics are now, or at some time since this was called.
 
         Args:
             accept: The header of that name.
@@ -53,21 +56,34 @@ class Renderer:
         """
         asked = time.monotonic()
         zipped = takes_gzip(accept_encoding)
-        _, content_type = choose_encoder(accept)
+        wanted = Format.accepted(accept)
         async with self._one_at_a_time:
-            last = self._last.get((content_type, zipped))
+            last = self._last.get((wanted, zipped))
             if last is None or last.began < asked:
-                last = await asyncio.to_thread(render, self._registry, accept, zipped=zipped)
-                self._last[content_type, zipped] = last
+                # The snapshot is taken in the loop, where nothing writes meanwhile.
+                snapshot = self._metrics.snapshot()
+                last = await asyncio.to_thread(
+                    render, snapshot, self._others, wanted, zipped=zipped
+                )
+                self._last[wanted, zipped] = last
             return last
 
 
-def render(registry: CollectorRegistry, accept: str, *, zipped: bool) -> Page:
-    """Render a registry in the format that a header `Accept` asks for."""
+def render(
+    snapshot: Iterable[Block], others: CollectorRegistry, wanted: Format, *, zipped: bool
+) -> Page:
+    """Render a page.
+
+    Args:
+        snapshot: The exporter's own series.
+        others: What the client library renders.
+        wanted: The format.
+        zipped: Whether it is compressed.
+    """
     began = time.monotonic()
-    encode, content_type = choose_encoder(accept)
-    body = encode(registry)
-    return Page(gzip.compress(body, _GZIP_LEVEL) if zipped else body, content_type, zipped, began)
+    body = wanted.page(snapshot, others).encode()
+    content = gzip.compress(body, _GZIP_LEVEL) if zipped else body
+    return Page(content, wanted.content_type, zipped, began)
 
 
 def takes_gzip(accept_encoding: str) -> bool:
@@ -79,16 +95,16 @@ def takes_gzip(accept_encoding: str) -> bool:
     return False
 
 
-def metrics_routes(registry: CollectorRegistry) -> APIRouter:
-    """Return /metrics."""
+def metrics_routes(metrics: Metrics, others: CollectorRegistry) -> APIRouter:
+    """Return /metrics, with what others have in the client library's registry."""
     routes = APIRouter()
-    renderer = Renderer(registry)
+    renderer = Renderer(metrics, others)
 
     @routes.get("/metrics", response_class=PlainTextResponse, summary="Every metric")
-    async def metrics(request: Request) -> Response:
+    async def page(request: Request) -> Response:
         """Text, or OpenMetrics where the header Accept asks for it."""
         wanted = request.headers
-        page = await renderer.page(wanted.get("accept", ""), wanted.get("accept-encoding", ""))
-        return page.response()
+        found = await renderer.page(wanted.get("accept", ""), wanted.get("accept-encoding", ""))
+        return found.response()
 
     return routes

@@ -2,25 +2,24 @@
 
 import asyncio
 import math
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CollectorRegistry
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
 
+from exporter.metrics.exposition import Format
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
-from exporter.metrics.table import ROWS
 from exporter.outcome import CallResult, Outcome, Reason, Turn
 from exporter.probes.latency.spec import LatencyConfig
-from exporter.web.answers import TEXT
+from exporter.series import Family
 from exporter.web.metrics_page import Page, render, takes_gzip
-from exporter.web.sources import Caller, NotNowError, Sources
-from exporter.web.targets import find_target, target_id
+from exporter.web.refusals import TEXT
+from exporter.web.sources import CallNow, NotNowError, Sources
+from exporter.web.watched import find_target, target_id
 
 TIMEOUT_HEADER = "x-prometheus-scrape-timeout-seconds"
 OFFSET_S = 0.5
@@ -90,7 +89,7 @@ def time_limit(header: str, otherwise_s: float) -> float:
     return min(otherwise_s, max(_SHORTEST_S, timeout_s - OFFSET_S))
 
 
-async def call_within(call: Caller, target: LatencyConfig, limit_s: float) -> Outcome:
+async def call_within(call: CallNow, target: LatencyConfig, limit_s: float) -> Outcome:
     """Call, and return an Outcome in time whatever happens.
 
     Args:
@@ -152,35 +151,17 @@ def _page(
     sources: Sources, target: LatencyConfig, outcome: Outcome, accept: str, *, zipped: bool
 ) -> Page:
     """Render the series of one run, from a registry of its own."""
-    registry = CollectorRegistry()
-    metrics = Metrics(registry, sources.server_name, sources.thresholds)
-    recorder = Recorder(metrics, stuck_after_s=math.inf)
-    recorder.add_target(target)
+    metrics = Metrics(CollectorRegistry(), sources.server_name, sources.thresholds)
+    recorder = Recorder(metrics)
+    recorder.add("latency", target)
     recorder.record(outcome)
-    shown = CollectorRegistry()
-    shown.register(_OfOneCall(registry, target.agent_name))
-    return render(shown, accept, zipped=zipped)
+    shown = [block for block in metrics.snapshot() if block.lines and _is_shown(block.family)]
+    return render(shown, CollectorRegistry(), Format.accepted(accept), zipped=zipped)
 
 
-class _OfOneCall(Collector):
-    """The series of calls to one agent, out of all that a recorder creates."""
-
-    def __init__(self, registry: CollectorRegistry, agent_name: str) -> None:
-        self._registry = registry
-        self._wanted = {"agent_name": agent_name, "probe": "latency", "check": "latency"}
-
-    def collect(self) -> Iterator[Metric]:
-        """Give the families of calls and probes, with the samples that belong to this one."""
-        for family in self._registry.collect():
-            row = ROWS.get(family.name) or ROWS.get(f"{family.name}_total")
-            if row is None or row.group not in _SHOWN_GROUPS or "agent_name" not in row.labels:
-                continue
-            family.samples = [sample for sample in family.samples if self._fits(sample.labels)]
-            if family.samples:
-                yield family
-
-    def _fits(self, labels: dict[str, str]) -> bool:
-        return all(labels.get(name, text) == text for name, text in self._wanted.items())
+def _is_shown(family: Family) -> bool:
+    """Return whether a family tells of calls, and not of what else an agent does."""
+    return family.group in _SHOWN_GROUPS and "agent_name" in family.labels
 
 
 def _debug(outcome: Outcome, page: Page) -> Response:

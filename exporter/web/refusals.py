@@ -1,17 +1,22 @@
-"""Requests that are turned away: counted by reason, and logged without a flood."""
+"""Requests that are turned away: answered in one shape, counted, logged without a flood."""
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from pydantic import BaseModel, Field
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from exporter.metrics.registry import Metrics
 
 log = logging.getLogger(__name__)
 
+API = "/api/"
+TEXT = {"content": {"text/plain": {"schema": {"type": "string"}}}}
+"""Of an answer in the OpenAPI document: it is text."""
 _REFUSED = "voice_exporter_http_requests_refused_total"
-
 LOGGED_EVERY_S = 60.0
 _SHOWN = 200
 """Characters of a path that a line repeats."""
@@ -42,6 +47,32 @@ class RefusalReason(StrEnum):
     """The client's certificate has none of the allowed names."""
     RATE = "rate"
     """More requests than the web configuration file allows, or too many passwords to check."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer to a request that is turned away."""
+
+    reason: RefusalReason
+    status: int
+    text: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Problem(BaseModel):
+    """Why a request was not answered as asked."""
+
+    error: str = Field(description="One line for people.")
+
+
+def problem(
+    path: str, status: int, text: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return an error: JSON below /api/, one line of text elsewhere."""
+    own = dict(headers or {})
+    if path.startswith(API):
+        return JSONResponse(Problem(error=text).model_dump(), status, headers=own)
+    return PlainTextResponse(f"{text}\n", status, headers=own)
 
 
 @dataclass(slots=True)

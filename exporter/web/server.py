@@ -21,7 +21,9 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from exporter.errors import ConfigError
 from exporter.web.refusals import RefusalReason, Refusals
+from exporter.web.settings import WebSettings
 from exporter.web.tls import subject_names
 from exporter.web.web_config import WebConfigWatch
 
@@ -187,6 +189,28 @@ class BoundedProtocol(H11Protocol):
 def _names_of(transport: asyncio.Transport) -> frozenset[str]:
     secured: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
     return subject_names(secured.getpeercert() if secured else None)
+
+
+def listen(web: WebSettings) -> socket.socket:
+    """Return a bound socket.
+
+    Raises:
+        ConfigError: The address cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((web.host, web.port))
+        # Listening from here on: on some systems two may bind, but not two may listen.
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"web.listen_address: cannot listen on {web.listen_address}: "
+            f"{(error.strerror or str(error)).lower()}; expected a free address of this host"
+        ) from None
+    return listener
 
 
 class Acceptor:

@@ -1,17 +1,18 @@
 """What the pages are handed: the rest of the exporter as they see it."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
 from exporter.errors import ExporterError
+from exporter.metrics.registry import Metrics, process_metrics
 from exporter.outcome import Outcome, Turn
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.roster import Roster
 from exporter.store.records import RunQuery, RunRecord
-from exporter.web.views import TargetView
+from exporter.web.watched import TargetStatus
 
 
 class NotNowError(ExporterError):
@@ -32,8 +33,8 @@ class NotNowError(ExporterError):
         self.retry_after_s = retry_after_s
 
 
-class Caller(Protocol):
-    """Calls one target now, beside its schedule. It charges the budget like any other call."""
+class CallNow(Protocol):
+    """Calls one target now, outside its schedule. It charges the budget like any other call."""
 
     async def __call__(self, target: LatencyConfig, on_turn: Callable[[Turn], None]) -> Outcome:
         """Call and return what came of it; cancelled, it ends the call and cleans up.
@@ -65,7 +66,7 @@ def _nothing() -> tuple[()]:
 class Sources:
     """What the pages show, and what they may ask for. All of it belongs to the event loop."""
 
-    registry: CollectorRegistry
+    metrics: Metrics
     server_name: str
     """The label `server`."""
     thresholds: Sequence[float]
@@ -82,8 +83,10 @@ class Sources:
     """Read the configuration again; "" when it was taken, else one line on why not."""
     targets: Callable[[], Sequence[LatencyConfig]] = _nothing
     """Everything that is called on a schedule now."""
-    watched: Callable[[], Sequence[TargetView]] = _nothing
+    watched: Callable[[], Sequence[TargetStatus]] = _nothing
     """The same, with what came of it."""
-    call: Caller | None = None
+    process: CollectorRegistry = field(default_factory=process_metrics)
+    """What the client library knows of this process."""
+    call: CallNow | None = None
     roster: Roster | None = None
     history: History | None = None

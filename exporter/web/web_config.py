@@ -1,22 +1,137 @@
-"""The web configuration as it holds now; it follows its file, and the certificates named there."""
+"""The web configuration as it holds now: passwords, rate and TLS, which follow their files."""
 
 import asyncio
+import base64
 import hashlib
+import hmac
 import logging
+import secrets
 import ssl
-from collections.abc import Iterator, Mapping
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import bcrypt
+
 from exporter.errors import ConfigError
-from exporter.web.basic_auth import BasicAuth
 from exporter.web.config_file import TlsServerConfig, WebConfigFile, read_web_config
-from exporter.web.rate_limit import RateLimiter
 from exporter.web.tls import make_context
 
 log = logging.getLogger(__name__)
 
 LOOKED_AT_EVERY_S = 1.0
+_CACHED = 256
+"""Users' last passwords that need no second bcrypt: more than there are users."""
+_WAITING = 16
+"""Checks that may wait for the one that runs; a flood of wrong passwords goes no further."""
+_BCRYPT_READS = 72
+"""Bytes of a password that bcrypt looks at; the library refuses longer ones instead."""
+
+
+class TooManyChecks(Exception):  # noqa: N818 - tells what is, not what failed
+    """So many passwords wait to be checked that one more must come later."""
+
+
+class BasicAuth:
+    """Checks passwords, off the event loop and one at a time."""
+
+    def __init__(self, users: Mapping[str, str]) -> None:
+        """Take the users.
+
+        Args:
+            users: bcrypt hash by name.
+        """
+        self._users = {name: hashed.encode() for name, hashed in users.items()}
+        # An unknown user costs as much time as a known one: this hash is checked and ignored.
+        self._decoy = max(self._users.values(), key=lambda hashed: hashed[4:6], default=b"")
+        self._key = secrets.token_bytes(32)
+        self._good: OrderedDict[bytes, None] = OrderedDict()
+        self._one_at_a_time = asyncio.Lock()
+        self._waiting = 0
+
+    def __bool__(self) -> bool:
+        """Whether there are users, so that a password is needed."""
+        return bool(self._users)
+
+    async def accepts(self, authorization: str) -> bool:
+        """Return whether a header `Authorization` has a user's name and password.
+
+        Raises:
+            TooManyChecks: Too many others wait for the same.
+        """
+        credentials = _credentials(authorization)
+        if credentials is None:
+            return False
+        user, password = credentials
+        hashed = self._users.get(user, self._decoy)
+        # What was good is remembered by a keyed digest: passwords are kept nowhere.
+        digest = hmac.digest(self._key, b"\0".join((hashed, user.encode(), password)), "sha256")
+        if digest in self._good:
+            self._good.move_to_end(digest)
+            return True
+        good = await self._check(password, hashed) and user in self._users
+        if good:
+            self._good[digest] = None
+            while len(self._good) > _CACHED:
+                self._good.popitem(last=False)
+        return good
+
+    async def _check(self, password: bytes, hashed: bytes) -> bool:
+        if self._waiting >= _WAITING:
+            raise TooManyChecks
+        self._waiting += 1
+        try:
+            async with self._one_at_a_time:
+                return await asyncio.to_thread(bcrypt.checkpw, password[:_BCRYPT_READS], hashed)
+        finally:
+            self._waiting -= 1
+
+
+def _credentials(authorization: str) -> tuple[str, bytes] | None:
+    """Return name and password, None where there are none."""
+    scheme, _, coded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        decoded = base64.b64decode(coded.strip(), validate=True)
+    except ValueError:
+        return None
+    user, colon, password = decoded.partition(b":")
+    if not colon:
+        return None
+    return user.decode("utf-8", "replace"), password
+
+
+class RateLimiter:
+    """A token bucket: allows a burst of requests at once, then one in each interval."""
+
+    def __init__(
+        self, interval_s: float, burst: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Fill the bucket.
+
+        Args:
+            interval_s: Seconds until one more request is allowed.
+            burst: Requests that may come at once.
+            clock: Seconds.
+        """
+        self._interval_s = interval_s
+        self._burst = burst
+        self._clock = clock
+        self._allowed = float(burst)
+        self._at = clock()
+
+    def take(self) -> bool:
+        """Return whether one more request is allowed now, and count it if so."""
+        now = self._clock()
+        refilled = self._allowed + (now - self._at) / self._interval_s
+        self._allowed, self._at = min(float(self._burst), refilled), now
+        if self._allowed < 1:
+            return False
+        self._allowed -= 1
+        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,13 +124,13 @@ class Serving:
     async def _serve(self) -> None:
         metrics = Metrics(self.registry, "sfu")
         refusals = Refusals(metrics)
-        app = make_app(self._sources(), lambda: self._web, self.web_config, refusals)
+        app = make_app(self._sources(metrics), lambda: self._web, self.web_config, refusals)
         self._server = WebServer(app, self.web_config, refusals, self._limits)
         await self._server.serve(sockets=[self._listener])
 
-    def _sources(self) -> Sources:
+    def _sources(self, metrics: Metrics) -> Sources:
         return Sources(
-            registry=self.registry,
+            metrics=metrics,
             server_name="sfu",
             thresholds=(),
             not_healthy=lambda: "",

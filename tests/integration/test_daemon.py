@@ -220,11 +220,13 @@ def test_agent_that_is_found_in_a_room_is_called() -> None:
         stop = asyncio.Event()
         with socket.create_server(("127.0.0.1", 0)) as listener:
             running = asyncio.create_task(daemon.run(listener, stop))
-            await comes_true(lambda: daemon.registry.get_sample_value("voice_turns_total", turns))
+            await comes_true(
+                lambda: daemon.metrics.registry.get_sample_value("voice_turns_total", turns)
+            )
             daemon.remove_target(settings.discover.target("stray"))
             stop.set()
             await running
-        return daemon.registry
+        return daemon.metrics.registry
 
     registry = asyncio.run(discover())
 

@@ -14,11 +14,11 @@ from uuid import uuid4
 
 import pytest
 import uvicorn
+from prometheus_client import CollectorRegistry
 
 from exporter.daemon.fleet import Fleet
 from exporter.demo.livekit_server import free_ports
 from exporter.demo.processes import Child
-from exporter.metrics.exposition import PageRegistry
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.outcome import Listing, Outcome
@@ -54,10 +54,12 @@ class Exporter:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.registry = PageRegistry()
-        metrics = Metrics(self.registry, server.name)
-        self.fleet = Fleet(Limits(), metrics, self.registry, server.name)
-        self.recorder = Recorder(metrics, stuck_after_s=1)
+        self.registry = CollectorRegistry()
+        self.metrics = metrics = Metrics(self.registry, server.name)
+        limits = Limits()
+        self.fleet = Fleet(limits, metrics)
+        self.recorder = Recorder(metrics)
+        self.recorder.add("agents", limits.agents)
         self.url = ""
 
     async def list(self) -> Listing:
@@ -92,7 +94,7 @@ async def exporter(server: Server) -> AsyncIterator[Exporter]:
     """Serve the API on a free port."""
     made = Exporter(server)
     sources = Sources(
-        registry=made.registry,
+        metrics=made.metrics,
         server_name=server.name,
         thresholds=(),
         not_healthy=lambda: "",

@@ -13,7 +13,8 @@ from itertools import count
 from exporter.config.settings import Settings
 from exporter.daemon.plan import call_work, server_works
 from exporter.daemon.serve import Daemon
-from exporter.metrics.exposition import choose_encoder
+from exporter.metrics.exposition import Format
+from exporter.metrics.registry import process_metrics
 from exporter.outcome import (
     UNPROVOKED,
     AgentInRoom,
@@ -80,7 +81,7 @@ class BusyDay:
         for target in self._targets:
             self._daemon.add_target(target, _NEVER_S)
         # What exists only while it runs: the loop that may be late, and the opened ledger.
-        self._daemon._recorder.loop_lag(0.001)
+        self._daemon._own.loop_lag(0.001)
         self._daemon._ledger.keeper._watch.up(True)
         for reason in ("overlap", "missed", "window", "budget"):
             self._daemon._recorder.skip("latency", "sales", reason)
@@ -91,8 +92,8 @@ class BusyDay:
 
     def page(self) -> bytes:
         """Return what /metrics would answer."""
-        encode, _ = choose_encoder("")
-        return encode(self._daemon.registry)
+        snapshot = self._daemon.metrics.snapshot()
+        return Format.accepted("").page(snapshot, process_metrics()).encode()
 
     async def _pass_on(self, turn: int) -> None:
         for report in _reports():

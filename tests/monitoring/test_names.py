@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from exporter.metrics.table import ROWS, Row
+from exporter.metrics.table import ROWS
+from exporter.series import Family
 from tests.monitoring import grafana, rules
 from tests.monitoring.promql import Parts, Selector, read
 from tests.offenders import every
@@ -85,7 +86,7 @@ def _check_function(selector: Selector) -> None:
     assert selector.function not in wrong, f"{selector.function}() of the {row.kind} {row.name}"
 
 
-def _row(name: str) -> Row | None:
+def _row(name: str) -> Family | None:
     """Return the row of a metric or of one of a histogram's series."""
     if name in ROWS and ROWS[name].kind != "histogram":
         return ROWS[name]

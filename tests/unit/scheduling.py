@@ -5,16 +5,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from pydantic import BaseModel
-
+from exporter.config.values import ProbeSection
 from exporter.outcome import Outcome
 from exporter.run.scheduler import Gate, RunProbe, Scheduler, Work
 
 DONE = Outcome("fake", "", datetime(2026, 11, 20, tzinfo=UTC), 0.1)
 
 
-class Nothing(BaseModel):
+class Nothing(ProbeSection):
     """The configuration of a probe that needs none."""
+
+    interval: float = 1.0
+    deadline: float = 1.0
 
 
 def work(name: str = "w", interval_s: float = 0.1) -> Work:
@@ -39,7 +41,7 @@ class Bench:
             gates,
         )
 
-    async def done(self, _probe: str, _config: BaseModel, _run_id: str, **_: object) -> Outcome:
+    async def done(self, _probe: str, _config: ProbeSection, _run_id: str, **_: object) -> Outcome:
         """Run at once."""
         return DONE
 
@@ -51,7 +53,7 @@ class Calls:
         self.go_on = asyncio.Event()
         self.told: list[Outcome] = []
 
-    async def run(self, _probe: str, _config: BaseModel, run_id: str, **_: object) -> Outcome:
+    async def run(self, _probe: str, _config: ProbeSection, run_id: str, **_: object) -> Outcome:
         """Wait for the word."""
         await self.go_on.wait()
         return replace(DONE, run_id=run_id)

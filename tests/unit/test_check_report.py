@@ -5,10 +5,10 @@ import json
 from exporter.outcome import Listing, Outcome, Reason, Verdict
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.sfu.spec import SfuConfig
+from exporter.report.agents import FleetReport
 from exporter.report.check import CheckDocument, CheckReport
-from exporter.report.documents import to_json
-from exporter.report.fleet import FleetReport
 from exporter.report.latency import CallReport, LatencyReport
+from exporter.report.printing import to_json
 from exporter.report.sfu import SfuReport
 from tests.unit.calls import WHEN, broken, call, failed, judged, replied
 from tests.unit.sfu import baselines

@@ -13,8 +13,9 @@ from exporter.outcome import (
     Reason,
 )
 from exporter.probes.latency.spec import LatencyConfig
-from exporter.report.documents import AgentsDocument, CalibrateDocument, LatencyDocument, to_json
-from exporter.report.latency import CallReport, LatencyReport
+from exporter.report.agents import AgentsDocument
+from exporter.report.latency import CalibrateDocument, CallReport, LatencyDocument, LatencyReport
+from exporter.report.printing import to_json
 
 from .calls import WHEN, broken, call, failed, judged, replied, void
 

@@ -17,15 +17,14 @@ from exporter.outcome import Outcome, Verdict
 from exporter.probe import Run
 from exporter.probes import PROBES
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.report.agents import FleetReport
 from exporter.report.check import CheckReport
-from exporter.report.fleet import FleetReport
 from exporter.report.latency import CallReport, LatencyReport
-from exporter.report.preflight import PreflightReport
 from exporter.report.ramp import RampReport
-from exporter.report.sfu import SfuReport
+from exporter.report.sfu import PreflightReport, SfuReport
 from exporter.run.scheduler import Work
 from exporter.store.records import RunQuery
-from exporter.web.targets import target_views
+from exporter.web.watched import target_statuses
 from tests.unit.calls import WHEN
 from tests.unit.probe_outcomes import OUTCOMES
 
@@ -98,13 +97,13 @@ def shown(outcome: Outcome) -> dict[str, str]:
     told["metrics"] = next(
         verdict
         for verdict in Verdict
-        if daemon.registry.get_sample_value(
+        if daemon.metrics.registry.get_sample_value(
             "voice_verdict",
             {"check": probe, "agent_name": outcome.agent_name, "server": "s", "verdict": verdict},
         )
     )
     if probe == "latency":
-        (view,) = target_views(daemon._board, lambda _: None)
+        (view,) = target_statuses(daemon._watch_list, lambda _: None)
         told["api"] = view.verdict
     return told
 
@@ -181,7 +180,7 @@ def test_the_page_says_why_a_run_is_slow() -> None:
     for probe in ("sfu", "latency"):
         daemon._add(work_of(probe), _NEVER_S)
         bad = PROBES[probe].judged(config_of(probe), OUTCOMES[probe].bad)
-        daemon._board.record(bad)
+        daemon._watch_list.record(bad)
     page = daemon._status_page()
     assert "round trip 500.0 ms, loss 0.0 % up, 0.5 % down, by UDP" in page
     assert "round trip 500.0 ms is above 100 ms" in page

@@ -49,7 +49,7 @@ class Page:
 
     def value(self, name: str, **labels: str) -> float | None:
         """Return a sample's value, None if it is absent."""
-        return self.daemon.registry.get_sample_value(name, {"server": "s", **labels})
+        return self.daemon.metrics.registry.get_sample_value(name, {"server": "s", **labels})
 
     def attempts(self) -> float | None:
         """Return how many calls to the agent were counted."""
@@ -72,7 +72,7 @@ def test_target_that_is_changed_keeps_its_last_run() -> None:
     page = Page([{"agent_name": "demo"}])
     page.end_call("default")
     page.daemon.apply(settings([{"agent_name": "demo", "metadata": "new"}]))
-    (line,) = page.daemon._board.lines.values()
+    (line,) = page.daemon._watch_list.lines.values()
     assert (line.verdict, line.work.config.metadata) == (Verdict.PASS, "new")  # type: ignore[attr-defined]
 
 

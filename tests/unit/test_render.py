@@ -14,15 +14,15 @@ from exporter.outcome import (
     Reason,
 )
 from exporter.probes.latency.spec import LatencyConfig
-from exporter.report.latency import CallReport, LatencyReport
-from exporter.report.render import (
+from exporter.report.agents import print_agents, print_workers
+from exporter.report.latency import (
+    CallReport,
+    LatencyReport,
     StderrProgress,
-    age,
-    print_agents,
     print_calibration,
     print_latency,
-    print_workers,
 )
+from exporter.report.printing import age
 from exporter.roster.types import Worker, WorkerStatus
 
 from .calls import WHEN, broken, call, failed, judged, replied, void

@@ -1,4 +1,4 @@
-"""What connections that were lost say on /metrics; baselines, which lose some unprovoked, as well."""
+"""What lost connections say on /metrics: broken on purpose, or lost during a baseline."""
 
 from collections.abc import Iterable, Iterator
 from functools import partial

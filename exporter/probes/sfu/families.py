@@ -150,16 +150,13 @@ def readings(_config: "SfuConfig", outcome: Outcome) -> Iterator[Reading]:
     """Show a baseline; what it did not measure is absent."""
     result = outcome.result
     if isinstance(result, SfuBaseline):
-        yield from _gauges(result)
-        yield from _distributions(result)
+        yield from _of_media(result)
+        yield from _of_messages(result)
+        yield from _of_connections(result)
         yield from readings_of_breaks(result.reconnects)
 
 
-def _gauges(result: SfuBaseline) -> Iterator[Reading]:
-    if result.round_trips_s:
-        yield RTT_MS.read(statistics.median(result.round_trips_s) * 1000)
-    if result.floor_s is not None:
-        yield FLOOR.read(result.floor_s)
+def _of_media(result: SfuBaseline) -> Iterator[Reading]:
     for direction, jitter_s in zip(
         DIRECTIONS, (result.jitter_up_s, result.jitter_down_s), strict=True
     ):
@@ -172,21 +169,28 @@ def _gauges(result: SfuBaseline) -> Iterator[Reading]:
             yield PACKETS_LOST.read(loss.lost, direction=direction)
     if result.concealed is not None:
         yield CONCEALED.read(result.concealed)
+
+
+def _of_messages(result: SfuBaseline) -> Iterator[Reading]:
+    if result.round_trips_s:
+        yield RTT_MS.read(statistics.median(result.round_trips_s) * 1000)
+    if result.floor_s is not None:
+        yield FLOOR.read(result.floor_s)
+    for seconds in result.round_trips_s:
+        yield RTT.read(seconds, method="data")
+    for seconds in result.ice_round_trips_s:
+        yield RTT.read(seconds, method="ice")
+    yield PINGS.read(len(result.round_trips_s), outcome="answered")
+    yield PINGS.read(result.lost, outcome="lost")
+    yield PINGS.read(result.voids, outcome="void")
+
+
+def _of_connections(result: SfuBaseline) -> Iterator[Reading]:
+    yield CONNECT.read(result.connect.signal_s, phase="signal")
+    yield CONNECT.read(result.connect.ice_s, phase="ice")
+    yield CONNECT.read(result.connect.media_s, phase="media")
     for client, said in result.quality:
         for quality in QUALITIES:
             yield QUALITY.read(said == quality, client=client, quality=quality)
     for transport in TRANSPORTS:
         yield TRANSPORT.read(transport == result.transport, transport=transport)
-
-
-def _distributions(result: SfuBaseline) -> Iterator[Reading]:
-    for seconds in result.round_trips_s:
-        yield RTT.read(seconds, method="data")
-    for seconds in result.ice_round_trips_s:
-        yield RTT.read(seconds, method="ice")
-    yield CONNECT.read(result.connect.signal_s, phase="signal")
-    yield CONNECT.read(result.connect.ice_s, phase="ice")
-    yield CONNECT.read(result.connect.media_s, phase="media")
-    yield PINGS.read(len(result.round_trips_s), outcome="answered")
-    yield PINGS.read(result.lost, outcome="lost")
-    yield PINGS.read(result.voids, outcome="void")

@@ -6,10 +6,9 @@ import pytest
 
 from exporter.outcome import Outcome, Reason, Reconnect
 from exporter.probes.sfu.spec import SfuConfig
-from exporter.report.documents import to_json
-from exporter.report.render_sfu import print_sfu
-from exporter.report.round_trips import RoundTrips
-from exporter.report.sfu import SfuDocument, SfuReport
+from exporter.report.printing import to_json
+from exporter.report.ramp import RoundTrips
+from exporter.report.sfu import SfuDocument, SfuReport, print_sfu
 
 from .baselines import baseline, failed
 
@@ -43,12 +42,19 @@ def test_document_of_reconnects() -> None:
     outcome = baseline(reconnects=(Reconnect("unprovoked", 34.4, 34.65), lost))
     document = json.loads(to_json(SfuDocument.of(report(outcome))))
     assert document["baseline"]["reconnects"] == [
-        {"kind": "unprovoked", "resume_s": 34.4, "media_gap_s": 34.65, "reason": None},
+        {
+            "kind": "unprovoked",
+            "resume_s": 34.4,
+            "media_gap_s": 34.65,
+            "reason": None,
+            "detail": "",
+        },
         {
             "kind": "unprovoked",
             "resume_s": None,
             "media_gap_s": None,
             "reason": "connect_failed",
+            "detail": "not connected again",
         },
     ]
 

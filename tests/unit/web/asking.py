@@ -24,9 +24,9 @@ _REFUSED = "voice_exporter_http_requests_refused_total"
 
 def sources(**parts: Any) -> Sources:
     """Return what the pages show, all well unless told otherwise."""
-    registry = parts.pop("registry", None) or CollectorRegistry()
     whole: dict[str, Any] = {
-        "registry": registry,
+        "metrics": Metrics(CollectorRegistry(), "sfu", families=()),
+        "process": CollectorRegistry(),
         "server_name": "sfu",
         "thresholds": (),
         "not_healthy": lambda: "",
@@ -44,9 +44,9 @@ class Site:
     ) -> None:
         self._settings = WebSettings(**settings)
         self.registry = CollectorRegistry()
-        rows = (ROWS[_REFUSED],)
+        families = (ROWS[_REFUSED],)
         self.web_config = WebConfigWatch(file)
-        self.refusals = Refusals(Metrics(self.registry, "sfu", rows=rows))
+        self.refusals = Refusals(Metrics(self.registry, "sfu", families=families))
         self.app = make_app(
             source or sources(), lambda: self._settings, self.web_config, self.refusals
         )

@@ -8,7 +8,7 @@ from typing import Any
 import bcrypt
 import pytest
 
-from exporter.web.access import Access
+from exporter.web.gate import Access
 from tests.unit.web.asking import ELSEWHERE, Site, sources
 
 TOKEN = "a-token-of-the-test"  # noqa: S105 - made up

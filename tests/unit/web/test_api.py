@@ -1,5 +1,7 @@
 """The API: runs, workers and targets as JSON, and one shape for every error."""
 
+import json
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -7,14 +9,15 @@ from typing import Any
 import pytest
 
 from exporter.daemon.plan import call_work as target_work
-from exporter.outcome import Reason
+from exporter.outcome import Reason, Turn
+from exporter.report.latency import CallReport, LatencyDocument, LatencyReport
+from exporter.report.printing import to_json
 from exporter.roster.roster import Roster
 from exporter.roster.types import WorkerStatus
 from exporter.store.memory import MemoryStore
 from exporter.store.records import RunQuery, RunRecord
 from exporter.web.app import make_pages
-from exporter.web.board import Board
-from exporter.web.targets import target_views
+from exporter.web.watched import WatchList, target_statuses
 from tests.unit.calls import WHEN, call, failed, replied
 from tests.unit.web.asking import ELSEWHERE, Site, sources
 from tests.unit.web.test_probe_page import DEMO, SALES, SALES_BUSY
@@ -101,6 +104,16 @@ def test_a_run_has_its_turns_and_reasons() -> None:
     assert set(run["turns"][0]["components"].values()) == {None}
 
 
+def test_a_turn_has_one_shape() -> None:
+    """The API and `latency --json` show all that is known of a turn, by the same keys."""
+    report = LatencyReport(WHEN, "sfu", (CallReport(DEMO, call(replied(0.7), failed())),))
+    shown = json.loads(to_json(LatencyDocument.of(report)))["latency"][0]["turns"]
+    kept = get("/runs/run0")["turns"]
+    assert [list(turn) for turn in shown] == [list(turn) for turn in kept]
+    assert list(shown[0]) == [field.name for field in fields(Turn)]
+    assert shown[0] == kept[0]
+
+
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [
@@ -185,12 +198,12 @@ def test_a_heartbeat_is_small() -> None:
 
 def test_targets() -> None:
     """Every agent that is called, by the name that /probe takes, with what came of it."""
-    board = Board("sfu")
+    watch_list = WatchList("sfu")
     for target in (DEMO, SALES, SALES_BUSY):
-        board.add(target_work(target))
-    board.record(call(replied(0.7)))
+        watch_list.add(target_work(target))
+    watch_list.record(call(replied(0.7)))
     due = datetime(2026, 11, 21, tzinfo=UTC)
-    site = Site(sources(watched=lambda: target_views(board, lambda _id: due)))
+    site = Site(sources(watched=lambda: target_statuses(watch_list, lambda _id: due)))
 
     demo, sales, busy = site.ask("GET", "/api/v1/targets").json()["targets"]
 

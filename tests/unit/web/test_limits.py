@@ -11,10 +11,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from exporter.metrics.registry import Metrics
-from exporter.web.basic_auth import BasicAuth, TooManyChecks
-from exporter.web.rate_limit import RateLimiter
 from exporter.web.refusals import RefusalReason, Refusals
 from exporter.web.server import Acceptor
+from exporter.web.web_config import BasicAuth, RateLimiter, TooManyChecks
 from tests.unit.web.asking import Site
 
 

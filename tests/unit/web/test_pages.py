@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as parse_openmetrics,
@@ -15,15 +15,17 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.daemon.plan import call_work
-from exporter.metrics.exposition import choose_encoder
+from exporter.metrics.exposition import Format
+from exporter.metrics.registry import Metrics
+from exporter.metrics.table import ROWS
 from exporter.outcome import Calibration, Listing, Outcome, Reason, Verdict
 from exporter.probes.calibrate.spec import CalibrateConfig
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.run.scheduler import Work
 from exporter.store.records import Remaining
-from exporter.web.board import FAILURES_KEPT, Board
-from exporter.web.status import status_page
+from exporter.web.pages import status_page
+from exporter.web.watched import FAILURES_KEPT, WatchList
 from tests.unit.calls import WHEN, call, judged, replied
 from tests.unit.web.asking import Site, sources, told
 
@@ -38,10 +40,10 @@ DEMO = LatencyConfig(agent_name="demo")
 
 def ask(path: str, method: str = "GET", site: Site | None = None, **headers: str) -> httpx.Response:
     """Ask a site with one series; header names have _ for -."""
-    registry = CollectorRegistry()
-    Gauge("voice_rooms", "Rooms.", registry=registry)
+    metrics = Metrics(CollectorRegistry(), "sfu", families=(ROWS["voice_rooms"],))
+    metrics.set("voice_rooms", 1)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return (site or Site(sources(registry=registry))).ask(method, path, headers=named)
+    return (site or Site(sources(metrics=metrics))).ask(method, path, headers=named)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,7 @@ def test_what_a_client_accepts_makes_no_page_of_its_own() -> None:
     """Pages are kept by their type: names of types must not be the client's to choose."""
     kinds = ("text/plain", "application/openmetrics-text")
     accepts = [f"{kind};version=1.0.{n};escaping=e{n}" for n in range(50) for kind in kinds]
-    assert len({choose_encoder(accept)[1] for accept in accepts}) == 2
+    assert len({Format.accepted(accept) for accept in accepts}) == 2
 
 
 @pytest.mark.parametrize(
@@ -146,9 +148,9 @@ def test_status_page_forbids_scripts() -> None:
     assert response.headers["content-type"] == "text/html; charset=utf-8"
 
 
-def board(*outcomes: Outcome) -> Board:
-    """Return a board that watches the demo and a calibration."""
-    made = Board("sfu:7880")
+def watch_list(*outcomes: Outcome) -> WatchList:
+    """Return what is watched: the demo and a calibration."""
+    made = WatchList("sfu:7880")
     made.add(call_work(DEMO))
     made.add(Work("calibrate", "calibrate", "", CalibrateConfig(), 3600))
     for outcome in outcomes:
@@ -162,7 +164,7 @@ def test_status_page_tells_last_and_next_run() -> None:
     now = WHEN + timedelta(seconds=42)
 
     page = status_page(
-        board(call(replied(1.0), replied(1.5)), calibration),
+        watch_list(call(replied(1.0), replied(1.5)), calibration),
         {"calibrate": now + timedelta(seconds=99)}.get,
         now,
     )
@@ -185,7 +187,7 @@ def test_status_page_tells_of_workers_budgets_and_trouble() -> None:
     left = {call_work(DEMO).id: Remaining(turns=12, call_seconds=90.4)}
 
     page = status_page(
-        board(),
+        watch_list(),
         lambda _id: None,
         remaining=lambda name: left.get(name, Remaining()),
         workers=workers,
@@ -197,14 +199,14 @@ def test_status_page_tells_of_workers_budgets_and_trouble() -> None:
     assert "<td>demo</td>" + "".join(numbers) in page
     assert "<td>(any)</td>" in page
     assert page.index("the store cannot be &lt;written&gt;") < page.index("<h2>Watched</h2>")
-    assert "None is known." in status_page(board(), lambda _id: None)
+    assert "None is known." in status_page(watch_list(), lambda _id: None)
 
 
 def test_status_page_escapes_every_text() -> None:
     """Names and details come from elsewhere: none of them can become markup."""
     evil = "<script>alert('x')</script>&\"'"
     target = LatencyConfig(agent_name=evil, call_type=evil, scenario=evil)
-    made = Board(evil)
+    made = WatchList(evil)
     made.add(call_work(target))
     bad = call(reason=Reason.NO_WORKER, detail=evil)
     made.record(replace(bad, agent_name=evil))
@@ -219,7 +221,7 @@ def test_failures_are_kept_newest_first_and_not_for_ever() -> None:
     """The page has the latest failures with their reasons, and the oldest make room."""
     failures = [call(reason=Reason.NO_WORKER, detail=f"number {n}") for n in range(30)]
 
-    made = board(*failures)
+    made = watch_list(*failures)
 
     assert [failure.detail for failure in made.failures][:2] == ["number 29", "number 28"]
     assert len(made.failures) == FAILURES_KEPT
@@ -228,7 +230,7 @@ def test_failures_are_kept_newest_first_and_not_for_ever() -> None:
 
 def test_unwatched_outcomes_are_ignored_but_their_failures_kept() -> None:
     """A run of something that was removed meanwhile changes no line."""
-    made = board()
+    made = watch_list()
     made.remove(call_work(DEMO).id)
 
     made.record(call(reason=Reason.NO_WORKER))

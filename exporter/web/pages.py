@@ -1,0 +1,185 @@
+"""The pages for people and supervisors: the status page, /-/healthy, /-/ready and /-/reload.
+
+The status page is plain HTML without scripts; its template escapes every value.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from exporter import __version__
+from exporter.outcome import Outcome, Verdict
+from exporter.probes import PROBES
+from exporter.probes.latency.spec import LatencyConfig
+from exporter.roster.types import Worker, WorkerStatus
+from exporter.store.records import Remaining
+from exporter.web.refusals import TEXT
+from exporter.web.sources import Sources
+from exporter.web.watched import Watched, WatchList
+
+_TEMPLATES = Environment(
+    loader=PackageLoader("exporter.web"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    keep_trailing_newline=True,
+    auto_reload=False,
+)
+_STATUS = _TEMPLATES.get_template("status.html")
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def page_routes(sources: Sources) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(default_response_class=PlainTextResponse)
+
+    @routes.get("/", response_class=HTMLResponse)
+    async def status() -> Response:
+        """What is watched and what came of it, for people."""
+        return HTMLResponse(sources.status_page(), headers=_PAGE_HEADERS)
+
+    _add_state(routes, sources)
+    return routes
+
+
+def _add_state(routes: APIRouter, sources: Sources) -> None:
+    """Add what a supervisor asks for."""
+
+    @routes.get("/-/healthy", responses={503: {"description": "It does not, and why", **TEXT}})
+    async def healthy() -> Response:
+        """Whether the exporter does its work; what an operator should still know comes after."""
+        return _state(sources.not_healthy(), "healthy", tuple(sources.notes()))
+
+    @routes.get("/-/ready", responses={503: {"description": "Not yet, or no more", **TEXT}})
+    async def ready() -> Response:
+        """Whether what it shows is to be relied on: after the first listing, until it stops."""
+        return _state(sources.not_ready(), "ready")
+
+    @routes.post("/-/reload", responses={500: {"description": "Refused, and why", **TEXT}})
+    async def reload() -> Response:
+        """Read the configuration again; a bad one changes nothing."""
+        if sources.reload is None:
+            return PlainTextResponse("this exporter cannot reload its configuration\n", 500)
+        why_not = await sources.reload()
+        if why_not:
+            return PlainTextResponse(f"failed to reload the configuration: {why_not}\n", 500)
+        return PlainTextResponse("reloaded\n")
+
+
+def _state(why_not: str, state: str, notes: tuple[str, ...] = ()) -> Response:
+    if why_not:
+        return PlainTextResponse(f"not {state}: {why_not}\n", 503)
+    return PlainTextResponse("".join(f"{line}\n" for line in (state, *notes)))
+
+
+def _no_limits(_work_id: str) -> Remaining:
+    return Remaining()
+
+
+def status_page(
+    watched: WatchList,
+    next_run: Callable[[str], datetime | None],
+    now: datetime | None = None,
+    *,
+    remaining: Callable[[str], Remaining] = _no_limits,
+    workers: Iterable[Worker] = (),
+    notes: Iterable[str] = (),
+) -> str:
+    """Return the page.
+
+    Args:
+        watched: What is watched and what came of it.
+        next_run: When each work is due next, by its id.
+        now: The wall clock, UTC.
+        remaining: What each work has left of its budget, by its id.
+        workers: Everyone on the roster.
+        notes: What is wrong, one line each.
+    """
+    now = now or datetime.now(UTC)
+    return _STATUS.render(
+        version=__version__,
+        server=watched.server,
+        notes=notes,
+        watched=[
+            _watched(line, now, next_run(line.work.id), remaining(line.work.id))
+            for line in watched.lines.values()
+        ],
+        statuses=list(WorkerStatus),
+        workers=_fleet(workers),
+        failures=[_failure(outcome, now) for outcome in watched.failures],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One line of what is watched, as the template has it."""
+
+    work: tuple[str, ...]
+    """Its probe, agent, call type and scenario."""
+    verdict: Verdict
+    runs: tuple[str, ...]
+    """The last run, what it found, the next run, and what is left of the budget."""
+
+
+def _watched(line: Watched, now: datetime, due: datetime | None, left: Remaining) -> _Row:
+    config, agent = line.work.config, line.work.agent_name
+    kind = ("", "")
+    if isinstance(config, LatencyConfig):
+        agent, kind = agent or "(any)", (config.call_type, config.scenario)
+    return _Row(
+        work=(line.work.probe, agent, *kind),
+        verdict=line.verdict,
+        runs=(
+            _ago(line.last, now) if line.last else "not yet",
+            _found(line),
+            f"in {max(0.0, (due - now).total_seconds()):.0f} s" if due else "",
+            _left(left),
+        ),
+    )
+
+
+def _left(remaining: Remaining) -> str:
+    """Say what is left of a budget; nothing where there is no limit."""
+    turns, seconds = remaining.turns, remaining.call_seconds
+    parts = [f"{turns} turns"] if turns is not None else []
+    parts += [f"{seconds:.0f} s of calls"] if seconds is not None else []
+    return ", ".join(parts)
+
+
+def _fleet(workers: Iterable[Worker]) -> list[tuple[str, ...]]:
+    """Count the workers of each agent by what they do."""
+    counts = Counter((worker.agent_name, worker.status) for worker in workers)
+    return [
+        (name or "(any)", *(str(counts[name, status]) for status in WorkerStatus))
+        for name in sorted({name for name, _ in counts})
+    ]
+
+
+def _failure(outcome: Outcome, now: datetime) -> tuple[str, ...]:
+    reason = str(outcome.reason)
+    ago, name = _ago(outcome, now), outcome.agent_name
+    return ago, outcome.probe, name, reason, outcome.detail, outcome.run_id
+
+
+def _ago(outcome: Outcome, now: datetime) -> str:
+    """Say when a run began."""
+    seconds = max(0.0, (now - outcome.started_at).total_seconds())
+    return f"{outcome.started_at:%Y-%m-%d %H:%M:%S}Z, {seconds:.0f} s ago"
+
+
+def _found(line: Watched) -> str:
+    """Say in a few words what the last run found, and what keeps it from PASS."""
+    row, last = PROBES.get(line.work.probe), line.last
+    if row is None or last is None:
+        return ""
+    said = [row.found(last)]
+    said += [each.text for each in last.findings or () if each.text not in said]
+    return "; ".join(filter(None, said))

@@ -1,0 +1,143 @@
+"""What is watched, with the last run of each: for the status page, the API and /probe."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pydantic import ConfigDict, with_config
+
+from exporter.daemon.plan import call_id
+from exporter.outcome import CallResult, Outcome, Reason, Verdict
+from exporter.probes.latency.spec import LatencyConfig
+from exporter.run.scheduler import Work
+
+FAILURES_KEPT = 20
+
+
+@dataclass(slots=True)
+class Watched:
+    """Something that is watched."""
+
+    work: Work
+    last: Outcome | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The judgement of the last run; UNKNOWN before it."""
+        return Verdict.UNKNOWN if self.last is None else self.last.verdict
+
+
+@dataclass(slots=True)
+class WatchList:
+    """What is watched and what came of it lately."""
+
+    server: str
+    lines: dict[str, Watched] = field(default_factory=dict)
+    """By the id of the work."""
+    failures: deque[Outcome] = field(default_factory=lambda: deque(maxlen=FAILURES_KEPT))
+    """The latest runs that failed, newest first."""
+
+    def add(self, work: Work) -> None:
+        """Watch something; what is watched already keeps its last run."""
+        known = self.lines.get(work.id)
+        self.lines[work.id] = Watched(work, known.last if known else None)
+
+    def remove(self, work_id: str) -> None:
+        """Watch it no more."""
+        self.lines.pop(work_id, None)
+
+    @property
+    def targets(self) -> tuple[LatencyConfig, ...]:
+        """Every agent that is called, and how."""
+        configs = (line.work.config for line in self.lines.values())
+        return tuple(config for config in configs if isinstance(config, LatencyConfig))
+
+    def record(self, outcome: Outcome) -> None:
+        """Keep a finished run: the listener."""
+        if outcome.reason is not None:
+            self.failures.appendleft(outcome)
+        line = self.lines.get(_work_id(outcome))
+        if line is not None:
+            line.last = outcome
+
+
+def _work_id(outcome: Outcome) -> str:
+    if isinstance(outcome.result, CallResult):
+        result = outcome.result
+        return call_id((result.agent_name, result.call_type, result.scenario))
+    return outcome.probe
+
+
+@with_config(ConfigDict(use_attribute_docstrings=True))
+@dataclass(frozen=True, slots=True)
+class TargetStatus:
+    """One agent that is called on a schedule."""
+
+    id: str
+    """As `target` of /probe: AGENT, or AGENT/CALL_TYPE/SCENARIO."""
+    agent_name: str
+    call_type: str
+    scenario: str
+    interval_s: float
+    trials: int
+    """Measured turns of one call."""
+    target_s: float
+    """Above this average the agent is SLOW."""
+    verdict: Verdict
+    """Of the last run."""
+    last_run_at: datetime | None
+    """When the last run began."""
+    next_run_at: datetime | None
+    reason: Reason | None
+    """Why the last run failed; null when it did not."""
+
+
+def target_id(target: LatencyConfig) -> str:
+    """Return what names a target beyond doubt."""
+    return "/".join(target.key)
+
+
+def target_name(target: LatencyConfig, targets: Sequence[LatencyConfig]) -> str:
+    """Return the shortest name of a target: its agent's, where no other target has the same."""
+    same = sum(other.agent_name == target.agent_name for other in targets)
+    return target.agent_name if same == 1 and target.agent_name else target_id(target)
+
+
+def find_target(targets: Sequence[LatencyConfig], name: str) -> LatencyConfig | None:
+    """Return the target of a name; None where there is none, or more than one."""
+    for target in targets:
+        if name in (target_id(target), target_name(target, targets)):
+            return target
+    return None
+
+
+def target_statuses(
+    watched: WatchList, next_run: Callable[[str], datetime | None]
+) -> tuple[TargetStatus, ...]:
+    """Describe everything that is called.
+
+    Args:
+        watched: What is watched and what came of it.
+        next_run: When each work is due next, by its id.
+    """
+    found = []
+    targets = watched.targets
+    for line in watched.lines.values():
+        config, last = line.work.config, line.last
+        if isinstance(config, LatencyConfig):
+            status = TargetStatus(
+                id=target_name(config, targets),
+                agent_name=config.agent_name,
+                call_type=config.call_type,
+                scenario=config.scenario,
+                interval_s=config.interval,
+                trials=config.trials,
+                target_s=config.target_ms / 1000,
+                verdict=line.verdict,
+                last_run_at=last.started_at if last else None,
+                next_run_at=next_run(line.work.id),
+                reason=last.reason if last else None,
+            )
+            found.append(status)
+    return tuple(found)
