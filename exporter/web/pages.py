@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from exporter import __version__
 from exporter.outcome import Outcome, Verdict
@@ -22,15 +23,9 @@ from exporter.web.refusals import TEXT
 from exporter.web.sources import Sources
 from exporter.web.watched import Watched, WatchList
 
-_TEMPLATES = Environment(
-    loader=PackageLoader("exporter.web"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    keep_trailing_newline=True,
-    auto_reload=False,
-)
-_STATUS = _TEMPLATES.get_template("status.html")
+if TYPE_CHECKING:
+    from jinja2 import Template
+
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
     "Referrer-Policy": "no-referrer",
@@ -39,6 +34,7 @@ _PAGE_HEADERS = {
 
 def page_routes(sources: Sources) -> APIRouter:
     """Return the routes."""
+    _template()  # now: read at the first request, it would hold the event loop
     routes = APIRouter(default_response_class=PlainTextResponse)
 
     @routes.get("/", response_class=HTMLResponse)
@@ -80,6 +76,26 @@ def _state(why_not: str, state: str, notes: tuple[str, ...] = ()) -> Response:
     return PlainTextResponse("".join(f"{line}\n" for line in (state, *notes)))
 
 
+@cache
+def _template() -> "Template":
+    """Return the template of the status page."""
+    from jinja2 import (  # noqa: PLC0415 - processes that serve no page do without
+        Environment,
+        PackageLoader,
+        StrictUndefined,
+    )
+
+    templates = Environment(
+        loader=PackageLoader("exporter.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    return templates.get_template("status.html")
+
+
 def _no_limits(_work_id: str) -> Remaining:
     return Remaining()
 
@@ -104,7 +120,7 @@ def status_page(
         notes: What is wrong, one line each.
     """
     now = now or datetime.now(UTC)
-    return _STATUS.render(
+    return _template().render(
         version=__version__,
         server=watched.server,
         notes=notes,
