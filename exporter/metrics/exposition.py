@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE_OPENMETRICS
+from prometheus_client.exposition import choose_encoder, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.utils import floatToGoString
 
@@ -50,7 +49,7 @@ class Format:
     @property
     def content_type(self) -> str:
         """The header of that name."""
-        return CONTENT_TYPE_OPENMETRICS if self.openmetrics else CONTENT_TYPE_PLAIN_0_0_4
+        return choose_encoder(f"{_OPENMETRICS};version=1.0.0" if self.openmetrics else "")[1]
 
     @classmethod
     def accepted(cls, accept: str) -> "Format":

@@ -62,15 +62,18 @@ class WorkerMetrics:
             agents |= self._uncount(worker_id)
             self._forget(worker_id)
         for worker in changes.workers:
-            self._show(worker)
             now = _Shown(worker.agent_name, worker.status, worker.is_lost)
-            if self._shown.get(worker.worker_id) != now:
+            before = self._shown.get(worker.worker_id)
+            if before is not None and before.agent_name != now.agent_name:
+                self._forget(worker.worker_id)
+            if before != now:
                 agents |= self._uncount(worker.worker_id)
                 self._shown[worker.worker_id] = now
                 self._counts[now.agent_name, now.status] += 1
                 self._lost[now.agent_name] += now.is_lost
                 self._agents[worker.agent_name] += 1
                 agents.add(worker.agent_name)
+            self._show(worker)
         for agent in agents:
             self._show_agent(agent)
         refused, self._refused = self._roster.refused - self._refused, self._roster.refused

@@ -3,6 +3,7 @@
 import asyncio
 
 from exporter.config.settings import Settings
+from exporter.daemon.plan import server_works
 from exporter.daemon.serve import Daemon
 from exporter.outcome import CallResult, Outcome, Reason, Verdict
 from exporter.probes import PROBES
@@ -89,6 +90,8 @@ def test_every_probe_of_the_table_reaches_the_page() -> None:
 
     async def story() -> None:
         page = Page([], **EVERYTHING_ON)
+        for work in server_works(settings([], **EVERYTHING_ON)):
+            page.daemon._add(work, 0)
         for probe in PROBES.keys() - {"latency"}:
             page.tell(
                 judged(Outcome(probe, "", WHEN, 1, Reason.CONNECT_FAILED, "no route", run_id=probe))
