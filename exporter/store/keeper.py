@@ -17,7 +17,6 @@ from typing import Protocol, TypeVar
 
 from exporter.errors import ConfigError, StoreError, StoreInUse
 from exporter.roster.types import Worker
-from exporter.store.memory import MemoryStore
 from exporter.store.protocol import Store
 from exporter.store.records import (
     NO_LIMITS,
@@ -29,6 +28,7 @@ from exporter.store.records import (
     RunRecord,
     Spending,
 )
+from exporter.store.sqlite import SqliteStore
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ class Keeper:
         self._on_left_open = on_left_open
         self._clock = clock
         self._first_retry_s = self._retry_s = first_retry_s
-        self._memory = MemoryStore()
+        self._memory = SqliteStore()
         self._store: Store | None = None
         self._thread = ThreadPoolExecutor(1, "store")
         self._waiting: deque[_Write] = deque()
@@ -162,7 +162,7 @@ class Keeper:
         """
         if not self._memory.begin(run, limits):
             return False
-        write = self._write(
+        write = self._queue(
             "begin",
             lambda store: store.begin(run, limits),
             lambda store: store.begin(run),
@@ -185,23 +185,19 @@ class Keeper:
 
     def end(self, record: RunRecord, spent: Spending | None = None) -> None:
         """Close a run, keep it, and settle what it cost; see `Store.end`."""
-        self._memory.end(record, spent)
-        self._memory.prune(self._clock(), replace(self.retention, max_runs=_RUNS_IN_MEMORY))
         self._write("end", lambda store: store.end(record, spent))
+        self._memory.prune(self._clock(), replace(self.retention, max_runs=_RUNS_IN_MEMORY))
 
     def cancel(self, run_id: str) -> None:
         """Forget an open run that never started."""
-        self._memory.cancel(run_id)
         self._write("cancel", lambda store: store.cancel(run_id))
 
     def add_calibration(self, calibration: CalibrationRecord) -> None:
         """Keep a calibration."""
-        self._memory.add_calibration(calibration)
         self._write("calibration", lambda store: store.add_calibration(calibration))
 
     def save_workers(self, workers: Sequence[Worker]) -> None:
         """Keep the roster as it is now."""
-        self._memory.save_workers(workers)
         rows = tuple(workers)
         # One that waits is out of date: an outage of days must not pile up rosters of a fleet.
         self._waiting = deque(each for each in self._waiting if each.operation != "workers")
@@ -231,15 +227,23 @@ class Keeper:
         """Return the roster that was last kept."""
         return await self._read(lambda store: store.workers())
 
-    def _write(
+    def _write(self, operation: str, write: Callable[[Store], None]) -> None:
+        """Write to memory, and to the file when its turn comes."""
+        try:
+            write(self._memory)
+        except Exception:
+            log.exception("a record cannot be kept")
+        self._queue(operation, write, write)
+
+    def _queue(
         self,
         operation: str,
         write: Callable[[Store], bool | None],
-        again: Callable[[Store], bool | None] | None = None,
+        again: Callable[[Store], bool | None],
     ) -> _Write:
-        """Put a write at the end of the queue."""
+        """Put a write for the file at the end of the queue."""
         answer = asyncio.get_running_loop().create_future()
-        item = _Write(operation, write, again or write, answer)
+        item = _Write(operation, write, again, answer)
         if self._open_store is None:
             answer.set_result(None)
             return item

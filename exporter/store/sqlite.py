@@ -1,7 +1,7 @@
-"""A store in one SQLite file: what a single exporter keeps over restarts, kills and power cuts.
+"""A store in SQLite: in one file, what a single exporter keeps over restarts, kills and power cuts.
 
 Every write is a transaction of its own, in WAL mode with `synchronous=FULL`: what has returned is
-on the disk.
+on the disk. The same tables in the process's memory serve where there is no file.
 """
 
 import contextlib
@@ -44,11 +44,13 @@ from exporter.store.rows import (
 log = logging.getLogger(__name__)
 
 FILE_NAME = "ledger.db"
+_IN_MEMORY = Path(":memory:")
 _BUSY_TIMEOUT_S = 5.0
 """For another program that reads the file, such as a backup."""
 _PRUNED_AT_ONCE = 500
 _RUN_MARKS = ", ".join("?" * len(RUN_COLUMNS.split(",")))
 _OPEN_MARKS = ", ".join("?" * len(OPEN_COLUMNS.split(",")))
+_OPEN = f"INSERT OR REPLACE INTO open_runs ({OPEN_COLUMNS}) VALUES ({_OPEN_MARKS})"  # noqa: S608 - our names
 _CORRUPT = frozenset({"SQLITE_CORRUPT", "SQLITE_NOTADB"})
 _WORDS = {
     "SQLITE_FULL": "No space left on device",
@@ -80,7 +82,7 @@ def open_sqlite(folder: Path) -> "SqliteStore":
     except BaseException:
         lock.release()
         raise
-    return SqliteStore(file, connection, lock)
+    return SqliteStore(connection, file, lock)
 
 
 def _connect(file: Path) -> sqlite3.Connection:
@@ -96,9 +98,7 @@ def _connect(file: Path) -> sqlite3.Connection:
 
 def _prepared(file: Path) -> sqlite3.Connection:
     file.touch(mode=0o600)  # SQLite would let everyone read what agents are called
-    connection = sqlite3.connect(
-        file, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-    )
+    connection = _opened(file)
     try:
         _refuse_newer(connection, file)  # before anything is written: it stays as it is
         connection.execute("PRAGMA journal_mode = WAL")
@@ -109,6 +109,12 @@ def _prepared(file: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    return sqlite3.connect(
+        file, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+    )
 
 
 def _refuse_newer(connection: sqlite3.Connection, file: Path) -> None:
@@ -143,12 +149,20 @@ def _move_aside(file: Path, why: str) -> None:
 
 
 class SqliteStore:
-    """A store in a file. Used by one thread at a time."""
+    """A store in a file, or in memory. Used by one thread at a time."""
 
-    def __init__(self, file: Path, connection: sqlite3.Connection, lock: FolderLock) -> None:
-        """Take over what `open_sqlite` made."""
-        self._file = file
+    def __init__(
+        self,
+        connection: sqlite3.Connection | None = None,
+        file: Path = _IN_MEMORY,
+        lock: FolderLock | None = None,
+    ) -> None:
+        """Take over what `open_sqlite` made; without arguments it is new, and in memory."""
+        if connection is None:
+            connection = _opened(file)
+            migrate(connection)
         self._connection = connection
+        self._file = file
         self._lock = lock
 
     def begin(self, run: OpenRun, limits: Limits = NO_LIMITS) -> bool:
@@ -157,12 +171,9 @@ class SqliteStore:
             known = "SELECT 1 FROM open_runs WHERE run_id = ?"
             if sql.execute(known, (run.run_id,)).fetchone():
                 return True
-            if not limits.allow(_spent_on(sql, run.target, run.day) + run.plan):
+            if not limits.allow(self.spent_on(run.target, run.day) + run.plan):
                 return False
-            sql.execute(
-                f"INSERT INTO open_runs ({OPEN_COLUMNS}) VALUES ({_OPEN_MARKS})",  # noqa: S608 - our names
-                from_open_run(run),
-            )
+            sql.execute(_OPEN, from_open_run(run))
             _charge(sql, run, run.plan)
             return True
 
@@ -194,6 +205,30 @@ class SqliteStore:
         query = "SELECT target, day, turns, call_seconds FROM spent WHERE day >= ?"
         rows = self._read(query, since_day)
         return {(target, day): Spending(turns, seconds) for target, day, turns, seconds in rows}
+
+    def spent_on(self, target: str, day: str) -> Spending:
+        """Return what was spent or is reserved on one target and day."""
+        query = "SELECT turns, call_seconds FROM spent WHERE target = ? AND day = ?"
+        rows = self._read(query, target, day)
+        return Spending(*rows[0]) if rows else Spending()
+
+    def restore(
+        self, open_runs: Sequence[OpenRun], spent: Mapping[tuple[str, str], Spending]
+    ) -> None:
+        """Take over what another store knows: its open runs, and sums that hold their plans.
+
+        Of two sums for one day the larger is true: each store may lack what was spent while it
+        could not be written, or before it was made.
+        """
+        sums = [(*key, each.turns, each.call_seconds) for key, each in spent.items()]
+        with self._writing() as sql:
+            sql.executemany(_OPEN, map(from_open_run, open_runs))
+            sql.executemany(
+                "INSERT INTO spent VALUES (?, ?, ?, ?) ON CONFLICT (target, day) DO UPDATE SET "
+                "turns = max(turns, excluded.turns), "
+                "call_seconds = max(call_seconds, excluded.call_seconds)",
+                sums,
+            )
 
     def runs(self, query: RunQuery) -> tuple[RunRecord, ...]:
         """Return ended runs, the newest first."""
@@ -267,12 +302,13 @@ class SqliteStore:
             return _PRUNED_AT_ONCE - left + old.rowcount
 
     def close(self) -> None:
-        """Close the file and let another exporter have it."""
+        """Close it and let another exporter have the file."""
         try:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.close()
         finally:
-            self._lock.release()
+            if self._lock is not None:
+                self._lock.release()
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -294,12 +330,6 @@ class SqliteStore:
     def _read(self, query: str, *values: object) -> list[Row]:
         with _translated(self._file), closing(self._connection.execute(query, values)) as rows:
             return rows.fetchall()
-
-
-def _spent_on(sql: sqlite3.Connection, target: str, day: str) -> Spending:
-    query = "SELECT turns, call_seconds FROM spent WHERE target = ? AND day = ?"
-    row = sql.execute(query, (target, day)).fetchone()
-    return Spending(*row) if row else Spending()
 
 
 def _charge(sql: sqlite3.Connection, run: OpenRun, amount: Spending) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from exporter.errors import StoreError
 from exporter.store.keeper import Keeper
-from exporter.store.memory import MemoryStore
 from exporter.store.protocol import Store
 from exporter.store.records import NO_LIMITS, Limits, OpenRun, RunRecord, Spending
+from exporter.store.sqlite import SqliteStore
 from tests.patience import WAIT_S
 from tests.unit.store.records import NOON
 
@@ -28,7 +28,14 @@ class Watch:
         self.failures.append(operation)
 
 
-class Flaky(MemoryStore):
+class Lasting(SqliteStore):
+    """A store in memory that is the same when it is opened again, as a file is."""
+
+    def close(self) -> None:
+        """Keep everything."""
+
+
+class Flaky(Lasting):
     """A store that fails, or does not answer, while it is told to."""
 
     def __init__(self) -> None:

@@ -10,8 +10,8 @@ from exporter.outcome import Reason
 from exporter.roster.roster import Roster
 from exporter.roster.types import WorkerStatus
 from exporter.run.plan import call_work as target_work
-from exporter.store.memory import MemoryStore
 from exporter.store.records import RunQuery, RunRecord
+from exporter.store.sqlite import SqliteStore
 from exporter.web.app import make_pages
 from exporter.web.board import Board
 from exporter.web.targets import target_views
@@ -24,7 +24,7 @@ class History:
     """A store in memory, as the keeper offers it."""
 
     def __init__(self, *records: RunRecord) -> None:
-        self._store = MemoryStore()
+        self._store = SqliteStore()
         for record in records:
             self._store.end(record)
 
