@@ -6,16 +6,18 @@ on the disk. The same tables in the process's memory serve where there is no fil
 
 import contextlib
 import logging
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from exporter.errors import StoreError
+from filelock import FileLock, Timeout
+
+from exporter.errors import StoreError, StoreInUse
 from exporter.outcome import Calibration
 from exporter.roster.types import Worker
-from exporter.store.lock import FolderLock
 from exporter.store.migrations import NEWEST, migrate, version_of
 from exporter.store.records import (
     NO_LIMITS,
@@ -44,6 +46,7 @@ from exporter.store.rows import (
 log = logging.getLogger(__name__)
 
 FILE_NAME = "ledger.db"
+LOCK_NAME = "ledger.lock"
 _IN_MEMORY = Path(":memory:")
 _BUSY_TIMEOUT_S = 5.0
 """For another program that reads the file, such as a backup."""
@@ -73,7 +76,7 @@ def open_sqlite(folder: Path) -> "SqliteStore":
     file = folder / FILE_NAME
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = FolderLock(folder)
+        lock = _lock(folder)
     except OSError as error:
         raise StoreError(f"cannot write {folder}: {error.strerror}") from None
     try:
@@ -83,6 +86,25 @@ def open_sqlite(folder: Path) -> "SqliteStore":
         lock.release()
         raise
     return SqliteStore(connection, file, lock)
+
+
+def _lock(folder: Path) -> FileLock:
+    """Take the lock of a folder, which is held until its process lets go of it or ends.
+
+    Raises:
+        StoreInUse: Another exporter has it.
+        OSError: The file cannot be made.
+    """
+    file = folder / LOCK_NAME
+    lock = FileLock(file, timeout=0, mode=0o600, thread_local=False, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        owner = file.read_text(errors="replace").strip() or "unknown"
+        raise StoreInUse(f"{folder} is used by another voice-exporter (process {owner})") from None
+    with contextlib.suppress(OSError):  # a full disk: only the owner's number is lost
+        file.write_text(f"{os.getpid()}\n")
+    return lock
 
 
 def _connect(file: Path) -> sqlite3.Connection:
@@ -155,7 +177,7 @@ class SqliteStore:
         self,
         connection: sqlite3.Connection | None = None,
         file: Path = _IN_MEMORY,
-        lock: FolderLock | None = None,
+        lock: FileLock | None = None,
     ) -> None:
         """Take over what `open_sqlite` made; without arguments it is new, and in memory."""
         if connection is None:
