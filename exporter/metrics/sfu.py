@@ -9,7 +9,6 @@ from exporter.metrics.vantage import VantageRecorder
 from exporter.outcome import UNPROVOKED, Loss, Outcome, Reason, SfuBaseline
 from exporter.probes.sfu.spec import SfuConfig
 
-CLIENTS = ("sender", "receiver")
 DIRECTIONS = ("up", "down")
 METHODS = ("data", "ice")
 PHASES = ("signal", "ice", "media")

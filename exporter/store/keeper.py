@@ -219,10 +219,6 @@ class Keeper:
         """Return one ended run."""
         return await self._read(lambda store: store.run(run_id))
 
-    async def calibrations(self, limit: int) -> tuple[CalibrationRecord, ...]:
-        """Return calibrations, the newest first."""
-        return await self._read(lambda store: store.calibrations(limit))
-
     async def workers(self) -> tuple[Worker, ...]:
         """Return the roster that was last kept."""
         return await self._read(lambda store: store.workers())

@@ -76,14 +76,13 @@ def version_of(connection: sqlite3.Connection) -> int:
     return version
 
 
-def migrate(connection: sqlite3.Connection, to: int = NEWEST) -> None:
+def migrate(connection: sqlite3.Connection) -> None:
     """Bring a file up to date; each step is done in full or not at all.
 
     Args:
         connection: In autocommit mode, to a file that is not newer than this program.
-        to: The version to stop at.
     """
-    for number in range(version_of(connection), to):
+    for number in range(version_of(connection), NEWEST):
         connection.execute("BEGIN IMMEDIATE")
         try:
             for statement in MIGRATIONS[number]:

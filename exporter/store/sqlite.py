@@ -256,7 +256,6 @@ class SqliteStore:
         """Return ended runs, the newest first."""
         conditions: dict[str, object] = {
             "agent_name = ?": query.agent_name,
-            "probe = ?": query.probe,
             "(reason IS NOT NULL) = ?": query.failed,
             "started_at_seconds < ?": query.before.timestamp() if query.before else None,
         }
