@@ -1,7 +1,7 @@
 """Writes the series of the ledger: whether it works, and what is left of the budgets."""
 
 from exporter.metrics.registry import Metrics
-from exporter.store.keeper import OPERATIONS
+from exporter.store.buffered import OPERATIONS
 from exporter.store.records import Remaining, Spending
 
 

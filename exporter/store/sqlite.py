@@ -4,12 +4,11 @@ Every write is a transaction of its own, in WAL mode with `synchronous=FULL`: wh
 on the disk. The same tables in the process's memory serve where there is no file.
 """
 
-import contextlib
 import logging
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from filelock import FileLock, Timeout
 from exporter.errors import StoreError, StoreInUse
 from exporter.outcome import Calibration
 from exporter.roster.types import Worker
-from exporter.store.migrations import NEWEST, migrate, version_of
 from exporter.store.records import (
     NO_LIMITS,
     SPENDING_KEPT_DAYS,
@@ -30,17 +28,22 @@ from exporter.store.records import (
     RunRecord,
     Spending,
 )
-from exporter.store.rows import (
+from exporter.store.schema import (
+    INSERT_OPEN_RUN,
+    INSERT_RUN,
+    NEWEST,
     OPEN_COLUMNS,
     RUN_COLUMNS,
     Row,
     from_open_run,
     from_record,
     from_worker,
+    migrate,
     to_open_run,
     to_record,
     to_time,
     to_worker,
+    version_of,
 )
 
 log = logging.getLogger(__name__)
@@ -51,9 +54,6 @@ _IN_MEMORY = Path(":memory:")
 _BUSY_TIMEOUT_S = 5.0
 """For another program that reads the file, such as a backup."""
 _PRUNED_AT_ONCE = 500
-_RUN_MARKS = ", ".join("?" * len(RUN_COLUMNS.split(",")))
-_OPEN_MARKS = ", ".join("?" * len(OPEN_COLUMNS.split(",")))
-_OPEN = f"INSERT OR REPLACE INTO open_runs ({OPEN_COLUMNS}) VALUES ({_OPEN_MARKS})"  # noqa: S608 - our names
 _CORRUPT = frozenset({"SQLITE_CORRUPT", "SQLITE_NOTADB"})
 _WORDS = {
     "SQLITE_FULL": "No space left on device",
@@ -74,11 +74,9 @@ def open_sqlite(folder: Path) -> "SqliteStore":
         StoreError: It cannot be opened, or is of a newer program.
     """
     file = folder / FILE_NAME
-    try:
+    with _translated(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = _lock(folder)
-    except OSError as error:
-        raise StoreError(f"cannot write {folder}: {error.strerror}") from None
     try:
         with _translated(file):
             connection = _connect(file)
@@ -102,7 +100,7 @@ def _lock(folder: Path) -> FileLock:
     except Timeout:
         owner = file.read_text(errors="replace").strip() or "unknown"
         raise StoreInUse(f"{folder} is used by another voice-exporter (process {owner})") from None
-    with contextlib.suppress(OSError):  # a full disk: only the owner's number is lost
+    with suppress(OSError):  # a full disk: only the owner's number is lost
         file.write_text(f"{os.getpid()}\n")
     return lock
 
@@ -195,7 +193,7 @@ class SqliteStore:
                 return True
             if not limits.allow(self.spent_on(run.target, run.day) + run.plan):
                 return False
-            sql.execute(_OPEN, from_open_run(run))
+            sql.execute(INSERT_OPEN_RUN, from_open_run(run))
             _charge(sql, run, run.plan)
             return True
 
@@ -205,10 +203,7 @@ class SqliteStore:
             run = _close(sql, record.run_id)
             if run is not None and spent is not None:
                 _charge(sql, run, spent - run.plan)
-            sql.execute(
-                f"INSERT OR REPLACE INTO runs ({RUN_COLUMNS}) VALUES ({_RUN_MARKS})",  # noqa: S608
-                from_record(record),
-            )
+            sql.execute(INSERT_RUN, from_record(record))
 
     def cancel(self, run_id: str) -> None:
         """Forget a run that never started."""
@@ -244,7 +239,7 @@ class SqliteStore:
         """
         sums = [(*key, each.turns, each.call_seconds) for key, each in spent.items()]
         with self._writing() as sql:
-            sql.executemany(_OPEN, map(from_open_run, open_runs))
+            sql.executemany(INSERT_OPEN_RUN, map(from_open_run, open_runs))
             sql.executemany(
                 "INSERT INTO spent VALUES (?, ?, ?, ?) ON CONFLICT (target, day) DO UPDATE SET "
                 "turns = max(turns, excluded.turns), "
@@ -325,7 +320,7 @@ class SqliteStore:
     def close(self) -> None:
         """Close it and let another exporter have the file."""
         try:
-            with contextlib.suppress(sqlite3.Error):
+            with suppress(sqlite3.Error):
                 self._connection.close()
         finally:
             if self._lock is not None:
@@ -389,16 +384,14 @@ def _translated(file: Path) -> Iterator[None]:
     """Turn what SQLite and the system raise into a StoreError that names the file."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise StoreError(f"cannot write {file}: {_why(error)}") from error
-    except OSError as error:
-        raise StoreError(f"cannot write {file}: {error.strerror}") from error
 
 
-def _why(error: sqlite3.Error) -> str:
+def _why(error: Exception) -> str:
     kind = "_".join(_name(error).split("_")[:2])
-    return _WORDS.get(kind, str(error))
+    return _WORDS.get(kind) or getattr(error, "strerror", "") or str(error)
 
 
-def _name(error: sqlite3.Error) -> str:
+def _name(error: Exception) -> str:
     return str(getattr(error, "sqlite_errorname", ""))

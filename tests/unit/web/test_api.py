@@ -21,7 +21,7 @@ from tests.unit.web.test_probe_page import DEMO, SALES, SALES_BUSY
 
 
 class History:
-    """A store in memory, as the keeper offers it."""
+    """A store in memory, with the methods that the API awaits."""
 
     def __init__(self, *records: RunRecord) -> None:
         self._store = SqliteStore()

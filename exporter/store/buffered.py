@@ -1,4 +1,4 @@
-"""The store as the daemon sees it: asynchronous, and never in its way.
+"""The store as the daemon uses it: asynchronous, in memory first, and never in its way.
 
 Everything is kept in memory first, and that memory answers whenever the file cannot. Writes go to
 the file in their order, by one thread. While they fail (a full disk, a folder that has become
@@ -50,7 +50,7 @@ OPERATIONS = ("open", "begin", "end", "cancel", "calibration", "workers", "prune
 
 
 class StoreWatch(Protocol):
-    """Told of the store's state: metrics."""
+    """Shows the store's state: metrics."""
 
     def up(self, works: bool) -> None:
         """Note whether the store can be written."""
@@ -64,15 +64,23 @@ class _Write:
     operation: str
     first: Callable[[Store], bool | None]
     again: Callable[[Store], bool | None]
-    """After a failure, and after nobody waits: it is no question any more."""
+    """The same without limits: after a failure nobody waits for the answer."""
     answer: asyncio.Future[bool | None]
-    """None: the store cannot tell."""
+    """None: the store did not answer."""
 
 
-class Keeper:
+class BufferedStore:
     """A store behind a queue. Every method belongs to the event loop, and none raises.
 
-    `start` must be called first, `aclose` last.
+    `start` must be called first, `aclose` last; nothing is opened before.
+
+    Args:
+        open_store: Opens the store, in the thread; None: memory is all that there is.
+        watch: Shows failures.
+        retention: How long runs are kept.
+        on_left_open: Called with the runs that are open in the store and not of this process.
+        first_retry_s: Time after a failure to the first new try; it doubles from then on.
+        clock: The wall clock.
     """
 
     def __init__(
@@ -85,16 +93,6 @@ class Keeper:
         first_retry_s: float = _FIRST_RETRY_S,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Set up; nothing is opened before `start`.
-
-        Args:
-            open_store: Opens it, in the thread; None: memory is all that there is.
-            watch: Told of failures.
-            retention: How long runs are kept.
-            on_left_open: Told of runs that are open in the store and not of this process.
-            first_retry_s: Time after a failure to the first new try; it doubles from then on.
-            clock: The wall clock.
-        """
         self._open_store = open_store
         self._watch = watch
         self.retention = retention
@@ -105,7 +103,7 @@ class Keeper:
         self._store: Store | None = None
         self._thread = ThreadPoolExecutor(1, "store")
         self._waiting: deque[_Write] = deque()
-        self._news = asyncio.Event()
+        self._queued = asyncio.Event()
         self._problem = ""
         self._in_step = False
         self._pruned_at = 0.0
@@ -246,7 +244,7 @@ class Keeper:
         self._waiting.append(item)
         if len(self._waiting) > MAX_WAITING:
             self._watch.failed(self._waiting.popleft().operation)
-        self._news.set()
+        self._queued.set()
         return item
 
     async def _read(self, question: Callable[[Store], T]) -> T:
@@ -266,11 +264,11 @@ class Keeper:
                 await asyncio.sleep(self._retry_s)
                 self._retry_s = min(_LAST_RETRY_S, self._retry_s * 2)
             elif not self._waiting:
-                self._news.clear()
+                self._queued.clear()
                 # Not `wait_for`, which in Python 3.11 may swallow the cancelling at the end.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(PRUNE_EVERY_S):
-                        await self._news.wait()
+                        await self._queued.wait()
             operation = self._waiting[0].operation if self._waiting else "open"
             try:
                 await self._write_waiting()
@@ -366,7 +364,7 @@ class Keeper:
         self._problem = str(error)
         self._in_step = False
         self._thread.submit(self._close)
-        self._news.set()
+        self._queued.set()
         for item in self._waiting:
             item.first = item.again
             if not item.answer.done():
