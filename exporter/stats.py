@@ -18,6 +18,7 @@ class Stats:
     p50_s: float | None = None
     p95_s: float | None = None
     """Interpolated between the two nearest samples; None below 20 of them."""
+    min_s: float | None = None
     max_s: float | None = None
 
     @classmethod
@@ -35,5 +36,6 @@ class Stats:
             avg_s=math.fsum(values) / len(values),
             p50_s=quantile(values, 0.5),
             p95_s=quantile(values, 0.95) if len(values) >= P95_NEEDS else None,
+            min_s=values[0],
             max_s=values[-1],
         )

@@ -76,7 +76,7 @@ def test_judgement_of_a_run_without_an_agent(reason: Reason | None, expected: Ve
 def test_statistics_of_nothing() -> None:
     """No measured turn gives n 0 and no values, not zeros."""
     turns = (replied(1, warmup=True), failed(), void())
-    assert Stats.of(turns) == Stats(0, None, None, None, None)
+    assert Stats.of(turns) == Stats(0, None, None, None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_statistics_of_nothing() -> None:
 def test_percentiles(values: list[float], p50: float, p95: float | None) -> None:
     """The median is there from one turn on, the 95th percentile from twenty."""
     stats = Stats.of([replied(9, warmup=True), *map(replied, values)])
-    assert (stats.n, stats.max_s) == (len(values), max(values))
+    assert (stats.n, stats.min_s, stats.max_s) == (len(values), min(values), max(values))
     assert stats.avg_s == pytest.approx(sum(values) / len(values))
     assert stats.p50_s == pytest.approx(p50)
     assert stats.p95_s == (None if p95 is None else pytest.approx(p95))
