@@ -7,6 +7,7 @@ on the disk. The same tables in the process's memory serve where there is no fil
 import logging
 import os
 import sqlite3
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -180,6 +181,7 @@ class SqliteStore:
         """Take over what `open_sqlite` made; without arguments it is new, and in memory."""
         if connection is None:
             connection = _opened(file)
+            weakref.finalize(self, connection.close)  # nobody has to close it
             migrate(connection)
         self._connection = connection
         self._file = file
