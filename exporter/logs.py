@@ -1,28 +1,30 @@
 """Logs: one line an event on stderr, logfmt or JSON, with the run's id and without secrets.
 
-Fields travel in `extra=`: `log.info("call ended", extra={"agent_name": "demo"})`. Secrets are not
-logged on purpose anywhere; `redact` is the second fence, for what other libraries say.
+Fields travel in `extra=`: `log.info("call ended", extra={"agent_name": "demo"})`, the run's id in
+structlog's context: `bound_contextvars(run=...)`. Secrets are not logged on purpose anywhere;
+`redact` is the second fence, for what other libraries say.
 """
 
 import json
 import logging
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from contextvars import ContextVar
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePath
-from typing import Literal, TextIO
+from typing import Any, Literal, TextIO
 
-RUN_ID: ContextVar[str] = ContextVar("run_id", default="")
-"""The run that the current task works for; "" outside of runs."""
+from structlog.contextvars import merge_contextvars
+from structlog.processors import JSONRenderer, LogfmtRenderer, format_exc_info
+from structlog.stdlib import ExtraAdder, ProcessorFormatter
+from structlog.typing import EventDict, Processor
 
 MASK = "***"
 _TOKEN = re.compile(r"eyJ[\w-]{4,}\.[\w-]+\.[\w-]+")
 """A signed token such as those made from the API secret: as good as the secret while it lasts."""
-_BARE = re.compile(r"[^\s\"=\\]+")
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_META = ("_record", "_from_structlog", "message", "asctime")
+"""Not of the line: structlog's own, and what another formatter leaves in a record."""
 QUIET = ("apscheduler", "uvicorn")
 """What these say below an error is told better by our own lines."""
 MUTE = ("livekit",)
@@ -51,7 +53,7 @@ def redact(text: str, secrets: Sequence[str]) -> str:
 def configure(setup: LogSetup, stream: TextIO | None = None) -> None:
     """Send this process's logs to stderr, as `setup` says; replaces what was set before."""
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(_Formatter(setup))
+    handler.setFormatter(ProcessorFormatter(processors=_processors(setup)))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     level = logging.getLevelNamesMapping()[setup.level.upper()]
@@ -71,41 +73,37 @@ def _is_heard(record: logging.LogRecord) -> bool:
     return ours or record.levelno >= logging.CRITICAL
 
 
-class _Formatter(logging.Formatter):
-    """One record as one line; a traceback is a field of that line."""
+def _processors(setup: LogSetup) -> tuple[Processor, ...]:
+    """Return the steps that make one line of a record."""
 
-    def __init__(self, setup: LogSetup) -> None:
-        super().__init__()
-        self._setup = setup
+    def redacted(_logger: object, _level: str, fields: EventDict) -> EventDict:
+        return {key: redact(text, setup.secrets) for key, text in fields.items()}
 
-    def format(self, record: logging.LogRecord) -> str:
-        fields = {key: redact(text, self._setup.secrets) for key, text in self._fields(record)}
-        if self._setup.format == "json":
-            return _json(fields)
-        return " ".join(f"{key}={_quoted(text)}" for key, text in fields.items())
-
-    def _fields(self, record: logging.LogRecord) -> Iterator[tuple[str, str]]:
-        """Give name and text of each field, in the order of the line."""
-        when = datetime.fromtimestamp(record.created, UTC)
-        yield "ts", when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        yield "level", record.levelname.lower()
-        yield "logger", record.name
-        yield "msg", record.getMessage()
-        if RUN_ID.get() and "run" not in vars(record):
-            yield "run", RUN_ID.get()
-        for key, value in vars(record).items():
-            if key not in _STANDARD and value is not None:
-                yield key, f"{value:.3f}" if isinstance(value, float) else str(value)
-        if record.exc_info:
-            yield "traceback", self.formatException(record.exc_info)
+    return (
+        merge_contextvars,
+        ExtraAdder(),
+        format_exc_info,
+        _texts,
+        redacted,
+        JSONRenderer(ensure_ascii=False) if setup.format == "json" else LogfmtRenderer(),
+        _printable,
+    )
 
 
-def _quoted(text: str) -> str:
-    """Return a logfmt value: bare when it can be, else quoted on one line."""
-    return text if _BARE.fullmatch(text) and text.isprintable() else _json(text)
+def _texts(_logger: object, level: str, fields: EventDict) -> EventDict:
+    """Return name and text of each field, in the order of the line; None is left out."""
+    record = fields["_record"]
+    when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+    head = {"ts": when.replace("+00:00", "Z"), "level": level, "logger": record.name}
+    head["msg"], tail = fields.pop("event"), {"traceback": fields.pop("exception", None)}
+    line = head | {key: value for key, value in fields.items() if key not in _META} | tail
+    return {
+        key: f"{value:.3f}" if isinstance(value, float) else str(value)
+        for key, value in line.items()
+        if value is not None
+    }
 
 
-def _json(value: object) -> str:
-    """Write JSON without what would steer a terminal: a path may be a stranger's text."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if text.isprintable() else json.dumps(value)
+def _printable(_logger: object, _level: str, line: Any) -> str:
+    """Escape what would steer a terminal: a path may be a stranger's text."""
+    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in line)

@@ -77,7 +77,7 @@ def golden_page() -> str:
     daemon.add_target(TARGET)
     # What exists only while it runs: the loop that may be late, and the opened ledger.
     daemon._own.loop_lag(0)
-    daemon._ledger.keeper._watch.up(True)
+    daemon._ledger.store._watch.up(True)
     for outcome in _outcomes():
         for listener in daemon.listeners:
             listener(outcome)

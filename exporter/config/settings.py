@@ -1,6 +1,6 @@
 """Every setting and its default; those of a probe and of a target stand beside the probe."""
 
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Literal, cast
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -28,7 +28,6 @@ from exporter.config.values import (
     Section,
     fault,
     read_value,
-    refuse_pairs,
 )
 from exporter.distributed.config import DistributedConfig
 from exporter.errors import ConfigError
@@ -89,11 +88,6 @@ class LiveKitSettings(Section):
     api_secret_file: SecretFromFile | None = Field(
         None, description="File that holds the API secret."
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_pairs(cls, given: Any) -> Any:
-        return refuse_pairs(given, CREDENTIALS)
 
 
 _OF_DISCOVERY = {"enabled", "exclude", "max_agents"}

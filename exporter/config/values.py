@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_origin
 
@@ -15,6 +15,7 @@ from pydantic import (
     ValidationInfo,
     WithJsonSchema,
     field_validator,
+    model_validator,
 )
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError
 
@@ -63,20 +64,21 @@ SecretFromFile = Annotated[SecretStr, BeforeValidator(read_value), FILE]
 """A secret that stands in a file, whose name is the setting."""
 
 
-def refuse_pairs(given: Any, names: Iterable[str]) -> Any:
-    """Refuse a section that sets a key and the file for the same key; return it otherwise."""
-    for name in names if isinstance(given, dict) else ():
-        if name in given and f"{name}_file" in given:
-            raise fault(f"is set together with {name}_file; expected one of them", name)
-    return given
-
-
 class Section(BaseModel):
     """A part of the configuration: it refuses unknown keys, and stays as it was read."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_pairs(cls, given: Any) -> Any:
+        """Refuse a key that is set together with the file for the same key."""
+        for name in given if isinstance(given, dict) else ():
+            if f"{name}_file" in given and f"{name}_file" in cls.model_fields:
+                raise fault(f"is set together with {name}_file; expected one of them", name)
+        return given
 
     @field_validator("*", mode="before")
     @classmethod

@@ -10,8 +10,8 @@ from exporter.run.leftovers import Leftovers
 from exporter.run.process import ProbeTable
 from exporter.run.scheduler import Gate, Work
 from exporter.run.windows import WindowGate
+from exporter.store.buffered import BufferedStore
 from exporter.store.config import StoreConfig, folder_of
-from exporter.store.keeper import Keeper
 from exporter.store.records import OpenRun, Remaining
 from exporter.store.sqlite import open_sqlite
 
@@ -35,20 +35,20 @@ class Ledger:
             delete_rooms: As for `Leftovers`.
         """
         folder = folder_of(config)
-        self.keeper = Keeper(
+        self.store = BufferedStore(
             (lambda: open_sqlite(folder)) if config.enabled else None,
             StoreSeries(metrics),
             retention=config.retention,
             on_left_open=self._on_left_open,
         )
-        self._budgets = Budgets(self.keeper, BudgetSeries(metrics), table)
-        self._leftovers = Leftovers(delete_rooms, self.keeper, self._budgets.forfeit)
+        self._budgets = Budgets(self.store, BudgetSeries(metrics), table)
+        self._leftovers = Leftovers(delete_rooms, self.store, self._budgets.forfeit)
         self.gates: tuple[Gate, ...] = (WindowGate(), self._budgets.admit)
 
     @property
     def problem(self) -> str:
         """Why it is not on the disk, "" when it is."""
-        return self.keeper.problem
+        return self.store.problem
 
     async def start(self) -> None:
         """Open the store, and end what an exporter before this one has left.
@@ -56,17 +56,17 @@ class Ledger:
         Raises:
             ConfigError: Another exporter uses the folder.
         """
-        await self.keeper.start()
+        await self.store.start()
 
     async def aclose(self) -> None:
         """Write what waits; a call that is open now is ended by the next start."""
         self._budgets.stop()
         await self._leftovers.aclose()
-        await self.keeper.aclose()
+        await self.store.aclose()
 
     def reconfigure(self, config: StoreConfig) -> None:
         """Keep runs as long as a new configuration says."""
-        self.keeper.retention = config.retention
+        self.store.retention = config.retention
 
     def add(self, work: Work) -> None:
         """Know work that will ask the gates."""

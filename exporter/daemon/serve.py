@@ -208,7 +208,7 @@ class Daemon:
             RuntimeError: The web server ended before; a supervisor is to start the exporter again.
         """
         await self._ledger.start()
-        self._fleet.roster.restore(await self._ledger.keeper.workers())
+        self._fleet.roster.restore(await self._ledger.store.workers())
         web = make_server(
             self._make_sources(), lambda: self._settings.web, self._web_config, self._refusals
         )
@@ -270,14 +270,14 @@ class Daemon:
         self._stopping = True
         self._scheduler.stop()
         await self._runner.aclose(DRAIN_S)
-        self._ledger.keeper.save_workers(self._fleet.roster.export())
+        self._ledger.store.save_workers(self._fleet.roster.export())
         await self._ledger.aclose()
 
     async def _keep_roster(self) -> None:
         """Put the roster into the ledger, again and again, for a start after a crash."""
         while True:
             await asyncio.sleep(_KEEP_ROSTER_EVERY_S)
-            self._ledger.keeper.save_workers(self._fleet.roster.export())
+            self._ledger.store.save_workers(self._fleet.roster.export())
 
     async def _call(self, target: LatencyConfig, on_turn: Callable[[Turn], None]) -> Outcome:
         """Call a target for someone who asks: the ledger knows of it, the series do not.
@@ -315,7 +315,7 @@ class Daemon:
             targets=lambda: self._watch_list.targets,
             call=self._call,
             roster=self._fleet.roster,
-            history=self._ledger.keeper,
+            history=self._ledger.store,
             watched=lambda: target_statuses(self._watch_list, self._scheduler.next_run),
         )
 

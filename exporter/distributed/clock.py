@@ -32,14 +32,12 @@ class Offset:
     """What the other's clock shows more than ours."""
 
     seconds: float
-    error_s: float
-    """At most."""
 
     @classmethod
     def of(cls, exchanges: Iterable[Exchange]) -> Self:
         """Return the offset that the shortest exchange tells."""
         best = min(exchanges, key=lambda each: each.round_trip_s)
-        return cls(best.told - (best.asked + best.answered) / 2, best.round_trip_s / 2)
+        return cls(best.told - (best.asked + best.answered) / 2)
 
     def ours(self, theirs: float) -> float:
         """Return a time of the other's clock on ours."""

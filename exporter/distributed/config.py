@@ -2,7 +2,7 @@
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
@@ -12,7 +12,6 @@ from exporter.config.values import (
     SecretFromFile,
     Section,
     fault,
-    refuse_pairs,
 )
 
 _MAX_PORT = 65535
@@ -54,11 +53,6 @@ class DistributedConfig(Section):
     silent_timeout: Duration = Field(
         10.0, ge=2, description="A vantage that is silent for so long is given up."
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_pairs(cls, given: Any) -> Any:
-        return refuse_pairs(given, ("token",))
 
     @model_validator(mode="after")
     def _check(self) -> Self:

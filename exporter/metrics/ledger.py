@@ -2,7 +2,7 @@
 
 from exporter.metrics.common import BUDGETS
 from exporter.metrics.registry import Metrics
-from exporter.store.keeper import OPERATIONS
+from exporter.store.buffered import OPERATIONS
 from exporter.store.records import Remaining, Spending
 
 

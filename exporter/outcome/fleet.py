@@ -74,10 +74,6 @@ class WorkerPage:
     active_jobs: int | None = None
     load: float | None = None
     sdk_version: str = ""
-    child_processes: int | None = None
-    """From its Prometheus page, as the next one."""
-    initialize_mean_s: float | None = None
-    """Mean time that its job processes took to start."""
 
 
 @dataclass(frozen=True, slots=True)

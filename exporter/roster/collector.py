@@ -1,12 +1,12 @@
 """Ask a running exporter for its roster: what the command `agents` shows beside the rooms."""
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 
-from exporter.config.values import SecretFromFile, Section, fault, refuse_pairs
+from exporter.config.values import SecretFromFile, Section, fault
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
 from exporter.roster.wire import WorkerList, WorkerView
@@ -40,11 +40,6 @@ class CollectorConfig(Section):
     )
     token: SecretStr | None = Field(None, description="Bearer token, its `web.token`.")
     token_file: SecretFromFile | None = Field(None, description="File that holds the token.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_pairs(cls, given: Any) -> Any:
-        return refuse_pairs(given, ("token",))
 
     @property
     def bearer(self) -> str:

@@ -1,14 +1,13 @@
-"""Read the HTTP pages of workers: `/worker`, and the Prometheus page where there is one."""
+"""Read the HTTP pages of workers."""
 
 import asyncio
 import ipaddress
-import math
 import os
 import socket
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -20,12 +19,7 @@ from exporter.probe import Run
 from exporter.probes.workers.spec import WorkersConfig
 from exporter.roster.wire import MAX_NAME
 
-if TYPE_CHECKING:
-    from prometheus_client import Metric
-
 _PAGE_BYTES = 16 * 1024
-_METRICS_BYTES = 4 * 1024 * 1024
-"""The Prometheus page of a worker holds what the user's agent adds, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +132,14 @@ class _Reader:
         Raises:
             ProbeError: It did not answer, or is no worker's page.
         """
-        body, address = await self._get(page.url, place.name, _PAGE_BYTES)
+        body, address = await self._get(page.url, place.name)
         try:
             told = _Told.model_validate_json(body)
         except ValidationError:
             raise ProbeError(Reason.API_FAILED, "the answer is no worker's page") from None
         if not (told.agent_name + told.sdk_version).isprintable():
             raise ProbeError(Reason.API_FAILED, "the worker's page holds control characters")
-        page = replace(
+        return replace(
             page,
             address=address,
             agent_name=told.agent_name,
@@ -153,29 +147,15 @@ class _Reader:
             load=told.worker_load,
             sdk_version=told.sdk_version,
         )
-        return page if self._config.prometheus_port is None else await self._measured(page)
 
-    async def _measured(self, page: WorkerPage) -> WorkerPage:
-        """Add what the worker's Prometheus page tells; without it the worker is still there."""
-        host = f"[{page.host}]" if ":" in page.host else page.host
-        url = f"http://{host}:{self._config.prometheus_port}/metrics"
-        try:
-            body, _ = await self._get(url, "", _METRICS_BYTES)
-            return read_metrics(page, body.decode(errors="replace"))
-        except ProbeError as error:
-            self._run.log(f"{url}: {error.detail}")
-        except ValueError:  # of the parser
-            self._run.log(f"{url}: the answer is no Prometheus page")
-        return page
-
-    async def _get(self, url: str, name: str, limit: int) -> tuple[bytes, str]:
+    async def _get(self, url: str, name: str) -> tuple[bytes, str]:
         """Return the body, and the IP address that answered. Redirects are not followed.
 
         Raises:
             ProbeError: There is no such answer.
         """
         # Not compressed: a few bytes could become more than any limit, before it is looked at.
-        headers = {"Accept-Encoding": "identity"} | ({"Host": name} if name else {})
+        headers = {"Accept-Encoding": "identity", "Host": name}
         with_body = self._client.stream("GET", url, headers=headers, follow_redirects=False)
         async with _translated(self._config.timeout), with_body as response:
             # Once the body is read the connection may be closed.
@@ -185,8 +165,8 @@ class _Reader:
             body = bytearray()
             async for part in response.aiter_raw():
                 body += part
-                if len(body) > limit:
-                    raise ProbeError(Reason.API_FAILED, f"answered more than {limit} bytes")
+                if len(body) > _PAGE_BYTES:
+                    raise ProbeError(Reason.API_FAILED, f"answered more than {_PAGE_BYTES} bytes")
             return bytes(body), str(peer[0]) if peer else ""
 
 
@@ -258,31 +238,3 @@ async def _services(name: str) -> list[_Service]:
         for record in answer
         if record.target != root
     ]
-
-
-def read_metrics(page: WorkerPage, text: str) -> WorkerPage:
-    """Return the page with what the worker's own Prometheus page adds to it.
-
-    Raises:
-        ValueError: It is no Prometheus page.
-    """
-    from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415
-
-    families = {family.name: family for family in text_string_to_metric_families(text)}
-    children = _values(families.get("lk_agents_child_process_count"))
-    started = families.get("lk_agents_proc_initialize_duration_seconds")
-    spent, count = sum(_values(started, "_sum")), sum(_values(started, "_count"))
-    return replace(
-        page,
-        child_processes=round(max(children)) if children else None,
-        initialize_mean_s=spent / count if count else None,
-    )
-
-
-def _values(family: "Metric | None", suffix: str = "") -> list[float]:
-    """Return the samples of a metric that are numbers; a worker has one of each node name."""
-    if family is None:
-        return []
-    name = f"{family.name}{suffix}"
-    values = (each.value for each in family.samples if each.name == name)
-    return [value for value in values if math.isfinite(value)]

@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from livekit import rtc
-
 from exporter.errors import ProbeError
 from exporter.outcome import ConnectTimes
 from exporter.probe import Run
@@ -74,12 +72,7 @@ async def make_room(run: Run, name: str) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def connected_pair(
-    server: Server,
-    room: str,
-    *,
-    tracks: int,
-    timeout_s: float,
-    rtc_config: rtc.RtcConfiguration | None = None,
+    server: Server, room: str, *, tracks: int, timeout_s: float
 ) -> AsyncIterator[Pair]:
     """Bring a sender and a receiver into a room, and take them out again.
 
@@ -91,7 +84,6 @@ async def connected_pair(
         room: Of our own, for nobody else.
         tracks: Tracks of noise that the sender publishes.
         timeout_s: For each phase.
-        rtc_config: Ways that ICE may take; all of them if None.
 
     Raises:
         ProbeError: connect_failed, auth_failed or api_failed.
@@ -106,9 +98,9 @@ async def connected_pair(
             server.url, make_token(server, identity=_identity("signal"), room=room), timeout_s
         )
         token = make_token(server, identity=receiver.identity, room=room)
-        await receiver.connect(server.url, token, timeout_s, listen=True, rtc_config=rtc_config)
+        await receiver.connect(server.url, token, timeout_s, listen=True)
         token = make_token(server, identity=sender.identity, room=room)
-        took_s = await sender.connect(server.url, token, timeout_s, rtc_config=rtc_config)
+        took_s = await sender.connect(server.url, token, timeout_s)
         lag.start()
         stack.push_async_callback(lag.stop)
         began = time.monotonic()

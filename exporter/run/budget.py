@@ -13,7 +13,7 @@ from exporter.outcome import Calibration, CallResult, Outcome, Reason
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.process import ProbeTable
 from exporter.run.scheduler import Work
-from exporter.store.keeper import Keeper
+from exporter.store.buffered import BufferedStore
 from exporter.store.records import (
     CalibrationRecord,
     Limits,
@@ -48,7 +48,7 @@ class Budgets:
 
     def __init__(
         self,
-        keeper: Keeper,
+        store: BufferedStore,
         series: BudgetSeries,
         table: ProbeTable,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -56,12 +56,12 @@ class Budgets:
         """Set up.
 
         Args:
-            keeper: The ledger.
+            store: The ledger.
             series: Told of every change.
             table: The probes: runs in their lane `call` are opened in the ledger.
             clock: The wall clock.
         """
-        self._keeper = keeper
+        self._store = store
         self._series = series
         self._table = table
         self._clock = clock
@@ -95,7 +95,7 @@ class Budgets:
         if self._table.load()[work.probe].lane != "call":
             return ""  # it makes no room, and costs nothing that anyone counts
         run, limits = self._opening(work, run_id)
-        if not await self._keeper.begin(run, limits):
+        if not await self._store.begin(run, limits):
             return "budget"
         self._running[run_id] = work
         self._show(work.agent_name)
@@ -107,7 +107,7 @@ class Budgets:
         if target is None:
             return Remaining()
         day = _day(target.budget, self._clock())
-        return _left(target.budget, self._keeper.spent_on(work_id, day))
+        return _left(target.budget, self._store.spent_on(work_id, day))
 
     def record(self, outcome: Outcome) -> None:
         """Settle what a run really cost and put it into the history: the listener."""
@@ -115,7 +115,7 @@ class Budgets:
         if work is not None:
             self._settle(work, outcome)
         elif self._is_news(outcome):
-            self._keeper.end(RunRecord.of(outcome))
+            self._store.end(RunRecord.of(outcome))
         self._show_all()  # a new day may have begun
 
     def stop(self) -> None:
@@ -125,7 +125,7 @@ class Budgets:
         """
         for run_id, work in self._running.items():
             if not isinstance(work.config, LatencyConfig):
-                self._keeper.cancel(run_id)
+                self._store.cancel(run_id)
         self._running.clear()
 
     def forfeit(self, run: OpenRun) -> None:
@@ -138,9 +138,9 @@ class Budgets:
         spent = None
         if isinstance(work.config, LatencyConfig):
             spent = spending(outcome, plan_of(work.config))
-        self._keeper.end(RunRecord.of(outcome), spent)
+        self._store.end(RunRecord.of(outcome), spent)
         if isinstance(outcome.result, Calibration):
-            self._keeper.add_calibration(CalibrationRecord(outcome.started_at, outcome.result))
+            self._store.add_calibration(CalibrationRecord(outcome.started_at, outcome.result))
         if spent is not None and isinstance(work.config, LatencyConfig) and self._knows(work):
             self._spend(work.config, spent)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from exporter.outcome import Listing, Outcome, Reason, Verdict
 from exporter.run.runner import LATE_AGENT_S, ROOM_PREFIX
-from exporter.store.keeper import Keeper
+from exporter.store.buffered import BufferedStore
 from exporter.store.records import OpenRun, RunRecord
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class Leftovers:
     def __init__(
         self,
         delete_rooms: Callable[[str, tuple[str, ...]], Awaitable[str]],
-        keeper: Keeper,
+        store: BufferedStore,
         on_forfeit: Callable[[OpenRun], None],
         *,
         late_agent_s: float = LATE_AGENT_S,
@@ -37,13 +37,13 @@ class Leftovers:
 
         Args:
             delete_rooms: Deletes rooms by a run's id and by name; returns why it could not.
-            keeper: The ledger.
+            store: The ledger.
             on_forfeit: Called with every run that is ended here: its reservation stays spent.
             late_agent_s: How long after its call an agent that took the job may still come.
             first_retry_s: Time to the second try where the server does not answer; it doubles.
         """
         self._delete_rooms = delete_rooms
-        self._keeper = keeper
+        self._store = store
         self._on_forfeit = on_forfeit
         self._late_agent_s = late_agent_s
         self._first_retry_s = first_retry_s
@@ -83,7 +83,7 @@ class Leftovers:
     async def _clear(self, run_id: str) -> None:
         """Delete the room of a run, if it is known to have ended; the next listing tries again."""
         try:
-            if await self._keeper.run(run_id) is None:
+            if await self._store.run(run_id) is None:
                 return  # it is under way, or another exporter's
             problem = await self._delete_rooms(run_id, ())
             fields = {"run": run_id, "error": problem or None}
@@ -99,7 +99,7 @@ class Leftovers:
         await asyncio.sleep(self._late_agent_s)
         for run in runs:
             await self._delete(run, left, named=False)
-            self._keeper.end(_record(run))
+            self._store.end(_record(run))
             self._on_forfeit(run)
 
     async def _delete(self, run: OpenRun, left: set[str], *, named: bool = True) -> None:
@@ -120,7 +120,7 @@ class Leftovers:
 
     def _is_taken(self, run: OpenRun, left: set[str]) -> bool:
         """Return whether a new call has the room, or is refused because it is still there."""
-        others = (each for each in self._keeper.open_runs() if each.run_id not in left)
+        others = (each for each in self._store.open_runs() if each.run_id not in left)
         return run.room_name in {each.room_name for each in others}
 
 

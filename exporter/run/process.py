@@ -29,6 +29,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pydantic import BaseModel
+from structlog.contextvars import bound_contextvars
 
 from exporter import logs, server_api
 from exporter.errors import ProbeError
@@ -132,11 +133,10 @@ def run_probe(order: Order) -> Outcome:
         _Process.log = order.log
     watchdog_s = order.kill_s + _WATCHDOG_MARGIN_S
     faulthandler.dump_traceback_later(watchdog_s, exit=True, file=_STDERR)
-    token = logs.RUN_ID.set(order.run_id)
     try:
-        return asyncio.run(_Execution(order).run())
+        with bound_contextvars(run=order.run_id):
+            return asyncio.run(_Execution(order).run())
     finally:
-        logs.RUN_ID.reset(token)
         faulthandler.cancel_dump_traceback_later()
 
 

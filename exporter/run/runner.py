@@ -29,9 +29,6 @@ from exporter.server_api import Server
 
 log = logging.getLogger(__name__)
 
-Listener = Callable[[Outcome], None]
-"""Anything that wants to know of finished runs: metrics, store, log."""
-
 PROBES_TABLE = ProbeTable("exporter.probes", "PROBES")
 LATE_AGENT_S = 30.0
 """How long after its call an agent that took the job may still come."""

@@ -39,6 +39,8 @@ REQUEST_TIMEOUT_S = 5.0
 
 _SCHEMES = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
 _REQUEST_TOKEN_TTL_S = 600.0
+_DEPARTURE_TIMEOUT_S = 5
+"""After this time the server closes a room that everybody has left."""
 _AT_ONCE = 8
 """Rooms deleted at one time."""
 
@@ -61,7 +63,6 @@ def make_token(
     identity: str,
     room: str,
     name: str = "",
-    metadata: str = "",
     attributes: Mapping[str, str] | None = None,
     kind: ParticipantKind = "standard",
     hidden: bool = False,
@@ -75,7 +76,6 @@ def make_token(
         identity: Of the participant; unique in the room.
         room: The one room that it opens.
         name: What other participants see.
-        metadata: Of the participant.
         attributes: Of the participant, from the moment it joins.
         kind: What the server takes the participant for.
         hidden: Whether others are not told of the participant.
@@ -99,7 +99,6 @@ def make_token(
         _unsigned(server, grants, ttl_s)
         .with_identity(identity)
         .with_name(name)
-        .with_metadata(metadata)
         .with_attributes(dict(attributes or {}))
         .with_kind(kind)
     )
@@ -147,29 +146,17 @@ class ServerApi:
         """What the server's clock is ahead of ours, by its answers; 0 when within a second."""
         return self._clock.skew_s
 
-    async def create_room(
-        self,
-        name: str,
-        *,
-        empty_timeout_s: int = 10,
-        departure_timeout_s: int = 5,
-        metadata: str = "",
-    ) -> None:
+    async def create_room(self, name: str, *, empty_timeout_s: int = 10) -> None:
         """Create a room, or take the one of that name.
 
         Args:
             name: Of the room.
             empty_timeout_s: Seconds after which the server closes it when nobody comes.
-            departure_timeout_s: Seconds after which it closes it when everybody has left.
-            metadata: Of the room.
         """
         from livekit.api import CreateRoomRequest, VideoGrants
 
         request = CreateRoomRequest(
-            name=name,
-            empty_timeout=empty_timeout_s,
-            departure_timeout=departure_timeout_s,
-            metadata=metadata,
+            name=name, empty_timeout=empty_timeout_s, departure_timeout=_DEPARTURE_TIMEOUT_S
         )
         async with self._doing("create room"):
             await self._as(VideoGrants(room_create=True)).room.create_room(request)
@@ -212,15 +199,6 @@ class ServerApi:
             ).room.list_participants(ListParticipantsRequest(room=room))
         now = self._clock.now()
         return tuple(participant_record(info, now) for info in response.participants)
-
-    async def remove_participant(self, room: str, identity: str) -> None:
-        """Disconnect one participant."""
-        from livekit.api import RoomParticipantIdentity, VideoGrants
-
-        async with self._doing("remove participant"):
-            await self._as(VideoGrants(room_admin=True, room=room)).room.remove_participant(
-                RoomParticipantIdentity(room=room, identity=identity)
-            )
 
     async def create_dispatch(self, room: str, agent_name: str, metadata: str = "") -> Dispatch:
         """Ask for an agent to come to a room; the room is created if it does not exist.

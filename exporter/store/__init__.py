@@ -1,5 +1,5 @@
 """The ledger: what was run, what it cost, and what must outlive the exporter's own process.
 
-`Store` is the seam: `sqlite` keeps it in a file, `memory` in the process. `keeper` is its face in
-the daemon's loop, and goes on in memory while the file cannot be written.
+`Store` is the seam; `sqlite` keeps it in a file or in memory. `BufferedStore` is what the daemon's
+loop uses: it goes on in memory while the file cannot be written.
 """

@@ -1,4 +1,4 @@
-"""What every store can do. All of it is synchronous: `keeper` calls it from a thread of its own.
+"""What every store can do. All of it is synchronous: `BufferedStore` calls it from a thread.
 
 A write that has returned is kept, whatever becomes of the process or the machine after it. Every
 write may be repeated without harm: one that failed may have been done all the same.

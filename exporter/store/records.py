@@ -127,7 +127,6 @@ class RunQuery:
 
     limit: int = 100
     agent_name: str | None = None
-    probe: str | None = None
     failed: bool | None = None
     """True: those with a reason; False: those without; None: both."""
     before: datetime | None = None

@@ -1,22 +1,23 @@
-"""A store in one SQLite file: what a single exporter keeps over restarts, kills and power cuts.
+"""A store in SQLite: in one file, what a single exporter keeps over restarts, kills and power cuts.
 
 Every write is a transaction of its own, in WAL mode with `synchronous=FULL`: what has returned is
-on the disk.
+on the disk. The same tables in the process's memory serve where there is no file.
 """
 
-import contextlib
 import logging
+import os
 import sqlite3
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from exporter.errors import StoreError
+from filelock import FileLock, Timeout
+
+from exporter.errors import StoreError, StoreInUse
 from exporter.outcome import Calibration
 from exporter.roster.types import Worker
-from exporter.store.lock import FolderLock
-from exporter.store.migrations import NEWEST, migrate, version_of
 from exporter.store.records import (
     NO_LIMITS,
     SPENDING_KEPT_DAYS,
@@ -28,27 +29,32 @@ from exporter.store.records import (
     RunRecord,
     Spending,
 )
-from exporter.store.rows import (
+from exporter.store.schema import (
+    INSERT_OPEN_RUN,
+    INSERT_RUN,
+    NEWEST,
     OPEN_COLUMNS,
     RUN_COLUMNS,
     Row,
     from_open_run,
     from_record,
     from_worker,
+    migrate,
     to_open_run,
     to_record,
     to_time,
     to_worker,
+    version_of,
 )
 
 log = logging.getLogger(__name__)
 
 FILE_NAME = "ledger.db"
+LOCK_NAME = "ledger.lock"
+_IN_MEMORY = Path(":memory:")
 _BUSY_TIMEOUT_S = 5.0
 """For another program that reads the file, such as a backup."""
 _PRUNED_AT_ONCE = 500
-_RUN_MARKS = ", ".join("?" * len(RUN_COLUMNS.split(",")))
-_OPEN_MARKS = ", ".join("?" * len(OPEN_COLUMNS.split(",")))
 _CORRUPT = frozenset({"SQLITE_CORRUPT", "SQLITE_NOTADB"})
 _WORDS = {
     "SQLITE_FULL": "No space left on device",
@@ -69,18 +75,35 @@ def open_sqlite(folder: Path) -> "SqliteStore":
         StoreError: It cannot be opened, or is of a newer program.
     """
     file = folder / FILE_NAME
-    try:
+    with _translated(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = FolderLock(folder)
-    except OSError as error:
-        raise StoreError(f"cannot write {folder}: {error.strerror}") from None
+        lock = _lock(folder)
     try:
         with _translated(file):
             connection = _connect(file)
     except BaseException:
         lock.release()
         raise
-    return SqliteStore(file, connection, lock)
+    return SqliteStore(connection, file, lock)
+
+
+def _lock(folder: Path) -> FileLock:
+    """Take the lock of a folder, which is held until its process lets go of it or ends.
+
+    Raises:
+        StoreInUse: Another exporter has it.
+        OSError: The file cannot be made.
+    """
+    file = folder / LOCK_NAME
+    lock = FileLock(file, timeout=0, mode=0o600, thread_local=False, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        owner = file.read_text(errors="replace").strip() or "unknown"
+        raise StoreInUse(f"{folder} is used by another voice-exporter (process {owner})") from None
+    with suppress(OSError):  # a full disk: only the owner's number is lost
+        file.write_text(f"{os.getpid()}\n")
+    return lock
 
 
 def _connect(file: Path) -> sqlite3.Connection:
@@ -96,9 +119,7 @@ def _connect(file: Path) -> sqlite3.Connection:
 
 def _prepared(file: Path) -> sqlite3.Connection:
     file.touch(mode=0o600)  # SQLite would let everyone read what agents are called
-    connection = sqlite3.connect(
-        file, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-    )
+    connection = _opened(file)
     try:
         _refuse_newer(connection, file)  # before anything is written: it stays as it is
         connection.execute("PRAGMA journal_mode = WAL")
@@ -109,6 +130,12 @@ def _prepared(file: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    return sqlite3.connect(
+        file, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+    )
 
 
 def _refuse_newer(connection: sqlite3.Connection, file: Path) -> None:
@@ -143,12 +170,21 @@ def _move_aside(file: Path, why: str) -> None:
 
 
 class SqliteStore:
-    """A store in a file. Used by one thread at a time."""
+    """A store in a file, or in memory. Used by one thread at a time."""
 
-    def __init__(self, file: Path, connection: sqlite3.Connection, lock: FolderLock) -> None:
-        """Take over what `open_sqlite` made."""
-        self._file = file
+    def __init__(
+        self,
+        connection: sqlite3.Connection | None = None,
+        file: Path = _IN_MEMORY,
+        lock: FileLock | None = None,
+    ) -> None:
+        """Take over what `open_sqlite` made; without arguments it is new, and in memory."""
+        if connection is None:
+            connection = _opened(file)
+            weakref.finalize(self, connection.close)  # nobody has to close it
+            migrate(connection)
         self._connection = connection
+        self._file = file
         self._lock = lock
 
     def begin(self, run: OpenRun, limits: Limits = NO_LIMITS) -> bool:
@@ -157,12 +193,9 @@ class SqliteStore:
             known = "SELECT 1 FROM open_runs WHERE run_id = ?"
             if sql.execute(known, (run.run_id,)).fetchone():
                 return True
-            if not limits.allow(_spent_on(sql, run.target, run.day) + run.plan):
+            if not limits.allow(self.spent_on(run.target, run.day) + run.plan):
                 return False
-            sql.execute(
-                f"INSERT INTO open_runs ({OPEN_COLUMNS}) VALUES ({_OPEN_MARKS})",  # noqa: S608 - our names
-                from_open_run(run),
-            )
+            sql.execute(INSERT_OPEN_RUN, from_open_run(run))
             _charge(sql, run, run.plan)
             return True
 
@@ -172,10 +205,7 @@ class SqliteStore:
             run = _close(sql, record.run_id)
             if run is not None and spent is not None:
                 _charge(sql, run, spent - run.plan)
-            sql.execute(
-                f"INSERT OR REPLACE INTO runs ({RUN_COLUMNS}) VALUES ({_RUN_MARKS})",  # noqa: S608
-                from_record(record),
-            )
+            sql.execute(INSERT_RUN, from_record(record))
 
     def cancel(self, run_id: str) -> None:
         """Forget a run that never started."""
@@ -195,11 +225,34 @@ class SqliteStore:
         rows = self._read(query, since_day)
         return {(target, day): Spending(turns, seconds) for target, day, turns, seconds in rows}
 
+    def spent_on(self, target: str, day: str) -> Spending:
+        """Return what was spent or is reserved on one target and day."""
+        query = "SELECT turns, call_seconds FROM spent WHERE target = ? AND day = ?"
+        rows = self._read(query, target, day)
+        return Spending(*rows[0]) if rows else Spending()
+
+    def restore(
+        self, open_runs: Sequence[OpenRun], spent: Mapping[tuple[str, str], Spending]
+    ) -> None:
+        """Take over what another store knows: its open runs, and sums that hold their plans.
+
+        Of two sums for one day the larger is true: each store may lack what was spent while it
+        could not be written, or before it was made.
+        """
+        sums = [(*key, each.turns, each.call_seconds) for key, each in spent.items()]
+        with self._writing() as sql:
+            sql.executemany(INSERT_OPEN_RUN, map(from_open_run, open_runs))
+            sql.executemany(
+                "INSERT INTO spent VALUES (?, ?, ?, ?) ON CONFLICT (target, day) DO UPDATE SET "
+                "turns = max(turns, excluded.turns), "
+                "call_seconds = max(call_seconds, excluded.call_seconds)",
+                sums,
+            )
+
     def runs(self, query: RunQuery) -> tuple[RunRecord, ...]:
         """Return ended runs, the newest first."""
         conditions: dict[str, object] = {
             "agent_name = ?": query.agent_name,
-            "probe = ?": query.probe,
             "(reason IS NOT NULL) = ?": query.failed,
             "started_at_seconds < ?": query.before.timestamp() if query.before else None,
         }
@@ -267,12 +320,13 @@ class SqliteStore:
             return _PRUNED_AT_ONCE - left + old.rowcount
 
     def close(self) -> None:
-        """Close the file and let another exporter have it."""
+        """Close it and let another exporter have the file."""
         try:
-            with contextlib.suppress(sqlite3.Error):
+            with suppress(sqlite3.Error):
                 self._connection.close()
         finally:
-            self._lock.release()
+            if self._lock is not None:
+                self._lock.release()
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -294,12 +348,6 @@ class SqliteStore:
     def _read(self, query: str, *values: object) -> list[Row]:
         with _translated(self._file), closing(self._connection.execute(query, values)) as rows:
             return rows.fetchall()
-
-
-def _spent_on(sql: sqlite3.Connection, target: str, day: str) -> Spending:
-    query = "SELECT turns, call_seconds FROM spent WHERE target = ? AND day = ?"
-    row = sql.execute(query, (target, day)).fetchone()
-    return Spending(*row) if row else Spending()
 
 
 def _charge(sql: sqlite3.Connection, run: OpenRun, amount: Spending) -> None:
@@ -338,16 +386,14 @@ def _translated(file: Path) -> Iterator[None]:
     """Turn what SQLite and the system raise into a StoreError that names the file."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise StoreError(f"cannot write {file}: {_why(error)}") from error
-    except OSError as error:
-        raise StoreError(f"cannot write {file}: {error.strerror}") from error
 
 
-def _why(error: sqlite3.Error) -> str:
+def _why(error: Exception) -> str:
     kind = "_".join(_name(error).split("_")[:2])
-    return _WORDS.get(kind, str(error))
+    return _WORDS.get(kind) or getattr(error, "strerror", "") or str(error)
 
 
-def _name(error: sqlite3.Error) -> str:
+def _name(error: Exception) -> str:
     return str(getattr(error, "sqlite_errorname", ""))

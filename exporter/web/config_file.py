@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_va
 
 from exporter.config.layers import Layer
 from exporter.config.strict_yaml import read_yaml
-from exporter.config.values import FILE, Duration, Section, fault, refuse_pairs
+from exporter.config.values import FILE, Duration, Section, fault
 from exporter.config.wording import did_you_mean, explain
 from exporter.errors import ConfigError
 
@@ -119,11 +119,6 @@ class TlsServerConfig(Section):
     cipher_suites: Annotated[tuple[str, ...], AfterValidator(_check_ciphers)] = ()
     prefer_server_cipher_suites: bool = True
     curve_preferences: Annotated[tuple[str, ...], AfterValidator(_check_curves)] = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_pairs(cls, given: Any) -> Any:
-        return refuse_pairs(given, ("cert", "key", "client_ca"))
 
     @model_validator(mode="after")
     def _check(self) -> Self:

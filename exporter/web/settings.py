@@ -1,11 +1,11 @@
 """What can be set about the exporter's own web server."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr
 
-from exporter.config.values import FILE, SecretFromFile, Section, fault, refuse_pairs
+from exporter.config.values import FILE, SecretFromFile, Section, fault
 
 _MAX_PORT = 65535
 
@@ -57,11 +57,6 @@ class WebSettings(Section):
     max_connections: int = Field(
         512, ge=1, le=65536, description="Connections at one time; more are closed at once."
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_pairs(cls, given: Any) -> Any:
-        return refuse_pairs(given, ("token",))
 
     @property
     def host(self) -> str:

@@ -52,17 +52,10 @@ class FakeApi(ServerApi):
         self._check("list_rooms")
         return tuple(self.rooms & set(names or self.rooms))
 
-    async def create_room(
-        self,
-        name: str,
-        *,
-        empty_timeout_s: int = 10,
-        departure_timeout_s: int = 5,
-        metadata: str = "",
-    ) -> None:
+    async def create_room(self, name: str, *, empty_timeout_s: int = 10) -> None:
         """Make a room."""
         self._check("create_room")
-        assert (empty_timeout_s, departure_timeout_s, metadata) == (10, 5, "")
+        assert empty_timeout_s == 10
         self.rooms.add(name)
         self.made.append(name)
 

@@ -24,7 +24,7 @@ from exporter.run.leftovers import DETAIL
 from exporter.run.runner import ROOM_PREFIX
 from exporter.server_api import Server, ServerApi
 from exporter.store.records import RunRecord, Spending
-from exporter.store.rows import RUN_COLUMNS, Row, to_record
+from exporter.store.schema import RUN_COLUMNS, Row, to_record
 from exporter.store.sqlite import FILE_NAME
 from tests import patience, plain_http
 from tests.integration.scripts import Script

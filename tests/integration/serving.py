@@ -14,8 +14,8 @@ from exporter.metrics.registry import Metrics
 from exporter.outcome import CallResult, Outcome, Turn, TurnOutcome
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.roster import Roster
-from exporter.store.memory import MemoryStore
 from exporter.store.records import RunQuery, RunRecord
+from exporter.store.sqlite import SqliteStore
 from exporter.web.app import make_app
 from exporter.web.refusals import Refusals
 from exporter.web.server import Limits, WebServer
@@ -34,7 +34,7 @@ class Behind:
     """What a request can change."""
 
     roster: Roster = field(default_factory=Roster)
-    store: MemoryStore = field(default_factory=MemoryStore)
+    store: SqliteStore = field(default_factory=SqliteStore)
     reloads: int = 0
     calls: int = 0
     cancelled: int = 0

@@ -29,7 +29,7 @@ from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.budget import Budgets, plan_of, spending
 from exporter.run.runner import PROBES_TABLE
 from exporter.run.scheduler import Work
-from exporter.store.keeper import Keeper
+from exporter.store.buffered import BufferedStore
 from exporter.store.records import RunQuery, Spending
 from exporter.store.sqlite import open_sqlite
 from tests.unit.calls import judged
@@ -53,8 +53,8 @@ class Bench:
         self.registry = CollectorRegistry()
         metrics = Metrics(self.registry, "test")
         open_store = (lambda: open_sqlite(folder)) if folder else None
-        self.keeper = Keeper(open_store, StoreSeries(metrics), clock=lambda: self.now)
-        self.budgets = Budgets(self.keeper, BudgetSeries(metrics), PROBES_TABLE, lambda: self.now)
+        self.store = BufferedStore(open_store, StoreSeries(metrics), clock=lambda: self.now)
+        self.budgets = Budgets(self.store, BudgetSeries(metrics), PROBES_TABLE, lambda: self.now)
         self._count = 0
 
     async def begin(self, work: Work) -> str:
@@ -99,7 +99,7 @@ def test_call_is_refused_when_less_is_left_than_it_may_cost() -> None:
         assert bench.value("voice_budget_remaining_turns") == 3
         assert bench.value("voice_budget_spent_total") == 8
         assert bench.value("voice_budget_remaining_call_seconds") is None
-        assert bench.keeper.open_runs() == ()
+        assert bench.store.open_runs() == ()
 
     asyncio.run(scenario())
 
@@ -183,7 +183,7 @@ def test_call_over_midnight_is_charged_to_the_day_it_began_on() -> None:
         bench.now += timedelta(minutes=2)
         bench.end(config, run_id, turns=1)
         assert bench.value("voice_budget_remaining_turns") == 4
-        assert bench.keeper.spent_on(work.id, "2026-11-21").turns == 1
+        assert bench.store.spent_on(work.id, "2026-11-21").turns == 1
 
     asyncio.run(scenario())
 
@@ -222,7 +222,7 @@ def test_target_without_limits_is_never_refused() -> None:
         assert bench.value("voice_budget_spent_total") == 200
         assert bench.value("voice_budget_remaining_turns") is None
         assert bench.value("voice_budget_cost_total") is None
-        assert len(await bench.keeper.runs(RunQuery())) == 50
+        assert len(await bench.store.runs(RunQuery())) == 50
 
     asyncio.run(scenario())
 
@@ -236,26 +236,26 @@ def test_history_has_calls_calibrations_and_the_first_of_failures_alike() -> Non
 
         async def listing(reason: Reason | None) -> None:
             run_id = await bench.begin(AGENTS)
-            assert run_id not in [run.run_id for run in bench.keeper.open_runs()]
+            assert run_id not in [run.run_id for run in bench.store.open_runs()]
             bench.budgets.record(judged(Outcome("agents", "", NOON, 1, reason, run_id=run_id)))
 
         for reason in (None, Reason.API_FAILED, Reason.API_FAILED, Reason.AUTH_FAILED, None):
             await listing(reason)
         await listing(Reason.AUTH_FAILED)
         calibration = await bench.begin(CALIBRATE)
-        assert [run.run_id for run in bench.keeper.open_runs()] == [calibration]
+        assert [run.run_id for run in bench.store.open_runs()] == [calibration]
         floor = Calibration(0.094, 0.01, 10)
         bench.budgets.record(
             judged(Outcome("calibrate", "", NOON, 9, result=floor, run_id=calibration))
         )
         bench.end(config, await bench.begin(call_work(config)), reason=Reason.NO_WORKER, turns=0)
 
-        runs = await bench.keeper.runs(RunQuery())
+        runs = await bench.store.runs(RunQuery())
         reasons = sorted(str(run.reason) for run in runs)
         assert reasons == ["None", "api_failed", "auth_failed", "auth_failed", "no_worker"]
-        (call,) = await bench.keeper.runs(RunQuery(probe="latency"))
+        (call,) = (run for run in runs if run.probe == "latency")
         assert (call.verdict, call.scenario) == (Verdict.FAIL, "default")
-        assert [each.result for each in await bench.keeper.calibrations(9)] == [floor]
+        assert [each.result for each in bench.store._memory.calibrations(9)] == [floor]
 
     asyncio.run(scenario())
 
@@ -271,7 +271,7 @@ def test_call_of_a_target_that_has_gone_is_settled_without_a_series() -> None:
         bench.budgets.remove(work)
         bench.end(config, run_id, turns=2)
         assert bench.value("voice_budget_spent_total") is None
-        assert bench.keeper.spent_on(work.id, "2026-11-21").turns == 2
+        assert bench.store.spent_on(work.id, "2026-11-21").turns == 2
 
     asyncio.run(scenario())
 
@@ -285,7 +285,7 @@ def test_stop_leaves_calls_open_and_forgets_the_rest() -> None:
         call = await bench.begin(call_work(config))
         await bench.begin(CALIBRATE)
         bench.budgets.stop()
-        assert [run.run_id for run in bench.keeper.open_runs()] == [call]
+        assert [run.run_id for run in bench.store.open_runs()] == [call]
 
     asyncio.run(scenario())
 
@@ -314,7 +314,7 @@ def test_budget_is_never_exceeded(limit: int, runs: list[tuple[int, str]]) -> No
                 bench.end(config, run_id, turns)
         for run_id, turns in running:
             bench.end(config, run_id, turns)
-        assert used <= bench.keeper.spent_on(work.id, "2026-11-21").turns <= limit
+        assert used <= bench.store.spent_on(work.id, "2026-11-21").turns <= limit
 
     asyncio.run(scenario())
 
@@ -325,10 +325,10 @@ def test_crash_loop_cannot_spend_twice(tmp_path: Path) -> None:
 
     async def life(number: int) -> bool:
         bench = Bench(tmp_path)
-        await bench.keeper.start()
+        await bench.store.start()
         bench.budgets.add(call_work(config))
         refused = await bench.budgets.admit(call_work(config), f"run{number}")
-        await bench.keeper.aclose()  # and the run never ends
+        await bench.store.aclose()  # and the run never ends
         return not refused
 
     assert sum(asyncio.run(life(number)) for number in range(5)) == 2

@@ -7,11 +7,11 @@ import pytest
 
 from exporter.outcome import AgentInRoom, Listing, Outcome, Reason, Verdict
 from exporter.run.leftovers import Leftovers
-from exporter.store.keeper import Keeper
+from exporter.store.buffered import BufferedStore
 from exporter.store.records import OpenRun, RunQuery, Spending
 from tests import virtual_time
 from tests.patience import comes_true
-from tests.unit.store.keeping import Watch
+from tests.unit.store.buffering import Watch
 from tests.unit.store.records import DAY, NOON, PLAN, ended, open_run
 from tests.virtual_time import Clock
 
@@ -23,10 +23,10 @@ class Bench:
         self.deleted: list[tuple[str, tuple[str, ...]]] = []
         self.problem = ""
         self.forfeited: list[OpenRun] = []
-        self.keeper = Keeper(None, Watch(), clock=lambda: NOON)
+        self.store = BufferedStore(None, Watch(), clock=lambda: NOON)
         self.leftovers = Leftovers(
             self.delete,
-            self.keeper,
+            self.store,
             self.forfeited.append,
             late_agent_s=0.1,
             first_retry_s=0.01,
@@ -43,18 +43,18 @@ def test_rooms_are_deleted_twice_and_the_run_is_ended() -> None:
 
     async def scenario(_clock: Clock) -> None:
         bench = Bench()
-        await bench.keeper.begin(open_run("a"))
+        await bench.store.begin(open_run("a"))
         bench.leftovers.take([open_run("a")])
         await comes_true(lambda: bool(bench.forfeited))
 
         assert bench.deleted == [("a", ("room",)), ("a", ())]
         assert bench.forfeited == [open_run("a")]
-        (record,) = await bench.keeper.runs(RunQuery())
+        (record,) = await bench.store.runs(RunQuery())
         assert (record.run_id, record.call_type, record.scenario) == ("a", "sales", "busy")
         assert (record.reason, record.verdict) == (Reason.PROBE_CRASHED, Verdict.UNKNOWN)
         assert record.detail == "the exporter ended during the run"
-        assert bench.keeper.open_runs() == ()
-        assert bench.keeper.spent_on("t", DAY) == PLAN
+        assert bench.store.open_runs() == ()
+        assert bench.store.spent_on("t", DAY) == PLAN
         await bench.leftovers.aclose()
 
     virtual_time.run(scenario)
@@ -66,12 +66,12 @@ def test_deletion_is_tried_until_the_server_answers() -> None:
     async def scenario(_clock: Clock) -> None:
         bench = Bench()
         bench.problem = "connect_failed"
-        await bench.keeper.begin(open_run("a"))
+        await bench.store.begin(open_run("a"))
         bench.leftovers.take([open_run("a")])
         await comes_true(lambda: len(bench.deleted) >= 4)
-        assert bench.keeper.open_runs() == (open_run("a"),)
+        assert bench.store.open_runs() == (open_run("a"),)
         bench.problem = ""
-        await comes_true(lambda: bench.keeper.open_runs() == ())
+        await comes_true(lambda: bench.store.open_runs() == ())
         await bench.leftovers.aclose()
 
     virtual_time.run(scenario)
@@ -86,15 +86,15 @@ def test_room_of_a_new_call_is_left_alone(caplog: pytest.LogCaptureFixture) -> N
     async def scenario(_clock: Clock) -> None:
         bench = Bench()
         bench.problem = "connect_failed"
-        await bench.keeper.begin(open_run("old"))
+        await bench.store.begin(open_run("old"))
         bench.leftovers.take([open_run("old")])
         await comes_true(lambda: bool(bench.deleted))
-        await bench.keeper.begin(replace(open_run("new"), plan=Spending()))
+        await bench.store.begin(replace(open_run("new"), plan=Spending()))
         bench.problem, seen = "", len(bench.deleted)
         waits = "a new call has the room"
         await comes_true(lambda: [_error(each) for each in caplog.records].count(waits) >= 3)
         assert len(bench.deleted) == seen
-        bench.keeper.end(ended("new"))
+        bench.store.end(ended("new"))
         await comes_true(lambda: len(bench.deleted) >= seen + 2)
         assert bench.deleted[seen:] == [("old", ("room",)), ("old", ())]
         await bench.leftovers.aclose()
@@ -113,11 +113,11 @@ def test_stop_leaves_the_rest_to_the_next_start() -> None:
     async def scenario(_clock: Clock) -> None:
         bench = Bench()
         bench.leftovers.take([])
-        await bench.keeper.begin(open_run("a"))
+        await bench.store.begin(open_run("a"))
         bench.leftovers.take([open_run("a")])
         await comes_true(lambda: bool(bench.deleted))
         await bench.leftovers.aclose()
-        assert bench.keeper.open_runs() == (open_run("a"),)
+        assert bench.store.open_runs() == (open_run("a"),)
         assert bench.forfeited == []
 
     virtual_time.run(scenario)
@@ -132,8 +132,8 @@ def test_agent_in_the_room_of_an_ended_run_is_sent_away() -> None:
 
     async def scenario(_clock: Clock) -> None:
         bench = Bench()
-        await bench.keeper.begin(open_run("running"))
-        bench.keeper.end(ended("done"))
+        await bench.store.begin(open_run("running"))
+        bench.store.end(ended("done"))
         rooms = ("voice-exporter-running", "voice-exporter-done", "voice-exporter-other", "done")
         for _ in range(2):  # the second listing comes while the first room is being deleted
             bench.leftovers.record(listing(*rooms))

@@ -8,8 +8,8 @@ from typing import Literal
 
 import pytest
 from livekit.rtc import room
+from structlog.contextvars import bound_contextvars
 
-from exporter import logs
 from exporter.logs import LogSetup, configure, redact
 
 SECRET = 's3cret/with+odd"chars'  # noqa: S105 - made up for these tests
@@ -68,11 +68,10 @@ def test_no_text_steers_a_terminal(style: Literal["logfmt", "json"]) -> None:
 
 def test_run_id_is_on_every_line_of_a_run() -> None:
     """Whoever logs within a run, the line has its id."""
-    token = logs.RUN_ID.set("abc123")
-    try:
+    with bound_contextvars(run="abc123"):
         assert " run=abc123" in written(LogSetup(), "hm")
-    finally:
-        logs.RUN_ID.reset(token)
+        assert " run=other" in written(LogSetup(), "hm", run="other")
+    assert "run=" not in written(LogSetup(), "hm")
 
 
 @pytest.mark.parametrize("style", ["logfmt", "json"])

@@ -90,7 +90,7 @@ def shown(outcome: Outcome) -> dict[str, str]:
             assert not await gate(work, outcome.run_id)
         for listener in daemon.listeners:
             listener(outcome)
-        kept = await daemon._ledger.keeper.runs(RunQuery(probe=probe))
+        kept = await daemon._ledger.store.runs(RunQuery())
         return kept[0].verdict if kept else "not kept"
 
     told = {"ledger": asyncio.run(end()), "status page": _on_page(daemon), **_in_reports(outcome)}

@@ -15,7 +15,6 @@ from exporter.outcome import Outcome, Reason, WorkerPage, WorkerScrape
 from exporter.probe import Run
 from exporter.probes.workers.measure import read_workers
 from exporter.probes.workers.spec import WorkersConfig
-from exporter.roster.pages import read_metrics
 from exporter.server_api import Server
 from tests.patience import WAIT_S
 
@@ -24,14 +23,6 @@ GOOD = (
     '"sdk_version": "1.8.9", "worker_load": 0.25, "protocol_version": 1}'
 )
 IDLE = '{"agent_name": "demo", "sdk_version": "1.8.9", "protocol_version": 1}'
-METRICS = """# HELP lk_agents_child_process_count Total number of child processes
-# TYPE lk_agents_child_process_count gauge
-lk_agents_child_process_count{nodename="w"} 3.0
-# TYPE lk_agents_proc_initialize_duration_seconds histogram
-lk_agents_proc_initialize_duration_seconds_bucket{le="+Inf",nodename="w"} 4.0
-lk_agents_proc_initialize_duration_seconds_count{nodename="w"} 4.0
-lk_agents_proc_initialize_duration_seconds_sum{nodename="w"} 2.0
-"""
 
 
 @asynccontextmanager
@@ -192,25 +183,6 @@ def test_what_the_deadline_leaves_unasked_says_so() -> None:
     assert page.reason is Reason.DEADLINE
 
 
-def test_the_prometheus_page_adds_and_its_absence_takes_nothing() -> None:
-    """Child processes and their time to start come from it; a broken one is a line in the log."""
-
-    async def scenario() -> None:
-        async with answering(GOOD) as port, answering(METRICS) as more:
-            url = f"http://127.0.0.1:{port}"
-            [page] = pages(await read(url, prometheus_port=more))
-            assert (page.child_processes, page.initialize_mean_s) == (3, 0.5)
-            outcome = await read(url, prometheus_port=1)
-            [page] = pages(outcome)
-            assert (page.active_jobs, page.child_processes) == (2, None)
-            assert any("/metrics: no connection" in line for line in outcome.log)
-        async with answering(GOOD) as port, answering("x{ 1") as more:
-            outcome = await read(f"http://127.0.0.1:{port}", prometheus_port=more)
-            assert any("no Prometheus page" in line for line in outcome.log)
-
-    asyncio.run(scenario())
-
-
 def test_what_is_compressed_is_not_unpacked() -> None:
     """16 MB in 16 KB, of a server that compresses unasked: it is no worker's page, and small."""
 
@@ -226,19 +198,6 @@ def test_what_is_compressed_is_not_unpacked() -> None:
     tracemalloc.stop()
     assert page.detail == "the answer is no worker's page"
     assert peak < 8e6
-
-
-def test_a_prometheus_page_without_sense_adds_nothing() -> None:
-    """Infinities and what is no number are left out, and are no error."""
-    page = WorkerPage("http://127.0.0.1:1/worker")
-    text = METRICS.replace(" 3.0", " +Inf").replace(" 2.0", " NaN").replace('"} 4.0', '"} -Inf')
-    assert read_metrics(page, text) == page
-
-
-def test_a_prometheus_page_of_something_else_adds_nothing() -> None:
-    """Unknown metrics are ignored."""
-    page = WorkerPage("http://127.0.0.1:1/worker")
-    assert read_metrics(page, "# TYPE other gauge\nother 1\n") == page
 
 
 def test_srv_records_tell_host_and_port() -> None:

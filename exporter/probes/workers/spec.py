@@ -49,12 +49,6 @@ class WorkersConfig(ProbeSection):
             "dns://NAME:PORT for every address of a name, srv://_SERVICE._tcp.NAME."
         ),
     )
-    prometheus_port: int | None = Field(
-        None,
-        ge=1,
-        le=65535,
-        description="Port of the workers' Prometheus page, if they have one: read as well.",
-    )
     interval: Duration = Field(15.0, ge=1, description="Time between two reads.")
     timeout: Duration = Field(3.0, gt=0, description="A worker that takes longer has not answered.")
     deadline: Duration = Field(30.0, gt=0, description="A read of all that takes longer is ended.")

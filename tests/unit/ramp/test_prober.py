@@ -99,7 +99,7 @@ class _FarAway:
 
     async def offset(self) -> Offset:
         await asyncio.sleep(1.0)
-        return Offset(0.0, 0.0)
+        return Offset(0.0)
 
 
 class _Crew:

@@ -35,12 +35,11 @@ def ended(
     reason: Reason | None = None,
     seconds: float = 0,
     agent_name: str = "demo",
-    probe: str = "latency",
 ) -> RunRecord:
     """Return a run that has ended, with every kind of turn."""
     return RunRecord(
         run_id=run_id,
-        probe=probe,
+        probe="latency",
         agent_name=agent_name,
         call_type="sales",
         scenario="busy",

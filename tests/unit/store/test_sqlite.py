@@ -19,11 +19,10 @@ import pytest
 from exporter.errors import StoreError, StoreInUse
 from exporter.outcome import Calibration, Reason
 from exporter.roster.types import Worker, WorkerStatus
-from exporter.store.lock import LOCK_NAME
-from exporter.store.migrations import NEWEST
 from exporter.store.protocol import Store
 from exporter.store.records import RunQuery, Spending
-from exporter.store.sqlite import FILE_NAME, open_sqlite
+from exporter.store.schema import NEWEST
+from exporter.store.sqlite import FILE_NAME, LOCK_NAME, open_sqlite
 from tests.patience import until
 from tests.unit.store.mounts import fill, remount, tiny_filesystem
 from tests.unit.store.records import DAY, PLAN, ended, open_run
@@ -107,7 +106,7 @@ def test_step_that_fails_leaves_the_version_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """1. A step breaks half way. 2. The program is corrected. Result: the step is done anew."""
-    import exporter.store.migrations as module  # noqa: PLC0415 - patched here only
+    import exporter.store.schema as module  # noqa: PLC0415 - patched here only
 
     good = module.MIGRATIONS
     broken = (*good[:-1], (*good[-1], "CREATE NONSENSE"))

@@ -8,7 +8,6 @@ import pytest
 
 from exporter.outcome import Calibration, Reason
 from exporter.roster.types import Worker, WorkerStatus
-from exporter.store.memory import MemoryStore
 from exporter.store.protocol import Store
 from exporter.store.records import (
     NO_LIMITS,
@@ -18,11 +17,11 @@ from exporter.store.records import (
     RunQuery,
     Spending,
 )
-from exporter.store.sqlite import open_sqlite
+from exporter.store.sqlite import SqliteStore, open_sqlite
 from tests.unit.store.records import DAY, NOON, PLAN, ended, open_run
 
 STORES: dict[str, Callable[[Path], Store]] = {
-    "memory": lambda _folder: MemoryStore(),
+    "memory": lambda _folder: SqliteStore(),
     "sqlite": open_sqlite,
 }
 DAYS = 86400.0
@@ -113,6 +112,24 @@ def test_run_without_a_target_is_charged_to_nobody(store: Store) -> None:
     assert dict(store.spent("")) == {}
 
 
+def test_restored_sums_are_the_larger_ones() -> None:
+    """1. Two stores know one day. 2. One is restored from the other. Result: nothing is lost."""
+    store = SqliteStore()
+    store.begin(open_run("mine"))
+    key, other = ("t", DAY), ("t", "2026-11-20")
+    known = {key: Spending(PLAN.turns - 1, PLAN.call_seconds + 1), other: Spending(1, 2)}
+    for _ in range(2):
+        store.restore((open_run("left"),), known)
+
+    assert {run.run_id for run in store.open_runs()} == {"mine", "left"}
+    assert store.spent("") == {
+        key: Spending(PLAN.turns, PLAN.call_seconds + 1),
+        other: known[other],
+    }
+    store.cancel("left")
+    assert store.spent_on("t", DAY) == Spending(0, 1)
+
+
 def test_spending_is_told_by_day(store: Store) -> None:
     """Days before the one that is asked for are left out."""
     store.begin(open_run())
@@ -125,7 +142,7 @@ def test_history_is_read_newest_first_and_by_page(store: Store) -> None:
     store.end(ended("1", seconds=1))
     store.end(ended("2", seconds=2, reason=Reason.NO_REPLY))
     store.end(ended("3", seconds=3, agent_name="sales"))
-    store.end(ended("4", seconds=4, probe="calibrate"))
+    store.end(ended("4", seconds=4))
 
     def ids(query: RunQuery) -> str:
         return "".join(record.run_id for record in store.runs(query))
@@ -133,7 +150,6 @@ def test_history_is_read_newest_first_and_by_page(store: Store) -> None:
     assert ids(RunQuery()) == "4321"
     assert ids(RunQuery(limit=2)) == "43"
     assert ids(RunQuery(agent_name="demo")) == "421"
-    assert ids(RunQuery(probe="calibrate")) == "4"
     assert ids(RunQuery(failed=True)) == "2"
     assert ids(RunQuery(failed=False, before=NOON + timedelta(seconds=3.5))) == "31"
     assert store.run("2") == ended("2", seconds=2, reason=Reason.NO_REPLY)

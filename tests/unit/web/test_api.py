@@ -14,8 +14,8 @@ from exporter.report.latency import CallReport, LatencyDocument, LatencyReport
 from exporter.report.printing import to_json
 from exporter.roster.roster import Roster
 from exporter.roster.types import WorkerStatus
-from exporter.store.memory import MemoryStore
 from exporter.store.records import RunQuery, RunRecord
+from exporter.store.sqlite import SqliteStore
 from exporter.web.app import make_pages
 from exporter.web.watched import WatchList, target_statuses
 from tests.unit.calls import WHEN, call, failed, replied
@@ -24,10 +24,10 @@ from tests.unit.web.test_probe_page import DEMO, SALES, SALES_BUSY
 
 
 class History:
-    """A store in memory, as the keeper offers it."""
+    """A store in memory, with the methods that the API awaits."""
 
     def __init__(self, *records: RunRecord) -> None:
-        self._store = MemoryStore()
+        self._store = SqliteStore()
         for record in records:
             self._store.end(record)
 

@@ -1,4 +1,4 @@
-"""The store as the daemon sees it: asynchronous, and never in its way.
+"""The store as the daemon uses it: asynchronous, in memory first, and never in its way.
 
 Everything is kept in memory first, and that memory answers whenever the file cannot. Writes go to
 the file in their order, by one thread. While they fail (a full disk, a folder that has become
@@ -17,7 +17,6 @@ from typing import Protocol, TypeVar
 
 from exporter.errors import ConfigError, StoreError, StoreInUse
 from exporter.roster.types import Worker
-from exporter.store.memory import MemoryStore
 from exporter.store.protocol import Store
 from exporter.store.records import (
     NO_LIMITS,
@@ -29,6 +28,7 @@ from exporter.store.records import (
     RunRecord,
     Spending,
 )
+from exporter.store.sqlite import SqliteStore
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ OPERATIONS = ("open", "begin", "end", "cancel", "calibration", "workers", "prune
 
 
 class StoreWatch(Protocol):
-    """Told of the store's state: metrics."""
+    """Shows the store's state: metrics."""
 
     def up(self, works: bool) -> None:
         """Note whether the store can be written."""
@@ -64,15 +64,23 @@ class _Write:
     operation: str
     first: Callable[[Store], bool | None]
     again: Callable[[Store], bool | None]
-    """After a failure, and after nobody waits: it is no question any more."""
+    """The same without limits: after a failure nobody waits for the answer."""
     answer: asyncio.Future[bool | None]
-    """None: the store cannot tell."""
+    """None: the store did not answer."""
 
 
-class Keeper:
+class BufferedStore:
     """A store behind a queue. Every method belongs to the event loop, and none raises.
 
-    `start` must be called first, `aclose` last.
+    `start` must be called first, `aclose` last; nothing is opened before.
+
+    Args:
+        open_store: Opens the store, in the thread; None: memory is all that there is.
+        watch: Shows failures.
+        retention: How long runs are kept.
+        on_left_open: Called with the runs that are open in the store and not of this process.
+        first_retry_s: Time after a failure to the first new try; it doubles from then on.
+        clock: The wall clock.
     """
 
     def __init__(
@@ -85,27 +93,17 @@ class Keeper:
         first_retry_s: float = _FIRST_RETRY_S,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Set up; nothing is opened before `start`.
-
-        Args:
-            open_store: Opens it, in the thread; None: memory is all that there is.
-            watch: Told of failures.
-            retention: How long runs are kept.
-            on_left_open: Told of runs that are open in the store and not of this process.
-            first_retry_s: Time after a failure to the first new try; it doubles from then on.
-            clock: The wall clock.
-        """
         self._open_store = open_store
         self._watch = watch
         self.retention = retention
         self._on_left_open = on_left_open
         self._clock = clock
         self._first_retry_s = self._retry_s = first_retry_s
-        self._memory = MemoryStore()
+        self._memory = SqliteStore()
         self._store: Store | None = None
         self._thread = ThreadPoolExecutor(1, "store")
         self._waiting: deque[_Write] = deque()
-        self._news = asyncio.Event()
+        self._queued = asyncio.Event()
         self._problem = ""
         self._in_step = False
         self._pruned_at = 0.0
@@ -162,7 +160,7 @@ class Keeper:
         """
         if not self._memory.begin(run, limits):
             return False
-        write = self._write(
+        write = self._queue(
             "begin",
             lambda store: store.begin(run, limits),
             lambda store: store.begin(run),
@@ -185,23 +183,19 @@ class Keeper:
 
     def end(self, record: RunRecord, spent: Spending | None = None) -> None:
         """Close a run, keep it, and settle what it cost; see `Store.end`."""
-        self._memory.end(record, spent)
-        self._memory.prune(self._clock(), replace(self.retention, max_runs=_RUNS_IN_MEMORY))
         self._write("end", lambda store: store.end(record, spent))
+        self._memory.prune(self._clock(), replace(self.retention, max_runs=_RUNS_IN_MEMORY))
 
     def cancel(self, run_id: str) -> None:
         """Forget an open run that never started."""
-        self._memory.cancel(run_id)
         self._write("cancel", lambda store: store.cancel(run_id))
 
     def add_calibration(self, calibration: CalibrationRecord) -> None:
         """Keep a calibration."""
-        self._memory.add_calibration(calibration)
         self._write("calibration", lambda store: store.add_calibration(calibration))
 
     def save_workers(self, workers: Sequence[Worker]) -> None:
         """Keep the roster as it is now."""
-        self._memory.save_workers(workers)
         rows = tuple(workers)
         # One that waits is out of date: an outage of days must not pile up rosters of a fleet.
         self._waiting = deque(each for each in self._waiting if each.operation != "workers")
@@ -223,30 +217,34 @@ class Keeper:
         """Return one ended run."""
         return await self._read(lambda store: store.run(run_id))
 
-    async def calibrations(self, limit: int) -> tuple[CalibrationRecord, ...]:
-        """Return calibrations, the newest first."""
-        return await self._read(lambda store: store.calibrations(limit))
-
     async def workers(self) -> tuple[Worker, ...]:
         """Return the roster that was last kept."""
         return await self._read(lambda store: store.workers())
 
-    def _write(
+    def _write(self, operation: str, write: Callable[[Store], None]) -> None:
+        """Write to memory, and to the file when its turn comes."""
+        try:
+            write(self._memory)
+        except Exception:
+            log.exception("a record cannot be kept")
+        self._queue(operation, write, write)
+
+    def _queue(
         self,
         operation: str,
         write: Callable[[Store], bool | None],
-        again: Callable[[Store], bool | None] | None = None,
+        again: Callable[[Store], bool | None],
     ) -> _Write:
-        """Put a write at the end of the queue."""
+        """Put a write for the file at the end of the queue."""
         answer = asyncio.get_running_loop().create_future()
-        item = _Write(operation, write, again or write, answer)
+        item = _Write(operation, write, again, answer)
         if self._open_store is None:
             answer.set_result(None)
             return item
         self._waiting.append(item)
         if len(self._waiting) > MAX_WAITING:
             self._watch.failed(self._waiting.popleft().operation)
-        self._news.set()
+        self._queued.set()
         return item
 
     async def _read(self, question: Callable[[Store], T]) -> T:
@@ -266,11 +264,11 @@ class Keeper:
                 await asyncio.sleep(self._retry_s)
                 self._retry_s = min(_LAST_RETRY_S, self._retry_s * 2)
             elif not self._waiting:
-                self._news.clear()
+                self._queued.clear()
                 # Not `wait_for`, which in Python 3.11 may swallow the cancelling at the end.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(PRUNE_EVERY_S):
-                        await self._news.wait()
+                        await self._queued.wait()
             operation = self._waiting[0].operation if self._waiting else "open"
             try:
                 await self._write_waiting()
@@ -366,7 +364,7 @@ class Keeper:
         self._problem = str(error)
         self._in_step = False
         self._thread.submit(self._close)
-        self._news.set()
+        self._queued.set()
         for item in self._waiting:
             item.first = item.again
             if not item.answer.done():

@@ -1,19 +1,19 @@
-"""A keeper that is watched, and a store that fails or is slow when it is told to."""
+"""A buffered store that is watched, and a store that fails or is slow when it is told to."""
 
 import threading
 from collections.abc import Callable
 
 from exporter.errors import StoreError
-from exporter.store.keeper import Keeper
-from exporter.store.memory import MemoryStore
+from exporter.store.buffered import BufferedStore
 from exporter.store.protocol import Store
 from exporter.store.records import NO_LIMITS, Limits, OpenRun, RunRecord, Spending
+from exporter.store.sqlite import SqliteStore
 from tests.patience import WAIT_S
 from tests.unit.store.records import NOON
 
 
 class Watch:
-    """What the keeper told of the store's state."""
+    """What was shown of the store's state."""
 
     def __init__(self) -> None:
         self.works: bool | None = None
@@ -28,7 +28,14 @@ class Watch:
         self.failures.append(operation)
 
 
-class Flaky(MemoryStore):
+class Lasting(SqliteStore):
+    """A store in memory that is the same when it is opened again, as a file is."""
+
+    def close(self) -> None:
+        """Keep everything."""
+
+
+class Flaky(Lasting):
     """A store that fails, or does not answer, while it is told to."""
 
     def __init__(self) -> None:
@@ -53,6 +60,6 @@ class Flaky(MemoryStore):
             raise StoreError("cannot write x: No space left on device")
 
 
-def make(open_store: Callable[[], Store] | None, watch: Watch | None = None) -> Keeper:
-    """Return a keeper that tries again soon."""
-    return Keeper(open_store, watch or Watch(), first_retry_s=0.02, clock=lambda: NOON)
+def make(open_store: Callable[[], Store] | None, watch: Watch | None = None) -> BufferedStore:
+    """Return a buffered store that tries again soon."""
+    return BufferedStore(open_store, watch or Watch(), first_retry_s=0.02, clock=lambda: NOON)

@@ -8,10 +8,10 @@ import pytest
 
 from exporter.errors import ConfigError
 from exporter.outcome import Calibration, Reason
-from exporter.store.keeper import Keeper
+from exporter.store.buffered import BufferedStore
 from exporter.store.records import CalibrationRecord, Limits, OpenRun, RunQuery, Spending
 from exporter.store.sqlite import FILE_NAME, open_sqlite
-from tests.unit.store.keeping import Flaky, Watch, make
+from tests.unit.store.buffering import Flaky, Watch, make
 from tests.unit.store.records import DAY, NOON, PLAN, ended, open_run
 
 
@@ -19,17 +19,17 @@ def test_reservation_is_on_the_disk_before_the_run_begins(tmp_path: Path) -> Non
     """The file holds it when `begin` returns: nothing has to be closed for that."""
 
     async def scenario() -> None:
-        keeper = make(lambda: open_sqlite(tmp_path))
-        await keeper.start()
-        assert await keeper.begin(open_run(), Limits(turns=4))
+        buffered = make(lambda: open_sqlite(tmp_path))
+        await buffered.start()
+        assert await buffered.begin(open_run(), Limits(turns=4))
         copy = tmp_path / "copy"
         copy.mkdir()
         for part in (FILE_NAME, f"{FILE_NAME}-wal"):  # as after a kill
             (copy / part).write_bytes((tmp_path / part).read_bytes())
         with closing(open_sqlite(copy)) as store:
             assert store.open_runs() == (open_run(),)
-        assert not await keeper.begin(open_run("b"), Limits(turns=7))
-        await keeper.aclose()
+        assert not await buffered.begin(open_run("b"), Limits(turns=7))
+        await buffered.aclose()
 
     asyncio.run(scenario())
 
@@ -38,12 +38,12 @@ def test_what_waits_is_written_at_the_end(tmp_path: Path) -> None:
     """1. Records are handed in. 2. The daemon stops. Result: all of them are in the file."""
 
     async def scenario() -> None:
-        keeper = make(lambda: open_sqlite(tmp_path))
-        await keeper.start()
+        buffered = make(lambda: open_sqlite(tmp_path))
+        await buffered.start()
         for number in range(50):
-            keeper.end(ended(str(number)))
-        keeper.add_calibration(CalibrationRecord(NOON, Calibration(0.09, 0.01, 10)))
-        await keeper.aclose()
+            buffered.end(ended(str(number)))
+        buffered.add_calibration(CalibrationRecord(NOON, Calibration(0.09, 0.01, 10)))
+        await buffered.aclose()
 
     asyncio.run(scenario())
     with closing(open_sqlite(tmp_path)) as store:
@@ -59,21 +59,21 @@ def test_restart_takes_over_budget_and_open_runs(tmp_path: Path) -> None:
     left: list[OpenRun] = []
 
     async def scenario() -> None:
-        keeper = Keeper(
+        buffered = BufferedStore(
             lambda: open_sqlite(tmp_path),
             Watch(),
             on_left_open=left.extend,
             clock=lambda: NOON,
         )
-        await keeper.start()
-        assert keeper.spent_on("t", DAY) == PLAN
+        await buffered.start()
+        assert buffered.spent_on("t", DAY) == PLAN
         assert left == [run]
         limits = Limits(turns=PLAN.turns * 2 - 1)
         second = OpenRun("b", "latency", "demo", "", "", NOON, "t", DAY, PLAN)
-        assert not await keeper.begin(second, limits)
-        keeper.end(ended(reason=Reason.PROBE_CRASHED))
-        assert keeper.spent_on("t", DAY) == PLAN
-        await keeper.aclose()
+        assert not await buffered.begin(second, limits)
+        buffered.end(ended(reason=Reason.PROBE_CRASHED))
+        assert buffered.spent_on("t", DAY) == PLAN
+        await buffered.aclose()
 
     asyncio.run(scenario())
 
@@ -82,12 +82,12 @@ def test_second_exporter_is_one_clear_line(tmp_path: Path) -> None:
     """It does not start: two budgets in two memories would spend twice."""
 
     async def scenario() -> None:
-        keeper = make(lambda: open_sqlite(tmp_path))
+        buffered = make(lambda: open_sqlite(tmp_path))
         with pytest.raises(ConfigError) as caught:
-            await keeper.start()
+            await buffered.start()
         assert str(caught.value).startswith(f"store.folder: {tmp_path} is used by another ")
         assert str(caught.value).endswith("; expected a folder of its own, or store.enabled: false")
-        await keeper.aclose()
+        await buffered.aclose()
 
     with closing(open_sqlite(tmp_path)):
         asyncio.run(scenario())
@@ -98,15 +98,15 @@ def test_without_a_store_memory_is_all_there_is() -> None:
 
     async def scenario() -> None:
         watch = Watch()
-        keeper = make(None, watch)
-        await keeper.start()
-        assert await keeper.begin(open_run(), Limits(turns=4))
-        assert not await keeper.begin(open_run("b"), Limits(turns=4))
-        keeper.end(ended(), Spending(1, 1))
-        assert await keeper.runs(RunQuery()) == (ended(),)
-        assert keeper.problem == ""
+        buffered = make(None, watch)
+        await buffered.start()
+        assert await buffered.begin(open_run(), Limits(turns=4))
+        assert not await buffered.begin(open_run("b"), Limits(turns=4))
+        buffered.end(ended(), Spending(1, 1))
+        assert await buffered.runs(RunQuery()) == (ended(),)
+        assert buffered.problem == ""
         assert (watch.works, watch.failures) == (None, [])
-        await keeper.aclose()
+        await buffered.aclose()
 
     asyncio.run(scenario())
 
@@ -116,18 +116,18 @@ def test_run_that_is_given_up_before_it_begins_costs_nothing() -> None:
 
     async def scenario() -> None:
         store = Flaky()
-        keeper = make(lambda: store)
-        await keeper.start()
+        buffered = make(lambda: store)
+        await buffered.start()
         store.answers.clear()
-        beginning = asyncio.create_task(keeper.begin(open_run(), Limits(turns=4)))
+        beginning = asyncio.create_task(buffered.begin(open_run(), Limits(turns=4)))
         await asyncio.sleep(0)
         beginning.cancel()
         with pytest.raises(asyncio.CancelledError):
             await beginning
         store.answers.set()
-        assert keeper.spent_on("t", DAY) == Spending()
-        assert await keeper.begin(open_run("b"), Limits(turns=4))
-        await keeper.aclose()
+        assert buffered.spent_on("t", DAY) == Spending()
+        assert await buffered.begin(open_run("b"), Limits(turns=4))
+        await buffered.aclose()
         assert [run.run_id for run in store.open_runs()] == ["b"]
         assert dict(store.spent("")) == {("t", DAY): PLAN}
 

@@ -1,4 +1,4 @@
-"""The store in trouble: the keeper never raises, and what fails now is written later."""
+"""The store in trouble: the buffered one never raises, and what fails now is written later."""
 
 import asyncio
 import logging
@@ -10,13 +10,12 @@ import pytest
 
 from exporter.errors import StoreError
 from exporter.roster.types import Worker, WorkerStatus
-from exporter.store import keeper as keeper_module
-from exporter.store.keeper import Keeper
-from exporter.store.memory import MemoryStore
-from exporter.store.records import Limits, OpenRun, Retention, RunQuery, RunRecord, Spending
+from exporter.store import buffered as buffered_module
+from exporter.store.buffered import BufferedStore
+from exporter.store.records import Limits, OpenRun, Retention, RunQuery, Spending
 from exporter.store.sqlite import FILE_NAME, open_sqlite
 from tests.patience import comes_true
-from tests.unit.store.keeping import Flaky, Watch, make
+from tests.unit.store.buffering import Flaky, Lasting, Watch, make
 from tests.unit.store.mounts import fill, remount, tiny_filesystem
 from tests.unit.store.records import DAY, NOON, PLAN, ended, open_run
 
@@ -26,30 +25,30 @@ def test_failing_store_is_told_once_and_caught_up(caplog: pytest.LogCaptureFixtu
 
     async def scenario() -> None:
         watch, store = Watch(), Flaky()
-        keeper = make(lambda: store, watch)
-        await keeper.start()
+        buffered = make(lambda: store, watch)
+        await buffered.start()
         assert watch.works
         store.broken = True
         for number in range(20):
-            assert await keeper.begin(open_run(str(number)), Limits(turns=100))
-            keeper.end(ended(str(number), seconds=number), Spending(2, 10))
-        assert not await keeper.begin(open_run("too much"), Limits(turns=43))
+            assert await buffered.begin(open_run(str(number)), Limits(turns=100))
+            buffered.end(ended(str(number), seconds=number), Spending(2, 10))
+        assert not await buffered.begin(open_run("too much"), Limits(turns=43))
 
         await comes_true(lambda: len(watch.failures) >= 3)
         assert watch.works is False
-        assert keeper.problem == (
+        assert buffered.problem == (
             "store: cannot write x: No space left on device; history and budget are kept in memory"
         )
-        assert len(await keeper.runs(RunQuery())) == 20
+        assert len(await buffered.runs(RunQuery())) == 20
         assert store.runs(RunQuery()) == ()
-        assert keeper.spent_on("t", DAY) == Spending(40, 200)
+        assert buffered.spent_on("t", DAY) == Spending(40, 200)
 
         store.broken = False
-        await comes_true(lambda: keeper.problem == "")
+        await comes_true(lambda: buffered.problem == "")
         assert watch.works is True
         assert len(store.runs(RunQuery())) == 20
         assert dict(store.spent("")) == {("t", DAY): Spending(40, 200)}
-        await keeper.aclose()
+        await buffered.aclose()
 
     with caplog.at_level(logging.INFO):
         asyncio.run(scenario())
@@ -63,21 +62,21 @@ def test_store_that_hangs_delays_a_run_but_does_not_hold_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """1. The disk does not answer. Result: the run begins after a while, and is written later."""
-    monkeypatch.setattr(keeper_module, "BEGIN_WAIT_S", 0.1)
+    monkeypatch.setattr(buffered_module, "BEGIN_WAIT_S", 0.1)
 
     async def scenario() -> None:
         watch, store = Watch(), Flaky()
-        keeper = make(lambda: store, watch)
-        await keeper.start()
+        buffered = make(lambda: store, watch)
+        await buffered.start()
         store.answers.clear()
-        assert await keeper.begin(open_run())
+        assert await buffered.begin(open_run())
         assert not store.answers.is_set()  # it was not waited for
-        assert "no answer" in keeper.problem
+        assert "no answer" in buffered.problem
         assert watch.failures == ["begin"]
         store.answers.set()
-        await comes_true(lambda: keeper.problem == "")
+        await comes_true(lambda: buffered.problem == "")
         assert store.open_runs() == (open_run(),)
-        await keeper.aclose()
+        await buffered.aclose()
 
     asyncio.run(scenario())
 
@@ -87,24 +86,24 @@ def test_roster_waits_once_however_long_the_outage() -> None:
 
     async def scenario() -> None:
         store = Flaky()
-        keeper = make(lambda: store)
-        await keeper.start()
+        buffered = make(lambda: store)
+        await buffered.start()
         store.broken = True
-        keeper.end(ended("a"))
-        await comes_true(lambda: keeper.problem != "")
+        buffered.end(ended("a"))
+        await comes_true(lambda: buffered.problem != "")
         for number in range(100):
-            keeper.save_workers([Worker(f"AW_{number}", "demo", WorkerStatus.IDLE)])
-        assert len(keeper._waiting) == 2
-        assert [each.worker_id for each in await keeper.workers()] == ["AW_99"]
+            buffered.save_workers([Worker(f"AW_{number}", "demo", WorkerStatus.IDLE)])
+        assert len(buffered._waiting) == 2
+        assert [each.worker_id for each in await buffered.workers()] == ["AW_99"]
         store.broken = False
-        await comes_true(lambda: keeper.problem == "")
+        await comes_true(lambda: buffered.problem == "")
         assert [each.worker_id for each in store.workers()] == ["AW_99"]
-        await keeper.aclose()
+        await buffered.aclose()
 
     asyncio.run(scenario())
 
 
-class Odd(MemoryStore):
+class Odd(Lasting):
     """A store with rows that nobody understands, and with old ones that do not go."""
 
     def workers(self) -> tuple[Worker, ...]:
@@ -115,49 +114,43 @@ class Odd(MemoryStore):
         """Fail."""
         raise StoreError("cannot write x: Input/output error")
 
-    def end(self, record: RunRecord, spent: Spending | None = None) -> None:
-        """Fail, as on a value that no column takes."""
-        if record.run_id == "odd":
-            raise TypeError("no such type")
-        super().end(record, spent)
-
 
 def test_what_nobody_foresaw_costs_one_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """An odd row is told of as a failed read, an odd write is dropped, and all else goes on."""
-    monkeypatch.setattr(keeper_module, "PRUNE_EVERY_S", 0.01)
+    monkeypatch.setattr(buffered_module, "PRUNE_EVERY_S", 0.01)
 
     async def scenario() -> None:
         watch, store = Watch(), Odd()
-        keeper = make(lambda: store, watch)
-        await keeper.start()
-        assert await keeper.workers() == ()
+        buffered = make(lambda: store, watch)
+        await buffered.start()
+        assert await buffered.workers() == ()
         assert watch.failures == ["read"]
-        keeper.end(ended("odd"))
-        keeper.end(ended("a"))
+        buffered.end(ended("\ud800"))  # no column takes half a character
+        buffered.end(ended("a"))
         await comes_true(lambda: store.run("a") is not None)
         await comes_true(lambda: "prune" in watch.failures)
         assert set(watch.failures) == {"read", "end", "prune"}
-        await keeper.aclose()
+        await buffered.aclose()
 
     asyncio.run(scenario())
 
 
 def test_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest writes go, and are counted."""
-    monkeypatch.setattr(keeper_module, "MAX_WAITING", 10)
+    monkeypatch.setattr(buffered_module, "MAX_WAITING", 10)
 
     async def scenario() -> None:
         watch, store = Watch(), Flaky()
-        keeper = make(lambda: store, watch)
-        await keeper.start()
+        buffered = make(lambda: store, watch)
+        await buffered.start()
         store.broken = True
         for number in range(30):
-            keeper.end(ended(str(number), seconds=number))
+            buffered.end(ended(str(number), seconds=number))
         store.broken = False
         assert watch.failures.count("end") >= 20
         await comes_true(lambda: len(store.runs(RunQuery())) == 10)
         assert store.run("29") is not None
-        await keeper.aclose()
+        await buffered.aclose()
 
     asyncio.run(scenario())
 
@@ -168,36 +161,36 @@ def test_disk_that_fails_for_a_while(tmp_path: Path, trouble: str) -> None:
 
     async def scenario(disk: Path) -> None:
         watch = Watch()
-        keeper = make(lambda: open_sqlite(disk), watch)
-        await keeper.start()
-        keeper.end(ended("before"))
+        buffered = make(lambda: open_sqlite(disk), watch)
+        await buffered.start()
+        buffered.end(ended("before"))
         await comes_true(lambda: (disk / f"{FILE_NAME}-wal").stat().st_size > 0)
         filler = None
         if trouble == "full":
             filler = fill(disk)
         else:
-            keeper._thread.submit(keeper._close).result()  # nothing is open for writing
+            buffered._thread.submit(buffered._close).result()  # nothing is open for writing
             remount(disk, "ro")
         number = 0
-        while not keeper.problem:  # what SQLite has in its file already is used first
+        while not buffered.problem:  # what SQLite has in its file already is used first
             number += 1
-            assert await keeper.begin(open_run(str(number)))
-            keeper.end(ended(str(number), seconds=number), Spending(1, 1))
+            assert await buffered.begin(open_run(str(number)))
+            buffered.end(ended(str(number), seconds=number), Spending(1, 1))
             assert number < 1000
         words = {"full": "No space left on device", "read-only": "Read-only file system"}
-        assert words[trouble] in keeper.problem
+        assert words[trouble] in buffered.problem
         assert watch.works is False
         for extra in range(number, number + 5):
-            assert await keeper.begin(open_run(str(extra + 1)))
-            keeper.end(ended(str(extra + 1), seconds=extra + 1), Spending(1, 1))
+            assert await buffered.begin(open_run(str(extra + 1)))
+            buffered.end(ended(str(extra + 1), seconds=extra + 1), Spending(1, 1))
 
         if filler is not None:
             filler.unlink()
         else:
             remount(disk, "rw")
-        await comes_true(lambda: keeper.problem == "")
+        await comes_true(lambda: buffered.problem == "")
         assert watch.works is True
-        await keeper.aclose()
+        await buffered.aclose()
         with closing(open_sqlite(disk)) as store:
             kept = {record.run_id for record in store.runs(RunQuery(limit=10_000))}
             assert kept == {"before", *(str(n + 1) for n in range(number + 5))}
@@ -218,24 +211,24 @@ def test_store_that_cannot_be_opened_at_first_is_taken_over_later(tmp_path: Path
 
     async def scenario() -> None:
         watch = Watch()
-        keeper = Keeper(
+        buffered = BufferedStore(
             lambda: open_sqlite(folder),
             watch,
             on_left_open=left.extend,
             first_retry_s=0.02,
             clock=lambda: NOON,
         )
-        await keeper.start()
-        assert str(folder) in keeper.problem
+        await buffered.start()
+        assert str(folder) in buffered.problem
         assert watch.failures == ["open"]
         mine = OpenRun("new", "latency", "demo", "", "", NOON, "t", DAY, PLAN)
-        assert await keeper.begin(mine)
+        assert await buffered.begin(mine)
         folder.unlink()
         (tmp_path / "good").rename(folder)
-        await comes_true(lambda: keeper.problem == "")
+        await comes_true(lambda: buffered.problem == "")
         assert left == [run]
-        assert keeper.spent_on("t", DAY) == PLAN + PLAN
-        await keeper.aclose()
+        assert buffered.spent_on("t", DAY) == PLAN + PLAN
+        await buffered.aclose()
 
     asyncio.run(scenario())
 
@@ -244,17 +237,17 @@ def test_damage_while_running_costs_the_history_only(tmp_path: Path) -> None:
     """1. Someone spoils the file. 2. A write fails. Result: a new file is begun by itself."""
 
     async def scenario() -> None:
-        keeper = make(lambda: open_sqlite(tmp_path))
-        await keeper.start()
+        buffered = make(lambda: open_sqlite(tmp_path))
+        await buffered.start()
         for number in range(200):
-            keeper.end(ended(str(number)))
-        await comes_true(lambda: not keeper._waiting)
-        keeper._thread.submit(keeper._close).result()
+            buffered.end(ended(str(number)))
+        await comes_true(lambda: not buffered._waiting)
+        buffered._thread.submit(buffered._close).result()
         (tmp_path / FILE_NAME).write_bytes(b"no database at all\n" * 1000)
-        keeper.end(ended("after"))
-        await comes_true(lambda: not keeper._waiting and keeper.problem == "")
-        assert await keeper.runs(RunQuery()) == (ended("after"),)
-        await keeper.aclose()
+        buffered.end(ended("after"))
+        await comes_true(lambda: not buffered._waiting and buffered.problem == "")
+        assert await buffered.runs(RunQuery()) == (ended("after"),)
+        await buffered.aclose()
 
     asyncio.run(scenario())
     assert len(list(tmp_path.glob(f"{FILE_NAME}.corrupt-*"))) == 1
