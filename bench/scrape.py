@@ -22,13 +22,13 @@ import psutil
 from prometheus_client import CollectorRegistry, generate_latest
 
 from bench.report import Report
-from exporter.config.settings import Settings
 from exporter.daemon.fleet import Fleet as WorkerFleet
 from exporter.metrics.own import OwnSeries, watch_loop_lag
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.metrics.table import ROWS
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.settings.settings import Settings
 from exporter.web.app import make_server
 from exporter.web.refusals import Refusals
 from exporter.web.sources import Sources

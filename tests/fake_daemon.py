@@ -8,7 +8,6 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from exporter.config.settings import Settings
 from exporter.daemon.serve import serve
 from exporter.outcome import AgentInRoom, Listing, Outcome
 from exporter.probe import Probe, Run
@@ -17,6 +16,7 @@ from exporter.probes.calibrate.spec import CalibrateConfig
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.sfu.spec import SfuConfig
 from exporter.run.process import ProbeTable
+from exporter.settings.settings import Settings
 from tests import fake_probes
 from tests.fake_probes import FakeConfig, row
 

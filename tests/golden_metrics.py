@@ -8,7 +8,6 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from exporter.config.settings import Settings
 from exporter.daemon.plan import server_works
 from exporter.daemon.serve import Daemon
 from exporter.metrics.exposition import Format
@@ -28,6 +27,7 @@ from exporter.outcome import (
     TurnOutcome,
 )
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.settings.settings import Settings
 from tests.unit.sfu.baselines import baseline
 
 GOLDEN = Path(__file__).parent / "golden" / "metrics.txt"

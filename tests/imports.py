@@ -60,6 +60,20 @@ def _imports(name: str, file: Path, known: dict[str, Path]) -> Iterator[str]:
                     yield found
 
 
+def foreign_imports(package: str) -> Graph:
+    """Return the modules of other distributions that each module of a package imports."""
+    files = {_module(file): file for file in (ROOT / package).rglob("*.py")}
+    return {name: set(_names(file)) for name, file in files.items()}
+
+
+def _names(file: Path) -> Iterator[str]:
+    for node in _nodes(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
 def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
     """Yield every node but those below `if TYPE_CHECKING:`."""
     for child in ast.iter_child_nodes(tree):

@@ -18,7 +18,7 @@ def config() -> None:
 @click.argument("file", type=FILE)
 def check(file: Path) -> int:
     """Check FILE as `serve` would read it, the environment included."""
-    from exporter.config.load import load_settings
+    from exporter.settings.load import load_settings
     from exporter.web.web_config import WebConfigWatch
 
     settings = load_settings(file, {})
@@ -31,7 +31,7 @@ def check(file: Path) -> int:
 @config.command()
 def schema() -> int:
     """Print the JSON Schema of the configuration file, for editors."""
-    from exporter.config.schema import json_schema
+    from exporter.settings.schema import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
     return OK

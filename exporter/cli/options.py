@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from exporter.config.settings import Settings
+    from exporter.settings.settings import Settings
 
 OK, NOT_PASS, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -50,7 +50,7 @@ def read_settings(flags: dict[str, Any], **keys: str | None) -> "Settings":
         flags: The command's flags, from which those of the server and the file are taken out.
         keys: Further flags by key path, with `__` between the levels.
     """
-    from exporter.config.load import load_settings
+    from exporter.settings.load import load_settings
 
     by_path = {path.replace("__", "."): value for path, value in keys.items()}
     for name in ("url", "api_key", "api_secret"):

@@ -16,7 +16,7 @@ from exporter.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from exporter.config.settings import Settings
+    from exporter.settings.settings import Settings
 
 
 @click.command(short_help="Measure the way to the SFU.")
@@ -126,8 +126,8 @@ def _coordinate(
 ) -> int:
     """Lead a distributed ramp."""
     from exporter.commands.load import coordinate_ramp
+    from exporter.distributed.report import DistributedDocument, print_distributed
     from exporter.outcome import Verdict
-    from exporter.report.distributed import DistributedDocument, print_distributed
     from exporter.report.printing import to_json
     from exporter.report.ramp import RampBar
 
@@ -145,7 +145,7 @@ def _report_to(
 ) -> int:
     """Take part in a distributed ramp."""
     from exporter.commands.load import report_to
-    from exporter.report.distributed import VantageDocument, print_vantage
+    from exporter.distributed.report import VantageDocument, print_vantage
     from exporter.report.printing import to_json
 
     report = report_to(settings, url, ramp_flags, lambda what: click.echo(what, err=True))

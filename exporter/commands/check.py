@@ -14,12 +14,12 @@ from exporter.commands.once import (
     plan_calls,
     run,
 )
-from exporter.config.load import override
-from exporter.config.settings import Settings
 from exporter.probes.sfu.spec import SfuConfig
 from exporter.report.check import CheckReport
 from exporter.report.latency import LatencyReport
 from exporter.report.sfu import SfuReport
+from exporter.settings.load import override
+from exporter.settings.settings import Settings
 
 TRIALS = 2
 """Measured turns in each call: every one costs money, and two tell whether the agent answers."""

@@ -4,21 +4,21 @@ from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from exporter.commands.once import one_runner, run
-from exporter.config.load import override
-from exporter.config.settings import Settings
 from exporter.distributed.config import DistributedConfig
 from exporter.distributed.coordinator import coordinate
 from exporter.distributed.messages import NAME, is_name
 from exporter.distributed.prober import VantageReport, take_part
+from exporter.distributed.report import DistributedReport
 from exporter.errors import ConfigError
 from exporter.logs import LogSetup, configure
 from exporter.outcome import RampProgress
 from exporter.probes.ramp.spec import RampConfig
 from exporter.probes.sfu.spec import SfuConfig
-from exporter.report.distributed import DistributedReport
 from exporter.report.ramp import RampReport
 from exporter.report.sfu import SfuReport
 from exporter.server_api import Server
+from exporter.settings.load import override
+from exporter.settings.settings import Settings
 
 _SCHEMES = ("http", "https")
 

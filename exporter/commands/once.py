@@ -11,8 +11,6 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel
 
-from exporter.config.load import override
-from exporter.config.settings import Settings
 from exporter.daemon.fleet import make_roster
 from exporter.errors import ProbeError
 from exporter.logs import LogSetup, configure
@@ -24,6 +22,8 @@ from exporter.report.sfu import PreflightReport, SfuReport
 from exporter.roster.collector import fetch_workers
 from exporter.run.runner import Runner
 from exporter.server_api import Server
+from exporter.settings.load import override
+from exporter.settings.settings import Settings
 
 T = TypeVar("T")
 

@@ -4,9 +4,9 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from exporter.config.settings import DiscoverConfig
 from exporter.outcome import Listing, Outcome
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.settings.settings import DiscoverConfig
 
 log = logging.getLogger(__name__)
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from exporter.config.settings import Settings
 from exporter.probes import PROBES
 from exporter.probes.latency.spec import LatencyConfig, TargetKey
 from exporter.run.scheduler import Work
+from exporter.settings.settings import Settings
 
 
 def call_work(target: LatencyConfig) -> Work:

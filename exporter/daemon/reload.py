@@ -4,8 +4,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from exporter.config.settings import Settings
 from exporter.errors import ConfigError
+from exporter.settings.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from exporter.outcome import CallResult, Outcome, Reason
-from exporter.probes.latency.spec import LatencyConfig
+from exporter.outcome import Outcome, Reason
+from exporter.probes.latency.spec import as_target
 from exporter.run.scheduler import Work
 
 log = logging.getLogger(__name__)
@@ -46,8 +46,8 @@ class RunLog:
 
     def forget(self, work: Work) -> None:
         """Forget what is run no more."""
-        key = work.config.key if isinstance(work.config, LatencyConfig) else (work.agent_name,)
-        self._streaks.pop((work.probe, *key), None)
+        target = as_target(work.config)
+        self._streaks.pop((work.probe, *(target.key if target else (work.agent_name,))), None)
 
     def _failed(self, outcome: Outcome, reason: Reason, run: dict[str, object]) -> None:
         streak = self._streaks.get(_subject(outcome))
@@ -72,6 +72,4 @@ class RunLog:
 
 def _subject(outcome: Outcome) -> Hashable:
     """Return what tells the runs of one target and probe from all others."""
-    if isinstance(outcome.result, CallResult):
-        return outcome.probe, outcome.agent_name, outcome.result.call_type, outcome.result.scenario
-    return outcome.probe, outcome.agent_name
+    return outcome.probe, *(outcome.target or (outcome.agent_name,))

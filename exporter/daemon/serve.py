@@ -14,7 +14,6 @@ from dataclasses import replace
 from prometheus_client import CollectorRegistry
 
 from exporter import __version__, logs
-from exporter.config.settings import Settings
 from exporter.daemon.discovery import Discovery
 from exporter.daemon.fleet import Fleet
 from exporter.daemon.health import Health, LoopGuard
@@ -38,6 +37,7 @@ from exporter.run.process import ProbeTable
 from exporter.run.runner import PROBES_TABLE, Runner
 from exporter.run.scheduler import FIRST_CALL_S, Refused, Scheduler, Work, stagger
 from exporter.server_api import Server
+from exporter.settings.settings import Settings
 from exporter.web.app import make_server
 from exporter.web.pages import status_page
 from exporter.web.refusals import Refusals

@@ -20,10 +20,10 @@ from pathlib import Path
 from livekit.agents import Agent, AgentServer, AgentSession, JobContext, inference
 from livekit.plugins import openai
 
-from exporter.config.load import load_settings
 from exporter.demo.ready import LOOPBACK, announce
 from exporter.errors import ConfigError
 from exporter.server_api import Server
+from exporter.settings.load import load_settings
 
 _INSTRUCTIONS = "You answer the phone of a small shop. Be brief."
 # The address is checked, not the key; the plugin asks for one.

@@ -5,10 +5,10 @@ from importlib.util import find_spec
 
 from pydantic import Field
 
-from exporter.config.load import override
 from exporter.config.values import Duration, Section
 from exporter.demo.options import DemoOptions
 from exporter.errors import ConfigError
+from exporter.settings.load import override
 from exporter.web.settings import ListenAddress
 
 _DEFAULTS = DemoOptions()

@@ -14,7 +14,6 @@ from types import FrameType
 
 import yaml
 
-from exporter.config.load import load_settings
 from exporter.demo.livekit_binary import find_server
 from exporter.demo.livekit_server import LiveKitServer, ServerStartError
 from exporter.demo.options import DemoOptions
@@ -23,6 +22,7 @@ from exporter.demo.progress import Reading, describe, read_metrics
 from exporter.demo.ready import announced
 from exporter.errors import ConfigError, ExporterError
 from exporter.server_api import Server
+from exporter.settings.load import load_settings
 
 AGENT_NAME = "demo"
 _DEFAULT_PORT = 9465

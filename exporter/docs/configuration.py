@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from exporter.config.layers import NAMES, PREFIX, KeyPath, dotted
+from exporter.config.layers import KeyPath, dotted
 from exporter.config.schema import Schema, part
-from exporter.config.settings import Settings
 from exporter.docs import GENERATED
+from exporter.settings.settings import Settings
+from exporter.settings.sources import NAMES, PREFIX
 
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _TYPES = {

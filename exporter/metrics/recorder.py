@@ -14,7 +14,7 @@ from exporter.metrics import common
 from exporter.metrics.registry import Metrics
 from exporter.metrics.streak import Streak
 from exporter.metrics.table import ROWS
-from exporter.outcome import CallResult, Outcome, Verdict, worst
+from exporter.outcome import Outcome, Verdict, worst
 from exporter.probe import Probe
 from exporter.probes import PROBES
 from exporter.series import Family, Labels, Reading
@@ -142,8 +142,8 @@ class Recorder:
 
     def _subject_of(self, outcome: Outcome) -> _Subject | None:
         """Return what was probed; None if it was removed while the run lasted."""
-        if isinstance(outcome.result, CallResult):
-            return self._subjects.get((outcome.probe, outcome.result.key))
+        if outcome.target:
+            return self._subjects.get((outcome.probe, outcome.target))
         return next(iter(self._of_agent(outcome.probe, outcome.agent_name)), None)
 
     def _of_agent(self, probe: str, agent_name: str) -> list[_Subject]:

@@ -50,6 +50,11 @@ class Outcome:
         return self.reason is None
 
     @property
+    def target(self) -> tuple[str, ...]:
+        """The agent name, call type and scenario of a target; () for probes of the server."""
+        return self.result.key if isinstance(self.result, CallResult) else ()
+
+    @property
     def verdict(self) -> Verdict:
         """The judgement: the worst of its findings, UNKNOWN while nobody has judged it."""
         return Verdict.UNKNOWN if self.findings is None else verdict_of(self.findings)

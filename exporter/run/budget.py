@@ -10,7 +10,7 @@ from typing import Protocol
 
 from exporter.config.schedule import BudgetConfig, zone
 from exporter.outcome import Calibration, CallResult, Outcome, Reason
-from exporter.probes.latency.spec import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig, as_target
 from exporter.run.process import ProbeTable
 from exporter.run.scheduler import Work
 from exporter.store.buffered import BufferedStore
@@ -71,9 +71,9 @@ class Budgets:
 
     def add(self, work: Work) -> None:
         """Know a target; a known one is replaced."""
-        if isinstance(work.config, LatencyConfig):
-            self._targets[work.id] = work.config
-            priced = work.config.budget.price_per_minute is not None
+        if (target := as_target(work.config)) is not None:
+            self._targets[work.id] = target
+            priced = target.budget.price_per_minute is not None
             self._series.create(work.agent_name, priced=priced)
             self._show(work.agent_name)
 
@@ -124,7 +124,7 @@ class Budgets:
         Calls stay open in the ledger: the next start sees to their rooms and ends them.
         """
         for run_id, work in self._running.items():
-            if not isinstance(work.config, LatencyConfig):
+            if as_target(work.config) is None:
                 self._store.cancel(run_id)
         self._running.clear()
 
@@ -135,17 +135,13 @@ class Budgets:
             self._spend(target, run.plan)
 
     def _settle(self, work: Work, outcome: Outcome) -> None:
-        spent = None
-        if isinstance(work.config, LatencyConfig):
-            spent = spending(outcome, plan_of(work.config))
+        target = as_target(work.config)
+        spent = None if target is None else spending(outcome, plan_of(target))
         self._store.end(RunRecord.of(outcome), spent)
         if isinstance(outcome.result, Calibration):
             self._store.add_calibration(CalibrationRecord(outcome.started_at, outcome.result))
-        if spent is not None and isinstance(work.config, LatencyConfig) and self._knows(work):
-            self._spend(work.config, spent)
-
-    def _knows(self, work: Work) -> bool:
-        return work.id in self._targets  # else its series have gone
+        if target is not None and spent is not None and work.id in self._targets:
+            self._spend(target, spent)  # else its series have gone
 
     def _spend(self, target: LatencyConfig, spent: Spending) -> None:
         price = target.budget.price_per_minute
@@ -154,8 +150,8 @@ class Budgets:
 
     def _opening(self, work: Work, run_id: str) -> tuple[OpenRun, Limits]:
         """Return what to open, and within which limits; only targets have a budget."""
-        now, config = self._clock(), work.config
-        if not isinstance(config, LatencyConfig):
+        now, config = self._clock(), as_target(work.config)
+        if config is None:
             return OpenRun(run_id, work.probe, work.agent_name, "", "", now), Limits()
         run = OpenRun(
             run_id=run_id,

@@ -142,11 +142,12 @@ def run_probe(order: Order) -> Outcome:
 
 def partial_result(config: BaseModel, turns: list[Turn]) -> CallResult | None:
     """Return what is known of a call that did not end by itself; None for other probes."""
-    from exporter.probes.latency.spec import LatencyConfig  # noqa: PLC0415 - imports every probe
+    from exporter.probes.latency.spec import as_target  # noqa: PLC0415 - imports every probe
 
-    if not isinstance(config, LatencyConfig):
+    target = as_target(config)
+    if target is None:
         return None
-    return CallResult(config.agent_name, config.call_type, config.scenario, tuple(turns))
+    return CallResult(target.agent_name, target.call_type, target.scenario, tuple(turns))
 
 
 def write_news(pipe: Connection, run_id: str, news: News) -> None:

@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from apscheduler.triggers.cron import CronTrigger
 
 from exporter.config.schedule import WindowConfig, parse_days, parse_hours, zone
-from exporter.probes.latency.spec import LatencyConfig
-from exporter.probes.ramp.spec import RampConfig
 from exporter.run.scheduler import Work
 
 _EVERY_DAY = "mon-sun"
@@ -40,12 +38,8 @@ class WindowGate:
 
     async def __call__(self, work: Work, _run_id: str) -> str:
         """Return `window` when the run may not start now, else ""."""
-        config = work.config
-        if isinstance(config, LatencyConfig | RampConfig) and not is_open(
-            config.windows, self._clock()
-        ):
-            return "window"
-        return ""
+        windows: tuple[WindowConfig, ...] = getattr(work.config, "windows", ())
+        return "" if is_open(windows, self._clock()) else "window"
 
 
 def _holds(window: WindowConfig, now: datetime) -> bool:

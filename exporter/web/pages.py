@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from exporter import __version__
 from exporter.outcome import Outcome, Verdict
 from exporter.probes import PROBES
-from exporter.probes.latency.spec import LatencyConfig
+from exporter.probes.latency.spec import as_target
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.store.records import Remaining
 from exporter.web.refusals import TEXT
@@ -146,12 +146,12 @@ class _Row:
 
 
 def _watched(line: Watched, now: datetime, due: datetime | None, left: Remaining) -> _Row:
-    config, agent = line.work.config, line.work.agent_name
-    kind = ("", "")
-    if isinstance(config, LatencyConfig):
-        agent, kind = agent or "(any)", (config.call_type, config.scenario)
+    target = as_target(line.work.config)
+    subject = ("", "", "")
+    if target is not None:
+        subject = target.agent_name or "(any)", target.call_type, target.scenario
     return _Row(
-        work=(line.work.probe, agent, *kind),
+        work=(line.work.probe, *subject),
         verdict=line.verdict,
         runs=(
             _ago(line.last, now) if line.last else "not yet",

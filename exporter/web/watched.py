@@ -7,9 +7,8 @@ from datetime import datetime
 
 from pydantic import ConfigDict, with_config
 
-from exporter.daemon.plan import call_id
-from exporter.outcome import CallResult, Outcome, Reason, Verdict
-from exporter.probes.latency.spec import LatencyConfig
+from exporter.outcome import Outcome, Reason, Verdict
+from exporter.probes.latency.spec import LatencyConfig, as_target
 from exporter.run.scheduler import Work
 
 FAILURES_KEPT = 20
@@ -51,22 +50,18 @@ class WatchList:
     def targets(self) -> tuple[LatencyConfig, ...]:
         """Every agent that is called, and how."""
         configs = (line.work.config for line in self.lines.values())
-        return tuple(config for config in configs if isinstance(config, LatencyConfig))
+        targets = map(as_target, configs)
+        return tuple(target for target in targets if target is not None)
 
     def record(self, outcome: Outcome) -> None:
         """Keep a finished run: the listener."""
         if outcome.reason is not None:
             self.failures.appendleft(outcome)
-        line = self.lines.get(_work_id(outcome))
-        if line is not None:
-            line.last = outcome
-
-
-def _work_id(outcome: Outcome) -> str:
-    if isinstance(outcome.result, CallResult):
-        result = outcome.result
-        return call_id((result.agent_name, result.call_type, result.scenario))
-    return outcome.probe
+        for line in self.lines.values():
+            target = as_target(line.work.config)
+            key = target.key if target is not None else ()
+            if (line.work.probe, key) == (outcome.probe, outcome.target):
+                line.last = outcome
 
 
 @with_config(ConfigDict(use_attribute_docstrings=True))
@@ -124,8 +119,8 @@ def target_statuses(
     found = []
     targets = watched.targets
     for line in watched.lines.values():
-        config, last = line.work.config, line.last
-        if isinstance(config, LatencyConfig):
+        config, last = as_target(line.work.config), line.last
+        if config is not None:
             status = TargetStatus(
                 id=target_name(config, targets),
                 agent_name=config.agent_name,

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from exporter import __version__
-from exporter.config.layers import NAMES
 from exporter.demo.livekit_binary import IMAGE
+from exporter.settings.sources import NAMES
 from tests.deploy.compose import FILE, ROOT, Service, document, services
 from tests.offenders import every
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.config.load import load_settings
-from exporter.config.settings import Settings
+from exporter.settings.load import load_settings
+from exporter.settings.settings import Settings
 from tests.deploy.compose import ROOT, services
 from tests.monitoring.services import require_programs
 

@@ -12,10 +12,10 @@ import psutil
 import pytest
 from prometheus_client import CollectorRegistry
 
-from exporter.config.settings import Settings
 from exporter.daemon.fleet import Fleet
 from exporter.daemon.serve import Daemon
 from exporter.run.process import ProbeTable
+from exporter.settings.settings import Settings
 from exporter.web.server import WebServer
 from tests.integration.exporters import SECRET, Start, value
 from tests.patience import END_S, comes_true, until

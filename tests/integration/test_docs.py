@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config.load import load_settings
 from exporter.demo.settings import DemoSettings
 from exporter.server_api import Server
+from exporter.settings.load import load_settings
 from tests.integration.workers import demo_agent
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 
-from exporter.config.settings import Settings
 from exporter.daemon.plan import call_work, server_works
 from exporter.daemon.serve import Daemon
 from exporter.metrics.exposition import Format
@@ -40,6 +39,7 @@ from exporter.outcome import (
 )
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.types import WorkerReport, WorkerStatus
+from exporter.settings.settings import Settings
 from tests.unit.calls import judged
 from tests.unit.ramp.tiers import tier
 from tests.unit.sfu.baselines import GOOD

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.config.alerts import AlertsConfig
+from exporter.settings.alerts import AlertsConfig
 from tests.monitoring import rules
 from tests.monitoring.rules import ALERTS, FILES, Rule
 from tests.offenders import every

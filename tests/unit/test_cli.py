@@ -221,7 +221,7 @@ def test_demo_flags_become_options() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["exporter.config.load", "exporter.commands.once", "exporter.daemon.serve"]
+    "module", ["exporter.settings.load", "exporter.commands.once", "exporter.daemon.serve"]
 )
 def test_parent_process_does_not_load_the_sdk(module: str) -> None:
     """What runs in the main process leaves the SDK and numpy to the probe processes."""

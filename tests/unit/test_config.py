@@ -7,13 +7,13 @@ import jsonschema
 import pytest
 import yaml
 
-from exporter.config.load import load_settings, override
-from exporter.config.schema import json_schema
-from exporter.config.settings import DiscoverConfig, Settings
 from exporter.demo import livekit_binary
 from exporter.errors import ConfigError
 from exporter.probes.calibrate.spec import CalibrateConfig
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.settings.load import load_settings, override
+from exporter.settings.schema import json_schema
+from exporter.settings.settings import DiscoverConfig, Settings
 
 FILES = Path(__file__).parent / "config"
 SECRETS = {"TEST_KEY": "key-from-variable", "TEST_TRIALS": "7"}

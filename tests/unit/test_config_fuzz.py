@@ -11,9 +11,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.config.load import load_settings
-from exporter.config.settings import Settings
 from exporter.errors import ConfigError
+from exporter.settings.load import load_settings
+from exporter.settings.settings import Settings
 from exporter.web.config_file import WebConfigFile, read_web_config
 
 LINE = re.compile(r"(\S.*: .+)")

@@ -2,11 +2,11 @@
 
 from prometheus_client import CollectorRegistry
 
-from exporter.config.settings import Settings
 from exporter.metrics.own import OwnSeries
 from exporter.metrics.registry import Metrics
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.sfu.spec import SfuConfig
+from exporter.settings.settings import Settings
 from tests.unit.recording import Page
 
 

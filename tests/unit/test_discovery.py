@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from exporter.config.settings import DiscoverConfig
 from exporter.daemon.discovery import KEPT_INTERVALS, Discovery
 from exporter.outcome import AgentInRoom, Listing, Outcome
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.settings.settings import DiscoverConfig
 
 WHEN = datetime(2026, 11, 20, tzinfo=UTC)
 

@@ -1,16 +1,81 @@
 """How the code may import."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from tests import imports
-from tests.imports import circles, import_graph
+from tests.imports import ROOT, circles, foreign_imports, import_graph
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:
     """There is no circle: each module can be read after those that it needs."""
     assert circles(import_graph("exporter")) == []
+
+
+FLOORS = (
+    ("outcome", "quantile", "series"),
+    ("errors", "logs", "stats"),
+    ("config", "server_api"),
+    ("probe", "rtc"),
+    ("roster", "store"),
+    ("probes",),
+    ("metrics", "run", "report"),
+    ("web",),
+    ("settings", "distributed"),
+    ("commands", "daemon"),
+    ("cli", "demo", "docs", "__main__"),
+)
+"""The rooms of the house from the ground up; docs of what is where: CONTRIBUTING.md."""
+SDK = ("livekit.rtc", "livekit.api", "livekit.protocol", "numpy", "soundfile")
+ASKED = re.compile(r"isinstance\([^()]*?,\s*\(?([\w| ]*Config)\b")
+SDK_ROOMS = ("exporter.rtc.", "exporter.server_api.", "exporter.demo.")
+
+
+def floor(module: str) -> int:
+    """Return on which floor a module is; the package itself is on the ground."""
+    room = [*module.split("."), ""][1]
+    if not room:
+        return 0
+    (found,) = (at for at, rooms in enumerate(FLOORS) if room in rooms)
+    return found
+
+
+def test_no_module_imports_from_a_floor_above() -> None:
+    """What is below can be read, tested and used without what is above."""
+    graph = import_graph("exporter")
+    wrong = [
+        f"{name} -> {other}"
+        for name, others in sorted(graph.items())
+        for other in sorted(others)
+        if floor(other) > floor(name)
+    ]
+    assert wrong == []
+
+
+def test_the_sdk_stays_in_its_rooms() -> None:
+    """Only the kit on the SDK, the server API and what measures import it or numpy."""
+    wrong = [
+        f"{name} -> {other}"
+        for name, others in sorted(foreign_imports("exporter").items())
+        for other in sorted(others)
+        if other.startswith(SDK)
+        and not name.startswith(SDK_ROOMS)
+        and not (name.startswith("exporter.probes.") and not name.endswith((".spec", ".families")))
+    ]
+    assert wrong == []
+
+
+def test_no_one_outside_of_a_probe_asks_which_configuration_it_has() -> None:
+    """A loop over the rows needs no `isinstance(config, ...)`."""
+    wrong = [
+        f"{file.relative_to(ROOT)}: {kind}"
+        for file in sorted((ROOT / "exporter").rglob("*.py"))
+        if "probes" not in file.parts
+        for kind in ASKED.findall(file.read_text("utf-8"))
+    ]
+    assert wrong == []
 
 
 def test_a_row_needs_nothing_that_does_its_work() -> None:

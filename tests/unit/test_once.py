@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from exporter.commands.once import LatencyOrder, plan_calls, run
-from exporter.config.settings import DiscoverConfig, Settings
 from exporter.errors import ConfigError
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.settings.settings import DiscoverConfig, Settings
 
 SUPPORT = LatencyConfig(agent_name="demo", call_type="support", target_ms=900)
 SALES = LatencyConfig(agent_name="demo", call_type="sales", metadata="m")

@@ -13,10 +13,10 @@ from pydantic import BaseModel
 
 from bench.pictures import FOLDER, PICTURES, drawn
 from exporter.cli import cli
-from exporter.config.load import load_settings
-from exporter.config.settings import Settings
 from exporter.demo.settings import DemoSettings
 from exporter.metrics.table import ROWS
+from exporter.settings.load import load_settings
+from exporter.settings.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("", "docs", "deploy", "dashboards", "alerts", "alerts/runbooks")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from exporter.config.settings import Settings
 from exporter.outcome import Outcome, Reason
 from exporter.probes import PROBES
+from exporter.settings.settings import Settings
 from tests.unit.calls import WHEN, judged
 from tests.unit.recording import Page as AnyPage
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from exporter.config.settings import Settings
 from exporter.daemon.plan import call_work, server_works
 from exporter.daemon.serve import Daemon
 from exporter.outcome import Outcome, Verdict
@@ -23,6 +22,7 @@ from exporter.report.latency import CallReport, LatencyReport
 from exporter.report.ramp import RampReport
 from exporter.report.sfu import PreflightReport, SfuReport
 from exporter.run.scheduler import Work
+from exporter.settings.settings import Settings
 from exporter.store.records import RunQuery
 from exporter.web.watched import target_statuses
 from tests.unit.calls import WHEN

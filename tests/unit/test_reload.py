@@ -2,11 +2,11 @@
 
 import asyncio
 
-from exporter.config.settings import Settings
 from exporter.daemon.plan import server_works
 from exporter.daemon.serve import Daemon
 from exporter.outcome import CallResult, Outcome, Reason, Verdict
 from exporter.probes import PROBES
+from exporter.settings.settings import Settings
 from tests.unit.calls import WHEN, judged, replied
 
 EVERYTHING_ON = {

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from exporter.config.schedule import BudgetConfig, WindowConfig
 from exporter.config.values import FILE, Duration, ProbeSection, Section, fault
@@ -160,6 +160,11 @@ class LatencyConfig(ProbeSection):
             raise fault("{value} must be above target_ms", "fail_ms")
         self.budget.check_plan(*self.most)
         return self
+
+
+def as_target(config: BaseModel) -> LatencyConfig | None:
+    """Return a configuration as the target that it is; None for that of a probe of the server."""
+    return config if isinstance(config, LatencyConfig) else None
 
 
 def judge(config: LatencyConfig, outcome: Outcome) -> tuple[Finding, ...]:

@@ -2,8 +2,8 @@
 
 from exporter.outcome import Outcome, WorkerScrape
 from exporter.probe import Run
+from exporter.probes.workers.pages import read_pages
 from exporter.probes.workers.spec import WorkersConfig
-from exporter.roster.pages import read_pages
 
 _LOGGED = 20
 """Workers that did not answer, of which the run's log has a line each."""

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from exporter.config.settings import Settings
 from exporter.daemon.plan import server_works
 from exporter.outcome import Outcome, Reason, Verdict
 from exporter.probes.ramp.spec import RampConfig
@@ -17,6 +16,7 @@ from exporter.report.ramp import ProberCost, RampReport
 from exporter.report.sfu import SfuDocument, SfuReport
 from exporter.run.scheduler import Work
 from exporter.run.windows import WindowGate
+from exporter.settings.settings import Settings
 from tests.unit.ramp.tiers import IDLE, ramp, tier
 from tests.unit.recording import Page
 from tests.unit.sfu.baselines import baseline

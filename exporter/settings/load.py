@@ -7,16 +7,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from exporter.config.layers import (
-    Layer,
-    environment_layer,
-    file_layer,
-    flags_layer,
-    nested,
-)
-from exporter.config.settings import LAYERS, Settings
+from exporter.config.layers import Layer, nested
 from exporter.config.wording import explain
 from exporter.errors import ConfigError
+from exporter.settings.settings import LAYERS, Settings
+from exporter.settings.sources import environment_layer, file_layer, flags_layer
 
 _Model = TypeVar("_Model", bound=BaseModel)
 

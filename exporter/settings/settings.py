@@ -18,7 +18,6 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from exporter.config.alerts import AlertsConfig
 from exporter.config.schedule import BudgetConfig, WindowConfig
 from exporter.config.values import (
     FILE,
@@ -41,6 +40,7 @@ from exporter.probes.sfu.spec import SfuConfig
 from exporter.probes.workers.spec import WorkersConfig
 from exporter.roster.collector import CollectorConfig
 from exporter.server_api import Server
+from exporter.settings.alerts import AlertsConfig
 from exporter.store.config import StoreConfig
 from exporter.web.settings import WebSettings
 

@@ -1,0 +1,1 @@
+"""All sections of the configuration together, and where their values come from."""
