@@ -15,7 +15,7 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel
 
 from exporter.errors import ProbeError
-from exporter.outcome import Finding, Outcome, RampProgress, Reason, Result, Turn, failure
+from exporter.outcome import Finding, Outcome, RampProgress, Reason, Turn, failure
 from exporter.series import Family, Reading
 from exporter.server_api import Server
 
@@ -104,7 +104,7 @@ class Run:
         probe: str,
         agent_name: str = "",
         *,
-        result: Result | None = None,
+        result: object = None,
         ended: ProbeError | None = None,
         reason: Reason | None = None,
         detail: str = "",

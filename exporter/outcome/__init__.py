@@ -26,7 +26,7 @@ from exporter.outcome.network import (
     Transport,
 )
 from exporter.outcome.reasons import Reason, TurnOutcome
-from exporter.outcome.run import Outcome, Result, failure
+from exporter.outcome.run import Outcome, failure
 from exporter.outcome.verdict import Finding, Verdict, verdict_of, worst
 
 __all__ = [
@@ -49,7 +49,6 @@ __all__ = [
     "RampTier",
     "Reason",
     "Reconnect",
-    "Result",
     "RoomWithoutHuman",
     "SfuBaseline",
     "SfuReach",

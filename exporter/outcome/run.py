@@ -3,24 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from exporter.outcome.calls import Calibration, CallResult
-from exporter.outcome.fleet import Listing, WorkerScrape
-from exporter.outcome.load import Ramp
-from exporter.outcome.network import SfuBaseline, SfuReach, SfuReconnects
+from exporter.outcome.calls import CallResult
 from exporter.outcome.reasons import Reason
 from exporter.outcome.verdict import Finding, Verdict, verdict_of
-
-Result = (
-    CallResult
-    | Calibration
-    | Listing
-    | Ramp
-    | SfuBaseline
-    | SfuReach
-    | SfuReconnects
-    | WorkerScrape
-)
-"""What a probe may have found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +13,7 @@ class Outcome:
     """What one run of one probe found. A failed run carries a reason, always."""
 
     probe: str
-    """The row in `exporter.probes.PROBES`: latency agents workers calibrate."""
+    """The row in `exporter.probes.PROBES`."""
     agent_name: str
     """The target's agent, or "" for probes that have none."""
     started_at: datetime
@@ -36,7 +21,8 @@ class Outcome:
     duration_s: float
     reason: Reason | None = None
     detail: str = ""
-    result: Result | None = None
+    result: object = None
+    """What was measured, of a type of the probe; None where nothing was."""
     log: tuple[str, ...] = ()
     """The run's own log lines, oldest first."""
     run_id: str = ""

@@ -1,6 +1,6 @@
 """Every setting and its default; those of a probe and of a target stand beside the probe."""
 
-from typing import Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -8,6 +8,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     SecretStr,
+    create_model,
     field_validator,
     model_validator,
 )
@@ -30,6 +31,7 @@ from exporter.config.values import (
 )
 from exporter.distributed.config import DistributedConfig
 from exporter.errors import ConfigError
+from exporter.probes import PROBES
 from exporter.probes.agents.spec import AgentsConfig
 from exporter.probes.calibrate.spec import CalibrateConfig
 from exporter.probes.latency.spec import LatencyConfig, Utterance
@@ -286,6 +288,16 @@ class Settings(Section, BaseSettings):
             api_secret=secret.get_secret_value(),
             name=self.server_name or urlsplit(url).netloc,
         )
+
+
+if not TYPE_CHECKING:
+    # A probe needs no line above: its row is enough. Those above are typed, since code reads them.
+    _MORE = {
+        row.name: (row.config, Field(default=row.config(), description=row.config.__doc__))
+        for row in PROBES.values()
+        if row.config is not LatencyConfig and row.name not in Settings.model_fields
+    }
+    Settings = create_model("Settings", __base__=Settings, **_MORE) if _MORE else Settings
 
 
 def _is_missing(name: str) -> str:

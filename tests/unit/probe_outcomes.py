@@ -34,7 +34,7 @@ class Pair:
 def _outcome(probe: str, result: object = None, reason: Reason | None = None) -> Outcome:
     agent = "demo" if probe == "latency" else ""
     detail = "why it failed" if reason else ""
-    return Outcome(probe, agent, WHEN, 9.0, reason, detail, result)  # type: ignore[arg-type] # each row below has its own type of result
+    return Outcome(probe, agent, WHEN, 9.0, reason, detail, result)
 
 
 def _call(*e2e_s: float) -> CallResult:
