@@ -161,14 +161,13 @@ def _agents() -> Panel:
 
 
 def _agent_columns() -> list[Dataquery]:
-    target = f"0 * {_TARGET}"
-    verdicts = verdict(_BY_AGENT, f"{_AGENTS}, {_LATENCY}")
+    verdicts = verdict(_BY_CALL, f"{_CALLS}, {_LATENCY}")
     median = quantile(0.5, _BY_CALL, increase(_E2E))
     late = quantile(0.95, _BY_CALL, increase(_E2E))
     measured = increase(f"voice_e2e_latency_seconds_count{{{_CALLS}}}")
     within = _within(increase(_WITHIN), increase(_JUDGED))
     return [
-        column("verdict", f"{target} + on ({_BY_AGENT}) group_left () {verdicts}"),
+        column("verdict", verdicts),
         column("target", _TARGET),
         column("last", seen(_BY_CALL, f"voice_last_call_latency_seconds{{{_CALLS}}}")),
         column("median", median),

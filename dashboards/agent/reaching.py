@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.models.dashboard import Panel
 from grafana_foundation_sdk.models.units import Seconds
 
-from dashboards.agent.series import THE_AGENT
+from dashboards.agent.series import CALL_TYPE, CALLS
 from dashboards.overrides import counted
 from dashboards.panels import Card, graph, timeline
 from dashboards.queries import CALL_STEP, quantile, rate, recent, series, total, verdict
@@ -36,15 +36,15 @@ def _wait(id_: int, title: str, histogram: str, meaning: str) -> Panel:
         "and n, its calls (axis on the right).",
         empty="No call was answered",
     )
-    rates = rate(f"{histogram}_bucket{{{THE_AGENT}}}")
-    calls = total("agent_name", recent(f"{histogram}_count{{{THE_AGENT}}}"))
+    rates = rate(f"{histogram}_bucket{{{CALLS}}}")
+    calls = total(CALL_TYPE, recent(f"{histogram}_count{{{CALLS}}}"))
     return graph(
         card,
-        series(quantile(0.5, "agent_name", rates), "median", CALL_STEP),
-        series(quantile(0.95, "agent_name", rates), "p95", CALL_STEP),
-        series(calls, "n", CALL_STEP),
+        series(quantile(0.5, CALL_TYPE, rates), "median {{call_type}}", CALL_STEP),
+        series(quantile(0.95, CALL_TYPE, rates), "p95 {{call_type}}", CALL_STEP),
+        series(calls, "n {{call_type}}", CALL_STEP),
         unit=Seconds,
-        overrides=[counted("^n$")],
+        overrides=[counted("^n ")],
     )
 
 
@@ -52,9 +52,9 @@ def _states() -> Panel:
     card = Card(
         133,
         "Verdicts over time",
-        "The agent's verdict after each of its calls, the worst of its targets. From "
+        "The verdict after each call, by call type, the worst of its scenarios. From "
         "voice_verdict. Bad: SLOW and FAIL that last, or that come and go.",
         empty="Not called",
     )
-    words = verdict("agent_name", f'{THE_AGENT}, check="latency"')
-    return timeline(card, series(words, "{{agent_name}}"), words=VERDICTS)
+    words = verdict(CALL_TYPE, f'{CALLS}, check="latency"')
+    return timeline(card, series(words, "{{call_type}}"), words=VERDICTS)

@@ -310,6 +310,7 @@ class Daemon:
             not_healthy=lambda: self._health.problem,
             not_ready=self._not_ready,
             status_page=self._status_page,
+            vantage=lambda: self._settings.sfu.vantage,
             notes=self._notes,
             reload=self._reloader.reload,
             targets=lambda: self._watch_list.targets,

@@ -23,7 +23,7 @@ ATTEMPTS = _of_runs(
 FAILURES = _of_runs(
     "voice_probe_failures_total",
     "counter",
-    "probe agent_name reason",
+    "probe agent_name call_type scenario vantage reason",
     "Runs that did not measure all that they set out to measure, by the first reason.",
     reason=tuple(Reason),
 )
@@ -81,9 +81,9 @@ LAST_SUCCESS = _of_runs(
 VERDICT = _of_runs(
     "voice_verdict",
     "gauge",
-    "check agent_name verdict",
+    "check agent_name call_type scenario vantage verdict",
     "1 for the verdict that holds (PASS SLOW FAIL UNKNOWN), 0 for the others. Check: latency, "
-    "the worst of the agent's targets; agents, the listing; calibrate; sfu; "
+    "the calls to a target; agents, the listing; calibrate; sfu; "
     "reach; reconnect; ramp; workers, their pages.",
     from_start=True,
     verdict=tuple(Verdict),
@@ -91,9 +91,9 @@ VERDICT = _of_runs(
 STREAK = _of_runs(
     "voice_verdict_streak",
     "gauge",
-    "check agent_name verdict",
+    "check agent_name call_type scenario vantage verdict",
     "How many of the latest runs in a row had this verdict or a worse one, for SLOW and FAIL; "
-    "UNKNOWN neither counts nor breaks a row. Latency: the longest of the agent's targets.",
+    "UNKNOWN neither counts nor breaks a row.",
     from_start=True,
     verdict=UNWELL,
 )

@@ -14,7 +14,7 @@ from exporter.metrics import common
 from exporter.metrics.registry import Metrics
 from exporter.metrics.streak import Streak
 from exporter.metrics.table import ROWS
-from exporter.outcome import Outcome, Verdict, worst
+from exporter.outcome import Outcome, Verdict
 from exporter.probe import Probe
 from exporter.probes import PROBES
 from exporter.series import Family, Labels, Reading
@@ -23,6 +23,10 @@ _Series = tuple[str, Labels]
 """The name of a family and the label values of one of its series."""
 _Key = tuple[str, Labels]
 """The name of a probe, and the labels of a target."""
+
+
+_OF_SERVER = {"agent_name": "", "call_type": "", "scenario": ""}
+"""The labels of a target, as probes of the server have them."""
 
 
 @dataclass(slots=True)
@@ -75,7 +79,7 @@ class Recorder:
     def add(self, probe: str, config: ProbeSection) -> None:
         """Let the series of what is probed exist, at 0; what is known is configured anew."""
         row = self._rows[probe]
-        labels = {"agent_name": "", "vantage": self._vantage, **row.labels(config)}
+        labels = {**_OF_SERVER, "vantage": self._vantage, **row.labels(config)}
         labels |= {"probe": probe, "check": probe}
         key = _key(probe, labels)
         subject = self._subjects.setdefault(key, _Subject(row, config, labels, row.reader()))
@@ -86,15 +90,14 @@ class Recorder:
             for series in family.first_series(labels):
                 self._hold(subject, family, series)
         self._configure(key, subject)
-        self._judge(probe, subject.agent_name)
+        self._judge(subject)
 
     def remove(self, probe: str, config: ProbeSection) -> None:
         """Remove the series of what is probed no more, less those that it shares with others."""
-        key = _key(probe, {"agent_name": "", **self._rows[probe].labels(config)})
+        key = _key(probe, {**_OF_SERVER, **self._rows[probe].labels(config)})
         if (subject := self._subjects.pop(key, None)) is not None:
             for series in list(subject.held):
                 self._drop(key, subject, series)
-            self._judge(probe, subject.agent_name)
 
     def reconfigure(self, vantage: str) -> None:
         """Follow a new vantage; the series of another one go."""
@@ -120,7 +123,7 @@ class Recorder:
         }
         subject.verdict = outcome.verdict
         subject.streak = subject.streak.after(outcome.verdict)
-        self._judge(outcome.probe, subject.agent_name)
+        self._judge(subject)
 
     def skip(self, probe: str, agent_name: str, reason: str) -> None:
         """Count a run that was due and did not start; one of what was removed does not count."""
@@ -153,23 +156,23 @@ class Recorder:
             if name == probe and subject.agent_name == agent_name
         ]
 
-    def _judge(self, check: str, agent_name: str) -> None:
-        """Show the worst verdict of an agent's targets, and the longest of their streaks."""
-        subjects = self._of_agent(check, agent_name)
-        if not subjects:
-            return
-        verdict = worst(subject.verdict for subject in subjects)
+    def _judge(self, subject: _Subject) -> None:
+        """Show a verdict, of which exactly one state is 1, and for how many runs it holds."""
         for each in Verdict:
-            self._metrics.set("voice_verdict", each is verdict, check, agent_name, each)
-        slow = max(subject.streak.slow for subject in subjects)
-        fail = max(subject.streak.fail for subject in subjects)
-        for unwell, runs in zip(common.UNWELL, (slow, fail), strict=True):
-            self._metrics.set("voice_verdict_streak", runs, check, agent_name, unwell)
+            self._write(subject, common.VERDICT.read(each is subject.verdict, verdict=each))
+        runs = (subject.streak.slow, subject.streak.fail)
+        for unwell, count in zip(common.UNWELL, runs, strict=True):
+            self._write(subject, common.STREAK.read(count, verdict=unwell))
 
     def _configure(self, key: _Key, subject: _Subject) -> None:
         """Show what the configuration says; of several that share a series, the least."""
         interval = common.INTERVAL.read(subject.config.interval)
-        for reading in (interval, *subject.row.configured(subject.config)):
+        readings = (interval, *subject.row.configured(subject.config))
+        said = {self._series(subject, reading) for reading in readings}
+        for series in [each for each in subject.held if key in self._minima.get(each, {})]:
+            if series not in said:
+                self._drop(key, subject, series)
+        for reading in readings:
             series = self._series(subject, reading)
             self._hold(subject, reading.family, series[1])
             values = self._minima.setdefault(series, {})
@@ -229,5 +232,4 @@ class Recorder:
 
 def _key(probe: str, labels: Mapping[str, str]) -> _Key:
     """Return what tells a subject from all others."""
-    own = ("agent_name", "call_type", "scenario")
-    return probe, tuple(labels[name] for name in own if name in labels)
+    return probe, tuple(labels[name] for name in _OF_SERVER)

@@ -152,7 +152,7 @@ def _page(
 ) -> Page:
     """Render the series of one run, from a registry of its own."""
     metrics = Metrics(CollectorRegistry(), sources.server_name, sources.thresholds)
-    recorder = Recorder(metrics)
+    recorder = Recorder(metrics, sources.vantage())
     recorder.add("latency", target)
     recorder.record(outcome)
     shown = [block for block in metrics.snapshot() if block.lines and _is_shown(block.family)]

@@ -77,6 +77,8 @@ class Sources:
     """Why what it shows is not yet, or no more, to be relied on, "" when it is."""
     status_page: Callable[[], str]
     """The status page as HTML."""
+    vantage: Callable[[], str] = lambda: "default"
+    """The label of that name."""
     notes: Callable[[], Sequence[str]] = _nothing
     """What an operator should know although it works: one line each."""
     reload: Callable[[], Awaitable[str]] | None = None

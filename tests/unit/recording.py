@@ -6,13 +6,14 @@ from exporter.config.values import ProbeSection
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.outcome import Verdict
-from exporter.probes.latency.spec import LatencyConfig
+from exporter.probes.latency.spec import KEY, LatencyConfig
 
 VANTAGE = "here"
 NOW = 1_800_000_000.0
 DEMO = LatencyConfig(agent_name="demo", trials=3)
-CALL = {"agent_name": "demo", "call_type": "default", "scenario": "default"}
+CALL = {"agent_name": "demo", "call_type": "default", "scenario": "default", "vantage": VANTAGE}
 PROBE = {"probe": "latency", "agent_name": "demo"}
+FAILURES = {"probe": "latency", **CALL}
 
 
 class Page:
@@ -36,16 +37,21 @@ class Page:
         outcomes = ("replied", "failed", "void")
         return {each: self.value("voice_turns_total", **CALL, outcome=each) for each in outcomes}
 
-    def verdict(self, check: str = "latency", agent: str = "demo") -> list[str]:
-        """Return the verdicts that hold."""
-        labels = {"check": check, "agent_name": agent}
+    def verdict(self, check: str = "latency", **target: str) -> list[str]:
+        """Return the verdicts that hold for a target, that of the demo unless told otherwise."""
+        labels = self.checked(check, target)
         return [v for v in Verdict if self.value("voice_verdict", **labels, verdict=v) == 1]
 
-    def streaks(self, check: str = "latency", agent: str = "demo") -> dict[str, float | None]:
+    def streaks(self, check: str = "latency", **target: str) -> dict[str, float | None]:
         """Return for how many runs a check has been SLOW and FAIL."""
-        labels = {"check": check, "agent_name": agent}
+        labels = self.checked(check, target)
         value = self.value
         return {v: value("voice_verdict_streak", **labels, verdict=v) for v in ("SLOW", "FAIL")}
+
+    def checked(self, check: str, target: dict[str, str]) -> dict[str, str]:
+        """Return the labels of a check: those of a target, empty ones for probes of the server."""
+        of_server = dict.fromkeys(KEY, "") | {"vantage": VANTAGE}
+        return {"check": check} | (CALL | target if check == "latency" else of_server)
 
     def text(self) -> str:
         """Return the page."""

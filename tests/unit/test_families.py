@@ -74,6 +74,9 @@ def growing(page: Page) -> Iterator[str]:
             yield line
 
 
+SUBJECT = ("", "", "", "here")
+
+
 def test_states_that_change_together_are_seen_together() -> None:
     """While the verdict changes all the time, exactly one state is 1 on every page."""
     metrics = Metrics(CollectorRegistry(), "s")
@@ -81,7 +84,7 @@ def test_states_that_change_together_are_seen_together() -> None:
 
     def change(turn: int) -> None:
         for each in verdicts:
-            metrics.set("voice_verdict", each is verdicts[turn % 4], "sfu", "", each)
+            metrics.set("voice_verdict", each is verdicts[turn % 4], "sfu", *SUBJECT, each)
 
     async def pages() -> list[str]:
         renderer = Renderer(metrics, CollectorRegistry())

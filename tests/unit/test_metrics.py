@@ -40,6 +40,8 @@ LABELS = {
     "client",
     "quality",
     "operation",
+    "slo",
+    "page_on",
 }
 
 
@@ -80,8 +82,8 @@ def test_thresholds_become_buckets() -> None:
     """Someone's target is a bucket of the turns' histograms and of no other."""
     registry = CollectorRegistry()
     metrics = Metrics(registry, "here", [0.777])
-    metrics.create("voice_e2e_latency_seconds", "a", "b", "c")
-    metrics.create("voice_time_to_agent_seconds", "a")
+    metrics.create("voice_e2e_latency_seconds", "a", "b", "c", "d")
+    metrics.create("voice_time_to_agent_seconds", "a", "b", "c", "d")
 
     page = generate_latest(registry).decode()
 

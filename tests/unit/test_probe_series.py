@@ -6,10 +6,14 @@ from exporter.outcome import Outcome, Reason
 from exporter.probes import PROBES
 from exporter.settings.settings import Settings
 from tests.unit.calls import WHEN, judged
+from tests.unit.recording import VANTAGE
 from tests.unit.recording import Page as AnyPage
 
 SETTINGS = Settings.model_validate(
-    {"ramp": {"enabled": True, "max_clients": 50, "windows": [{"days": "sun"}]}}
+    {
+        "sfu": {"vantage": VANTAGE},
+        "ramp": {"enabled": True, "max_clients": 50, "windows": [{"days": "sun"}]},
+    }
 )
 
 
@@ -34,11 +38,11 @@ class Page(AnyPage):
 
     def verdicts(self) -> list[str]:
         """Return the verdicts that hold."""
-        return self.verdict(self.probe, "")
+        return self.verdict(self.probe)
 
     def streak(self) -> float | None:
         """Return how many runs in a row failed."""
-        return self.streaks(self.probe, "")["FAIL"]
+        return self.streaks(self.probe)["FAIL"]
 
     def attempts(self) -> float | None:
         """Return how many runs were counted."""

@@ -15,7 +15,7 @@ from exporter.daemon.serve import Daemon
 from exporter.outcome import Outcome, Verdict
 from exporter.probe import Run
 from exporter.probes import PROBES
-from exporter.probes.latency.spec import LatencyConfig
+from exporter.probes.latency.spec import KEY, LatencyConfig
 from exporter.report.agents import FleetReport
 from exporter.report.check import CheckReport
 from exporter.report.latency import CallReport, LatencyReport
@@ -99,13 +99,18 @@ def shown(outcome: Outcome) -> dict[str, str]:
         for verdict in Verdict
         if daemon.metrics.registry.get_sample_value(
             "voice_verdict",
-            {"check": probe, "agent_name": outcome.agent_name, "server": "s", "verdict": verdict},
+            {"check": probe, "server": "s", "verdict": verdict, **_subject(outcome)},
         )
     )
     if probe == "latency":
         (view,) = target_statuses(daemon._watch_list, lambda _: None)
         told["api"] = view.verdict
     return told
+
+
+def _subject(outcome: Outcome) -> dict[str, str]:
+    values = outcome.target or ("", "", "")
+    return dict(zip(KEY, values, strict=True)) | {"vantage": "default"}
 
 
 def _on_page(daemon: Daemon) -> str:

@@ -5,7 +5,7 @@ import pytest
 from exporter.outcome import CallResult, Components, Outcome, Reason, Turn
 from exporter.probes.latency.spec import LatencyConfig
 from tests.unit.calls import WHEN, broken, call, failed, judged, replied, void
-from tests.unit.recording import CALL, DEMO, NOW, PROBE, Page
+from tests.unit.recording import CALL, DEMO, FAILURES, NOW, PROBE, Page
 
 
 def test_series_of_a_target_exist_before_its_first_call() -> None:
@@ -14,7 +14,7 @@ def test_series_of_a_target_exist_before_its_first_call() -> None:
 
     assert page.turns() == {"replied": 0, "failed": 0, "void": 0}
     for reason in Reason:
-        assert page.value("voice_probe_failures_total", **PROBE, reason=reason) == 0
+        assert page.value("voice_probe_failures_total", **FAILURES, reason=reason) == 0
     assert page.value("voice_turns_within_target_total", **CALL) == 0
     assert page.streaks() == {"SLOW": 0, "FAIL": 0}
     assert page.value("voice_e2e_latency_seconds_count", **CALL) == 0
@@ -64,12 +64,11 @@ def test_components_are_observed_where_known() -> None:
 
     page.recorder.record(call(turn))
 
-    part = {"agent_name": "demo", "call_type": "default", "source": "probe"}
+    part = {**CALL, "source": "probe"}
     name = "voice_component_latency_seconds"
     assert page.value(f"{name}_sum", **part, component="llm") == pytest.approx(0.4)
     assert page.value(f"{name}_count", **part, component="tts") == 0
-    reported = {"agent_name": "demo", "call_type": "default"}
-    assert page.value("voice_reported_e2e_latency_seconds_sum", **reported) == pytest.approx(0.8)
+    assert page.value("voice_reported_e2e_latency_seconds_sum", **CALL) == pytest.approx(0.8)
 
 
 def test_run_sets_the_common_series() -> None:
@@ -80,7 +79,7 @@ def test_run_sets_the_common_series() -> None:
     page.recorder.record(call(reason=Reason.NO_WORKER))
 
     assert page.value("voice_probe_attempts_total", **PROBE) == 2
-    assert page.value("voice_probe_failures_total", **PROBE, reason="no_worker") == 1
+    assert page.value("voice_probe_failures_total", **FAILURES, reason="no_worker") == 1
     assert page.value("voice_probe_success", **PROBE) == 0
     assert page.value("voice_probe_duration_seconds", **PROBE) == 12.5
     assert page.value("voice_probe_last_run_timestamp_seconds", **PROBE) == NOW
@@ -95,22 +94,43 @@ def test_times_to_agent_and_greeting_are_observed() -> None:
 
     page.recorder.record(judged(Outcome("latency", "demo", WHEN, 1, Reason.NO_REPLY, "", result)))
 
-    assert page.value("voice_time_to_agent_seconds_sum", agent_name="demo") == 0.5
-    assert page.value("voice_time_to_greeting_seconds_sum", agent_name="demo") == 1.5
+    assert page.value("voice_time_to_agent_seconds_sum", **CALL) == 0.5
+    assert page.value("voice_time_to_greeting_seconds_sum", **CALL) == 1.5
 
 
-def test_worst_target_is_the_verdict_of_an_agent() -> None:
-    """An agent that passes one call type and is slow in another is SLOW, until that recovers."""
+def test_each_target_has_a_verdict_of_its_own() -> None:
+    """An agent that passes one call type and is slow in another is SLOW in that one alone."""
     sales = DEMO.model_copy(update={"call_type": "sales", "target_ms": 500.0})
     page = Page(DEMO, sales)
     slow = CallResult("demo", "sales", "default", (replied(1),))
 
     page.recorder.record(call(replied(1)))
-    assert page.verdict() == ["UNKNOWN"]
+    assert (page.verdict(), page.verdict(call_type="sales")) == (["PASS"], ["UNKNOWN"])
     page.recorder.record(judged(Outcome("latency", "demo", WHEN, 1, result=slow), sales))
-    assert page.verdict() == ["SLOW"]
+    assert (page.verdict(), page.verdict(call_type="sales")) == (["PASS"], ["SLOW"])
     page.recorder.remove("latency", sales)
-    assert page.verdict() == ["PASS"]
+    assert (page.verdict(), page.verdict(call_type="sales")) == (["PASS"], [])
+
+
+def test_policy_follows_the_configuration() -> None:
+    """A scenario neither pages nor counts unless it is to; a change leaves one series."""
+    noisy = DEMO.model_validate({"agent_name": "demo", "scenario": "noise"})
+    page = Page(DEMO, noisy)
+
+    def policies(scenario: str) -> list[tuple[str, str]]:
+        return [
+            (slo, page_on)
+            for slo in ("true", "false")
+            for page_on in ("slow", "fail", "none")
+            if page.value(
+                "voice_target_policy", **CALL | {"scenario": scenario}, slo=slo, page_on=page_on
+            )
+        ]
+
+    assert policies("default") == [("true", "slow")]
+    assert policies("noise") == [("false", "none")]
+    page.recorder.add("latency", noisy.model_copy(update={"page_on": "fail", "slo": True}))
+    assert policies("noise") == [("true", "fail")]
 
 
 def test_latency_of_the_last_call_is_the_mean_of_its_measured_turns() -> None:
@@ -135,20 +155,19 @@ def test_turns_within_the_target_are_counted() -> None:
     assert page.value("voice_turns_within_target_total", **CALL) == 2
 
 
-def test_streak_of_an_agent_is_that_of_its_worst_target() -> None:
-    """Targets that take turns in failing are no streak; a target that goes takes its own along."""
+def test_each_target_has_a_streak_of_its_own() -> None:
+    """Targets that take turns in failing are two streaks of one; a good call ends its own alone."""
     sales = DEMO.model_copy(update={"call_type": "sales"})
     page = Page(DEMO, sales)
     broke = CallResult("demo", "sales", "default")
 
     page.recorder.record(judged(Outcome("latency", "demo", WHEN, 1, Reason.NO_REPLY, "", broke)))
     page.recorder.record(call(reason=Reason.NO_REPLY))
-    assert page.streaks() == {"SLOW": 1, "FAIL": 1}
+    assert page.streaks() == page.streaks(call_type="sales") == {"SLOW": 1, "FAIL": 1}
     page.recorder.record(judged(Outcome("latency", "demo", WHEN, 1, Reason.NO_REPLY, "", broke)))
     page.recorder.record(call(replied(1)))
-    assert page.streaks() == {"SLOW": 2, "FAIL": 2}
-    page.recorder.remove("latency", sales)
     assert page.streaks() == {"SLOW": 0, "FAIL": 0}
+    assert page.streaks(call_type="sales") == {"SLOW": 2, "FAIL": 2}
 
 
 def test_streak_outlives_a_reload_of_its_target() -> None:
@@ -171,7 +190,8 @@ def test_series_go_with_their_target() -> None:
     scenario = DEMO.model_copy(update={"scenario": "long", "target_ms": 900.0})
     page.recorder.add("latency", other)
     page.recorder.add("latency", scenario)
-    assert page.value("voice_target_latency_seconds", agent_name="demo", call_type="default") == 0.9
+    assert page.value("voice_target_latency_seconds", **CALL | {"scenario": "long"}) == 0.9
+    assert page.value("voice_target_latency_seconds", **CALL) == 1.5
 
     page.recorder.remove("latency", other)
     page.recorder.remove("latency", scenario)
@@ -222,4 +242,4 @@ def test_outcome_without_a_result_is_counted_all_the_same() -> None:
 
     page.recorder.record(broken(Reason.CONNECT_FAILED, "refused"))
 
-    assert page.value("voice_probe_failures_total", **PROBE, reason="connect_failed") == 1
+    assert page.value("voice_probe_failures_total", **FAILURES, reason="connect_failed") == 1

@@ -23,9 +23,9 @@ def test_listings_that_fail_are_a_streak() -> None:
 
     page.recorder.record(bad)
     page.recorder.record(bad)
-    assert page.streaks("agents", "") == {"SLOW": 2, "FAIL": 2}
+    assert page.streaks("agents") == {"SLOW": 2, "FAIL": 2}
     page.recorder.record(listed())
-    assert page.streaks("agents", "") == {"SLOW": 0, "FAIL": 0}
+    assert page.streaks("agents") == {"SLOW": 0, "FAIL": 0}
 
 
 def test_listing_is_shown() -> None:
@@ -49,7 +49,7 @@ def test_listing_is_shown() -> None:
     assert page.value("voice_rooms") == 2
     assert page.value("voice_participants", kind="agent") == 3
     assert page.value("voice_participants", kind="sip") == 0
-    assert page.verdict("agents", "") == ["PASS"]
+    assert page.verdict("agents") == ["PASS"]
 
 
 def test_a_kind_that_is_rare_does_not_stay_when_it_has_gone() -> None:
@@ -100,7 +100,7 @@ def test_failed_listing_keeps_the_last_one_and_says_so() -> None:
 
     assert page.value("voice_agents", agent_name="demo", state="listening") == 1
     assert page.value("voice_probe_success", probe="agents", agent_name="") == 0
-    assert page.verdict("agents", "") == ["FAIL"]
+    assert page.verdict("agents") == ["FAIL"]
 
 
 def test_floor_appears_with_the_first_calibration() -> None:
@@ -112,11 +112,11 @@ def test_floor_appears_with_the_first_calibration() -> None:
         judged(Outcome("calibrate", "", WHEN, 9, result=Calibration(0.094, 0.004, 10)))
     )
     assert page.value("voice_probe_floor_seconds") == 0.094
-    assert page.verdict("calibrate", "") == ["PASS"]
+    assert page.verdict("calibrate") == ["PASS"]
 
     page.recorder.record(judged(Outcome("calibrate", "", WHEN, 9, Reason.VOID, "late")))
     assert page.value("voice_probe_floor_seconds") == 0.094
-    assert page.verdict("calibrate", "") == ["UNKNOWN"]
+    assert page.verdict("calibrate") == ["UNKNOWN"]
 
 
 def test_skips_and_reloads_are_counted() -> None:

@@ -9,6 +9,7 @@ from exporter.probes import PROBES
 from exporter.settings.settings import Settings
 from tests.unit.calls import WHEN, judged, replied
 
+NO_TARGET = {"agent_name": "", "call_type": "", "scenario": "", "vantage": "default"}
 EVERYTHING_ON = {
     "workers": {"scrape": ["http://127.0.0.1:1"]},
     "ramp": {"enabled": True, "max_clients": 50, "windows": [{"days": "sun"}]},
@@ -63,7 +64,12 @@ def test_agent_keeps_its_counters_when_its_target_is_renamed() -> None:
     page.end_call("short")
     page.daemon.apply(settings([{"agent_name": "demo", "scenario": "long"}]))
     assert page.attempts() == 1
-    turns = {"agent_name": "demo", "call_type": "default", "outcome": "replied"}
+    turns = {
+        "agent_name": "demo",
+        "call_type": "default",
+        "outcome": "replied",
+        "vantage": "default",
+    }
     assert page.value("voice_turns_total", **turns, scenario="short") is None
     assert page.value("voice_turns_total", **turns, scenario="long") == 0
 
@@ -96,10 +102,10 @@ def test_every_probe_of_the_table_reaches_the_page() -> None:
             page.tell(
                 judged(Outcome(probe, "", WHEN, 1, Reason.CONNECT_FAILED, "no route", run_id=probe))
             )
-            series = {"check": probe, "agent_name": ""}
+            series = {"check": probe, **NO_TARGET}
             shown = [v for v in Verdict if page.value("voice_verdict", **series, verdict=v)]
             assert shown == [Verdict.FAIL], probe
-            failures = {"probe": probe, "agent_name": "", "reason": "connect_failed"}
+            failures = {"probe": probe, **NO_TARGET, "reason": "connect_failed"}
             assert page.value("voice_probe_failures_total", **failures) == 1, probe
 
     asyncio.run(story())

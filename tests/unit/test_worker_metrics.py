@@ -174,8 +174,8 @@ def test_what_changes_is_rendered_and_what_does_not_is_kept(shown: Fixture) -> N
         lambda: shown.metrics.create("voice_rooms"),
         lambda: shown.metrics.set("voice_rooms", 7),
         lambda: shown.metrics.set("voice_participants", 2, "sip"),
-        lambda: shown.metrics.add("voice_turns_total", 1, "a", "b", "c", "replied"),
-        lambda: shown.metrics.observe("voice_e2e_latency_seconds", 0.7, "a", "b", "c"),
+        lambda: shown.metrics.add("voice_turns_total", 1, "a", "b", "c", "d", "replied"),
+        lambda: shown.metrics.observe("voice_e2e_latency_seconds", 0.7, "a", "b", "c", "d"),
         lambda: shown.metrics.remove("voice_participants", kind="sip"),
         lambda: None,
     ]

@@ -24,7 +24,7 @@ _family = partial(family, "calls")
 E2E = _family(
     "voice_e2e_latency_seconds",
     "histogram",
-    "agent_name call_type scenario",
+    "agent_name call_type scenario vantage",
     "What the caller hears: end of the caller's speech to the first sound of the reply. "
     "Measured turns only: no warm-up turns, no failed ones, no void ones.",
     buckets=_TURN_BUCKETS,
@@ -33,7 +33,7 @@ E2E = _family(
 LAST_CALL = _family(
     "voice_last_call_latency_seconds",
     "gauge",
-    "agent_name call_type scenario",
+    "agent_name call_type scenario vantage",
     "Mean end-to-end latency of the last call that had a measured turn: what its verdict "
     "compares with the target. Absent until there was one.",
     keeps=True,
@@ -41,7 +41,7 @@ LAST_CALL = _family(
 COMPONENTS = _family(
     "voice_component_latency_seconds",
     "histogram",
-    "agent_name call_type component source",
+    "agent_name call_type scenario vantage component source",
     "Where the time of measured turns went: transcription, end_of_turn, llm and tts as the "
     "agent reports them, transport is the rest of the end-to-end latency. Source: probe.",
     buckets=_PART_BUCKETS,
@@ -51,7 +51,7 @@ COMPONENTS = _family(
 REPORTED_E2E = _family(
     "voice_reported_e2e_latency_seconds",
     "histogram",
-    "agent_name call_type",
+    "agent_name call_type scenario vantage",
     "The end-to-end latency that the agent itself reports for the same measured turns.",
     buckets=_TURN_BUCKETS,
     has_thresholds=True,
@@ -59,21 +59,21 @@ REPORTED_E2E = _family(
 TIME_TO_AGENT = _family(
     "voice_time_to_agent_seconds",
     "histogram",
-    "agent_name",
+    "agent_name call_type scenario vantage",
     "Dispatch requested to agent in the room.",
     buckets=_WAIT_BUCKETS,
 )
 TIME_TO_GREETING = _family(
     "voice_time_to_greeting_seconds",
     "histogram",
-    "agent_name",
+    "agent_name call_type scenario vantage",
     "Caller in the room to the first sound of the greeting, for agents that greet.",
     buckets=_WAIT_BUCKETS,
 )
 TURNS = _family(
     "voice_turns_total",
     "counter",
-    "agent_name call_type scenario outcome",
+    "agent_name call_type scenario vantage outcome",
     "Planned turns of calls by how they ended: replied, failed, or void when the prober itself "
     "was at fault. Without warm-up turns. A call that ends early counts each turn that it did "
     "not come to as failed, so a dead agent fails as many turns as a live one answers.",
@@ -82,27 +82,36 @@ TURNS = _family(
 WITHIN_TARGET = _family(
     "voice_turns_within_target_total",
     "counter",
-    "agent_name call_type scenario",
+    "agent_name call_type scenario vantage",
     "Measured turns whose end-to-end latency was within the target's own target_ms: the good "
     "ones of voice_turns_total, of which those that are not void are all.",
 )
 TARGET = _family(
     "voice_target_latency_seconds",
     "gauge",
-    "agent_name call_type",
+    "agent_name call_type scenario vantage",
     "The configured target of the end-to-end latency; the strictest of several scenarios.",
+)
+
+POLICY = _family(
+    "voice_target_policy",
+    "gauge",
+    "agent_name call_type scenario vantage slo page_on",
+    "1, with what the target asks for as labels: slo, whether its turns count for the objective; "
+    "page_on, from which verdict on it pages (slow fail none).",
 )
 
 FAMILIES = (
     *(E2E, LAST_CALL, COMPONENTS, REPORTED_E2E, TIME_TO_AGENT, TIME_TO_GREETING),
-    *(TURNS, WITHIN_TARGET, TARGET),
+    *(TURNS, WITHIN_TARGET, TARGET, POLICY),
     *(each.at_zero() for each in OF_EACH_AGENT),  # also where none of its agents is there
 )
 
 
 def configured(config: "LatencyConfig") -> Iterable[Reading]:
-    """Show what the verdict compares with."""
+    """Show what the verdict compares with, and whom it wakes."""
     yield TARGET.read(config.target_ms / 1000)
+    yield POLICY.read(1, slo=str(config.slo).lower(), page_on=config.page_on)
 
 
 def readings(config: "LatencyConfig", outcome: Outcome) -> Iterator[Reading]:

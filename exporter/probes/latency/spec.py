@@ -79,6 +79,10 @@ def _long_enough(target: dict[str, Any]) -> float:
     return float(max(_SHORTEST_DEADLINE_S, _AROUND_S + waits + turns * turn_s))
 
 
+def _default_page_on(target: dict[str, Any]) -> Literal["slow", "none"]:
+    return "slow" if target.get("scenario") == "default" else "none"
+
+
 class LatencyConfig(ProbeSection):
     """One target: an agent, how to call it and what is good enough."""
 
@@ -97,6 +101,19 @@ class LatencyConfig(ProbeSection):
     target_ms: float = Field(1500, gt=0, description="Above this the agent is SLOW.")
     fail_ms: float | None = Field(
         None, gt=0, description="Above this the agent is FAIL; not set: slowness never fails."
+    )
+    slo: bool = Field(
+        default_factory=lambda target: target.get("scenario") == "default",
+        description=(
+            "Its turns count for the objective. Not set: only those of the scenario `default`."
+        ),
+    )
+    page_on: Literal["slow", "fail", "none"] = Field(
+        default_factory=_default_page_on,
+        description=(
+            "slow: it pages when it is SLOW three times or FAIL twice in a row; fail: for FAIL "
+            "alone; none: it warns. Not set: slow for the scenario `default`, else none."
+        ),
     )
     dispatch: Literal["explicit", "automatic"] = Field(
         "explicit",

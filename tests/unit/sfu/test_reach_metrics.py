@@ -30,4 +30,4 @@ def test_ways_that_work_and_ways_that_do_not() -> None:
     assert value("voice_sfu_clock_skew_seconds") == -3
     page.recorder.record(judged(Outcome("reach", "", WHEN, 3.0, Reason.CONNECT_FAILED, "no route")))
     assert value("voice_sfu_transport_up", transport="tcp") is None
-    assert page.verdict("reach", "") == ["FAIL"]
+    assert page.verdict("reach") == ["FAIL"]

@@ -55,4 +55,4 @@ def test_verdict(found: tuple[Reconnect, ...], reason: Reason | None, verdict: s
     """Silence above the limit is SLOW; what does not come back is FAIL."""
     page = page_of()
     page.recorder.record(outcome(*found, reason=reason))
-    assert page.verdict("reconnect", "") == [verdict]
+    assert page.verdict("reconnect") == [verdict]

@@ -26,7 +26,7 @@ def test_before_the_first_baseline() -> None:
     assert page.value("voice_sfu_target_rtt_ms", **HERE) == 100
     assert page.value("voice_sfu_target_packet_loss_ratio", **HERE) == 0.01
     assert page.value("voice_sfu_target_jitter_seconds", **HERE) == 0.03
-    assert page.verdict("sfu", "") == ["UNKNOWN"]
+    assert page.verdict("sfu") == ["UNKNOWN"]
 
 
 def test_a_baseline() -> None:
@@ -45,7 +45,7 @@ def test_a_baseline() -> None:
     assert page.value("voice_sfu_transport_used", **HERE, transport="tcp") == 0
     quality = {"client": "receiver", "quality": "good"}
     assert page.value("voice_sfu_connection_quality", **HERE, **quality) == 1
-    assert page.verdict("sfu", "") == ["PASS"]
+    assert page.verdict("sfu") == ["PASS"]
 
 
 def test_connections_that_were_lost() -> None:
@@ -98,7 +98,7 @@ def test_a_failed_baseline_leaves_no_old_figure() -> None:
     assert page.value("voice_sfu_packet_loss_ratio", **HERE, direction="up") is None
     assert page.value("voice_sfu_rtt_seconds_count", **HERE, method="data") == 21
     assert page.value("voice_sfu_target_rtt_ms", **HERE) == 100
-    assert page.verdict("sfu", "") == ["FAIL"]
+    assert page.verdict("sfu") == ["FAIL"]
 
 
 def test_another_vantage_takes_its_place() -> None:

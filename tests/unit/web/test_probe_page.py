@@ -15,6 +15,10 @@ from tests import virtual_time
 from tests.unit.calls import call, failed, replied
 from tests.unit.web.asking import Site, sources
 
+FAILURE = (
+    "agent_name={},call_type=default,probe=latency,reason={},scenario=default,server=sfu,"
+    "vantage=default"
+)
 DEMO = LatencyConfig(agent_name="demo")
 SALES = LatencyConfig(agent_name="sales", trials=1)
 SALES_BUSY = LatencyConfig(agent_name="sales", scenario="busy")
@@ -85,7 +89,7 @@ def test_a_failed_call_is_an_answer_with_its_reason() -> None:
     assert answer.status_code == 200
     assert set(values(answer.text, "voice_probe_success").values()) == {0}
     failures = values(answer.text, "voice_probe_failures_total")
-    assert failures["agent_name=demo,probe=latency,reason=no_reply,server=sfu"] == 1
+    assert failures[FAILURE.format("demo", "no_reply")] == 1
 
 
 @pytest.mark.parametrize(
@@ -129,7 +133,7 @@ def test_a_call_that_does_not_fit_is_cut_off() -> None:
     assert took_s < 0.9
     assert caller.cancelled == 1
     failures = values(text, "voice_probe_failures_total")
-    assert failures["agent_name=sales,probe=latency,reason=deadline,server=sfu"] == 1
+    assert failures[FAILURE.format("sales", "deadline")] == 1
     assert caller.targets[0].deadline < 0.9 - OFFSET_S
 
 
