@@ -22,10 +22,10 @@ _CALL = f'{_AGENT},call_type="c"'
 _TURNS = f'{_CALL},scenario="x"'
 _PROBE = 'server="s",agent_name=""'
 SERIES = {
-    f'voice_verdict{{{_AGENT},check="latency",verdict="PASS"}}': "0x90",
-    f'voice_verdict{{{_AGENT},check="latency",verdict="SLOW"}}': "1x90",
-    f'voice_verdict{{{_AGENT},check="latency",verdict="FAIL"}}': "0x90",
-    f'voice_verdict{{{_AGENT},check="latency",verdict="UNKNOWN"}}': "0x90",
+    f'voice_verdict{{{_CALL},check="latency",verdict="PASS"}}': "0x90",
+    f'voice_verdict{{{_CALL},check="latency",verdict="SLOW"}}': "1x90",
+    f'voice_verdict{{{_CALL},check="latency",verdict="FAIL"}}': "0x90",
+    f'voice_verdict{{{_CALL},check="latency",verdict="UNKNOWN"}}': "0x90",
     # Two exporters call the agent; one of them has a stricter target.
     f'voice_target_latency_seconds{{{_CALL},instance="1"}}': "2x90",
     f'voice_target_latency_seconds{{{_CALL},instance="2"}}': "4x90",

@@ -37,6 +37,14 @@ def of(name: str, **labels: str) -> dict[str, str]:
     return {"alertname": f"Voice{name}", **labels}
 
 
+A_TARGET = {"agent_name": "a", "call_type": "c", "scenario": "default"}
+
+
+def failing(severity: str) -> dict[str, str]:
+    """Return the alert about a target that fails."""
+    return of("AgentFailing", **A_TARGET, severity=severity)
+
+
 PAIRS = [
     (down("server"), of("AgentFailing", agent_name="a"), True),
     (down("server"), of("SloBurnFast", agent_name="a", call_type="c"), True),
@@ -50,9 +58,13 @@ PAIRS = [
     (of("ExporterWedged", instance="a:9465"), of("ProbeStale", instance="b:9465"), False),
     (of("SfuDown", vantage="v"), of("AgentFailing", agent_name="a"), True),
     (of("SfuDown"), of("ExporterDown", instance="a:9465", scope="server"), False),
-    (of("AgentFailing", agent_name="a"), of("AgentSlow", agent_name="a"), True),
-    (of("AgentFailing", agent_name="a"), of("SloBurnSlow", agent_name="a"), True),
-    (of("AgentFailing", agent_name="a"), of("AgentSlow", agent_name="b"), False),
+    (failing("page"), of("AgentSlow", **A_TARGET), True),
+    (failing("page"), of("AgentSlow", **A_TARGET | {"call_type": "d"}), False),
+    (failing("page"), of("AgentSlow", **A_TARGET | {"scenario": "noise"}), False),
+    (failing("page"), of("SloBurnSlow", agent_name="a", call_type="c"), True),
+    (failing("page"), of("SloBurnSlow", agent_name="a", call_type="d"), False),
+    (failing("warning"), of("SloBurnFast", agent_name="a", call_type="c"), False),
+    (failing("page"), of("AgentSlow", **A_TARGET | {"agent_name": "b"}), False),
     (of("AgentFailing", agent_name="a"), of("AgentNoWorker", agent_name="a"), False),
     (of("AgentNoWorker", agent_name="a"), of("AgentFailing", agent_name="a"), False),
     (of("AgentNoWorker", agent_name="a"), of("DispatchPending", agent_name="a"), True),
