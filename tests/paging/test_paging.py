@@ -40,7 +40,7 @@ def test_a_dead_agent_wakes(livekit: Server, tmp_path: Path, tell: Tell) -> None
 def test_a_slow_agent_is_told(livekit: Server, tmp_path: Path, tell: Tell) -> None:
     """1. The language model takes seconds. 2. VoiceAgentSlow arrives. 3. It is quick again.
 
-    Result: it is resolved, and was not a page.
+    Result: it pages, and is resolved.
     """
     with demo_site(livekit, tmp_path) as scene:
         tell(slow_agent(scene))
