@@ -57,8 +57,9 @@ FLOOR = family(
     "voice_probe_floor_seconds",
     "gauge",
     "",
-    "What the method itself adds: measured less true delay against an echo through the same "
-    "server, median of the last calibration. Never subtracted. Absent until measured.",
+    "Error of the measurement itself: measured minus true delay, against an echo on the same "
+    "server, median of the last calibration. Not subtracted from any latency. Absent before the "
+    "first calibration.",
     keeps=True,
 )
 

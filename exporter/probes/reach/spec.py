@@ -131,21 +131,21 @@ TRANSPORT_UP = _family(
     "voice_sfu_transport_up",
     "gauge",
     "vantage transport",
-    "1 for each way to the SFU that works from here when it is tried on purpose, 0 for one "
-    "that does not (udp tcp turn). Absent when the last round failed.",
+    "1 for each transport to the SFU that works from this host, 0 for one that does not (udp tcp "
+    "turn). Absent if the last run failed.",
 )
 EXPIRY = _family(
     "voice_sfu_certificate_expiry_timestamp_seconds",
     "gauge",
     "vantage",
-    "When the first of the TLS certificates of the server and its TURN servers ends, Unix "
-    "time. Absent without TLS.",
+    "Unix time at which the first TLS certificate of the server or its TURN servers expires. "
+    "Absent without TLS.",
 )
 SKEW = _family(
     "voice_sfu_clock_skew_seconds",
     "gauge",
     "vantage",
-    "What the server's clock is ahead of this host's; 0 when they agree within a second.",
+    "Server clock minus the clock of this host, 0 if they agree within a second.",
 )
 
 

@@ -88,8 +88,8 @@ PAGES = family(
     "voice_worker_pages",
     "gauge",
     "result",
-    "Workers' pages that are configured, by result of the last read: answered or failed. "
-    "Absent until read.",
+    "Configured worker pages by result of the last read: answered or failed. Absent before the "
+    "first read.",
     keeps=True,
 )
 
