@@ -96,7 +96,7 @@ class Run:
             if not limit.expired():
                 raise
             allowed_s = round(self.deadline - self.started, 1)
-            return ProbeError(Reason.DEADLINE, f"not done within {allowed_s:g} s")
+            return ProbeError(Reason.DEADLINE, f"not finished within {allowed_s:g} s")
         return None
 
     def outcome(

@@ -66,7 +66,7 @@ async def _check(
             names += found(fleet.listing, settings)
         wanted = [name for name in dict.fromkeys(names) if name is not None]
         calls = await call_agents(runner, settings, order.calls(), wanted, progress)
-        progress.doing("measuring the way to the SFU")
+        progress.doing("measuring the network path to the SFU")
         baseline = await runner.run("sfu", sfu)
     failure = None if fleet.listing.ok or wanted else fleet.listing
     latency = LatencyReport(started, server.name, calls, failure=failure)

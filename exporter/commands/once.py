@@ -91,7 +91,7 @@ async def ask_fleet(runner: Runner, settings: Settings) -> FleetReport:
             told = await fetch_workers(settings.collector)
             roster.restore(view.worker(time()) for view in told)
         except ProbeError as error:
-            notes.append(f"the roster of the running exporter is unknown: {error.detail}")
+            notes.append(f"cannot read the roster of the running exporter: {error.detail}")
     listing = await runner.run("agents", settings.agents)
     roster.record(listing)
     if config.scrape:

@@ -51,7 +51,7 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.MarkedYAMLError(problem="a key is not text", problem_mark=key.start_mark)
             if key.value in keys:
                 line = key.start_mark.line + 1
-                text = f"line {line}: {key.value} stands a second time; expected it once"
+                text = f"line {line}: duplicate key {key.value}; expected it once"
                 self.twins.append((line, text))
             keys.add(key.value)
         self.flatten_mapping(node)

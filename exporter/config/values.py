@@ -50,13 +50,13 @@ def read_value(path: object) -> object:
     try:
         text = Path(path).read_text(encoding="utf-8").strip()
     except UnicodeDecodeError:
-        raise fault("{value} cannot be read: not text in UTF-8") from None
+        raise fault("{value} cannot be read: not UTF-8 text") from None
     except OSError as error:
         raise fault(f"{{value}} cannot be read: {error.strerror}") from None
     except ValueError:  # such as a NUL within the path
         raise fault("{value} cannot be read: no such path") from None
     if not text:
-        raise fault("{value} is empty; expected a file that holds the value")
+        raise fault("{value} is empty; expected a file with the value")
     return text
 
 
@@ -77,7 +77,7 @@ class Section(BaseModel):
         """Refuse a key that is set together with the file for the same key."""
         for name in given if isinstance(given, dict) else ():
             if f"{name}_file" in given and f"{name}_file" in cls.model_fields:
-                raise fault(f"is set together with {name}_file; expected one of them", name)
+                raise fault(f"conflicts with {name}_file; expected one of them", name)
         return given
 
     @field_validator("*", mode="before")

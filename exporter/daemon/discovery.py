@@ -88,7 +88,7 @@ class Discovery:
         if name not in self._told and len(self._told) < _MOST_TOLD:
             self._told.add(name)
             fields = {"agent_name": name, "max_agents": self._config.max_agents}
-            log.warning("an agent beyond discover.max_agents is not called", extra=fields)
+            log.warning("agent not called: discover.max_agents is reached", extra=fields)
         return False
 
 

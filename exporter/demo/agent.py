@@ -121,7 +121,7 @@ async def run_worker(worker: AgentServer, ready_file: Path) -> None:
     try:
         await worker.drain(timeout=_DRAIN_S)
     except TimeoutError:
-        logging.getLogger("voice-exporter.demo").info("calls still run; ending them")
+        logging.getLogger("voice-exporter.demo").info("calls are still running; ending them")
     await worker.aclose()
     await running
 

@@ -77,7 +77,7 @@ def combined_knee(tiers: Sequence[CombinedTier], *, complete: bool) -> Knee:
     """
     judged = [each.tier for each in tiers]
     if any(after.clients <= before.clients for before, after in pairwise(judged)):
-        text = "not known: vantages were lost, so the load did not grow any more"
+        text = "unknown: the load stopped growing because vantages were lost"
         return Knee(KneeKind.UNKNOWN, text=text)
     return find_knee(judged, complete=complete)
 

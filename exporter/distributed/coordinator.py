@@ -118,8 +118,8 @@ def listen(config: DistributedConfig) -> socket.socket:
     where = f"{config.address}:{config.port}"
     if not config.is_loopback and not config.shared_token:
         raise ConfigError(
-            f"distributed.address: {where} can be reached from elsewhere; expected a token, in "
-            "VOICE_EXPORTER_DISTRIBUTED__TOKEN for instance, or a loopback address"
+            f"distributed.address: {where} is reachable from other hosts; expected a token, for "
+            "instance in VOICE_EXPORTER_DISTRIBUTED__TOKEN, or a loopback address"
         )
     family = socket.AF_INET6 if ":" in config.address else socket.AF_INET
     listener = socket.socket(family)

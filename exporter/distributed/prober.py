@@ -198,13 +198,13 @@ class _Vantage:
             try:
                 await self._until_either_ends(self._steps(crew), self._signs())
             except asyncio.CancelledError:
-                await self._say_goodbye("it was interrupted")
+                await self._say_goodbye("interrupted")
                 raise
             except ProbeError as error:
                 await self._say_goodbye(str(error))
                 raise
             if self._busy:
-                why = "the coordinator ended the ramp in the middle of a tier"
+                why = "the coordinator ended the ramp during a tier"
                 raise ProbeError(Reason.API_FAILED, why)
 
     @staticmethod
@@ -300,7 +300,7 @@ async def _ask(
                 raise ProbeError(Reason.CONNECT_FAILED, detail) from None
             what = one_line(f"{type(error).__name__}: {error}")
         if time.monotonic() >= until:
-            detail = f"the coordinator cannot be reached: {what}"
+            detail = f"cannot reach the coordinator: {what}"
             raise ProbeError(Reason.CONNECT_FAILED, detail)
         await asyncio.sleep(RETRY_S)
 
@@ -312,9 +312,9 @@ def _accepted(answer: httpx.Response) -> httpx.Response:
         ProbeError: auth_failed or api_failed: it is one.
     """
     if answer.status_code == HTTPStatus.UNAUTHORIZED:
-        raise ProbeError(Reason.AUTH_FAILED, "the coordinator wants another token")
+        raise ProbeError(Reason.AUTH_FAILED, "the coordinator expects a different token")
     if not answer.is_success:
-        raise ProbeError(Reason.API_FAILED, f"the coordinator refuses: {_detail(answer)}")
+        raise ProbeError(Reason.API_FAILED, f"the coordinator refused: {_detail(answer)}")
     return answer
 
 
@@ -328,7 +328,7 @@ def _said(answer: httpx.Response, kind: type[Said]) -> Said:
         return kind.model_validate_json(answer.content)
     except ValidationError:
         place = f"{answer.url.host}:{answer.url.port or answer.url.scheme}"
-        detail = f"{place} does not answer as a coordinator of this version does"
+        detail = f"{place} is not a coordinator of this version"
         raise ProbeError(Reason.API_FAILED, detail) from None
 
 

@@ -151,11 +151,11 @@ class Session:
             if (each.vantage, each.attempt) == (vantage, registration.attempt):
                 return self._plan(self.alive(each.id))
         if not self._open:
-            raise RefusedError("the ramp has begun; a vantage cannot join it any more")
+            raise RefusedError("the ramp has already begun; no vantage can join")
         if any(each.vantage == vantage and not each.lost for each in self._members.values()):
-            raise RefusedError(f"there is a vantage {vantage} already; give each a name of its own")
+            raise RefusedError(f"the vantage {vantage} is already registered; use a different name")
         if len(self._alive()) >= self.expect:
-            raise RefusedError(f"all {self.expect} vantages are there already")
+            raise RefusedError(f"all {self.expect} vantages are already registered")
         member = Member(
             vantage,
             registration.attempt,
@@ -210,9 +210,9 @@ class Session:
         """
         found = self._members.get(member)
         if found is None:
-            raise RefusedError("no such vantage; it must register first")
+            raise RefusedError("unknown vantage; register first")
         if found.lost:
-            raise RefusedError(f"the vantage was given up: {found.lost}")
+            raise RefusedError(f"the vantage counts as lost: {found.lost}")
         found.seen_s = self._clock()
         return found
 
@@ -230,7 +230,9 @@ class Session:
         elif done.number <= found.done:
             return
         elif done.number != self._step.number:
-            raise RefusedError(f"step {done.number} is over; it is step {self._step.number}'s turn")
+            raise RefusedError(
+                f"step {done.number} is over; the current step is {self._step.number}"
+            )
         elif fault := self._fault(done):
             self._lose(found, fault)
         else:
@@ -291,18 +293,16 @@ class Session:
     def _fault(self, done: Done) -> str:
         """Return what cannot be true of a report, "" if all can: others are combined with it."""
         if self._step.kind != "hold":
-            return "" if done.tier is None else "it reported a tier that it was not to hold"
+            return "" if done.tier is None else "it reported a tier outside of its step"
         if done.tier is None:
-            return "it reported a tier without any figures"
+            return "it reported a tier without results"
         summary = done.tier.summary
         if summary.clients != self._step.clients:
-            return (
-                f"it reported {summary.clients} clients where it was to hold {self._step.clients}"
-            )
+            return f"it reported {summary.clients} clients; expected {self._step.clients}"
         if not 0 <= summary.connected <= summary.clients:
             return f"it reported {summary.connected} of {summary.clients} clients as connected"
         if summary.quality and summary.quality not in WORST_FIRST:
-            return "it reported a connection quality that there is not"
+            return "it reported an unknown connection quality"
         return ""
 
     async def _gather(self) -> None:
@@ -358,7 +358,7 @@ class Session:
         for each in self._alive():
             silent_s = self._clock() - each.seen_s
             if silent_s > self._patience.silent_s:
-                self._lose(each, f"it was silent for {silent_s:.0f} s")
+                self._lose(each, f"no report for {silent_s:.0f} s")
 
     def _lose(self, member: Member, why: str) -> None:
         member.lost = why

@@ -44,7 +44,7 @@ class DistributedReport:
         if not found.tiers:
             yield Finding(Verdict.FAIL, "no tier was measured")
         if found.missing:
-            text = f"{found.missing} vantages that were expected never came"
+            text = f"{found.missing} expected vantages never registered"
             yield Finding(Verdict.UNKNOWN, text)
         for each in found.vantages:
             if each.lost:
@@ -149,7 +149,7 @@ def print_vantage(report: VantageReport) -> None:
     out = console()
     out.print(f"  {clean(report.vantage):<12}: {_tiers(report.tiers)}", soft_wrap=True)
     if report.error:
-        out.print(f"did not come to the end: {clean(report.error)}", soft_wrap=True)
+        out.print(f"not completed: {clean(report.error)}", soft_wrap=True)
 
 
 def _tiers(tiers: Sequence[JudgedTier]) -> str:

@@ -170,7 +170,7 @@ def print_sfu(report: SfuReport, *, label: str = "VERDICT") -> None:
         for line in _lines(item):
             out.print(line, soft_wrap=True)
         if (report.baseline.media_gap_s or 0.0) >= _SILENCE_S:
-            out.print(f"silence: no packet came for {report.baseline.media_gap_s:.2f} s")
+            out.print(f"silence: no packet for {report.baseline.media_gap_s:.2f} s")
     print_findings(report.findings)
     print_verdict(report.verdict, label)
 
@@ -206,7 +206,9 @@ def _lines(item: BaselineItem) -> Iterable[str]:
         f"{ms(connect.media)} · {item.candidate_type or 'unknown'} candidate"
     )
     if item.floor_ms is not None:
-        yield f"floor: {ms(item.floor_ms)} of each message is this process; it is taken off"
+        yield (
+            f"floor: {ms(item.floor_ms)} of each message is spent in this process; it is subtracted"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,14 +112,14 @@ class _Reader:
             except OSError as error:
                 detail = f"no address found: {error.strerror or error}"
             except UnicodeError:  # of Python, before anyone is asked
-                detail = "no address found: no name that a name server could know"
+                detail = "no address found: not a valid host name"
         return [WorkerPage(url, reason=Reason.CONNECT_FAILED, detail=detail)]
 
     async def _read(self, place: _Place) -> WorkerPage:
         page = WorkerPage(f"{place.url}/worker", place.host, port=place.port)
         async with self._at_once:
             if self._run.left() < self._config.timeout:
-                detail = "not asked: the others took the time"
+                detail = "not read: the time limit was reached"
                 return replace(page, reason=Reason.DEADLINE, detail=detail)
             try:
                 return await self._told(page, place)
@@ -136,9 +136,9 @@ class _Reader:
         try:
             told = _Told.model_validate_json(body)
         except ValidationError:
-            raise ProbeError(Reason.API_FAILED, "the answer is no worker's page") from None
+            raise ProbeError(Reason.API_FAILED, "the answer is not a worker page") from None
         if not (told.agent_name + told.sdk_version).isprintable():
-            raise ProbeError(Reason.API_FAILED, "the worker's page holds control characters")
+            raise ProbeError(Reason.API_FAILED, "the worker page contains control characters")
         return replace(
             page,
             address=address,

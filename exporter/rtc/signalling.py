@@ -65,7 +65,7 @@ def _refusal(status: int) -> ProbeError:
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         detail = f"join: the server refused the API key or secret (HTTP {status})"
         return ProbeError(Reason.AUTH_FAILED, detail)
-    return ProbeError(Reason.API_FAILED, f"join: HTTP {status}, which opens no WebSocket")
+    return ProbeError(Reason.API_FAILED, f"join: HTTP {status}, and no WebSocket was opened")
 
 
 def _join(message: aiohttp.WSMessage) -> JoinResponse:
@@ -78,7 +78,9 @@ def _join(message: aiohttp.WSMessage) -> JoinResponse:
     try:
         response.ParseFromString(message.data)
     except (DecodeError, TypeError):
-        raise ProbeError(Reason.API_FAILED, "join: the answer is no signalling message") from None
+        raise ProbeError(
+            Reason.API_FAILED, "join: the answer is not a signalling message"
+        ) from None
     if not response.HasField("join"):
         raise ProbeError(Reason.API_FAILED, f"join: answered {response.WhichOneof('message')}")
     return response.join

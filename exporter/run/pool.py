@@ -118,7 +118,7 @@ class Slot:
             await self.call(process.ready, limit=30.0)
         except (OSError, RuntimeError, TimeoutError):
             if not self._closed:
-                log.warning("probe process does not come back; starting anew")
+                log.warning("probe process does not exit; replacing it")
                 with contextlib.suppress(OSError, RuntimeError):
                     await self._restart()
 

@@ -133,7 +133,7 @@ class Runner:
             return row.judged(config, outcome)
         except Exception:
             # What was measured is not lost with its verdict, which stays UNKNOWN.
-            log.exception("a run could not be judged", extra={"run": outcome.run_id})
+            log.exception("run could not be judged", extra={"run": outcome.run_id})
             return outcome
 
     async def delete_rooms(self, run_id: str, names: tuple[str, ...] = ()) -> str:
@@ -171,7 +171,7 @@ class Runner:
         """Return why probes cannot run, "" when they can: asks a process for a sign of life."""
         now = time.monotonic()
         if any(now > back_by for back_by in self._taken.values()):
-            return "a probe process does not come back from a run that must have ended"
+            return "a probe process does not exit after its run ended"
         try:
             slot = self._lanes["api"].free.get_nowait()
         except asyncio.QueueEmpty:
@@ -179,7 +179,7 @@ class Runner:
         try:
             await slot.call(process.ready, limit=_SIGN_OF_LIFE_S)
         except Exception as error:  # noqa: BLE001 - whatever it is, no probe can run
-            return f"no probe process can be had: {process.describe(error)}"
+            return f"cannot start a probe process: {process.describe(error)}"
         else:
             return ""
         finally:
@@ -264,7 +264,7 @@ class Runner:
         except ProcessExpired as error:
             raise _Ended(Reason.PROBE_CRASHED, _death(error.exitcode)) from None
         except BrokenProcessPool:
-            raise _Ended(Reason.PROBE_CRASHED, "the probe's process died") from None
+            raise _Ended(Reason.PROBE_CRASHED, "the probe process died") from None
         except Exception as error:  # noqa: BLE001 - such as a result that does not pickle
             raise _Ended(Reason.PROBE_CRASHED, process.describe(error)) from None
 
@@ -371,7 +371,7 @@ def _death(exitcode: int) -> str:
     """Name what ended a process."""
     if exitcode < 0:
         try:
-            return f"the probe's process was ended by {signal.Signals(-exitcode).name}"
+            return f"the probe process was ended by {signal.Signals(-exitcode).name}"
         except ValueError:
-            return f"the probe's process was ended by signal {-exitcode}"
-    return f"the probe's process exited with status {exitcode}"
+            return f"the probe process was ended by signal {-exitcode}"
+    return f"the probe process exited with status {exitcode}"

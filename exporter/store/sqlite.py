@@ -141,8 +141,8 @@ def _opened(file: Path) -> sqlite3.Connection:
 def _refuse_newer(connection: sqlite3.Connection, file: Path) -> None:
     if (version := version_of(connection)) > NEWEST:
         raise StoreError(
-            f"{file} is of version {version}, written by a newer voice-exporter; "
-            f"expected at most {NEWEST}"
+            f"{file} has version {version}, written by a newer voice-exporter; expected at most "
+            f"{NEWEST}"
         )
 
 
@@ -166,7 +166,7 @@ def _move_aside(file: Path, why: str) -> None:
         if part.exists():
             part.rename(aside.with_name(aside.name + suffix))
     fields = {"file": str(file), "moved_to": str(aside), "error": why}
-    log.error("the store is damaged; a new one is begun", extra=fields)
+    log.error("store is damaged; starting a new one", extra=fields)
 
 
 class SqliteStore:

@@ -67,7 +67,7 @@ def _one_of(known: Mapping[str, str], what: str, names: _Names) -> _Names:
     for place, name in enumerate(names):
         if name not in known:
             near = did_you_mean(name, known) or f"; expected one of {', '.join(known)}"
-            raise fault(f"{{value}} is no known {what}{near}", place)
+            raise fault(f"{{value}} is not a known {what}{near}", place)
     return names
 
 
@@ -77,15 +77,15 @@ def _check_ciphers(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _check_curves(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(names) > 1:
-        raise fault("has several curves, and Python can be held to one only; expected one, or none")
+        raise fault("has several curves; Python supports only one; expected one, or none")
     return _one_of(CURVES, "curve", names)
 
 
 def _check_version(version: TlsVersion) -> TlsVersion:
     if version in ("TLS10", "TLS11"):
         raise fault(
-            "{value} is not offered: RFC 8996 forbids it, and OpenSSL 3 turns it off; "
-            "expected TLS12 or TLS13"
+            "{value} is not supported: RFC 8996 forbids it, and OpenSSL 3 disables it; expected "
+            "TLS12 or TLS13"
         )
     return version
 
@@ -93,8 +93,8 @@ def _check_version(version: TlsVersion) -> TlsVersion:
 def _check_client_auth(kind: ClientAuth) -> ClientAuth:
     if kind == "RequireAnyClientCert":
         raise fault(
-            "{value} is not offered: Python verifies every certificate that it asks for; "
-            "expected RequireAndVerifyClientCert"
+            "{value} is not supported: Python verifies every client certificate; expected "
+            "RequireAndVerifyClientCert"
         )
     return kind
 
@@ -128,7 +128,7 @@ class TlsServerConfig(Section):
         has_ca = bool(self.client_ca or self.client_ca_file)
         if has_ca and self.client_auth_type not in _VERIFYING:
             raise fault(
-                f"{self.client_auth_type} asks for no certificate, so client_ca has no use; "
+                f"{self.client_auth_type} requests no certificate, so client_ca has no effect; "
                 "expected RequireAndVerifyClientCert",
                 "client_auth_type",
             )
@@ -140,7 +140,7 @@ class TlsServerConfig(Section):
         if self.min_version > self.max_version:
             raise fault("{value} is above max_version", "min_version")
         if self.cipher_suites and self.min_version == "TLS12" and not self.tls12_ciphers:
-            raise fault("leaves TLS 1.2 no suite; expected one for it, or min_version TLS13",
+            raise fault("leaves no suite for TLS 1.2; expected one, or min_version TLS13",
                         "cipher_suites")  # fmt: skip
         return self
 
@@ -187,7 +187,7 @@ class RateLimit(Section):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.interval and not self.burst:
-            raise fault("is missing, so no request would ever be allowed; expected at least 1",
+            raise fault("is missing, so every request would be refused; expected at least 1",
                         "burst")  # fmt: skip
         return self
 
@@ -195,9 +195,9 @@ class RateLimit(Section):
 def _check_users(users: dict[str, SecretStr]) -> dict[str, SecretStr]:
     for name, hashed in users.items():
         if not name or ":" in name:
-            raise fault("is no user name; expected text without a colon", name)
+            raise fault("is not a user name; expected text without a colon", name)
         if not _BCRYPT.fullmatch(hashed.get_secret_value()):
-            raise fault("is no bcrypt hash; expected one as `htpasswd -nBC 10` prints it", name)
+            raise fault("is not a bcrypt hash; expected one as printed by `htpasswd -nBC 10`", name)
     return users
 
 
@@ -224,12 +224,12 @@ def read_web_config(file: Path) -> WebConfigFile:
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise ConfigError(f"{file}: is not text in UTF-8") from None
+        raise ConfigError(f"{file}: is not UTF-8 text") from None
     except ValueError as error:
         lines = (f"{file}: {line}" for line in str(error).splitlines())
         raise ConfigError("\n".join(lines)) from None
     if not isinstance(written, dict | None):
-        raise ConfigError(f"{file}: holds no mapping of settings; expected `key: value`")
+        raise ConfigError(f"{file}: is not a mapping of settings; expected `key: value`")
     values = _without_empty(written or {})
     try:
         return WebConfigFile.model_validate(values)

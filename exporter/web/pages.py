@@ -49,17 +49,19 @@ def page_routes(sources: Sources) -> APIRouter:
 def _add_state(routes: APIRouter, sources: Sources) -> None:
     """Add what a supervisor asks for."""
 
-    @routes.get("/-/healthy", responses={503: {"description": "It does not, and why", **TEXT}})
+    @routes.get(
+        "/-/healthy", responses={503: {"description": "Unhealthy, with the reason", **TEXT}}
+    )
     async def healthy() -> Response:
         """Whether the exporter does its work; what an operator should still know comes after."""
         return _state(sources.not_healthy(), "healthy", tuple(sources.notes()))
 
-    @routes.get("/-/ready", responses={503: {"description": "Not yet, or no more", **TEXT}})
+    @routes.get("/-/ready", responses={503: {"description": "Not ready, with the reason", **TEXT}})
     async def ready() -> Response:
         """Whether what it shows is to be relied on: after the first listing, until it stops."""
         return _state(sources.not_ready(), "ready")
 
-    @routes.post("/-/reload", responses={500: {"description": "Refused, and why", **TEXT}})
+    @routes.post("/-/reload", responses={500: {"description": "Failed, with the reason", **TEXT}})
     async def reload() -> Response:
         """Read the configuration again; a bad one changes nothing."""
         if sources.reload is None:

@@ -62,7 +62,7 @@ class Refusal:
 class Problem(BaseModel):
     """Why a request was not answered as asked."""
 
-    error: str = Field(description="One line for people.")
+    error: str = Field(description="Human-readable explanation.")
 
 
 def problem(

@@ -244,7 +244,7 @@ class Acceptor:
             except ConnectionAbortedError:
                 continue  # it was gone before it was accepted
             except OSError as error:
-                log.error("no connection can be accepted", extra={"error": error.strerror})  # noqa: TRY400
+                log.error("cannot accept connections", extra={"error": error.strerror})  # noqa: TRY400
                 # Without a pause the loop would stand still: an error is there at once.
                 await asyncio.sleep(_ACCEPT_AGAIN_S)
                 continue

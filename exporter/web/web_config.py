@@ -192,14 +192,16 @@ class WebConfigWatch:
             if problem != self.problem:
                 log.exception("the web configuration cannot be read")
         if problem and problem != self.problem:
-            log.error("web configuration not taken, the one before holds", extra={"why": problem})
+            log.error(
+                "web configuration rejected, the previous one stays in use", extra={"why": problem}
+            )
         self.problem = problem
 
     def _take(self, new: WebConfig, seen: Mapping[Path, bytes]) -> None:
         if (new.tls is None) is not (self.current.tls is None):
-            raise ConfigError(f"{self._file}: TLS is turned on and off by a restart only")
+            raise ConfigError(f"{self._file}: TLS can be turned on and off by a restart only")
         self.current, self._seen = new, seen
-        log.info("web configuration read again")
+        log.info("web configuration reloaded")
 
 
 def _load(file: Path) -> tuple[WebConfig, Mapping[Path, bytes]]:

@@ -110,8 +110,8 @@ async def _check_untold(api: ServerApi, rooms: Sequence[_Room], run: Run) -> Non
     left = await api.list_rooms(room.name for room in untold)
     for room in untold:
         run.log(
-            f"dispatches of room {room.name!r} are unknown, it has "
-            f"{'gone' if room.name not in left else 'not answered'}"
+            f"dispatches of room {room.name!r} are unknown: "
+            f"{'the room is closed' if room.name not in left else 'no answer'}"
         )
     error = untold[0].untold
     if left and len(untold) == len(rooms) and error:

@@ -73,7 +73,7 @@ async def _one_call(config: CalibrateConfig, run: Run, room: str) -> list[Turn]:
         await _connect(echo_room, server.url, _echo_token(server, room))
         await echo.publish()
         if await caller.meet(TIMEOUT_S) is None:
-            raise ProbeError(Reason.JOIN_TIMEOUT, "our own echo did not come")
+            raise ProbeError(Reason.JOIN_TIMEOUT, "the echo did not join")
         await caller.listen(TIMEOUT_S)
         conversation = Conversation(caller, target, echo_clip())
         await conversation.greeting()

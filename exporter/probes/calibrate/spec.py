@@ -32,7 +32,8 @@ class CalibrateConfig(ProbeSection):
         5,
         ge=1,
         le=20,
-        description="Calls to the echo; the jitter buffers settle anew in each, by some 10 ms.",
+        description="Calls to the echo. In each call the jitter buffers settle anew, with a "
+        "difference of about 10 ms.",
     )
     trials: int = Field(2, ge=1, le=100, description="Measured turns in each call.")
     delay: Duration = Field(0.5, ge=0.3, le=5, description="Delay of the echo.")
@@ -40,8 +41,7 @@ class CalibrateConfig(ProbeSection):
         default_factory=_long_enough,
         gt=0,
         description=(
-            "A calibration that takes longer is ended. Not set: as long as the turns may need, "
-            "at least 2m."
+            "Time limit of a calibration. Not set: derived from the number of turns, at least 2m."
         ),
     )
 

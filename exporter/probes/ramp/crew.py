@@ -195,7 +195,7 @@ class _Hand:
                 process_group=0,
             )
         except OSError as error:
-            raise _HandLost(f"a process of the prober cannot be started: {error}") from error
+            raise _HandLost(f"cannot start a process of the prober: {error}") from error
         self._send(setup)
 
     async def ask(self, order: Message, limit_s: float, pulse: Pulses) -> Grown | Held:
@@ -206,7 +206,7 @@ class _Hand:
         """
         process = self._process
         if process is None or process.stdout is None:
-            raise _HandLost("a process of the prober could not be started")
+            raise _HandLost("cannot start a process of the prober")
         self._send(order)
         try:
             async with asyncio.timeout(limit_s):
@@ -217,7 +217,9 @@ class _Hand:
                     pulse(answer.round_trip_s)
         except TimeoutError:
             self._kill()
-            raise _HandLost(f"a process of the prober did not answer in {limit_s:g} s") from None
+            raise _HandLost(
+                f"a process of the prober did not answer within {limit_s:g} s"
+            ) from None
         code = await process.wait()
         raise _HandLost(f"a process of the prober ended with status {code}")
 

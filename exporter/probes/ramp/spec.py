@@ -26,7 +26,9 @@ def _split(value: object) -> object:
     if isinstance(value, str):
         parts = [part.strip() for part in value.split(",")]
         if not all(part.isdecimal() for part in parts):
-            raise fault("{value} is no list of tiers; expected numbers of clients such as 2,10,25")
+            raise fault(
+                "{value} is not a list of tiers; expected numbers of clients such as 2,10,25"
+            )
         return tuple(int(part) for part in parts)
     return value
 
@@ -40,7 +42,7 @@ def _check(tiers: tuple[int, ...]) -> tuple[int, ...]:
     if not all(_FEWEST <= clients <= _MOST for clients in tiers):
         raise fault(f"{{value}} has a tier out of bounds; expected {_FEWEST} to {_MOST} clients")
     if any(after <= before for before, after in pairwise(tiers)):
-        raise fault("{value} does not grow; expected each tier above the one before")
+        raise fault("{value} is not increasing; expected each tier above the previous one")
     return tiers
 
 
@@ -55,54 +57,58 @@ class RampConfig(ProbeSection):
     """
 
     enabled: bool = Field(
-        False, description="Ramp on a schedule, too; needs windows and max_clients."
+        False, description="Run ramps on a schedule; needs windows and max_clients."
     )
-    vantage: str = Field("", description="Label: from where; that of `sfu` if empty.")
+    vantage: str = Field("", description="Value of the label vantage; that of `sfu` if empty.")
     interval: Duration = Field(86400.0, ge=600, description="Time between two ramps.")
     windows: tuple[WindowConfig, ...] = Field(
-        (), description="Scheduled ramps start only inside any of these."
+        (), description="Time windows in which scheduled ramps may start."
     )
     max_clients: int | None = Field(
         None,
         ge=_FEWEST,
         le=_MOST,
-        description="No ramp, scheduled or not, has a tier of more clients.",
+        description="Maximum number of clients in a tier, for every ramp.",
     )
     tiers: Tiers = Field(
-        (2, 10, 25, 50), min_length=1, description="Clients at one time, from few to many."
+        (2, 10, 25, 50), min_length=1, description="Clients in each tier, increasing."
     )
-    duration: Duration = Field(20.0, ge=1, le=3600, description="How long each tier is held.")
+    duration: Duration = Field(20.0, ge=1, le=3600, description="Duration of each tier.")
     target_rtt_ms: float = Field(
         100,
         gt=0,
-        description="A tier breaks above this 95th percentile of the round trips.",
+        description="95th percentile of the round trips above which a tier breaks.",
     )
     max_loss: float = Field(
         1.0,
         ge=0,
         le=100,
-        description="A tier breaks above this: percent of audio packets, client to client.",
+        description="Packet loss above which a tier breaks: percent of audio packets from client "
+        "to client.",
     )
     max_failed: float = Field(
         1.0,
         ge=0,
         le=100,
-        description="A tier breaks above this: percent of clients not connected to its end.",
+        description="Percent of clients not connected at the end of a tier above which it breaks.",
     )
     ping_interval: Duration = Field(
-        0.5, ge=0.1, le=10, description="Time between two data messages of one client."
+        0.5, ge=0.1, le=10, description="Time between two data messages of a client."
     )
-    connect_timeout: Duration = Field(10.0, ge=1, le=30, description="For one client to connect.")
+    connect_timeout: Duration = Field(
+        10.0, ge=1, le=30, description="Time limit to connect one client."
+    )
     clients_per_process: int = Field(
         10,
         ge=_FEWEST,
         le=20,
-        description="Clients in one process of the prober; the SDK hands every event to all.",
+        description="Clients per process of the prober. The SDK delivers every event to all "
+        "clients of a process.",
     )
     deadline: Duration = Field(
         default_factory=_long_enough,
         gt=0,
-        description="A ramp that takes longer is ended. Not set: as long as the tiers may need.",
+        description="Time limit of a ramp. Not set: derived from the tiers.",
     )
 
     @model_validator(mode="after")
@@ -111,12 +117,10 @@ class RampConfig(ProbeSection):
             raise fault(f"{{value}} is above max_clients, {self.max_clients}", "tiers")
         if self.enabled and not self.windows:
             raise fault(
-                "is set without windows; expected the times at which load is allowed", "enabled"
+                "needs windows; expected the time windows in which load is allowed", "enabled"
             )
         if self.enabled and self.max_clients is None:
-            raise fault(
-                "is set without max_clients; expected the most clients that are allowed", "enabled"
-            )
+            raise fault("needs max_clients; expected the maximum number of clients", "enabled")
         return self
 
     @property

@@ -52,7 +52,7 @@ def _failure(result: SfuBaseline) -> tuple[Reason | None, str]:
     if result.round_trips_s:
         return None, ""
     if result.lost:
-        return Reason.NO_REPLY, f"none of {result.lost} data messages came through"
+        return Reason.NO_REPLY, f"none of {result.lost} data messages arrived"
     return Reason.VOID, "the prober: its event loop was late all the time"
 
 

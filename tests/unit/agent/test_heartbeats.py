@@ -123,7 +123,7 @@ def test_a_worker_that_never_registers_is_one_line_in_the_log(
     assert enough.wait(WAIT_S)
     running.close()
     assert caplog.messages == [
-        "no worker to report to the exporter yet; was it started, by that name?"
+        "no worker to report to the exporter yet; was a worker with that name started?"
     ]
     assert collector.beats == []
 

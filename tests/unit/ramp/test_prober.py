@@ -62,9 +62,9 @@ def report(url: str, **config: Any) -> VantageReport:
     [
         (200, b"<html>", "does not answer as a coordinator of this version does"),
         (200, b'{"member": 7}', "does not answer as a coordinator of this version does"),
-        (302, b"", "the coordinator refuses: HTTP 302"),
-        (502, b"", "the coordinator cannot be reached: HTTP 502"),
-        (500, b"oops", "the coordinator refuses: HTTP 500"),
+        (302, b"", "the coordinator refused: HTTP 302"),
+        (502, b"", "cannot reach the coordinator: HTTP 502"),
+        (500, b"oops", "the coordinator refused: HTTP 500"),
     ],
 )
 def test_somebody_else_answers(status: int, body: bytes, why: str) -> None:

@@ -53,8 +53,8 @@ def test_failing_store_is_told_once_and_caught_up(caplog: pytest.LogCaptureFixtu
     with caplog.at_level(logging.INFO):
         asyncio.run(scenario())
     assert [record.message for record in caplog.records] == [
-        "the store does not work; going on in memory",
-        "the store works again",
+        "store failed; continuing in memory",
+        "store works again",
     ]
 
 

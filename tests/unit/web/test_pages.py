@@ -121,13 +121,13 @@ def test_other_paths_are_not_found(path: str) -> None:
 
 def test_health_and_readiness_say_why_not() -> None:
     """503 with the reason in the body; 200 when there is none."""
-    why = told("the scheduler does not run"), told("nothing listed yet")
+    why = told("the scheduler is not running"), told("nothing listed yet")
     bad = Site(sources(not_healthy=why[0], not_ready=why[1]))
 
     assert ask("/-/healthy").status_code == ask("/-/ready").status_code == 200
     healthy, ready = bad.ask("GET", "/-/healthy"), bad.ask("GET", "/-/ready")
     assert (healthy.status_code, ready.status_code) == (503, 503)
-    assert healthy.text == "not healthy: the scheduler does not run\n"
+    assert healthy.text == "not healthy: the scheduler is not running\n"
     assert ready.text == "not ready: nothing listed yet\n"
 
 
