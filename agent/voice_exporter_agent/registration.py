@@ -146,7 +146,7 @@ def _token(given: str | None) -> str:
         try:
             token = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "not text in UTF-8"
+            why = getattr(error, "strerror", None) or "not UTF-8 text"
             raise _ArgumentError(
                 f"VOICE_EXPORTER_TOKEN_FILE {path}: cannot be read: {why}"
             ) from None

@@ -108,7 +108,7 @@ def test_missing_credentials(command: str, capsys: pytest.CaptureFixture[str]) -
     [
         pytest.param(
             ["latency", *SERVER, "--url", "ftp://h"],
-            "--url: scheme 'ftp'; "
+            "--url: has an unknown scheme 'ftp'; "
             "expected ws://, wss://, http:// or https:// and a host",
             id="scheme",
         ),

@@ -145,7 +145,7 @@ def test_url_from_a_file_is_checked(tmp_path: Path) -> None:
     path = tmp_path / "url"
     path.write_text("ftp://h\n")
     [line] = problems(environ={"LIVEKIT_URL_FILE": str(path)})
-    assert line.startswith("LIVEKIT_URL_FILE: scheme 'ftp' is not one of LiveKit's")
+    assert line.startswith("LIVEKIT_URL_FILE: has an unknown scheme 'ftp'")
 
 
 @pytest.mark.parametrize(
@@ -194,8 +194,8 @@ def test_url_from_a_file_is_checked(tmp_path: Path) -> None:
             },
             [
                 (
-                    "VOICE_EXPORTER_TARGETS__0__TRIALS: conflicts with the value of VOICE_EXPORTER_TARGETS "
-                    "gives; expected one of them"
+                    "VOICE_EXPORTER_TARGETS__0__TRIALS: conflicts with the value of "
+                    "VOICE_EXPORTER_TARGETS; expected one of them"
                 )
             ],
             id="within a list that is given whole",
@@ -230,7 +230,7 @@ def test_bad_variable(environ: dict[str, str], lines: list[str]) -> None:
 def test_bad_flag_is_named() -> None:
     """What is wrong on the command line names the flag."""
     assert problems(flags={"web.listen_address": "x", "livekit.url": "h"}) == [
-        "--url: is no URL; expected ws://, wss://, http:// or https:// and a host",
+        "--url: is not a URL; expected ws://, wss://, http:// or https:// and a host",
         "--web.listen-address: 'x' is not an address; expected HOST:PORT",
     ]
 

@@ -60,7 +60,10 @@ def test_an_agent_whose_media_stopped_ends_the_call() -> None:
     assert talk.turns == []
     assert talk.ended is not None
     assert talk.ended.reason is Reason.NO_REPLY
-    assert talk.ended.detail == "the agent's media stopped, but it is still in the room (state 'listening')"
+    assert (
+        talk.ended.detail
+        == "the agent's media stopped, but it is still in the room (state 'listening')"
+    )
 
 
 def test_an_agent_that_leaves_ends_the_call() -> None:

@@ -27,9 +27,9 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--ramp", "2,4"], "--ramp and --duration need --load or --coordinator"),
         (["--duration", "5s", "--preflight"], "--ramp and --duration need --load or --coordinator"),
         (["--load", "--expect", "3"], "--expect needs --coordinator"),
-        (["--report-to", "http://127.0.0.1:x"], "'http://127.0.0.1:x' is not an address"),
-        (["--report-to", "http://[::1"], "'http://[::1' is not an address"),
-        (["--report-to", "127.0.0.1:8787"], "'127.0.0.1:8787' is not an address"),
+        (["--report-to", "http://127.0.0.1:x"], "'http://127.0.0.1:x' is not a URL"),
+        (["--report-to", "http://[::1"], "'http://[::1' is not a URL"),
+        (["--report-to", "127.0.0.1:8787"], "'127.0.0.1:8787' is not a URL"),
     ],
 )
 def test_flags_that_would_do_nothing(

@@ -223,7 +223,7 @@ def test_refusals() -> None:
     assert virtual_time.run(refusals) == [
         "the vantage iad is already registered; use a different name",
         "unknown vantage; register first",
-        "step 7 is over; the current step is 0's turn",
+        "step 7 is over; the current step is 0",
         "all 2 vantages are already registered",
     ]
 

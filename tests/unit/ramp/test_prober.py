@@ -60,8 +60,8 @@ def report(url: str, **config: Any) -> VantageReport:
 @pytest.mark.parametrize(
     ("status", "body", "why"),
     [
-        (200, b"<html>", "does not answer as a coordinator of this version does"),
-        (200, b'{"member": 7}', "does not answer as a coordinator of this version does"),
+        (200, b"<html>", "is not a coordinator of this version"),
+        (200, b'{"member": 7}', "is not a coordinator of this version"),
         (302, b"", "the coordinator refused: HTTP 302"),
         (502, b"", "cannot reach the coordinator: HTTP 502"),
         (500, b"oops", "the coordinator refused: HTTP 500"),

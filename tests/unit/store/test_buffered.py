@@ -86,7 +86,9 @@ def test_second_exporter_is_one_clear_line(tmp_path: Path) -> None:
         with pytest.raises(ConfigError) as caught:
             await buffered.start()
         assert str(caught.value).startswith(f"store.folder: {tmp_path} is used by another ")
-        assert str(caught.value).endswith("; expected a folder for this exporter only, or store.enabled: false")
+        assert str(caught.value).endswith(
+            "; expected a folder for this exporter only, or store.enabled: false"
+        )
         await buffered.aclose()
 
     with closing(open_sqlite(tmp_path)):

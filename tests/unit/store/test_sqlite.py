@@ -140,9 +140,7 @@ def test_damaged_file_is_moved_aside(
         assert store.runs(RunQuery()) == ()
         store.end(ended("new"))
 
-    assert [record.message for record in caplog.records] == [
-        "store is damaged; starting a new one"
-    ]
+    assert [record.message for record in caplog.records] == ["store is damaged; starting a new one"]
     (aside,) = tmp_path.glob(f"{FILE_NAME}.corrupt-*")
     assert aside.read_bytes() == damaged
     with closing(open_sqlite(tmp_path)) as store:

@@ -102,8 +102,8 @@ BAD = (
     pytest.param(
         f"tls_server_config: {{{PAIR}, client_auth_type: RequireAnyClientCert}}",
         "tls_server_config.client_auth_type",
-        "'RequireAnyClientCert' is not offered: Python verifies every certificate that it"
-        " asks for; expected RequireAndVerifyClientCert",
+        "'RequireAnyClientCert' is not supported: Python verifies every client"
+        " certificate; expected RequireAndVerifyClientCert",
     ),
     pytest.param(
         f"tls_server_config: {{{PAIR}, client_ca_file: c}}",
