@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from exporter.config.error_messages import explain
 from exporter.config.layers import (
     Layer,
     environment_layer,
@@ -15,7 +16,6 @@ from exporter.config.layers import (
     nested,
 )
 from exporter.config.settings import LAYERS, Settings
-from exporter.config.wording import explain
 from exporter.errors import ConfigError
 
 _Model = TypeVar("_Model", bound=BaseModel)

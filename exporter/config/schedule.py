@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
-from exporter.config.values import Duration, Section, fault
+from exporter.config.values import Duration, Section, invalid
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """In the order of `datetime.weekday`."""
@@ -28,7 +28,7 @@ def zone(name: str) -> tzinfo:
         return UTC
     with contextlib.suppress(OSError, ValueError, KeyError):
         return ZoneInfo(name)
-    raise fault("{value} is not a time zone; expected one such as UTC or Europe/Berlin")
+    raise invalid("{value} is not a time zone; expected one such as UTC or Europe/Berlin")
 
 
 def parse_hours(text: str) -> tuple[int, int]:
@@ -40,13 +40,13 @@ def parse_hours(text: str) -> tuple[int, int]:
     expected = "expected HH:MM-HH:MM such as 08:00-20:00 or 22:00-06:00"
     found = _HOURS.fullmatch(text.strip())
     if not found:
-        raise fault(f"{{value}} is not a range of hours; {expected}")
+        raise invalid(f"{{value}} is not a range of hours; {expected}")
     hour, minute, end_hour, end_minute = map(int, found.groups())
     begin, end = hour * 60 + minute, end_hour * 60 + end_minute
     if begin >= _DAY_MINUTES or end > _DAY_MINUTES or max(minute, end_minute) > 59:  # noqa: PLR2004
-        raise fault(f"{{value}} has an invalid time of day; {expected}")
+        raise invalid(f"{{value}} has an invalid time of day; {expected}")
     if begin == end:
-        raise fault(f"{{value}} is empty; {expected}, or 00:00-24:00 for the whole day")
+        raise invalid(f"{{value}} is empty; {expected}, or 00:00-24:00 for the whole day")
     return begin, end
 
 
@@ -64,7 +64,7 @@ def _days(item: str) -> Iterator[int]:
     try:
         begin, end = DAYS.index(first.strip()), DAYS.index((last or first).strip())
     except ValueError:
-        raise fault(
+        raise invalid(
             "{value} is not a list of days; expected one such as mon-fri or sat,sun"
         ) from None
     for step in range((end - begin) % len(DAYS) + 1):
@@ -80,16 +80,16 @@ def _check_cron(text: str) -> str:
 
     parts = text.split()
     if len(parts) != _CRON_FIELDS:
-        raise fault(
+        raise invalid(
             "{value} is not a cron expression; expected five fields such as * 8-19 * * mon-fri"
         )
     if re.search(r"(^|[-,])\d", parts[-1]):
-        raise fault("{value} has numbers as days of the week; expected names such as mon-fri")
+        raise invalid("{value} has numbers as days of the week; expected names such as mon-fri")
     try:
         CronTrigger.from_crontab(text, timezone=UTC)
     except ValueError as error:
         why = str(error).replace("{", "(").replace("}", ")")
-        raise fault(f"{{value}} is not a cron expression: {why}") from None
+        raise invalid(f"{{value}} is not a cron expression: {why}") from None
     return text
 
 
@@ -133,9 +133,9 @@ class WindowConfig(Section):
     @model_validator(mode="after")
     def _check_kind(self) -> "WindowConfig":
         if self.cron is not None and (self.hours is not None or self.days is not None):
-            raise fault("conflicts with hours or days; expected one of them", "cron")
+            raise invalid("conflicts with hours or days; expected one of them", "cron")
         if self.cron is None and self.hours is None and self.days is None:
-            raise fault("is empty; expected hours, days or cron")
+            raise invalid("is empty; expected hours, days or cron")
         return self
 
 
@@ -163,14 +163,14 @@ class BudgetConfig(Section):
             ValueError: It names the key.
         """
         if self.turns_per_day is not None and self.turns_per_day < turns:
-            raise fault(
+            raise invalid(
                 f"{{value}} is less than the turns of one call; expected at least {turns} (trials "
                 "and the warm-up turn)",
                 "budget",
                 "turns_per_day",
             )
         if self.call_seconds_per_day is not None and self.call_seconds_per_day < call_seconds:
-            raise fault(
+            raise invalid(
                 "{value} is less than the length of one call; expected at least "
                 f"{call_seconds:g}s (the deadline, which is reserved when a call begins)",
                 "budget",

@@ -26,7 +26,7 @@ from exporter.config.values import (
     ProbeSection,
     SecretFromFile,
     Section,
-    fault,
+    invalid,
     read_value,
 )
 from exporter.distributed.config import DistributedConfig
@@ -58,18 +58,18 @@ def _check_url(url: str) -> str:
     expected = "expected ws://, wss://, http:// or https:// and a host"
     scheme, mark, _ = url.partition("://")
     if not mark:
-        raise fault(f"is not a URL; {expected}")
+        raise invalid(f"is not a URL; {expected}")
     if scheme.lower() not in _SCHEMES:
-        raise fault(f"has an unknown scheme {scheme[:20]!r}; {expected}")
+        raise invalid(f"has an unknown scheme {scheme[:20]!r}; {expected}")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise fault(f"has no valid host and port; {expected}") from None
+        raise invalid(f"has no valid host and port; {expected}") from None
     if not host:
-        raise fault(f"has no host; {expected}")
+        raise invalid(f"has no host; {expected}")
     if parts.username or parts.password:
-        raise fault("contains a user name or password; expected them in api_key and api_secret")
+        raise invalid("contains a user name or password; expected them in api_key and api_secret")
     return url
 
 
@@ -254,7 +254,7 @@ class Settings(Section, BaseSettings):
         names = [(each.agent_name, each.call_type, each.scenario) for each in targets]
         for index, name in enumerate(names):
             if (first := names.index(name)) != index:
-                raise fault(
+                raise invalid(
                     f"has the same agent_name, call_type and scenario as targets[{first}]; "
                     "expected a different call_type or scenario",
                     index,

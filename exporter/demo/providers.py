@@ -31,7 +31,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from exporter.demo.answers import answer
+from exporter.demo.llm_replies import answer
 from exporter.demo.ready import LOOPBACK, announce, free_socket
 from exporter.demo.recognition import Recognizer
 from exporter.demo.settings import DemoSettings, ProviderSettings

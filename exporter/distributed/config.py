@@ -11,7 +11,7 @@ from exporter.config.values import (
     Duration,
     SecretFromFile,
     Section,
-    fault,
+    invalid,
 )
 
 _MAX_PORT = 65535
@@ -21,7 +21,7 @@ def _check_token(token: SecretStr) -> SecretStr:
     """Refuse a token that no client could send in a header."""
     text = token.get_secret_value()
     if not text or not text.isascii() or not text.isprintable() or " " in text:
-        raise fault("cannot be sent in a header; expected printable ASCII without spaces")
+        raise invalid("cannot be sent in a header; expected printable ASCII without spaces")
     return token
 
 
@@ -60,7 +60,7 @@ class DistributedConfig(Section):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):
-            raise fault("needs tls_key, and tls_key needs it; expected both", "tls_key")
+            raise invalid("needs tls_key, and tls_key needs it; expected both", "tls_key")
         return self
 
     @property

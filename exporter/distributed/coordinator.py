@@ -19,12 +19,12 @@ from exporter.probes.ramp.spec import RampConfig
 from exporter.run.process import delete_leftovers
 from exporter.server_api import Server
 from exporter.web.refusals import Refusals
-from exporter.web.server import Limits, WebServer
+from exporter.web.server import ConnectionLimits, WebServer
 from exporter.web.web_config import WebConfig, WebConfigWatch
 
 log = logging.getLogger(__name__)
 
-LIMITS = Limits()
+LIMITS = ConnectionLimits()
 """What one client may take of us, before it has shown the token."""
 _CLOSE_S = 3.0
 """For requests under way, when the server closes."""

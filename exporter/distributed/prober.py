@@ -29,8 +29,8 @@ from exporter.distributed.messages import (
 )
 from exporter.errors import ConfigError, ProbeError
 from exporter.outcome import Reason
-from exporter.probes.ramp.crew import Crew
 from exporter.probes.ramp.judge import JudgedTier, Targets, judge_tier
+from exporter.probes.ramp.processes import RampProcesses
 from exporter.probes.ramp.rooms import Rooms
 from exporter.probes.ramp.spec import RampConfig
 from exporter.probes.ramp.summary import TierSummary
@@ -187,16 +187,16 @@ class _Vantage:
         plan = self._plan
         async with (
             Rooms(self._server, plan.rooms, lambda _: None) as rooms,
-            Crew(
+            RampProcesses(
                 self._server,
                 rooms,
                 ping_interval_s=plan.ping_interval_s,
                 connect_timeout_s=plan.connect_timeout_s,
                 per_process=self._ramp.clients_per_process,
-            ) as crew,
+            ) as processes,
         ):
             try:
-                await self._until_either_ends(self._steps(crew), self._signs())
+                await self._until_either_ends(self._steps(processes), self._signs())
             except asyncio.CancelledError:
                 await self._say_goodbye("interrupted")
                 raise
@@ -220,19 +220,19 @@ class _Vantage:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _steps(self, crew: Crew) -> None:
+    async def _steps(self, processes: RampProcesses) -> None:
         """Do one step after the other, until it is over."""
         while (step := await self._coordinator.step_after(self._number)).kind != "stop":
             self._number = step.number
             self._busy = True
-            done = await self._do(step, crew)
+            done = await self._do(step, processes)
             self._busy = False
             await self._coordinator.done(done)
 
-    async def _do(self, step: Step, crew: Crew) -> Done:
+    async def _do(self, step: Step, processes: RampProcesses) -> Done:
         if step.kind == "grow":
             self._show(f"connecting {step.clients} clients")
-            await crew.grow(step.clients)
+            await processes.grow(step.clients)
             # Now, for on a long way it takes longer than the countdown.
             self._offset = await self._coordinator.offset()
             return Done(number=step.number)
@@ -241,7 +241,7 @@ class _Vantage:
         self._show(f"holding {step.clients} clients")
         plan = self._plan
         targets = Targets(plan.target_rtt_ms, plan.max_loss, plan.max_failed)
-        summary = TierSummary.of(await crew.hold(plan.duration_s, self._note))
+        summary = TierSummary.of(await processes.hold(plan.duration_s, self._note))
         tier = judge_tier(summary, targets)
         self._report.tiers.append(tier)
         return Done(number=step.number, tier=tier)

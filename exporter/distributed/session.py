@@ -19,8 +19,8 @@ from exporter.distributed.combine import CombinedTier, VantageTier, combined
 from exporter.distributed.messages import Done, Heard, Plan, Registration, Sign, Step
 from exporter.errors import ExporterError
 from exporter.outcome import RampProgress
-from exporter.probes.ramp.crew import GROW_S, MARGIN_S, SETTLE_S, START_S
 from exporter.probes.ramp.judge import JudgedTier, is_last
+from exporter.probes.ramp.processes import GROW_S, MARGIN_S, SETTLE_S, START_S
 from exporter.probes.ramp.spec import RampConfig
 from exporter.probes.ramp.summary import WORST_FIRST
 

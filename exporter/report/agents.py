@@ -16,7 +16,7 @@ NO_ROSTER = (
     "workers.scrape to their pages, or --collector to an exporter that they report to with "
     "register_worker"
 )
-_TOLD = 5
+_MOST_LISTED = 5
 """Pages that did not answer, of which each has a note."""
 
 
@@ -40,9 +40,9 @@ def page_notes(scrape: Outcome) -> list[str]:
     if not isinstance(scrape.result, WorkerScrape):
         return [f"worker pages were not read: {scrape.reason}: {scrape.detail}"]
     failed = [page for page in scrape.result.pages if page.reason is not None]
-    notes = [f"{page.url}: {page.detail}" for page in failed[:_TOLD]]
-    if len(failed) > _TOLD:
-        notes.append(f"{len(failed) - _TOLD} more worker pages did not answer")
+    notes = [f"{page.url}: {page.detail}" for page in failed[:_MOST_LISTED]]
+    if len(failed) > _MOST_LISTED:
+        notes.append(f"{len(failed) - _MOST_LISTED} more worker pages did not answer")
     return notes
 
 

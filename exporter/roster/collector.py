@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 
-from exporter.config.values import SecretFromFile, Section, fault
+from exporter.config.values import SecretFromFile, Section, invalid
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
 from exporter.roster.wire import WorkerList, WorkerView
@@ -26,9 +26,9 @@ def _check_url(url: str) -> str:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise fault(f"has no valid host and port; {expected}") from None
+        raise invalid(f"has no valid host and port; {expected}") from None
     if parts.scheme not in ("http", "https") or not host or parts.username is not None:
-        raise fault(f"is not a URL of an exporter; {expected}")
+        raise invalid(f"is not a URL of an exporter; {expected}")
     return url.rstrip("/")
 
 

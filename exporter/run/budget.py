@@ -15,8 +15,8 @@ from exporter.run.process import ProbeTable
 from exporter.run.scheduler import Work
 from exporter.store.buffered import BufferedStore
 from exporter.store.records import (
+    BudgetLimits,
     CalibrationRecord,
-    Limits,
     OpenRun,
     Remaining,
     RunRecord,
@@ -152,11 +152,11 @@ class Budgets:
         cost = None if price is None else price * spent.call_seconds / 60
         self._series.spend(target.agent_name, spent, cost)
 
-    def _opening(self, work: Work, run_id: str) -> tuple[OpenRun, Limits]:
+    def _opening(self, work: Work, run_id: str) -> tuple[OpenRun, BudgetLimits]:
         """Return what to open, and within which limits; only targets have a budget."""
         now, config = self._clock(), work.config
         if not isinstance(config, LatencyConfig):
-            return OpenRun(run_id, work.probe, work.agent_name, "", "", now), Limits()
+            return OpenRun(run_id, work.probe, work.agent_name, "", "", now), BudgetLimits()
         run = OpenRun(
             run_id=run_id,
             probe=work.probe,
@@ -169,7 +169,7 @@ class Budgets:
             plan=plan_of(config),
             room_name=config.room_name,
         )
-        return run, Limits(config.budget.turns_per_day, config.budget.call_seconds_per_day)
+        return run, BudgetLimits(config.budget.turns_per_day, config.budget.call_seconds_per_day)
 
     def _is_news(self, outcome: Outcome) -> bool:
         """Return whether a run that costs nothing belongs into the history.

@@ -125,7 +125,7 @@ class Runner:
         if task is not None:
             self._runs.add(task)
         try:
-            outcome = await self._run_in(lane, order, _Ears(on_turn, on_progress))
+            outcome = await self._run_in(lane, order, _Callbacks(on_turn, on_progress))
         finally:
             if task is not None:
                 self._runs.discard(task)
@@ -208,10 +208,10 @@ class Runner:
                 task.cancel()
         await self._lanes["api"].aclose()
 
-    async def _run_in(self, lane: Lane, order: Order, ears: "_Ears") -> Outcome:
+    async def _run_in(self, lane: Lane, order: Order, callbacks: "_Callbacks") -> Outcome:
         """Run the order in a free slot of the lane, and see to the slot afterwards."""
         slot = await lane.free.get()
-        watch = _Watch(order, slot, ears)
+        watch = _Watch(order, slot, callbacks)
         self._taken[slot] = watch.started + order.kill_s + _RECOVERY_S
         unharmed = False
         try:
@@ -313,8 +313,8 @@ class _Ended(Exception):  # noqa: N818 - not an error of the program
 
 
 @dataclass(frozen=True, slots=True)
-class _Ears:
-    """Whom to tell of a run while it lasts."""
+class _Callbacks:
+    """Called during a run, with each turn and with the progress of a ramp."""
 
     on_turn: Callable[[Turn], None] | None
     on_progress: Callable[[RampProgress], None] | None
@@ -322,11 +322,11 @@ class _Ears:
 
 @dataclass(slots=True)
 class _Watch:
-    """A run as the parent sees it: its turns and rooms, and its end if it cannot tell."""
+    """A run as seen by the parent: its turns and rooms, and its end if it cannot report it."""
 
     order: Order
     slot: Slot
-    ears: _Ears
+    callbacks: _Callbacks
     turns: list[Turn] = field(default_factory=list)
     rooms: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
@@ -340,7 +340,7 @@ class _Watch:
         self.slot.pipe.listen(None)
 
     def failed(self, reason: Reason, detail: str) -> Outcome:
-        """Build the Outcome of a run that could not tell its own."""
+        """Build the Outcome of a run that could not report its own."""
         self.slot.pipe.drain()
         config = self.order.config
         return Outcome(
@@ -355,16 +355,16 @@ class _Watch:
         )
 
     def _take(self, line: bytes) -> None:
-        news = process.read_news(line, self.order.run_id)
-        if isinstance(news, str):
-            self.rooms.append(news)
-        elif isinstance(news, RampProgress):
-            if self.ears.on_progress is not None:
-                self.ears.on_progress(news)
-        elif news is not None:
-            self.turns.append(news)
-            if self.ears.on_turn is not None:
-                self.ears.on_turn(news)
+        message = process.read_message(line, self.order.run_id)
+        if isinstance(message, str):
+            self.rooms.append(message)
+        elif isinstance(message, RampProgress):
+            if self.callbacks.on_progress is not None:
+                self.callbacks.on_progress(message)
+        elif message is not None:
+            self.turns.append(message)
+            if self.callbacks.on_turn is not None:
+                self.callbacks.on_turn(message)
 
 
 def _death(exitcode: int) -> str:

@@ -19,9 +19,9 @@ from exporter.errors import ConfigError, StoreError, StoreInUse
 from exporter.roster.types import Worker
 from exporter.store.protocol import Store
 from exporter.store.records import (
-    NO_LIMITS,
+    NO_BUDGET_LIMITS,
+    BudgetLimits,
     CalibrationRecord,
-    Limits,
     OpenRun,
     Retention,
     RunQuery,
@@ -151,7 +151,7 @@ class BufferedStore:
         await asyncio.wait([closing], timeout=grace)  # a disk may not answer
         self._thread.shutdown(wait=False)
 
-    async def begin(self, run: OpenRun, limits: Limits = NO_LIMITS) -> bool:
+    async def begin(self, run: OpenRun, limits: BudgetLimits = NO_BUDGET_LIMITS) -> bool:
         """Open a run and reserve its plan; returns once that is kept. Cancelled, it opens nothing.
 
         Returns:

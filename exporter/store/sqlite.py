@@ -19,10 +19,10 @@ from exporter.errors import StoreError, StoreInUse
 from exporter.outcome import Calibration
 from exporter.roster.types import Worker
 from exporter.store.records import (
-    NO_LIMITS,
+    NO_BUDGET_LIMITS,
     SPENDING_KEPT_DAYS,
+    BudgetLimits,
     CalibrationRecord,
-    Limits,
     OpenRun,
     Retention,
     RunQuery,
@@ -187,7 +187,7 @@ class SqliteStore:
         self._file = file
         self._lock = lock
 
-    def begin(self, run: OpenRun, limits: Limits = NO_LIMITS) -> bool:
+    def begin(self, run: OpenRun, limits: BudgetLimits = NO_BUDGET_LIMITS) -> bool:
         """Open a run, unless its plan is more than is left."""
         with self._writing() as sql:
             known = "SELECT 1 FROM open_runs WHERE run_id = ?"

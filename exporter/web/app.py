@@ -20,7 +20,7 @@ from exporter.web.metrics_page import metrics_routes
 from exporter.web.pages import page_routes
 from exporter.web.probe_page import probe_routes
 from exporter.web.refusals import API, TEXT, Problem, Refusals, problem
-from exporter.web.server import Limits, WebServer
+from exporter.web.server import ConnectionLimits, WebServer
 from exporter.web.settings import WebSettings
 from exporter.web.sources import Sources
 from exporter.web.web_config import WebConfigWatch
@@ -73,7 +73,9 @@ def make_server(
 ) -> WebServer:
     """Return the server of the application; see `make_app`."""
     app = make_app(sources, settings, config, refusals)
-    return WebServer(app, config, refusals, Limits(connections=settings().max_connections))
+    return WebServer(
+        app, config, refusals, ConnectionLimits(connections=settings().max_connections)
+    )
 
 
 def make_pages(sources: Sources) -> FastAPI:

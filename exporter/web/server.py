@@ -39,7 +39,7 @@ _PIECE = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ConnectionLimits:
     """What one client may take of us."""
 
     connections: int = 512
@@ -81,7 +81,7 @@ class BoundedProtocol(H11Protocol):
         self,
         config: uvicorn.Config,
         state: ServerState,
-        limits: Limits,
+        limits: ConnectionLimits,
         refusals: Refusals,
         *,
         allowed_names: frozenset[str],
@@ -259,7 +259,7 @@ class WebServer(uvicorn.Server):
         app: ASGIApp,
         web_config: WebConfigWatch,
         refusals: Refusals,
-        limits: Limits = Limits(),
+        limits: ConnectionLimits = ConnectionLimits(),
     ) -> None:
         """Set up; `serve(sockets=[...])` serves until `should_exit` is set.
 

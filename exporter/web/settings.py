@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from exporter.config.values import FILE, SecretFromFile, Section, fault
+from exporter.config.values import FILE, SecretFromFile, Section, invalid
 
 _MAX_PORT = 65535
 
@@ -13,7 +13,7 @@ _MAX_PORT = 65535
 def _check_address(address: str) -> str:
     _, colon, port = address.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > _MAX_PORT:
-        raise fault("{value} is not an address; expected HOST:PORT")
+        raise invalid("{value} is not an address; expected HOST:PORT")
     return address
 
 
@@ -21,7 +21,7 @@ def _check_token(token: SecretStr) -> SecretStr:
     """Refuse a token that no client could send in a header."""
     text = token.get_secret_value()
     if not text or not text.isascii() or not text.isprintable() or " " in text:
-        raise fault("cannot be sent in a header; expected printable ASCII without spaces")
+        raise invalid("cannot be sent in a header; expected printable ASCII without spaces")
     return token
 
 

@@ -37,7 +37,7 @@ class _Room:
     room: Room
     participants: tuple[Participant, ...]
     dispatches: tuple[Dispatch, ...] = ()
-    untold: ProbeError | None = None
+    error: ProbeError | None = None
     """Why its dispatches are unknown."""
 
     @property
@@ -56,7 +56,7 @@ async def list_agents(config: AgentsConfig, run: Run) -> Outcome:
             known = await api.describe_rooms()
             run.log(f"{len(known)} rooms")
             rooms = await _ask_rooms(api, known, config.concurrency)
-            await _check_untold(api, rooms, run)
+            await _check_unlisted(api, rooms, run)
     except ProbeError as error:
         run.log(error.detail)
         return run.outcome("agents", ended=error)
@@ -91,30 +91,30 @@ async def _ask_room(api: ServerApi, room: Room) -> _Room:
             return _Room(room, participants, await api.list_dispatch(room.name))
     except TimeoutError:
         detail = f"list dispatches: no answer within {_DISPATCH_TIMEOUT_S:g} s"
-        return _Room(room, participants, untold=ProbeError(Reason.API_FAILED, detail))
+        return _Room(room, participants, error=ProbeError(Reason.API_FAILED, detail))
     except ProbeError as error:
         if error.reason is Reason.AUTH_FAILED:
             raise
-        return _Room(room, participants, untold=error)
+        return _Room(room, participants, error=error)
 
 
-async def _check_untold(api: ServerApi, rooms: Sequence[_Room], run: Run) -> None:
+async def _check_unlisted(api: ServerApi, rooms: Sequence[_Room], run: Run) -> None:
     """Tell rooms that went away during the listing from a server that does not answer.
 
     A single room whose node has died must not hide all others: it is logged. That no room at
     all tells its dispatches is an error.
     """
-    untold = [room for room in rooms if room.untold]
-    if not untold:
+    unlisted = [room for room in rooms if room.error]
+    if not unlisted:
         return
-    left = await api.list_rooms(room.name for room in untold)
-    for room in untold:
+    left = await api.list_rooms(room.name for room in unlisted)
+    for room in unlisted:
         run.log(
             f"dispatches of room {room.name!r} are unknown: "
             f"{'the room is closed' if room.name not in left else 'no answer'}"
         )
-    error = untold[0].untold
-    if left and len(untold) == len(rooms) and error:
+    error = unlisted[0].error
+    if left and len(unlisted) == len(rooms) and error:
         raise error
 
 

@@ -84,7 +84,7 @@ class Conversation:
         self._caller = caller
         self._config = config
         self._clip = clip
-        self._torn = False
+        self._had_gap = False
         """An utterance of ours had a gap: the agent may answer it twice, and late."""
 
     async def greeting(self) -> float | None:
@@ -126,7 +126,7 @@ class Conversation:
         Raises:
             ProbeError: Why the call ended, if it did before the outcome was known.
         """
-        if self._torn:
+        if self._had_gap:
             return _void(TORN)
         self._caller.turn_begins()
         try:
@@ -152,7 +152,7 @@ class Conversation:
         start = microphone.play(self._clip.pcm)
         end = await microphone.time_of(start + self._clip.speech_end)
         # All of the speech has been pushed: a gap after this one is a gap in silence.
-        self._torn = microphone.underruns > underruns
+        self._had_gap = microphone.underruns > underruns
         return _Said(began, end, sound_threshold(noise), underruns, before)
 
     async def _onset(self, said: _Said) -> int | None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from exporter.config.schedule import BudgetConfig, WindowConfig
-from exporter.config.values import FILE, Duration, ProbeSection, Section, fault
+from exporter.config.values import FILE, Duration, ProbeSection, Section, invalid
 from exporter.errors import ConfigError
 from exporter.outcome import (
     CallResult,
@@ -43,8 +43,8 @@ def _check_clip(file: Path) -> Path:
     except ConfigError as error:
         if isinstance(error.__cause__, OSError):
             why = error.__cause__.strerror
-            raise fault(f"{{value}} cannot be read: {why}; expected a WAV file") from None
-        raise fault("{value}: " + str(error).removeprefix(f"{file}: ")) from None
+            raise invalid(f"{{value}} cannot be read: {why}; expected a WAV file") from None
+        raise invalid("{value}: " + str(error).removeprefix(f"{file}: ")) from None
     return file
 
 
@@ -59,7 +59,7 @@ class Utterance(Section):
     transcript: str = Field("", description="Transcript of the WAV file.")
 
 
-class Caller(Section):
+class CallerIdentity(Section):
     """Whom the caller appears to be."""
 
     identity: str | None = Field(
@@ -113,8 +113,9 @@ class LatencyConfig(ProbeSection):
     metadata: str = Field("", description="Metadata of the dispatch.")
     room_name: str | None = Field(None, min_length=1, description="Room name; random if not set.")
     utterance: Utterance = Field(default_factory=Utterance, description="The caller's speech.")
-    caller: Caller = Field(
-        default_factory=Caller, description="Participant identity and attributes of the caller."
+    caller: CallerIdentity = Field(
+        default_factory=CallerIdentity,
+        description="Participant identity and attributes of the caller.",
     )
     greeting: Literal["auto", "expected", "none"] = Field(
         "auto",
@@ -168,9 +169,9 @@ class LatencyConfig(ProbeSection):
     @model_validator(mode="after")
     def _check(self) -> "LatencyConfig":
         if not self.agent_name and self.dispatch == "explicit":
-            raise fault("required unless dispatch is automatic", "agent_name")
+            raise invalid("required unless dispatch is automatic", "agent_name")
         if self.fail_ms is not None and self.fail_ms <= self.target_ms:
-            raise fault("{value} must be above target_ms", "fail_ms")
+            raise invalid("{value} must be above target_ms", "fail_ms")
         self.budget.check_plan(*self.most)
         return self
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from exporter.outcome import Outcome, Ramp, RampProgress, RampTier
 from exporter.probe import Run
-from exporter.probes.ramp.crew import Crew
 from exporter.probes.ramp.judge import is_last, judge_tier
+from exporter.probes.ramp.processes import RampProcesses
 from exporter.probes.ramp.rooms import Rooms
 from exporter.probes.ramp.spec import RampConfig
 from exporter.probes.ramp.summary import TierSummary
@@ -24,22 +24,22 @@ async def climb(config: RampConfig, run: Run) -> Outcome:
 async def _climb(config: RampConfig, run: Run, tiers: list[RampTier]) -> None:
     async with (
         Rooms(run.server, f"voice-exporter-{run.id}", run.on_room) as rooms,
-        make_crew(config, run, rooms) as crew,
+        make_processes(config, run, rooms) as processes,
     ):
         for place, clients in enumerate(config.tiers):
             tell = _progress(config, run, place)
             tell(None)
-            connected = await crew.grow(clients)
+            connected = await processes.grow(clients)
             run.log(f"{connected} of {clients} clients connected")
-            tier = await crew.hold(config.duration, tell)
+            tier = await processes.hold(config.duration, tell)
             tiers.append(tier)
             if is_last(judge_tier(TierSummary.of(tier), config.targets)):
                 return
 
 
-def make_crew(config: RampConfig, run: Run, rooms: Rooms) -> Crew:
+def make_processes(config: RampConfig, run: Run, rooms: Rooms) -> RampProcesses:
     """Return the processes of a ramp, none of which runs yet."""
-    return Crew(
+    return RampProcesses(
         run.server,
         rooms,
         ping_interval_s=config.ping_interval,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from exporter.config.schedule import WindowConfig
-from exporter.config.values import Duration, ProbeSection, fault
+from exporter.config.values import Duration, ProbeSection, invalid
 from exporter.outcome import Finding, Outcome, Ramp, Verdict
 from exporter.probe import Probe, always
 from exporter.probes.ramp.judge import JudgedTier, Knee, KneeKind, Targets, find_knee, judge_tier
@@ -26,7 +26,7 @@ def _split(value: object) -> object:
     if isinstance(value, str):
         parts = [part.strip() for part in value.split(",")]
         if not all(part.isdecimal() for part in parts):
-            raise fault(
+            raise invalid(
                 "{value} is not a list of tiers; expected numbers of clients such as 2,10,25"
             )
         return tuple(int(part) for part in parts)
@@ -40,9 +40,9 @@ def _long_enough(config: dict[str, Any]) -> float:
 
 def _check(tiers: tuple[int, ...]) -> tuple[int, ...]:
     if not all(_FEWEST <= clients <= _MOST for clients in tiers):
-        raise fault(f"{{value}} has a tier out of bounds; expected {_FEWEST} to {_MOST} clients")
+        raise invalid(f"{{value}} has a tier out of bounds; expected {_FEWEST} to {_MOST} clients")
     if any(after <= before for before, after in pairwise(tiers)):
-        raise fault("{value} is not increasing; expected each tier above the previous one")
+        raise invalid("{value} is not increasing; expected each tier above the previous one")
     return tiers
 
 
@@ -114,13 +114,13 @@ class RampConfig(ProbeSection):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.max_clients is not None and self.tiers[-1] > self.max_clients:
-            raise fault(f"{{value}} is above max_clients, {self.max_clients}", "tiers")
+            raise invalid(f"{{value}} is above max_clients, {self.max_clients}", "tiers")
         if self.enabled and not self.windows:
-            raise fault(
+            raise invalid(
                 "needs windows; expected the time windows in which load is allowed", "enabled"
             )
         if self.enabled and self.max_clients is None:
-            raise fault("needs max_clients; expected the maximum number of clients", "enabled")
+            raise invalid("needs max_clients; expected the maximum number of clients", "enabled")
         return self
 
     @property

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from exporter.errors import ProbeError
 from exporter.outcome import ProberLoad, RampClient, Reason
-from exporter.probes.ramp.cell import RoomOfClients, Seat, Span, media_loss, sent_ratio
+from exporter.probes.ramp.clients import RoomOfClients, Seat, Span, media_loss, sent_ratio
 from exporter.quantile import quantile
 from exporter.rtc.client import Client
 from exporter.rtc.lag import LagMonitor

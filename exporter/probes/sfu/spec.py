@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from pydantic import Field, model_validator
 
-from exporter.config.values import Duration, ProbeSection, fault
+from exporter.config.values import Duration, ProbeSection, invalid
 from exporter.outcome import Finding, Outcome, Reconnect, SfuBaseline, Verdict, failure
 from exporter.probe import Probe, always
 from exporter.probes.sfu.families import FAMILIES, configured, readings
@@ -65,9 +65,9 @@ class SfuConfig(ProbeSection):
     @model_validator(mode="after")
     def _check(self) -> "SfuConfig":
         if self.fail_rtt_ms is not None and self.fail_rtt_ms <= self.target_rtt_ms:
-            raise fault("{value} must be above target_rtt_ms", "fail_rtt_ms")
+            raise invalid("{value} must be above target_rtt_ms", "fail_rtt_ms")
         if self.fail_loss <= self.max_loss:
-            raise fault("{value} must be above max_loss", "fail_loss")
+            raise invalid("{value} must be above max_loss", "fail_loss")
         return self
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from exporter.config.values import Duration, ProbeSection, fault
+from exporter.config.values import Duration, ProbeSection, invalid
 from exporter.outcome import Outcome, WorkerScrape
 from exporter.probe import Probe, always, failed_is_all
 from exporter.series import Reading, family
@@ -23,21 +23,21 @@ def _check_url(url: str) -> str:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise fault(f"has no valid host and port; {_EXPECTED}") from None
+        raise invalid(f"has no valid host and port; {_EXPECTED}") from None
     if parts.scheme not in ("http", "https", "dns", "srv"):
-        raise fault(f"has an unknown scheme; {_EXPECTED}")
+        raise invalid(f"has an unknown scheme; {_EXPECTED}")
     if parts.username is not None or parts.password is not None:
-        raise fault("contains a user name or password; worker pages need none")
+        raise invalid("contains a user name or password; worker pages need none")
     if not host:
-        raise fault(f"has no host; {_EXPECTED}")
+        raise invalid(f"has no host; {_EXPECTED}")
     if parts.scheme == "dns" and not port:
-        raise fault("{value} has no port; expected dns://NAME:PORT")
+        raise invalid("{value} has no port; expected dns://NAME:PORT")
     if parts.scheme == "srv" and port is not None:
-        raise fault(
+        raise invalid(
             "{value} has a port, which is part of SRV records; expected srv://_SERVICE._tcp.NAME"
         )
     if parts.path not in ("", "/", "/worker") or parts.query or parts.fragment:
-        raise fault("{value} has a path; expected none: /worker is added")
+        raise invalid("{value} has a path; expected none: /worker is added")
     return url
 
 

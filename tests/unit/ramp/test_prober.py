@@ -102,7 +102,7 @@ class _FarAway:
         return Offset(0.0)
 
 
-class _Crew:
+class _Processes:
     """Notes when it is told to begin."""
 
     began = 0.0
@@ -121,10 +121,10 @@ def test_a_long_way_does_not_delay_the_beginning() -> None:
     async def late(_clock: Clock) -> float:
         coordinator, ramp = cast("Any", _FarAway()), RampConfig(vantage="iad")
         vantage = _Vantage(SFU, coordinator, ramp, VantageReport("iad"), lambda _: None)
-        crew = _Crew()
-        await vantage._do(Step(number=1, kind="grow", clients=2), cast("Any", crew))
+        processes = _Processes()
+        await vantage._do(Step(number=1, kind="grow", clients=2), cast("Any", processes))
         at_s = time.monotonic() + 0.2
-        await vantage._do(Step(number=2, kind="hold", clients=2, at_s=at_s), cast("Any", crew))
-        return crew.began - at_s
+        await vantage._do(Step(number=2, kind="hold", clients=2, at_s=at_s), cast("Any", processes))
+        return processes.began - at_s
 
     assert virtual_time.run(late) == pytest.approx(0.0, abs=1e-6)
