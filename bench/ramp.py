@@ -102,7 +102,7 @@ def cost(site: Site) -> None:
             if theirs[-1].delivered < DELIVERED:
                 break
         ours = asyncio.run(our_cost(running.server, OUR_CLIENTS))
-        rows.add(f"{OUR_CLIENTS} of ours, each with audio", OUR_CLIENTS, words(ours))
+        rows.add(f"{OUR_CLIENTS} clients, each with audio", OUR_CLIENTS, words(ours))
         idle = their_cost(python, running.server, OUR_CLIENTS, 0.0)
     carried = [each for each in theirs if each.delivered >= DELIVERED]
     # It is one process with one event loop: more clients are more than it carries.

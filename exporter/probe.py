@@ -176,8 +176,8 @@ class Probe(Generic[C, R]):
         """Return an outcome of this probe with its findings."""
         return replace(outcome, findings=self.judge(config, outcome))
 
-    def found(self, outcome: Outcome) -> str:
-        """Say in a few words what a run found, or why it found nothing."""
+    def text(self, outcome: Outcome) -> str:
+        """Return the summary of a run, or the reason why it has no result."""
         if outcome.reason is not None:
             return f"{outcome.reason}: {outcome.detail}"
         result: Any = outcome.result

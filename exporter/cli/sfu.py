@@ -56,14 +56,14 @@ def sfu(
 ) -> int:
     """Measure round trip, jitter and loss between this host and the SFU.
 
-    Two participants of our own meet in a room of our own. No agent is called.
+    Two test participants join a new room. No agent is called.
 
-    --load ramps clients with real audio, in rooms of our own, until a tier passes --target-rtt-ms
-    (its 95th percentile) or --max-loss: the knee is the tier before. It loads the SFU on purpose.
+    --load is a load test: it connects an increasing number of clients with real audio until a tier
+    exceeds --target-rtt-ms (95th percentile) or --max-loss. The knee is the tier before.
 
-    --coordinator --expect N leads N vantages, which run --report-to, through one ramp at once.
+    --coordinator --expect N coordinates one ramp from N vantages, which run --report-to.
 
-    --preflight tries signalling, UDP, TCP and TURN each on purpose, and names the ports to open.
+    --preflight tests signalling, UDP, TCP and TURN, and lists the ports to open.
     """
     from exporter.commands.once import measure_sfu
     from exporter.outcome import Verdict

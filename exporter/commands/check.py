@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from exporter.commands.once import (
     LatencyOrder,
     Progress,
+    agents_in_rooms,
     ask_fleet,
     call_agents,
-    found,
     one_runner,
     plan_calls,
     run,
@@ -63,7 +63,7 @@ async def _check(
         names = [order.agent]
         if order.agent is None:
             names = [target.agent_name for target in settings.targets]
-            names += found(fleet.listing, settings)
+            names += agents_in_rooms(fleet.listing, settings)
         wanted = [name for name in dict.fromkeys(names) if name is not None]
         calls = await call_agents(runner, settings, order.calls(), wanted, progress)
         progress.doing("measuring the network path to the SFU")

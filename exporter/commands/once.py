@@ -158,7 +158,7 @@ async def _measure(
             listing = await runner.run("agents", settings.agents)
             if not listing.ok:
                 return LatencyReport(started, server.name, failure=listing)
-            names = found(listing, settings)
+            names = agents_in_rooms(listing, settings)
         if order.floor and names:
             progress.doing("measuring the floor against an echo")
             floor = await runner.run("calibrate", settings.calibrate)
@@ -182,7 +182,7 @@ async def call_agents(
     return tuple(calls)
 
 
-def found(listing: Outcome, settings: Settings) -> list[str]:
+def agents_in_rooms(listing: Outcome, settings: Settings) -> list[str]:
     """Return the names of the agents in rooms, less the excluded ones."""
     agents = listing.result.agents if isinstance(listing.result, Listing) else ()
     return sorted({agent.agent_name for agent in agents} - set(settings.discover.exclude))

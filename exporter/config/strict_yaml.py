@@ -17,8 +17,10 @@ def read_yaml(text: str) -> object:
         document: object = loader.get_single_data()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise ValueError(f"{place}{error.problem or error.context}; expected valid YAML") from None
+        position = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise ValueError(
+            f"{position}{error.problem or error.context}; expected valid YAML"
+        ) from None
     except (yaml.YAMLError, ValueError) as error:
         first_line = str(error).partition("\n")[0]
         raise ValueError(f"{first_line}; expected valid YAML") from None

@@ -97,10 +97,10 @@ def _in_order(items: Mapping[str, object]) -> object:
     if not all(index.isdecimal() for index in items):
         return items
     by_index = {int(index): item for index, item in items.items()}
-    for place, index in enumerate(sorted(by_index)):
-        if index != place:
-            raise invalid(f"does not exist; expected an index up to {place}", index)
-    return [by_index[place] for place in range(len(by_index))]
+    for expected, index in enumerate(sorted(by_index)):
+        if index != expected:
+            raise invalid(f"does not exist; expected an index up to {expected}", index)
+    return [by_index[index] for index in range(len(by_index))]
 
 
 def parse_duration(value: object) -> float:

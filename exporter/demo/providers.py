@@ -134,7 +134,7 @@ class Providers:
         """Let the rest of the delay pass; return an error when it is this request's turn."""
         left = began + settings.delay_s - time.monotonic()
         if left < 0:
-            log.warning("%s: the work alone took %.3f s longer than its delay", part, -left)
+            log.warning("%s: processing took %.3f s longer than the configured delay", part, -left)
         await asyncio.sleep(max(0.0, left))
         if self._luck.random() >= settings.failure_rate:
             return None

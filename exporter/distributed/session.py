@@ -248,20 +248,20 @@ class Session:
         complete = False
         try:
             await self._gather()
-            for place, clients in enumerate(self.config.tiers):
-                self._tell(place, clients, 0.0)
+            for tier_index, clients in enumerate(self.config.tiers):
+                self._tell(tier_index, clients, 0.0)
                 await self._lead("grow", clients, self._patience.grow_s)
                 if not self._alive():
                     break
                 limit_s = COUNTDOWN_S + self.config.duration + self._patience.late_s
-                async with self._showing(place, clients):
+                async with self._showing(tier_index, clients):
                     await self._lead("hold", clients, limit_s, self._clock() + COUNTDOWN_S)
                 if not self._alive():
                     break
                 tiers.append(
                     combined([VantageTier(each.vantage, each.tiers[-1]) for each in self._alive()])
                 )
-                complete = place == len(self.config.tiers) - 1 or is_last(tiers[-1].tier)
+                complete = tier_index == len(self.config.tiers) - 1 or is_last(tiers[-1].tier)
                 if complete:
                     break
         finally:
@@ -364,14 +364,14 @@ class Session:
         member.lost = why
         log.warning("vantage lost", extra={"vantage": member.vantage, "why": why})
 
-    def _tell(self, place: int, clients: int, share: float) -> None:
+    def _tell(self, tier_index: int, clients: int, share: float) -> None:
         known = [each.round_trip_s for each in self._alive() if each.round_trip_s is not None]
-        done = (place + min(1.0, share)) / len(self.config.tiers)
+        done = (tier_index + min(1.0, share)) / len(self.config.tiers)
         count = clients * len(self._alive())
         self._show(RampProgress(count, done, max(known, default=None) if share else None))
 
     @asynccontextmanager
-    async def _showing(self, place: int, clients: int) -> AsyncIterator[None]:
+    async def _showing(self, tier_index: int, clients: int) -> AsyncIterator[None]:
         """Tell every second how far a tier is."""
 
         async def show() -> None:
@@ -379,7 +379,7 @@ class Session:
             while True:
                 await asyncio.sleep(1.0)
                 share = (self._clock() - began) / self.config.duration
-                self._tell(place, clients, max(0.01, share))
+                self._tell(tier_index, clients, max(0.01, share))
 
         task = asyncio.create_task(show())
         try:

@@ -11,7 +11,7 @@ from livekit.protocol.rtc import JoinResponse, SignalRequest, SignalResponse
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
-from exporter.server_api.client import http_url, place
+from exporter.server_api.client import host_and_port, http_url
 from exporter.server_api.errors import translated
 
 PROTOCOL = "16"
@@ -40,7 +40,7 @@ async def join_and_leave(url: str, token: str, timeout_s: float) -> Joined:
     Raises:
         ProbeError: connect_failed, auth_failed or api_failed.
     """
-    with translated("join", place(url), timeout_s):
+    with translated("join", host_and_port(url), timeout_s):
         async with asyncio.timeout(timeout_s), aiohttp.ClientSession() as session:
             began = time.monotonic()
             headers = {"Authorization": f"Bearer {token}"}

@@ -150,7 +150,7 @@ def partial_result(config: BaseModel, turns: list[Turn]) -> CallResult | None:
 
 
 def write_message(pipe: Connection, run_id: str, message: ProgressMessage) -> None:
-    """Send the parent one progress message: one line, so that an incomplete one (a kill) spoils no other.
+    """Send a progress message to the parent: one line, so that a kill can damage only this one.
 
     Args:
         pipe: To the parent.

@@ -257,7 +257,7 @@ class ServerApi:
     @asynccontextmanager
     async def _doing(self, action: str) -> AsyncIterator[None]:
         """Turn the errors of one request into ProbeError, and its lateness too."""
-        with translated(action, place(self._server.url), self._timeout_s):
+        with translated(action, host_and_port(self._server.url), self._timeout_s):
             # The SDK (livekit-api 1.2) overrides the limit of the HTTP session with none at all.
             async with asyncio.timeout(self._timeout_s):
                 yield
@@ -335,6 +335,6 @@ def http_url(url: str) -> str:
     return parts._replace(scheme=_SCHEMES[parts.scheme]).geturl()
 
 
-def place(url: str) -> str:
+def host_and_port(url: str) -> str:
     """Return host and port of a server's URL: without what might be credentials."""
     return url.partition("://")[2].partition("/")[0].rpartition("@")[2]

@@ -20,12 +20,12 @@ _REFUSED = frozenset({401, 403})
 
 
 @contextmanager
-def translated(action: str, place: str, timeout_s: float) -> Iterator[None]:
+def translated(action: str, address: str, timeout_s: float) -> Iterator[None]:
     """Turn what the block raises for HTTP, TLS, DNS and the server API into `ProbeError`.
 
     Args:
         action: What was tried, as `create room`.
-        place: Host and port, for the message.
+        address: Host and port, for the message.
         timeout_s: The limit of one request, for the message.
     """
     import aiohttp
@@ -41,7 +41,7 @@ def translated(action: str, place: str, timeout_s: float) -> Iterator[None]:
         words = words.replace("{limit}", f"{timeout_s:g} s")
     else:
         return
-    raise ProbeError(reason, one_line(f"{action} at {place}: {words}")) from None
+    raise ProbeError(reason, one_line(f"{action} at {address}: {words}")) from None
 
 
 def one_line(text: str) -> str:

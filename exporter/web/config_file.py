@@ -64,10 +64,10 @@ _Names = TypeVar("_Names", bound=tuple[str, ...])
 
 
 def _one_of(known: Mapping[str, str], what: str, names: _Names) -> _Names:
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         if name not in known:
             near = did_you_mean(name, known) or f"; expected one of {', '.join(known)}"
-            raise invalid(f"{{value}} is not a known {what}{near}", place)
+            raise invalid(f"{{value}} is not a known {what}{near}", index)
     return names
 
 

@@ -157,7 +157,7 @@ def _watched(line: Watched, now: datetime, due: datetime | None, left: Remaining
         verdict=line.verdict,
         runs=(
             _ago(line.last, now) if line.last else "not yet",
-            _found(line),
+            _result_text(line),
             f"in {max(0.0, (due - now).total_seconds()):.0f} s" if due else "",
             _left(left),
         ),
@@ -193,11 +193,11 @@ def _ago(outcome: Outcome, now: datetime) -> str:
     return f"{outcome.started_at:%Y-%m-%d %H:%M:%S}Z, {seconds:.0f} s ago"
 
 
-def _found(line: Watched) -> str:
-    """Say in a few words what the last run found, and what keeps it from PASS."""
+def _result_text(line: Watched) -> str:
+    """Return the result of the last run, and its findings."""
     row, last = PROBES.get(line.work.probe), line.last
     if row is None or last is None:
         return ""
-    said = [row.found(last)]
+    said = [row.text(last)]
     said += [each.text for each in last.findings or () if each.text not in said]
     return "; ".join(filter(None, said))

@@ -26,8 +26,8 @@ async def _climb(config: RampConfig, run: Run, tiers: list[RampTier]) -> None:
         Rooms(run.server, f"voice-exporter-{run.id}", run.on_room) as rooms,
         make_processes(config, run, rooms) as processes,
     ):
-        for place, clients in enumerate(config.tiers):
-            tell = _progress(config, run, place)
+        for tier_index, clients in enumerate(config.tiers):
+            tell = _progress(config, run, tier_index)
             tell(None)
             connected = await processes.grow(clients)
             run.log(f"{connected} of {clients} clients connected")
@@ -48,14 +48,14 @@ def make_processes(config: RampConfig, run: Run, rooms: Rooms) -> RampProcesses:
     )
 
 
-def _progress(config: RampConfig, run: Run, place: int) -> Callable[[float | None], None]:
+def _progress(config: RampConfig, run: Run, tier_index: int) -> Callable[[float | None], None]:
     """Return what tells people how far it is: called without a figure, then every second."""
-    clients, count = config.tiers[place], len(config.tiers)
+    clients, count = config.tiers[tier_index], len(config.tiers)
     seconds = 0.0
 
     def tell(round_trip_s: float | None) -> None:
         nonlocal seconds
-        done = (place + min(1.0, seconds / config.duration)) / count
+        done = (tier_index + min(1.0, seconds / config.duration)) / count
         run.on_progress(RampProgress(clients, done, round_trip_s))
         seconds += 1.0
 

@@ -1,9 +1,9 @@
 """The client processes of a ramp, as controlled by the prober.
 
-Each is a program of its own, with pipes to the prober, and not a child of `multiprocessing`: the process
-of a probe may have none. Its stdin ends when the prober dies, and then it exits; a process
-group of its own keeps Ctrl-C from it, from its first moment on; credentials go through the pipe,
-where nobody else can read them.
+Each is a separate program with pipes to the prober, and not a child of `multiprocessing`, because
+a probe process may have none. Its stdin ends when the prober dies, and then it exits. Its own
+process group shields it from Ctrl-C from the start. Credentials go through the pipe, where no
+other user can read them.
 """
 
 import asyncio
@@ -80,7 +80,7 @@ class RampProcesses:
         self._rooms = rooms
         self._per_process = per_process
         self._sizes: list[int] = []
-        self._places: list[int] = []
+        self._process_of_room: list[int] = []
         self._processes: list[_ClientProcess] = []
 
     async def grow(self, clients: int) -> int:
@@ -93,11 +93,11 @@ class RampProcesses:
             ProbeError: The server does not make a room.
         """
         self._sizes = grown(self._sizes, clients)
-        self._places = shared_out(self._sizes, self._places, self._per_process)
+        self._process_of_room = shared_out(self._sizes, self._process_of_room, self._per_process)
         names = await self._rooms.names(len(self._sizes))
-        rooms: list[list[RoomSize]] = [[] for _ in range(max(self._places) + 1)]
-        for name, size, place in zip(names, self._sizes, self._places, strict=True):
-            rooms[place].append(RoomSize(room=name, size=size))
+        rooms: list[list[RoomSize]] = [[] for _ in range(max(self._process_of_room) + 1)]
+        for name, size, index in zip(names, self._sizes, self._process_of_room, strict=True):
+            rooms[index].append(RoomSize(room=name, size=size))
         self._processes += [_ClientProcess() for _ in range(len(rooms) - len(self._processes))]
         connected = await asyncio.gather(
             *(self._grow(process, its) for process, its in zip(self._processes, rooms, strict=True))
@@ -109,16 +109,16 @@ class RampProcesses:
         """Measure a tier for this time: the clients' results and the prober's load."""
         recent: dict[int, float] = {}
 
-        def tell(place: int, round_trip_s: float | None) -> None:
+        def tell(index: int, round_trip_s: float | None) -> None:
             if round_trip_s is not None:
-                recent[place] = round_trip_s
-            if place == 0:
+                recent[index] = round_trip_s
+            if index == 0:
                 pulse(statistics.median(recent.values()) if recent else None)
 
         held = await asyncio.gather(
             *(
-                self._hold(process, seconds, place, tell)
-                for place, process in enumerate(self._processes)
+                self._hold(process, seconds, index, tell)
+                for index, process in enumerate(self._processes)
             )
         )
         return RampTier(
@@ -153,12 +153,12 @@ class RampProcesses:
         self,
         process: "_ClientProcess",
         seconds: float,
-        place: int,
+        index: int,
         tell: Callable[[int, float | None], None],
     ) -> tuple[Sequence[RampClient], ProberLoad | None]:
         try:
             answer = await process.ask(
-                MeasureTier(seconds=seconds), seconds + MARGIN_S, lambda told: tell(place, told)
+                MeasureTier(seconds=seconds), seconds + MARGIN_S, lambda told: tell(index, told)
             )
         except _ProcessLost as lost:
             crashed = RampClient(reason=Reason.PROBE_CRASHED, detail=str(lost))

@@ -60,9 +60,9 @@ def readings(_config: object, outcome: Outcome) -> Iterator[Reading]:
         yield from readings_of_breaks(outcome.result.reconnects)
 
 
-def readings_of_breaks(found: Iterable[Reconnect]) -> Iterator[Reading]:
+def readings_of_breaks(reconnects: Iterable[Reconnect]) -> Iterator[Reading]:
     """Show what came of breaks: times of those that came back, reasons of the others."""
-    for each in found:
+    for each in reconnects:
         if each.reason is not None:
             yield FAILURES.read(1, kind=each.kind, reason=each.reason)
             continue

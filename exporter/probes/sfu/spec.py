@@ -112,10 +112,10 @@ def _above(
         yield Finding(Verdict.SLOW, f"{what} {value:.1f} {unit} is above {soft:g} {unit}")
 
 
-def _lost(found: Reconnect) -> Finding:
+def _lost(reconnect: Reconnect) -> Finding:
     """Say what came of a connection that was lost during a baseline."""
-    verdict = Verdict.SLOW if found.reason is None else Verdict.FAIL
-    return Finding(verdict, f"a connection was lost, {found.text}")
+    verdict = Verdict.SLOW if reconnect.reason is None else Verdict.FAIL
+    return Finding(verdict, f"a connection was lost, {reconnect.text}")
 
 
 def _no_udp(result: SfuBaseline) -> str:

@@ -50,7 +50,7 @@ BAD = (
     pytest.param(
         "[]",
         "",
-        "holds no mapping of settings; expected `key: value`",
+        "is not a mapping of settings; expected `key: value`",
     ),
     pytest.param(
         "a: 1",
