@@ -49,7 +49,7 @@ def _no_labels(_config: BaseModel) -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of one probe: where to, until when, and where to tell of it."""
+    """One run of one probe: its server, its deadline and its callbacks."""
 
     id: str
     """On every log line of this run."""
@@ -157,7 +157,7 @@ class Probe(Generic[C, R]):
     configured: Callable[[C], Iterable[Reading]] = _nothing
     """What a configuration says on /metrics; of several that share a series, the least is shown."""
     labels: Callable[[C], Mapping[str, str]] = _no_labels
-    """The labels that tell what is probed from everything else."""
+    """The labels that identify the subject of a probe."""
 
     def work(self) -> Callable[[C, Run], Awaitable[Outcome]]:
         """Import and return its work.

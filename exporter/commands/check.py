@@ -22,7 +22,7 @@ from exporter.report.latency import LatencyReport
 from exporter.report.sfu import SfuReport
 
 TRIALS = 2
-"""Measured turns in each call: every one costs money, and two tell whether the agent answers."""
+"""Measured turns in each call: each one costs money, and two show whether the agent answers."""
 
 
 @dataclass(frozen=True, slots=True)

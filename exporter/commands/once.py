@@ -1,4 +1,4 @@
-"""Run probes once, for a person who waits: what the one-shot commands do."""
+"""Run probes once: the one-shot commands."""
 
 import asyncio
 import signal
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class Progress(Protocol):
-    """Whom to tell how far it is."""
+    """Receives the progress."""
 
     def doing(self, what: str) -> None:
         """Something begins."""

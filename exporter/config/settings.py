@@ -1,4 +1,4 @@
-"""Every setting and its default; those of a probe and of a target stand beside the probe."""
+"""Every setting and its default; those of a probe and of a target are in the probe's folder."""
 
 from typing import Annotated, Literal, cast
 from urllib.parse import urlsplit
@@ -48,7 +48,7 @@ CREDENTIALS = ("url", "api_key", "api_secret")
 """Keys of the section `livekit`, each of which may instead be read from a file."""
 
 LAYERS = "layers"
-"""What `Settings(...)` is given beside settings: further sources, the strongest first."""
+"""Further sources of `Settings(...)`, the strongest first."""
 
 _SCHEMES = ("ws", "wss", "http", "https")
 

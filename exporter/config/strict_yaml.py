@@ -41,7 +41,7 @@ class _Loader(yaml.SafeLoader):
         super().__init__(text)
         self.deep_construct = True  # at once, so that an alias to what contains it is an error
         self.twins: list[tuple[int, str]] = []
-        """Keys that stand a second time in their mapping: the line, and what to tell."""
+        """Duplicate keys of a mapping: the line, and the message."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
         """Build a mapping with text for keys."""

@@ -11,9 +11,9 @@ from exporter.probes.latency.spec import LatencyConfig
 log = logging.getLogger(__name__)
 
 _MOST_LOGGED = 100
-"""Names that are told of: a fleet that names agents by call would fill the log."""
+"""Names that are logged: a fleet with one agent name per call would fill the log."""
 KEPT_INTERVALS = 12
-"""Calls after which an agent that is in no room is forgotten: a dead one must first be told of."""
+"""Calls after which an agent in no room is forgotten: its failure must be reported first."""
 
 
 class Discovery:

@@ -71,7 +71,7 @@ class RunLog:
 
 
 def _subject(outcome: Outcome) -> Hashable:
-    """Return what tells the runs of one target and probe from all others."""
+    """Return the key of the runs of one target and probe."""
     if isinstance(outcome.result, CallResult):
         return outcome.probe, outcome.agent_name, outcome.result.call_type, outcome.result.scenario
     return outcome.probe, outcome.agent_name

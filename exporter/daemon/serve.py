@@ -197,7 +197,7 @@ class Daemon:
             task.add_done_callback(self._reloads.discard)
 
     async def run(self, listener: socket.socket, stop: asyncio.Event) -> None:
-        """Serve on a listening socket until told to stop; then drain.
+        """Serve on a listening socket until stopped; then drain.
 
         Args:
             listener: Bound; closed by the caller.
@@ -274,7 +274,7 @@ class Daemon:
         await self._ledger.aclose()
 
     async def _keep_roster(self) -> None:
-        """Put the roster into the ledger, again and again, for a start after a crash."""
+        """Save the roster in the ledger regularly, so that it survives a crash."""
         while True:
             await asyncio.sleep(_KEEP_ROSTER_EVERY_S)
             self._ledger.store.save_workers(self._fleet.roster.export())

@@ -105,7 +105,7 @@ def tls_context(config: DistributedConfig) -> ssl.SSLContext | None:
 
 
 def _no_password() -> str:
-    """Answer in the place of whoever would be asked at the terminal."""
+    """Answer instead of prompting at the terminal."""
     raise ValueError("the key has a password")
 
 

@@ -322,7 +322,7 @@ def _said(answer: httpx.Response, kind: type[Said]) -> Said:
     """Return what an answer says.
 
     Raises:
-        ProbeError: api_failed: whoever answers there is no coordinator, or of another version.
+        ProbeError: api_failed: the answer is not that of a coordinator of this version.
     """
     try:
         return kind.model_validate_json(answer.content)

@@ -112,7 +112,7 @@ class Session:
             config: The tiers of each vantage, and the targets.
             expect: Vantages that take part.
             patience: How long it waits for whom.
-            clock: The one whose times are told to probers.
+            clock: The clock whose times are sent to probers.
             show: Told how far it is.
         """
         self.config = config
@@ -187,7 +187,7 @@ class Session:
         return self._step
 
     async def sign(self, member: str, sign: Sign) -> Heard:
-        """Take a sign of life, and tell whether the ramp is over.
+        """Take a sign of life, and return whether the ramp is over.
 
         Raises:
             RefusedError: The vantage is unknown or was given up.

@@ -74,7 +74,7 @@ class CallReport:
 
     @property
     def turns(self) -> tuple[Turn, ...]:
-        """Every turn; a call that failed outside of its turns ends in one that tells why."""
+        """Every turn; a call that failed outside of its turns ends in one with the reason."""
         if self.unlisted_reason is None:
             return self.result.turns
         ended = TurnOutcome.VOID if self.unlisted_reason is Reason.VOID else TurnOutcome.FAILED

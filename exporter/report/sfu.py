@@ -25,7 +25,7 @@ from exporter.report.ramp import RampItem, RampReport, RoundTrips
 
 _WORST_FIRST = ("lost", "poor", "good", "excellent")
 _SILENCE_S = 1.0
-"""Silence worth a line; shorter gaps are what loss and jitter tell."""
+"""Silence that is reported; shorter gaps show up in loss and jitter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class BaselineItem:
     transport: str
     candidate_type: str
     quality: str
-    """The worst of the clients; "" if the server told none."""
+    """The worst of the clients; "" if the server reported none."""
     floor_ms: float | None
     jitter_up_ms: float | None
     jitter_down_ms: float | None

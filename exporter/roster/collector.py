@@ -1,4 +1,4 @@
-"""Ask a running exporter for its roster: what the command `agents` shows beside the rooms."""
+"""Read the roster of a running exporter, for the command `agents`."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated

@@ -36,7 +36,7 @@ class _PageAddress:
 
 @dataclass(frozen=True, slots=True)
 class _Service:
-    """What an SRV record tells."""
+    """The content of an SRV record."""
 
     host: str
     port: int
@@ -81,7 +81,7 @@ class _Reader:
         return [*unresolved, *await asyncio.gather(*(self._read(address) for address in wanted))]
 
     async def _resolve(self, url: str) -> Sequence[_PageAddress | WorkerPage]:
-        """Return the places that a configured URL stands for, or the pages that tell why not."""
+        """Return the addresses of a configured URL, or pages with the reason why there are none."""
         parts = urlsplit(url)
         host = parts.hostname or ""
         if parts.scheme == "dns":
@@ -104,7 +104,7 @@ class _Reader:
     async def _ask(
         self, url: str, names: Coroutine[Any, Any, list[_Found]]
     ) -> Sequence[_Found | WorkerPage]:
-        """Return what name servers tell, or the page of that URL that says why they did not."""
+        """Return the answer of name servers, or a page of that URL with the reason for none."""
         async with self._at_once:
             try:
                 async with asyncio.timeout(self._config.timeout):
@@ -220,7 +220,7 @@ def _in_url(address: str) -> str:
 
 
 async def _services(name: str) -> list[_Service]:
-    """Return the hosts and ports that the SRV records of a name tell.
+    """Return the hosts and ports in the SRV records of a name.
 
     Raises:
         OSError: There are none.

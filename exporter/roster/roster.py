@@ -1,4 +1,4 @@
-"""The one place where what is known of workers meets."""
+"""The roster: merges the sources about workers."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +24,7 @@ class Changes:
 class Roster:
     """Merges what is known of workers. All methods belong to one thread; none does any I/O.
 
-    A worker is known by the id that LiveKit gave it, which heartbeats and dispatches tell, or
+    A worker is known by the id that LiveKit gave it, which heartbeats and dispatches contain, or
     by host and port of its page. A page and a heartbeat are of one worker when the page is at an
     address and port that the heartbeat names, for the same agent.
 
@@ -253,7 +253,7 @@ class Roster:
         self._in_rooms.discard(known.worker_id)
         known.room_jobs = 0
         if known.own_at is None:
-            self._forget(known)  # whether it is still there, nobody tells
+            self._forget(known)  # no source knows whether it is still there
         else:
             self._touched.add(known.worker_id)
 
@@ -345,6 +345,6 @@ def _in_order(reports: Iterable[tuple[str, float | None]]) -> OrderedDict[str, f
 def _due(
     queue: OrderedDict[str, WorkerState], is_due: Callable[[WorkerState], bool]
 ) -> Iterator[WorkerState]:
-    """Yield the first of the queue as long as it is due; whoever takes it takes it out."""
+    """Yield the first of the queue as long as it is due; the consumer removes it."""
     while queue and is_due(known := next(iter(queue.values()))):
         yield known

@@ -79,7 +79,7 @@ class WorkerState:
 
     @property
     def name(self) -> str:
-        """The agent's name, from whoever knows it best."""
+        """The agent's name, from the best source."""
         report = self.beat or self.page
         return report.agent_name if report else self.agent_name
 

@@ -24,7 +24,7 @@ from exporter.store.records import (
 )
 
 _CUT_SHORT = frozenset({Reason.DEADLINE, Reason.PROBE_CRASHED})
-"""Ends of runs that could not tell of the turn they were in."""
+"""Reasons of runs that could not report their current turn."""
 
 
 class BudgetSeries(Protocol):
@@ -207,7 +207,7 @@ def plan_of(target: LatencyConfig) -> Spending:
 def spending(outcome: Outcome, plan: Spending) -> Spending:
     """Return what a call really cost.
 
-    A turn counts from its first word: one that a kill cut short, and that nobody told of, counts.
+    A turn counts from its start: one that a kill ended before it was reported counts.
     """
     turns = len(outcome.result.turns) if isinstance(outcome.result, CallResult) else 0
     if outcome.reason in _CUT_SHORT:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 LAST_WORDS_S = 3.0
 """For a cancelled probe to leave and delete its room; pebble kills after as long."""
 ProgressMessage = RampProgress | Turn | str
-"""What a run tells while it lasts: how far it is, a turn, or a room that it is about to create."""
+"""A message during a run: its progress, a turn, or a room that is about to be created."""
 _WATCHDOG_MARGIN_S = 10.0
 """Beyond the parent's own kill, so that it only ever ends orphans."""
 _DETAIL_LIMIT = 300
@@ -92,7 +92,7 @@ def prepare(pipe: Connection, log: logs.LogSetup) -> None:
     """Set this process up; the pool calls it once, before any run.
 
     Args:
-        pipe: Where the parent is told of turns and rooms as they come.
+        pipe: To the parent, for progress messages.
         log: How to log.
     """
     with contextlib.suppress(OSError):  # a daemon may have neither

@@ -109,9 +109,9 @@ class Runner:
         Args:
             probe: A name in the table.
             config: The probe's own configuration, with its `deadline` in seconds.
-            run_id: From `new_run_id`, for whoever must know it before the run; else it gets one.
+            run_id: From `new_run_id`, if it must be known before the run; otherwise generated.
             on_turn: Called in this loop with every turn, as it ends.
-            on_progress: Called in this loop when a ramp tells how far it is.
+            on_progress: Called in this loop with the progress of a ramp.
 
         Raises:
             RuntimeError: The runner was closed.
@@ -151,7 +151,7 @@ class Runner:
         slot = await api.free.get()
         try:
             await slot.call(self._delete_rooms, self._server, names, prefix, limit=_DELETE_S)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is told and the work goes on
+        except Exception as error:  # noqa: BLE001 - any error is logged and the work goes on
             return logs.redact(process.describe(error), self._secrets())
         finally:
             api.free.put_nowait(slot)

@@ -198,7 +198,7 @@ class Scheduler:
         on_turn: Callable[[Turn], None],
         listeners: Sequence[Callable[[Outcome], None]],
     ) -> Outcome:
-        """Run this now, beside its schedule. Cancelled, it ends the run and tells of that.
+        """Run this now, in addition to its schedule. If cancelled, it ends the run and reports it.
 
         Args:
             work: What to run; its id is that of what is scheduled.

@@ -35,7 +35,7 @@ ParticipantKind = Literal["standard", "agent", "sip", "egress", "ingress"]
 """The kinds of participant that a token can ask for."""
 
 REQUEST_TIMEOUT_S = 5.0
-"""How long one request may take, unless told otherwise."""
+"""Default time limit of one request."""
 
 _SCHEMES = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
 _REQUEST_TOKEN_TTL_S = 600.0
@@ -78,7 +78,7 @@ def make_token(
         name: What other participants see.
         attributes: Of the participant, from the moment it joins.
         kind: What the server takes the participant for.
-        hidden: Whether others are not told of the participant.
+        hidden: Whether the participant is hidden from others.
         can_update_own_metadata: Whether it may change its attributes, name and metadata.
         ttl_s: Seconds for which it may be used to join.
 
@@ -143,7 +143,7 @@ class ServerApi:
 
     @property
     def clock_skew_s(self) -> float:
-        """What the server's clock is ahead of ours, by its answers; 0 when within a second."""
+        """Server clock minus local clock, by its answers; 0 when within a second."""
         return self._clock.skew_s
 
     async def create_room(self, name: str, *, empty_timeout_s: int = 10) -> None:
@@ -230,7 +230,7 @@ class ServerApi:
     async def list_dispatch(self, room: str) -> tuple[Dispatch, ...]:
         """Return the dispatches of a room.
 
-        A room that does not exist is an error after some seconds, for no node answers for it.
+        A room that does not exist is an error after some seconds, because no node answers for it.
         """
         from livekit.api import VideoGrants
 

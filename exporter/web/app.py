@@ -122,7 +122,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 
 async def _on_disconnect(request: Request, _error: Exception) -> Response:
-    """Answer nobody: the client went while it sent its body. It is no error of ours."""
+    """Send no answer: the client disconnected during its request. This is not an error."""
     return problem(request.url.path, 400, "request did not end")
 
 

@@ -243,7 +243,7 @@ def read_web_config(file: Path) -> WebConfigFile:
 
 
 def _without_empty(section: dict[str, Any]) -> dict[str, Any]:
-    """Leave out keys with nothing after them, as in every other configuration of ours."""
+    """Leave out keys with nothing after them, as in the configuration file."""
     return {
         key: _without_empty(value) if isinstance(value, dict) else value
         for key, value in section.items()

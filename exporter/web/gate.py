@@ -262,7 +262,7 @@ def _is_plain(path: str, raw_path: bytes) -> bool:
 
 
 def _announced(request: HTTPConnection) -> int:
-    """Return the body's length as the head tells it; 0 if it does not."""
+    """Return the body's length by its header; 0 if there is none."""
     text = request.headers.get("content-length", "")
     if not (text.isdecimal() and text.isascii()):
         return 0

@@ -160,7 +160,7 @@ def _page(
 
 
 def _is_shown(family: Family) -> bool:
-    """Return whether a family tells of calls, and not of what else an agent does."""
+    """Return whether a family is about calls, and not about anything else of an agent."""
     return family.group in _SHOWN_GROUPS and "agent_name" in family.labels
 
 

@@ -336,7 +336,7 @@ class WebServer(uvicorn.Server):
 
         handshake_s = self._limits.handshake_s if config.tls else None
         loop = asyncio.get_running_loop()
-        # A client that is gone or cannot agree on TLS is no news; it is told by TLS itself.
+        # A client that is gone or cannot agree on TLS is not logged; TLS reports it to the client.
         with contextlib.suppress(OSError):
             await loop.connect_accepted_socket(
                 make_protocol,

@@ -30,7 +30,7 @@ _BCRYPT_READS = 72
 """Bytes of a password that bcrypt looks at; the library refuses longer ones instead."""
 
 
-class TooManyChecks(Exception):  # noqa: N818 - tells what is, not what failed
+class TooManyChecks(Exception):  # noqa: N818 - describes a state, not a failure
     """So many passwords wait to be checked that one more must come later."""
 
 

@@ -24,7 +24,7 @@ _NAME_ATTRIBUTES = ("lk.agent_name", "lk.agent.name")
 """The first is the server's (since 2025-09), the second the worker's (agents 1.4 and later)."""
 _STATE_ATTRIBUTE = "lk.agent.state"
 _NO_AGENTS = {"lk.publish_on_behalf", ECHO_ATTRIBUTE}
-"""Attributes of participants of the kind agent that are none: avatars, and our own echo."""
+"""Attributes of participants of kind agent that are not agents: avatars and the exporter's echo."""
 _HUMAN_KINDS = frozenset({"standard", "sip", "connector"})
 _DISPATCH_TIMEOUT_S = 2.0
 """For a room that has gone the server answers only after 3 s."""
@@ -32,7 +32,7 @@ _DISPATCH_TIMEOUT_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class _Room:
-    """What one room told."""
+    """The listing of one room."""
 
     room: Room
     participants: tuple[Participant, ...]
@@ -136,7 +136,7 @@ def _listing(rooms: Sequence[_Room]) -> Listing:
 
 
 def _agents(room: _Room) -> Iterable[AgentInRoom]:
-    """Yield the agents of a room: not what lends an agent its face, nor our own echo."""
+    """Yield the agents of a room, without avatars and the exporter's echo."""
     for each in room.participants:
         if each.kind == "agent" and not _NO_AGENTS & set(each.attributes):
             yield AgentInRoom(
@@ -155,7 +155,7 @@ def _humans(room: _Room) -> int:
 
 
 def _name(agent: Participant, dispatches: Iterable[Dispatch]) -> str:
-    """Return the agent's name, "" for one that joins every room unasked or tells none."""
+    """Return the agent's name, "" for one that joins every room or reports no name."""
     told = [agent.attributes[key] for key in _NAME_ATTRIBUTES if key in agent.attributes]
     if told:
         return next(filter(None, told), "")

@@ -111,7 +111,7 @@ class KneeKind(StrEnum):
     LIMITED = "limited"
     """The prober was the limit before a tier broke: the SFU may carry more."""
     UNKNOWN = "unknown"
-    """The ramp ended before it could tell."""
+    """The ramp ended before the knee was known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,5 +148,5 @@ def find_knee(tiers: Sequence[JudgedTier], *, complete: bool = True) -> Knee:
 
 
 def is_last(tier: JudgedTier) -> bool:
-    """Return whether a ramp ends with this tier: more load could only hurt, and tell nothing."""
+    """Return whether a ramp ends with this tier: more load would do harm without a result."""
     return tier.limited or not tier.held

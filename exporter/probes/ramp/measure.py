@@ -11,7 +11,7 @@ from exporter.probes.ramp.spec import RampConfig
 from exporter.probes.ramp.summary import TierSummary
 
 CLEANUP_S = 8.0
-"""Kept back from the deadline, so that rooms are deleted and what was measured is told."""
+"""Kept back from the deadline, so that rooms are deleted and the results are reported."""
 
 
 async def climb(config: RampConfig, run: Run) -> Outcome:
@@ -49,7 +49,7 @@ def make_processes(config: RampConfig, run: Run, rooms: Rooms) -> RampProcesses:
 
 
 def _progress(config: RampConfig, run: Run, tier_index: int) -> Callable[[float | None], None]:
-    """Return what tells people how far it is: called without a figure, then every second."""
+    """Return a progress callback: called without a round trip first, then every second."""
     clients, count = config.tiers[tier_index], len(config.tiers)
     seconds = 0.0
 

@@ -39,7 +39,7 @@ GROW_S = 30.0
 MARGIN_S = 10.0
 """For a process to answer beyond the time that its order takes by itself."""
 START_S = 20.0
-"""For a process to start: it imports the SDK, beside others that do."""
+"""For a process to start: several import the SDK at the same time."""
 SETTLE_S = 1.0
 """Between the last connection and the measurement."""
 _LONGEST_ANSWER = 1 << 24
@@ -163,7 +163,7 @@ class RampProcesses:
         except _ProcessLost as lost:
             crashed = RampClient(reason=Reason.PROBE_CRASHED, detail=str(lost))
             return [crashed] * process.clients, None
-        assert isinstance(answer, Measured)  # noqa: S101 - a process of ours answers what it is asked
+        assert isinstance(answer, Measured)  # noqa: S101 - the worker answers each order by its type
         return answer.members, answer.load
 
 

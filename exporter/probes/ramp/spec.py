@@ -1,4 +1,4 @@
-"""Load the SFU with clients of our own, more and more of them, until a target breaks."""
+"""Ramps: load the SFU with an increasing number of clients until a target breaks."""
 
 from collections.abc import Iterator
 from functools import partial

@@ -1,4 +1,4 @@
-"""One tier in one process: everybody pings, everybody's statistics are read, and our own load."""
+"""One tier in one process: pings and statistics of its clients, and the load of the process."""
 
 import asyncio
 import random

@@ -1,8 +1,8 @@
 """A process of the ramp: `python -m exporter.probes.ramp.worker`, started by `RampProcesses`.
 
 It takes orders on stdin and answers on stdout, a line each; stderr is its log. It holds about ten
-clients, for the SDK hands every event to all of them. When stdin ends, because the ramp is over or
-because its parent has died, however it died, it leaves.
+clients, because the SDK delivers every event to all of them. When stdin ends, because the ramp is
+over or because its parent has died, however it died, it leaves.
 """
 
 import asyncio

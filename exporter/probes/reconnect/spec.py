@@ -9,7 +9,7 @@ from exporter.probes.reconnect.families import FAMILIES, readings
 
 
 class ReconnectConfig(ProbeSection):
-    """How connections of our own are broken; those of callers are not touched."""
+    """Reconnects of test connections; those of callers are not touched."""
 
     enabled: bool = Field(True, description="Break test connections on a schedule.")
     interval: Duration = Field(3600.0, ge=60, description="Time between two tests.")

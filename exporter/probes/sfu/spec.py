@@ -1,4 +1,4 @@
-"""Measure the way between this host and the SFU, with two participants of our own."""
+"""Baselines: measure the network path between this host and the SFU with two test participants."""
 
 import statistics
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Read the workers' own HTTP pages: the only thing that an uninstrumented idle worker tells."""
+"""Read the worker pages: the only source for idle workers without heartbeats."""
 
 from collections.abc import Iterator
 from typing import Annotated
