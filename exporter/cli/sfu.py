@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     text("--report-to", "URL", "Join the ramp of the coordinator at this URL."),
     text("--token", "TOKEN", "Shared token. VOICE_EXPORTER_DISTRIBUTED__TOKEN is safer."),
     text("--tls-certificate", "FILE", "Certificate of the coordinator (PEM), for HTTPS."),
-    text("--tls-key", "FILE", "Its key."),
+    text("--tls-key", "FILE", "Private key of the certificate."),
     text("--ca-file", "FILE", "CA certificates (PEM) trusted by --report-to."),
     click.option("--preflight", is_flag=True, help="Check which ports are open for calls instead."),
     as_one_document,
