@@ -9,7 +9,7 @@ from exporter.config.values import Duration, Section
 
 
 class AlertsConfig(Section):
-    """What alert rules compare with, where no other setting says it: voice_alert_threshold."""
+    """Thresholds of alert rules without another setting, exported as voice_alert_threshold."""
 
     dispatch_pending_after: Duration = Field(
         30.0, gt=0, description="VoiceDispatchPending: age of a pending dispatch."

@@ -108,7 +108,7 @@ TimeZone = Annotated[str, _check(zone)]
 
 
 class WindowConfig(Section):
-    """A time in which calls may start: hours and days, or a cron expression."""
+    """A time window in which calls may start: hours and days, or a cron expression."""
 
     hours: Annotated[str, _check(parse_hours)] | None = Field(
         None,
@@ -140,7 +140,7 @@ class WindowConfig(Section):
 
 
 class BudgetConfig(Section):
-    """What the calls to one target may cost in a day. Every turn costs money."""
+    """Daily budget of the calls to one target. Every turn costs money."""
 
     turns_per_day: int | None = Field(
         None,

@@ -78,7 +78,7 @@ _UrlFromFile = Annotated[_Url, BeforeValidator(read_value), FILE]
 
 
 class LiveKitSettings(Section):
-    """The LiveKit server and the credentials for it; a key `..._file` has what the file holds."""
+    """The LiveKit server and its credentials; a key `..._file` names a file with the value."""
 
     url: _Url | None = Field(None, description="Server URL: ws://, wss://, http:// or https://.")
     url_file: _UrlFromFile | None = Field(None, description="File with the server URL.")
@@ -93,7 +93,7 @@ _OF_DISCOVERY = {"enabled", "exclude", "max_agents"}
 
 
 class DiscoverConfig(Section):
-    """Calls to agents that are found in rooms and are no target. Every turn costs money."""
+    """Calls to agents that are found in rooms and are not targets. Every turn costs money."""
 
     enabled: bool = Field(False, description="Call every agent found in a room.")
     exclude: tuple[str, ...] = Field((), description="Names of agents that are never called.")
@@ -179,7 +179,7 @@ class LogConfig(Section):
 
 
 class Settings(Section, BaseSettings):
-    """Every setting of voice-exporter. Made directly, it takes what it is given and no more."""
+    """Every setting of voice-exporter. If created directly, it reads no other sources."""
 
     model_config = SettingsConfigDict(env_prefix="VOICE_EXPORTER_", env_nested_delimiter="__")
 

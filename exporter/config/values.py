@@ -65,7 +65,7 @@ SecretFromFile = Annotated[SecretStr, BeforeValidator(read_value), FILE]
 
 
 class Section(BaseModel):
-    """A part of the configuration: it refuses unknown keys, and stays as it was read."""
+    """A section of the configuration: immutable, without unknown keys."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False

@@ -26,7 +26,7 @@ def _check_token(token: SecretStr) -> SecretStr:
 
 
 class DistributedConfig(Section):
-    """A ramp from several hosts at once: `sfu --coordinator` and `sfu --report-to`."""
+    """A ramp from several hosts: `sfu --coordinator` and `sfu --report-to`."""
 
     address: str = Field(
         "127.0.0.1",

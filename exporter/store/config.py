@@ -15,7 +15,7 @@ _NAME = "voice-exporter"
 
 
 class StoreConfig(Section):
-    """The ledger on disk: history of runs, budget spent, runs under way."""
+    """The ledger on disk: history of runs, budget spent, runs in progress."""
 
     enabled: bool = Field(
         True,

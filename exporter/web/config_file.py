@@ -103,7 +103,7 @@ _Version = Annotated[TlsVersion, AfterValidator(_check_version)]
 
 
 class TlsServerConfig(Section):
-    """TLS: the server's certificate, and whose certificates it asks clients for."""
+    """TLS: the server's certificate, and the client certificates that it requires."""
 
     cert: str | None = None
     """PEM, in place of `cert_file`."""
@@ -171,7 +171,7 @@ def _check_headers(headers: dict[str, str]) -> dict[str, str]:
 
 
 class HttpServerConfig(Section):
-    """What is said in every answer."""
+    """Headers of every response."""
 
     http2: bool = True
     """Only ever a permission: the exporter speaks HTTP/1.1, and clients agree to it by ALPN."""
@@ -206,7 +206,7 @@ def _check_users(users: dict[str, SecretStr]) -> dict[str, SecretStr]:
 
 
 class WebConfigFile(Section):
-    """The whole file; an empty one means plain HTTP for everybody."""
+    """The whole file; an empty file means plain HTTP without authentication."""
 
     tls_server_config: TlsServerConfig = TlsServerConfig()
     http_server_config: HttpServerConfig = HttpServerConfig()

@@ -60,7 +60,7 @@ class Refusal:
 
 
 class Problem(BaseModel):
-    """Why a request was not answered as asked."""
+    """The reason why a request was refused."""
 
     error: str = Field(description="Human-readable explanation.")
 

@@ -9,7 +9,7 @@ from exporter.probes.agents.families import FAMILIES, Listings
 
 
 class AgentsConfig(ProbeSection):
-    """How rooms and agents are listed."""
+    """Listing of rooms and agents."""
 
     interval: Duration = Field(15.0, ge=1, description="Time between two listings.")
     deadline: Duration = Field(30.0, gt=0, description="Time limit of a listing.")

@@ -25,7 +25,7 @@ def _long_enough(config: dict[str, Any]) -> float:
 
 
 class CalibrateConfig(ProbeSection):
-    """How the floor of the method is measured."""
+    """Calibration: measurement of the floor."""
 
     interval: Duration = Field(3600.0, ge=60, description="Time between two calibrations.")
     calls: int = Field(

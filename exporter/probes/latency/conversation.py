@@ -214,7 +214,7 @@ class Conversation:
         error = self._caller.events.error_since(said.began)
         if error:
             return _failure(Reason.AGENT_ERROR, f"the agent reported: {error}")
-        state = self._caller.state or "not told"
+        state = self._caller.state or "unknown"
         if await self._media_stalled():
             await self._wait(GONE_TIMEOUT_S)
             # It will not answer the next utterance either: this ends the call.

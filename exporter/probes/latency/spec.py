@@ -49,7 +49,7 @@ def _check_clip(file: Path) -> Path:
 
 
 class Utterance(Section):
-    """What the caller says."""
+    """The caller's speech."""
 
     wav: Annotated[Path, AfterValidator(_check_clip), FILE] | None = Field(
         None,
@@ -60,7 +60,7 @@ class Utterance(Section):
 
 
 class CallerIdentity(Section):
-    """Whom the caller appears to be."""
+    """Participant identity and attributes of the caller."""
 
     identity: str | None = Field(
         None, description="Participant identity of the caller; random if not set."
@@ -84,7 +84,7 @@ def _long_enough(target: dict[str, Any]) -> float:
 
 
 class LatencyConfig(ProbeSection):
-    """One target: an agent, how to call it and what is good enough."""
+    """One target: an agent, its calls and its thresholds."""
 
     agent_name: str = Field(description="Agent name that the worker registers with.")
     call_type: str = Field(

@@ -51,7 +51,7 @@ Tiers = Annotated[tuple[int, ...], BeforeValidator(_split), AfterValidator(_chec
 
 
 class RampConfig(ProbeSection):
-    """The ramp: how many clients the SFU carries. It loads the SFU on purpose.
+    """The ramp: the capacity of the SFU in clients. It is a load test.
 
     By `sfu --load`, and in the daemon only where it is enabled, with windows and a cap.
     """

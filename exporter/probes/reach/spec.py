@@ -16,7 +16,7 @@ _DAY_S = 86400.0
 
 
 class ReachConfig(ProbeSection):
-    """How it is found out which ways to the SFU are open from here."""
+    """Tests of the transports to the SFU from this host."""
 
     enabled: bool = Field(True, description="Test the transports on a schedule.")
     interval: Duration = Field(900.0, ge=10, description="Time between two tests.")

@@ -12,7 +12,7 @@ from exporter.probes.sfu.families import FAMILIES, configured, readings
 
 
 class SfuConfig(ProbeSection):
-    """How the way to the SFU is measured. It calls no agent and costs no provider's money."""
+    """Baselines of the network path to the SFU. They call no agent, so providers charge nothing."""
 
     enabled: bool = Field(True, description="Measure baselines on a schedule.")
     vantage: str = Field(

@@ -42,7 +42,7 @@ def _check_url(url: str) -> str:
 
 
 class WorkersConfig(ProbeSection):
-    """Workers: their pages, and when one counts as offline."""
+    """Worker pages, and when a worker counts as offline."""
 
     scrape: tuple[Annotated[str, AfterValidator(_check_url)], ...] = Field(
         (),

@@ -87,7 +87,7 @@ def test_a_collector_that_is_away_is_waited_for(caplog: pytest.LogCaptureFixture
         running.close()
     lines = [each.getMessage() for each in caplog.records if each.name.startswith("voice_")]
     assert lines[0] == "heartbeat not sent, retrying: ConnectError"
-    assert lines[1].startswith("heartbeats are sent again after")
+    assert lines[1].startswith("heartbeats sent again after")
     assert "t0ken" not in caplog.text
 
 

@@ -55,7 +55,7 @@ def test_a_greeting_without_end_is_a_failure(states: bool) -> None:
     talk = converse(Script(greet_s=20.0, states=states), greeting="auto", greeting_timeout=5)
     assert talk.ended is not None
     assert talk.ended.reason is Reason.GREETING_TIMEOUT
-    state = "speaking" if states else "not told"
+    state = "speaking" if states else "unknown"
     assert talk.ended.detail == f"the agent did not start to listen (state '{state}') within 5 s"
     assert talk.turns == []
 

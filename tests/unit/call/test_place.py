@@ -235,7 +235,7 @@ def test_a_room_that_exists_already_is_left_alone(wav: Path) -> None:
     world = World(rooms=frozenset({"front-desk"}))
     placed = place(Script(), world, config(wav, room_name="front-desk"))
     assert placed.outcome.reason is Reason.API_FAILED
-    assert "exists already" in placed.outcome.detail
+    assert "already exists" in placed.outcome.detail
     assert placed.rooms_left == {"front-desk"}
     assert placed.rooms_made == ()
 
