@@ -1,4 +1,4 @@
-r"""A real voice agent: a livekit-agents worker whose ears, mind and mouth are local.
+r"""A real voice agent: a livekit-agents worker with local speech and language providers.
 
     LIVEKIT_URL=... LIVEKIT_API_KEY=... LIVEKIT_API_SECRET=... \
     python -m exporter.demo.agent --providers http://127.0.0.1:PORT --ready-file FILE

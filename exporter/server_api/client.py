@@ -312,7 +312,7 @@ def _signed(token: "AccessToken") -> str:
     from jwt.warnings import InsecureKeyLengthWarning
 
     with warnings.catch_warnings():
-        # The server chose its secret; a short one, as in development mode, is no news here.
+        # The server chose its secret; a short one, as in development mode, is normal here.
         warnings.simplefilter("ignore", InsecureKeyLengthWarning)
         return token.to_jwt()
 
