@@ -151,9 +151,9 @@ def main() -> int:
             busy, scrapes = beside(exporter, seconds, depths)
         finally:
             exporter.child.stop()
-    show_calls(report, "calls, nothing beside them", quiet)
+    show_calls(report, "calls, nothing else running", quiet)
     who = f"{WORKERS} workers, {BEATS_PER_S:.0f} heartbeats/s, a scrape each {SCRAPE_EVERY_S:g} s"
-    show_calls(report, f"calls beside {who}", busy)
+    show_calls(report, f"calls during {who}", busy)
     show_scrapes(report, scrapes)
     return 0 if report.held else 1
 

@@ -29,9 +29,9 @@ from exporter.demo.livekit_binary import ServerProgram, find_server
 from exporter.demo.livekit_server import LiveKitServer
 from exporter.outcome import Ramp
 from exporter.probe import Run
-from exporter.probes.ramp.crew import SETTLE_S, Crew
 from exporter.probes.ramp.judge import judge_tier
 from exporter.probes.ramp.measure import climb
+from exporter.probes.ramp.processes import SETTLE_S, RampProcesses
 from exporter.probes.ramp.rooms import Rooms
 from exporter.probes.ramp.spec import RampConfig
 from exporter.probes.ramp.summary import TierSummary
@@ -102,7 +102,7 @@ def cost(site: Site) -> None:
             if theirs[-1].delivered < DELIVERED:
                 break
         ours = asyncio.run(our_cost(running.server, OUR_CLIENTS))
-        rows.add(f"{OUR_CLIENTS} of ours, each with audio", OUR_CLIENTS, words(ours))
+        rows.add(f"{OUR_CLIENTS} clients, each with audio", OUR_CLIENTS, words(ours))
         idle = their_cost(python, running.server, OUR_CLIENTS, 0.0)
     carried = [each for each in theirs if each.delivered >= DELIVERED]
     # It is one process with one event loop: more clients are more than it carries.
@@ -130,16 +130,16 @@ async def our_cost(server: Server, clients: int) -> Cost:
     """Hold a tier and return what its processes spent."""
     async with (
         Rooms(server, f"{ROOM_PREFIX}{secrets.token_hex(8)}", lambda _: None) as rooms,
-        Crew(
+        RampProcesses(
             server,
             rooms,
             ping_interval_s=PING_INTERVAL_S,
             connect_timeout_s=20,
             per_process=RampConfig().clients_per_process,
-        ) as crew,
+        ) as processes,
     ):
-        await crew.grow(clients)
-        tier = await crew.hold(COST_S, lambda _: None)
+        await processes.grow(clients)
+        tier = await processes.hold(COST_S, lambda _: None)
     sent = sum(len(each.round_trips_s) + each.lost + each.voids for each in tier.members)
     lost = sum(each.lost for each in tier.members)
     spent = sum(each.cpu_cores for each in tier.load)

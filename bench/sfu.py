@@ -188,7 +188,7 @@ def side_by_side(site: Site) -> None:
     """Print what we and voicegateway say of the same links."""
     python = voicegateway.install()
     table = site.report.table(
-        f"voicegateway {voicegateway.VERSION} beside us",
+        f"voicegateway {voicegateway.VERSION} side by side",
         *("link", "round trip", "loss up", "down", "verdict"),
         *("voicegateway: round trip", "loss", "its word"),
     )

@@ -25,7 +25,7 @@ async def side_by_side(report: Report, server: Server) -> None:
     """Print what we and voicegateway say of the same agents."""
     python = voicegateway.install()
     rows = report.table(
-        f"voicegateway {voicegateway.VERSION} beside us (2 trials each)",
+        f"voicegateway {voicegateway.VERSION} side by side (2 trials each)",
         "agent",
         "true",
         "ours",

@@ -85,7 +85,7 @@ def _verdicts() -> tuple[Panel, ...]:
         (101, "Agents that pass", 0, "answer within their target", "none", steps(BAD, (1, GOOD))),
         (102, "Slow agents", 2, "answer, but later than their target", "any", SOME_IS_ODD),
         (103, "Failing agents", 3, "do not answer, or later than fail_ms", "any", NONE_IS_GOOD),
-        (104, "Unknown agents", 1, "have no measured turn", "any that lasts", SOME_IS_ODD),
+        (104, "Unknown agents", 1, "have no measured turn", "any for a long time", SOME_IS_ODD),
     )
     verdicts = verdict(_BY_AGENT, f"{_AGENTS}, {_LATENCY}")
     return tuple(
@@ -93,8 +93,8 @@ def _verdicts() -> tuple[Panel, ...]:
             Card(
                 id_,
                 title,
-                f"How many agents {meaning}, by their last calls. From voice_verdict, which is "
-                f"the worst of an agent's targets. Bad: {bad}.",
+                f"Number of agents that {meaning}, by their last calls. From voice_verdict, the "
+                f"worst verdict of an agent's targets. Bad: {bad}.",
                 empty="No exporter is scraped",
                 width=4,
                 height=4,
@@ -109,10 +109,10 @@ def _verdicts() -> tuple[Panel, ...]:
 def _sfu() -> Panel:
     card = Card(
         105,
-        "Way to the SFU",
-        "The worst verdict of the baselines, the transports and the reconnects, over all servers "
-        "and vantages. From voice_verdict. Bad: SLOW or FAIL, which make every agent slow: look "
-        "at the SFU dashboard first.",
+        "Network path to the SFU",
+        "The worst verdict of baselines, transports and reconnects, over all servers and "
+        "vantages. From voice_verdict. Bad: SLOW or FAIL, because they slow down every agent: "
+        "look at the SFU dashboard first.",
         empty="Not measured",
         width=4,
         height=4,
@@ -126,8 +126,8 @@ def _firing() -> Panel:
     card = Card(
         106,
         "Firing alerts",
-        "Alerts that fire now, without the watchdog. From ALERTS, which Prometheus writes for its "
-        "rules. Bad: any; the table below names them.",
+        "Firing alerts, without the watchdog. From ALERTS, which Prometheus writes for its rules. "
+        "Bad: any; the table below lists them.",
         empty="No alerts",
         width=4,
         height=4,
@@ -144,15 +144,14 @@ def _agents() -> Panel:
     card = Card(
         111,
         "Agents by call type",
-        "What callers hear: the mean of the last call, which the verdict is about; median and "
-        "95th percentile of the end-to-end latency over the time range, beside the configured "
-        "target and n, the measured turns they are of; with n below 20 the percentile says "
-        "little. Within target: share of turns that were answered in "
-        "time, failed ones included, void ones not. Error budget: what is left of the share that "
-        "the objective allows to be late. From voice_last_call_latency_seconds, "
-        "voice_e2e_latency_seconds, voice_target_latency_seconds, voice_turns_* and "
-        "voice_slo_objective_ratio. Bad: an error budget below 0: the objective is missed. A "
-        "click on an agent opens its dashboard.",
+        "Response latency as heard by the caller. Last call: its mean, which the verdict compares "
+        "with the target. Median and p95: end-to-end latency over the time range, with the "
+        "configured target and n, the number of measured turns; p95 is not meaningful with n "
+        "below 20. Within target: share of turns answered in time, including failed turns, "
+        "without void turns. Error budget: what is left of the share that the objective allows to "
+        "be late. From voice_last_call_latency_seconds, voice_e2e_latency_seconds, "
+        "voice_target_latency_seconds, voice_turns_* and voice_slo_objective_ratio. Bad: an error "
+        "budget below 0: the objective is missed. A click on an agent opens its dashboard.",
         empty="No agent is called",
         width=24,
         height=9,
@@ -206,9 +205,9 @@ def _alerts() -> Panel:
     card = Card(
         121,
         "Alerts",
-        "What fires now, the oldest last. From ALERTS_FOR_STATE, which Prometheus writes for its "
-        "rules: since when each condition holds. Bad: severity page; alerts/runbooks has a page "
-        "on each, with what to look at first.",
+        "Firing alerts, the oldest last. From ALERTS_FOR_STATE, which Prometheus writes for its "
+        "rules, with the start time of each condition. Bad: severity page. alerts/runbooks has a "
+        "page for each alert with the first steps.",
         empty="No alert fires",
         width=12,
     )
@@ -231,8 +230,8 @@ def _timeline() -> Panel:
     card = Card(
         122,
         "Verdicts of agents",
-        "What each agent's last calls amount to, the worst of its targets. From voice_verdict. "
-        "Bad: FAIL: no answer, or later than fail_ms on average; SLOW: later than the target on "
+        "Verdict of each agent's last calls, the worst of its targets. From voice_verdict. Bad: "
+        "FAIL: no answer, or later than fail_ms on average; SLOW: later than the target on "
         "average; UNKNOWN: not measured, or the prober itself was late.",
         empty="No agent is called",
         width=12,
@@ -249,9 +248,10 @@ def _share_of_target(id_: int, name: str, share: float) -> Panel:
     card = Card(
         id_,
         f"{name} of the end-to-end latency, as a share of the target",
-        f"{name} of what callers hear, over the target that is configured for the call type. From "
-        "voice_e2e_latency_seconds and voice_target_latency_seconds. Bad: above 100 %, for they "
-        "wait longer than was promised. A window holds few turns: the table above has n.",
+        f"{name} of the response latency as heard by the caller, divided by the configured target "
+        "of the call type. From voice_e2e_latency_seconds and voice_target_latency_seconds. Bad: "
+        "above 100 %: callers wait longer than the target. A window contains few turns: the "
+        "table above shows n.",
         empty="No turn was measured",
     )
     seconds = quantile(share, _BY_CALL, rate(_E2E))
@@ -263,9 +263,9 @@ def _slo() -> Panel:
     card = Card(
         133,
         "Turns within target",
-        "Share of turns that were answered within the target, by call type; failed ones count as "
-        "late, void ones not at all. From voice_turns_within_target_total over "
-        "voice_turns_total. Bad: below the objective, the dashed line: the error budget shrinks.",
+        "Share of turns answered within the target, by call type. Failed turns count as late, "
+        "void turns do not count. From voice_turns_within_target_total over voice_turns_total. "
+        "Bad: below the objective, the dashed line: the error budget shrinks.",
         empty="No turn was measured",
     )
     within = _within(rate(_WITHIN), rate(_JUDGED))
@@ -282,9 +282,9 @@ def _workers() -> Panel:
     card = Card(
         141,
         "Workers and dispatches by agent",
-        "Workers by what they do, and what waits for them. Bad: offline or full ones, idle ones "
-        "that take no job while a dispatch waits, dispatches for which no agent comes, agents "
-        "stuck in one state. From the workers' reports and pages, and the listing of rooms.",
+        "Workers by status, and pending dispatches. Bad: offline or full workers, idle workers "
+        "that accept no job during a pending dispatch, dispatches that no agent has joined for, "
+        "agents stuck in one state. From the workers' reports and pages, and the room listing.",
         empty="No worker has reported, and no agent was listed",
         width=16,
     )
@@ -313,7 +313,7 @@ def _worker_fields() -> list[Field]:
         Field("Full", "full", colors=SOME_IS_ODD),
         Field("Draining", "draining"),
         Field("Offline", "offline", colors=SOME_IS_ODD),
-        Field("Not taking jobs", "not taking", colors=NONE_IS_GOOD),
+        Field("Not accepting jobs", "not taking", colors=NONE_IS_GOOD),
         Field("Waiting dispatches", "pending", colors=SOME_IS_ODD),
         Field("Oldest waits", "oldest", Seconds),
         Field("Stuck agents", "stuck", colors=NONE_IS_GOOD),
@@ -324,8 +324,8 @@ def _statuses() -> Panel:
     card = Card(
         142,
         "Workers by status",
-        "All workers that are known, by what they do. From voice_workers. Bad: none idle, for "
-        "then the next call waits, or any offline.",
+        "Known workers by status. From voice_workers. Bad: none idle, because the next call "
+        "waits, or any offline.",
         empty="No worker has reported",
     )
     known = seen(f"{_BY_AGENT}, status", f"voice_workers{{{_AGENTS}}}")
@@ -337,8 +337,9 @@ def _in_rooms() -> Panel:
     card = Card(
         151,
         "Agents in rooms by state",
-        "Agents in rooms by what they say they do, those of our own calls included. From "
-        "voice_agents, as of the last listing. Bad: many that stay in initializing or thinking.",
+        "Agents in rooms by the state they report, including those of the exporter's own calls. "
+        "From voice_agents, as of the last listing. Bad: many that stay in initializing or "
+        "thinking.",
         empty="No agent is in a room",
     )
     listed = seen(f"{_BY_AGENT}, state", f"voice_agents{{{_AGENTS}}}")
@@ -350,20 +351,20 @@ def _rooms() -> Panel:
     card = Card(
         152,
         "Rooms and participants",
-        "Rooms and participants on the server, those of our own calls included, and rooms that "
-        "have had no human for longer than agents.unclosed_after, with the age of the oldest. "
+        "Rooms and participants on the server, including those of the exporter's own calls, and "
+        "rooms without a human for longer than agents.unclosed_after, with the age of the oldest. "
         "From voice_rooms, voice_participants, voice_rooms_unclosed and "
-        "voice_room_oldest_unclosed_seconds. Bad: rooms that are not closed: each may hold an "
-        "agent that no one talks to.",
+        "voice_room_oldest_unclosed_seconds. Bad: unclosed rooms: each may contain an agent "
+        "without a caller.",
         empty="Not listed yet",
     )
     oldest = seen("server", f"voice_room_oldest_unclosed_seconds{{{_SERVERS}}}")
     return graph(
         card,
         series(seen("server", f"voice_rooms{{{_SERVERS}}}"), "rooms ({{server}})"),
-        series(seen("server", f"voice_rooms_unclosed{{{_SERVERS}}}"), "not closed ({{server}})"),
+        series(seen("server", f"voice_rooms_unclosed{{{_SERVERS}}}"), "unclosed ({{server}})"),
         series(seen("server, kind", f"voice_participants{{{_SERVERS}}}"), "{{kind}} ({{server}})"),
-        series(oldest, "age of the oldest not closed ({{server}})"),
+        series(oldest, "age of the oldest unclosed ({{server}})"),
         unit=Short,
         overrides=[in_unit("^age", Seconds)],
     )
@@ -372,10 +373,10 @@ def _rooms() -> Panel:
 def _budget() -> Panel:
     card = Card(
         153,
-        "Budget that remains today",
-        "Turns and time that calls to an agent may still take today. From "
+        "Budget left today",
+        "Turns and call seconds left in today's budget of each agent. From "
         "voice_budget_remaining_turns and voice_budget_remaining_call_seconds. Bad: 0: the agent "
-        "is not called until midnight, and its figures grow old.",
+        "is not called until midnight, and its metrics go out of date.",
         empty="No target has a budget",
     )
     fields = [

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Build the image with buildah, which needs no engine that runs.
+# Build the image with buildah, which needs no running container engine.
 #
 #   deploy/build-image.sh [--target demo] [--tag NAME] [--base IMAGE] [-- ARGUMENTS OF BUILDAH]
 #
-# Without --base it starts from the Python image that the Dockerfile names. Where no registry can be
-# reached, `--base debootstrap` makes a base of Debian's packages first (needs root), under the name
-# that is told; `--base NAME` then uses it.
+# Without --base it uses the Python image of the Dockerfile. Without access to a registry,
+# `--base debootstrap` first builds a base from Debian packages (needs root) and prints its name;
+# `--base NAME` then uses it.
 set -euo pipefail
-shopt -s inherit_errexit # a base that could not be made is none
+shopt -s inherit_errexit # fail if the base could not be built
 cd "$(dirname "$0")/.."
 
 usage() { sed -n '2,8s/^# \{0,1\}//p' "$0"; }

@@ -14,6 +14,6 @@ random() { od -An -v -tx1 -N"$1" /dev/urandom | tr -d ' \n'; }
 key=API$(random 8) secret=$(random 32)
 printf %s "$key" >"$folder/api_key"
 printf %s "$secret" >"$folder/api_secret"
-# Last, and in one step: it tells that the others are there.
+# Last, and in one step: it shows that the others exist.
 printf '%s: %s\n' "$key" "$secret" >"$folder/keys.yaml.new"
 mv "$folder/keys.yaml.new" "$folder/keys.yaml"

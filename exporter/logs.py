@@ -35,12 +35,12 @@ _SDK = "/livekit/rtc/"
 
 @dataclass(frozen=True, slots=True)
 class LogSetup:
-    """How a process of ours logs; the probe processes are handed the same as their parent."""
+    """How a process logs; probe processes get the setup of their parent."""
 
     level: str = "info"
     format: Literal["logfmt", "json"] = "logfmt"
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """Values that never appear in a line, whoever logs them."""
+    """Values that never appear in a line, from any logger."""
 
 
 def redact(text: str, secrets: Sequence[str]) -> str:

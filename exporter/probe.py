@@ -49,7 +49,7 @@ def _no_labels(_config: BaseModel) -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of one probe: where to, until when, and where to tell of it."""
+    """One run of one probe: its server, its deadline and its callbacks."""
 
     id: str
     """On every log line of this run."""
@@ -96,7 +96,7 @@ class Run:
             if not limit.expired():
                 raise
             allowed_s = round(self.deadline - self.started, 1)
-            return ProbeError(Reason.DEADLINE, f"not done within {allowed_s:g} s")
+            return ProbeError(Reason.DEADLINE, f"not finished within {allowed_s:g} s")
         return None
 
     def outcome(
@@ -157,7 +157,7 @@ class Probe(Generic[C, R]):
     configured: Callable[[C], Iterable[Reading]] = _nothing
     """What a configuration says on /metrics; of several that share a series, the least is shown."""
     labels: Callable[[C], Mapping[str, str]] = _no_labels
-    """The labels that tell what is probed from everything else."""
+    """The labels that identify the subject of a probe."""
 
     def work(self) -> Callable[[C, Run], Awaitable[Outcome]]:
         """Import and return its work.
@@ -176,8 +176,8 @@ class Probe(Generic[C, R]):
         """Return an outcome of this probe with its findings."""
         return replace(outcome, findings=self.judge(config, outcome))
 
-    def found(self, outcome: Outcome) -> str:
-        """Say in a few words what a run found, or why it found nothing."""
+    def text(self, outcome: Outcome) -> str:
+        """Return the summary of a run, or the reason why it has no result."""
         if outcome.reason is not None:
             return f"{outcome.reason}: {outcome.detail}"
         result: Any = outcome.result

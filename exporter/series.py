@@ -45,7 +45,7 @@ class Family:
         """Return what a run says of one series; labels that its subject has are left out."""
         return Reading(self, value, labels)
 
-    def place(self, labels: Mapping[str, str]) -> Labels:
+    def label_values(self, labels: Mapping[str, str]) -> Labels:
         """Return label values in the order of this family.
 
         Raises:

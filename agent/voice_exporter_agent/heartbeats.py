@@ -101,7 +101,7 @@ class Heartbeats:
                 self._say_goodbye(client)
         except Exception as error:  # noqa: BLE001 - the worker must not fail for its observer
             log.error(  # noqa: TRY400 - one line is enough
-                "reports to the exporter have ended: %s", type(error).__name__
+                "reporting to the exporter has stopped: %s", type(error).__name__
             )
 
     def _beat(self, client: httpx.Client) -> float:
@@ -114,11 +114,11 @@ class Heartbeats:
         except Exception as error:  # noqa: BLE001 - as above; it is tried again
             self._failures += 1
             if self._failures == 1:
-                log.warning("heartbeat not sent, trying again: %s", _why(error))
+                log.warning("heartbeat not sent, retrying: %s", _why(error))
             intervals = min(2.0 ** (self._failures - 1), _LONGEST_BACKOFF)
             return self._interval_s * intervals * _random.uniform(0.5, 1)
         if self._failures:
-            log.info("heartbeats are sent again after %d attempts", self._failures)
+            log.info("heartbeats sent again after %d attempts", self._failures)
         self._failures = 0
         return self._interval_s * _random.uniform(1 - _JITTER, 1 + _JITTER)
 
@@ -128,7 +128,9 @@ class Heartbeats:
             return self._interval_s
         self._looks += 1
         if self._looks == _QUIET_LOOKS:
-            log.warning("no worker to report to the exporter yet; was it started, by that name?")
+            log.warning(
+                "no worker to report to the exporter yet; was a worker with that name started?"
+            )
         return min(_START_S, self._interval_s) if self._looks < _QUIET_LOOKS else self._interval_s
 
     def _send(self, client: httpx.Client, state: WorkerState, timeout_s: float) -> None:
@@ -155,7 +157,7 @@ class Heartbeats:
         try:
             self._send(client, goodbye, self._close_limit_s * 0.75)
         except Exception as error:  # noqa: BLE001 - as above
-            log.warning("goodbye not sent: %s", _why(error))
+            log.warning("shutdown not reported: %s", _why(error))
 
 
 def _why(error: Exception) -> str:

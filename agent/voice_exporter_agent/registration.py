@@ -67,7 +67,7 @@ def register_worker(
     """
     try:
         if _is_helper():
-            log.debug("started by the worker, or below multiprocessing: nothing is reported")
+            log.debug("not the worker's main process: nothing is reported")
             return WorkerHandle(None)
         heartbeats = _make(agent_name, collector, token, interval, server)
         handle = WorkerHandle(heartbeats)
@@ -107,7 +107,7 @@ def _make(
         _ArgumentError: One is wrong.
     """
     if not isinstance(agent_name, str):
-        raise _ArgumentError("agent_name is no text; expected the name the worker registers with")
+        raise _ArgumentError("agent_name is not text; expected the name the worker registers with")
     if not isinstance(interval, int | float) or not _SHORTEST_INTERVAL_S <= interval < math.inf:
         raise _ArgumentError("interval is too short; expected at least 1 second")
     url = collector or os.environ.get("VOICE_EXPORTER_COLLECTOR_URL", "")
@@ -123,14 +123,14 @@ def _checked(url: str) -> str:
     """
     expected = "expected http://HOST:PORT, as collector or in VOICE_EXPORTER_COLLECTOR_URL"
     if not url:
-        raise _ArgumentError(f"no collector is given; {expected}")
+        raise _ArgumentError(f"no collector is configured; {expected}")
     try:
         parts = urlsplit(url)
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # wrong brackets, or a port that is no number
         valid = False
     if not valid or parts.username is not None:
-        raise _ArgumentError(f"the collector's address is none; {expected}")
+        raise _ArgumentError(f"the collector is not a valid URL; {expected}")
     return url.rstrip("/")
 
 
@@ -146,7 +146,7 @@ def _token(given: str | None) -> str:
         try:
             token = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "not text in UTF-8"
+            why = getattr(error, "strerror", None) or "not UTF-8 text"
             raise _ArgumentError(
                 f"VOICE_EXPORTER_TOKEN_FILE {path}: cannot be read: {why}"
             ) from None

@@ -93,7 +93,7 @@ class PageSource:
     def __init__(self, agent_name: str) -> None:
         self._agent_name = agent_name
         host = "".join(char if char.isalnum() or char in ".-" else "-" for char in _host())
-        # An id of our own: the page does not have the one that LiveKit gave the worker.
+        # A generated id: the page does not contain LiveKit's worker id.
         self._worker_id = f"{host[:80]}-{os.getpid()}-{secrets.token_hex(4)}"
         self._address: tuple[str, int] | None = None
 

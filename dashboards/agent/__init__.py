@@ -10,7 +10,7 @@ def board() -> Board:
     return Board(
         uid=AGENT,
         title="Voice / Agent",
-        text="One agent: what its callers hear, where the time goes, why calls fail",
+        text="One agent: response latency, its components, failure reasons",
         variables=(ONE_SERVER, ONE_AGENT, CALL_TYPES_OF_ONE),
         alerts='server=~"$server|", agent_name="$agent_name"',
         sections=(
@@ -18,7 +18,7 @@ def board() -> Board:
             Section(110, "Calls of type $call_type", turns.panels(), repeat="call_type"),
             Section(130, "Reaching the agent", reaching.panels()),
             Section(140, "Failures", failures.panels()),
-            Section(150, "What the prober adds, and may spend", prober.panels()),
+            Section(150, "Error of the prober, and its budget", prober.panels()),
             Section(160, "Workers, dispatches and rooms", workers.panels()),
         ),
     )

@@ -13,18 +13,18 @@ def panels() -> tuple[Panel, ...]:
     reasons = Card(
         141,
         "Failed runs by reason",
-        "Calls in the window that ends there that did not measure all that they set out to "
-        "measure, by the first reason. From voice_probe_failures_total. Bad: any: no_worker, "
-        "join_timeout and dispatch_failed point at workers; no_reply and agent_error at the "
-        "agent; connect_failed at the server; void and deadline at the prober's host.",
+        "Calls without a complete measurement, by the first failure reason, in the window that "
+        "ends at each point. From voice_probe_failures_total. Bad: any. no_worker, join_timeout "
+        "and dispatch_failed point to the workers; no_reply and agent_error to the agent; "
+        "connect_failed to the server; void and deadline to the prober's host.",
         empty="The agent was not called",
         width=12,
     )
     runs = Card(
         142,
         "Runs and skipped runs",
-        "Calls that ended, failed ones included, and those that were due and did not start, in "
-        "the window that ends there. From voice_probe_attempts_total and "
+        "Calls that ended, including failed calls, and scheduled calls that did not start, in the "
+        "window that ends at each point. From voice_probe_attempts_total and "
         "voice_probe_skipped_total. Bad: overlap (calls take longer than their interval), missed "
         "(the exporter is overloaded) and budget.",
         empty="The agent was not called",

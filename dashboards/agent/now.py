@@ -18,9 +18,9 @@ def _verdict() -> Panel:
     card = Card(
         101,
         "Verdict",
-        "What the agent's last calls amount to, the worst of its targets. From voice_verdict. "
-        "Bad: FAIL: no answer, or later than fail_ms on average; SLOW: later than the target on "
-        "average; UNKNOWN: not measured, or by void turns only.",
+        "Verdict of the agent's last calls, the worst of its targets. From voice_verdict. Bad: "
+        "FAIL: no answer, or later than fail_ms on average; SLOW: later than the target on "
+        "average; UNKNOWN: not measured, or void turns only.",
         empty="Not called",
         width=4,
         height=4,
@@ -33,7 +33,7 @@ def _median() -> Panel:
     card = Card(
         102,
         "Median latency",
-        "Half of the turns were answered sooner, over the time range, by call type. From "
+        "Median response latency over the time range, by call type. From "
         "voice_e2e_latency_seconds: end of the caller's speech to the first sound of the reply. "
         "Bad: near the target, or above it.",
         empty="No turn was measured",
@@ -47,10 +47,10 @@ def _late() -> Panel:
     card = Card(
         103,
         "p95 of latency and target",
-        "95 of 100 turns were answered sooner, over the time range, by call type, and the "
+        "95th percentile of the response latency over the time range, by call type, and the "
         "configured target. From voice_e2e_latency_seconds and voice_target_latency_seconds. Bad: "
-        "far above the target: some callers wait for long. Says little with fewer than 20 "
-        "measured turns: they are counted beside it.",
+        "far above the target: some callers wait long. Not meaningful with fewer than 20 measured "
+        "turns; the next panel counts them.",
         empty="No turn was measured",
         width=4,
         height=4,
@@ -67,9 +67,9 @@ def _samples() -> Panel:
     card = Card(
         104,
         "Measured turns (n)",
-        "How many turns the latencies of this page are of, over the time range, by call type. "
-        "From voice_e2e_latency_seconds_count: answered ones, without warm-up. Bad: below 20, too "
-        "few for a 95th percentile.",
+        "Number of measured turns behind the latencies of this page, over the time range, by call "
+        "type. From voice_e2e_latency_seconds_count: answered turns, without warm-up. Bad: below "
+        "20, too few for a 95th percentile.",
         empty="No turn was measured",
         width=4,
         height=4,
@@ -82,9 +82,9 @@ def _within() -> Panel:
     card = Card(
         105,
         "Turns within target",
-        "Share of turns that were answered within the target, over the time range, by call type; "
-        "failed ones count as late, void ones not at all. From voice_turns_within_target_total "
-        "over voice_turns_total. Bad: below the objective (slo.objective).",
+        "Share of turns answered within the target, over the time range, by call type. Failed "
+        "turns count as late, void turns do not count. From voice_turns_within_target_total over "
+        "voice_turns_total. Bad: below the objective (slo.objective).",
         empty="No turn was measured",
         width=4,
         height=4,
@@ -99,9 +99,9 @@ def _failed() -> Panel:
     card = Card(
         106,
         "Runs in a row",
-        "How many of the latest calls in a row were SLOW or worse, and how many FAIL, of the "
-        "target with the most. From voice_verdict_streak. Bad: two and more: one may be an "
-        "accident.",
+        "Number of consecutive calls, up to the last one, that were SLOW or worse, and FAIL; the "
+        "longest streak of the agent's targets. From voice_verdict_streak. Bad: two and more: a "
+        "single one may be an accident.",
         empty="Not called",
         width=4,
         height=4,

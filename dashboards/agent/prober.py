@@ -18,10 +18,9 @@ def _floor() -> Panel:
     card = Card(
         151,
         "Floor",
-        "What the method itself adds to the latency: codec, two jitter buffers, two hops; "
-        "measured against an echo, never subtracted, for a caller hears it too. From "
-        "voice_probe_floor_seconds, the last calibration. Bad: far above 0.15 s on a local "
-        "network.",
+        "Error of the measurement itself: codec, two jitter buffers, two hops. Measured against "
+        "an echo and not subtracted, because callers hear it too. From voice_probe_floor_seconds, "
+        "the last calibration. Bad: far above 0.15 s on a local network.",
         empty="Not calibrated yet",
         width=4,
         height=7,
@@ -38,9 +37,9 @@ def _voids() -> Panel:
     card = Card(
         152,
         "Void turns",
-        "Share of turns that were void over the time range, by call type, because the prober was "
-        "late, and the share above which VoiceTooManyVoids is due. From voice_turns_total and "
-        "voice_alert_threshold. Bad: near that limit: the prober needs a quieter host.",
+        "Share of void turns over the time range, by call type: the prober was late. The limit is "
+        "the threshold of VoiceTooManyVoids. From voice_turns_total and voice_alert_threshold. "
+        "Bad: near that limit: the prober needs a less busy host.",
         empty="The agent was not called",
         width=4,
         height=7,
@@ -55,10 +54,10 @@ def _voids() -> Panel:
 def _remaining() -> Panel:
     card = Card(
         153,
-        "Budget that remains today",
-        "Turns, and seconds of calls, that the agent's targets may still have until midnight. "
-        "From voice_budget_remaining_turns and voice_budget_remaining_call_seconds. Bad: 0: it is "
-        "not called until then.",
+        "Budget left today",
+        "Turns and call seconds left for the agent's targets until midnight. From "
+        "voice_budget_remaining_turns and voice_budget_remaining_call_seconds. Bad: 0: the agent "
+        "is not called until midnight.",
         empty="No budget is set",
         height=7,
     )
@@ -77,10 +76,9 @@ def _spent() -> Panel:
     card = Card(
         154,
         "Spent on calls",
-        "Turns, time and, where a price is set, money that calls to the agent took over the time "
-        "range. From voice_budget_spent_total, voice_budget_spent_call_seconds_total and "
-        "voice_budget_cost_total; runs that were killed count in full. Bad: more than you meant "
-        "to spend.",
+        "Turns, seconds and, if a price is set, cost of calls to the agent over the time range. "
+        "From voice_budget_spent_total, voice_budget_spent_call_seconds_total and "
+        "voice_budget_cost_total; a run that was killed counts in full. Bad: more than planned.",
         empty="The agent was not called",
         height=7,
     )

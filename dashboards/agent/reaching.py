@@ -16,14 +16,15 @@ def panels() -> tuple[Panel, ...]:
         131,
         "Time to agent",
         "voice_time_to_agent_seconds",
-        "Dispatch requested to agent in the room. Bad: seconds (no idle worker, or cold starts)",
+        "Time from the dispatch request to the agent joining the room. Bad: seconds (no idle "
+        "worker, or cold starts)",
     )
     to_greeting = _wait(
         132,
         "Time to greeting",
         "voice_time_to_greeting_seconds",
-        "Caller in the room to the first sound of the greeting, of agents that greet. Bad: far "
-        "above the time to the agent",
+        "Time from the caller joining the room to the first sound of the greeting, for agents "
+        "that greet. Bad: far above the time to the agent",
     )
     return to_agent, to_greeting, _states()
 
@@ -32,8 +33,8 @@ def _wait(id_: int, title: str, histogram: str, meaning: str) -> Panel:
     card = Card(
         id_,
         title,
-        f"{meaning}. From {histogram}: median and 95th percentile of the window that ends there, "
-        "and n, its calls (axis on the right).",
+        f"{meaning}. From {histogram}: median and 95th percentile of the window that ends at each "
+        "point, and n, the number of calls (right axis).",
         empty="No call was answered",
     )
     rates = rate(f"{histogram}_bucket{{{CALLS}}}")
@@ -53,7 +54,7 @@ def _states() -> Panel:
         133,
         "Verdicts over time",
         "The verdict after each call, by call type, the worst of its scenarios. From "
-        "voice_verdict. Bad: SLOW and FAIL that last, or that come and go.",
+        "voice_verdict. Bad: SLOW and FAIL that last, or that alternate with PASS.",
         empty="Not called",
     )
     words = verdict(CALL_TYPE, f'{CALLS}, check="latency"')

@@ -21,9 +21,9 @@ def _distribution() -> Panel:
     card = Card(
         111,
         "End-to-end latency",
-        "How long callers of this type waited for replies: the darker, the more turns. From "
-        "voice_e2e_latency_seconds, in the window that ends there. Bad: a second band above the "
-        "first (a path that is sometimes slow), or one that climbs.",
+        "Distribution of the response latency of this call type: the darker, the more turns. From "
+        "voice_e2e_latency_seconds, in the window that ends at each point. Bad: a second band "
+        "above the first (some turns take a slow path), or a band that rises.",
         empty="No turn was measured",
         width=12,
         height=9,
@@ -36,11 +36,11 @@ def _waterfall() -> Panel:
     card = Card(
         112,
         "Where the time goes",
-        "Mean of each component, on top of each other in the order in which they happen, with "
-        "transport (network, jitter buffers, and what the agent reports under none of them) on "
-        "top; the line is the mean of the end-to-end latency. From voice_component_latency_seconds "
-        "as the agent reports it. Bad: a part that grows. The stack is lower than the line where "
-        "some turns were not reported, and higher where parts of the model's work overlap.",
+        "Mean of each component, stacked in the order in which they happen, with transport "
+        "(network, jitter buffers, and time that the agent reports in no component) on top. The "
+        "line is the mean end-to-end latency. From voice_component_latency_seconds as reported by "
+        "the agent. Bad: a component that grows. The stack is lower than the line if some turns "
+        "were not reported, and higher if components overlap.",
         empty="The agent reports no components",
         width=12,
         height=9,
@@ -64,9 +64,9 @@ def _quantiles() -> Panel:
     card = Card(
         113,
         "Median and p95 against the target",
-        "Median and 95th percentile of the end-to-end latency in the window that ends there, the "
-        "mean of the last call, the target, and n, the measured turns of the window (axis on the "
-        "right): with few of them the percentiles jump. From voice_e2e_latency_seconds, "
+        "Median and 95th percentile of the end-to-end latency in the window that ends at each "
+        "point, the mean of the last call, the target, and n, the measured turns of the window "
+        "(right axis): with few turns the percentiles jump. From voice_e2e_latency_seconds, "
         "voice_last_call_latency_seconds and voice_target_latency_seconds. Bad: the last call "
         "above the target: the verdict is SLOW.",
         empty="No turn was measured",
@@ -90,11 +90,10 @@ def _observed_reported() -> Panel:
     card = Card(
         114,
         "Observed against reported",
-        "Mean latency that the caller hears, beside what the agent says of the same turns, and "
+        "Mean latency as heard by the caller, as reported by the agent for the same turns, and "
         "the difference: uplink, jitter buffers, codec and downlink, which the agent cannot see. "
         "From voice_e2e_latency_seconds and voice_reported_e2e_latency_seconds. Bad: a difference "
-        "above the dashed line, or one that grows: the network, or a report that leaves something "
-        "out.",
+        "above the dashed line, or one that grows: the network, or a report that omits something.",
         empty="No turn was measured",
         height=9,
     )
@@ -115,9 +114,9 @@ def _outcomes() -> Panel:
     card = Card(
         115,
         "Turns by outcome",
-        "Planned turns in the window that ends there. From voice_turns_total: replied; failed, "
-        "without a reply; void, when the prober itself was late, which says nothing about the "
-        "agent. Bad: failed ones; many void ones mean that the prober's host is overloaded.",
+        "Planned turns in the window that ends at each point. From voice_turns_total: replied; "
+        "failed, without a reply; void, the prober was late, which is no evidence about the "
+        "agent. Bad: failed turns; many void turns mean that the prober's host is overloaded.",
         empty="The agent was not called",
         height=9,
     )

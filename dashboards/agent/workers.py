@@ -27,9 +27,9 @@ def _each_worker() -> Panel:
     card = Card(
         161,
         "Workers",
-        "Each worker that is known, with what it reports. From voice_worker_*. Load is what "
-        "LiveKit balances by: at 100 % the machine is full. Bad: offline, full, or an old "
-        "heartbeat. Columns are empty for workers that were found by their page or in rooms only.",
+        "Known workers with their reports. From voice_worker_*. LiveKit uses the load for load "
+        "balancing: at 100 % the host is fully loaded. Bad: offline, full, or an old heartbeat. "
+        "Columns are empty for workers known only by their page or from rooms.",
         empty="No worker has reported",
         width=24,
     )
@@ -67,9 +67,9 @@ def _in_rooms() -> Panel:
     card = Card(
         162,
         "The agent's rooms by its state",
-        "In how many rooms the agent is, by what it says it does. From voice_agents and "
-        "voice_agent_stuck, as of the last listing. Bad: any that is stuck: in initializing or "
-        "thinking for longer than agents.stuck_after.",
+        "Rooms with the agent, by the state it reports. From voice_agents and voice_agent_stuck, "
+        "as of the last listing. Bad: any that is stuck: in initializing or thinking for longer "
+        "than agents.stuck_after.",
         empty="The agent is in no room",
         width=12,
     )
@@ -88,11 +88,11 @@ def _in_rooms() -> Panel:
 def _waiting() -> Panel:
     card = Card(
         163,
-        "Dispatches that wait, and workers that could take them",
-        "Dispatches for which no agent came, the age of the oldest (axis on the right), and idle "
-        "workers that take no job meanwhile. From voice_dispatches_pending, "
-        "voice_dispatch_oldest_pending_seconds and voice_workers_not_taking_jobs. Bad: any that "
-        "lasts.",
+        "Pending dispatches, and workers that could accept them",
+        "Dispatches that no agent has joined for, the age of the oldest (right axis), and idle "
+        "workers that accept no job meanwhile. From voice_dispatches_pending, "
+        "voice_dispatch_oldest_pending_seconds and voice_workers_not_taking_jobs. Bad: any for a "
+        "long time.",
         empty="Not listed yet",
         width=12,
     )
@@ -100,7 +100,7 @@ def _waiting() -> Panel:
     return graph(
         card,
         series(f"max(voice_dispatches_pending{{{THE_AGENT}}})", "waiting dispatches"),
-        series(f"max(voice_workers_not_taking_jobs{{{THE_AGENT}}})", "idle, but take no job"),
+        series(f"max(voice_workers_not_taking_jobs{{{THE_AGENT}}})", "idle, accept no job"),
         series(oldest, "oldest waits"),
         unit=Short,
         overrides=[in_unit("^oldest waits$", Seconds)],

@@ -19,7 +19,7 @@ def board() -> Board:
             Section(100, "Now", now.panels()),
             Section(110, "Freshness", freshness.panels()),
             Section(120, "Runs", runs.panels()),
-            Section(130, "Calls: what they spend", spending.panels()),
+            Section(130, "Calls: budget spent", spending.panels()),
             Section(140, "Health", health.panels()),
             Section(150, "Process", process.panels()),
         ),

@@ -19,9 +19,9 @@ def _runs() -> Panel:
     card = Card(
         111,
         "Last runs",
-        "Of each probe, and of each agent that is called: when it last ran and succeeded, how "
-        "long that took, its interval, and the age in intervals. From voice_probe_*. Bad: an age "
-        "above 3; a success that is much older than the run.",
+        "For each probe and each agent: time of the last run and of the last success, duration, "
+        "interval, and the age in intervals. From voice_probe_*. Bad: an age above 3; a success "
+        "that is much older than the run.",
         empty="No probe is scheduled",
         width=16,
         height=10,
@@ -67,8 +67,8 @@ def _ages() -> Panel:
     card = Card(
         112,
         "Age of the last run, in intervals",
-        "How long ago each probe last ran, over its interval: climbs to 1 and a little more, and "
-        "falls back. From voice_probe_last_run_timestamp_seconds and "
+        "Time since the last run of each probe, divided by its interval: normally rises to a "
+        "little above 1 and falls to 0. From voice_probe_last_run_timestamp_seconds and "
         "voice_probe_interval_seconds. Bad: above 3, the line.",
         empty="No probe has run yet",
         height=10,

@@ -17,7 +17,7 @@ def _lag() -> Panel:
     card = Card(
         141,
         "Lag of the event loop",
-        "Largest lateness of the exporter's own event loop in 15 seconds. From "
+        "Largest lag of the exporter's event loop in 15 seconds. From "
         "voice_exporter_loop_lag_seconds. Bad: above the line for long: the host is overloaded.",
         empty="No exporter is scraped",
     )
@@ -29,9 +29,9 @@ def _reloads() -> Panel:
     card = Card(
         142,
         "Age of the configuration",
-        "How long ago a good configuration was last read: at the start, and by each reload. From "
-        "voice_exporter_config_last_reload_success_timestamp_seconds. Bad: no fall after you "
-        "changed the file.",
+        "Time since a valid configuration was loaded, at the start or by a reload. From "
+        "voice_exporter_config_last_reload_success_timestamp_seconds. Bad: no drop to 0 after the "
+        "file was changed.",
         empty="No exporter is scraped",
     )
     read = f"voice_exporter_config_last_reload_success_timestamp_seconds{{{SERVERS}}}"
@@ -43,7 +43,7 @@ def _store() -> Panel:
     card = Card(
         143,
         "Errors of the ledger",
-        "Operations on the ledger that failed in the window that ends there, by operation. From "
+        "Ledger operations that failed in the window that ends at each point, by operation. From "
         "voice_store_errors_total. Bad: any: a full or read-only disk.",
         empty="store.enabled is false",
     )
@@ -55,11 +55,11 @@ def _store() -> Panel:
 def _refusals() -> Panel:
     card = Card(
         144,
-        "Requests that were refused",
-        "What the exporter's web server turned away in the window that ends there, by reason, and "
-        "reports of workers beyond workers.max_workers. From "
+        "Refused requests",
+        "Requests refused by the exporter's web server in the window that ends at each point, by "
+        "reason, and worker reports beyond workers.max_workers. From "
         "voice_exporter_http_requests_refused_total and voice_worker_reports_refused_total. Bad: "
-        "token or password (someone guesses), connections or rate (someone floods).",
+        "token or password (someone guesses), connections or rate (too many requests).",
         empty="No exporter is scraped",
         width=12,
     )
@@ -78,9 +78,9 @@ def _refusals() -> Panel:
 def _pages() -> Panel:
     card = Card(
         145,
-        "Pages of workers",
-        "Workers' own pages that are configured, by the result of the last read. From "
-        "voice_worker_pages. Bad: failed ones: the worker is gone, or its port is not reachable.",
+        "Worker pages",
+        "Configured worker pages, by the result of the last read. From voice_worker_pages. Bad: "
+        "failed pages: the worker is down, or its port is not reachable.",
         empty="No pages are configured: workers.scrape",
         width=12,
     )

@@ -22,8 +22,8 @@ def _exporters() -> Panel:
     card = _stat_card(
         101,
         "Exporters",
-        "Exporters whose last scrape had data. From voice_exporter_build_info. Bad: fewer than "
-        "run: the others are down, or Prometheus cannot reach them.",
+        "Exporters with data in the last scrape. From voice_exporter_build_info. Bad: fewer than "
+        "are deployed: the others are down, or Prometheus cannot reach them.",
         "No exporter is scraped",
     )
     exporters = f"count(voice_exporter_build_info{{{SERVERS}}})"
@@ -34,10 +34,9 @@ def _overdue() -> Panel:
     card = _stat_card(
         102,
         "Overdue probes",
-        "Probes whose last run ended more than three intervals ago, the age at which "
-        "VoiceProbeStale looks closer. From voice_probe_last_run_timestamp_seconds and "
-        "voice_probe_interval_seconds. Bad: any that is neither out of its windows nor out of "
-        "budget: what is shown of it is old.",
+        "Probes whose last run ended more than three intervals ago, as in VoiceProbeStale. From "
+        "voice_probe_last_run_timestamp_seconds and voice_probe_interval_seconds. Bad: any that "
+        "is neither outside its windows nor out of budget: its metrics are out of date.",
         "No probe is scheduled",
     )
     return stat(card, value(f"sum({age_in_intervals()} > bool 3)"), colors=NONE_IS_GOOD)
@@ -46,10 +45,10 @@ def _overdue() -> Panel:
 def _config() -> Panel:
     card = _stat_card(
         103,
-        "Configuration is good",
-        "Whether the configuration was good when it was last read. From "
-        "voice_exporter_config_last_reload_successful. Bad: no: the one before is still used, and "
-        "the log names the mistake.",
+        "Configuration is valid",
+        "Whether the last load of the configuration succeeded. From "
+        "voice_exporter_config_last_reload_successful. Bad: no: the previous configuration is "
+        "still in use, and the log has the error.",
         "No exporter is scraped",
     )
     good = f"min(voice_exporter_config_last_reload_successful{{{SERVERS}}})"
@@ -60,8 +59,8 @@ def _ledger() -> Panel:
     card = _stat_card(
         104,
         "Ledger on disk works",
-        "Whether the history of runs and budgets is written. From voice_store_up. Bad: no: it is "
-        "kept in memory, and lost with the process, while measuring goes on.",
+        "Whether the history of runs and budgets is written to disk. From voice_store_up. Bad: "
+        "no: it is kept in memory, and lost at a restart. Probes continue.",
         "store.enabled is false",
     )
     return stat(card, value(f"min(voice_store_up{{{SERVERS}}})"), words=WORKS)
@@ -71,9 +70,9 @@ def _loop() -> Panel:
     card = _stat_card(
         105,
         "Event loop lag",
-        "Largest lateness of the exporter's own event loop in the last 15 seconds. From "
-        "voice_exporter_loop_lag_seconds. Bad: above 0.1 s: the host is overloaded. Calls have "
-        "processes of their own, and turns that are spoiled by lag are void.",
+        "Largest lag of the exporter's event loop in the last 15 seconds. From "
+        "voice_exporter_loop_lag_seconds. Bad: above 0.1 s: the host is overloaded. Calls run in "
+        "processes of their own, and turns with too much lag are void.",
         "No exporter is scraped",
     )
     lag = f"max(voice_exporter_loop_lag_seconds{{{SERVERS}}})"
@@ -84,8 +83,8 @@ def _watchdog() -> Panel:
     card = _stat_card(
         106,
         "Alert rules are loaded",
-        "Whether the watchdog fires, as it always should: it proves that Prometheus evaluates the "
-        "rules. From ALERTS. Bad: no: the rules are not loaded, and no alert will come.",
+        "Whether the watchdog fires, as it always should: then Prometheus evaluates the rules. "
+        "From ALERTS. Bad: no: the rules are not loaded, and no alert can fire.",
         "No watchdog: the rules are not loaded",
     )
     fires = 'count(ALERTS{alertname="VoiceWatchdog", alertstate="firing"}) > bool 0'

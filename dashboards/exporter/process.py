@@ -20,7 +20,7 @@ def _memory() -> Panel:
     card = Card(
         151,
         "Memory",
-        "Resident memory of the exporter's own process, without the processes of its probes. From "
+        "Resident memory of the exporter's main process, without probe processes. From "
         "process_resident_memory_bytes. Bad: growth over days.",
         empty="No exporter is scraped",
         height=7,
@@ -33,8 +33,8 @@ def _cpu() -> Panel:
     card = Card(
         152,
         "Processor",
-        "Share of one core that the exporter's own process uses, without the processes of its "
-        "probes. From process_cpu_seconds_total. Bad: near 100 %: it has one thread for its loop.",
+        "Share of one core used by the exporter's main process, without probe processes. From "
+        "process_cpu_seconds_total. Bad: near 100 %: its event loop has one thread.",
         empty="No exporter is scraped",
         height=7,
     )
@@ -46,8 +46,8 @@ def _descriptors() -> Panel:
     card = Card(
         153,
         "Open files and connections",
-        "Share of the file descriptors that the process may have. From process_open_fds and "
-        "process_max_fds. Bad: near 100 %: connections are refused then.",
+        "Share of the file descriptor limit in use. From process_open_fds and process_max_fds. "
+        "Bad: near 100 %: connections are refused then.",
         empty="No exporter is scraped",
         height=7,
     )
@@ -59,9 +59,9 @@ def _builds() -> Panel:
     card = Card(
         154,
         "Versions",
-        "Version of each exporter and its Python, and how long it has run. From "
-        "voice_exporter_build_info and process_start_time_seconds. Bad: an uptime that keeps "
-        "falling back to 0: it crashes, or is killed.",
+        "Version of each exporter and its Python, and its uptime. From voice_exporter_build_info "
+        "and process_start_time_seconds. Bad: an uptime that keeps falling back to 0: the "
+        "exporter crashes, or is killed.",
         empty="No exporter is scraped",
         width=24,
         height=5,

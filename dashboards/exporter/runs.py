@@ -17,8 +17,8 @@ def _attempts() -> Panel:
     card = Card(
         121,
         "Runs that ended",
-        "Runs in the window that ends there, however they ended. From voice_probe_attempts_total. "
-        "Bad: a probe that falls to 0 outside of its windows.",
+        "Runs that ended in the window that ends at each point, with any result. From "
+        "voice_probe_attempts_total. Bad: a probe that drops to 0 inside its windows.",
         empty="No probe is scheduled",
     )
     runs = total(BY_PROBE, recent(f"voice_probe_attempts_total{{{SERVERS}}}"))
@@ -29,9 +29,9 @@ def _failures() -> Panel:
     card = Card(
         122,
         "Failed runs by probe and reason",
-        "Runs in the window that ends there that did not measure all that they set out to "
-        "measure, by the first reason. From voice_probe_failures_total. Bad: probe_crashed, "
-        "deadline and void, which are the prober's own; the others are findings.",
+        "Runs without a complete measurement, by the first failure reason, in the window that "
+        "ends at each point. From voice_probe_failures_total. Bad: probe_crashed, deadline and "
+        "void, which are faults of the prober; the other reasons are findings.",
         empty="No run failed",
     )
     by = "server, probe, reason"
@@ -44,9 +44,9 @@ def _skips() -> Panel:
     card = Card(
         123,
         "Skipped runs by reason",
-        "Runs in the window that ends there that were due and did not start. From "
-        "voice_probe_skipped_total. Bad: overlap, for a run takes longer than its interval, and "
-        "missed, for the exporter is overloaded; window and budget are as configured.",
+        "Scheduled runs that did not start, in the window that ends at each point. From "
+        "voice_probe_skipped_total. Bad: overlap (a run takes longer than its interval) and "
+        "missed (the exporter is overloaded); window and budget follow the configuration.",
         empty="No run was skipped",
     )
     by = "server, probe, reason"

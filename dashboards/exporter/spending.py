@@ -17,8 +17,8 @@ def _turns() -> Panel:
     card = Card(
         131,
         "Turns spent, per hour",
-        "Turns that calls have, warm-up turns as well, at the pace of the window that ends there. "
-        "From voice_budget_spent_total. Bad: more than the budget of a day has room for.",
+        "Turns of calls per hour, including warm-up turns, over the window that ends at each "
+        "point. From voice_budget_spent_total. Bad: a rate that exceeds the daily budget.",
         empty="No agent is called",
     )
     return _spending(card, "voice_budget_spent_total", Short)
@@ -28,9 +28,8 @@ def _call_time() -> Panel:
     card = Card(
         132,
         "Time spent on calls, per hour",
-        "How long calls take, at the pace of the window that ends there; what providers bill. "
-        "From voice_budget_spent_call_seconds_total. Bad: more than the budget of a day has room "
-        "for.",
+        "Length of calls per hour, which providers bill, over the window that ends at each point. "
+        "From voice_budget_spent_call_seconds_total. Bad: a rate that exceeds the daily budget.",
         empty="No agent is called",
     )
     return _spending(card, "voice_budget_spent_call_seconds_total", Seconds)
@@ -40,8 +39,8 @@ def _cost() -> Panel:
     card = Card(
         133,
         "Cost of calls, per hour",
-        "What calls cost by budget.price_per_minute, in its currency, at the pace of the window "
-        "that ends there. From voice_budget_cost_total. Bad: more than you meant to pay.",
+        "Cost of calls at budget.price_per_minute, in the same currency, over the window that "
+        "ends at each point. From voice_budget_cost_total. Bad: more than planned.",
         empty="No price is set: budget.price_per_minute",
     )
     return _spending(card, "voice_budget_cost_total", Short)

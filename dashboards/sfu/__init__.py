@@ -10,7 +10,8 @@ def board() -> Board:
     return Board(
         uid=SFU,
         title="Voice / SFU",
-        text="The way to the SFU: round trip, jitter, loss, transports, reconnects, capacity",
+        text="The network path to the SFU: round trip, jitter, loss, transports, reconnects, "
+        "capacity",
         variables=(ONE_SERVER, VANTAGES),
         alerts='server=~"$server|", vantage=~"$vantage|", alertname=~"VoiceSfu.*|VoiceKnee.*"',
         sections=(

@@ -24,8 +24,8 @@ def _capacity() -> Panel:
     card = Card(
         151,
         "Knee and load",
-        "The knee that the last ramp found, beside the clients in calls, an agent and a caller "
-        "each, and their peak of seven days. From voice_knee_clients and the recorded "
+        "The knee of the last ramp, the clients in calls (an agent and a caller each), and their "
+        "peak of seven days. From voice_knee_clients and the recorded "
         "server:voice_call_clients:max and :max7d. Bad: the load comes near the knee.",
         empty="Not listed yet",
         width=12,
@@ -45,10 +45,9 @@ def _tiers() -> Panel:
     card = Card(
         152,
         "Last ramp by vantage",
-        "What the last ramp found: the knee, or the largest tier that held where no tier broke, "
-        "and whether the prober was the limit, so that the knee is not known. From "
-        "voice_knee_clients, voice_ramp_clients_max and voice_ramp_limited. Bad: 0, for not even "
-        "the first tier held.",
+        "Result of the last ramp: the knee, or the largest tier that held if no tier broke, and "
+        "whether the prober was the limit, so that the knee is unknown. From voice_knee_clients, "
+        "voice_ramp_clients_max and voice_ramp_limited. Bad: 0: not even the first tier held.",
         empty="No ramp has run: ramp.enabled, with windows and max_clients",
         width=12,
     )
@@ -71,11 +70,11 @@ def _curve() -> Panel:
     card = Card(
         161,
         "Round trip and loss over clients",
-        "Each tier of the last ramp: 95th percentile of the round trips (the largest, below 20 of "
-        "them; a lost message counts as 2000 ms), and the share of audio packets that were lost, "
-        "over the clients that were connected. From voice_ramp_rtt_ms and "
-        "voice_ramp_packet_loss_ratio. Bad: a curve that bends upwards within your load: there "
-        "is the knee.",
+        "Each tier of the last ramp over its connected clients: 95th percentile of the round "
+        "trips (the maximum, if there are fewer than 20; a lost message counts as 2000 ms), and "
+        "the share of lost audio packets. From voice_ramp_rtt_ms and "
+        "voice_ramp_packet_loss_ratio. Bad: a curve that bends upwards within your load: there is "
+        "the knee.",
         empty="No ramp has run: ramp.enabled, with windows and max_clients",
         width=24,
         height=9,

@@ -20,9 +20,8 @@ def _certificates() -> Panel:
     card = Card(
         171,
         "Certificate ends",
-        "When the first of the TLS certificates of the server and its TURN servers ends. From "
-        "voice_sfu_certificate_expiry_timestamp_seconds. Bad: below 14 days: whatever should "
-        "have renewed it did not.",
+        "Time until the first TLS certificate of the server or its TURN servers expires. From "
+        "voice_sfu_certificate_expiry_timestamp_seconds. Bad: below 14 days: it was not renewed.",
         empty="No TLS",
         height=5,
     )
@@ -39,9 +38,9 @@ def _skew() -> Panel:
     card = Card(
         172,
         "Clock skew",
-        "What the server's clock is ahead of the exporter's host; 0 within a second. From "
-        "voice_sfu_clock_skew_seconds. Bad: minutes: tokens are not valid yet, or no more. No "
-        "latency is measured by it.",
+        "Server clock minus the clock of the exporter's host; 0 within a second. From "
+        "voice_sfu_clock_skew_seconds. Bad: minutes: tokens are not valid yet, or no longer "
+        "valid. Latencies do not depend on it.",
         empty="Not measured yet",
         height=5,
     )
@@ -54,9 +53,9 @@ def _floor() -> Panel:
     card = Card(
         173,
         "Floor of the round trip",
-        "What of a data message's time is the exporter's own, event loop and SDK; it is taken off "
-        "the round trips. From voice_sfu_floor_seconds. Bad: milliseconds: the exporter's host is "
-        "busy.",
+        "Part of a data round trip spent in the exporter's event loop and SDK. It is subtracted "
+        "from the round trips. From voice_sfu_floor_seconds. Bad: milliseconds: the exporter's "
+        "host is busy.",
         empty="No baseline ran",
         height=5,
     )

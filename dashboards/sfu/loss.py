@@ -18,10 +18,10 @@ def _jitter() -> Panel:
     card = Card(
         121,
         "Jitter by direction",
-        "Interarrival jitter of RTP (RFC 3550) of the last baseline: up as the SFU reports it, "
-        "down as the receiver counts it, in whole milliseconds. From voice_sfu_jitter_seconds and "
+        "RTP interarrival jitter (RFC 3550) of the last baseline: up as reported by the SFU, down "
+        "as measured by the receiver, in whole milliseconds. From voice_sfu_jitter_seconds and "
         "voice_sfu_target_jitter_seconds. Bad: above the dashed line: jitter buffers grow, and "
-        "with them every latency.",
+        "every latency with them.",
         empty="No baseline ran",
     )
     jitter = f"max by (vantage, direction) (voice_sfu_jitter_seconds{{{WAY}}})"
@@ -38,9 +38,10 @@ def _loss() -> Panel:
     card = Card(
         122,
         "Packet loss by direction",
-        "Share of RTP packets lost in the window that ends there: up as the SFU reports it, down "
-        "what the receiver misses beyond that; and the last baseline's worst. From "
-        "voice_sfu_packets_lost_total, voice_sfu_packets_total, voice_sfu_packet_loss_ratio and "
+        "Share of RTP packets lost in the window that ends at each point: up as reported by the "
+        "SFU, down as measured by the receiver without the loss of the way up; and the worse "
+        "direction of the last baseline. From voice_sfu_packets_lost_total, "
+        "voice_sfu_packets_total, voice_sfu_packet_loss_ratio and "
         "voice_sfu_target_packet_loss_ratio. Bad: above the dashed line.",
         empty="No baseline ran",
     )
@@ -62,9 +63,8 @@ def _concealed() -> Panel:
     card = Card(
         123,
         "Concealed audio",
-        "Share of the received audio that was made up in the last baseline: the loss that can be "
-        "heard, after redundancy has repaired what it could. From voice_sfu_concealed_ratio. Bad: "
-        "above 1 %.",
+        "Share of received audio that was concealed in the last baseline: the audible loss that "
+        "redundancy did not repair. From voice_sfu_concealed_ratio. Bad: above 1 %.",
         empty="No baseline ran",
     )
     concealed = series(largest("voice_sfu_concealed_ratio"), "{{vantage}}")

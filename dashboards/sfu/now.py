@@ -19,8 +19,8 @@ def _verdicts() -> Panel:
         101,
         "Verdicts on the server",
         "The last baseline (sfu), transports (reach), reconnects and ramp, of the worst vantage. "
-        "From voice_verdict. Bad: SLOW: a target is passed; FAIL: nothing could be measured, or "
-        "did not come back; UNKNOWN: not run yet.",
+        "From voice_verdict. Bad: SLOW: a target is exceeded; FAIL: nothing could be measured, or "
+        "a connection did not recover; UNKNOWN: not run yet.",
         empty="Not measured",
         width=8,
         height=4,
@@ -33,8 +33,8 @@ def _median() -> Panel:
     card = Card(
         102,
         "Median round trip",
-        "A data message from one participant of ours to another on the same host: once to the "
-        "SFU and back. From voice_sfu_rtt_ms, the last baseline. Bad: above the target "
+        "A data message from one test participant to another on the same host: once to the SFU "
+        "and back. From voice_sfu_rtt_ms, the last baseline. Bad: above the target "
         "(sfu.target_rtt_ms).",
         empty="The last baseline failed, or none ran",
         width=4,
@@ -50,7 +50,7 @@ def _loss_now() -> Panel:
         "Packets lost",
         "Share of RTP packets lost over the time range, the worse of both directions. From "
         "voice_sfu_packets_lost_total over voice_sfu_packets_total. Bad: above the target "
-        "(sfu.max_loss); 1 % can be heard without redundancy.",
+        "(sfu.max_loss); 1 % is audible without redundancy.",
         empty="No baseline ran",
         width=4,
         height=4,
@@ -72,9 +72,9 @@ def _knee() -> Panel:
     card = Card(
         104,
         "Knee",
-        "Clients at which every target still held, while the next tier of the last ramp broke "
-        "one. From voice_knee_clients. Bad: lower than before. Absent where a ramp found none: "
-        "see the table under Capacity for why.",
+        "Clients in the largest tier of the last ramp in which all targets held, if the next tier "
+        "broke one. From voice_knee_clients. Bad: lower than before. Absent if a ramp found none: "
+        "the table under Capacity shows why.",
         empty="No ramp found one",
         width=4,
         height=4,
@@ -86,10 +86,10 @@ def _headroom() -> Panel:
     card = Card(
         105,
         "Headroom",
-        "The knee less the most clients that were in calls at once in the last seven days, an "
-        "agent and a caller each; those of ramps are none. From voice_knee_clients and the "
-        "recorded server:voice_call_clients:max7d. Bad: near 0, or below it: at its peak the "
-        "server is beyond what it carries well (VoiceKneeBelowPeak).",
+        "The knee minus the peak of clients in calls in the last seven days, an agent and a "
+        "caller each; clients of ramps do not count. From voice_knee_clients and the recorded "
+        "server:voice_call_clients:max7d. Bad: near 0, or below it: at its peak the server is "
+        "beyond its capacity (VoiceKneeBelowPeak).",
         empty="No knee is known",
         width=4,
         height=4,

@@ -15,13 +15,14 @@ def panels() -> tuple[Panel, ...]:
         141,
         "Time to reconnect",
         "voice_reconnect_seconds",
-        "From the break to the SDK's word that it is connected again, mean of those that came back",
+        "Time from losing a connection to the SDK reporting it as reconnected, mean of those that "
+        "recovered",
     )
     silent = _broken(
         142,
         "Media gaps",
         "voice_media_gap_seconds",
-        "The longest time without a packet at the receiver, mean: what a caller hears as silence",
+        "The longest time without a packet at the receiver, mean: silence as heard by a caller",
     )
     return resumed, silent, _not_back()
 
@@ -30,10 +31,10 @@ def _broken(id_: int, title: str, histogram: str, meaning: str) -> Panel:
     card = Card(
         id_,
         title,
-        f"{meaning}, by what was broken on purpose: signal, the WebSocket; full, everything; "
-        "migration, the server gives the participant up; unprovoked, lost during a baseline. "
-        f"From {histogram}; n, the breaks of the window, on the right. Bad: above the time-out "
-        "after which your callers hang up, or any that is unprovoked.",
+        f"{meaning}, by kind. Broken on purpose: signal, the WebSocket; full, the whole "
+        "connection; migration, the server drops the participant. unprovoked: lost during a "
+        f"baseline. From {histogram}; n, the lost connections of the window, on the right axis. "
+        "Bad: above the time-out after which your callers hang up, or any that is unprovoked.",
         empty="Nothing was broken yet: reconnects are measured each hour",
     )
     by = "vantage, kind"
@@ -50,10 +51,9 @@ def _broken(id_: int, title: str, histogram: str, meaning: str) -> Panel:
 def _not_back() -> Panel:
     card = Card(
         143,
-        "Connections that did not come back",
-        "Connections that were lost, on purpose or unprovoked, and did not come back, in the "
-        "window that ends there, by kind and reason. From voice_reconnect_failures_total. "
-        "Bad: any.",
+        "Connections that did not recover",
+        "Lost connections, on purpose or unprovoked, that did not recover in the window that ends "
+        "at each point, by kind and reason. From voice_reconnect_failures_total. Bad: any.",
         empty="Nothing was broken yet: reconnects are measured each hour",
     )
     lost = total("vantage, kind, reason", recent(f"voice_reconnect_failures_total{{{WAY}}}"))

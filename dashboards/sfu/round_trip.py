@@ -20,9 +20,9 @@ def _round_trips() -> Panel:
     card = Card(
         111,
         "Round trip of baselines",
-        "Median round trip of each baseline, and the configured target. From voice_sfu_rtt_ms "
-        "and voice_sfu_target_rtt_ms. A gap is a baseline that failed. Bad: above the dashed "
-        "line: the verdict is SLOW then.",
+        "Median round trip of each baseline, and the configured target. From voice_sfu_rtt_ms and "
+        "voice_sfu_target_rtt_ms. A gap is a baseline that failed. Bad: above the dashed line: "
+        "the verdict is SLOW.",
         empty="No baseline ran",
     )
     return graph(
@@ -38,8 +38,8 @@ def _quantiles() -> Panel:
     card = Card(
         112,
         "Round trip, median and p95 by method",
-        "All round trips of the window that ends there: data, messages between participants of "
-        "ours; ice, the connection's own checks, in whole milliseconds. From "
+        "All round trips of the window that ends at each point: data, messages between two test "
+        "participants; ice, connectivity checks, in whole milliseconds. From "
         "voice_sfu_rtt_seconds. Bad: both high: the network is slow; data far above ice: the SFU "
         "or this host is busy.",
         empty="No baseline ran",
@@ -58,9 +58,9 @@ def _pings() -> Panel:
     card = Card(
         113,
         "Data messages by outcome",
-        "Messages of the window that ends there, n of the round trips beside: answered; lost, "
-        "not there within 2 s; void, when the prober itself was late. From "
-        "voice_sfu_pings_total. Bad: lost ones; many void ones mean a busy host.",
+        "Data messages of the window that ends at each point: answered; lost, not received within "
+        "2 s; void, the prober was late. From voice_sfu_pings_total. Bad: lost messages; many "
+        "void messages mean a busy host.",
         empty="No baseline ran",
     )
     pings = total("vantage, outcome", recent(f"voice_sfu_pings_total{{{WAY}}}"))

@@ -17,10 +17,10 @@ def panels() -> tuple[Panel, ...]:
 def _transports() -> Panel:
     card = Card(
         131,
-        "Ways that work",
-        "Each way to the SFU, tried on purpose: UDP, TCP and TURN. From voice_sfu_transport_up. "
-        "Bad: no UDP (a firewall: media goes by TCP, which stalls with every lost packet); no "
-        "TURN shuts out callers behind strict firewalls.",
+        "Transports that work",
+        "Each transport to the SFU, tested one by one: UDP, TCP and TURN. From "
+        "voice_sfu_transport_up. Bad: no UDP (a firewall: media uses TCP, which stalls with every "
+        "lost packet); no TURN, which excludes callers behind strict firewalls.",
         empty="Not tried yet",
         width=12,
     )
@@ -31,8 +31,8 @@ def _transports() -> Panel:
 def _used() -> Panel:
     card = Card(
         132,
-        "Way that media took",
-        "How the media of the last baseline went. From voice_sfu_transport_used. Bad: anything "
+        "Transport of media",
+        "Transport used by media in the last baseline. From voice_sfu_transport_used. Bad: any "
         "but UDP; the verdict is SLOW then.",
         empty="No baseline ran",
         width=12,
@@ -49,9 +49,9 @@ def _quality() -> Panel:
     card = Card(
         133,
         "Connection quality",
-        "LiveKit's own word for each of our clients' connections. From "
-        "voice_sfu_connection_quality. Bad: poor or lost. It is coarse: the graphs above say "
-        "why.",
+        "Connection quality that LiveKit reports for each test client. From "
+        "voice_sfu_connection_quality. Bad: poor or lost. It is coarse: the graphs above show the "
+        "cause.",
         empty="No baseline ran",
         width=12,
     )
@@ -67,9 +67,10 @@ def _phases() -> Panel:
     card = Card(
         134,
         "Connecting, mean by phase",
-        "signal: a join by WebSocket until the server's answer; ice: until media can flow; media: "
-        "publishing to the first sound at another participant. From voice_sfu_connect_seconds. "
-        "Bad: ice in seconds: candidates fail before one works, mostly blocked UDP.",
+        "signal: from a join by WebSocket to the server's answer; ice: until media can flow; "
+        "media: from publishing a track to the first sound at another participant. From "
+        "voice_sfu_connect_seconds. Bad: ice in seconds: candidates fail before one works, mostly "
+        "blocked UDP.",
         empty="No baseline ran",
         width=12,
     )

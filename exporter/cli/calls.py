@@ -19,37 +19,41 @@ if TYPE_CHECKING:
     from exporter.outcome import Outcome
 
 
-@click.command(short_help="Call agents and measure what a caller hears.")
+@click.command(short_help="Call agents and measure the response latency.")
 @options(
-    text("--agent", "NAME", "Agent to call; without it, every agent found in a room."),
+    text("--agent", "NAME", "Agent to call. Without it, every agent found in a room."),
     text("--trials", "N", "Measured turns for each agent.  [default: 3]"),
     click.option(
         "--warmup/--no-warmup",
         default=None,
-        help="Take one more turn first, listed but not measured.  [default: --warmup]",
+        help="Run one unmeasured warm-up turn first.  [default: --warmup]",
     ),
-    text("--target-ms", "MS", "Above this average the agent is SLOW.  [default: 1500]"),
-    text("--fail-ms", "MS", "Above this average the agent is FAIL.  [default: never]"),
+    text("--target-ms", "MS", "Average latency above which the agent is SLOW.  [default: 1500]"),
+    text("--fail-ms", "MS", "Average latency above which the agent is FAIL.  [default: never]"),
     text("--room-name", "NAME", "Name of the room.  [default: random]"),
-    text("--metadata", "TEXT", "Metadata of the dispatch, as the agent expects it."),
-    text("--dispatch", "KIND", "explicit, or automatic for an agent that joins every room."),
+    text("--metadata", "TEXT", "Metadata of the dispatch."),
+    text("--dispatch", "KIND", "explicit, or automatic for agents that join every room."),
     text("--call-type", "NAME", "Call type.  [default: default]"),
-    text("--scenario", "NAME", "Variant of the call type.  [default: default]"),
-    text("--wav", "FILE", "What the caller says: a PCM WAV file.  [default: built-in clip]"),
-    text("--transcript", "TEXT", "The words in the WAV file."),
-    text("--greeting", "KIND", "auto, expected or none.  [default: auto]"),
-    text("--join-timeout", "TIME", "Dispatch to agent in the room.  [default: 20s]"),
-    text("--reply-timeout", "TIME", "End of speech to first sound of the reply.  [default: 10s]"),
-    text("--deadline", "TIME", "The whole call.  [default: as long as the turns may need]"),
-    click.option("--floor/--no-floor", default=False, help="Measure the method's own share first."),
+    text("--scenario", "NAME", "Scenario: a variant of the call type.  [default: default]"),
+    text("--wav", "FILE", "WAV file (PCM) with the caller's speech.  [default: built-in clip]"),
+    text("--transcript", "TEXT", "Transcript of the WAV file."),
+    text(
+        "--greeting", "KIND", "Whether the agent greets: auto, expected or none.  [default: auto]"
+    ),
+    text(
+        "--join-timeout", "TIME", "Time from the dispatch to the agent in the room.  [default: 20s]"
+    ),
+    text("--reply-timeout", "TIME", "Time from the end of speech to the reply.  [default: 10s]"),
+    text("--deadline", "TIME", "Time for the whole call.  [default: derived from the turns]"),
+    click.option("--floor/--no-floor", default=False, help="Calibrate first: measure the floor."),
     as_one_document,
 )
 @of_server
 def latency(*, agent: str | None, floor: bool, as_json: bool, **flags: Any) -> int:
-    """Call one agent, or every agent found in rooms, and measure what a caller hears.
+    """Call one agent, or every agent found in rooms, and measure the response latency.
 
-    Each turn is a real agent turn and costs what its providers charge. A name of a target in the
-    configuration takes that target's settings; flags replace them.
+    Each turn is a real agent turn and costs what its providers charge. If the configuration has a
+    target with this name, its settings are used; flags override them.
     """
     from exporter.commands.once import LatencyOrder, measure_latency
     from exporter.outcome import Verdict
@@ -83,17 +87,17 @@ def _target_keys(flags: dict[str, Any]) -> dict[str, object]:
     text(
         "--collector",
         "URL",
-        "Running exporter whose roster to show; else VOICE_EXPORTER_COLLECTOR_URL, with "
+        "Running exporter to read the roster from. Default: VOICE_EXPORTER_COLLECTOR_URL, with "
         "VOICE_EXPORTER_TOKEN.",
     ),
     as_one_document,
 )
 @of_server
 def agents(*, collector: str | None, as_json: bool, **flags: Any) -> int:
-    """List the agents in rooms, the dispatched ones that did not come, and the workers.
+    """List the agents in rooms, the pending dispatches, and the workers.
 
-    Workers are found by their own pages (workers.scrape in the configuration), and in the roster
-    of a running exporter, to which they report.
+    Workers are found by their worker pages (workers.scrape in the configuration) and in the roster
+    of a running exporter.
     """
     from exporter.commands.once import list_fleet
     from exporter.outcome import Listing
@@ -124,7 +128,7 @@ def _failed(what: str, outcome: "Outcome") -> int:
     return NOT_PASS
 
 
-@click.command(short_help="Measure what the method itself adds.")
+@click.command(short_help="Measure the floor: the error of the measurement.")
 @options(
     text("--calls", "N", "Calls to the echo.  [default: 2]"),
     text("--trials", "N", "Measured turns in each call.  [default: 5]"),
@@ -133,7 +137,7 @@ def _failed(what: str, outcome: "Outcome") -> int:
 )
 @of_server
 def calibrate(*, as_json: bool, **flags: Any) -> int:
-    """Measure what the method itself adds, against an echo whose delay is known."""
+    """Measure the floor: the error of the measurement, against an echo with a known delay."""
     from exporter.commands import once
     from exporter.report.latency import CalibrateDocument, print_calibration
     from exporter.report.printing import to_json
@@ -149,22 +153,22 @@ def calibrate(*, as_json: bool, **flags: Any) -> int:
 
 @click.command(short_help="Check agents, latency and the SFU at once.")
 @options(
-    text("--agent", "NAME", "Agent to call; without it, configured ones and all in rooms."),
+    text("--agent", "NAME", "Agent to call. Without it, all configured agents and all in rooms."),
     text("--trials", "N", "Measured turns for each agent.  [default: 2]"),
-    text("--target-ms", "MS", "Above this average an agent is SLOW.  [default: 1500]"),
-    text("--fail-ms", "MS", "Above this average an agent is FAIL.  [default: never]"),
-    text("--metadata", "TEXT", "Metadata of the dispatch, as the agent expects it."),
-    text("--vantage", "NAME", "From where the SFU is measured.  [default: default]"),
-    text("--target-rtt-ms", "MS", "Above this median the SFU is SLOW.  [default: 100]"),
-    text("--max-loss", "PERCENT", "Above this, either way, it is SLOW.  [default: 1]"),
+    text("--target-ms", "MS", "Average latency above which an agent is SLOW.  [default: 1500]"),
+    text("--fail-ms", "MS", "Average latency above which an agent is FAIL.  [default: never]"),
+    text("--metadata", "TEXT", "Metadata of the dispatch."),
+    text("--vantage", "NAME", "Name of the place to measure from.  [default: default]"),
+    text("--target-rtt-ms", "MS", "Median round trip above which the SFU is SLOW.  [default: 100]"),
+    text("--max-loss", "PERCENT", "Packet loss in percent above which it is SLOW.  [default: 1]"),
     as_one_document,
 )
 @of_server
 def check(*, agent: str | None, as_json: bool, **flags: Any) -> int:
-    """List agents, call them, measure the way to the SFU, and give one verdict.
+    """List agents, call them, measure the network path to the SFU, and print one verdict.
 
-    Each turn is a real agent turn and costs what its providers charge. Exit status 0 only if all
-    is PASS.
+    Each turn is a real agent turn and costs what its providers charge. The exit status
+    is 0 only if every verdict is PASS.
     """
     from exporter.commands.check import CheckOrder
     from exporter.commands.check import check as check_all

@@ -11,13 +11,13 @@ from exporter.cli.options import FILE, OK
 
 @click.group()
 def config() -> None:
-    """Check the configuration, and describe it."""
+    """Check and describe the configuration."""
 
 
 @config.command()
 @click.argument("file", type=FILE)
 def check(file: Path) -> int:
-    """Check FILE as `serve` would read it, the environment included."""
+    """Check FILE together with the environment, as `serve` reads it."""
     from exporter.settings.load import load_settings
     from exporter.web.web_config import WebConfigWatch
 

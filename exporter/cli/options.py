@@ -33,13 +33,17 @@ def text(name: str, metavar: str, about: str) -> Callable[[Command], Command]:
     return click.option(name, argument, metavar=metavar, help=about)
 
 
-config_file = click.option("--config", type=FILE, metavar="FILE", help="Configuration in YAML.")
-as_one_document = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+config_file = click.option("--config", type=FILE, metavar="FILE", help="Configuration file (YAML).")
+as_one_document = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 of_server = options(
     config_file,
-    text("--url", "URL", "LiveKit server; else LIVEKIT_URL, else the configuration."),
-    text("--api-key", "KEY", "API key; else LIVEKIT_API_KEY, else the configuration."),
-    text("--api-secret", "SECRET", "API secret; else LIVEKIT_API_SECRET, which is safer."),
+    text("--url", "URL", "LiveKit server URL. Default: LIVEKIT_URL, then the configuration."),
+    text("--api-key", "KEY", "API key. Default: LIVEKIT_API_KEY, then the configuration."),
+    text(
+        "--api-secret",
+        "SECRET",
+        "API secret. Default: LIVEKIT_API_SECRET (safer), then the configuration.",
+    ),
 )
 
 

@@ -19,26 +19,28 @@ if TYPE_CHECKING:
     from exporter.settings.settings import Settings
 
 
-@click.command(short_help="Measure the way to the SFU.")
+@click.command(short_help="Measure the network path to the SFU.")
 @options(
-    text("--vantage", "NAME", "From where it is measured.  [default: default]"),
-    text("--pings", "N", "Data messages at least.  [default: 50]"),
-    text("--packets", "N", "RTP packets each way at least.  [default: 2000]"),
-    text("--target-rtt-ms", "MS", "Above this median the SFU is SLOW.  [default: 100]"),
-    text("--max-loss", "PERCENT", "Above this, either way, it is SLOW.  [default: 1]"),
-    click.option("--load", is_flag=True, help="Ramp, too: more and more clients, to the knee."),
+    text("--vantage", "NAME", "Name of the place to measure from.  [default: default]"),
+    text("--pings", "N", "Minimum number of data messages.  [default: 50]"),
+    text("--packets", "N", "Minimum number of RTP packets in each direction.  [default: 2000]"),
+    text("--target-rtt-ms", "MS", "Median round trip above which the SFU is SLOW.  [default: 100]"),
+    text("--max-loss", "PERCENT", "Packet loss in percent above which it is SLOW.  [default: 1]"),
+    click.option("--load", is_flag=True, help="Add a ramp: increase the load up to the knee."),
     text("--ramp", "N,N,...", "Clients in each tier of the ramp.  [default: 2,10,25,50]"),
-    text("--duration", "TIME", "How long each tier is held.  [default: 20s]"),
-    click.option("--coordinator", is_flag=True, help="Lead a ramp from several hosts at once."),
-    click.option("--expect", type=int, default=0, metavar="N", help="Vantages to wait for."),
-    text("--coordinator-address", "HOST", "Where to listen.  [default: 127.0.0.1]"),
+    text("--duration", "TIME", "Duration of each tier.  [default: 20s]"),
+    click.option("--coordinator", is_flag=True, help="Coordinate a ramp from several hosts."),
+    click.option(
+        "--expect", type=int, default=0, metavar="N", help="Number of vantages to wait for."
+    ),
+    text("--coordinator-address", "HOST", "Address to listen on.  [default: 127.0.0.1]"),
     text("--coordinator-port", "PORT", "Port to listen on.  [default: 8787]"),
-    text("--report-to", "URL", "Take part in the ramp of the coordinator at this address."),
-    text("--token", "TOKEN", "What both share; VOICE_EXPORTER_DISTRIBUTED__TOKEN is safer."),
-    text("--tls-certificate", "FILE", "Certificate of the coordinator, PEM: it serves HTTPS."),
-    text("--tls-key", "FILE", "Its key."),
-    text("--ca-file", "FILE", "Certificates, PEM, that --report-to trusts."),
-    click.option("--preflight", is_flag=True, help="Check instead what must be open for calls."),
+    text("--report-to", "URL", "Join the ramp of the coordinator at this URL."),
+    text("--token", "TOKEN", "Shared token. VOICE_EXPORTER_DISTRIBUTED__TOKEN is safer."),
+    text("--tls-certificate", "FILE", "Certificate of the coordinator (PEM), for HTTPS."),
+    text("--tls-key", "FILE", "Private key of the certificate."),
+    text("--ca-file", "FILE", "CA certificates (PEM) trusted by --report-to."),
+    click.option("--preflight", is_flag=True, help="Check which ports are open for calls instead."),
     as_one_document,
 )
 @of_server
@@ -54,14 +56,14 @@ def sfu(
 ) -> int:
     """Measure round trip, jitter and loss between this host and the SFU.
 
-    Two participants of our own meet in a room of our own. No agent is called.
+    Two test participants join a new room. No agent is called.
 
-    --load ramps clients with real audio, in rooms of our own, until a tier passes --target-rtt-ms
-    (its 95th percentile) or --max-loss: the knee is the tier before. It loads the SFU on purpose.
+    --load is a load test: it connects an increasing number of clients with real audio until a tier
+    exceeds --target-rtt-ms (95th percentile) or --max-loss. The knee is the tier before.
 
-    --coordinator --expect N leads N vantages, which run --report-to, through one ramp at once.
+    --coordinator --expect N coordinates one ramp from N vantages, which run --report-to.
 
-    --preflight tries signalling, UDP, TCP and TURN each on purpose, and names the ports to open.
+    --preflight tests signalling, UDP, TCP and TURN, and lists the ports to open.
     """
     from exporter.commands.once import measure_sfu
     from exporter.outcome import Verdict
@@ -100,7 +102,7 @@ def _check_modes(given: list[str], flags: dict[str, Any], expect: int) -> None:
         UsageError: Two modes at once, or a flag of a mode that was not asked for.
     """
     if len(given) > 1:
-        raise click.UsageError(f"{' and '.join(given)} are not possible together")
+        raise click.UsageError(f"{' and '.join(given)} cannot be combined")
     ramps = "--load" in given or "--coordinator" in given
     if not ramps and (flags["ramp"] or flags["duration"]):
         raise click.UsageError("--ramp and --duration need --load or --coordinator")

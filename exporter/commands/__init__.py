@@ -1,1 +1,1 @@
-"""What the commands do that run probes once, for a person who waits."""
+"""The commands that run probes once."""

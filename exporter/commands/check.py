@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from exporter.commands.once import (
     LatencyOrder,
     Progress,
+    agents_in_rooms,
     ask_fleet,
     call_agents,
-    found,
     one_runner,
     plan_calls,
     run,
@@ -22,7 +22,7 @@ from exporter.settings.load import override
 from exporter.settings.settings import Settings
 
 TRIALS = 2
-"""Measured turns in each call: every one costs money, and two tell whether the agent answers."""
+"""Measured turns in each call: each one costs money, and two show whether the agent answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,10 @@ async def _check(
         names = [order.agent]
         if order.agent is None:
             names = [target.agent_name for target in settings.targets]
-            names += found(fleet.listing, settings)
+            names += agents_in_rooms(fleet.listing, settings)
         wanted = [name for name in dict.fromkeys(names) if name is not None]
         calls = await call_agents(runner, settings, order.calls(), wanted, progress)
-        progress.doing("measuring the way to the SFU")
+        progress.doing("measuring the network path to the SFU")
         baseline = await runner.run("sfu", sfu)
     failure = None if fleet.listing.ok or wanted else fleet.listing
     latency = LatencyReport(started, server.name, calls, failure=failure)

@@ -66,12 +66,14 @@ def report_to(
     server = settings.server()
     if not _is_url(url):
         raise ConfigError(
-            f"--report-to: {url!r} is no address; expected one such as http://10.0.0.7:8787"
+            f"--report-to: {url!r} is not a URL; expected one such as http://10.0.0.7:8787"
         )
     vantage = override(settings.ramp, {"vantage": flags.get("vantage")}, "ramp")
     here = vantage.at(settings.sfu.vantage)
     if not is_name(here.vantage):
-        raise ConfigError(f"--vantage: {here.vantage!r} is no name; expected it to match {NAME}")
+        raise ConfigError(
+            f"--vantage: {here.vantage!r} is not a valid name; expected it to match {NAME}"
+        )
     _log(settings.distributed, server.api_secret, "error")
     return run(take_part(server, url, settings.distributed, here, show))
 

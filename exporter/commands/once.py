@@ -1,4 +1,4 @@
-"""Run probes once, for a person who waits: what the one-shot commands do."""
+"""Run probes once: the one-shot commands."""
 
 import asyncio
 import signal
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class Progress(Protocol):
-    """Whom to tell how far it is."""
+    """Receives the progress."""
 
     def doing(self, what: str) -> None:
         """Something begins."""
@@ -91,7 +91,7 @@ async def ask_fleet(runner: Runner, settings: Settings) -> FleetReport:
             told = await fetch_workers(settings.collector)
             roster.restore(view.worker(time()) for view in told)
         except ProbeError as error:
-            notes.append(f"the roster of the running exporter is unknown: {error.detail}")
+            notes.append(f"cannot read the roster of the running exporter: {error.detail}")
     listing = await runner.run("agents", settings.agents)
     roster.record(listing)
     if config.scrape:
@@ -158,7 +158,7 @@ async def _measure(
             listing = await runner.run("agents", settings.agents)
             if not listing.ok:
                 return LatencyReport(started, server.name, failure=listing)
-            names = found(listing, settings)
+            names = agents_in_rooms(listing, settings)
         if order.floor and names:
             progress.doing("measuring the floor against an echo")
             floor = await runner.run("calibrate", settings.calibrate)
@@ -182,7 +182,7 @@ async def call_agents(
     return tuple(calls)
 
 
-def found(listing: Outcome, settings: Settings) -> list[str]:
+def agents_in_rooms(listing: Outcome, settings: Settings) -> list[str]:
     """Return the names of the agents in rooms, less the excluded ones."""
     agents = listing.result.agents if isinstance(listing.result, Listing) else ()
     return sorted({agent.agent_name for agent in agents} - set(settings.discover.exclude))

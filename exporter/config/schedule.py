@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
-from exporter.config.values import Duration, Section, fault
+from exporter.config.values import Duration, Section, invalid
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """In the order of `datetime.weekday`."""
@@ -28,7 +28,7 @@ def zone(name: str) -> tzinfo:
         return UTC
     with contextlib.suppress(OSError, ValueError, KeyError):
         return ZoneInfo(name)
-    raise fault("{value} is no time zone; expected one such as UTC or Europe/Berlin")
+    raise invalid("{value} is not a time zone; expected one such as UTC or Europe/Berlin")
 
 
 def parse_hours(text: str) -> tuple[int, int]:
@@ -40,13 +40,13 @@ def parse_hours(text: str) -> tuple[int, int]:
     expected = "expected HH:MM-HH:MM such as 08:00-20:00 or 22:00-06:00"
     found = _HOURS.fullmatch(text.strip())
     if not found:
-        raise fault(f"{{value}} is no range of hours; {expected}")
+        raise invalid(f"{{value}} is not a range of hours; {expected}")
     hour, minute, end_hour, end_minute = map(int, found.groups())
     begin, end = hour * 60 + minute, end_hour * 60 + end_minute
     if begin >= _DAY_MINUTES or end > _DAY_MINUTES or max(minute, end_minute) > 59:  # noqa: PLR2004
-        raise fault(f"{{value}} has a time that no day has; {expected}")
+        raise invalid(f"{{value}} has an invalid time of day; {expected}")
     if begin == end:
-        raise fault(f"{{value}} is empty; {expected}, or 00:00-24:00 for the whole day")
+        raise invalid(f"{{value}} is empty; {expected}, or 00:00-24:00 for the whole day")
     return begin, end
 
 
@@ -64,7 +64,9 @@ def _days(item: str) -> Iterator[int]:
     try:
         begin, end = DAYS.index(first.strip()), DAYS.index((last or first).strip())
     except ValueError:
-        raise fault("{value} is no list of days; expected one such as mon-fri or sat,sun") from None
+        raise invalid(
+            "{value} is not a list of days; expected one such as mon-fri or sat,sun"
+        ) from None
     for step in range((end - begin) % len(DAYS) + 1):
         yield (begin + step) % len(DAYS)
 
@@ -78,16 +80,16 @@ def _check_cron(text: str) -> str:
 
     parts = text.split()
     if len(parts) != _CRON_FIELDS:
-        raise fault(
-            "{value} is no cron expression; expected five fields such as * 8-19 * * mon-fri"
+        raise invalid(
+            "{value} is not a cron expression; expected five fields such as * 8-19 * * mon-fri"
         )
     if re.search(r"(^|[-,])\d", parts[-1]):
-        raise fault("{value} has days of the week as numbers; expected names such as mon-fri")
+        raise invalid("{value} has numbers as days of the week; expected names such as mon-fri")
     try:
         CronTrigger.from_crontab(text, timezone=UTC)
     except ValueError as error:
         why = str(error).replace("{", "(").replace("}", ")")
-        raise fault(f"{{value}} is no cron expression: {why}") from None
+        raise invalid(f"{{value}} is not a cron expression: {why}") from None
     return text
 
 
@@ -106,50 +108,52 @@ TimeZone = Annotated[str, _check(zone)]
 
 
 class WindowConfig(Section):
-    """A time in which calls may start: hours and days, or a cron expression."""
+    """A time window in which calls may start: hours and days, or a cron expression."""
 
     hours: Annotated[str, _check(parse_hours)] | None = Field(
         None,
-        description="HH:MM-HH:MM, also across midnight; the whole day if not set.",
+        description="HH:MM-HH:MM, may cross midnight; the whole day if not set.",
     )
     days: Annotated[str, _check(parse_days)] | None = Field(
         None,
         description=(
-            "Days such as mon-fri or sat,sun; every day if not set. "
-            "Hours across midnight belong to the day on which they begin."
+            "Days such as mon-fri or sat,sun; every day if not set. Hours that cross midnight "
+            "belong to the day on which they begin."
         ),
     )
     cron: Annotated[str, AfterValidator(_check_cron)] | None = Field(
         None,
         description=(
-            "Instead of hours and days: five fields of cron; calls may start in every minute that "
-            "they match. Days of the week by name."
+            "Cron expression with five fields, instead of hours and days; calls may start in "
+            "every minute that it matches. Days of the week by name."
         ),
     )
-    time_zone: TimeZone = Field("UTC", description="Whose clock and calendar it is.")
+    time_zone: TimeZone = Field("UTC", description="Time zone of the hours and days.")
 
     @model_validator(mode="after")
     def _check_kind(self) -> "WindowConfig":
         if self.cron is not None and (self.hours is not None or self.days is not None):
-            raise fault("is set together with hours or days; expected one of them", "cron")
+            raise invalid("conflicts with hours or days; expected one of them", "cron")
         if self.cron is None and self.hours is None and self.days is None:
-            raise fault("says no time; expected hours, days or cron")
+            raise invalid("is empty; expected hours, days or cron")
         return self
 
 
 class BudgetConfig(Section):
-    """What the calls to one target may cost in a day. Every turn costs money."""
+    """Daily budget of the calls to one target. Every turn costs money."""
 
     turns_per_day: int | None = Field(
-        None, ge=1, description="Turns, warm-up turns as well; not set: no limit."
+        None,
+        ge=1,
+        description="Maximum number of turns, including warm-up turns; not set: no limit.",
     )
     call_seconds_per_day: Annotated[Duration, Field(gt=0)] | None = Field(
-        None, description="Length of all calls together; not set: no limit."
+        None, description="Maximum length of all calls together; not set: no limit."
     )
-    time_zone: TimeZone = Field("UTC", description="Where the day begins at midnight.")
+    time_zone: TimeZone = Field("UTC", description="Time zone whose midnight starts a new day.")
     price_per_minute: Annotated[float, Field(gt=0)] | None = Field(
         None,
-        description="Price of a minute of a call, in any currency, for voice_budget_cost_total.",
+        description="Price of one minute of a call, in any currency, for voice_budget_cost_total.",
     )
 
     def check_plan(self, turns: int, call_seconds: float) -> None:
@@ -159,16 +163,16 @@ class BudgetConfig(Section):
             ValueError: It names the key.
         """
         if self.turns_per_day is not None and self.turns_per_day < turns:
-            raise fault(
-                f"{{value}} is less than one call has; expected at least {turns} "
-                "(trials and the warm-up turn)",
+            raise invalid(
+                f"{{value}} is less than the turns of one call; expected at least {turns} (trials "
+                "and the warm-up turn)",
                 "budget",
                 "turns_per_day",
             )
         if self.call_seconds_per_day is not None and self.call_seconds_per_day < call_seconds:
-            raise fault(
-                f"{{value}} is less than one call may take; expected at least {call_seconds:g}s "
-                "(the deadline, which is reserved when a call begins)",
+            raise invalid(
+                "{value} is less than the length of one call; expected at least "
+                f"{call_seconds:g}s (the deadline, which is reserved when a call begins)",
                 "budget",
                 "call_seconds_per_day",
             )

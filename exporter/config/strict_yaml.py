@@ -17,8 +17,10 @@ def read_yaml(text: str) -> object:
         document: object = loader.get_single_data()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise ValueError(f"{place}{error.problem or error.context}; expected valid YAML") from None
+        position = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise ValueError(
+            f"{position}{error.problem or error.context}; expected valid YAML"
+        ) from None
     except (yaml.YAMLError, ValueError) as error:
         first_line = str(error).partition("\n")[0]
         raise ValueError(f"{first_line}; expected valid YAML") from None
@@ -39,7 +41,7 @@ class _Loader(yaml.SafeLoader):
         super().__init__(text)
         self.deep_construct = True  # at once, so that an alias to what contains it is an error
         self.twins: list[tuple[int, str]] = []
-        """Keys that stand a second time in their mapping: the line, and what to tell."""
+        """Duplicate keys of a mapping: the line, and the message."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
         """Build a mapping with text for keys."""
@@ -51,7 +53,7 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.MarkedYAMLError(problem="a key is not text", problem_mark=key.start_mark)
             if key.value in keys:
                 line = key.start_mark.line + 1
-                text = f"line {line}: {key.value} stands a second time; expected it once"
+                text = f"line {line}: duplicate key {key.value}; expected it once"
                 self.twins.append((line, text))
             keys.add(key.value)
         self.flatten_mapping(node)

@@ -27,14 +27,14 @@ _NUMBERS = (*_INTEGERS, float, float | None)
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
-def fault(text: str, *key: str | int) -> PydanticCustomError:
+def invalid(text: str, *key: str | int) -> PydanticCustomError:
     """Return the error that a validator raises about its value, or about a key within it.
 
     Args:
         text: What is wrong and what was expected; `{value}` becomes the value as it was written.
         key: The path of the key that is meant, within the value.
     """
-    return PydanticCustomError("fault", "{text}", {"text": text, "key": key})
+    return PydanticCustomError("invalid", "{text}", {"text": text, "key": key})
 
 
 FILE = WithJsonSchema({"type": "string", "format": "file-path"})
@@ -50,13 +50,13 @@ def read_value(path: object) -> object:
     try:
         text = Path(path).read_text(encoding="utf-8").strip()
     except UnicodeDecodeError:
-        raise fault("{value} cannot be read: not text in UTF-8") from None
+        raise invalid("{value} cannot be read: not UTF-8 text") from None
     except OSError as error:
-        raise fault(f"{{value}} cannot be read: {error.strerror}") from None
+        raise invalid(f"{{value}} cannot be read: {error.strerror}") from None
     except ValueError:  # such as a NUL within the path
-        raise fault("{value} cannot be read: no such path") from None
+        raise invalid("{value} cannot be read: no such path") from None
     if not text:
-        raise fault("{value} is empty; expected a file that holds the value")
+        raise invalid("{value} is empty; expected a file with the value")
     return text
 
 
@@ -65,7 +65,7 @@ SecretFromFile = Annotated[SecretStr, BeforeValidator(read_value), FILE]
 
 
 class Section(BaseModel):
-    """A part of the configuration: it refuses unknown keys, and stays as it was read."""
+    """A section of the configuration: immutable, without unknown keys."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
@@ -77,7 +77,7 @@ class Section(BaseModel):
         """Refuse a key that is set together with the file for the same key."""
         for name in given if isinstance(given, dict) else ():
             if f"{name}_file" in given and f"{name}_file" in cls.model_fields:
-                raise fault(f"is set together with {name}_file; expected one of them", name)
+                raise invalid(f"conflicts with {name}_file; expected one of them", name)
         return given
 
     @field_validator("*", mode="before")
@@ -97,10 +97,10 @@ def _in_order(items: Mapping[str, object]) -> object:
     if not all(index.isdecimal() for index in items):
         return items
     by_index = {int(index): item for index, item in items.items()}
-    for place, index in enumerate(sorted(by_index)):
-        if index != place:
-            raise fault(f"does not exist; expected an index up to {place}", index)
-    return [by_index[place] for place in range(len(by_index))]
+    for expected, index in enumerate(sorted(by_index)):
+        if index != expected:
+            raise invalid(f"does not exist; expected an index up to {expected}", index)
+    return [by_index[index] for index in range(len(by_index))]
 
 
 def parse_duration(value: object) -> float:
@@ -121,7 +121,7 @@ def parse_duration(value: object) -> float:
             return float(text)
         if _WHOLE.fullmatch(text):
             return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
-    raise fault("{value} is not a duration; expected one such as 30s or 5m")
+    raise invalid("{value} is not a duration; expected one such as 30s or 5m")
 
 
 class _Written:

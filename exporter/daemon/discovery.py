@@ -10,10 +10,10 @@ from exporter.settings.settings import DiscoverConfig
 
 log = logging.getLogger(__name__)
 
-_MOST_TOLD = 100
-"""Names that are told of: a fleet that names agents by call would fill the log."""
+_MOST_LOGGED = 100
+"""Names that are logged: a fleet with one agent name per call would fill the log."""
 KEPT_INTERVALS = 12
-"""Calls after which an agent that is in no room is forgotten: a dead one must first be told of."""
+"""Calls after which an agent in no room is forgotten: its failure must be reported first."""
 
 
 class Discovery:
@@ -42,7 +42,7 @@ class Discovery:
         self._remove = remove
         self._clock = clock
         self._found: dict[str, tuple[LatencyConfig, float]] = {}
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     def reconfigure(self, config: DiscoverConfig, named: Sequence[LatencyConfig]) -> None:
         """Follow a new configuration; what is still to be called goes on as it was.
@@ -85,10 +85,10 @@ class Discovery:
         """Return whether one more may be called; say once of each that may not."""
         if len(self._found) < self._config.max_agents:
             return True
-        if name not in self._told and len(self._told) < _MOST_TOLD:
-            self._told.add(name)
+        if name not in self._logged and len(self._logged) < _MOST_LOGGED:
+            self._logged.add(name)
             fields = {"agent_name": name, "max_agents": self._config.max_agents}
-            log.warning("an agent beyond discover.max_agents is not called", extra=fields)
+            log.warning("agent not called: discover.max_agents is reached", extra=fields)
         return False
 
 

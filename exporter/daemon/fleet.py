@@ -53,7 +53,7 @@ class Fleet:
             await asyncio.sleep(STEP_S)
 
     def reconfigure(self, settings: FleetSettings) -> None:
-        """Follow a new configuration; whoever is known stays known."""
+        """Follow a new configuration; known workers stay known."""
         workers = settings.workers
         self.roster.reconfigure(
             offline_after_s=workers.offline_after,

@@ -52,8 +52,8 @@ class Health:
             try:
                 problems.append(await check())
             except Exception as error:
-                log.exception("a health check failed")
-                problems.append(f"a health check failed: {type(error).__name__}")
+                log.exception("health check failed")
+                problems.append(f"health check failed: {type(error).__name__}")
         problem = "; ".join(filter(None, problems))
         if problem != self._problem:
             if problem:
@@ -115,9 +115,9 @@ class LoopGuard:
             if missed == 0:
                 self._loop.call_soon_threadsafe(self._beat)
             elif missed == WARNED_AFTER_S:
-                log.error("the event loop stands still", extra={"at": self._place()})
+                log.error("event loop is blocked", extra={"at": self._place()})
             elif missed == WEDGED_AFTER_S:
-                log.critical("the event loop does not come back", extra={"at": self._place()})
+                log.critical("event loop did not recover", extra={"at": self._place()})
                 self._on_wedged()
 
     def _beat(self) -> None:

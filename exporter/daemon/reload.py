@@ -47,7 +47,9 @@ class Reloader:
             self._problem = await self._try()
             self._note(not self._problem)
             for line in self._problem.splitlines():
-                log.error("reload failed, the configuration is as before", extra={"error": line})
+                log.error(
+                    "reload failed, the previous configuration stays in use", extra={"error": line}
+                )
             if not self._problem:
                 log.info("configuration reloaded")
             return self._problem
@@ -59,5 +61,5 @@ class Reloader:
             return str(error)
         except Exception as error:
             log.exception("reload failed")
-            return f"unexpected {type(error).__name__}; the log has more"
+            return f"unexpected {type(error).__name__}; see the log"
         return ""

@@ -57,8 +57,8 @@ _OTHERS_APART_S = 15.0
 _KEEP_ROSTER_EVERY_S = 60.0
 _ASK_AGAIN_S = 60.0
 _REFUSALS = {
-    "overlap": "it is being called now",
-    "window": "it is outside of its windows",
+    "overlap": "a call to it is in progress",
+    "window": "it is outside its time windows",
     "budget": "its budget for today is spent",
 }
 
@@ -187,7 +187,7 @@ class Daemon:
         for work in changes.gone:
             self._remove(work)
         for key in needs_restart(self._started_with, settings, self._buckets):
-            log.warning("used from the next start on only", extra={"key": key})
+            log.warning("setting takes effect after a restart", extra={"key": key})
 
     def reload_soon(self) -> None:
         """Begin to read the configuration anew."""
@@ -197,7 +197,7 @@ class Daemon:
             task.add_done_callback(self._reloads.discard)
 
     async def run(self, listener: socket.socket, stop: asyncio.Event) -> None:
-        """Serve on a listening socket until told to stop; then drain.
+        """Serve on a listening socket until stopped; then drain.
 
         Args:
             listener: Bound; closed by the caller.
@@ -233,7 +233,7 @@ class Daemon:
             web.should_exit = True
             await asyncio.gather(serving, *ended, return_exceptions=True)
         if not stop.is_set():
-            raise RuntimeError("the web server has ended by itself") from serving.exception()
+            raise RuntimeError("web server ended unexpectedly") from serving.exception()
         log.info("stopped")
 
     def _start(self) -> None:
@@ -266,7 +266,7 @@ class Daemon:
         self._recorder.remove(work.probe, work.config)
 
     async def _drain(self) -> None:
-        log.info("stopping: calls are ended and their rooms deleted")
+        log.info("stopping: ending calls and deleting their rooms")
         self._stopping = True
         self._scheduler.stop()
         await self._runner.aclose(DRAIN_S)
@@ -274,7 +274,7 @@ class Daemon:
         await self._ledger.aclose()
 
     async def _keep_roster(self) -> None:
-        """Put the roster into the ledger, again and again, for a start after a crash."""
+        """Save the roster in the ledger regularly, so that it survives a crash."""
         while True:
             await asyncio.sleep(_KEEP_ROSTER_EVERY_S)
             self._ledger.store.save_workers(self._fleet.roster.export())
@@ -286,7 +286,7 @@ class Daemon:
             NotNowError: It is being called, its windows or its budget forbid it, or we stop.
         """
         if self._stopping:
-            raise NotNowError("the exporter stops", _ASK_AGAIN_S)
+            raise NotNowError("exporter stopped", _ASK_AGAIN_S)
         listeners = (self._run_log.record, self._ledger.record)
         try:
             return await self._scheduler.ask(call_work(target), on_turn, listeners)
@@ -297,7 +297,7 @@ class Daemon:
     async def _check_watches(self) -> str:
         """Return which of the parts that run for ever have ended, "" when none has."""
         ended = [task.get_name() for task in self._watching if task.done()]
-        return f"ended by itself: {', '.join(ended)}" if ended else ""
+        return f"ended unexpectedly: {', '.join(ended)}" if ended else ""
 
     def _note_listing(self, outcome: Outcome) -> None:
         self._listed = self._listed or outcome.probe == "agents"
@@ -337,7 +337,7 @@ class Daemon:
     def _not_ready(self) -> str:
         if self._stopping:
             return "stopping"
-        return "" if self._listed else "the first listing of agents and rooms has not ended yet"
+        return "" if self._listed else "the first room listing has not ended yet"
 
 
 def _watch(name: str, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
@@ -345,7 +345,9 @@ def _watch(name: str, work: Coroutine[object, object, None]) -> asyncio.Task[Non
 
     def note(task: asyncio.Task[None]) -> None:
         if not task.cancelled():
-            log.error("a part has ended by itself", extra={"part": name}, exc_info=task.exception())
+            log.error(
+                "internal task ended unexpectedly", extra={"part": name}, exc_info=task.exception()
+            )
 
     task = asyncio.create_task(work, name=name)
     task.add_done_callback(note)

@@ -1,4 +1,4 @@
-r"""A real voice agent: a livekit-agents worker whose ears, mind and mouth are local.
+r"""A real voice agent: a livekit-agents worker with local speech and language providers.
 
     LIVEKIT_URL=... LIVEKIT_API_KEY=... LIVEKIT_API_SECRET=... \
     python -m exporter.demo.agent --providers http://127.0.0.1:PORT --ready-file FILE
@@ -121,7 +121,7 @@ async def run_worker(worker: AgentServer, ready_file: Path) -> None:
     try:
         await worker.drain(timeout=_DRAIN_S)
     except TimeoutError:
-        logging.getLogger("voice-exporter.demo").info("calls still run; ending them")
+        logging.getLogger("voice-exporter.demo").info("calls are still running; ending them")
     await worker.aclose()
     await running
 

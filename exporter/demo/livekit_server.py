@@ -1,4 +1,4 @@
-"""Run a livekit-server of our own on free ports, with keys that no one else knows."""
+"""Run a private livekit-server on free ports, with generated keys."""
 
 import http.client
 import os
@@ -45,10 +45,10 @@ def _dial(address: tuple[str, int], timeout_s: float) -> socket.socket:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a server runs: on this machine's loopback interface, unless told otherwise."""
+    """The address of a server: by default this machine's loopback interface."""
 
     address: str = _HOST
-    """The only one that it listens on and tells to clients."""
+    """The only address that it listens on and announces to clients."""
     entrance: tuple[str, ...] = ()
     """What to put before its command, to run it in a network namespace of its own."""
     dial: Callable[[tuple[str, int], float], socket.socket] = _dial
@@ -173,7 +173,7 @@ class LiveKitServer:
             "udp_port": ports.rtc_udp,
             "node_ip": host,
             "use_external_ip": False,
-            # Without one of its own it tells every client to ask public STUN servers. Nothing
+            # Without its own, it makes every client ask public STUN servers. Nothing
             # answers there: asked at its media port, it would take no media from that client.
             "stun_servers": [f"{host}:{ports.rtc_tcp}"],
         }

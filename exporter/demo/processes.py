@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 class Child:
-    """One program that runs beside us, started by the constructor."""
+    """A child program, started by the constructor."""
 
     def __init__(
         self,

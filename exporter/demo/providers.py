@@ -31,7 +31,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from exporter.demo.answers import answer
+from exporter.demo.llm_replies import answer
 from exporter.demo.ready import LOOPBACK, announce, free_socket
 from exporter.demo.recognition import Recognizer
 from exporter.demo.settings import DemoSettings, ProviderSettings
@@ -134,7 +134,7 @@ class Providers:
         """Let the rest of the delay pass; return an error when it is this request's turn."""
         left = began + settings.delay_s - time.monotonic()
         if left < 0:
-            log.warning("%s: the work alone took %.3f s longer than its delay", part, -left)
+            log.warning("%s: processing took %.3f s longer than the configured delay", part, -left)
         await asyncio.sleep(max(0.0, left))
         if self._luck.random() >= settings.failure_rate:
             return None

@@ -1,4 +1,4 @@
-"""How a program of the demo tells that it is ready, and where: by a file with its URL."""
+"""Readiness of the demo's programs: each writes a file with its URL."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ def free_socket(port: int = 0, host: str = LOOPBACK) -> socket.socket:
 
 
 def announce(file: Path, url: str) -> None:
-    """Write the URL in one step: whoever sees the file sees all of it."""
+    """Write the URL atomically."""
     draft = file.with_name(f"{file.name}.{os.getpid()}")
     draft.write_text(url, encoding="utf-8")
     draft.replace(file)

@@ -285,7 +285,7 @@ def _environment(environ: Mapping[str, str], server: Server, *, local: bool) -> 
     Args:
         environ: Ours.
         server: The server to use.
-        local: It is one of our own, so that no proxy leads to it.
+        local: It is a local server, which no proxy leads to.
     """
     kept = {
         name: value

@@ -1,4 +1,4 @@
-"""What the demo's providers are told to do: how long each takes and how often it fails."""
+"""Settings of the demo's providers: their delays and failure rates."""
 
 from pydantic import BaseModel, ConfigDict, Field
 

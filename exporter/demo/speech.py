@@ -125,7 +125,7 @@ class _Engine:
             raise SpeechError("espeak-ng does not start: its data is missing or of another version")
         self._lock = threading.Lock()
         self._parts: list[Samples] = []
-        # Kept, for the library keeps only its address.
+        # Kept, because the library keeps only its address.
         self._callback = _Callback(self._take)
         self._library.espeak_SetSynthCallback(self._callback)
 

@@ -35,7 +35,7 @@ class Offset:
 
     @classmethod
     def of(cls, exchanges: Iterable[Exchange]) -> Self:
-        """Return the offset that the shortest exchange tells."""
+        """Return the offset by the shortest exchange."""
         best = min(exchanges, key=lambda each: each.round_trip_s)
         return cls(best.told - (best.asked + best.answered) / 2)
 

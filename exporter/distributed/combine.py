@@ -35,29 +35,29 @@ def combined(tiers: Sequence[VantageTier]) -> CombinedTier:
         tiers: Of those who came to its end; at least one.
     """
     judged = [each.tier for each in tiers]
-    found = [each.summary for each in judged]
+    summaries = [each.summary for each in judged]
     reasons = Counter[object]()
-    for summary in found:
+    for summary in summaries:
         reasons.update({each.reason: each.clients for each in summary.failures})
-    worst_loss = max(found, key=lambda each: each.loss_ratio or 0.0)
+    worst_loss = max(summaries, key=lambda each: each.loss_ratio or 0.0)
     summary = TierSummary(
-        clients=sum(each.clients for each in found),
-        connected=sum(each.connected for each in found),
+        clients=sum(each.clients for each in summaries),
+        connected=sum(each.connected for each in summaries),
         failures=tuple(
             Failures(each.reason, reasons[each.reason])
-            for each in {each.reason: each for one in found for each in one.failures}.values()
+            for each in {each.reason: each for one in summaries for each in one.failures}.values()
         ),
-        rtt_p50_s=_largest(each.rtt_p50_s for each in found),
-        rtt_p95_s=_largest(each.rtt_p95_s for each in found),
-        rtt_max_s=_largest(each.rtt_max_s for each in found),
-        pings=sum(each.pings for each in found),
-        pings_lost=sum(each.pings_lost for each in found),
+        rtt_p50_s=_largest(each.rtt_p50_s for each in summaries),
+        rtt_p95_s=_largest(each.rtt_p95_s for each in summaries),
+        rtt_max_s=_largest(each.rtt_max_s for each in summaries),
+        pings=sum(each.pings for each in summaries),
+        pings_lost=sum(each.pings_lost for each in summaries),
         packets=worst_loss.packets,
         packets_lost=worst_loss.packets_lost,
         quality=min(
-            (each.quality for each in found if each.quality), key=WORST_FIRST.index, default=""
+            (each.quality for each in summaries if each.quality), key=WORST_FIRST.index, default=""
         ),
-        prober=_prober([each.prober for each in found]),
+        prober=_prober([each.prober for each in summaries]),
     )
     judged_as_one = JudgedTier(
         summary,
@@ -77,7 +77,7 @@ def combined_knee(tiers: Sequence[CombinedTier], *, complete: bool) -> Knee:
     """
     judged = [each.tier for each in tiers]
     if any(after.clients <= before.clients for before, after in pairwise(judged)):
-        text = "not known: vantages were lost, so the load did not grow any more"
+        text = "unknown: the load stopped growing because vantages were lost"
         return Knee(KneeKind.UNKNOWN, text=text)
     return find_knee(judged, complete=complete)
 
@@ -86,15 +86,15 @@ def _largest(values: Iterable[float | None]) -> float | None:
     return max((each for each in values if each is not None), default=None)
 
 
-def _prober(found: Sequence[Prober]) -> Prober:
+def _prober(probers: Sequence[Prober]) -> Prober:
     """Return the worst of each; sums of what adds up."""
     return Prober(
-        processes=sum(each.processes for each in found),
-        crashed=sum(each.crashed for each in found),
-        cpu_cores=sum(each.cpu_cores for each in found),
-        cores=sum(each.cores for each in found),
-        lag_s=max(each.lag_s for each in found),
-        send_wait_s=_largest(each.send_wait_s for each in found),
-        sent_ratio=min(each.sent_ratio for each in found),
-        void_ratio=max(each.void_ratio for each in found),
+        processes=sum(each.processes for each in probers),
+        crashed=sum(each.crashed for each in probers),
+        cpu_cores=sum(each.cpu_cores for each in probers),
+        cores=sum(each.cores for each in probers),
+        lag_s=max(each.lag_s for each in probers),
+        send_wait_s=_largest(each.send_wait_s for each in probers),
+        sent_ratio=min(each.sent_ratio for each in probers),
+        void_ratio=max(each.void_ratio for each in probers),
     )

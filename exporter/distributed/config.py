@@ -11,7 +11,7 @@ from exporter.config.values import (
     Duration,
     SecretFromFile,
     Section,
-    fault,
+    invalid,
 )
 
 _MAX_PORT = 65535
@@ -21,43 +21,46 @@ def _check_token(token: SecretStr) -> SecretStr:
     """Refuse a token that no client could send in a header."""
     text = token.get_secret_value()
     if not text or not text.isascii() or not text.isprintable() or " " in text:
-        raise fault("cannot be sent in a header; expected printable ASCII without spaces")
+        raise invalid("cannot be sent in a header; expected printable ASCII without spaces")
     return token
 
 
 class DistributedConfig(Section):
-    """A ramp from several hosts at once: `sfu --coordinator` and `sfu --report-to`."""
+    """A ramp from several hosts: `sfu --coordinator` and `sfu --report-to`."""
 
     address: str = Field(
         "127.0.0.1",
         min_length=1,
-        description="Where the coordinator listens; beyond loopback it needs a token.",
+        description="Address of the coordinator; it needs a token beyond loopback.",
     )
     port: int = Field(8787, ge=0, le=_MAX_PORT, description="Port of the coordinator.")
     token: Annotated[SecretStr, AfterValidator(_check_token)] | None = Field(
-        None, description="Bearer token that coordinator and probers share."
+        None, description="Bearer token shared by coordinator and probers."
     )
     token_file: Annotated[SecretFromFile, AfterValidator(_check_token)] | None = Field(
-        None, description="File that holds the token."
+        None, description="File with the token."
     )
     tls_certificate: Annotated[Path, FILE] | None = Field(
-        None, description="Certificate of the coordinator, PEM; with tls_key it serves HTTPS."
+        None,
+        description="Certificate of the coordinator (PEM); serves HTTPS together with tls_key.",
     )
-    tls_key: Annotated[Path, FILE] | None = Field(None, description="Key of the certificate.")
+    tls_key: Annotated[Path, FILE] | None = Field(
+        None, description="Private key of the certificate."
+    )
     ca_file: Annotated[Path, FILE] | None = Field(
-        None, description="Certificates, PEM, that probers trust instead of the system's."
+        None, description="CA certificates (PEM) that probers trust instead of those of the system."
     )
     gather_timeout: Duration = Field(
-        120.0, gt=0, description="How long the coordinator waits for all vantages to register."
+        120.0, gt=0, description="Time the coordinator waits for all vantages to register."
     )
     silent_timeout: Duration = Field(
-        10.0, ge=2, description="A vantage that is silent for so long is given up."
+        10.0, ge=2, description="Time without reports after which a vantage counts as lost."
     )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):
-            raise fault("is set alone; expected both tls_certificate and tls_key", "tls_key")
+            raise invalid("needs tls_key, and tls_key needs it; expected both", "tls_key")
         return self
 
     @property

@@ -19,12 +19,12 @@ from exporter.probes.ramp.spec import RampConfig
 from exporter.run.process import delete_leftovers
 from exporter.server_api import Server
 from exporter.web.refusals import Refusals
-from exporter.web.server import Limits, WebServer
+from exporter.web.server import ConnectionLimits, WebServer
 from exporter.web.web_config import WebConfig, WebConfigWatch
 
 log = logging.getLogger(__name__)
 
-LIMITS = Limits()
+LIMITS = ConnectionLimits()
 """What one client may take of us, before it has shown the token."""
 _CLOSE_S = 3.0
 """For requests under way, when the server closes."""
@@ -105,7 +105,7 @@ def tls_context(config: DistributedConfig) -> ssl.SSLContext | None:
 
 
 def _no_password() -> str:
-    """Answer in the place of whoever would be asked at the terminal."""
+    """Answer instead of prompting at the terminal."""
     raise ValueError("the key has a password")
 
 
@@ -118,8 +118,8 @@ def listen(config: DistributedConfig) -> socket.socket:
     where = f"{config.address}:{config.port}"
     if not config.is_loopback and not config.shared_token:
         raise ConfigError(
-            f"distributed.address: {where} can be reached from elsewhere; expected a token, in "
-            "VOICE_EXPORTER_DISTRIBUTED__TOKEN for instance, or a loopback address"
+            f"distributed.address: {where} is reachable from other hosts; expected a token, for "
+            "instance in VOICE_EXPORTER_DISTRIBUTED__TOKEN, or a loopback address"
         )
     family = socket.AF_INET6 if ":" in config.address else socket.AF_INET
     listener = socket.socket(family)

@@ -29,8 +29,8 @@ from exporter.distributed.messages import (
 )
 from exporter.errors import ConfigError, ProbeError
 from exporter.outcome import Reason
-from exporter.probes.ramp.crew import Crew
 from exporter.probes.ramp.judge import JudgedTier, Targets, judge_tier
+from exporter.probes.ramp.processes import RampProcesses
 from exporter.probes.ramp.rooms import Rooms
 from exporter.probes.ramp.spec import RampConfig
 from exporter.probes.ramp.summary import TierSummary
@@ -187,24 +187,24 @@ class _Vantage:
         plan = self._plan
         async with (
             Rooms(self._server, plan.rooms, lambda _: None) as rooms,
-            Crew(
+            RampProcesses(
                 self._server,
                 rooms,
                 ping_interval_s=plan.ping_interval_s,
                 connect_timeout_s=plan.connect_timeout_s,
                 per_process=self._ramp.clients_per_process,
-            ) as crew,
+            ) as processes,
         ):
             try:
-                await self._until_either_ends(self._steps(crew), self._signs())
+                await self._until_either_ends(self._steps(processes), self._signs())
             except asyncio.CancelledError:
-                await self._say_goodbye("it was interrupted")
+                await self._say_goodbye("interrupted")
                 raise
             except ProbeError as error:
                 await self._say_goodbye(str(error))
                 raise
             if self._busy:
-                why = "the coordinator ended the ramp in the middle of a tier"
+                why = "the coordinator ended the ramp during a tier"
                 raise ProbeError(Reason.API_FAILED, why)
 
     @staticmethod
@@ -220,19 +220,19 @@ class _Vantage:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _steps(self, crew: Crew) -> None:
+    async def _steps(self, processes: RampProcesses) -> None:
         """Do one step after the other, until it is over."""
         while (step := await self._coordinator.step_after(self._number)).kind != "stop":
             self._number = step.number
             self._busy = True
-            done = await self._do(step, crew)
+            done = await self._do(step, processes)
             self._busy = False
             await self._coordinator.done(done)
 
-    async def _do(self, step: Step, crew: Crew) -> Done:
+    async def _do(self, step: Step, processes: RampProcesses) -> Done:
         if step.kind == "grow":
             self._show(f"connecting {step.clients} clients")
-            await crew.grow(step.clients)
+            await processes.grow(step.clients)
             # Now, for on a long way it takes longer than the countdown.
             self._offset = await self._coordinator.offset()
             return Done(number=step.number)
@@ -241,7 +241,7 @@ class _Vantage:
         self._show(f"holding {step.clients} clients")
         plan = self._plan
         targets = Targets(plan.target_rtt_ms, plan.max_loss, plan.max_failed)
-        summary = TierSummary.of(await crew.hold(plan.duration_s, self._note))
+        summary = TierSummary.of(await processes.hold(plan.duration_s, self._note))
         tier = judge_tier(summary, targets)
         self._report.tiers.append(tier)
         return Done(number=step.number, tier=tier)
@@ -300,7 +300,7 @@ async def _ask(
                 raise ProbeError(Reason.CONNECT_FAILED, detail) from None
             what = one_line(f"{type(error).__name__}: {error}")
         if time.monotonic() >= until:
-            detail = f"the coordinator cannot be reached: {what}"
+            detail = f"cannot reach the coordinator: {what}"
             raise ProbeError(Reason.CONNECT_FAILED, detail)
         await asyncio.sleep(RETRY_S)
 
@@ -312,9 +312,9 @@ def _accepted(answer: httpx.Response) -> httpx.Response:
         ProbeError: auth_failed or api_failed: it is one.
     """
     if answer.status_code == HTTPStatus.UNAUTHORIZED:
-        raise ProbeError(Reason.AUTH_FAILED, "the coordinator wants another token")
+        raise ProbeError(Reason.AUTH_FAILED, "the coordinator expects a different token")
     if not answer.is_success:
-        raise ProbeError(Reason.API_FAILED, f"the coordinator refuses: {_detail(answer)}")
+        raise ProbeError(Reason.API_FAILED, f"the coordinator refused: {_detail(answer)}")
     return answer
 
 
@@ -322,13 +322,13 @@ def _said(answer: httpx.Response, kind: type[Said]) -> Said:
     """Return what an answer says.
 
     Raises:
-        ProbeError: api_failed: whoever answers there is no coordinator, or of another version.
+        ProbeError: api_failed: the answer is not that of a coordinator of this version.
     """
     try:
         return kind.model_validate_json(answer.content)
     except ValidationError:
         place = f"{answer.url.host}:{answer.url.port or answer.url.scheme}"
-        detail = f"{place} does not answer as a coordinator of this version does"
+        detail = f"{place} is not a coordinator of this version"
         raise ProbeError(Reason.API_FAILED, detail) from None
 
 

@@ -21,12 +21,12 @@ class DistributedReport:
     """One distributed ramp, with its judgement."""
 
     config: RampConfig
-    found: DistributedRamp
+    ramp: DistributedRamp
 
     @property
     def knee(self) -> Knee:
         """The knee in clients of all vantages together, or why there is none."""
-        return combined_knee(self.found.tiers, complete=self.found.complete)
+        return combined_knee(self.ramp.tiers, complete=self.ramp.complete)
 
     @property
     def verdict(self) -> Verdict:
@@ -40,20 +40,20 @@ class DistributedReport:
         return tuple(self._findings())
 
     def _findings(self) -> Iterator[Finding]:
-        found, kind = self.found, self.knee.kind
-        if not found.tiers:
+        ramp, kind = self.ramp, self.knee.kind
+        if not ramp.tiers:
             yield Finding(Verdict.FAIL, "no tier was measured")
-        if found.missing:
-            text = f"{found.missing} vantages that were expected never came"
+        if ramp.missing:
+            text = f"{ramp.missing} expected vantages never registered"
             yield Finding(Verdict.UNKNOWN, text)
-        for each in found.vantages:
+        for each in ramp.vantages:
             if each.lost:
                 yield Finding(Verdict.UNKNOWN, f"vantage {each.vantage} was lost: {each.lost}")
         if kind is KneeKind.BELOW_FIRST:
-            for why in found.tiers[0].tier.broken:
+            for why in ramp.tiers[0].tier.broken:
                 yield Finding(Verdict.SLOW, why)
-        elif kind is KneeKind.LIMITED and found.tiers[0].tier.limited:
-            for why in found.tiers[0].tier.limits:
+        elif kind is KneeKind.LIMITED and ramp.tiers[0].tier.limited:
+            for why in ramp.tiers[0].tier.limits:
                 yield Finding(Verdict.UNKNOWN, why)
 
 
@@ -91,17 +91,17 @@ class DistributedDocument:
 
     @classmethod
     def of(cls, report: DistributedReport) -> Self:
-        """Describe what was found."""
-        found = report.found
+        """Describe what was ramp."""
+        ramp = report.ramp
         return cls(
             vantages=tuple(
                 VantageItem(each.vantage, tuple(map(RampItem.of, each.tiers)), each.lost or None)
-                for each in found.vantages
+                for each in ramp.vantages
             ),
             combined=tuple(
-                CombinedItem(each.vantages, RampItem.of(each.tier)) for each in found.tiers
+                CombinedItem(each.vantages, RampItem.of(each.tier)) for each in ramp.tiers
             ),
-            missing=found.missing,
+            missing=ramp.missing,
             knee_clients=report.knee.clients,
             knee=report.knee.kind,
             verdict=report.verdict,
@@ -127,17 +127,17 @@ class VantageDocument:
 
 def print_distributed(report: DistributedReport) -> None:
     """Print the sum, then each vantage, on a line each."""
-    out, found = console(), report.found
-    out.print(f"SFU  distributed: {len(found.vantages)} vantages", soft_wrap=True)
+    out, ramp = console(), report.ramp
+    out.print(f"SFU  distributed: {len(ramp.vantages)} vantages", soft_wrap=True)
     tiers = _DOT.join(
         f"{each.tier.clients}({each.vantages}v){_ARROW} {_figures(each.tier, quality=True)}"
-        for each in found.tiers
+        for each in ramp.tiers
     )
     out.print(f"  combined: {tiers or '-'}   combined knee {report.knee.text}", soft_wrap=True)
-    for each in found.vantages:
+    for each in ramp.vantages:
         line = f"  {clean(each.vantage):<12}: {_tiers(each.tiers)}"
         out.print(line + (f"   lost: {clean(each.lost)}" if each.lost else ""), soft_wrap=True)
-    for tier in found.tiers:
+    for tier in ramp.tiers:
         for why in (*tier.tier.broken, *tier.tier.limits):
             out.print(f"{tier.tier.clients} clients: {clean(why)}", soft_wrap=True)
     print_findings(report.findings)
@@ -149,7 +149,7 @@ def print_vantage(report: VantageReport) -> None:
     out = console()
     out.print(f"  {clean(report.vantage):<12}: {_tiers(report.tiers)}", soft_wrap=True)
     if report.error:
-        out.print(f"did not come to the end: {clean(report.error)}", soft_wrap=True)
+        out.print(f"not completed: {clean(report.error)}", soft_wrap=True)
 
 
 def _tiers(tiers: Sequence[JudgedTier]) -> str:
@@ -157,8 +157,8 @@ def _tiers(tiers: Sequence[JudgedTier]) -> str:
 
 
 def _figures(tier: JudgedTier, *, quality: bool = False) -> str:
-    found = tier.summary
-    rtt = "-" if found.rtt_tail_s is None else f"{found.rtt_tail_s * 1000:.1f}ms"
-    loss = "-" if found.loss_ratio is None else f"{found.loss_ratio:.1%}"
-    words = [rtt, loss, *([found.quality.capitalize() or "-"] if quality else [])]
+    ramp = tier.summary
+    rtt = "-" if ramp.rtt_tail_s is None else f"{ramp.rtt_tail_s * 1000:.1f}ms"
+    loss = "-" if ramp.loss_ratio is None else f"{ramp.loss_ratio:.1%}"
+    words = [rtt, loss, *([ramp.quality.capitalize() or "-"] if quality else [])]
     return " ".join([*words, *(["limited"] if tier.limited else [])])

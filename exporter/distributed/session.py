@@ -19,8 +19,8 @@ from exporter.distributed.combine import CombinedTier, VantageTier, combined
 from exporter.distributed.messages import Done, Heard, Plan, Registration, Sign, Step
 from exporter.errors import ExporterError
 from exporter.outcome import RampProgress
-from exporter.probes.ramp.crew import GROW_S, MARGIN_S, SETTLE_S, START_S
 from exporter.probes.ramp.judge import JudgedTier, is_last
+from exporter.probes.ramp.processes import GROW_S, MARGIN_S, SETTLE_S, START_S
 from exporter.probes.ramp.spec import RampConfig
 from exporter.probes.ramp.summary import WORST_FIRST
 
@@ -112,7 +112,7 @@ class Session:
             config: The tiers of each vantage, and the targets.
             expect: Vantages that take part.
             patience: How long it waits for whom.
-            clock: The one whose times are told to probers.
+            clock: The clock whose times are sent to probers.
             show: Told how far it is.
         """
         self.config = config
@@ -151,11 +151,11 @@ class Session:
             if (each.vantage, each.attempt) == (vantage, registration.attempt):
                 return self._plan(self.alive(each.id))
         if not self._open:
-            raise RefusedError("the ramp has begun; a vantage cannot join it any more")
+            raise RefusedError("the ramp has already begun; no vantage can join")
         if any(each.vantage == vantage and not each.lost for each in self._members.values()):
-            raise RefusedError(f"there is a vantage {vantage} already; give each a name of its own")
+            raise RefusedError(f"the vantage {vantage} is already registered; use a different name")
         if len(self._alive()) >= self.expect:
-            raise RefusedError(f"all {self.expect} vantages are there already")
+            raise RefusedError(f"all {self.expect} vantages are already registered")
         member = Member(
             vantage,
             registration.attempt,
@@ -187,7 +187,7 @@ class Session:
         return self._step
 
     async def sign(self, member: str, sign: Sign) -> Heard:
-        """Take a sign of life, and tell whether the ramp is over.
+        """Take a sign of life, and return whether the ramp is over.
 
         Raises:
             RefusedError: The vantage is unknown or was given up.
@@ -210,9 +210,9 @@ class Session:
         """
         found = self._members.get(member)
         if found is None:
-            raise RefusedError("no such vantage; it must register first")
+            raise RefusedError("unknown vantage; register first")
         if found.lost:
-            raise RefusedError(f"the vantage was given up: {found.lost}")
+            raise RefusedError(f"the vantage counts as lost: {found.lost}")
         found.seen_s = self._clock()
         return found
 
@@ -230,7 +230,9 @@ class Session:
         elif done.number <= found.done:
             return
         elif done.number != self._step.number:
-            raise RefusedError(f"step {done.number} is over; it is step {self._step.number}'s turn")
+            raise RefusedError(
+                f"step {done.number} is over; the current step is {self._step.number}"
+            )
         elif fault := self._fault(done):
             self._lose(found, fault)
         else:
@@ -246,20 +248,20 @@ class Session:
         complete = False
         try:
             await self._gather()
-            for place, clients in enumerate(self.config.tiers):
-                self._tell(place, clients, 0.0)
+            for tier_index, clients in enumerate(self.config.tiers):
+                self._tell(tier_index, clients, 0.0)
                 await self._lead("grow", clients, self._patience.grow_s)
                 if not self._alive():
                     break
                 limit_s = COUNTDOWN_S + self.config.duration + self._patience.late_s
-                async with self._showing(place, clients):
+                async with self._showing(tier_index, clients):
                     await self._lead("hold", clients, limit_s, self._clock() + COUNTDOWN_S)
                 if not self._alive():
                     break
                 tiers.append(
                     combined([VantageTier(each.vantage, each.tiers[-1]) for each in self._alive()])
                 )
-                complete = place == len(self.config.tiers) - 1 or is_last(tiers[-1].tier)
+                complete = tier_index == len(self.config.tiers) - 1 or is_last(tiers[-1].tier)
                 if complete:
                     break
         finally:
@@ -291,18 +293,16 @@ class Session:
     def _fault(self, done: Done) -> str:
         """Return what cannot be true of a report, "" if all can: others are combined with it."""
         if self._step.kind != "hold":
-            return "" if done.tier is None else "it reported a tier that it was not to hold"
+            return "" if done.tier is None else "it reported a tier outside of its step"
         if done.tier is None:
-            return "it reported a tier without any figures"
+            return "it reported a tier without results"
         summary = done.tier.summary
         if summary.clients != self._step.clients:
-            return (
-                f"it reported {summary.clients} clients where it was to hold {self._step.clients}"
-            )
+            return f"it reported {summary.clients} clients; expected {self._step.clients}"
         if not 0 <= summary.connected <= summary.clients:
             return f"it reported {summary.connected} of {summary.clients} clients as connected"
         if summary.quality and summary.quality not in WORST_FIRST:
-            return "it reported a connection quality that there is not"
+            return "it reported an unknown connection quality"
         return ""
 
     async def _gather(self) -> None:
@@ -358,20 +358,20 @@ class Session:
         for each in self._alive():
             silent_s = self._clock() - each.seen_s
             if silent_s > self._patience.silent_s:
-                self._lose(each, f"it was silent for {silent_s:.0f} s")
+                self._lose(each, f"no report for {silent_s:.0f} s")
 
     def _lose(self, member: Member, why: str) -> None:
         member.lost = why
         log.warning("vantage lost", extra={"vantage": member.vantage, "why": why})
 
-    def _tell(self, place: int, clients: int, share: float) -> None:
+    def _tell(self, tier_index: int, clients: int, share: float) -> None:
         known = [each.round_trip_s for each in self._alive() if each.round_trip_s is not None]
-        done = (place + min(1.0, share)) / len(self.config.tiers)
+        done = (tier_index + min(1.0, share)) / len(self.config.tiers)
         count = clients * len(self._alive())
         self._show(RampProgress(count, done, max(known, default=None) if share else None))
 
     @asynccontextmanager
-    async def _showing(self, place: int, clients: int) -> AsyncIterator[None]:
+    async def _showing(self, tier_index: int, clients: int) -> AsyncIterator[None]:
         """Tell every second how far a tier is."""
 
         async def show() -> None:
@@ -379,7 +379,7 @@ class Session:
             while True:
                 await asyncio.sleep(1.0)
                 share = (self._clock() - began) / self.config.duration
-                self._tell(place, clients, max(0.01, share))
+                self._tell(tier_index, clients, max(0.01, share))
 
         task = asyncio.create_task(show())
         try:

@@ -10,17 +10,17 @@ from exporter.metrics.table import TABLE
 from exporter.series import Family
 
 _INTRODUCTION = """\
-Every series has the label `server`, beside those of its row.
-No label holds the name of a room or of a person, or anything that was said.
+Every series has the label `server` in addition to the labels in its row.
+No label contains the name of a room or a participant, or any words of a call.
 
 Durations are seconds.
-What is not known is absent: it is never 0.
-Series of a configured target exist at 0 from the start, and go when the target goes.
+A value that is unknown is absent, never 0.
+Series of a configured target exist at 0 from the start, and are removed with the target.
 
-A *measured* turn was answered and is not a call's first, which is warm-up.
-Only measured turns are in histograms.
-`voice_turns_total` has every planned turn but warm-up, so the share of turns that an agent answers
-within 1.5 s is, without a way for a dead agent to look good:
+A *measured* turn was answered and is not the warm-up turn, the first one of a call.
+Histograms contain measured turns only.
+`voice_turns_total` counts every planned turn except warm-up turns, so an agent that is down cannot
+look good. The share of turns answered within 1.5 s is:
 
     sum(rate(voice_e2e_latency_seconds_bucket{agent_name="demo", le="1.5"}[1h]))
     /
@@ -29,12 +29,12 @@ within 1.5 s is, without a way for a dead agent to look good:
 Histograms of turns have a bucket at every `target_ms`, every `fail_ms` and every threshold under
 `slo` in the configuration.
 
-When a listing fails, `voice_agents` and the others of its group keep what the last one found:
-`voice_probe_success{probe="agents"}` is 0 then, and `voice_probe_last_success_timestamp_seconds`
-says how old they are.
+If a listing fails, `voice_agents` and the other metrics of its group keep the values of the last
+listing: `voice_probe_success{probe="agents"}` is 0 then, and
+`voice_probe_last_success_timestamp_seconds` is their time.
 
-The page also has the usual `process_*` and `python_*` of the exporter's own process, without
-the label `server`.
+The page also has the usual `process_*` and `python_*` metrics of the exporter's main process,
+without the label `server`.
 """
 
 

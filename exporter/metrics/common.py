@@ -18,63 +18,63 @@ ATTEMPTS = _of_runs(
     "voice_probe_attempts_total",
     "counter",
     "probe agent_name",
-    "Runs of a probe that came to an end, however they ended.",
+    "Probe runs that ended, with any result.",
 )
 FAILURES = _of_runs(
     "voice_probe_failures_total",
     "counter",
     "probe agent_name call_type scenario vantage reason",
-    "Runs that did not measure all that they set out to measure, by the first reason.",
+    "Probe runs without a complete measurement, by the first failure reason.",
     reason=tuple(Reason),
 )
 SKIPPED = _of_runs(
     "voice_probe_skipped_total",
     "counter",
     "probe agent_name reason",
-    "Runs that were due and did not start: overlap, the one before still ran; missed, the "
-    "exporter was too late; window, it was outside of the target's windows; budget, less was "
-    "left than the run may cost.",
+    "Scheduled runs that did not start, by reason: overlap, the previous run was still active; "
+    "missed, the exporter was too late; window, outside the target's time windows; budget, not "
+    "enough of the daily budget was left.",
     reason=SKIPS,
 )
 LAST_SKIP = _of_runs(
     "voice_probe_last_skip_timestamp_seconds",
     "gauge",
     "probe agent_name reason",
-    "When a run that was due last did not start, by the reasons of voice_probe_skipped_total, "
-    "Unix time. Absent until that happened.",
+    "Unix time of the last scheduled run that did not start, by reason as in "
+    "voice_probe_skipped_total. Absent if there was none.",
     keeps=True,
 )
 INTERVAL = _of_runs(
     "voice_probe_interval_seconds",
     "gauge",
     "probe agent_name",
-    "The configured time between two runs; the shortest of an agent's targets.",
+    "Configured time between two runs. The shortest interval if an agent has several targets.",
 )
 SUCCESS = _of_runs(
     "voice_probe_success",
     "gauge",
     "probe agent_name",
-    "1 if the last run measured all that it set out to measure; 0 if not, or if none ended.",
+    "1 if the last run measured everything, 0 if it did not or if no run has ended yet.",
     from_start=True,
 )
 DURATION = _of_runs(
     "voice_probe_duration_seconds",
     "gauge",
     "probe agent_name",
-    "How long the last run took. Absent until one ended.",
+    "Duration of the last run. Absent before the first run.",
 )
 LAST_RUN = _of_runs(
     "voice_probe_last_run_timestamp_seconds",
     "gauge",
     "probe agent_name",
-    "When the last run ended, Unix time; 0 if none has.",
+    "Unix time at which the last run ended, 0 before the first run.",
     from_start=True,
 )
 LAST_SUCCESS = _of_runs(
     "voice_probe_last_success_timestamp_seconds",
     "gauge",
     "probe agent_name",
-    "When a run last ended in success, Unix time; 0 if none has.",
+    "Unix time at which the last successful run ended, 0 if there was none.",
     from_start=True,
     keeps=True,
 )
@@ -82,9 +82,9 @@ VERDICT = _of_runs(
     "voice_verdict",
     "gauge",
     "check agent_name call_type scenario vantage verdict",
-    "1 for the verdict that holds (PASS SLOW FAIL UNKNOWN), 0 for the others. Check: latency, "
-    "the calls to a target; agents, the listing; calibrate; sfu; "
-    "reach; reconnect; ramp; workers, their pages.",
+    "1 for the current verdict (PASS SLOW FAIL UNKNOWN), 0 for the others. Check: latency (the "
+    "calls of a target), agents (the room listing), calibrate, sfu, reach, "
+    "reconnect, ramp, workers (the worker pages).",
     from_start=True,
     verdict=tuple(Verdict),
 )
@@ -92,8 +92,8 @@ STREAK = _of_runs(
     "voice_verdict_streak",
     "gauge",
     "check agent_name call_type scenario vantage verdict",
-    "How many of the latest runs in a row had this verdict or a worse one, for SLOW and FAIL; "
-    "UNKNOWN neither counts nor breaks a row.",
+    "Number of consecutive runs with this verdict (SLOW or FAIL) or a worse one, up to the last "
+    "run. UNKNOWN neither counts nor ends the streak.",
     from_start=True,
     verdict=UNWELL,
 )
@@ -109,33 +109,35 @@ BUDGETS = (
         "voice_budget_remaining_turns",
         "gauge",
         "agent_name",
-        "Turns that calls to the agent may still have today; its targets are summed. Only of "
+        "Turns left in today's budget of calls to the agent, summed over its targets. Only for "
         "agents with budget.turns_per_day.",
     ),
     _of_runs(
         "voice_budget_remaining_call_seconds",
         "gauge",
         "agent_name",
-        "Seconds that calls to the agent may still take today; its targets are summed. Only of "
-        "agents with budget.call_seconds_per_day.",
+        "Call seconds left in today's budget of calls to the agent, summed over its targets. Only "
+        "for agents with budget.call_seconds_per_day.",
     ),
     _of_runs(
         "voice_budget_spent_total",
         "counter",
         "agent_name",
-        "Turns that calls had, warm-up turns as well; runs that were killed count in full.",
+        "Turns spent in calls, including warm-up turns. A run that was killed counts with all of "
+        "its turns.",
     ),
     _of_runs(
         "voice_budget_spent_call_seconds_total",
         "counter",
         "agent_name",
-        "How long calls took; runs that were killed count in full.",
+        "Seconds spent in calls. A run that was killed counts with its full length.",
     ),
     _of_runs(
         "voice_budget_cost_total",
         "counter",
         "agent_name",
-        "What calls cost by budget.price_per_minute, in its currency. Only where it is set.",
+        "Cost of calls at budget.price_per_minute, in the same currency. Only if that price is "
+        "set.",
     ),
 )
 """Written by the ledger."""
@@ -145,63 +147,66 @@ WORKERS = (
         "voice_workers",
         "gauge",
         "agent_name status",
-        "Workers that are known, by what they do: idle busy full draining offline.",
+        "Known workers by status: idle busy full draining offline.",
     ),
     _of_workers(
         "voice_workers_lost",
         "gauge",
         "agent_name",
-        "Offline workers that did not say that they leave: crashed, hung, or cut off. A heartbeat "
-        "says so; of a worker without any, silence is all there is.",
+        "Offline workers that did not announce a shutdown: crashed, hung or cut off. Without "
+        "heartbeats, every offline worker counts.",
     ),
     _of_workers(
         "voice_workers_not_taking_jobs",
         "gauge",
         "agent_name",
-        "Idle workers while a dispatch of their agent has waited longer than agents.no_job_after.",
+        "Idle workers while a dispatch to their agent has been pending for longer than "
+        "agents.no_job_after.",
     ),
     _of_workers(
         "voice_worker_reports_refused_total",
         "counter",
         "",
-        "Reports of workers beyond workers.max_workers, which were refused.",
+        "Worker reports refused because workers.max_workers was reached.",
     ),
     _of_workers(
         "voice_worker_status",
         "gauge",
         "agent_name worker_id status",
-        "1 for what the worker does now, 0 for the other statuses.",
+        "1 for the current status of the worker, 0 for the other statuses.",
     ),
     _of_workers(
         "voice_worker_load_ratio",
         "gauge",
         "agent_name worker_id",
-        "Load by which LiveKit balances; 1 is all of the machine. As the next ones absent where "
-        "it is not known, and while the worker is offline.",
+        "Worker load as used by LiveKit for load balancing, 1 is the whole machine. Absent if it "
+        "is unknown or the worker is offline.",
     ),
     _of_workers(
         "voice_worker_active_jobs",
         "gauge",
         "agent_name worker_id",
-        "Jobs that the worker has now.",
+        "Number of jobs the worker is running. Absent if it is unknown or the worker is offline.",
     ),
     _of_workers(
         "voice_worker_memory_bytes",
         "gauge",
         "agent_name worker_id",
-        "Resident memory of the worker and its job processes, as it reports.",
+        "Resident memory of the worker and its job processes, as reported by the worker. Absent "
+        "if it is unknown or the worker is offline.",
     ),
     _of_workers(
         "voice_worker_cpu_ratio",
         "gauge",
         "agent_name worker_id",
-        "Cores that the worker and its job processes use, as it reports.",
+        "CPU cores used by the worker and its job processes, as reported by the worker. Absent if "
+        "it is unknown or the worker is offline.",
     ),
     _of_workers(
         "voice_worker_last_heartbeat_timestamp_seconds",
         "gauge",
         "agent_name worker_id",
-        "When its last heartbeat came, Unix time; absent for a worker that sends none.",
+        "Unix time of the last heartbeat received. Absent for a worker without heartbeats.",
     ),
 )
 """Written as the roster changes."""
@@ -211,58 +216,59 @@ EXPORTER = (
         "voice_slo_objective_ratio",
         "gauge",
         "",
-        "The configured objective: share of turns that are to be within their target, 0 to 1.",
+        "Configured objective: the share of turns that must be within their target, 0 to 1.",
     ),
     _of_exporter(
         "voice_exporter_build_info",
         "gauge",
         "version python_version",
-        "1, with the versions as labels.",
+        "Constant 1, with the versions as labels.",
     ),
     _of_exporter(
         "voice_exporter_config_last_reload_successful",
         "gauge",
         "",
-        "1 if the configuration was good when it was last read, 0 if the one before is still used.",
+        "1 if the last configuration reload was successful, 0 if the previous configuration is "
+        "still in use.",
     ),
     _of_exporter(
         "voice_exporter_config_last_reload_success_timestamp_seconds",
         "gauge",
         "",
-        "When a good configuration was last read, Unix time.",
+        "Unix time of the last successful configuration load.",
     ),
     _of_exporter(
         "voice_exporter_http_requests_refused_total",
         "counter",
         "reason",
-        "Requests and connections that the exporter's own web server turned away: path token "
+        "Requests and connections refused by the exporter's web server, by reason: path token "
         "password not_loopback origin host too_large too_slow connections certificate rate.",
     ),
     _of_exporter(
         "voice_alert_threshold",
         "gauge",
         "alert",
-        "What the alert of that name compares with, as configured under alerts: seconds, a ratio "
-        "of 0 to 1, or a number of turns.",
+        "Configured threshold of the alert with this name, from the section alerts: seconds, a "
+        "ratio from 0 to 1, or a number of turns.",
     ),
     _of_exporter(
         "voice_store_up",
         "gauge",
         "",
-        "1 if the ledger on disk works; 0 while it is kept in memory. Absent if store.enabled is "
-        "false.",
+        "1 if the ledger can be read and written on disk, 0 if it is kept in memory. Absent if "
+        "store.enabled is false.",
     ),
     _of_exporter(
         "voice_store_errors_total",
         "counter",
         "operation",
-        "Operations on the ledger that failed, and writes dropped after a long outage: open begin "
-        "end cancel calibration workers prune read.",
+        "Failed ledger operations, including writes dropped during a long outage: open begin end "
+        "cancel calibration workers prune read.",
     ),
     _of_exporter(
         "voice_exporter_loop_lag_seconds",
         "gauge",
         "",
-        "Largest lateness of the exporter's own event loop in the last 15 seconds.",
+        "Largest lag of the exporter's event loop in the last 15 seconds.",
     ),
 )

@@ -210,7 +210,9 @@ class Recorder:
                 self._metrics.observe(name, reading.value, *labels)
 
     def _series(self, subject: _Subject, reading: Reading) -> _Series:
-        return reading.family.name, reading.family.place({**subject.labels, **reading.labels})
+        return reading.family.name, reading.family.label_values(
+            {**subject.labels, **reading.labels}
+        )
 
     def _hold(self, subject: _Subject, family: Family, labels: Labels) -> None:
         series = family.name, labels

@@ -21,7 +21,7 @@ class SeriesIndex:
         return values in self._all
 
     def add(self, values: Values) -> None:
-        """Remember a series; a known one is no news."""
+        """Remember a series; a known one changes nothing."""
         if values in self._all:
             return
         self._all[values] = None

@@ -63,7 +63,7 @@ class CallResult:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What tells its target from all others."""
+        """The key of its target."""
         return self.agent_name, self.call_type, self.scenario
 
 

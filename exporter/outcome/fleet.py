@@ -13,13 +13,13 @@ class AgentInRoom:
     identity: str
     room: str
     state: str
-    """`lk.agent.state`: initializing idle listening thinking speaking, or "" if not told."""
+    """`lk.agent.state`: initializing idle listening thinking speaking, or "" if not reported."""
     humans: int
     """Standard, SIP and connector (WhatsApp, Twilio) participants in the room, hidden ones not."""
     age_s: float
     """Since the agent joined."""
     worker_id: str = ""
-    """The worker that runs it, once its dispatch tells of the job; "" until then."""
+    """The worker that runs it, once its dispatch has the job; "" until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class WorkerPage:
-    """What one worker's own HTTP page told, or why it told nothing."""
+    """The content of a worker page, or the reason why it could not be read."""
 
     url: str
     """As it was asked; holds no user and no password."""

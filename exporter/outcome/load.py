@@ -8,14 +8,14 @@ from exporter.outcome.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class RampClient:
-    """One client of ours in one tier of a ramp."""
+    """One client in one tier of a ramp."""
 
     round_trips_s: tuple[float, ...] = ()
-    """Of data messages from this client to the next one in its room, less our own share."""
+    """Of data messages from this client to the next one in its room, minus the prober's share."""
     lost: int = 0
     """Data messages that did not arrive in time."""
     voids: int = 0
-    """Those that arrived while our own event loop was late."""
+    """Those that arrived while the prober's event loop was late."""
     media: Loss | None = None
     """The audio packets that the others in the room sent to it, and what of them did not come."""
     quality: str = ""

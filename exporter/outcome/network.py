@@ -61,7 +61,7 @@ class Reconnect:
 
 @dataclass(frozen=True, slots=True)
 class SfuBaseline:
-    """What the network and the SFU did to two participants of our own, without any load."""
+    """The network path between two test participants, without load."""
 
     vantage: str
     """From where: the label."""
@@ -72,11 +72,11 @@ class SfuBaseline:
     lost: int
     """Those that did not arrive within two seconds."""
     voids: int
-    """Those that arrived while our own event loop was late."""
+    """Those that arrived while the prober's event loop was late."""
     floor_s: float | None
     """Our own share of what was timed, already taken off: event loop, SDK and its queue."""
     ice_round_trips_s: tuple[float, ...]
-    """What ICE's own checks told, in whole milliseconds."""
+    """Round trips by ICE connectivity checks, in whole milliseconds."""
     jitter_up_s: float | None
     """Interarrival jitter at the SFU, median of its reports."""
     jitter_down_s: float | None
@@ -89,7 +89,7 @@ class SfuBaseline:
     transport: str
     """How the media went: udp, tcp, turn, or "" if not known."""
     candidate_type: str
-    """Of our own end: host, srflx, prflx, relay, or "" if not known."""
+    """Of the local end: host, srflx, prflx, relay, or "" if not known."""
     quality: tuple[tuple[str, str], ...]
     """LiveKit's own word (excellent good poor lost, or "") for each client."""
     udp_addresses: tuple[str, ...]
@@ -137,7 +137,7 @@ class SfuReach:
     certificates: tuple[Certificate, ...]
     """Of the server and of its TURN servers, where they use TLS."""
     clock_skew_s: float | None
-    """What the server's clock is ahead of ours, known to about a second; 0 when within one."""
+    """Server clock minus local clock, known to about a second; 0 when within one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""What the one-shot commands tell: tables for people, JSON for programs."""
+"""Output of the one-shot commands: tables for people, JSON for programs."""

@@ -12,10 +12,11 @@ from exporter.roster.types import Worker, WorkerStatus
 from exporter.roster.wire import WorkerView
 
 NO_ROSTER = (
-    "idle workers are unknown: the LiveKit server API does not list them; set workers.scrape to "
-    "their pages, or --collector to an exporter to which they report by register_worker"
+    "idle workers are unknown, because the LiveKit server API does not list them; set "
+    "workers.scrape to their pages, or --collector to an exporter that they report to with "
+    "register_worker"
 )
-_TOLD = 5
+_MOST_LISTED = 5
 """Pages that did not answer, of which each has a note."""
 
 
@@ -37,11 +38,11 @@ class FleetReport:
 def page_notes(scrape: Outcome) -> list[str]:
     """Say which workers' pages did not answer."""
     if not isinstance(scrape.result, WorkerScrape):
-        return [f"workers' pages were not read: {scrape.reason}: {scrape.detail}"]
+        return [f"worker pages were not read: {scrape.reason}: {scrape.detail}"]
     failed = [page for page in scrape.result.pages if page.reason is not None]
-    notes = [f"{page.url}: {page.detail}" for page in failed[:_TOLD]]
-    if len(failed) > _TOLD:
-        notes.append(f"and {len(failed) - _TOLD} more workers' pages did not answer")
+    notes = [f"{page.url}: {page.detail}" for page in failed[:_MOST_LISTED]]
+    if len(failed) > _MOST_LISTED:
+        notes.append(f"{len(failed) - _MOST_LISTED} more worker pages did not answer")
     return notes
 
 
@@ -97,7 +98,7 @@ def print_agents(listing: Listing) -> None:
         out.print()
     agents = _count(len(listing.agents), "agent")
     rooms = _count(len({agent.room for agent in listing.agents}), "room")
-    pending = f", {len(listing.pending)} dispatched but absent" if listing.pending else ""
+    pending = f", {len(listing.pending)} dispatches pending" if listing.pending else ""
     out.print(f"{agents} active in {rooms}{pending}.")
 
 

@@ -51,8 +51,8 @@ class CheckReport:
             yield f"agents: {finding}"
         if not self.latency.calls and not self.latency.failure:
             yield (
-                f"latency: {Verdict.UNKNOWN}: no agent is in a room and none is configured; "
-                "name one with --agent"
+                f"latency: {Verdict.UNKNOWN}: no agent is in a room or configured; name one with "
+                "--agent"
             )
         for call in self.latency.calls:
             if call.verdict is not Verdict.PASS:

@@ -74,7 +74,7 @@ class CallReport:
 
     @property
     def turns(self) -> tuple[Turn, ...]:
-        """Every turn; a call that failed outside of its turns ends in one that tells why."""
+        """Every turn; a call that failed outside of its turns ends in one with the reason."""
         if self.unlisted_reason is None:
             return self.result.turns
         ended = TurnOutcome.VOID if self.unlisted_reason is Reason.VOID else TurnOutcome.FAILED
@@ -300,7 +300,7 @@ def _notes(report: LatencyReport) -> Iterable[str]:
     if floor:
         yield (
             f"floor: {seconds(floor.floor_s, 3)} (n {floor.n}, spread "
-            f"{seconds(floor.spread_s, 3)}) is the method's own share; it is not subtracted"
+            f"{seconds(floor.spread_s, 3)}) is the error of the measurement; it is not subtracted"
         )
     elif report.floor:
         yield f"floor not measured: {why(report.floor)}"

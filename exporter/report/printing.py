@@ -81,7 +81,7 @@ def agent_label(agent_name: str) -> str:
 def why(outcome: Outcome) -> str:
     """Say why a run failed, on one line."""
     detail = f": {clean(outcome.detail)}" if outcome.detail else ""
-    return f"{outcome.reason or 'it found nothing'}{detail}"
+    return f"{outcome.reason or 'no result'}{detail}"
 
 
 def ms(value: float | None) -> str:

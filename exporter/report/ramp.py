@@ -154,7 +154,7 @@ def tier_table(items: list[RampItem]) -> Table:
 def _prober(tier: JudgedTier) -> str:
     cost = ProberCost.of(tier.clients, tier.summary.prober)
     if cost is None:
-        return "prober: cost not known"
+        return "prober: cost unknown"
     processes = f"{cost.processes} process{'' if cost.processes == 1 else 'es'}"
     return (
         f"prober: {cost.cpu_per_client:.1%} of a CPU per client in {processes}; "

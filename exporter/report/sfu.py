@@ -25,7 +25,7 @@ from exporter.report.ramp import RampItem, RampReport, RoundTrips
 
 _WORST_FIRST = ("lost", "poor", "good", "excellent")
 _SILENCE_S = 1.0
-"""Silence worth a line; shorter gaps are what loss and jitter tell."""
+"""Silence that is reported; shorter gaps show up in loss and jitter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class BaselineItem:
     transport: str
     candidate_type: str
     quality: str
-    """The worst of the clients; "" if the server told none."""
+    """The worst of the clients; "" if the server reported none."""
     floor_ms: float | None
     jitter_up_ms: float | None
     jitter_down_ms: float | None
@@ -170,7 +170,7 @@ def print_sfu(report: SfuReport, *, label: str = "VERDICT") -> None:
         for line in _lines(item):
             out.print(line, soft_wrap=True)
         if (report.baseline.media_gap_s or 0.0) >= _SILENCE_S:
-            out.print(f"silence: no packet came for {report.baseline.media_gap_s:.2f} s")
+            out.print(f"silence: no packet for {report.baseline.media_gap_s:.2f} s")
     print_findings(report.findings)
     print_verdict(report.verdict, label)
 
@@ -206,7 +206,9 @@ def _lines(item: BaselineItem) -> Iterable[str]:
         f"{ms(connect.media)} · {item.candidate_type or 'unknown'} candidate"
     )
     if item.floor_ms is not None:
-        yield f"floor: {ms(item.floor_ms)} of each message is this process; it is taken off"
+        yield (
+            f"floor: {ms(item.floor_ms)} of each message is spent in this process; it is subtracted"
+        )
 
 
 @dataclass(frozen=True, slots=True)

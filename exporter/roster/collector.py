@@ -1,4 +1,4 @@
-"""Ask a running exporter for its roster: what the command `agents` shows beside the rooms."""
+"""Read the roster of a running exporter, for the command `agents`."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 
-from exporter.config.values import SecretFromFile, Section, fault
+from exporter.config.values import SecretFromFile, Section, invalid
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
 from exporter.roster.wire import WorkerList, WorkerView
@@ -26,9 +26,9 @@ def _check_url(url: str) -> str:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise fault(f"has no valid host and port; {expected}") from None
+        raise invalid(f"has no valid host and port; {expected}") from None
     if parts.scheme not in ("http", "https") or not host or parts.username is not None:
-        raise fault(f"is no address of an exporter; {expected}")
+        raise invalid(f"is not a URL of an exporter; {expected}")
     return url.rstrip("/")
 
 
@@ -36,10 +36,10 @@ class CollectorConfig(Section):
     """A running exporter, whose roster `agents` shows."""
 
     url: Annotated[str, AfterValidator(_check_url)] | None = Field(
-        None, description="Address of a running exporter: http://HOST:9465."
+        None, description="URL of a running exporter: http://HOST:9465."
     )
-    token: SecretStr | None = Field(None, description="Bearer token, its `web.token`.")
-    token_file: SecretFromFile | None = Field(None, description="File that holds the token.")
+    token: SecretStr | None = Field(None, description="Bearer token: its `web.token`.")
+    token_file: SecretFromFile | None = Field(None, description="File with the token.")
 
     @property
     def bearer(self) -> str:
@@ -76,11 +76,11 @@ async def fetch_workers(config: CollectorConfig) -> tuple[WorkerView, ...]:
     if response.status_code != httpx.codes.OK:
         raise ProbeError(Reason.API_FAILED, f"{config.url} answered {response.status_code}")
     if len(body) > _MAX_BYTES:
-        raise ProbeError(Reason.API_FAILED, f"{config.url} answered too much")
+        raise ProbeError(Reason.API_FAILED, f"{config.url}: the answer is too large")
     try:
         return WorkerList.model_validate_json(body).workers
     except ValidationError:
-        raise ProbeError(Reason.API_FAILED, f"{config.url} answered no roster") from None
+        raise ProbeError(Reason.API_FAILED, f"{config.url}: the answer is not a roster") from None
 
 
 async def _body(response: "httpx.Response") -> bytes:

@@ -1,4 +1,4 @@
-"""The one place where what is known of workers meets."""
+"""The roster: merges the sources about workers."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator
@@ -7,8 +7,8 @@ from operator import itemgetter
 from time import time
 
 from exporter.outcome import Listing, Outcome, WorkerPage, WorkerScrape
-from exporter.roster.known import Known, Limits
 from exporter.roster.types import Worker, WorkerReport
+from exporter.roster.worker_state import WorkerState, WorkerThresholds
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Changes:
 class Roster:
     """Merges what is known of workers. All methods belong to one thread; none does any I/O.
 
-    A worker is known by the id that LiveKit gave it, which heartbeats and dispatches tell, or
+    A worker is known by the id that LiveKit gave it, which heartbeats and dispatches contain, or
     by host and port of its page. A page and a heartbeat are of one worker when the page is at an
     address and port that the heartbeat names, for the same agent.
 
@@ -50,13 +50,15 @@ class Roster:
                 offline for longest is forgotten; where none is, the newcomer is refused.
             clock: Unix time.
         """
-        self._limits = Limits(offline_after_s, max(forget_after_s, offline_after_s), full_load)
+        self._limits = WorkerThresholds(
+            offline_after_s, max(forget_after_s, offline_after_s), full_load
+        )
         self._max_workers = max_workers
         self._clock = clock
         # Each in the order of the last sign of life: only those that are due need be looked at.
-        self._live: OrderedDict[str, Known] = OrderedDict()
-        self._silent: OrderedDict[str, Known] = OrderedDict()
-        self._left: OrderedDict[str, Known] = OrderedDict()
+        self._live: OrderedDict[str, WorkerState] = OrderedDict()
+        self._silent: OrderedDict[str, WorkerState] = OrderedDict()
+        self._left: OrderedDict[str, WorkerState] = OrderedDict()
         # By source: a report that no longer holds changes a worker of which another one does.
         self._beats: OrderedDict[str, float] = OrderedDict()
         self._pages: OrderedDict[str, float] = OrderedDict()
@@ -79,7 +81,9 @@ class Roster:
 
         A limit below the number of workers that are known forgets nobody; it keeps newcomers out.
         """
-        self._limits = Limits(offline_after_s, max(forget_after_s, offline_after_s), full_load)
+        self._limits = WorkerThresholds(
+            offline_after_s, max(forget_after_s, offline_after_s), full_load
+        )
         self._max_workers = max_workers
         for known in [each for queue in self._queues for each in queue.values()]:
             # A longer patience brings back who was offline; order within the queues stays.
@@ -95,7 +99,7 @@ class Roster:
         return sum(map(len, self._queues))
 
     @property
-    def _queues(self) -> tuple[OrderedDict[str, Known], ...]:
+    def _queues(self) -> tuple[OrderedDict[str, WorkerState], ...]:
         return self._live, self._silent, self._left
 
     def heartbeat(self, report: WorkerReport) -> str | None:
@@ -193,7 +197,7 @@ class Roster:
         now = self._clock()
         for worker in sorted(workers, key=lambda worker: -worker.last_seen):
             if self._find(worker.worker_id) is None and len(self) < self._max_workers:
-                known = Known.of(worker)
+                known = WorkerState.of(worker)
                 self._place(known)
                 self._heard(known, now)
                 if known.own_at is None:
@@ -215,7 +219,7 @@ class Roster:
             self._place(known)
             self._heard(known, now)
 
-    def _owner(self, page: WorkerPage, now: float) -> tuple[Known | None, bool]:
+    def _owner(self, page: WorkerPage, now: float) -> tuple[WorkerState | None, bool]:
         """Return whose page it is, and whether to ignore it.
 
         The page of a worker that has just said goodbye may have been read before that: it is
@@ -245,15 +249,15 @@ class Roster:
         if known is not None and known.name == report.agent_name:
             self._forget(known)
 
-    def _leave_rooms(self, known: Known) -> None:
+    def _leave_rooms(self, known: WorkerState) -> None:
         self._in_rooms.discard(known.worker_id)
         known.room_jobs = 0
         if known.own_at is None:
-            self._forget(known)  # whether it is still there, nobody tells
+            self._forget(known)  # no source knows whether it is still there
         else:
             self._touched.add(known.worker_id)
 
-    def _admit(self, worker_id: str) -> Known | None:
+    def _admit(self, worker_id: str) -> WorkerState | None:
         """Return a newcomer; None where there is no place for it."""
         if len(self) >= self._max_workers:
             offline = [next(iter(queue.values())) for queue in self._queues[1:] if queue]
@@ -261,9 +265,9 @@ class Roster:
                 self.refused += 1
                 return None
             self._forget(min(offline, key=lambda known: known.seen_at))
-        return Known(worker_id)
+        return WorkerState(worker_id)
 
-    def _heard(self, known: Known, now: float) -> None:
+    def _heard(self, known: WorkerState, now: float) -> None:
         """Put a worker, after its latest sign of life, to the end of the queue that it is in."""
         for queue in self._queues:
             queue.pop(known.worker_id, None)
@@ -271,7 +275,7 @@ class Roster:
         self._touched.add(known.worker_id)
         self._gone.discard(known.worker_id)
 
-    def _queue(self, known: Known, now: float) -> OrderedDict[str, Known]:
+    def _queue(self, known: WorkerState, now: float) -> OrderedDict[str, WorkerState]:
         if known.said_goodbye:
             return self._left
         return self._silent if known.is_offline(now, self._limits) else self._live
@@ -298,7 +302,7 @@ class Roster:
         pages = ((known.worker_id, known.page_at) for known in everyone)
         self._beats, self._pages = _in_order(beats), _in_order(pages)
 
-    def _forget(self, known: Known) -> None:
+    def _forget(self, known: WorkerState) -> None:
         self._unplace(known)
         for queue in self._queues:
             queue.pop(known.worker_id, None)
@@ -308,14 +312,14 @@ class Roster:
         self._touched.discard(known.worker_id)
         self._gone.add(known.worker_id)
 
-    def _find(self, worker_id: str) -> Known | None:
+    def _find(self, worker_id: str) -> WorkerState | None:
         return next((queue[worker_id] for queue in self._queues if worker_id in queue), None)
 
-    def _place(self, known: Known) -> None:
+    def _place(self, known: WorkerState) -> None:
         for place in known.places():
             self._by_place.setdefault(place, set()).add(known.worker_id)
 
-    def _unplace(self, known: Known) -> None:
+    def _unplace(self, known: WorkerState) -> None:
         for place in known.places():
             ids = self._by_place.get(place, set())
             ids.discard(known.worker_id)
@@ -338,7 +342,9 @@ def _in_order(reports: Iterable[tuple[str, float | None]]) -> OrderedDict[str, f
     return OrderedDict(sorted(told, key=itemgetter(1)))
 
 
-def _due(queue: OrderedDict[str, Known], is_due: Callable[[Known], bool]) -> Iterator[Known]:
-    """Yield the first of the queue as long as it is due; whoever takes it takes it out."""
+def _due(
+    queue: OrderedDict[str, WorkerState], is_due: Callable[[WorkerState], bool]
+) -> Iterator[WorkerState]:
+    """Yield the first of the queue as long as it is due; the consumer removes it."""
     while queue and is_due(known := next(iter(queue.values()))):
         yield known

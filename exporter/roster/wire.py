@@ -50,17 +50,17 @@ class Heartbeat(_Message):
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    agent_name: _Text = Field(max_length=MAX_NAME, description='"" if it joins every room.')
+    agent_name: _Text = Field(max_length=MAX_NAME, description="Empty if it joins every room.")
     status: WorkerStatus
     active_jobs: int | None = Field(None, ge=0, le=_MANY)
-    load: float | None = Field(None, ge=0, le=_MANY, description="1 is all of the machine.")
+    load: float | None = Field(None, ge=0, le=_MANY, description="1 is the whole machine.")
     memory_bytes: int | None = Field(None, ge=0, le=_MAX_BYTES)
-    cpu_ratio: float | None = Field(None, ge=0, le=_MANY, description="Cores in use.")
+    cpu_ratio: float | None = Field(None, ge=0, le=_MANY, description="CPU cores in use.")
     sdk_version: _Text = Field("", max_length=64)
     addresses: tuple[_Address, ...] = Field((), max_length=_MAX_ADDRESSES)
-    http_port: int | None = Field(None, ge=1, le=65535, description="Port of the worker's page.")
+    http_port: int | None = Field(None, ge=1, le=65535, description="Port of the worker page.")
     replaces: WorkerId | None = Field(
-        None, description="The id that the same worker had before; it is forgotten."
+        None, description="The previous id of the same worker, which is removed."
     )
 
     def report(self, worker_id: str, peer: str = "") -> WorkerReport:
@@ -85,12 +85,12 @@ class WorkerView(_Message):
     active_jobs: int | None
     load: float | None
     sdk_version: str
-    last_seen_s: float = Field(description="Seconds since it was last heard of.")
+    last_seen_s: float = Field(description="Seconds since the last report.")
     memory_bytes: int | None
     cpu_ratio: float | None
     sources: tuple[Source, ...]
     addresses: tuple[str, ...] = Field((), description="IP addresses of its host.")
-    http_port: int | None = Field(None, description="Port of its page.")
+    http_port: int | None = Field(None, description="Port of its worker page.")
 
     @classmethod
     def of(cls, worker: Worker, now: float) -> "WorkerView":

@@ -160,7 +160,7 @@ class Client:
             async with asyncio.timeout(timeout_s):
                 await self._heard.wait()
         except TimeoutError:
-            detail = f"connected, but no media came within {timeout_s:g} s"
+            detail = f"connected, but no media arrived within {timeout_s:g} s"
             raise ProbeError(Reason.CONNECT_FAILED, detail) from None
 
     async def read(self) -> Snapshot:

@@ -48,7 +48,7 @@ def check_wav(path: Path) -> None:
     except (OSError, EOFError, wave.Error, ZeroDivisionError) as error:
         raise ConfigError(f"{path}: not a PCM WAV file ({error})") from error
     if path.stat().st_size < frames * width:
-        raise ConfigError(f"{path}: ends before the {seconds:.1f} s that its header promises")
+        raise ConfigError(f"{path}: ends before the {seconds:.1f} s given in its header")
     if not MIN_CLIP_S <= seconds <= MAX_CLIP_S:
         raise ConfigError(
             f"{path}: {seconds:.1f} s long; expected {MIN_CLIP_S:g} to {MAX_CLIP_S:g} s"

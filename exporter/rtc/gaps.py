@@ -149,9 +149,9 @@ def unprovoked(
 def not_back(kind: str, resume_s: float | None, within_s: float) -> Reconnect:
     """Say what of a connection did not come back in that time: itself, or media by it."""
     if resume_s is None:
-        detail = f"not connected again within {within_s:.3g} s"
+        detail = f"not reconnected within {within_s:.3g} s"
         return Reconnect(kind, reason=Reason.CONNECT_FAILED, detail=detail)
-    detail = f"connected again, but nothing was heard within {within_s:.3g} s"
+    detail = f"reconnected, but no media arrived within {within_s:.3g} s"
     return Reconnect(kind, resume_s, reason=Reason.NO_AUDIO_TRACK, detail=detail)
 
 

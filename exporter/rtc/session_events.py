@@ -88,9 +88,9 @@ class SessionEvents:
     def why_absent(self) -> str:
         """Say why there is no split for an agent whose turns have none."""
         if self.agent in self._heard:
-            return "the agent reports no parts of its turns (a realtime model?)"
+            return "the agent reports no components of its turns (a realtime model?)"
         if self._legacy:
-            return "the agent runs livekit-agents 1.4; the split needs 1.5 or later"
+            return "the agent runs livekit-agents 1.4; components need 1.5 or later"
         return "the agent reports nothing on lk.agent.session (livekit-agents before 1.5?)"
 
     def _is_ours(self, each: _Item | _Error) -> bool:

@@ -11,7 +11,7 @@ from livekit.protocol.rtc import JoinResponse, SignalRequest, SignalResponse
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
-from exporter.server_api.client import http_url, place
+from exporter.server_api.client import host_and_port, http_url
 from exporter.server_api.errors import translated
 
 PROTOCOL = "16"
@@ -40,7 +40,7 @@ async def join_and_leave(url: str, token: str, timeout_s: float) -> Joined:
     Raises:
         ProbeError: connect_failed, auth_failed or api_failed.
     """
-    with translated("join", place(url), timeout_s):
+    with translated("join", host_and_port(url), timeout_s):
         async with asyncio.timeout(timeout_s), aiohttp.ClientSession() as session:
             began = time.monotonic()
             headers = {"Authorization": f"Bearer {token}"}
@@ -65,7 +65,7 @@ def _refusal(status: int) -> ProbeError:
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         detail = f"join: the server refused the API key or secret (HTTP {status})"
         return ProbeError(Reason.AUTH_FAILED, detail)
-    return ProbeError(Reason.API_FAILED, f"join: HTTP {status}, which opens no WebSocket")
+    return ProbeError(Reason.API_FAILED, f"join: HTTP {status}, and no WebSocket was opened")
 
 
 def _join(message: aiohttp.WSMessage) -> JoinResponse:
@@ -78,7 +78,9 @@ def _join(message: aiohttp.WSMessage) -> JoinResponse:
     try:
         response.ParseFromString(message.data)
     except (DecodeError, TypeError):
-        raise ProbeError(Reason.API_FAILED, "join: the answer is no signalling message") from None
+        raise ProbeError(
+            Reason.API_FAILED, "join: the answer is not a signalling message"
+        ) from None
     if not response.HasField("join"):
         raise ProbeError(Reason.API_FAILED, f"join: answered {response.WhichOneof('message')}")
     return response.join

@@ -97,7 +97,7 @@ class Voice:
         """
         while self._pushed < sample + self._chunk or not self._offsets:
             if self._task is None or self._task.done():
-                raise ProbeError(Reason.PROBE_CRASHED, "the audio source takes no more audio")
+                raise ProbeError(Reason.PROBE_CRASHED, "the audio source accepts no more audio")
             self._moved.clear()
             await self._moved.wait()
         return self._offset() + sample / RATE

@@ -15,8 +15,8 @@ from exporter.run.process import ProbeTable
 from exporter.run.scheduler import Work
 from exporter.store.buffered import BufferedStore
 from exporter.store.records import (
+    BudgetLimits,
     CalibrationRecord,
-    Limits,
     OpenRun,
     Remaining,
     RunRecord,
@@ -24,7 +24,7 @@ from exporter.store.records import (
 )
 
 _CUT_SHORT = frozenset({Reason.DEADLINE, Reason.PROBE_CRASHED})
-"""Ends of runs that could not tell of the turn they were in."""
+"""Reasons of runs that could not report their current turn."""
 
 
 class BudgetSeries(Protocol):
@@ -148,11 +148,11 @@ class Budgets:
         cost = None if price is None else price * spent.call_seconds / 60
         self._series.spend(target.agent_name, spent, cost)
 
-    def _opening(self, work: Work, run_id: str) -> tuple[OpenRun, Limits]:
+    def _opening(self, work: Work, run_id: str) -> tuple[OpenRun, BudgetLimits]:
         """Return what to open, and within which limits; only targets have a budget."""
         now, config = self._clock(), as_target(work.config)
         if config is None:
-            return OpenRun(run_id, work.probe, work.agent_name, "", "", now), Limits()
+            return OpenRun(run_id, work.probe, work.agent_name, "", "", now), BudgetLimits()
         run = OpenRun(
             run_id=run_id,
             probe=work.probe,
@@ -165,7 +165,7 @@ class Budgets:
             plan=plan_of(config),
             room_name=config.room_name,
         )
-        return run, Limits(config.budget.turns_per_day, config.budget.call_seconds_per_day)
+        return run, BudgetLimits(config.budget.turns_per_day, config.budget.call_seconds_per_day)
 
     def _is_news(self, outcome: Outcome) -> bool:
         """Return whether a run that costs nothing belongs into the history.
@@ -203,7 +203,7 @@ def plan_of(target: LatencyConfig) -> Spending:
 def spending(outcome: Outcome, plan: Spending) -> Spending:
     """Return what a call really cost.
 
-    A turn counts from its first word: one that a kill cut short, and that nobody told of, counts.
+    A turn counts from its start: one that a kill ended before it was reported counts.
     """
     turns = len(outcome.result.turns) if isinstance(outcome.result, CallResult) else 0
     if outcome.reason in _CUT_SHORT:

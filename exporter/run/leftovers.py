@@ -54,9 +54,7 @@ class Leftovers:
         """Begin to end these runs."""
         if not runs:
             return
-        log.warning(
-            "runs were left open by the exporter before this one", extra={"runs": len(runs)}
-        )
+        log.warning("runs were left open by a previous process", extra={"runs": len(runs)})
         self._begin(self._end(tuple(runs)))
 
     def record(self, outcome: Outcome) -> None:
@@ -87,7 +85,7 @@ class Leftovers:
                 return  # it is under way, or another exporter's
             problem = await self._delete_rooms(run_id, ())
             fields = {"run": run_id, "error": problem or None}
-            log.info("an agent was in the room of an ended run", extra=fields)
+            log.info("agent was still in the room of an ended run", extra=fields)
         finally:
             self._clearing.discard(run_id)
 
@@ -108,7 +106,7 @@ class Leftovers:
         while True:
             names = (run.room_name,) if named and run.room_name else ()
             if self._is_taken(run, left) and names:
-                problem = "a new call has the room"
+                problem = "a new call uses the room"
             else:
                 problem = await self._delete_rooms(run.run_id, names)
             if not problem:

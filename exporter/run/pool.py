@@ -1,4 +1,4 @@
-"""Slots for probe processes: a pool of one process each, and the pipe its news comes through.
+"""Slots for probe processes: a pool of one process each, and the pipe of its progress messages.
 
 A pool of several processes shares one pipe and one lock among them, so that the death of one can
 break the others. A pool of one can only break itself, and is then replaced.
@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class NewsPipe:
-    """What a slot's processes tell, read as it comes and without blocking the loop.
+class ProgressPipe:
+    """Progress messages of a slot's processes, read without blocking the loop.
 
     The parent keeps the writing end for the next process, so there is no end of file to rely on.
     """
@@ -73,7 +73,7 @@ class Slot:
         self._recycle_after = recycle_after
         self._setup = setup
         self._context = multiprocessing.get_context("spawn")
-        self.pipe = NewsPipe(self._context)
+        self.pipe = ProgressPipe(self._context)
         self._pool = self._make_pool()
         self._calls: set[asyncio.Future[Any]] = set()
         self._closed = False
@@ -118,7 +118,7 @@ class Slot:
             await self.call(process.ready, limit=30.0)
         except (OSError, RuntimeError, TimeoutError):
             if not self._closed:
-                log.warning("probe process does not come back; starting anew")
+                log.warning("probe process does not exit; replacing it")
                 with contextlib.suppress(OSError, RuntimeError):
                     await self._restart()
 

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
 LAST_WORDS_S = 3.0
 """For a cancelled probe to leave and delete its room; pebble kills after as long."""
-News = RampProgress | Turn | str
-"""What a run tells while it lasts: how far it is, a turn, or a room that it is about to create."""
+ProgressMessage = RampProgress | Turn | str
+"""A message during a run: its progress, a turn, or a room that is about to be created."""
 _WATCHDOG_MARGIN_S = 10.0
 """Beyond the parent's own kill, so that it only ever ends orphans."""
 _DETAIL_LIMIT = 300
@@ -92,7 +92,7 @@ def prepare(pipe: Connection, log: logs.LogSetup) -> None:
     """Set this process up; the pool calls it once, before any run.
 
     Args:
-        pipe: Where the parent is told of turns and rooms as they come.
+        pipe: To the parent, for progress messages.
         log: How to log.
     """
     with contextlib.suppress(OSError):  # a daemon may have neither
@@ -150,33 +150,33 @@ def partial_result(config: BaseModel, turns: list[Turn]) -> CallResult | None:
     return CallResult(target.agent_name, target.call_type, target.scenario, tuple(turns))
 
 
-def write_news(pipe: Connection, run_id: str, news: News) -> None:
-    """Tell the parent how a run goes on: one line, so that a torn one (a kill) spoils no other.
+def write_message(pipe: Connection, run_id: str, message: ProgressMessage) -> None:
+    """Send a progress message to the parent: one line, so that a kill can damage only this one.
 
     Args:
         pipe: To the parent.
-        run_id: The run that the news is of.
-        news: A turn that has ended, a room that is about to be created, or a progress.
+        run_id: The run that the message belongs to.
+        message: A turn that has ended, a room that is about to be created, or a progress.
     """
-    line = b"\n%s %s\n" % (run_id.encode(), base64.b64encode(pickle.dumps(news)))
+    line = b"\n%s %s\n" % (run_id.encode(), base64.b64encode(pickle.dumps(message)))
     while line:
         line = line[os.write(pipe.fileno(), line) :]
 
 
-def read_news(line: bytes, run_id: str) -> News | None:
-    """Return what a line tells; None if the line is torn or of another run."""
+def read_message(line: bytes, run_id: str) -> ProgressMessage | None:
+    """Return the message of a line; None if the line is incomplete or of another run."""
     name, _, body = line.partition(b" ")
     if name != run_id.encode():
         return None
     try:
-        news = pickle.loads(base64.b64decode(body, validate=True))  # noqa: S301 - our own child
+        message = pickle.loads(base64.b64decode(body, validate=True))  # noqa: S301 - our own child
     except (ValueError, EOFError, pickle.UnpicklingError):
         return None
-    return news if isinstance(news, News) else None
+    return message if isinstance(message, ProgressMessage) else None
 
 
 class _Execution:
-    """One run: the probe's task, its deadline and the turns it has told of."""
+    """One run: the probe's task, its deadline and the turns it has reported."""
 
     def __init__(self, order: Order) -> None:
         self._order = order
@@ -253,9 +253,9 @@ class _Execution:
         self._turns.append(turn)
         self._tell(turn)
 
-    def _tell(self, news: News) -> None:
+    def _tell(self, message: ProgressMessage) -> None:
         if _Process.pipe is not None:
-            write_news(_Process.pipe, self._order.run_id, news)
+            write_message(_Process.pipe, self._order.run_id, message)
 
     def _sealed(self, outcome: Outcome) -> Outcome:
         """Give the outcome its run's id, a call its labels, and keep secrets inside."""

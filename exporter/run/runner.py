@@ -109,9 +109,9 @@ class Runner:
         Args:
             probe: A name in the table.
             config: The probe's own configuration, with its `deadline` in seconds.
-            run_id: From `new_run_id`, for whoever must know it before the run; else it gets one.
+            run_id: From `new_run_id`, if it must be known before the run; otherwise generated.
             on_turn: Called in this loop with every turn, as it ends.
-            on_progress: Called in this loop when a ramp tells how far it is.
+            on_progress: Called in this loop with the progress of a ramp.
 
         Raises:
             RuntimeError: The runner was closed.
@@ -125,7 +125,7 @@ class Runner:
         if task is not None:
             self._runs.add(task)
         try:
-            outcome = await self._run_in(lane, order, _Ears(on_turn, on_progress))
+            outcome = await self._run_in(lane, order, _Callbacks(on_turn, on_progress))
         finally:
             if task is not None:
                 self._runs.discard(task)
@@ -133,7 +133,7 @@ class Runner:
             return row.judged(config, outcome)
         except Exception:
             # What was measured is not lost with its verdict, which stays UNKNOWN.
-            log.exception("a run could not be judged", extra={"run": outcome.run_id})
+            log.exception("run could not be judged", extra={"run": outcome.run_id})
             return outcome
 
     async def delete_rooms(self, run_id: str, names: tuple[str, ...] = ()) -> str:
@@ -151,7 +151,7 @@ class Runner:
         slot = await api.free.get()
         try:
             await slot.call(self._delete_rooms, self._server, names, prefix, limit=_DELETE_S)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is told and the work goes on
+        except Exception as error:  # noqa: BLE001 - any error is logged and the work goes on
             return logs.redact(process.describe(error), self._secrets())
         finally:
             api.free.put_nowait(slot)
@@ -171,7 +171,7 @@ class Runner:
         """Return why probes cannot run, "" when they can: asks a process for a sign of life."""
         now = time.monotonic()
         if any(now > back_by for back_by in self._taken.values()):
-            return "a probe process does not come back from a run that must have ended"
+            return "a probe process does not exit after its run ended"
         try:
             slot = self._lanes["api"].free.get_nowait()
         except asyncio.QueueEmpty:
@@ -179,7 +179,7 @@ class Runner:
         try:
             await slot.call(process.ready, limit=_SIGN_OF_LIFE_S)
         except Exception as error:  # noqa: BLE001 - whatever it is, no probe can run
-            return f"no probe process can be had: {process.describe(error)}"
+            return f"cannot start a probe process: {process.describe(error)}"
         else:
             return ""
         finally:
@@ -208,10 +208,10 @@ class Runner:
                 task.cancel()
         await self._lanes["api"].aclose()
 
-    async def _run_in(self, lane: Lane, order: Order, ears: "_Ears") -> Outcome:
+    async def _run_in(self, lane: Lane, order: Order, callbacks: "_Callbacks") -> Outcome:
         """Run the order in a free slot of the lane, and see to the slot afterwards."""
         slot = await lane.free.get()
-        watch = _Watch(order, slot, ears)
+        watch = _Watch(order, slot, callbacks)
         self._taken[slot] = watch.started + order.kill_s + _RECOVERY_S
         unharmed = False
         try:
@@ -264,7 +264,7 @@ class Runner:
         except ProcessExpired as error:
             raise _Ended(Reason.PROBE_CRASHED, _death(error.exitcode)) from None
         except BrokenProcessPool:
-            raise _Ended(Reason.PROBE_CRASHED, "the probe's process died") from None
+            raise _Ended(Reason.PROBE_CRASHED, "the probe process died") from None
         except Exception as error:  # noqa: BLE001 - such as a result that does not pickle
             raise _Ended(Reason.PROBE_CRASHED, process.describe(error)) from None
 
@@ -313,8 +313,8 @@ class _Ended(Exception):  # noqa: N818 - not an error of the program
 
 
 @dataclass(frozen=True, slots=True)
-class _Ears:
-    """Whom to tell of a run while it lasts."""
+class _Callbacks:
+    """Called during a run, with each turn and with the progress of a ramp."""
 
     on_turn: Callable[[Turn], None] | None
     on_progress: Callable[[RampProgress], None] | None
@@ -322,11 +322,11 @@ class _Ears:
 
 @dataclass(slots=True)
 class _Watch:
-    """A run as the parent sees it: its turns and rooms, and its end if it cannot tell."""
+    """A run as seen by the parent: its turns and rooms, and its end if it cannot report it."""
 
     order: Order
     slot: Slot
-    ears: _Ears
+    callbacks: _Callbacks
     turns: list[Turn] = field(default_factory=list)
     rooms: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
@@ -340,7 +340,7 @@ class _Watch:
         self.slot.pipe.listen(None)
 
     def failed(self, reason: Reason, detail: str) -> Outcome:
-        """Build the Outcome of a run that could not tell its own."""
+        """Build the Outcome of a run that could not report its own."""
         self.slot.pipe.drain()
         config = self.order.config
         return Outcome(
@@ -355,23 +355,23 @@ class _Watch:
         )
 
     def _take(self, line: bytes) -> None:
-        news = process.read_news(line, self.order.run_id)
-        if isinstance(news, str):
-            self.rooms.append(news)
-        elif isinstance(news, RampProgress):
-            if self.ears.on_progress is not None:
-                self.ears.on_progress(news)
-        elif news is not None:
-            self.turns.append(news)
-            if self.ears.on_turn is not None:
-                self.ears.on_turn(news)
+        message = process.read_message(line, self.order.run_id)
+        if isinstance(message, str):
+            self.rooms.append(message)
+        elif isinstance(message, RampProgress):
+            if self.callbacks.on_progress is not None:
+                self.callbacks.on_progress(message)
+        elif message is not None:
+            self.turns.append(message)
+            if self.callbacks.on_turn is not None:
+                self.callbacks.on_turn(message)
 
 
 def _death(exitcode: int) -> str:
     """Name what ended a process."""
     if exitcode < 0:
         try:
-            return f"the probe's process was ended by {signal.Signals(-exitcode).name}"
+            return f"the probe process was ended by {signal.Signals(-exitcode).name}"
         except ValueError:
-            return f"the probe's process was ended by signal {-exitcode}"
-    return f"the probe's process exited with status {exitcode}"
+            return f"the probe process was ended by signal {-exitcode}"
+    return f"the probe process exited with status {exitcode}"

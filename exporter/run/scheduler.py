@@ -138,7 +138,7 @@ class Scheduler:
     async def check(self) -> str:
         """Return why due runs are not started, "" when they are."""
         if not self._jobs.running:
-            return "the scheduler does not run"
+            return "the scheduler is not running"
         self._follow_clock()
         due = [job.next_run_time for job in self._jobs.get_jobs() if job.next_run_time is not None]
         late_s = (datetime.now(UTC) - min(due, default=datetime.now(UTC))).total_seconds()
@@ -198,7 +198,7 @@ class Scheduler:
         on_turn: Callable[[Turn], None],
         listeners: Sequence[Callable[[Outcome], None]],
     ) -> Outcome:
-        """Run this now, beside its schedule. Cancelled, it ends the run and tells of that.
+        """Run this now, in addition to its schedule. If cancelled, it ends the run and reports it.
 
         Args:
             work: What to run; its id is that of what is scheduled.
@@ -245,7 +245,7 @@ class Scheduler:
             return  # we are stopping
         except Exception:
             fields = {"run": run_id, "probe": work.probe, "agent_name": work.agent_name}
-            log.exception("a run failed without an outcome", extra=fields)
+            log.exception("run failed without an outcome", extra=fields)
             return
         finally:
             self._under_way.discard(work.id)
@@ -279,7 +279,7 @@ class Scheduler:
         back_s = before - self._ahead_s
         if back_s < _PUT_BACK_S:
             return
-        log.warning("the clock was put back", extra={"seconds": round(back_s)})
+        log.warning("system clock was set back", extra={"seconds": round(back_s)})
         now, back = datetime.now(UTC), timedelta(seconds=back_s)
         for job in self._jobs.get_jobs():
             job.modify(next_run_time=max(now, job.next_run_time - back))
@@ -308,7 +308,7 @@ def _tell(listeners: Sequence[Callable[[Outcome], None]], outcome: Outcome) -> N
         try:
             listener(outcome)
         except Exception:
-            log.exception("a listener failed", extra={"run": outcome.run_id})
+            log.exception("callback failed", extra={"run": outcome.run_id})
 
 
 def _wall_clock_ahead() -> float:
@@ -323,7 +323,7 @@ def _given_up(work: Work, run_id: str, began: datetime, turns: list[Turn]) -> Ou
         started_at=began,
         duration_s=(datetime.now(UTC) - began).total_seconds(),
         reason=Reason.DEADLINE,
-        detail="whoever asked for the run did not wait for its end",
+        detail="the requester of the run did not wait for its end",
         result=partial_result(work.config, turns),
         run_id=run_id,
     )

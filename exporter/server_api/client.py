@@ -35,7 +35,7 @@ ParticipantKind = Literal["standard", "agent", "sip", "egress", "ingress"]
 """The kinds of participant that a token can ask for."""
 
 REQUEST_TIMEOUT_S = 5.0
-"""How long one request may take, unless told otherwise."""
+"""Default time limit of one request."""
 
 _SCHEMES = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
 _REQUEST_TOKEN_TTL_S = 600.0
@@ -78,7 +78,7 @@ def make_token(
         name: What other participants see.
         attributes: Of the participant, from the moment it joins.
         kind: What the server takes the participant for.
-        hidden: Whether others are not told of the participant.
+        hidden: Whether the participant is hidden from others.
         can_update_own_metadata: Whether it may change its attributes, name and metadata.
         ttl_s: Seconds for which it may be used to join.
 
@@ -143,7 +143,7 @@ class ServerApi:
 
     @property
     def clock_skew_s(self) -> float:
-        """What the server's clock is ahead of ours, by its answers; 0 when within a second."""
+        """Server clock minus local clock, by its answers; 0 when within a second."""
         return self._clock.skew_s
 
     async def create_room(self, name: str, *, empty_timeout_s: int = 10) -> None:
@@ -230,7 +230,7 @@ class ServerApi:
     async def list_dispatch(self, room: str) -> tuple[Dispatch, ...]:
         """Return the dispatches of a room.
 
-        A room that does not exist is an error after some seconds, for no node answers for it.
+        A room that does not exist is an error after some seconds, because no node answers for it.
         """
         from livekit.api import VideoGrants
 
@@ -257,7 +257,7 @@ class ServerApi:
     @asynccontextmanager
     async def _doing(self, action: str) -> AsyncIterator[None]:
         """Turn the errors of one request into ProbeError, and its lateness too."""
-        with translated(action, place(self._server.url), self._timeout_s):
+        with translated(action, host_and_port(self._server.url), self._timeout_s):
             # The SDK (livekit-api 1.2) overrides the limit of the HTTP session with none at all.
             async with asyncio.timeout(self._timeout_s):
                 yield
@@ -312,7 +312,7 @@ def _signed(token: "AccessToken") -> str:
     from jwt.warnings import InsecureKeyLengthWarning
 
     with warnings.catch_warnings():
-        # The server chose its secret; a short one, as in development mode, is no news here.
+        # The server chose its secret; a short one, as in development mode, is normal here.
         warnings.simplefilter("ignore", InsecureKeyLengthWarning)
         return token.to_jwt()
 
@@ -335,6 +335,6 @@ def http_url(url: str) -> str:
     return parts._replace(scheme=_SCHEMES[parts.scheme]).geturl()
 
 
-def place(url: str) -> str:
+def host_and_port(url: str) -> str:
     """Return host and port of a server's URL: without what might be credentials."""
     return url.partition("://")[2].partition("/")[0].rpartition("@")[2]

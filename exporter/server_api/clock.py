@@ -38,7 +38,7 @@ class ServerClock:
 
     @property
     def skew_s(self) -> float:
-        """What the server's clock is ahead of ours, in seconds; 0 while nothing is known."""
+        """Server clock minus local clock, in seconds; 0 while unknown."""
         if self._least is None or self._most is None:
             return 0.0
         return min(max(0.0, self._least), max(self._least, self._most))

@@ -20,12 +20,12 @@ _REFUSED = frozenset({401, 403})
 
 
 @contextmanager
-def translated(action: str, place: str, timeout_s: float) -> Iterator[None]:
+def translated(action: str, address: str, timeout_s: float) -> Iterator[None]:
     """Turn what the block raises for HTTP, TLS, DNS and the server API into `ProbeError`.
 
     Args:
         action: What was tried, as `create room`.
-        place: Host and port, for the message.
+        address: Host and port, for the message.
         timeout_s: The limit of one request, for the message.
     """
     import aiohttp
@@ -41,7 +41,7 @@ def translated(action: str, place: str, timeout_s: float) -> Iterator[None]:
         words = words.replace("{limit}", f"{timeout_s:g} s")
     else:
         return
-    raise ProbeError(reason, one_line(f"{action} at {place}: {words}")) from None
+    raise ProbeError(reason, one_line(f"{action} at {address}: {words}")) from None
 
 
 def one_line(text: str) -> str:
@@ -59,7 +59,9 @@ def _answer(error: "ServerError") -> tuple[Reason, str]:
             f"(HTTP {error.status})"
         )
     if not error.message:
-        return Reason.API_FAILED, f"HTTP {error.status}, which is no answer of a LiveKit server"
+        return Reason.API_FAILED, (
+            f"HTTP {error.status}, which is not an answer of a LiveKit server"
+        )
     message = error.message.removeprefix("twirp error unknown: ")
     return Reason.API_FAILED, f"{message} ({error.code}, HTTP {error.status})"
 
@@ -94,7 +96,7 @@ def explanations() -> dict[type[BaseException], tuple[Reason, str]]:
     from google.protobuf.message import DecodeError
 
     unreachable, odd = Reason.CONNECT_FAILED, Reason.API_FAILED
-    elsewhere = (odd, "it redirects to a URL that is not one of HTTP")
+    elsewhere = (odd, "it redirects to a URL that is not HTTP")
     return {
         TimeoutError: (unreachable, "no answer within {limit}"),
         aiohttp.ServerTimeoutError: (unreachable, "no answer within {limit}"),
@@ -104,20 +106,23 @@ def explanations() -> dict[type[BaseException], tuple[Reason, str]]:
         aiohttp.ServerFingerprintMismatch: (unreachable, "its certificate is not the pinned one"),
         aiohttp.ClientProxyConnectionError: (unreachable, "the proxy does not answer ({os})"),
         aiohttp.ClientHttpProxyError: (unreachable, "the proxy refused the connection"),
-        aiohttp.ServerDisconnectedError: (unreachable, "it closed the connection unanswered"),
+        aiohttp.ServerDisconnectedError: (
+            unreachable,
+            ("it closed the connection without an answer"),
+        ),
         aiohttp.ClientConnectionError: (unreachable, "no connection ({os})"),
         OSError: (unreachable, "no connection ({os})"),
         # From the resolver, for a host name with an empty label or one over 63 letters.
         UnicodeError: (unreachable, "the host name is not valid"),
         aiohttp.InvalidURL: (unreachable, "the URL is not valid"),
-        aiohttp.NonHttpUrlClientError: (unreachable, "the URL is not one of HTTP"),
+        aiohttp.NonHttpUrlClientError: (unreachable, "the URL is not HTTP"),
         aiohttp.RedirectClientError: elsewhere,
         # These two are of the families of the URL rows too.
         aiohttp.InvalidUrlRedirectClientError: elsewhere,
         aiohttp.NonHttpUrlRedirectClientError: elsewhere,
-        aiohttp.TooManyRedirects: (odd, "it redirects in circles"),
-        aiohttp.ClientResponseError: (odd, "its answer is not HTTP as expected"),
-        aiohttp.ClientPayloadError: (odd, "its answer broke off"),
+        aiohttp.TooManyRedirects: (odd, "too many redirects"),
+        aiohttp.ClientResponseError: (odd, "its answer is not valid HTTP"),
+        aiohttp.ClientPayloadError: (odd, "its answer was cut off"),
         aiohttp.UploadAbortedError: (odd, "it answered before the request was sent"),
         DecodeError: (odd, "its answer is not that of a LiveKit server"),
     }

@@ -1,4 +1,4 @@
-"""What the server tells of rooms, participants and dispatches, as small values of our own."""
+"""Rooms, participants and dispatches as reported by the server, as small values."""
 # ruff: noqa: PLC0415 - as in client
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ class Job:
     identity: str
     """Of the participant that the agent is."""
     worker_id: str = ""
-    """The worker that took it; "" where the server does not tell."""
+    """The worker that took it; "" if the server does not report it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +72,13 @@ class Dispatch:
 
 
 def room_record(info: "RoomInfo", now: float) -> Room:
-    """Return what the server tells of a room, `now` being its own time."""
+    """Return the record of a room, `now` being its own time."""
     created_at = info.creation_time_ms / 1000 or float(info.creation_time)
     return Room(info.name, info.sid, max(0.0, now - created_at) if created_at else 0.0)
 
 
 def participant_record(info: "ParticipantInfo", now: float) -> Participant:
-    """Return what the server tells of a participant, `now` being its own time."""
+    """Return the record of a participant, `now` being its own time."""
     joined_at = info.joined_at_ms / 1000 or float(info.joined_at)
     return Participant(
         identity=info.identity,
@@ -99,7 +99,7 @@ def _kind_name(kind: int) -> str:
 
 
 def dispatch_record(dispatch: "AgentDispatch", now: float) -> Dispatch:
-    """Return what the server tells of a dispatch, `now` being its own time."""
+    """Return the record of a dispatch, `now` being its own time."""
     created_at = dispatch.state.created_at / 1e9
     return Dispatch(
         id=dispatch.id,

@@ -9,37 +9,38 @@ from exporter.config.values import Duration, Section
 
 
 class AlertsConfig(Section):
-    """What alert rules compare with, where no other setting says it: voice_alert_threshold."""
+    """Thresholds of alert rules without another setting, exported as voice_alert_threshold."""
 
     dispatch_pending_after: Duration = Field(
-        30.0, gt=0, description="VoiceDispatchPending: age of a dispatch that no agent answered."
+        30.0, gt=0, description="VoiceDispatchPending: age of a pending dispatch."
     )
     latency_disagrees_by: Duration = Field(
         0.5,
         gt=0,
         description=(
-            "VoiceLatencyDisagrees: mean difference between what we hear and what the agent "
-            "reports, over an hour."
+            "VoiceLatencyDisagrees: difference between the measured and the agent's reported mean "
+            "latency over an hour."
         ),
     )
     max_void_ratio: float = Field(
-        0.2, gt=0, lt=1, description="VoiceTooManyVoids: share of turns that we spoil ourselves."
+        0.2, gt=0, lt=1, description="VoiceTooManyVoids: share of void turns."
     )
     certificate_expires_in: Duration = Field(
         14 * 86400.0,
         gt=0,
         description=(
-            "VoiceCertificateExpires: time left to a certificate of the server or its TURN servers."
+            "VoiceCertificateExpires: time until a certificate of the server or its TURN servers "
+            "expires."
         ),
     )
     lost_connections: int = Field(
         2, ge=1, description="VoiceSfuReconnects: connections lost during baselines within an hour."
     )
     fast_burn_turns: int = Field(
-        10, ge=1, description="VoiceSloBurnFast: turns in the long window below which it is silent."
+        10, ge=1, description="VoiceSloBurnFast: minimum number of turns in the long window."
     )
     slow_burn_turns: int = Field(
-        30, ge=1, description="VoiceSloBurnSlow: turns in the long window below which it is silent."
+        30, ge=1, description="VoiceSloBurnSlow: minimum number of turns in the long window."
     )
 
     @property

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from exporter.config.error_messages import explain
 from exporter.config.layers import Layer, nested
-from exporter.config.wording import explain
 from exporter.errors import ConfigError
 from exporter.settings.settings import LAYERS, Settings
 from exporter.settings.sources import environment_layer, file_layer, flags_layer

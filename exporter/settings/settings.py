@@ -1,4 +1,4 @@
-"""Every setting and its default; those of a probe and of a target stand beside the probe."""
+"""Every setting and its default; those of a probe and of a target are in the probe's folder."""
 
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 from urllib.parse import urlsplit
@@ -26,7 +26,7 @@ from exporter.config.values import (
     ProbeSection,
     SecretFromFile,
     Section,
-    fault,
+    invalid,
     read_value,
 )
 from exporter.distributed.config import DistributedConfig
@@ -50,7 +50,7 @@ CREDENTIALS = ("url", "api_key", "api_secret")
 """Keys of the section `livekit`, each of which may instead be read from a file."""
 
 LAYERS = "layers"
-"""What `Settings(...)` is given beside settings: further sources, the strongest first."""
+"""Further sources of `Settings(...)`, the strongest first."""
 
 _SCHEMES = ("ws", "wss", "http", "https")
 
@@ -60,18 +60,18 @@ def _check_url(url: str) -> str:
     expected = "expected ws://, wss://, http:// or https:// and a host"
     scheme, mark, _ = url.partition("://")
     if not mark:
-        raise fault(f"is no URL; {expected}")
+        raise invalid(f"is not a URL; {expected}")
     if scheme.lower() not in _SCHEMES:
-        raise fault(f"scheme {scheme[:20]!r} is not one of LiveKit's; {expected}")
+        raise invalid(f"has an unknown scheme {scheme[:20]!r}; {expected}")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise fault(f"has no valid host and port; {expected}") from None
+        raise invalid(f"has no valid host and port; {expected}") from None
     if not host:
-        raise fault(f"has no host; {expected}")
+        raise invalid(f"has no host; {expected}")
     if parts.username or parts.password:
-        raise fault("holds a user name or password; expected them in api_key and api_secret")
+        raise invalid("contains a user name or password; expected them in api_key and api_secret")
     return url
 
 
@@ -80,16 +80,14 @@ _UrlFromFile = Annotated[_Url, BeforeValidator(read_value), FILE]
 
 
 class LiveKitSettings(Section):
-    """The LiveKit server and the credentials for it; a key `..._file` has what the file holds."""
+    """The LiveKit server and its credentials; a key `..._file` names a file with the value."""
 
-    url: _Url | None = Field(None, description="Address: ws://, wss://, http:// or https://.")
-    url_file: _UrlFromFile | None = Field(None, description="File that holds the address.")
+    url: _Url | None = Field(None, description="Server URL: ws://, wss://, http:// or https://.")
+    url_file: _UrlFromFile | None = Field(None, description="File with the server URL.")
     api_key: SecretStr | None = Field(None, description="API key.")
-    api_key_file: SecretFromFile | None = Field(None, description="File that holds the API key.")
+    api_key_file: SecretFromFile | None = Field(None, description="File with the API key.")
     api_secret: SecretStr | None = Field(None, description="API secret.")
-    api_secret_file: SecretFromFile | None = Field(
-        None, description="File that holds the API secret."
-    )
+    api_secret_file: SecretFromFile | None = Field(None, description="File with the API secret.")
 
 
 _OF_DISCOVERY = {"enabled", "exclude", "max_agents"}
@@ -97,29 +95,33 @@ _OF_DISCOVERY = {"enabled", "exclude", "max_agents"}
 
 
 class DiscoverConfig(Section):
-    """Calls to agents that are found in rooms and are no target. Every turn costs money."""
+    """Calls to agents that are found in rooms and are not targets. Every turn costs money."""
 
-    enabled: bool = Field(False, description="Call every agent that is found in a room.")
+    enabled: bool = Field(False, description="Call every agent found in a room.")
     exclude: tuple[str, ...] = Field((), description="Names of agents that are never called.")
     max_agents: int = Field(
         20,
         ge=1,
-        description="Agents called at most; those beyond are logged instead.",
+        description="Maximum number of agents to call; further agents are only logged.",
     )
-    call_type: str = Field("default", min_length=1, description="Label of these calls.")
-    interval: Duration = Field(300.0, ge=10, description="Time between two calls to one agent.")
+    call_type: str = Field(
+        "default", min_length=1, description="Value of the label call_type for these calls."
+    )
+    interval: Duration = Field(
+        300.0, ge=10, description="Time between two calls to the same agent."
+    )
     trials: int = Field(3, ge=1, le=100, description="Measured turns in each call.")
-    warmup: bool = Field(
-        True, description="Take one more turn first, which is listed but not measured."
+    warmup: bool = Field(True, description="Run one unmeasured warm-up turn first.")
+    target_ms: float = Field(
+        1500, gt=0, description="Average latency above which an agent is SLOW."
     )
-    target_ms: float = Field(1500, gt=0, description="Above this an agent is SLOW.")
     metadata: str = Field("", description="Metadata of the dispatch.")
-    utterance: Utterance = Field(default=Utterance(), description="What the caller says.")
+    utterance: Utterance = Field(default=Utterance(), description="The caller's speech.")
     budget: BudgetConfig = Field(
-        default=BudgetConfig(), description="What the calls to one agent may cost in a day."
+        default=BudgetConfig(), description="Daily budget of calls to one agent."
     )
     windows: tuple[WindowConfig, ...] = Field(
-        (), description="Calls start only inside any of these; none: at any time."
+        (), description="Time windows in which calls may start; none: at any time."
     )
 
     @model_validator(mode="after")
@@ -147,12 +149,12 @@ class SloConfig(Section):
         0.99,
         gt=0,
         lt=1,
-        description="Share of turns that are to be answered within their `target_ms`, 0 to 1.",
+        description="Objective: share of turns to be answered within their `target_ms`, 0 to 1.",
     )
     thresholds: tuple[Annotated[Duration, Field(gt=0)], ...] = Field(
         (),
         description=(
-            "Latencies that get a histogram bucket of their own; every `target_ms` has one anyway."
+            "Latencies with a histogram bucket of their own, in addition to every `target_ms`."
         ),
     )
 
@@ -160,71 +162,76 @@ class SloConfig(Section):
 class PoolConfig(Section):
     """The processes that run probes."""
 
-    processes: int = Field(2, ge=1, le=64, description="Calls at one time, each in a process.")
+    processes: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="Maximum number of concurrent calls; each runs in its own process.",
+    )
     recycle_after: int = Field(
-        20, ge=1, description="Probes after which a process is replaced by a fresh one."
+        20, ge=1, description="Number of probes after which a process is replaced."
     )
 
 
 class LogConfig(Section):
     """The exporter's own log, on stderr."""
 
-    level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The least important lines to write."
-    )
-    format: Literal["logfmt", "json"] = Field("logfmt", description="How a line is written.")
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Log level.")
+    format: Literal["logfmt", "json"] = Field("logfmt", description="Log format.")
 
 
 class Settings(Section, BaseSettings):
-    """Every setting of voice-exporter. Made directly, it takes what it is given and no more."""
+    """Every setting of voice-exporter. If created directly, it reads no other sources."""
 
     model_config = SettingsConfigDict(env_prefix="VOICE_EXPORTER_", env_nested_delimiter="__")
 
     server_name: str | None = Field(
-        None, min_length=1, description="Label `server`; the URL's host and port if not set."
+        None,
+        min_length=1,
+        description="Value of the label `server`; host and port of the URL if not set.",
     )
     livekit: LiveKitSettings = Field(
-        default=LiveKitSettings(), description="The LiveKit server and the credentials for it."
+        default=LiveKitSettings(), description="The LiveKit server and its credentials."
     )
     web: WebSettings = Field(default=WebSettings(), description="The exporter's own web server.")
-    targets: tuple[LatencyConfig, ...] = Field((), description="Agents to call, and how.")
+    targets: tuple[LatencyConfig, ...] = Field((), description="Agents to call.")
     discover: DiscoverConfig = Field(
-        default=DiscoverConfig(), description="Calls to agents found in rooms that are no target."
+        default=DiscoverConfig(),
+        description="Calls to agents that are found in rooms and are not targets.",
     )
-    agents: AgentsConfig = Field(
-        default=AgentsConfig(), description="How rooms and agents are listed."
-    )
+    agents: AgentsConfig = Field(default=AgentsConfig(), description="Listing of rooms and agents.")
     workers: WorkersConfig = Field(
-        default=WorkersConfig(), description="Workers: their pages, and when one is offline."
+        default=WorkersConfig(), description="Worker pages, and when a worker counts as offline."
     )
     collector: CollectorConfig = Field(
-        default=CollectorConfig(), description="A running exporter, whose roster `agents` shows."
+        default=CollectorConfig(),
+        description="A running exporter whose roster is shown by `agents`.",
     )
     calibrate: CalibrateConfig = Field(
-        default=CalibrateConfig(), description="How the floor of the method is measured."
+        default=CalibrateConfig(), description="Calibration: measurement of the floor."
     )
     sfu: SfuConfig = Field(
-        default=SfuConfig(), description="How the way between this host and the SFU is measured."
+        default=SfuConfig(),
+        description="Baselines of the network path between this host and the SFU.",
     )
     reach: ReachConfig = Field(
-        default=ReachConfig(), description="Which ways to the SFU are open from this host."
+        default=ReachConfig(), description="Tests of the transports to the SFU from this host."
     )
     reconnect: ReconnectConfig = Field(
-        default=ReconnectConfig(), description="How lost connections to the SFU come back."
+        default=ReconnectConfig(), description="Tests of reconnecting to the SFU."
     )
-    ramp: RampConfig = Field(
-        default=RampConfig(), description="How many clients the SFU carries: load, on purpose."
-    )
+    ramp: RampConfig = Field(default=RampConfig(), description="Ramps: load tests of the SFU.")
     distributed: DistributedConfig = Field(
-        default=DistributedConfig(), description="A ramp from several hosts at once."
+        default=DistributedConfig(), description="Ramps from several hosts."
     )
     slo: SloConfig = Field(default=SloConfig(), description="Service level objectives.")
     alerts: AlertsConfig = Field(
-        default=AlertsConfig(), description="What alert rules compare with: voice_alert_threshold."
+        default=AlertsConfig(),
+        description="Thresholds of alert rules, exported as voice_alert_threshold.",
     )
     store: StoreConfig = Field(
         default=StoreConfig(),
-        description="The ledger on disk: history of runs, budget spent, runs under way.",
+        description="The ledger on disk: history of runs, budget spent, runs in progress.",
     )
     pool: PoolConfig = Field(default=PoolConfig(), description="The processes that run probes.")
     log: LogConfig = Field(default=LogConfig(), description="The exporter's own log, on stderr.")
@@ -249,9 +256,9 @@ class Settings(Section, BaseSettings):
         names = [(each.agent_name, each.call_type, each.scenario) for each in targets]
         for index, name in enumerate(names):
             if (first := names.index(name)) != index:
-                raise fault(
+                raise invalid(
                     f"has the same agent_name, call_type and scenario as targets[{first}]; "
-                    "expected a call_type or scenario of its own",
+                    "expected a different call_type or scenario",
                     index,
                 )
         return targets

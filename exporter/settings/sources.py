@@ -75,7 +75,7 @@ def environment_layer(environ: Mapping[str, str]) -> Layer:
             continue
         # No field took it, or it is in a list that is given whole: let it be an unknown key.
         whole = next((names[at] for at in names if at == path[: len(at)] != path), "")
-        why = f"is a part of what {whole} gives; expected one of them"
+        why = f"conflicts with the value of {whole}; expected one of them"
         values[key], names[key,] = Unusable(why) if whole else texts[key], name
     return layer
 
@@ -123,13 +123,13 @@ def file_layer(file: Path, environ: Mapping[str, str]) -> Layer:
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise ConfigError(f"{file}: is not text in UTF-8") from None
+        raise ConfigError(f"{file}: is not UTF-8 text") from None
     except ValueError as error:
         raise ConfigError(
             "\n".join(f"{file}: {line}" for line in str(error).splitlines())
         ) from None
     if not isinstance(written, dict | None):
-        raise ConfigError(f"{file}: holds no mapping of settings; expected `key: value`")
+        raise ConfigError(f"{file}: is not a mapping of settings; expected `key: value`")
     schema = Settings.model_json_schema()
     values = _meant(written or {}, (), schema, file.parent, environ)
     return Layer(values, {(): str(file)}, written or {})
@@ -156,7 +156,7 @@ def _meant(
 def _expanded(text: str, environ: Mapping[str, str]) -> str | Unusable:
     for escaped, name in _REFERENCE.findall(text):
         if not escaped and not _NAME.fullmatch(name):
-            why = f"${{{name}}} is no reference; expected ${{NAME}}, or $${{ for a literal"
+            why = f"${{{name}}} is not a valid reference; expected ${{NAME}}, or $${{ for a literal"
             return Unusable(why)
         if not escaped and name not in environ:
             return Unusable(f"${{{name}}} is not set; expected an environment variable {name}")

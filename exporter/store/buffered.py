@@ -19,9 +19,9 @@ from exporter.errors import ConfigError, StoreError, StoreInUse
 from exporter.roster.types import Worker
 from exporter.store.protocol import Store
 from exporter.store.records import (
-    NO_LIMITS,
+    NO_BUDGET_LIMITS,
+    BudgetLimits,
     CalibrationRecord,
-    Limits,
     OpenRun,
     Retention,
     RunQuery,
@@ -128,7 +128,8 @@ class BufferedStore:
             await self._take_over()
         except StoreInUse as error:
             raise ConfigError(
-                f"store.folder: {error}; expected a folder of its own, or store.enabled: false"
+                f"store.folder: {error}; expected a folder for this exporter only, or "
+                "store.enabled: false"
             ) from None
         except StoreError as error:
             self._fail("open", error)
@@ -145,14 +146,12 @@ class BufferedStore:
                 async with asyncio.timeout(grace):
                     await self._write_waiting()
         if self._waiting:
-            log.error(
-                "the store was not written in full", extra={"writes_lost": len(self._waiting)}
-            )
+            log.error("store was not completely written", extra={"writes_lost": len(self._waiting)})
         closing = asyncio.get_running_loop().run_in_executor(self._thread, self._close)
         await asyncio.wait([closing], timeout=grace)  # a disk may not answer
         self._thread.shutdown(wait=False)
 
-    async def begin(self, run: OpenRun, limits: Limits = NO_LIMITS) -> bool:
+    async def begin(self, run: OpenRun, limits: BudgetLimits = NO_BUDGET_LIMITS) -> bool:
         """Open a run and reserve its plan; returns once that is kept. Cancelled, it opens nothing.
 
         Returns:
@@ -226,7 +225,7 @@ class BufferedStore:
         try:
             write(self._memory)
         except Exception:
-            log.exception("a record cannot be kept")
+            log.exception("record cannot be stored")
         self._queue(operation, write, write)
 
     def _queue(
@@ -254,7 +253,7 @@ class BufferedStore:
             except StoreError as error:
                 self._fail("read", error)
             except Exception as error:  # such as a row that this version cannot understand
-                log.exception("the store holds what cannot be read")
+                log.exception("store contains unreadable records")
                 self._fail("read", StoreError(f"unexpected {type(error).__name__}"))
         return question(self._memory)
 
@@ -280,7 +279,7 @@ class BufferedStore:
             except StoreError as error:
                 self._fail(operation, error)
             except Exception as error:
-                log.exception("the store failed in an unknown way")
+                log.exception("store failed with an unexpected error")
                 self._fail(operation, StoreError(f"unexpected {type(error).__name__}"))
 
     async def _write_waiting(self) -> None:
@@ -360,7 +359,7 @@ class BufferedStore:
         self._watch.up(False)
         if str(error) != self._problem:
             fields = {"operation": operation, "error": str(error)}
-            log.error("the store does not work; going on in memory", extra=fields)
+            log.error("store failed; continuing in memory", extra=fields)
         self._problem = str(error)
         self._in_step = False
         self._thread.submit(self._close)
@@ -374,5 +373,5 @@ class BufferedStore:
         self._retry_s = self._first_retry_s
         self._watch.up(True)
         if self._problem:
-            log.info("the store works again")
+            log.info("store works again")
         self._problem = ""

@@ -15,29 +15,30 @@ _NAME = "voice-exporter"
 
 
 class StoreConfig(Section):
-    """The ledger on disk: history of runs, budget spent, runs under way."""
+    """The ledger on disk: history of runs, budget spent, runs in progress."""
 
     enabled: bool = Field(
         True,
-        description="Keep it on disk; false: in memory, so that a restart forgets what was spent.",
+        description="Keep the ledger on disk; false: in memory only, so that a restart loses the "
+        "spent budget.",
     )
     folder: Annotated[Path, FOLDER] | None = Field(
         None,
         description=(
-            "Made if it is not there; of one exporter alone. Not set: $STATE_DIRECTORY, else "
-            "/var/lib/voice-exporter for root, else $XDG_STATE_HOME/voice-exporter."
+            "Folder of the ledger, for one exporter only; created if missing. Not set: "
+            "$STATE_DIRECTORY, else /var/lib/voice-exporter for root, else "
+            "$XDG_STATE_HOME/voice-exporter."
         ),
     )
     keep_successes: Duration = Field(
-        7 * 86400.0, ge=3600, description="How long runs that measured are kept."
+        7 * 86400.0, ge=3600, description="Retention of successful runs."
     )
-    keep_failures: Duration = Field(
-        30 * 86400.0, ge=3600, description="How long runs with a reason are kept."
-    )
+    keep_failures: Duration = Field(30 * 86400.0, ge=3600, description="Retention of failed runs.")
     max_runs: int = Field(
         100_000,
         ge=100,
-        description="Runs kept at most; the oldest successes go first, then the oldest failures.",
+        description="Maximum number of runs; the oldest successful runs are deleted first, then "
+        "the oldest failed ones.",
     )
 
     @property

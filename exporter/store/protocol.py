@@ -10,9 +10,9 @@ from typing import Protocol
 
 from exporter.roster.types import Worker
 from exporter.store.records import (
-    NO_LIMITS,
+    NO_BUDGET_LIMITS,
+    BudgetLimits,
     CalibrationRecord,
-    Limits,
     OpenRun,
     Retention,
     RunQuery,
@@ -24,7 +24,7 @@ from exporter.store.records import (
 class Store(Protocol):
     """A ledger of runs. Every method may raise `StoreError`."""
 
-    def begin(self, run: OpenRun, limits: Limits = NO_LIMITS) -> bool:
+    def begin(self, run: OpenRun, limits: BudgetLimits = NO_BUDGET_LIMITS) -> bool:
         """Open a run and reserve its plan, in one step.
 
         Args:

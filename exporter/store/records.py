@@ -25,7 +25,7 @@ class Spending:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class BudgetLimits:
     """What may be spent on one target in one day; None where there is no limit."""
 
     turns: int | None = None
@@ -38,7 +38,7 @@ class Limits:
         )
 
 
-NO_LIMITS = Limits()
+NO_BUDGET_LIMITS = BudgetLimits()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,10 @@ from exporter.errors import StoreError, StoreInUse
 from exporter.outcome import Calibration
 from exporter.roster.types import Worker
 from exporter.store.records import (
-    NO_LIMITS,
+    NO_BUDGET_LIMITS,
     SPENDING_KEPT_DAYS,
+    BudgetLimits,
     CalibrationRecord,
-    Limits,
     OpenRun,
     Retention,
     RunQuery,
@@ -141,8 +141,8 @@ def _opened(file: Path) -> sqlite3.Connection:
 def _refuse_newer(connection: sqlite3.Connection, file: Path) -> None:
     if (version := version_of(connection)) > NEWEST:
         raise StoreError(
-            f"{file} is of version {version}, written by a newer voice-exporter; "
-            f"expected at most {NEWEST}"
+            f"{file} has version {version}, written by a newer voice-exporter; expected at most "
+            f"{NEWEST}"
         )
 
 
@@ -166,7 +166,7 @@ def _move_aside(file: Path, why: str) -> None:
         if part.exists():
             part.rename(aside.with_name(aside.name + suffix))
     fields = {"file": str(file), "moved_to": str(aside), "error": why}
-    log.error("the store is damaged; a new one is begun", extra=fields)
+    log.error("store is damaged; starting a new one", extra=fields)
 
 
 class SqliteStore:
@@ -187,7 +187,7 @@ class SqliteStore:
         self._file = file
         self._lock = lock
 
-    def begin(self, run: OpenRun, limits: Limits = NO_LIMITS) -> bool:
+    def begin(self, run: OpenRun, limits: BudgetLimits = NO_BUDGET_LIMITS) -> bool:
         """Open a run, unless its plan is more than is left."""
         with self._writing() as sql:
             known = "SELECT 1 FROM open_runs WHERE run_id = ?"

@@ -25,8 +25,8 @@ def _as_written(text: object) -> object:
 
 _Time = Annotated[AwareDatetime, BeforeValidator(_as_written)]
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
-_NO_HISTORY = "this exporter keeps no runs"
-_NO_ROSTER = "this exporter keeps no roster"
+_NO_HISTORY = "this exporter has no run history"
+_NO_ROSTER = "this exporter has no roster"
 _HEARTBEAT_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -46,9 +46,9 @@ class TargetList:
 class RunList:
     """The answer to `GET /api/v1/runs`."""
 
-    runs: Annotated[tuple[RunRecord, ...], Field(description="The newest first.")]
+    runs: Annotated[tuple[RunRecord, ...], Field(description="Newest first.")]
     next_before: Annotated[
-        datetime | None, Field(description="`before` of the next page; null when there is none.")
+        datetime | None, Field(description="`before` of the next page; null on the last page.")
     ]
 
 
@@ -77,7 +77,7 @@ def _add_workers(routes: APIRouter, sources: Sources) -> None:
         """Tell how a worker is; a worker that stays silent is taken to be offline."""
         body = await request.body()
         if len(body) > MAX_BODY_BYTES:
-            raise HTTPException(413, f"a heartbeat has at most {MAX_BODY_BYTES} bytes")
+            raise HTTPException(413, f"a heartbeat may have at most {MAX_BODY_BYTES} bytes")
         # Not by FastAPI: only from JSON itself does the model take a status and refuse "1" as 1.
         try:
             beat = Heartbeat.model_validate_json(body)
@@ -133,7 +133,7 @@ def _add_runs(routes: APIRouter, sources: Sources) -> None:
         """One run with its turns."""
         found = await history().run(run_id)
         if found is None:
-            raise HTTPException(404, "no such run is kept")
+            raise HTTPException(404, "no such run")
         return found
 
 
@@ -141,7 +141,7 @@ def _utc(when: datetime | None) -> datetime | None:
     try:
         return when.astimezone(UTC) if when else None
     except OverflowError:
-        raise HTTPException(422, "query before: is beyond what a calendar has") from None
+        raise HTTPException(422, "query before: is not a valid date") from None
 
 
 def explain(error: ValidationError) -> str:

@@ -20,7 +20,7 @@ from exporter.web.metrics_page import metrics_routes
 from exporter.web.pages import page_routes
 from exporter.web.probe_page import probe_routes
 from exporter.web.refusals import API, TEXT, Problem, Refusals, problem
-from exporter.web.server import Limits, WebServer
+from exporter.web.server import ConnectionLimits, WebServer
 from exporter.web.settings import WebSettings
 from exporter.web.sources import Sources
 from exporter.web.web_config import WebConfigWatch
@@ -28,21 +28,21 @@ from exporter.web.web_config import WebConfigWatch
 OPENAPI = "/api/v1/openapi.json"
 _REF = "#/components/schemas/{model}"
 _OF_EVERY_REQUEST = {
-    "401": "Basic auth is on, and user or password is missing or wrong",
+    "401": "Basic auth is enabled, and user or password is missing or wrong",
     "413": "The body is larger than 1 MiB",
     "429": "More requests than the web configuration file allows",
-    "500": "A bug; the log has more",
+    "500": "Internal error; see the log",
 }
 _OF_WRITES = {
-    "401": "The bearer token is missing or wrong; without one, user and password",
-    "403": "Not from here: no token is configured, or a page of another site asks",
+    "401": "The bearer token is missing or wrong, or user and password if there is no token",
+    "403": "Not a local request without a configured token, or a cross-site request",
 }
 _SCHEMES = {
     "token": {"type": "http", "scheme": "bearer", "description": "`web.token`."},
     "password": {
         "type": "http",
         "scheme": "basic",
-        "description": "`basic_auth_users`; of writes where no token is configured.",
+        "description": "`basic_auth_users`; for writes only if no token is configured.",
     },
 }
 
@@ -73,7 +73,9 @@ def make_server(
 ) -> WebServer:
     """Return the server of the application; see `make_app`."""
     app = make_app(sources, settings, config, refusals)
-    return WebServer(app, config, refusals, Limits(connections=settings().max_connections))
+    return WebServer(
+        app, config, refusals, ConnectionLimits(connections=settings().max_connections)
+    )
 
 
 def make_pages(sources: Sources) -> FastAPI:
@@ -120,8 +122,8 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 
 async def _on_disconnect(request: Request, _error: Exception) -> Response:
-    """Answer nobody: the client went while it sent its body. It is no error of ours."""
-    return problem(request.url.path, 400, "the request did not end")
+    """Send no answer: the client disconnected during its request. This is not an error."""
+    return problem(request.url.path, 400, "request did not end")
 
 
 async def _on_bug(request: Request, _error: Exception) -> Response:
@@ -162,7 +164,7 @@ def _add_gate(path: str, method: str, operation: dict[str, Any]) -> None:
     write = is_write(method, path)
     more = _OF_EVERY_REQUEST | (_OF_WRITES if write else {})
     if "{" in path:
-        more = {"404": "No such thing, or no plain path"} | more
+        more = {"404": "No such resource, or an invalid path"} | more
     as_json = {"content": {"application/json": {"schema": {"$ref": _REF.format(model="Problem")}}}}
     body = as_json if path.startswith(API) else TEXT
     responses: dict[str, Any] = operation["responses"]
@@ -170,5 +172,5 @@ def _add_gate(path: str, method: str, operation: dict[str, Any]) -> None:
         told = responses.get(status, {}).get("description")
         responses[status] = {"description": told or text, **body}
     if "422" in responses:
-        responses["422"] = {"description": "The request makes no sense", **body}
+        responses["422"] = {"description": "The request is not valid", **body}
     operation["security"] = [{"token": []}, {"password": []}] if write else [{}, {"password": []}]

@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 
+from exporter.config.error_messages import did_you_mean, explain
 from exporter.config.layers import Layer
 from exporter.config.strict_yaml import read_yaml
-from exporter.config.values import FILE, Duration, Section, fault
-from exporter.config.wording import did_you_mean, explain
+from exporter.config.values import FILE, Duration, Section, invalid
 from exporter.errors import ConfigError
 
 ClientAuth = Literal[
@@ -64,10 +64,10 @@ _Names = TypeVar("_Names", bound=tuple[str, ...])
 
 
 def _one_of(known: Mapping[str, str], what: str, names: _Names) -> _Names:
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         if name not in known:
             near = did_you_mean(name, known) or f"; expected one of {', '.join(known)}"
-            raise fault(f"{{value}} is no known {what}{near}", place)
+            raise invalid(f"{{value}} is not a known {what}{near}", index)
     return names
 
 
@@ -77,24 +77,24 @@ def _check_ciphers(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _check_curves(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(names) > 1:
-        raise fault("has several curves, and Python can be held to one only; expected one, or none")
+        raise invalid("has several curves; Python supports only one; expected one, or none")
     return _one_of(CURVES, "curve", names)
 
 
 def _check_version(version: TlsVersion) -> TlsVersion:
     if version in ("TLS10", "TLS11"):
-        raise fault(
-            "{value} is not offered: RFC 8996 forbids it, and OpenSSL 3 turns it off; "
-            "expected TLS12 or TLS13"
+        raise invalid(
+            "{value} is not supported: RFC 8996 forbids it, and OpenSSL 3 disables it; expected "
+            "TLS12 or TLS13"
         )
     return version
 
 
 def _check_client_auth(kind: ClientAuth) -> ClientAuth:
     if kind == "RequireAnyClientCert":
-        raise fault(
-            "{value} is not offered: Python verifies every certificate that it asks for; "
-            "expected RequireAndVerifyClientCert"
+        raise invalid(
+            "{value} is not supported: Python verifies every client certificate; expected "
+            "RequireAndVerifyClientCert"
         )
     return kind
 
@@ -103,7 +103,7 @@ _Version = Annotated[TlsVersion, AfterValidator(_check_version)]
 
 
 class TlsServerConfig(Section):
-    """TLS: the server's certificate, and whose certificates it asks clients for."""
+    """TLS: the server's certificate, and the client certificates that it requires."""
 
     cert: str | None = None
     """PEM, in place of `cert_file`."""
@@ -124,23 +124,25 @@ class TlsServerConfig(Section):
     def _check(self) -> Self:
         for name in ("cert", "key"):
             if self.enabled and not getattr(self, name) and not getattr(self, f"{name}_file"):
-                raise fault(f"is missing; expected it, or {name} with the PEM text", f"{name}_file")
+                raise invalid(
+                    f"is missing; expected it, or {name} with the PEM text", f"{name}_file"
+                )
         has_ca = bool(self.client_ca or self.client_ca_file)
         if has_ca and self.client_auth_type not in _VERIFYING:
-            raise fault(
-                f"{self.client_auth_type} asks for no certificate, so client_ca has no use; "
+            raise invalid(
+                f"{self.client_auth_type} requests no certificate, so client_ca has no effect; "
                 "expected RequireAndVerifyClientCert",
                 "client_auth_type",
             )
         if self.client_allowed_sans and self.client_auth_type != "RequireAndVerifyClientCert":
-            raise fault(
+            raise invalid(
                 "needs client_auth_type RequireAndVerifyClientCert, which is not set",
                 "client_allowed_sans",
             )
         if self.min_version > self.max_version:
-            raise fault("{value} is above max_version", "min_version")
+            raise invalid("{value} is above max_version", "min_version")
         if self.cipher_suites and self.min_version == "TLS12" and not self.tls12_ciphers:
-            raise fault("leaves TLS 1.2 no suite; expected one for it, or min_version TLS13",
+            raise invalid("leaves no suite for TLS 1.2; expected one, or min_version TLS13",
                         "cipher_suites")  # fmt: skip
         return self
 
@@ -159,17 +161,17 @@ def _check_headers(headers: dict[str, str]) -> dict[str, str]:
     for name, text in headers.items():
         if name not in _HEADERS:
             near = did_you_mean(name, _HEADERS) or f"; expected one of {', '.join(_HEADERS)}"
-            raise fault(f"may not be set{near}", name)
+            raise invalid(f"may not be set{near}", name)
         if not text.isascii() or not text.isprintable():
-            raise fault("cannot be sent in a header; expected printable ASCII", name)
+            raise invalid("cannot be sent in a header; expected printable ASCII", name)
         values = _HEADERS[name]
         if text and values and text.lower() not in values:
-            raise fault(f"{{value}} is not known; expected {' or '.join(values)}", name)
+            raise invalid(f"{{value}} is not known; expected {' or '.join(values)}", name)
     return headers
 
 
 class HttpServerConfig(Section):
-    """What is said in every answer."""
+    """Headers of every response."""
 
     http2: bool = True
     """Only ever a permission: the exporter speaks HTTP/1.1, and clients agree to it by ALPN."""
@@ -187,7 +189,7 @@ class RateLimit(Section):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.interval and not self.burst:
-            raise fault("is missing, so no request would ever be allowed; expected at least 1",
+            raise invalid("is missing, so every request would be refused; expected at least 1",
                         "burst")  # fmt: skip
         return self
 
@@ -195,14 +197,16 @@ class RateLimit(Section):
 def _check_users(users: dict[str, SecretStr]) -> dict[str, SecretStr]:
     for name, hashed in users.items():
         if not name or ":" in name:
-            raise fault("is no user name; expected text without a colon", name)
+            raise invalid("is not a user name; expected text without a colon", name)
         if not _BCRYPT.fullmatch(hashed.get_secret_value()):
-            raise fault("is no bcrypt hash; expected one as `htpasswd -nBC 10` prints it", name)
+            raise invalid(
+                "is not a bcrypt hash; expected one as printed by `htpasswd -nBC 10`", name
+            )
     return users
 
 
 class WebConfigFile(Section):
-    """The whole file; an empty one means plain HTTP for everybody."""
+    """The whole file; an empty file means plain HTTP without authentication."""
 
     tls_server_config: TlsServerConfig = TlsServerConfig()
     http_server_config: HttpServerConfig = HttpServerConfig()
@@ -224,12 +228,12 @@ def read_web_config(file: Path) -> WebConfigFile:
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise ConfigError(f"{file}: is not text in UTF-8") from None
+        raise ConfigError(f"{file}: is not UTF-8 text") from None
     except ValueError as error:
         lines = (f"{file}: {line}" for line in str(error).splitlines())
         raise ConfigError("\n".join(lines)) from None
     if not isinstance(written, dict | None):
-        raise ConfigError(f"{file}: holds no mapping of settings; expected `key: value`")
+        raise ConfigError(f"{file}: is not a mapping of settings; expected `key: value`")
     values = _without_empty(written or {})
     try:
         return WebConfigFile.model_validate(values)
@@ -239,7 +243,7 @@ def read_web_config(file: Path) -> WebConfigFile:
 
 
 def _without_empty(section: dict[str, Any]) -> dict[str, Any]:
-    """Leave out keys with nothing after them, as in every other configuration of ours."""
+    """Leave out keys with nothing after them, as in the configuration file."""
     return {
         key: _without_empty(value) if isinstance(value, dict) else value
         for key, value in section.items()

@@ -42,7 +42,7 @@ _ONLY_FROM_HERE = (
 _BAD_PASSWORD = Refusal(
     RefusalReason.PASSWORD,
     401,
-    "a user's name and password are needed",
+    "user name and password are required",
     {"WWW-Authenticate": 'Basic realm="voice-exporter", charset="UTF-8"'},
 )
 _BAD_TOKEN = Refusal(
@@ -52,7 +52,7 @@ _BAD_TOKEN = Refusal(
     {"WWW-Authenticate": 'Bearer realm="voice-exporter"'},
 )
 _TOO_MANY_PASSWORDS = Refusal(
-    RefusalReason.RATE, 429, "too many passwords wait to be checked", {"Retry-After": "1"}
+    RefusalReason.RATE, 429, "too many password checks are pending", {"Retry-After": "1"}
 )
 _NOT_FOUND = Refusal(RefusalReason.PATH, 404, "not found")
 _TOO_LARGE = Refusal(RefusalReason.TOO_LARGE, 413, f"the body is larger than {BODY_LIMIT} bytes")
@@ -87,7 +87,7 @@ class Access:
         """
         write = is_write(request.scope["method"], request.scope["path"])
         if write and _is_of_other_site(request):
-            return Refusal(RefusalReason.ORIGIN, 403, "writes from other sites are refused")
+            return Refusal(RefusalReason.ORIGIN, 403, "cross-site writes are refused")
         authorization = request.headers.get("authorization", "")
         token = self._token().encode()
         if write and token:
@@ -262,7 +262,7 @@ def _is_plain(path: str, raw_path: bytes) -> bool:
 
 
 def _announced(request: HTTPConnection) -> int:
-    """Return the body's length as the head tells it; 0 if it does not."""
+    """Return the body's length by its header; 0 if there is none."""
     text = request.headers.get("content-length", "")
     if not (text.isdecimal() and text.isascii()):
         return 0

@@ -49,17 +49,19 @@ def page_routes(sources: Sources) -> APIRouter:
 def _add_state(routes: APIRouter, sources: Sources) -> None:
     """Add what a supervisor asks for."""
 
-    @routes.get("/-/healthy", responses={503: {"description": "It does not, and why", **TEXT}})
+    @routes.get(
+        "/-/healthy", responses={503: {"description": "Unhealthy, with the reason", **TEXT}}
+    )
     async def healthy() -> Response:
         """Whether the exporter does its work; what an operator should still know comes after."""
         return _state(sources.not_healthy(), "healthy", tuple(sources.notes()))
 
-    @routes.get("/-/ready", responses={503: {"description": "Not yet, or no more", **TEXT}})
+    @routes.get("/-/ready", responses={503: {"description": "Not ready, with the reason", **TEXT}})
     async def ready() -> Response:
         """Whether what it shows is to be relied on: after the first listing, until it stops."""
         return _state(sources.not_ready(), "ready")
 
-    @routes.post("/-/reload", responses={500: {"description": "Refused, and why", **TEXT}})
+    @routes.post("/-/reload", responses={500: {"description": "Failed, with the reason", **TEXT}})
     async def reload() -> Response:
         """Read the configuration again; a bad one changes nothing."""
         if sources.reload is None:
@@ -155,7 +157,7 @@ def _watched(line: Watched, now: datetime, due: datetime | None, left: Remaining
         verdict=line.verdict,
         runs=(
             _ago(line.last, now) if line.last else "not yet",
-            _found(line),
+            _result_text(line),
             f"in {max(0.0, (due - now).total_seconds()):.0f} s" if due else "",
             _left(left),
         ),
@@ -191,11 +193,11 @@ def _ago(outcome: Outcome, now: datetime) -> str:
     return f"{outcome.started_at:%Y-%m-%d %H:%M:%S}Z, {seconds:.0f} s ago"
 
 
-def _found(line: Watched) -> str:
-    """Say in a few words what the last run found, and what keeps it from PASS."""
+def _result_text(line: Watched) -> str:
+    """Return the result of the last run, and its findings."""
     row, last = PROBES.get(line.work.probe), line.last
     if row is None or last is None:
         return ""
-    said = [row.found(last)]
+    said = [row.text(last)]
     said += [each.text for each in last.findings or () if each.text not in said]
     return "; ".join(filter(None, said))

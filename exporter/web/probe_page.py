@@ -40,13 +40,13 @@ def probe_routes(sources: Sources) -> APIRouter:
         response_class=PlainTextResponse,
         responses={
             404: {"description": "No such target is configured", **TEXT},
-            429: {"description": "Not now: see the header Retry-After", **TEXT},
+            429: {"description": "Not allowed now: see the header Retry-After", **TEXT},
             503: {"description": "This exporter makes no calls", **TEXT},
         },
     )
     async def probe(
         request: Request,
-        target: str = Query(max_length=800, description="As `id` of /api/v1/targets."),
+        target: str = Query(max_length=800, description="Target: an `id` of /api/v1/targets."),
         debug: bool = Query(False, description="Show the run's log before its metrics."),
     ) -> Response:
         """Call one configured target now; the page has the series of this call only."""
@@ -56,7 +56,7 @@ def probe_routes(sources: Sources) -> APIRouter:
         if sources.call is None:
             raise HTTPException(503, "this exporter makes no calls")
         if target_id(config) in under_way:
-            raise _not_now(NotNowError(f"{target!r} is being called now", config.deadline))
+            raise _not_now(NotNowError(f"a call to {target!r} is in progress", config.deadline))
         under_way.add(target_id(config))
         try:
             limit_s = time_limit(request.headers.get(TIMEOUT_HEADER, ""), config.deadline)
@@ -116,7 +116,7 @@ async def call_within(call: CallNow, target: LatencyConfig, limit_s: float) -> O
             datetime.now(UTC),
             loop.time() - began,
             Reason.DEADLINE,
-            f"cut off after {limit_s:g} s: more than the scrape's timeout allows",
+            f"cut off after {limit_s:g} s, because the scrape timeout does not allow more",
             result,
         )
 
@@ -128,7 +128,7 @@ async def _unless_gone(request: Request, work: Coroutine[Any, Any, Outcome]) -> 
     try:
         await asyncio.wait((running, gone), return_when=asyncio.FIRST_COMPLETED)
         if not running.done():
-            raise HTTPException(400, "the client has gone")
+            raise HTTPException(400, "client disconnected")
         return running.result()
     finally:
         for task in (running, gone):
@@ -160,7 +160,7 @@ def _page(
 
 
 def _is_shown(family: Family) -> bool:
-    """Return whether a family tells of calls, and not of what else an agent does."""
+    """Return whether a family is about calls, and not about anything else of an agent."""
     return family.group in _SHOWN_GROUPS and "agent_name" in family.labels
 
 

@@ -60,9 +60,9 @@ class Refusal:
 
 
 class Problem(BaseModel):
-    """Why a request was not answered as asked."""
+    """The reason why a request was refused."""
 
-    error: str = Field(description="One line for people.")
+    error: str = Field(description="Human-readable explanation.")
 
 
 def problem(

@@ -39,7 +39,7 @@ _PIECE = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ConnectionLimits:
     """What one client may take of us."""
 
     connections: int = 512
@@ -81,7 +81,7 @@ class BoundedProtocol(H11Protocol):
         self,
         config: uvicorn.Config,
         state: ServerState,
-        limits: Limits,
+        limits: ConnectionLimits,
         refusals: Refusals,
         *,
         allowed_names: frozenset[str],
@@ -244,7 +244,7 @@ class Acceptor:
             except ConnectionAbortedError:
                 continue  # it was gone before it was accepted
             except OSError as error:
-                log.error("no connection can be accepted", extra={"error": error.strerror})  # noqa: TRY400
+                log.error("cannot accept connections", extra={"error": error.strerror})  # noqa: TRY400
                 # Without a pause the loop would stand still: an error is there at once.
                 await asyncio.sleep(_ACCEPT_AGAIN_S)
                 continue
@@ -259,7 +259,7 @@ class WebServer(uvicorn.Server):
         app: ASGIApp,
         web_config: WebConfigWatch,
         refusals: Refusals,
-        limits: Limits = Limits(),
+        limits: ConnectionLimits = ConnectionLimits(),
     ) -> None:
         """Set up; `serve(sockets=[...])` serves until `should_exit` is set.
 
@@ -336,7 +336,7 @@ class WebServer(uvicorn.Server):
 
         handshake_s = self._limits.handshake_s if config.tls else None
         loop = asyncio.get_running_loop()
-        # A client that is gone or cannot agree on TLS is no news; it is told by TLS itself.
+        # A client that is gone or cannot agree on TLS is not logged; TLS reports it to the client.
         with contextlib.suppress(OSError):
             await loop.connect_accepted_socket(
                 make_protocol,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from exporter.config.values import FILE, SecretFromFile, Section, fault
+from exporter.config.values import FILE, SecretFromFile, Section, invalid
 
 _MAX_PORT = 65535
 
@@ -13,7 +13,7 @@ _MAX_PORT = 65535
 def _check_address(address: str) -> str:
     _, colon, port = address.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > _MAX_PORT:
-        raise fault("{value} is no address; expected HOST:PORT")
+        raise invalid("{value} is not an address; expected HOST:PORT")
     return address
 
 
@@ -21,7 +21,7 @@ def _check_token(token: SecretStr) -> SecretStr:
     """Refuse a token that no client could send in a header."""
     text = token.get_secret_value()
     if not text or not text.isascii() or not text.isprintable() or " " in text:
-        raise fault("cannot be sent in a header; expected printable ASCII without spaces")
+        raise invalid("cannot be sent in a header; expected printable ASCII without spaces")
     return token
 
 
@@ -36,26 +36,30 @@ class WebSettings(Section):
 
     listen_address: ListenAddress = Field(
         "127.0.0.1:9465",
-        description="HOST:PORT for /metrics and the pages; `:9465` listens on every address.",
+        description="Address of /metrics and the pages, HOST:PORT; `:9465` listens on all "
+        "addresses.",
     )
     config_file: Annotated[Path, FILE] | None = Field(
         None,
         description=(
-            "TLS, client certificates and basic auth, in the web configuration file that all "
-            "Prometheus exporters share; read again when it changes."
+            "Web configuration file of Prometheus exporters: TLS, client certificates and basic "
+            "auth. Reloaded when it changes."
         ),
     )
     token: _Token | None = Field(
         None,
         description=(
-            "Bearer token for heartbeats, /-/reload and /probe. Without one these are accepted "
-            "from this host only; set one where a proxy runs on it, which may not say that it is "
-            "one."
+            "Bearer token for heartbeats, /-/reload and /probe. Without a token these are "
+            "accepted from this host only. Set one if a reverse proxy runs on this host, because "
+            "a proxy may not identify itself."
         ),
     )
-    token_file: _TokenFromFile | None = Field(None, description="File that holds the token.")
+    token_file: _TokenFromFile | None = Field(None, description="File with the token.")
     max_connections: int = Field(
-        512, ge=1, le=65536, description="Connections at one time; more are closed at once."
+        512,
+        ge=1,
+        le=65536,
+        description="Maximum number of connections; further ones are closed at once.",
     )
 
     @property

@@ -80,10 +80,12 @@ def _load_chain(context: ssl.SSLContext, config: TlsServerConfig, file: Path) ->
         try:
             context.load_cert_chain(cert, key, password=_no_password)
         except _NeedsPasswordError:
-            raise ConfigError(f"{where}: the key needs a password; expected one without") from None
+            raise ConfigError(
+                f"{where}: the key needs a password; expected a key without one"
+            ) from None
         except OSError as error:  # ssl.SSLError is one
             mismatch = getattr(error, "reason", "") == "KEY_VALUES_MISMATCH"
-            why = "do not belong together" if mismatch else "cannot be used"
+            why = "do not match" if mismatch else "cannot be used"
             raise ConfigError(
                 f"{where}: certificate and key {why}; expected a chain and its key, both in PEM"
             ) from None
@@ -126,7 +128,7 @@ def _load_client_ca(context: ssl.SSLContext, config: TlsServerConfig, file: Path
         context.load_verify_locations(cadata=pem.decode("ascii", "ignore"))
     except (ssl.SSLError, ValueError):
         where = f"{file}: tls_server_config.client_ca_file"
-        raise ConfigError(f"{where}: holds no certificate that can be used; expected PEM") from None
+        raise ConfigError(f"{where}: contains no usable certificate; expected PEM") from None
 
 
 def subject_names(certificate: Mapping[str, Any] | None) -> frozenset[str]:

@@ -30,7 +30,7 @@ _BCRYPT_READS = 72
 """Bytes of a password that bcrypt looks at; the library refuses longer ones instead."""
 
 
-class TooManyChecks(Exception):  # noqa: N818 - tells what is, not what failed
+class TooManyChecks(Exception):  # noqa: N818 - describes a state, not a failure
     """So many passwords wait to be checked that one more must come later."""
 
 
@@ -192,14 +192,16 @@ class WebConfigWatch:
             if problem != self.problem:
                 log.exception("the web configuration cannot be read")
         if problem and problem != self.problem:
-            log.error("web configuration not taken, the one before holds", extra={"why": problem})
+            log.error(
+                "web configuration rejected, the previous one stays in use", extra={"why": problem}
+            )
         self.problem = problem
 
     def _take(self, new: WebConfig, seen: Mapping[Path, bytes]) -> None:
         if (new.tls is None) is not (self.current.tls is None):
-            raise ConfigError(f"{self._file}: TLS is turned on and off by a restart only")
+            raise ConfigError(f"{self._file}: TLS can be turned on and off by a restart only")
         self.current, self._seen = new, seen
-        log.info("web configuration read again")
+        log.info("web configuration reloaded")
 
 
 def _load(file: Path) -> tuple[WebConfig, Mapping[Path, bytes]]:

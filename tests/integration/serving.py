@@ -18,7 +18,7 @@ from exporter.store.records import RunQuery, RunRecord
 from exporter.store.sqlite import SqliteStore
 from exporter.web.app import make_app
 from exporter.web.refusals import Refusals
-from exporter.web.server import Limits, WebServer
+from exporter.web.server import ConnectionLimits, WebServer
 from exporter.web.settings import WebSettings
 from exporter.web.sources import Sources
 from exporter.web.web_config import WebConfigWatch
@@ -80,7 +80,7 @@ class Serving:
         self,
         address: str = "127.0.0.1",
         file: Path | None = None,
-        limits: Limits = Limits(),  # noqa: B008 - frozen
+        limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008 - frozen
         **settings: Any,
     ) -> None:
         self.behind = Behind()

@@ -184,7 +184,7 @@ def test_part_that_ends_by_itself_is_noticed(
         daemon, stop = faked(quiet()), asyncio.Event()
         with socket.create_server(("127.0.0.1", 0)) as listener:
             running = asyncio.create_task(daemon.run(listener, stop))
-            await comes_true(lambda: daemon._health.problem == "ended by itself: workers")
+            await comes_true(lambda: daemon._health.problem == "ended unexpectedly: workers")
             stop.set()
             await running
 

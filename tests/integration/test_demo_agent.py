@@ -1,4 +1,4 @@
-"""Calls to a real agent: AgentSession with ears, mind and mouth behind local providers.
+"""Calls to a real agent: AgentSession with speech and language behind local providers.
 
 A machine may be busy meanwhile: see `voids`.
 """

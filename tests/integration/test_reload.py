@@ -103,4 +103,4 @@ def test_what_needs_a_restart_is_named(configured: Configured) -> None:
     until(lambda: ATTEMPTS.format("new") in configured.page())
 
     for key in ("web.listen_address", "pool"):
-        assert configured.said(f'msg="used from the next start on only" key={key}') == 1
+        assert configured.said(f'msg="setting takes effect after a restart" key={key}') == 1

@@ -358,7 +358,7 @@ def test_a_pool_that_can_start_no_process_is_noticed(monkeypatch: pytest.MonkeyP
     first, second, *_, last = asyncio.run(story())
 
     assert first == ""
-    assert "no probe process can be had" in second
+    assert "cannot start a probe process" in second
     assert last == ""
 
 

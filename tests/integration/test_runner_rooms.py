@@ -74,7 +74,7 @@ def test_killed_call_leaves_no_room(livekit: Server) -> None:
     outcome = asyncio.run(kill())
 
     assert outcome.reason is Reason.PROBE_CRASHED
-    assert outcome.detail == "the probe's process was ended by SIGKILL"
+    assert outcome.detail == "the probe process was ended by SIGKILL"
 
 
 def test_close_deletes_the_room_of_a_real_call(livekit: Server) -> None:

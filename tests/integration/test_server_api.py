@@ -78,7 +78,7 @@ def _failure(raw: bytes | None, *, timeout_s: float = patience.WAIT_S) -> ProbeE
         pytest.param(
             Answer("404 Not Found", b"<html>no such page</html>"),
             Reason.API_FAILED,
-            "HTTP 404, which is no answer of a LiveKit server",
+            "HTTP 404, which is not an answer of a LiveKit server",
             id="another web server",
         ),
         pytest.param(
@@ -122,7 +122,7 @@ def _failure(raw: bytes | None, *, timeout_s: float = patience.WAIT_S) -> ProbeE
         pytest.param(
             Answer("307 Temporary Redirect", headers=("Location: ftp://elsewhere/",)),
             Reason.API_FAILED,
-            "it redirects to a URL that is not one of HTTP",
+            "it redirects to a URL that is not HTTP",
             id="a redirect to nowhere",
         ),
     ],
@@ -141,7 +141,7 @@ def test_odd_answers_have_a_reason(answer: Answer, reason: Reason, words: str) -
 @pytest.mark.parametrize(
     ("raw", "words"),
     [
-        pytest.param(b"", "it closed the connection unanswered", id="closes at once"),
+        pytest.param(b"", "it closed the connection without an answer", id="closes at once"),
         pytest.param(b"SSH-2.0-server\r\n", "", id="speaks another protocol"),
     ],
 )

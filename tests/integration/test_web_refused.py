@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from exporter.web.gate import BODY_LIMIT
-from exporter.web.server import Limits
+from exporter.web.server import ConnectionLimits
 from tests import patience, plain_http
 from tests.integration.from_elsewhere import TOKEN
 from tests.integration.serving import Serving
@@ -326,7 +326,7 @@ def test_connections_are_limited_and_the_rest_goes_on() -> None:
     Result: others are served again.
     """
     # A limit that nobody waits for: none of them times out before the last is open.
-    with Serving(limits=Limits(connections=8, request_s=patience.WAIT_S * 2)) as serving:
+    with Serving(limits=ConnectionLimits(connections=8, request_s=patience.WAIT_S * 2)) as serving:
         with ExitStack() as held:
             for _ in range(8):
                 held.enter_context(serving.connect())
@@ -353,4 +353,6 @@ def test_nobody_is_told_what_serves(local: Serving) -> None:
 
 def test_the_limits_in_use() -> None:
     """The tests above use tenths of seconds; an exporter has these."""
-    assert Limits() == Limits(512, request_s=10, response_s=10, handshake_s=10, keep_alive_s=5)
+    assert ConnectionLimits() == ConnectionLimits(
+        512, request_s=10, response_s=10, handshake_s=10, keep_alive_s=5
+    )

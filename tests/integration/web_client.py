@@ -4,13 +4,13 @@ import socket
 
 import httpx
 
-from exporter.web.server import Limits
+from exporter.web.server import ConnectionLimits
 from tests import plain_http
 from tests.integration.from_elsewhere import TOKEN
 from tests.integration.serving import Serving
 from tests.patience import WAIT_S
 
-QUICK = Limits(request_s=0.3, response_s=0.3, handshake_s=0.3)
+QUICK = ConnectionLimits(request_s=0.3, response_s=0.3, handshake_s=0.3)
 """The limits of seconds in tenths, so that the test of each is short.
 
 For clients that shall be cut off only: on a busy machine, an honest one may be as slow.

@@ -25,7 +25,7 @@ def work(name: str = "w", interval_s: float = 0.1) -> Work:
 
 
 class Bench:
-    """A scheduler with ears: what ended, and what was skipped."""
+    """A scheduler with callbacks: what ended, and what was skipped."""
 
     def __init__(
         self,

@@ -108,7 +108,7 @@ def test_missing_credentials(command: str, capsys: pytest.CaptureFixture[str]) -
     [
         pytest.param(
             ["latency", *SERVER, "--url", "ftp://h"],
-            "--url: scheme 'ftp' is not one of LiveKit's; "
+            "--url: has an unknown scheme 'ftp'; "
             "expected ws://, wss://, http:// or https:// and a host",
             id="scheme",
         ),
@@ -144,7 +144,7 @@ def test_missing_credentials(command: str, capsys: pytest.CaptureFixture[str]) -
         ),
         pytest.param(
             ["demo", "--listen-address", "here"],
-            "--listen-address: 'here' is no address; expected HOST:PORT",
+            "--listen-address: 'here' is not an address; expected HOST:PORT",
             id="demo's address",
         ),
         pytest.param(

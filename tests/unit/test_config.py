@@ -62,7 +62,7 @@ def test_file_that_is_no_text(tmp_path: Path) -> None:
     """A file in another encoding is one line."""
     path = tmp_path / "x.yaml"
     path.write_bytes(b"server_name: \xff\xfe")
-    assert problems(path) == [f"{path}: is not text in UTF-8"]
+    assert problems(path) == [f"{path}: is not UTF-8 text"]
 
 
 def test_empty_file_means_defaults() -> None:
@@ -128,7 +128,7 @@ def test_broken_secret_files(tmp_path: Path) -> None:
     environ = {"LIVEKIT_API_KEY_FILE": "/nowhere/key", "LIVEKIT_API_SECRET_FILE": str(empty)}
     assert problems(environ=environ) == [
         "LIVEKIT_API_KEY_FILE: '/nowhere/key' cannot be read: No such file or directory",
-        f"LIVEKIT_API_SECRET_FILE: '{empty}' is empty; expected a file that holds the value",
+        f"LIVEKIT_API_SECRET_FILE: '{empty}' is empty; expected a file with the value",
     ]
 
 
@@ -136,7 +136,7 @@ def test_variable_and_its_file_together() -> None:
     """A credential given twice in the environment is an error, not a guess."""
     environ = {"LIVEKIT_URL": "ws://h", "LIVEKIT_URL_FILE": "/nowhere/url"}
     assert problems(environ=environ)[0] == (
-        "LIVEKIT_URL: is set together with url_file; expected one of them"
+        "LIVEKIT_URL: conflicts with url_file; expected one of them"
     )
 
 
@@ -145,7 +145,7 @@ def test_url_from_a_file_is_checked(tmp_path: Path) -> None:
     path = tmp_path / "url"
     path.write_text("ftp://h\n")
     [line] = problems(environ={"LIVEKIT_URL_FILE": str(path)})
-    assert line.startswith("LIVEKIT_URL_FILE: scheme 'ftp' is not one of LiveKit's")
+    assert line.startswith("LIVEKIT_URL_FILE: has an unknown scheme 'ftp'")
 
 
 @pytest.mark.parametrize(
@@ -194,8 +194,8 @@ def test_url_from_a_file_is_checked(tmp_path: Path) -> None:
             },
             [
                 (
-                    "VOICE_EXPORTER_TARGETS__0__TRIALS: is a part of what VOICE_EXPORTER_TARGETS "
-                    "gives; expected one of them"
+                    "VOICE_EXPORTER_TARGETS__0__TRIALS: conflicts with the value of "
+                    "VOICE_EXPORTER_TARGETS; expected one of them"
                 )
             ],
             id="within a list that is given whole",
@@ -230,8 +230,8 @@ def test_bad_variable(environ: dict[str, str], lines: list[str]) -> None:
 def test_bad_flag_is_named() -> None:
     """What is wrong on the command line names the flag."""
     assert problems(flags={"web.listen_address": "x", "livekit.url": "h"}) == [
-        "--url: is no URL; expected ws://, wss://, http:// or https:// and a host",
-        "--web.listen-address: 'x' is no address; expected HOST:PORT",
+        "--url: is not a URL; expected ws://, wss://, http:// or https:// and a host",
+        "--web.listen-address: 'x' is not an address; expected HOST:PORT",
     ]
 
 

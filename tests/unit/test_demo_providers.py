@@ -12,7 +12,7 @@ import httpx
 import numpy as np
 import pytest
 
-from exporter.demo.answers import answer
+from exporter.demo.llm_replies import answer
 from exporter.demo.providers import Providers
 from exporter.demo.settings import DemoSettings
 from exporter.demo.speech import Sound

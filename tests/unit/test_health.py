@@ -52,7 +52,7 @@ def test_check_that_raises_is_a_problem() -> None:
         await health.check()
         return health.problem
 
-    assert asyncio.run(story()) == "a health check failed: OSError; also this"
+    assert asyncio.run(story()) == "health check failed: OSError; also this"
 
 
 class Steps(threading.Event):
@@ -106,7 +106,7 @@ def test_loop_that_stands_still_is_noticed(caplog: pytest.LogCaptureFixture) -> 
 
     assert wedged == ["wedged"]
     first, second = caplog.records
-    assert first.getMessage() == "the event loop stands still"
+    assert first.getMessage() == "event loop is blocked"
     assert "stand_still" in vars(first)["at"]
     assert second.levelno == logging.CRITICAL
 

@@ -91,7 +91,7 @@ def test_room_of_a_new_call_is_left_alone(caplog: pytest.LogCaptureFixture) -> N
         await comes_true(lambda: bool(bench.deleted))
         await bench.store.begin(replace(open_run("new"), plan=Spending()))
         bench.problem, seen = "", len(bench.deleted)
-        waits = "a new call has the room"
+        waits = "a new call uses the room"
         await comes_true(lambda: [_error(each) for each in caplog.records].count(waits) >= 3)
         assert len(bench.deleted) == seen
         bench.store.end(ended("new"))

@@ -166,12 +166,12 @@ def test_every_consumer_shows_the_same_verdict(probe: str, kind: str) -> None:
 def test_every_summary_says_what_was_found(probe: str) -> None:
     """A run that measured something is summed up in a few words, one that failed by its reason."""
     row, good = PROBES[probe], OUTCOMES[probe].good
-    said = row.found(good)
+    said = row.text(good)
     assert said
     assert "\n" not in said
     assert "object at" not in said
     failed = replace(good, reason="no_reply", detail="silence")  # type: ignore[arg-type] # any word
-    assert row.found(failed) == "no_reply: silence"
+    assert row.text(failed) == "no_reply: silence"
 
 
 def test_a_run_that_was_not_judged_is_unknown() -> None:

@@ -50,7 +50,7 @@ def test_good_call(capsys: pytest.CaptureFixture[str]) -> None:
         "AGENT CALL TYPE N E2E AVG P50 P95 MAX FLOOR TARGET VERDICT",
         "demo default 2 0.82s 0.82s - 0.84s 0.094s <1.5s PASS",
         "demo: transcription 0.12s · end of turn 0.30s · llm 0.45s · tts 0.09s · transport 0.06s",
-        "floor: 0.094s (n 10, spread 0.004s) is the method's own share; it is not subtracted",
+        "floor: 0.094s (n 10, spread 0.004s) is the error of the measurement; it is not subtracted",
         "p95 needs 20 measured turns",
         "VERDICT: PASS",
     ]
@@ -127,7 +127,7 @@ def test_agents_table(capsys: pytest.CaptureFixture[str]) -> None:
         "(unnamed) room-1 active 1 5m",
         "sales room-2 dispatched 2 8s",
         "",
-        "2 agents active in 1 room, 1 dispatched but absent.",
+        "2 agents active in 1 room, 1 dispatches pending.",
     ]
 
 

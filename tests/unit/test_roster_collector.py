@@ -18,8 +18,8 @@ from tests.unit.test_worker_pages import answering
     [
         ("{}", "401 Unauthorized", Reason.AUTH_FAILED, "refused the token"),
         ("{}", "302 Found", Reason.API_FAILED, "answered 302"),
-        ("<html>", "200 OK", Reason.API_FAILED, "answered no roster"),
-        (" " * 2000, "200 OK", Reason.API_FAILED, "answered too much"),
+        ("<html>", "200 OK", Reason.API_FAILED, "the answer is not a roster"),
+        (" " * 2000, "200 OK", Reason.API_FAILED, "the answer is too large"),
     ],
 )
 def test_what_is_no_roster(

@@ -125,8 +125,8 @@ def test_bad_listener_and_bad_run_do_not_stop_the_work(caplog: pytest.LogCapture
 
     virtual_time.run(scenario, wall=True)
 
-    assert "a listener failed" in caplog.text
-    assert "a run failed without an outcome" in caplog.text
+    assert "callback failed" in caplog.text
+    assert "run failed without an outcome" in caplog.text
 
 
 def test_stop_cancels_what_runs() -> None:
@@ -178,7 +178,7 @@ def test_dead_scheduler_is_noticed() -> None:
 
     before, running, just_now, long_ago = virtual_time.run(story, wall=True)
 
-    assert before == "the scheduler does not run"
+    assert before == "the scheduler is not running"
     assert (running, just_now) == ("", "")
     assert long_ago == "the scheduler started nothing for 16 s although a run was due"
 

@@ -103,7 +103,7 @@ def test_the_sdk_raises_no_error_class_that_is_not_known_here() -> None:
             (
                 aiohttp.ServerDisconnectedError(),
                 "connect_failed",
-                "it closed the connection unanswered",
+                "it closed the connection without an answer",
             ),
             (
                 aiohttp.ServerFingerprintMismatch(b"a", b"b", "host", 443),
@@ -121,19 +121,19 @@ def test_the_sdk_raises_no_error_class_that_is_not_known_here() -> None:
             (
                 aiohttp.NonHttpUrlClientError("ftp://a"),
                 "connect_failed",
-                "the URL is not one of HTTP",
+                "the URL is not HTTP",
             ),
             (
                 aiohttp.TooManyRedirects(_REQUEST, ()),
                 "api_failed",
-                "it redirects in circles",
+                "too many redirects",
             ),
             (
                 aiohttp.ContentTypeError(_REQUEST, ()),
                 "api_failed",
-                "its answer is not HTTP as expected",
+                "its answer is not valid HTTP",
             ),
-            (aiohttp.ClientPayloadError(), "api_failed", "its answer broke off"),
+            (aiohttp.ClientPayloadError(), "api_failed", "its answer was cut off"),
             (DecodeError(), "api_failed", "its answer is not that of a LiveKit server"),
             (aiohttp.ClientError(), "api_failed", "the request failed with ClientError"),
         ]
@@ -175,7 +175,7 @@ def test_an_answer_without_words_is_not_a_livekit_servers() -> None:
     """A web server that knows no such path is recognised as another kind of server."""
     failure = _fails_with(api.ServerError("unknown", "", status=404))
     assert failure.reason is Reason.API_FAILED
-    assert "HTTP 404, which is no answer of a LiveKit server" in failure.detail
+    assert "HTTP 404, which is not an answer of a LiveKit server" in failure.detail
 
 
 def test_a_programming_error_is_not_hidden() -> None:

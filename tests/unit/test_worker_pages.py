@@ -114,10 +114,10 @@ def test_bad_workers_are_in_the_result_with_their_reason() -> None:
         bad = {
             "answered 302": answering("", "302 Found", "Location: http://127.0.0.1:1/\r\n"),
             "answered 503": answering("", "503 Service Unavailable"),
-            "the answer is no worker's page": answering("<html>"),
+            "the answer is not a worker page": answering("<html>"),
             "answered more than 16384 bytes": answering(" " * 20_000),
             "no readable answer (RemoteProtocolError)": hanging(asked),
-            "the worker's page holds control characters": answering(
+            "the worker page contains control characters": answering(
                 GOOD.replace("demo", "a\\u001b")
             ),
         }
@@ -196,7 +196,7 @@ def test_what_is_compressed_is_not_unpacked() -> None:
     [page] = pages(asyncio.run(scenario()))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert page.detail == "the answer is no worker's page"
+    assert page.detail == "the answer is not a worker page"
     assert peak < 8e6
 
 

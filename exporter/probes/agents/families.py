@@ -25,51 +25,54 @@ AGENTS = _family(
     "voice_agents",
     "gauge",
     "agent_name state",
-    "Agents in rooms by what they say they do, as of the last listing that succeeded.",
+    "Agents in rooms by the state they report, from the last successful listing.",
     state=STATES,
 )
 STUCK = _family(
     "voice_agent_stuck",
     "gauge",
     "agent_name state",
-    "Agents that stay in initializing or thinking for longer than agents.stuck_after.",
+    "Agents that have been initializing or thinking for longer than agents.stuck_after.",
     state=STUCK_STATES,
 )
 PENDING = _family(
     "voice_dispatches_pending",
     "gauge",
     "agent_name",
-    "Dispatches by name for which no agent came.",
+    "Pending dispatches: no agent has joined the room yet.",
 )
 OLDEST_PENDING = _family(
     "voice_dispatch_oldest_pending_seconds",
     "gauge",
     "agent_name",
-    "Age of the oldest dispatch for which no agent came; 0 if there is none.",
+    "Age of the oldest pending dispatch, 0 if there is none.",
 )
 ROOMS = _family(
     "voice_rooms",
     "gauge",
     "",
-    "Rooms on the server, those of our own calls included. Absent until listed.",
+    "Rooms on the server, including those of the exporter's own calls. Absent before the first "
+    "listing.",
 )
 PARTICIPANTS = _family(
     "voice_participants",
     "gauge",
     "kind",
-    "Participants on the server, those of our own calls included. Absent until listed.",
+    "Participants on the server, including those of the exporter's own calls. Absent before the "
+    "first listing.",
 )
 UNCLOSED = _family(
     "voice_rooms_unclosed",
     "gauge",
     "",
-    "Rooms without a human for longer than agents.unclosed_after. Absent until listed.",
+    "Rooms without a human for longer than agents.unclosed_after. Absent before the first listing.",
 )
 OLDEST_UNCLOSED = _family(
     "voice_room_oldest_unclosed_seconds",
     "gauge",
     "",
-    "Age of the oldest of these rooms; 0 if there is none. Absent until listed.",
+    "Age of the oldest room in voice_rooms_unclosed, 0 if there is none. Absent before the first "
+    "listing.",
 )
 
 OF_EACH_AGENT = (AGENTS, STUCK, PENDING, OLDEST_PENDING)

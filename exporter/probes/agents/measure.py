@@ -24,7 +24,7 @@ _NAME_ATTRIBUTES = ("lk.agent_name", "lk.agent.name")
 """The first is the server's (since 2025-09), the second the worker's (agents 1.4 and later)."""
 _STATE_ATTRIBUTE = "lk.agent.state"
 _NO_AGENTS = {"lk.publish_on_behalf", ECHO_ATTRIBUTE}
-"""Attributes of participants of the kind agent that are none: avatars, and our own echo."""
+"""Attributes of participants of kind agent that are not agents: avatars and the exporter's echo."""
 _HUMAN_KINDS = frozenset({"standard", "sip", "connector"})
 _DISPATCH_TIMEOUT_S = 2.0
 """For a room that has gone the server answers only after 3 s."""
@@ -32,12 +32,12 @@ _DISPATCH_TIMEOUT_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class _Room:
-    """What one room told."""
+    """The listing of one room."""
 
     room: Room
     participants: tuple[Participant, ...]
     dispatches: tuple[Dispatch, ...] = ()
-    untold: ProbeError | None = None
+    error: ProbeError | None = None
     """Why its dispatches are unknown."""
 
     @property
@@ -56,7 +56,7 @@ async def list_agents(config: AgentsConfig, run: Run) -> Outcome:
             known = await api.describe_rooms()
             run.log(f"{len(known)} rooms")
             rooms = await _ask_rooms(api, known, config.concurrency)
-            await _check_untold(api, rooms, run)
+            await _check_unlisted(api, rooms, run)
     except ProbeError as error:
         run.log(error.detail)
         return run.outcome("agents", ended=error)
@@ -91,30 +91,30 @@ async def _ask_room(api: ServerApi, room: Room) -> _Room:
             return _Room(room, participants, await api.list_dispatch(room.name))
     except TimeoutError:
         detail = f"list dispatches: no answer within {_DISPATCH_TIMEOUT_S:g} s"
-        return _Room(room, participants, untold=ProbeError(Reason.API_FAILED, detail))
+        return _Room(room, participants, error=ProbeError(Reason.API_FAILED, detail))
     except ProbeError as error:
         if error.reason is Reason.AUTH_FAILED:
             raise
-        return _Room(room, participants, untold=error)
+        return _Room(room, participants, error=error)
 
 
-async def _check_untold(api: ServerApi, rooms: Sequence[_Room], run: Run) -> None:
+async def _check_unlisted(api: ServerApi, rooms: Sequence[_Room], run: Run) -> None:
     """Tell rooms that went away during the listing from a server that does not answer.
 
     A single room whose node has died must not hide all others: it is logged. That no room at
     all tells its dispatches is an error.
     """
-    untold = [room for room in rooms if room.untold]
-    if not untold:
+    unlisted = [room for room in rooms if room.error]
+    if not unlisted:
         return
-    left = await api.list_rooms(room.name for room in untold)
-    for room in untold:
+    left = await api.list_rooms(room.name for room in unlisted)
+    for room in unlisted:
         run.log(
-            f"dispatches of room {room.name!r} are unknown, it has "
-            f"{'gone' if room.name not in left else 'not answered'}"
+            f"dispatches of room {room.name!r} are unknown: "
+            f"{'the room is closed' if room.name not in left else 'no answer'}"
         )
-    error = untold[0].untold
-    if left and len(untold) == len(rooms) and error:
+    error = unlisted[0].error
+    if left and len(unlisted) == len(rooms) and error:
         raise error
 
 
@@ -136,7 +136,7 @@ def _listing(rooms: Sequence[_Room]) -> Listing:
 
 
 def _agents(room: _Room) -> Iterable[AgentInRoom]:
-    """Yield the agents of a room: not what lends an agent its face, nor our own echo."""
+    """Yield the agents of a room, without avatars and the exporter's echo."""
     for each in room.participants:
         if each.kind == "agent" and not _NO_AGENTS & set(each.attributes):
             yield AgentInRoom(
@@ -155,7 +155,7 @@ def _humans(room: _Room) -> int:
 
 
 def _name(agent: Participant, dispatches: Iterable[Dispatch]) -> str:
-    """Return the agent's name, "" for one that joins every room unasked or tells none."""
+    """Return the agent's name, "" for one that joins every room or reports no name."""
     told = [agent.attributes[key] for key in _NAME_ATTRIBUTES if key in agent.attributes]
     if told:
         return next(filter(None, told), "")

@@ -9,20 +9,24 @@ from exporter.probes.agents.families import FAMILIES, Listings
 
 
 class AgentsConfig(ProbeSection):
-    """How rooms and agents are listed."""
+    """Listing of rooms and agents."""
 
     interval: Duration = Field(15.0, ge=1, description="Time between two listings.")
-    deadline: Duration = Field(30.0, gt=0, description="A listing that takes longer is ended.")
-    concurrency: int = Field(16, ge=1, le=256, description="Rooms asked about at one time.")
+    deadline: Duration = Field(30.0, gt=0, description="Time limit of a listing.")
+    concurrency: int = Field(
+        16, ge=1, le=256, description="Number of rooms queried at the same time."
+    )
     stuck_after: Duration = Field(
-        30.0, gt=0, description="Time in initializing or thinking after which an agent is stuck."
+        30.0,
+        gt=0,
+        description="Time in state initializing or thinking after which an agent is stuck.",
     )
     no_job_after: Duration = Field(
         15.0,
         gt=0,
         description=(
-            "Age of a dispatch that no worker took from which the idle workers of its agent "
-            "count as not taking jobs."
+            "Age of a pending dispatch from which the idle workers of its agent count as not "
+            "taking jobs."
         ),
     )
     unclosed_after: Duration = Field(

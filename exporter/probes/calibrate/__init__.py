@@ -1,1 +1,1 @@
-"""The floor of the method: the same caller against an echo of our own."""
+"""The floor: the same caller against an echo."""

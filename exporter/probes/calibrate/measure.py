@@ -1,4 +1,4 @@
-"""The floor of the method: the very code that calls agents, against an echo of our own."""
+"""The floor: the code that calls agents, against an echo."""
 
 import asyncio
 import secrets
@@ -23,7 +23,7 @@ from exporter.server_api.errors import one_line
 ECHO = "echo"
 TIMEOUT_S = 10.0
 CLEANUP_S = 5.0
-"""Kept back from the deadline, so that the rooms are deleted and the turns so far are told."""
+"""Kept back from the deadline, so that the rooms are deleted and the turns so far are reported."""
 UTTERANCE_S = 0.8
 REPLY_S = 0.6
 
@@ -73,7 +73,7 @@ async def _one_call(config: CalibrateConfig, run: Run, room: str) -> list[Turn]:
         await _connect(echo_room, server.url, _echo_token(server, room))
         await echo.publish()
         if await caller.meet(TIMEOUT_S) is None:
-            raise ProbeError(Reason.JOIN_TIMEOUT, "our own echo did not come")
+            raise ProbeError(Reason.JOIN_TIMEOUT, "the echo did not join")
         await caller.listen(TIMEOUT_S)
         conversation = Conversation(caller, target, echo_clip())
         await conversation.greeting()

@@ -25,14 +25,15 @@ def _long_enough(config: dict[str, Any]) -> float:
 
 
 class CalibrateConfig(ProbeSection):
-    """How the floor of the method is measured."""
+    """Calibration: measurement of the floor."""
 
     interval: Duration = Field(3600.0, ge=60, description="Time between two calibrations.")
     calls: int = Field(
         5,
         ge=1,
         le=20,
-        description="Calls to the echo; the jitter buffers settle anew in each, by some 10 ms.",
+        description="Calls to the echo. In each call the jitter buffers settle anew, with a "
+        "difference of about 10 ms.",
     )
     trials: int = Field(2, ge=1, le=100, description="Measured turns in each call.")
     delay: Duration = Field(0.5, ge=0.3, le=5, description="Delay of the echo.")
@@ -40,8 +41,7 @@ class CalibrateConfig(ProbeSection):
         default_factory=_long_enough,
         gt=0,
         description=(
-            "A calibration that takes longer is ended. Not set: as long as the turns may need, "
-            "at least 2m."
+            "Time limit of a calibration. Not set: derived from the number of turns, at least 2m."
         ),
     )
 
@@ -57,8 +57,9 @@ FLOOR = family(
     "voice_probe_floor_seconds",
     "gauge",
     "",
-    "What the method itself adds: measured less true delay against an echo through the same "
-    "server, median of the last calibration. Never subtracted. Absent until measured.",
+    "Error of the measurement itself: measured minus true delay, against an echo on the same "
+    "server, median of the last calibration. Not subtracted from any latency. Absent before the "
+    "first calibration.",
     keeps=True,
 )
 

@@ -41,8 +41,8 @@ NOISE_S = 3.0
 BUSY = ("speaking", "thinking")
 """States in which an agent has not finished its turn: after a tool call it speaks again."""
 
-RAN_DRY = "the prober: its audio queue ran dry"
-TORN = "the prober: an utterance before had a gap, and may be answered late"
+RAN_DRY = "the prober: its audio queue ran empty"
+TORN = "the prober: an earlier utterance had a gap and may be answered late"
 
 REPORT_TIMEOUT_S = 3.0
 """How long the agent's own figures may come after its reply."""
@@ -84,7 +84,7 @@ class Conversation:
         self._caller = caller
         self._config = config
         self._clip = clip
-        self._torn = False
+        self._had_gap = False
         """An utterance of ours had a gap: the agent may answer it twice, and late."""
 
     async def greeting(self) -> float | None:
@@ -111,9 +111,9 @@ class Conversation:
                 await self._hear_more(deadline)
             except _DisturbedError:
                 await self._mend()
-        what = f"the agent did not come to listen (state {self._caller.state or 'not told'!r})"
+        what = f"the agent did not start to listen (state {self._caller.state or 'unknown'!r})"
         if config.greeting == "expected" and self._first_sound() is None:
-            what = "no greeting came"
+            what = "no greeting"
         detail = f"{what} within {config.greeting_timeout:g} s"
         raise ProbeError(Reason.GREETING_TIMEOUT, detail)
 
@@ -126,7 +126,7 @@ class Conversation:
         Raises:
             ProbeError: Why the call ended, if it did before the outcome was known.
         """
-        if self._torn:
+        if self._had_gap:
             return _void(TORN)
         self._caller.turn_begins()
         try:
@@ -140,7 +140,7 @@ class Conversation:
     @property
     def _ear(self) -> Hearing:
         if self._caller.ear is None:
-            raise RuntimeError("the caller does not hear the agent")
+            raise RuntimeError("the caller receives no audio of the agent")
         return self._caller.ear
 
     async def _speak(self) -> _Said:
@@ -152,7 +152,7 @@ class Conversation:
         start = microphone.play(self._clip.pcm)
         end = await microphone.time_of(start + self._clip.speech_end)
         # All of the speech has been pushed: a gap after this one is a gap in silence.
-        self._torn = microphone.underruns > underruns
+        self._had_gap = microphone.underruns > underruns
         return _Said(began, end, sound_threshold(noise), underruns, before)
 
     async def _onset(self, said: _Said) -> int | None:
@@ -214,11 +214,11 @@ class Conversation:
         error = self._caller.events.error_since(said.began)
         if error:
             return _failure(Reason.AGENT_ERROR, f"the agent reported: {error}")
-        state = self._caller.state or "not told"
+        state = self._caller.state or "unknown"
         if await self._media_stalled():
             await self._wait(GONE_TIMEOUT_S)
             # It will not answer the next utterance either: this ends the call.
-            detail = f"the agent's media stopped, yet it is listed (state {state!r})"
+            detail = f"the agent's media stopped, but it is still in the room (state {state!r})"
             raise ProbeError(Reason.NO_REPLY, detail)
         waited = self._config.reply_timeout
         return _failure(Reason.NO_REPLY, f"silence for {waited:g} s (agent state {state!r})")

@@ -25,8 +25,8 @@ E2E = _family(
     "voice_e2e_latency_seconds",
     "histogram",
     "agent_name call_type scenario vantage",
-    "What the caller hears: end of the caller's speech to the first sound of the reply. "
-    "Measured turns only: no warm-up turns, no failed ones, no void ones.",
+    "Response latency as heard by the caller: from the end of the caller's speech to the first "
+    "sound of the agent's reply. Measured turns only, without warm-up, failed and void turns.",
     buckets=_TURN_BUCKETS,
     has_thresholds=True,
 )
@@ -34,16 +34,16 @@ LAST_CALL = _family(
     "voice_last_call_latency_seconds",
     "gauge",
     "agent_name call_type scenario vantage",
-    "Mean end-to-end latency of the last call that had a measured turn: what its verdict "
-    "compares with the target. Absent until there was one.",
+    "Mean end-to-end latency of the last call with a measured turn. The verdict compares it with "
+    "the target. Absent before the first measured turn.",
     keeps=True,
 )
 COMPONENTS = _family(
     "voice_component_latency_seconds",
     "histogram",
     "agent_name call_type scenario vantage component source",
-    "Where the time of measured turns went: transcription, end_of_turn, llm and tts as the "
-    "agent reports them, transport is the rest of the end-to-end latency. Source: probe.",
+    "End-to-end latency of measured turns by component: transcription, end_of_turn, llm and tts "
+    "as reported by the agent, transport is the remainder. Source: probe.",
     buckets=_PART_BUCKETS,
     component=tuple(part.name.removesuffix("_s") for part in fields(Components)),
     source=("probe",),
@@ -52,7 +52,7 @@ REPORTED_E2E = _family(
     "voice_reported_e2e_latency_seconds",
     "histogram",
     "agent_name call_type scenario vantage",
-    "The end-to-end latency that the agent itself reports for the same measured turns.",
+    "End-to-end latency of the same measured turns as reported by the agent.",
     buckets=_TURN_BUCKETS,
     has_thresholds=True,
 )
@@ -60,45 +60,45 @@ TIME_TO_AGENT = _family(
     "voice_time_to_agent_seconds",
     "histogram",
     "agent_name call_type scenario vantage",
-    "Dispatch requested to agent in the room.",
+    "Time from the dispatch request to the agent joining the room.",
     buckets=_WAIT_BUCKETS,
 )
 TIME_TO_GREETING = _family(
     "voice_time_to_greeting_seconds",
     "histogram",
     "agent_name call_type scenario vantage",
-    "Caller in the room to the first sound of the greeting, for agents that greet.",
+    "Time from the caller joining the room to the first sound of the greeting, for agents that "
+    "greet.",
     buckets=_WAIT_BUCKETS,
 )
 TURNS = _family(
     "voice_turns_total",
     "counter",
     "agent_name call_type scenario vantage outcome",
-    "Planned turns of calls by how they ended: replied, failed, or void when the prober itself "
-    "was at fault. Without warm-up turns. A call that ends early counts each turn that it did "
-    "not come to as failed, so a dead agent fails as many turns as a live one answers.",
+    "Planned turns by outcome, without warm-up turns: replied, failed, or void (a fault of the "
+    "prober). Turns that were not reached because the call ended early count as failed, so failed "
+    "calls weigh as much as good ones.",
     outcome=tuple(TurnOutcome),
 )
 WITHIN_TARGET = _family(
     "voice_turns_within_target_total",
     "counter",
     "agent_name call_type scenario vantage",
-    "Measured turns whose end-to-end latency was within the target's own target_ms: the good "
-    "ones of voice_turns_total, of which those that are not void are all.",
+    "Measured turns with an end-to-end latency within target_ms of their target. Divide by the "
+    "replied and failed turns of voice_turns_total.",
 )
 TARGET = _family(
     "voice_target_latency_seconds",
     "gauge",
     "agent_name call_type scenario vantage",
-    "The configured target of the end-to-end latency; the strictest of several scenarios.",
+    "Configured target of the end-to-end latency.",
 )
-
 POLICY = _family(
     "voice_target_policy",
     "gauge",
     "agent_name call_type scenario vantage slo page_on",
-    "1, with what the target asks for as labels: slo, whether its turns count for the objective; "
-    "page_on, from which verdict on it pages (slow fail none).",
+    "1, with the policy of a target as labels. slo: whether its turns count for the objective "
+    "(true false). page_on: the verdict from which it pages (slow fail none).",
 )
 
 FAMILIES = (
@@ -109,7 +109,7 @@ FAMILIES = (
 
 
 def configured(config: "LatencyConfig") -> Iterable[Reading]:
-    """Show what the verdict compares with, and whom it wakes."""
+    """Show what the verdict compares with, and the policy."""
     yield TARGET.read(config.target_ms / 1000)
     yield POLICY.read(1, slo=str(config.slo).lower(), page_on=config.page_on)
 

@@ -79,7 +79,7 @@ class Call:
             self._run.log("the agent was in the room before the caller")
         else:
             self.result = replace(self.result, time_to_agent_s=arrived - asked)
-            self._run.log(f"agent in the room {arrived - asked:.3f} s after it was asked for")
+            self._run.log(f"agent in the room {arrived - asked:.3f} s after the dispatch")
         await caller.listen(config.track_timeout)
         conversation = Conversation(caller, config, clip)
         greeted = await conversation.greeting()
@@ -101,7 +101,7 @@ class Call:
 
     async def _make_room(self) -> None:
         if self._config.room_name and await self._api.list_rooms([self._room]):
-            detail = f"room {self._room} exists already; a probe needs one of its own"
+            detail = f"room {self._room} already exists; a probe needs a new one"
             raise ProbeError(Reason.API_FAILED, detail)
         self._run.on_room(self._room)
         await self._api.create_room(self._room)
@@ -153,12 +153,12 @@ class Call:
             await self._api.delete_dispatch(self._room, self._dispatch_id)
         waited = self._config.join_timeout
         if taken:
-            detail = f"a worker took the job, but no agent came within {waited:g} s"
+            detail = f"a worker accepted the job, but no agent joined within {waited:g} s"
             return ProbeError(Reason.JOIN_TIMEOUT, detail)
         who = f"no worker named {self._config.agent_name!r}"
         if self._config.dispatch == "automatic":
             who = "no worker without a name"
-        return ProbeError(Reason.NO_WORKER, f"{who} took the job within {waited:g} s")
+        return ProbeError(Reason.NO_WORKER, f"{who} accepted the job within {waited:g} s")
 
     async def _take_turns(self, conversation: Conversation) -> None:
         count = self._config.trials + (1 if self._config.warmup else 0)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from exporter.config.schedule import BudgetConfig, WindowConfig
-from exporter.config.values import FILE, Duration, ProbeSection, Section, fault
+from exporter.config.values import FILE, Duration, ProbeSection, Section, invalid
 from exporter.errors import ConfigError
 from exporter.outcome import (
     CallResult,
@@ -43,28 +43,32 @@ def _check_clip(file: Path) -> Path:
     except ConfigError as error:
         if isinstance(error.__cause__, OSError):
             why = error.__cause__.strerror
-            raise fault(f"{{value}} cannot be read: {why}; expected a WAV file") from None
-        raise fault("{value}: " + str(error).removeprefix(f"{file}: ")) from None
+            raise invalid(f"{{value}} cannot be read: {why}; expected a WAV file") from None
+        raise invalid("{value}: " + str(error).removeprefix(f"{file}: ")) from None
     return file
 
 
 class Utterance(Section):
-    """What the caller says."""
+    """The caller's speech."""
 
     wav: Annotated[Path, AfterValidator(_check_clip), FILE] | None = Field(
-        None, description="WAV file (PCM, any rate, mono or stereo); the built-in clip if not set."
+        None,
+        description="WAV file (PCM, any rate, mono or stereo) with the caller's speech; a "
+        "built-in clip if not set.",
     )
-    transcript: str = Field("", description="The words in the WAV file, for people.")
+    transcript: str = Field("", description="Transcript of the WAV file.")
 
 
-class Caller(Section):
-    """Whom the caller appears to be."""
+class CallerIdentity(Section):
+    """Participant identity and attributes of the caller."""
 
-    identity: str | None = Field(None, description="Participant identity; random if not set.")
+    identity: str | None = Field(
+        None, description="Participant identity of the caller; random if not set."
+    )
     name: str = Field("", description="Participant name.")
     attributes: dict[str, str] = Field(
         default_factory=dict,
-        description="Participant attributes that the agent expects.",
+        description="Participant attributes of the caller.",
     )
 
 
@@ -84,23 +88,27 @@ def _default_page_on(target: dict[str, Any]) -> Literal["slow", "none"]:
 
 
 class LatencyConfig(ProbeSection):
-    """One target: an agent, how to call it and what is good enough."""
+    """One target: an agent, its calls and its thresholds."""
 
-    agent_name: str = Field(description="Name that the worker registers with.")
+    agent_name: str = Field(description="Agent name that the worker registers with.")
     call_type: str = Field(
         "default",
         min_length=1,
-        description="Label; two call types are never averaged.",
+        description="Value of the label call_type. Different call types are never averaged.",
     )
-    scenario: str = Field("default", min_length=1, description="Label for variants of a call type.")
+    scenario: str = Field(
+        "default",
+        min_length=1,
+        description="Value of the label scenario: a variant of the call type.",
+    )
     interval: Duration = Field(300.0, ge=10, description="Time between two calls.")
     trials: int = Field(3, ge=1, le=100, description="Measured turns in each call.")
-    warmup: bool = Field(
-        True, description="Take one more turn first, which is listed but not measured."
+    warmup: bool = Field(True, description="Run one unmeasured warm-up turn first.")
+    target_ms: float = Field(
+        1500, gt=0, description="Average latency above which the agent is SLOW."
     )
-    target_ms: float = Field(1500, gt=0, description="Above this the agent is SLOW.")
     fail_ms: float | None = Field(
-        None, gt=0, description="Above this the agent is FAIL; not set: slowness never fails."
+        None, gt=0, description="Average latency above which the agent is FAIL; not set: no limit."
     )
     slo: bool = Field(
         default_factory=lambda target: target.get("scenario") == "default",
@@ -117,46 +125,52 @@ class LatencyConfig(ProbeSection):
     )
     dispatch: Literal["explicit", "automatic"] = Field(
         "explicit",
-        description="automatic: the agent joins every room, so no dispatch is requested.",
+        description="explicit: request a dispatch; automatic: the agent joins every room.",
     )
-    metadata: str = Field("", description="Metadata of the dispatch, as the agent expects it.")
+    metadata: str = Field("", description="Metadata of the dispatch.")
     room_name: str | None = Field(None, min_length=1, description="Room name; random if not set.")
-    utterance: Utterance = Field(default_factory=Utterance, description="What the caller says.")
-    caller: Caller = Field(default_factory=Caller, description="Whom the caller appears to be.")
+    utterance: Utterance = Field(default_factory=Utterance, description="The caller's speech.")
+    caller: CallerIdentity = Field(
+        default_factory=CallerIdentity,
+        description="Participant identity and attributes of the caller.",
+    )
     greeting: Literal["auto", "expected", "none"] = Field(
         "auto",
         description=(
-            "auto: wait for a greeting as long as `greeting_wait`; expected: no greeting is a "
+            "auto: wait up to `greeting_wait` for a greeting; expected: a missing greeting is a "
             "failure; none: speak as soon as the agent listens."
         ),
     )
     greeting_wait: Duration = Field(
-        3.0, ge=0, description="With auto: silence after which the agent is taken not to greet."
+        3.0, ge=0, description="With auto: silence after which no greeting is expected any more."
     )
-    join_timeout: Duration = Field(20.0, gt=0, description="Dispatch to agent in the room.")
+    join_timeout: Duration = Field(
+        20.0, gt=0, description="Time limit from the dispatch to the agent in the room."
+    )
     track_timeout: Duration = Field(
-        10.0, gt=0, description="Agent in the room to its microphone track."
+        10.0, gt=0, description="Time limit from the agent in the room to its microphone track."
     )
     greeting_timeout: Duration = Field(
-        20.0, gt=0, description="Microphone track to the end of the greeting."
+        20.0, gt=0, description="Time limit from the microphone track to the end of the greeting."
     )
     reply_timeout: Duration = Field(
-        10.0, gt=0, description="End of the caller's speech to the first sound of the reply."
+        10.0,
+        gt=0,
+        description="Time limit from the end of the caller's speech to the first sound of the "
+        "reply.",
     )
     deadline: Duration = Field(
         default_factory=_long_enough,
         gt=0,
         description=(
-            "The whole call; past it the probe is killed and counted. Not set: as long as the "
-            "turns may need, at least 3m."
+            "Time limit of the whole call, after which the probe is killed and counts as failed. "
+            "Not set: derived from the number of turns, at least 3m."
         ),
     )
 
-    budget: BudgetConfig = Field(
-        default=BudgetConfig(), description="What these calls may cost in a day."
-    )
+    budget: BudgetConfig = Field(default=BudgetConfig(), description="Daily budget of these calls.")
     windows: tuple[WindowConfig, ...] = Field(
-        (), description="Calls start only inside any of these; none: at any time."
+        (), description="Time windows in which calls may start; none: at any time."
     )
 
     @property
@@ -172,9 +186,9 @@ class LatencyConfig(ProbeSection):
     @model_validator(mode="after")
     def _check(self) -> "LatencyConfig":
         if not self.agent_name and self.dispatch == "explicit":
-            raise fault("needed unless dispatch is automatic", "agent_name")
+            raise invalid("required unless dispatch is automatic", "agent_name")
         if self.fail_ms is not None and self.fail_ms <= self.target_ms:
-            raise fault("{value} must be above target_ms", "fail_ms")
+            raise invalid("{value} must be above target_ms", "fail_ms")
         self.budget.check_plan(*self.most)
         return self
 

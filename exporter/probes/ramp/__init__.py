@@ -1,15 +1,15 @@
 """How many clients with real media the SFU carries before a target breaks: its knee.
 
-    spec      what is configured, and how a ramp is judged
-    measure   the ramp of one host, tier by tier
-    rooms     which client meets in which room; the rooms are made, and deleted whatever happens
-    crew      the processes that hold the clients, from the side that gives the orders
-    worker    one of these processes: it takes orders on stdin, and leaves when stdin ends
-    messages  the orders and the answers
-    cell      one room in such a process, and how much of its audio did not come
-    tier      one tier in such a process: pings, statistics, the process's own load
-    summary   one tier in figures
-    judge     whether a tier held, whether the prober was the limit, and the knee
+    spec       configuration, verdict and metrics of a ramp
+    measure    the ramp of one host, tier by tier
+    rooms      rooms of the clients: created, and always deleted
+    processes  the client processes, as controlled by the prober
+    worker     one client process: it takes orders on stdin, and exits when stdin ends
+    messages   the orders and the answers
+    clients    the clients of one room in a client process, and the loss of their audio
+    tier       one tier in a client process: pings, statistics, the load of the process
+    summary    the figures of one tier
+    judge      whether a tier held, whether the prober was the limit, and the knee
 
-Everything but `cell`, `tier` and `worker` runs without the SDK.
+Everything but `clients`, `tier` and `worker` runs without the SDK.
 """

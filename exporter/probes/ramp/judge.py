@@ -65,7 +65,7 @@ def _broken(summary: TierSummary, targets: Targets) -> Iterator[str]:
     failed_pct = 100 * summary.failed / summary.clients
     if failed_pct > targets.failed_pct:
         why = ", ".join(f"{each.clients} {each.reason}" for each in summary.failures)
-        yield f"{summary.failed} of {summary.clients} clients not connected to the end ({why})"
+        yield f"{summary.failed} of {summary.clients} clients not connected at the end ({why})"
     if tail_s is None:
         yield "no round trip was measured"
     elif tail_s * 1000 > targets.rtt_ms:
@@ -76,13 +76,13 @@ def _broken(summary: TierSummary, targets: Targets) -> Iterator[str]:
     elif loss * 100 > targets.loss_pct:
         yield f"loss {loss * 100:.1f} % is above {targets.loss_pct:g} %"
     if summary.quality in _NOT_GOOD:
-        yield f"LiveKit calls the connections {summary.quality}"
+        yield f"LiveKit reports the connection quality {summary.quality}"
 
 
 def _limits(summary: TierSummary) -> Iterator[str]:
     prober = summary.prober
     if prober.crashed:
-        yield f"a process of the prober died with {prober.crashed} clients"
+        yield f"a process of the prober with {prober.crashed} clients died"
     if not prober.processes:
         return
     if prober.cpu_cores > MAX_CPU * prober.cores:
@@ -96,7 +96,7 @@ def _limits(summary: TierSummary) -> Iterator[str]:
     if prober.sent_ratio < MIN_SENT:
         yield f"it sent only {prober.sent_ratio:.0%} of its audio in time"
     if prober.void_ratio > MAX_VOID:
-        yield f"it spoiled {prober.void_ratio:.0%} of its data messages"
+        yield f"{prober.void_ratio:.0%} of its data messages were void"
 
 
 class KneeKind(StrEnum):
@@ -111,7 +111,7 @@ class KneeKind(StrEnum):
     LIMITED = "limited"
     """The prober was the limit before a tier broke: the SFU may carry more."""
     UNKNOWN = "unknown"
-    """The ramp ended before it could tell."""
+    """The ramp ended before the knee was known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def find_knee(tiers: Sequence[JudgedTier], *, complete: bool = True) -> Knee:
     last_held: int | None = None
     for tier in tiers:
         if tier.limited:
-            text = f"not known: the prober was the limit at {tier.clients} clients"
+            text = f"unknown: the prober was the limit at {tier.clients} clients"
             return Knee(KneeKind.LIMITED, text=text)
         if not tier.held:
             if last_held is None:
@@ -143,10 +143,10 @@ def find_knee(tiers: Sequence[JudgedTier], *, complete: bool = True) -> Knee:
             return Knee(KneeKind.FOUND, last_held, f"~{last_held} clients")
         last_held = tier.clients
     if not complete or last_held is None:
-        return Knee(KneeKind.UNKNOWN, text="not known: the ramp did not come to its end")
+        return Knee(KneeKind.UNKNOWN, text="unknown: the ramp was not completed")
     return Knee(KneeKind.NONE_WITHIN, text=f"none within the ramp: {last_held} clients held")
 
 
 def is_last(tier: JudgedTier) -> bool:
-    """Return whether a ramp ends with this tier: more load could only hurt, and tell nothing."""
+    """Return whether a ramp ends with this tier: more load would do harm without a result."""
     return tier.limited or not tier.held

@@ -1,4 +1,4 @@
-"""What the processes of a ramp are told, and what they answer: one line of JSON each."""
+"""Orders to the processes of a ramp, and their answers: one line of JSON each."""
 
 from typing import Annotated, Literal
 
@@ -24,32 +24,32 @@ class Setup(Message):
     connect_timeout_s: float
 
 
-class Cell(Message):
-    """A room, and how many clients shall be in it."""
+class RoomSize(Message):
+    """A room, and the number of clients that it should have."""
 
     room: str
     size: int
 
 
-class Grow(Message):
-    """Connect what is missing in these rooms; other rooms stay as they are."""
+class ConnectClients(Message):
+    """Connect the missing clients of these rooms; other rooms do not change."""
 
-    kind: Literal["grow"] = "grow"
-    cells: tuple[Cell, ...]
+    kind: Literal["connect_clients"] = "connect_clients"
+    rooms: tuple[RoomSize, ...]
     within_s: float
 
 
-class Hold(Message):
-    """Measure for so long."""
+class MeasureTier(Message):
+    """Measure a tier for this time."""
 
-    kind: Literal["hold"] = "hold"
+    kind: Literal["measure_tier"] = "measure_tier"
     seconds: float
 
 
-class Grown(Message):
-    """So many clients are connected now."""
+class Connected(Message):
+    """The number of clients that are connected now."""
 
-    kind: Literal["grown"] = "grown"
+    kind: Literal["connected"] = "connected"
     clients: int
 
 
@@ -61,18 +61,18 @@ class Pulse(Message):
     """Median of the last second."""
 
 
-class Held(Message):
-    """What a tier has found."""
+class Measured(Message):
+    """The result of a tier."""
 
-    kind: Literal["held"] = "held"
+    kind: Literal["measured"] = "measured"
     members: tuple[RampClient, ...]
     load: ProberLoad
 
 
-Order = Annotated[Grow | Hold, Field(discriminator="kind")]
-Answer = Annotated[Grown | Pulse | Held, Field(discriminator="kind")]
-ORDER: TypeAdapter[Grow | Hold] = TypeAdapter(Order)
-ANSWER: TypeAdapter[Grown | Pulse | Held] = TypeAdapter(Answer)
+Order = Annotated[ConnectClients | MeasureTier, Field(discriminator="kind")]
+Answer = Annotated[Connected | Pulse | Measured, Field(discriminator="kind")]
+ORDER: TypeAdapter[ConnectClients | MeasureTier] = TypeAdapter(Order)
+ANSWER: TypeAdapter[Connected | Pulse | Measured] = TypeAdapter(Answer)
 
 
 def line(message: Message) -> bytes:

@@ -1,4 +1,4 @@
-"""Load the SFU with clients of our own, more and more of them, until a target breaks."""
+"""Ramps: load the SFU with an increasing number of clients until a target breaks."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from exporter.config.schedule import WindowConfig
-from exporter.config.values import Duration, ProbeSection, fault
+from exporter.config.values import Duration, ProbeSection, invalid
 from exporter.outcome import Finding, Outcome, Ramp, Verdict
 from exporter.probe import Probe, always
 from exporter.probes.ramp.judge import JudgedTier, Knee, KneeKind, Targets, find_knee, judge_tier
@@ -26,7 +26,9 @@ def _split(value: object) -> object:
     if isinstance(value, str):
         parts = [part.strip() for part in value.split(",")]
         if not all(part.isdecimal() for part in parts):
-            raise fault("{value} is no list of tiers; expected numbers of clients such as 2,10,25")
+            raise invalid(
+                "{value} is not a list of tiers; expected numbers of clients such as 2,10,25"
+            )
         return tuple(int(part) for part in parts)
     return value
 
@@ -38,9 +40,9 @@ def _long_enough(config: dict[str, Any]) -> float:
 
 def _check(tiers: tuple[int, ...]) -> tuple[int, ...]:
     if not all(_FEWEST <= clients <= _MOST for clients in tiers):
-        raise fault(f"{{value}} has a tier out of bounds; expected {_FEWEST} to {_MOST} clients")
+        raise invalid(f"{{value}} has a tier out of bounds; expected {_FEWEST} to {_MOST} clients")
     if any(after <= before for before, after in pairwise(tiers)):
-        raise fault("{value} does not grow; expected each tier above the one before")
+        raise invalid("{value} is not increasing; expected each tier above the previous one")
     return tiers
 
 
@@ -49,74 +51,76 @@ Tiers = Annotated[tuple[int, ...], BeforeValidator(_split), AfterValidator(_chec
 
 
 class RampConfig(ProbeSection):
-    """The ramp: how many clients the SFU carries. It loads the SFU on purpose.
+    """The ramp: the capacity of the SFU in clients. It is a load test.
 
     By `sfu --load`, and in the daemon only where it is enabled, with windows and a cap.
     """
 
     enabled: bool = Field(
-        False, description="Ramp on a schedule, too; needs windows and max_clients."
+        False, description="Run ramps on a schedule; needs windows and max_clients."
     )
-    vantage: str = Field("", description="Label: from where; that of `sfu` if empty.")
+    vantage: str = Field("", description="Value of the label vantage; that of `sfu` if empty.")
     interval: Duration = Field(86400.0, ge=600, description="Time between two ramps.")
     windows: tuple[WindowConfig, ...] = Field(
-        (), description="Scheduled ramps start only inside any of these."
+        (), description="Time windows in which scheduled ramps may start."
     )
     max_clients: int | None = Field(
         None,
         ge=_FEWEST,
         le=_MOST,
-        description="No ramp, scheduled or not, has a tier of more clients.",
+        description="Maximum number of clients in a tier, for every ramp.",
     )
     tiers: Tiers = Field(
-        (2, 10, 25, 50), min_length=1, description="Clients at one time, from few to many."
+        (2, 10, 25, 50), min_length=1, description="Clients in each tier, increasing."
     )
-    duration: Duration = Field(20.0, ge=1, le=3600, description="How long each tier is held.")
+    duration: Duration = Field(20.0, ge=1, le=3600, description="Duration of each tier.")
     target_rtt_ms: float = Field(
         100,
         gt=0,
-        description="A tier breaks above this 95th percentile of the round trips.",
+        description="95th percentile of the round trips above which a tier breaks.",
     )
     max_loss: float = Field(
         1.0,
         ge=0,
         le=100,
-        description="A tier breaks above this: percent of audio packets, client to client.",
+        description="Packet loss above which a tier breaks: percent of audio packets from client "
+        "to client.",
     )
     max_failed: float = Field(
         1.0,
         ge=0,
         le=100,
-        description="A tier breaks above this: percent of clients not connected to its end.",
+        description="Percent of clients not connected at the end of a tier above which it breaks.",
     )
     ping_interval: Duration = Field(
-        0.5, ge=0.1, le=10, description="Time between two data messages of one client."
+        0.5, ge=0.1, le=10, description="Time between two data messages of a client."
     )
-    connect_timeout: Duration = Field(10.0, ge=1, le=30, description="For one client to connect.")
+    connect_timeout: Duration = Field(
+        10.0, ge=1, le=30, description="Time limit to connect one client."
+    )
     clients_per_process: int = Field(
         10,
         ge=_FEWEST,
         le=20,
-        description="Clients in one process of the prober; the SDK hands every event to all.",
+        description="Clients per process of the prober. The SDK delivers every event to all "
+        "clients of a process.",
     )
     deadline: Duration = Field(
         default_factory=_long_enough,
         gt=0,
-        description="A ramp that takes longer is ended. Not set: as long as the tiers may need.",
+        description="Time limit of a ramp. Not set: derived from the tiers.",
     )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.max_clients is not None and self.tiers[-1] > self.max_clients:
-            raise fault(f"{{value}} is above max_clients, {self.max_clients}", "tiers")
+            raise invalid(f"{{value}} is above max_clients, {self.max_clients}", "tiers")
         if self.enabled and not self.windows:
-            raise fault(
-                "is set without windows; expected the times at which load is allowed", "enabled"
+            raise invalid(
+                "needs windows; expected the time windows in which load is allowed", "enabled"
             )
         if self.enabled and self.max_clients is None:
-            raise fault(
-                "is set without max_clients; expected the most clients that are allowed", "enabled"
-            )
+            raise invalid("needs max_clients; expected the maximum number of clients", "enabled")
         return self
 
     @property
@@ -178,35 +182,35 @@ KNEE = _family(
     "voice_knee_clients",
     "gauge",
     "vantage",
-    "Clients at which the targets still held while the next tier of the last ramp broke one. "
-    "Absent until a ramp found a knee, and when the last one found none: see "
-    "voice_ramp_clients_max and voice_ramp_limited for why.",
+    "Capacity knee in clients: the largest tier of the last ramp in which all targets held, if "
+    "the next tier broke one. Absent if no knee was found; voice_ramp_clients_max and "
+    "voice_ramp_limited show why.",
 )
 CLIENTS_MAX = _family(
     "voice_ramp_clients_max",
     "gauge",
     "vantage",
-    "Clients of the largest tier in the last ramp at which every target held and the prober "
-    "was not the limit; 0 if there was none.",
+    "Clients in the largest tier of the last ramp in which all targets held and the prober was "
+    "not the limit, 0 if there was none.",
 )
 RTT = _family(
     "voice_ramp_rtt_ms",
     "gauge",
     "vantage clients",
-    "Round trips in each tier of the last ramp, in milliseconds: the 95th percentile, or the "
-    "largest below 20. A message that was lost counts as 2000.",
+    "Round trip in each tier of the last ramp, in milliseconds: the 95th percentile, or the "
+    "maximum if there are fewer than 20. A lost message counts as 2000.",
 )
 LOSS = _family(
     "voice_ramp_packet_loss_ratio",
     "gauge",
     "vantage clients",
-    "Share of audio packets lost from client to client in each tier of the last ramp, 0 to 1.",
+    "Share of audio packets lost between clients in each tier of the last ramp, 0 to 1.",
 )
 LIMITED = _family(
     "voice_ramp_limited",
     "gauge",
     "vantage",
-    "1 when the prober, not the SFU, was the limit of the last ramp: its knee is not known.",
+    "1 if the prober, not the SFU, was the limit of the last ramp, so that the knee is unknown.",
 )
 
 

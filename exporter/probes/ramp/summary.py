@@ -50,7 +50,7 @@ class TierSummary:
     """To the end of the tier."""
     failures: tuple[Failures, ...]
     rtt_p50_s: float | None
-    """Round trips; None if no data message was sent that tells something."""
+    """Round trips; None if every data message was void, or none was sent."""
     rtt_p95_s: float | None
     """None below 20 data messages."""
     rtt_max_s: float | None
@@ -62,7 +62,7 @@ class TierSummary:
     packets_lost: int
     """Those that did not come: uplink, SFU and downlink together."""
     quality: str
-    """LiveKit's word that 95 % of the clients reach; "" if it told none."""
+    """The connection quality that 95 % of the clients reach; "" if LiveKit reported none."""
     prober: Prober
 
     @property

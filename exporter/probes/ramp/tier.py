@@ -1,4 +1,4 @@
-"""One tier in one process: everybody pings, everybody's statistics are read, and our own load."""
+"""One tier in one process: pings and statistics of its clients, and the load of the process."""
 
 import asyncio
 import random
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from exporter.errors import ProbeError
 from exporter.outcome import ProberLoad, RampClient, Reason
-from exporter.probes.ramp.cell import RoomOfClients, Seat, Span, media_loss, sent_ratio
+from exporter.probes.ramp.clients import RoomOfClients, Seat, Span, media_loss, sent_ratio
 from exporter.quantile import quantile
 from exporter.rtc.client import Client
 from exporter.rtc.lag import LagMonitor

@@ -1,8 +1,8 @@
-"""A process of the ramp: `python -m exporter.probes.ramp.worker`, started by the crew.
+"""A process of the ramp: `python -m exporter.probes.ramp.worker`, started by `RampProcesses`.
 
 It takes orders on stdin and answers on stdout, a line each; stderr is its log. It holds about ten
-clients, for the SDK hands every event to all of them. When stdin ends, because the ramp is over or
-because its parent has died, however it died, it leaves.
+clients, because the SDK delivers every event to all of them. When stdin ends, because the ramp is
+over or because its parent has died, however it died, it leaves.
 """
 
 import asyncio
@@ -13,13 +13,13 @@ import sys
 from asyncio import StreamReader, StreamReaderProtocol
 
 from exporter import logs
-from exporter.probes.ramp.cell import RoomOfClients, Seat
+from exporter.probes.ramp.clients import RoomOfClients, Seat
 from exporter.probes.ramp.messages import (
     ORDER,
-    Grow,
-    Grown,
-    Held,
-    Hold,
+    ConnectClients,
+    Connected,
+    Measured,
+    MeasureTier,
     Message,
     Pulse,
     Setup,
@@ -53,7 +53,7 @@ class Worker:
         self._lag.start()
         while True:
             order = ORDER.validate_json(await orders.get())
-            await (self._grow(order) if isinstance(order, Grow) else self._hold(order))
+            await (self._grow(order) if isinstance(order, ConnectClients) else self._hold(order))
 
     async def leave(self) -> None:
         """Take everybody out."""
@@ -61,28 +61,28 @@ class Worker:
             async with asyncio.timeout(LEAVE_S):
                 await asyncio.gather(*(room.leave() for room in self._rooms.values()))
 
-    async def _grow(self, order: Grow) -> None:
-        for cell in order.cells:
+    async def _grow(self, order: ConnectClients) -> None:
+        for wanted in order.rooms:
             room = self._rooms.setdefault(
-                cell.room, RoomOfClients(cell.room, self._server, self._noise)
+                wanted.room, RoomOfClients(wanted.room, self._server, self._noise)
             )
-            room.widen(cell.size)
+            room.widen(wanted.size)
         at_once = asyncio.Semaphore(AT_ONCE)
         empty = [(r, seat) for r in self._rooms.values() for seat in r.seats if not seat.taken]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(order.within_s), asyncio.TaskGroup() as group:
                 for room, seat in empty:
                     group.create_task(self._connect(room, seat, at_once))
-        self._tell(Grown(clients=sum(len(room.clients) for room in self._rooms.values())))
+        self._tell(Connected(clients=sum(len(room.clients) for room in self._rooms.values())))
 
     async def _connect(self, room: RoomOfClients, seat: Seat, at_once: asyncio.Semaphore) -> None:
         async with at_once:
             await room.connect(seat, self._setup.connect_timeout_s)
 
-    async def _hold(self, order: Hold) -> None:
+    async def _hold(self, order: MeasureTier) -> None:
         tier = Tier(tuple(self._rooms.values()), self._lag, self._setup.ping_interval_s)
         await tier.hold(order.seconds, lambda seconds: self._tell(Pulse(round_trip_s=seconds)))
-        self._tell(Held(members=tier.members(), load=tier.load()))
+        self._tell(Measured(members=tier.members(), load=tier.load()))
 
     def _tell(self, answer: Message) -> None:
         rest = line(answer)

@@ -133,7 +133,7 @@ class _Ways:
                 if used == transport:
                     return ""
             await asyncio.sleep(_POLL_S)
-        return f"media goes by {used.upper()}" if used else "no way was found"
+        return f"media uses {used.upper()}" if used else "no transport worked"
 
 
 def _addresses(snapshots: Iterable[Snapshot], protocol: str) -> tuple[str, ...]:

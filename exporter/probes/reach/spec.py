@@ -16,20 +16,25 @@ _DAY_S = 86400.0
 
 
 class ReachConfig(ProbeSection):
-    """How it is found out which ways to the SFU are open from here."""
+    """Tests of the transports to the SFU from this host."""
 
-    enabled: bool = Field(True, description="Try them on a schedule.")
-    interval: Duration = Field(900.0, ge=10, description="Time between two rounds.")
-    timeout: Duration = Field(8.0, gt=0, le=60, description="What one way may take to connect.")
+    enabled: bool = Field(True, description="Test the transports on a schedule.")
+    interval: Duration = Field(900.0, ge=10, description="Time between two tests.")
+    timeout: Duration = Field(
+        8.0, gt=0, le=60, description="Time limit to connect by one transport."
+    )
     warn_before: Duration = Field(
-        14 * 86400.0, ge=0, description="Rest of a certificate's life below which it is SLOW."
+        14 * 86400.0,
+        ge=0,
+        description="Remaining validity of a certificate below which the verdict is SLOW.",
     )
     max_skew: Duration = Field(
         10.0,
         gt=0,
-        description="Difference to the server's clock above which it is SLOW: tokens carry times.",
+        description="Difference to the server's clock above which the verdict is SLOW, because "
+        "tokens contain times.",
     )
-    deadline: Duration = Field(60.0, gt=0, description="A round that takes longer is ended.")
+    deadline: Duration = Field(60.0, gt=0, description="Time limit of a test.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ def _items(config: ReachConfig, result: SfuReach) -> Iterator[Item]:
         late = abs(result.clock_skew_s) > config.max_skew
         said = f"{abs(result.clock_skew_s):.0f} s from the server's"
         if late:
-            said += ": set this host's clock by NTP, tokens carry times"
+            said += ": synchronize this host's clock by NTP, because tokens contain times"
         yield Item("clock", Verdict.SLOW if late else Verdict.PASS, said)
 
 
@@ -104,7 +109,9 @@ def _transport(transport: Transport, *, any_way: bool) -> Item:
         took = f" in {transport.seconds:.2f} s" if transport.seconds is not None else ""
         return Item(name, Verdict.PASS, f"media flows{took}" + (f" ({to})" if to else ""))
     if name == "turn" and not transport.offered:
-        return Item(name, Verdict.PASS, "not offered by the server; some firewalls leave no other")
+        return Item(
+            name, Verdict.PASS, "not offered by the server; some firewalls allow no other transport"
+        )
     alone = Verdict.SLOW if name == "udp" else Verdict.PASS
     said = f"does not work: {transport.detail}; open {name.upper()} to {to or 'the server'}"
     return Item(name, alone if any_way else Verdict.FAIL, f"{said} ({_OPEN[name]})")
@@ -115,7 +122,7 @@ def _certificate(config: ReachConfig, certificate: Certificate) -> Item:
         return Item("certificate", Verdict.FAIL, f"{certificate.place}: {certificate.fault}")
     left_s = (certificate.expires_at - datetime.now(UTC)).total_seconds()
     soon = left_s < config.warn_before
-    said = f"{certificate.place}: ends in {left_s / _DAY_S:.0f} days"
+    said = f"{certificate.place}: expires in {left_s / _DAY_S:.0f} days"
     return Item("certificate", Verdict.SLOW if soon else Verdict.PASS, said)
 
 
@@ -131,21 +138,21 @@ TRANSPORT_UP = _family(
     "voice_sfu_transport_up",
     "gauge",
     "vantage transport",
-    "1 for each way to the SFU that works from here when it is tried on purpose, 0 for one "
-    "that does not (udp tcp turn). Absent when the last round failed.",
+    "1 for each transport to the SFU that works from this host, 0 for one that does not (udp tcp "
+    "turn). Absent if the last run failed.",
 )
 EXPIRY = _family(
     "voice_sfu_certificate_expiry_timestamp_seconds",
     "gauge",
     "vantage",
-    "When the first of the TLS certificates of the server and its TURN servers ends, Unix "
-    "time. Absent without TLS.",
+    "Unix time at which the first TLS certificate of the server or its TURN servers expires. "
+    "Absent without TLS.",
 )
 SKEW = _family(
     "voice_sfu_clock_skew_seconds",
     "gauge",
     "vantage",
-    "What the server's clock is ahead of this host's; 0 when they agree within a second.",
+    "Server clock minus the clock of this host, 0 if they agree within a second.",
 )
 
 

@@ -14,27 +14,27 @@ RECONNECT = _family(
     "voice_reconnect_seconds",
     "histogram",
     "vantage kind",
-    "From the break of a connection of ours to the SDK's word that it is connected again, for "
-    "those that came back. Kind, on purpose: signal, the WebSocket is lost; full, everything "
-    "is built anew; migration, the server gives the participant up. Unprovoked: lost during a "
-    "baseline, from the last packet of media before the silence.",
+    "Time from losing a connection to the SDK reporting it as reconnected. Kinds broken on "
+    "purpose: signal, the WebSocket is closed; full, the whole connection is rebuilt; migration, "
+    "the server drops the participant. Kind unprovoked: lost during a baseline, measured from the "
+    "last media packet before the silence.",
     buckets=_GAP_BUCKETS,
 )
 GAP = _family(
     "voice_media_gap_seconds",
     "histogram",
     "vantage kind",
-    "The longest time without a packet of media at the receiver, from the break until media "
-    "flows again; a packet is 20 ms. Kind: signal full migration unprovoked.",
+    "Longest time without a media packet at the receiver, from losing a connection until media "
+    "flows again. A packet carries 20 ms. Kind: signal full migration unprovoked.",
     buckets=_GAP_BUCKETS,
 )
 FAILURES = _family(
     "voice_reconnect_failures_total",
     "counter",
     "vantage kind reason",
-    "Connections of ours that were lost, on purpose or unprovoked, and did not come back: "
-    "connect_failed, not connected again; no_audio_track, connected, but silent; room_closed, "
-    "the SDK gave up; api_failed, could not be broken.",
+    "Lost connections of the prober that did not recover, by reason: connect_failed, not "
+    "reconnected; no_audio_track, reconnected without media; room_closed, the SDK gave up; "
+    "api_failed, the connection could not be broken.",
 )
 
 
@@ -60,9 +60,9 @@ def readings(_config: object, outcome: Outcome) -> Iterator[Reading]:
         yield from readings_of_breaks(outcome.result.reconnects)
 
 
-def readings_of_breaks(found: Iterable[Reconnect]) -> Iterator[Reading]:
+def readings_of_breaks(reconnects: Iterable[Reconnect]) -> Iterator[Reading]:
     """Show what came of breaks: times of those that came back, reasons of the others."""
-    for each in found:
+    for each in reconnects:
         if each.reason is not None:
             yield FAILURES.read(1, kind=each.kind, reason=each.reason)
             continue

@@ -19,7 +19,7 @@ from exporter.rtc.pair import Pair, connected_pair, make_room
 from exporter.server_api.errors import one_line
 
 CLEANUP_S = 5.0
-"""Kept back from the deadline, so that the room is deleted and what was measured is told."""
+"""Kept back from the deadline, so that the room is deleted and the results are reported."""
 CONNECT_TIMEOUT_S = 10.0
 POLL_S = 0.05
 

@@ -9,15 +9,13 @@ from exporter.probes.reconnect.families import FAMILIES, readings
 
 
 class ReconnectConfig(ProbeSection):
-    """How connections of our own are broken; those of callers are not touched."""
+    """Reconnects of test connections; those of callers are not touched."""
 
-    enabled: bool = Field(True, description="Break them on a schedule.")
-    interval: Duration = Field(3600.0, ge=60, description="Time between two rounds.")
-    timeout: Duration = Field(
-        30.0, gt=0, le=300, description="A connection that takes longer to come back has failed."
-    )
-    max_gap: Duration = Field(5.0, gt=0, description="Silence above which it is SLOW.")
-    deadline: Duration = Field(150.0, gt=0, description="A round that takes longer is ended.")
+    enabled: bool = Field(True, description="Break test connections on a schedule.")
+    interval: Duration = Field(3600.0, ge=60, description="Time between two tests.")
+    timeout: Duration = Field(30.0, gt=0, le=300, description="Time limit to reconnect.")
+    max_gap: Duration = Field(5.0, gt=0, description="Silence above which the verdict is SLOW.")
+    deadline: Duration = Field(150.0, gt=0, description="Time limit of a test.")
 
 
 def judge(config: ReconnectConfig, outcome: Outcome) -> tuple[Finding, ...]:
@@ -34,7 +32,7 @@ def summary(result: SfuReconnects) -> str:
     """Say how many came back, and how long nothing was heard."""
     back = sum(each.reason is None for each in result.reconnects)
     longest_s = _longest_gap_s(result)
-    return f"{back} of {len(result.reconnects)} came back, silence of {longest_s:.2f} s at most"
+    return f"{back} of {len(result.reconnects)} reconnected, silence of {longest_s:.2f} s at most"
 
 
 def _longest_gap_s(result: SfuReconnects) -> float:

@@ -29,15 +29,15 @@ RTT_MS = _family(
     "voice_sfu_rtt_ms",
     "gauge",
     "vantage",
-    "Median round trip to the SFU of the last baseline, in milliseconds: a data message from "
-    "one participant of ours to another on this host. Absent when the last baseline failed.",
+    "Median round trip to the SFU in the last baseline, in milliseconds: a data message from one "
+    "test participant to another on this host. Absent if the last baseline failed.",
 )
 RTT = _family(
     "voice_sfu_rtt_seconds",
     "histogram",
     "vantage method",
-    "Round trips to the SFU. Method: data, messages between two participants of ours; ice, the "
-    "connection's own checks, in whole milliseconds.",
+    "Round trips to the SFU by method: data, messages between two test participants; ice, "
+    "connectivity checks, in whole milliseconds.",
     buckets=_NETWORK_BUCKETS,
     method=("data", "ice"),
 )
@@ -45,77 +45,76 @@ TARGET_RTT = _family(
     "voice_sfu_target_rtt_ms",
     "gauge",
     "vantage",
-    "The configured target of the median round trip.",
+    "Configured target of the median round trip, in milliseconds.",
 )
 TARGET_LOSS = _family(
     "voice_sfu_target_packet_loss_ratio",
     "gauge",
     "vantage",
-    "The configured target of the packet loss, 0 to 1.",
+    "Configured target of the packet loss, 0 to 1.",
 )
 TARGET_JITTER = _family(
     "voice_sfu_target_jitter_seconds",
     "gauge",
     "vantage",
-    "The configured target of the jitter.",
+    "Configured target of the jitter.",
 )
 FLOOR = _family(
     "voice_sfu_floor_seconds",
     "gauge",
     "vantage",
-    "What of a message's time is the exporter's own: event loop and SDK, without the network. "
-    "Taken off the round trips.",
+    "Part of a data round trip spent in the exporter's event loop and SDK, without the network. "
+    "Subtracted from the round trips.",
 )
 PINGS = _family(
     "voice_sfu_pings_total",
     "counter",
     "vantage outcome",
-    "Data messages sent by what became of them: answered, lost, or void when the prober itself "
-    "was late.",
+    "Data messages sent, by outcome: answered, lost, or void (the prober was late).",
     outcome=("answered", "lost", "void"),
 )
 JITTER = _family(
     "voice_sfu_jitter_seconds",
     "gauge",
     "vantage direction",
-    "Interarrival jitter of RTP: up as the SFU reports it, down as the receiver measures it, "
-    "in whole milliseconds.",
+    "RTP interarrival jitter: up as reported by the SFU, down as measured by the receiver, in "
+    "whole milliseconds.",
 )
 LOSS = _family(
     "voice_sfu_packet_loss_ratio",
     "gauge",
     "vantage direction",
-    "Share of RTP packets lost in the last baseline, 0 to 1: up as the SFU reports it, down "
-    "what the receiver misses beyond that.",
+    "Share of RTP packets lost in the last baseline, 0 to 1: up as reported by the SFU, down as "
+    "measured by the receiver without the loss of the way up.",
 )
 PACKETS = _family(
     "voice_sfu_packets_total",
     "counter",
     "vantage direction",
-    "RTP packets sent to the SFU (up) and by it (down) over which loss is counted.",
+    "RTP packets used to measure loss: sent to the SFU (up) and sent by the SFU (down).",
     direction=DIRECTIONS,
 )
 PACKETS_LOST = _family(
     "voice_sfu_packets_lost_total",
     "counter",
     "vantage direction",
-    "Those of voice_sfu_packets_total that were lost; the quotient of the two rates is the "
-    "loss over any span of time.",
+    "RTP packets lost. Divide its rate by the rate of voice_sfu_packets_total to get the loss "
+    "over any period.",
     direction=DIRECTIONS,
 )
 CONCEALED = _family(
     "voice_sfu_concealed_ratio",
     "gauge",
     "vantage",
-    "Share of the received audio that was made up in the last baseline, 0 to 1: the loss that "
-    "can be heard, after redundancy has repaired what it could.",
+    "Share of received audio that was concealed in the last baseline, 0 to 1: the audible loss "
+    "that redundancy did not repair.",
 )
 CONNECT = _family(
     "voice_sfu_connect_seconds",
     "histogram",
     "vantage phase",
-    "Phases of a connection: signal, to the server's answer to a join; ice, until media can "
-    "flow; media, publishing to the first sound at another participant.",
+    "Connection time by phase: signal, until the server answers the join; ice, until media can "
+    "flow; media, from publishing a track to the first sound at another participant.",
     buckets=_CONNECT_BUCKETS,
     phase=("signal", "ice", "media"),
 )
@@ -123,13 +122,13 @@ TRANSPORT = _family(
     "voice_sfu_transport_used",
     "gauge",
     "vantage transport",
-    "1 for the way that the media of the last baseline took: udp, tcp or turn.",
+    "1 for the transport used by media in the last baseline: udp, tcp or turn.",
 )
 QUALITY = _family(
     "voice_sfu_connection_quality",
     "gauge",
     "vantage client quality",
-    "1 for what LiveKit itself says of each client's connection: excellent good poor lost.",
+    "1 for the connection quality that LiveKit reports for each client: excellent good poor lost.",
 )
 
 FAMILIES = (

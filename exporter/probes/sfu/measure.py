@@ -15,12 +15,12 @@ from exporter.rtc.pair import Pair, connected_pair, make_room
 from exporter.rtc.pings import Pinger
 
 CLEANUP_S = 5.0
-"""Kept back from the deadline, so that the room is deleted and what was measured is told."""
+"""Kept back from the deadline, so that the room is deleted and the results are reported."""
 CONNECT_TIMEOUT_S = 10.0
 READ_PERIOD_S = 0.5
 """Time between two readings of the statistics."""
 MAX_VOID = 0.5
-"""Share of messages that our own lateness may spoil."""
+"""Largest share of messages that may be void."""
 
 
 async def measure_baseline(config: SfuConfig, run: Run) -> Outcome:
@@ -52,7 +52,7 @@ def _failure(result: SfuBaseline) -> tuple[Reason | None, str]:
     if result.round_trips_s:
         return None, ""
     if result.lost:
-        return Reason.NO_REPLY, f"none of {result.lost} data messages came through"
+        return Reason.NO_REPLY, f"none of {result.lost} data messages arrived"
     return Reason.VOID, "the prober: its event loop was late all the time"
 
 
@@ -163,7 +163,7 @@ class _Measurement:
 
 
 def _ice_round_trips(pair: Pair) -> tuple[float, ...]:
-    """Return what ICE's own checks told, each once."""
+    """Return the round trips of ICE connectivity checks, each once."""
     found: list[float] = []
     for client in (pair.sender, pair.receiver):
         answers = 0

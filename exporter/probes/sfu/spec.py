@@ -1,59 +1,73 @@
-"""Measure the way between this host and the SFU, with two participants of our own."""
+"""Baselines: measure the network path between this host and the SFU with two test participants."""
 
 import statistics
 from collections.abc import Iterator
 
 from pydantic import Field, model_validator
 
-from exporter.config.values import Duration, ProbeSection, fault
+from exporter.config.values import Duration, ProbeSection, invalid
 from exporter.outcome import Finding, Outcome, Reconnect, SfuBaseline, Verdict, failure
 from exporter.probe import Probe, always
 from exporter.probes.sfu.families import FAMILIES, configured, readings
 
 
 class SfuConfig(ProbeSection):
-    """How the way to the SFU is measured. It calls no agent and costs no provider's money."""
+    """Baselines of the network path to the SFU. They call no agent, so providers charge nothing."""
 
-    enabled: bool = Field(True, description="Measure it on a schedule.")
+    enabled: bool = Field(True, description="Measure baselines on a schedule.")
     vantage: str = Field(
-        "default", min_length=1, description="Label: from where it is measured, as `iad`."
+        "default",
+        min_length=1,
+        description="Value of the label vantage: the place of this exporter, such as `iad`.",
     )
     interval: Duration = Field(60.0, ge=10, description="Time between two baselines.")
     pings: int = Field(
-        50, ge=1, le=10_000, description="Data messages whose round trip is taken, at least."
+        50,
+        ge=1,
+        le=10_000,
+        description="Minimum number of data messages to measure the round trip.",
     )
     packets: int = Field(
         2000,
         ge=50,
         le=1_000_000,
-        description="RTP packets each way over which loss is counted, at least.",
+        description="Minimum number of RTP packets in each direction to measure loss.",
     )
     tracks: int = Field(
-        4, ge=1, le=16, description="Opus tracks of 50 packets a second that carry them."
+        4,
+        ge=1,
+        le=16,
+        description="Number of Opus tracks that carry these packets, 50 per second each.",
     )
     target_rtt_ms: float = Field(
-        100, gt=0, description="Above this median round trip the SFU is SLOW."
+        100, gt=0, description="Median round trip above which the SFU is SLOW."
     )
     fail_rtt_ms: float | None = Field(
-        None, gt=0, description="Above this it is FAIL; not set: a slow network never fails."
+        None, gt=0, description="Median round trip above which the SFU is FAIL; not set: no limit."
     )
     target_jitter_ms: float = Field(
-        30, gt=0, description="Above this interarrival jitter, either way, it is SLOW."
+        30, gt=0, description="Interarrival jitter in either direction above which the SFU is SLOW."
     )
     max_loss: float = Field(
-        1.0, ge=0, le=100, description="Percent of packets; above this, either way, it is SLOW."
+        1.0,
+        ge=0,
+        le=100,
+        description="Packet loss in percent, in either direction, above which the SFU is SLOW.",
     )
     fail_loss: float = Field(
-        10.0, gt=0, le=100, description="Percent of packets; above this, either way, it is FAIL."
+        10.0,
+        gt=0,
+        le=100,
+        description="Packet loss in percent, in either direction, above which the SFU is FAIL.",
     )
-    deadline: Duration = Field(60.0, gt=0, description="A baseline that takes longer is ended.")
+    deadline: Duration = Field(60.0, gt=0, description="Time limit of a baseline.")
 
     @model_validator(mode="after")
     def _check(self) -> "SfuConfig":
         if self.fail_rtt_ms is not None and self.fail_rtt_ms <= self.target_rtt_ms:
-            raise fault("{value} must be above target_rtt_ms", "fail_rtt_ms")
+            raise invalid("{value} must be above target_rtt_ms", "fail_rtt_ms")
         if self.fail_loss <= self.max_loss:
-            raise fault("{value} must be above max_loss", "fail_loss")
+            raise invalid("{value} must be above max_loss", "fail_loss")
         return self
 
 
@@ -98,21 +112,21 @@ def _above(
         yield Finding(Verdict.SLOW, f"{what} {value:.1f} {unit} is above {soft:g} {unit}")
 
 
-def _lost(found: Reconnect) -> Finding:
+def _lost(reconnect: Reconnect) -> Finding:
     """Say what came of a connection that was lost during a baseline."""
-    verdict = Verdict.SLOW if found.reason is None else Verdict.FAIL
-    return Finding(verdict, f"a connection was lost, {found.text}")
+    verdict = Verdict.SLOW if reconnect.reason is None else Verdict.FAIL
+    return Finding(verdict, f"a connection was lost, {reconnect.text}")
 
 
 def _no_udp(result: SfuBaseline) -> str:
     """Say that UDP is blocked, and which ports to open."""
     how = "TCP" if result.transport == "tcp" else "TURN"
     if not result.udp_addresses:
-        return f"media goes by {how}, for the server offers no UDP: set its rtc.udp_port"
+        return f"media uses {how} because the server offers no UDP: set its rtc.udp_port"
     told = ", ".join(result.udp_addresses)
     return (
-        f"UDP is blocked, media goes by {how}: open UDP to {told} "
-        "(the server's rtc.udp_port, or all of its rtc.port_range)"
+        f"UDP is blocked, media uses {how}: open UDP to {told} (the server's rtc.udp_port, or all "
+        "of its rtc.port_range)"
     )
 
 

@@ -23,7 +23,7 @@ _PAGE_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _PageAddress:
     """One page to read."""
 
     url: str
@@ -36,16 +36,16 @@ class _Place:
 
 @dataclass(frozen=True, slots=True)
 class _Service:
-    """What an SRV record tells."""
+    """The content of an SRV record."""
 
     host: str
     port: int
 
 
-_Found = TypeVar("_Found", _Place, _Service)
+_Found = TypeVar("_Found", _PageAddress, _Service)
 
 
-class _Told(BaseModel):
+class _PageContent(BaseModel):
     """A worker's page. It leaves zeros out, and writes whole numbers as floats."""
 
     model_config = ConfigDict(allow_inf_nan=False, hide_input_in_errors=True)
@@ -71,22 +71,24 @@ class _Reader:
         self._at_once = asyncio.Semaphore(config.concurrency)
 
     async def read_all(self) -> list[WorkerPage]:
-        """Read the pages of every configured place; each place once."""
+        """Read the pages of every configured address, each once."""
         found = await asyncio.gather(*(self._resolve(url) for url in self._config.scrape))
-        places = dict.fromkeys(each for part in found for each in part if isinstance(each, _Place))
+        addresses = dict.fromkeys(
+            each for part in found for each in part if isinstance(each, _PageAddress)
+        )
         unresolved = [each for part in found for each in part if isinstance(each, WorkerPage)]
-        wanted = list(places)[: self._config.max_workers]
-        return [*unresolved, *await asyncio.gather(*(self._read(place) for place in wanted))]
+        wanted = list(addresses)[: self._config.max_workers]
+        return [*unresolved, *await asyncio.gather(*(self._read(address) for address in wanted))]
 
-    async def _resolve(self, url: str) -> Sequence[_Place | WorkerPage]:
-        """Return the places that a configured URL stands for, or the pages that tell why not."""
+    async def _resolve(self, url: str) -> Sequence[_PageAddress | WorkerPage]:
+        """Return the addresses of a configured URL, or pages with the reason why there are none."""
         parts = urlsplit(url)
         host = parts.hostname or ""
         if parts.scheme == "dns":
             return await self._ask(url, _addresses(host, parts.port or 0))
         if parts.scheme != "srv":
             port = parts.port or {"http": 80, "https": 443}[parts.scheme]
-            return [_Place(f"{parts.scheme}://{parts.netloc}", host, port, parts.netloc)]
+            return [_PageAddress(f"{parts.scheme}://{parts.netloc}", host, port, parts.netloc)]
         services = await self._ask(url, _services(host))
         found = await asyncio.gather(
             *(
@@ -102,7 +104,7 @@ class _Reader:
     async def _ask(
         self, url: str, names: Coroutine[Any, Any, list[_Found]]
     ) -> Sequence[_Found | WorkerPage]:
-        """Return what name servers tell, or the page of that URL that says why they did not."""
+        """Return the answer of name servers, or a page of that URL with the reason for none."""
         async with self._at_once:
             try:
                 async with asyncio.timeout(self._config.timeout):
@@ -112,40 +114,40 @@ class _Reader:
             except OSError as error:
                 detail = f"no address found: {error.strerror or error}"
             except UnicodeError:  # of Python, before anyone is asked
-                detail = "no address found: no name that a name server could know"
+                detail = "no address found: not a valid host name"
         return [WorkerPage(url, reason=Reason.CONNECT_FAILED, detail=detail)]
 
-    async def _read(self, place: _Place) -> WorkerPage:
-        page = WorkerPage(f"{place.url}/worker", place.host, port=place.port)
+    async def _read(self, address: _PageAddress) -> WorkerPage:
+        page = WorkerPage(f"{address.url}/worker", address.host, port=address.port)
         async with self._at_once:
             if self._run.left() < self._config.timeout:
-                detail = "not asked: the others took the time"
+                detail = "not read: the time limit was reached"
                 return replace(page, reason=Reason.DEADLINE, detail=detail)
             try:
-                return await self._told(page, place)
+                return await self._parse_page(page, address)
             except ProbeError as error:
                 return replace(page, reason=error.reason, detail=error.detail)
 
-    async def _told(self, page: WorkerPage, place: _Place) -> WorkerPage:
-        """Return what the page tells.
+    async def _parse_page(self, page: WorkerPage, address: _PageAddress) -> WorkerPage:
+        """Return the page with its content.
 
         Raises:
             ProbeError: It did not answer, or is no worker's page.
         """
-        body, address = await self._get(page.url, place.name)
+        body, ip_address = await self._get(page.url, address.name)
         try:
-            told = _Told.model_validate_json(body)
+            content = _PageContent.model_validate_json(body)
         except ValidationError:
-            raise ProbeError(Reason.API_FAILED, "the answer is no worker's page") from None
-        if not (told.agent_name + told.sdk_version).isprintable():
-            raise ProbeError(Reason.API_FAILED, "the worker's page holds control characters")
+            raise ProbeError(Reason.API_FAILED, "the answer is not a worker page") from None
+        if not (content.agent_name + content.sdk_version).isprintable():
+            raise ProbeError(Reason.API_FAILED, "the worker page contains control characters")
         return replace(
             page,
-            address=address,
-            agent_name=told.agent_name,
-            active_jobs=round(told.active_jobs),
-            load=told.worker_load,
-            sdk_version=told.sdk_version,
+            address=ip_address,
+            agent_name=content.agent_name,
+            active_jobs=round(content.active_jobs),
+            load=content.worker_load,
+            sdk_version=content.sdk_version,
         )
 
     async def _get(self, url: str, name: str) -> tuple[bytes, str]:
@@ -195,7 +197,7 @@ def _cause(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-async def _addresses(name: str, port: int) -> list[_Place]:
+async def _addresses(name: str, port: int) -> list[_PageAddress]:
     """Return a place for every address of a name.
 
     Raises:
@@ -207,7 +209,7 @@ async def _addresses(name: str, port: int) -> list[_Place]:
     addresses = dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found)
     written = {address: _in_url(address) for address in addresses}
     return [
-        _Place(f"http://{text}:{port}", address, port, f"{name}:{port}")
+        _PageAddress(f"http://{text}:{port}", address, port, f"{name}:{port}")
         for address, text in written.items()
     ]
 
@@ -218,7 +220,7 @@ def _in_url(address: str) -> str:
 
 
 async def _services(name: str) -> list[_Service]:
-    """Return the hosts and ports that the SRV records of a name tell.
+    """Return the hosts and ports in the SRV records of a name.
 
     Raises:
         OSError: There are none.

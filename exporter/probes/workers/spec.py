@@ -1,4 +1,4 @@
-"""Read the workers' own HTTP pages: the only thing that an uninstrumented idle worker tells."""
+"""Read the worker pages: the only source for idle workers without heartbeats."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from exporter.config.values import Duration, ProbeSection, fault
+from exporter.config.values import Duration, ProbeSection, invalid
 from exporter.outcome import Outcome, WorkerScrape
 from exporter.probe import Probe, always, failed_is_all
 from exporter.series import Reading, family
@@ -23,52 +23,59 @@ def _check_url(url: str) -> str:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise fault(f"has no valid host and port; {_EXPECTED}") from None
+        raise invalid(f"has no valid host and port; {_EXPECTED}") from None
     if parts.scheme not in ("http", "https", "dns", "srv"):
-        raise fault(f"has no scheme that is known; {_EXPECTED}")
+        raise invalid(f"has an unknown scheme; {_EXPECTED}")
     if parts.username is not None or parts.password is not None:
-        raise fault("holds a user name or password; a worker's page takes none")
+        raise invalid("contains a user name or password; worker pages need none")
     if not host:
-        raise fault(f"has no host; {_EXPECTED}")
+        raise invalid(f"has no host; {_EXPECTED}")
     if parts.scheme == "dns" and not port:
-        raise fault("{value} has no port; expected dns://NAME:PORT")
+        raise invalid("{value} has no port; expected dns://NAME:PORT")
     if parts.scheme == "srv" and port is not None:
-        raise fault("{value} has a port, which SRV records tell; expected srv://_SERVICE._tcp.NAME")
+        raise invalid(
+            "{value} has a port, which is part of SRV records; expected srv://_SERVICE._tcp.NAME"
+        )
     if parts.path not in ("", "/", "/worker") or parts.query or parts.fragment:
-        raise fault("{value} has a path; expected it without: /worker is added")
+        raise invalid("{value} has a path; expected none: /worker is added")
     return url
 
 
 class WorkersConfig(ProbeSection):
-    """Workers: their pages, and when one counts as offline."""
+    """Worker pages, and when a worker counts as offline."""
 
     scrape: tuple[Annotated[str, AfterValidator(_check_url)], ...] = Field(
         (),
         description=(
-            "Where workers' HTTP pages are (port 8081 by default): http://HOST:PORT, "
-            "dns://NAME:PORT for every address of a name, srv://_SERVICE._tcp.NAME."
+            "Addresses of worker pages (port 8081 by default): http://HOST:PORT, dns://NAME:PORT "
+            "for every address of a name, srv://_SERVICE._tcp.NAME."
         ),
     )
     interval: Duration = Field(15.0, ge=1, description="Time between two reads.")
-    timeout: Duration = Field(3.0, gt=0, description="A worker that takes longer has not answered.")
-    deadline: Duration = Field(30.0, gt=0, description="A read of all that takes longer is ended.")
-    concurrency: int = Field(64, ge=1, le=1024, description="Workers asked at one time.")
+    timeout: Duration = Field(3.0, gt=0, description="Time limit to read one page.")
+    deadline: Duration = Field(30.0, gt=0, description="Time limit to read all pages.")
+    concurrency: int = Field(
+        64, ge=1, le=1024, description="Number of pages read at the same time."
+    )
     offline_after: Duration = Field(
-        45.0, gt=0, description="Silence after which a worker is offline."
+        45.0, gt=0, description="Time without a report after which a worker is offline."
     )
     forget_after: Duration = Field(
-        3600.0, gt=0, description="Silence after which a worker, and its series, are forgotten."
+        3600.0,
+        gt=0,
+        description="Time without a report after which a worker and its series are removed.",
     )
     full_load: float = Field(
         0.7,
         gt=0,
         description=(
-            "Load from which a worker is full of which only the page is known: as the workers' "
-            "own load_threshold."
+            "Load from which a worker known only by its page is full: its own load_threshold."
         ),
     )
     max_workers: int = Field(
-        10_000, ge=1, description="Workers known at one time; reports of more are refused."
+        10_000,
+        ge=1,
+        description="Maximum number of known workers; reports of further workers are refused.",
     )
 
     @property
@@ -88,8 +95,8 @@ PAGES = family(
     "voice_worker_pages",
     "gauge",
     "result",
-    "Workers' pages that are configured, by result of the last read: answered or failed. "
-    "Absent until read.",
+    "Configured worker pages by result of the last read: answered or failed. Absent before the "
+    "first read.",
     keeps=True,
 )
 

@@ -79,15 +79,15 @@ def test_a_collector_that_is_away_is_waited_for(caplog: pytest.LogCaptureFixture
     with collecting() as first:
         url = first.url
     running = sending(url, agent_server())
-    until(lambda: "heartbeat not sent, trying again: ConnectError" in caplog.text)
+    until(lambda: "heartbeat not sent, retrying: ConnectError" in caplog.text)
     with collecting(int(url.rpartition(":")[2]), status=503) as collector:
         until(lambda: "503" in caplog.text)  # httpx logs each answer
         collector.status = 204
         until(lambda: collector.beats)
         running.close()
     lines = [each.getMessage() for each in caplog.records if each.name.startswith("voice_")]
-    assert lines[0] == "heartbeat not sent, trying again: ConnectError"
-    assert lines[1].startswith("heartbeats are sent again after")
+    assert lines[0] == "heartbeat not sent, retrying: ConnectError"
+    assert lines[1].startswith("heartbeats sent again after")
     assert "t0ken" not in caplog.text
 
 
@@ -101,8 +101,8 @@ def test_a_refusal_is_logged_with_its_status(
         until(lambda: caplog.messages)
     until(lambda: len(caplog.messages) > 1)
     assert caplog.messages == [
-        "heartbeat not sent, trying again: the exporter answered 401",
-        "goodbye not sent: the exporter answered 401",
+        "heartbeat not sent, retrying: the exporter answered 401",
+        "shutdown not reported: the exporter answered 401",
     ]
 
 
@@ -123,7 +123,7 @@ def test_a_worker_that_never_registers_is_one_line_in_the_log(
     assert enough.wait(WAIT_S)
     running.close()
     assert caplog.messages == [
-        "no worker to report to the exporter yet; was it started, by that name?"
+        "no worker to report to the exporter yet; was a worker with that name started?"
     ]
     assert collector.beats == []
 

@@ -15,9 +15,9 @@ from voice_exporter_agent import register_worker
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ({}, "no collector is given; expected http://HOST:PORT"),
-        ({"collector": "exporter:9465"}, "the collector's address is none; expected"),
-        ({"collector": "http://u:s3cr3t@h:1"}, "the collector's address is none; expected"),
+        ({}, "no collector is configured; expected http://HOST:PORT"),
+        ({"collector": "exporter:9465"}, "the collector is not a valid URL; expected"),
+        ({"collector": "http://u:s3cr3t@h:1"}, "the collector is not a valid URL; expected"),
         ({"collector": "http://h:1", "token": "a\nb"}, "the token cannot be sent in a header"),
         ({"collector": "http://h:1", "interval": 0.01}, "interval is too short"),
         ({"collector": "http://h:1", "interval": "x"}, "interval is too short"),

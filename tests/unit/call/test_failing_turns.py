@@ -31,7 +31,7 @@ def test_an_agent_that_hangs_is_named_by_its_state() -> None:
 def test_an_agent_without_states_is_said_to_have_told_none() -> None:
     """Nothing is made up where its state is not known."""
     talk = converse(Script(mute=True, states=False), reply_timeout=3)
-    assert talk.turns[0].detail == "silence for 3 s (agent state 'not told')"
+    assert talk.turns[0].detail == "silence for 3 s (agent state 'unknown')"
 
 
 def test_a_reply_after_the_time_out_is_none() -> None:
@@ -60,7 +60,10 @@ def test_an_agent_whose_media_stopped_ends_the_call() -> None:
     assert talk.turns == []
     assert talk.ended is not None
     assert talk.ended.reason is Reason.NO_REPLY
-    assert talk.ended.detail == "the agent's media stopped, yet it is listed (state 'listening')"
+    assert (
+        talk.ended.detail
+        == "the agent's media stopped, but it is still in the room (state 'listening')"
+    )
 
 
 def test_an_agent_that_leaves_ends_the_call() -> None:

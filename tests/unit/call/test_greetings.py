@@ -55,8 +55,8 @@ def test_a_greeting_without_end_is_a_failure(states: bool) -> None:
     talk = converse(Script(greet_s=20.0, states=states), greeting="auto", greeting_timeout=5)
     assert talk.ended is not None
     assert talk.ended.reason is Reason.GREETING_TIMEOUT
-    state = "speaking" if states else "not told"
-    assert talk.ended.detail == f"the agent did not come to listen (state '{state}') within 5 s"
+    state = "speaking" if states else "unknown"
+    assert talk.ended.detail == f"the agent did not start to listen (state '{state}') within 5 s"
     assert talk.turns == []
 
 
@@ -65,4 +65,4 @@ def test_an_expected_greeting_that_does_not_come_is_a_failure() -> None:
     talk = converse(Script(), greeting="expected", greeting_timeout=5)
     assert talk.ended is not None
     assert talk.ended.reason is Reason.GREETING_TIMEOUT
-    assert talk.ended.detail == "no greeting came within 5 s"
+    assert talk.ended.detail == "no greeting within 5 s"

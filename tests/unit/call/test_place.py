@@ -83,21 +83,21 @@ FAILING = {
         World(works=False),
         {"join_timeout": 3},
         Reason.NO_WORKER,
-        "no worker named 'demo' took the job within 3 s",
+        "no worker named 'demo' accepted the job within 3 s",
     ),
     "a worker whose agent does not come": (
         Script(),
         World(join_after_s=None),
         {"join_timeout": 3},
         Reason.JOIN_TIMEOUT,
-        "a worker took the job, but no agent came within 3 s",
+        "a worker accepted the job, but no agent joined within 3 s",
     ),
     "an agent that comes too late": (
         Script(),
         World(join_after_s=14.0),
         {"join_timeout": 9},
         Reason.JOIN_TIMEOUT,
-        "a worker took the job, but no agent came within 9 s",
+        "a worker accepted the job, but no agent joined within 9 s",
     ),
     "no track": (
         Script(no_track=True),
@@ -111,7 +111,7 @@ FAILING = {
         World(),
         {"greeting_timeout": 5},
         Reason.GREETING_TIMEOUT,
-        "the agent did not come to listen (state 'speaking') within 5 s",
+        "the agent did not start to listen (state 'speaking') within 5 s",
     ),
     "silence": (
         Script(mute=True),
@@ -139,7 +139,7 @@ FAILING = {
         World(),
         {},
         Reason.VOID,
-        "the prober: its audio queue ran dry",
+        "the prober: its audio queue ran empty",
     ),
     "refused by the room": (
         Script(),
@@ -200,7 +200,7 @@ def test_without_a_dispatch_a_worker_without_a_name_is_missed(wav: Path) -> None
     """With `dispatch: automatic` none is asked for, and the detail says who did not come."""
     placed = place(Script(), World(), config(wav, dispatch="automatic", join_timeout=3))
     assert placed.outcome.reason is Reason.NO_WORKER
-    assert placed.outcome.detail == "no worker without a name took the job within 3 s"
+    assert placed.outcome.detail == "no worker without a name accepted the job within 3 s"
 
 
 def test_turns_before_the_deadline_are_kept(wav: Path) -> None:
@@ -208,7 +208,7 @@ def test_turns_before_the_deadline_are_kept(wav: Path) -> None:
     settings = config(wav, deadline=24, trials=10)
     placed = place(Script(delay_s=4.0), World(), settings)
     assert placed.outcome.reason is Reason.DEADLINE
-    assert placed.outcome.detail == "not done within 24 s"
+    assert placed.outcome.detail == "not finished within 24 s"
     # 19 s are left for turns of about 6.5 s, after half a second of silence.
     assert [turn.e2e_s for turn in placed.call.turns] == pytest.approx([4.0] * 2, abs=RESOLUTION_S)
     assert_clean(placed)
@@ -235,7 +235,7 @@ def test_a_room_that_exists_already_is_left_alone(wav: Path) -> None:
     world = World(rooms=frozenset({"front-desk"}))
     placed = place(Script(), world, config(wav, room_name="front-desk"))
     assert placed.outcome.reason is Reason.API_FAILED
-    assert "exists already" in placed.outcome.detail
+    assert "already exists" in placed.outcome.detail
     assert placed.rooms_left == {"front-desk"}
     assert placed.rooms_made == ()
 

@@ -19,17 +19,17 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["--load", "--preflight"], "--load and --preflight are not possible together"),
+        (["--load", "--preflight"], "--load and --preflight cannot be combined"),
         (
             ["--coordinator", "--expect", "1", "--report-to", "http://127.0.0.1:1"],
-            "--coordinator and --report-to are not possible together",
+            "--coordinator and --report-to cannot be combined",
         ),
         (["--ramp", "2,4"], "--ramp and --duration need --load or --coordinator"),
         (["--duration", "5s", "--preflight"], "--ramp and --duration need --load or --coordinator"),
         (["--load", "--expect", "3"], "--expect needs --coordinator"),
-        (["--report-to", "http://127.0.0.1:x"], "'http://127.0.0.1:x' is no address"),
-        (["--report-to", "http://[::1"], "'http://[::1' is no address"),
-        (["--report-to", "127.0.0.1:8787"], "'127.0.0.1:8787' is no address"),
+        (["--report-to", "http://127.0.0.1:x"], "'http://127.0.0.1:x' is not a URL"),
+        (["--report-to", "http://[::1"], "'http://[::1' is not a URL"),
+        (["--report-to", "127.0.0.1:8787"], "'127.0.0.1:8787' is not a URL"),
     ],
 )
 def test_flags_that_would_do_nothing(
@@ -49,5 +49,5 @@ def test_document_of_a_vantage(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out) == {
         "vantage": "iad",
         "ramp": [],
-        "error": "api_failed: the coordinator refuses: HTTP 500",
+        "error": "api_failed: the coordinator refused: HTTP 500",
     }

@@ -14,7 +14,7 @@ from exporter.errors import ConfigError
 from exporter.outcome import RampProgress
 from exporter.probes.ramp.spec import RampConfig
 from exporter.server_api import Server
-from exporter.web.server import Limits
+from exporter.web.server import ConnectionLimits
 from tests.patience import WAIT_S
 
 NOBODY = Server("ws://127.0.0.1:1", "key", "s" * 32)
@@ -45,7 +45,7 @@ async def knock(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
 )
 def test_who_draws_a_request_out_is_cut_off(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else whoever reaches the port could take every descriptor, without any token."""
-    monkeypatch.setattr(coordinator, "LIMITS", Limits(request_s=0.3))
+    monkeypatch.setattr(coordinator, "LIMITS", ConnectionLimits(request_s=0.3))
     config = DistributedConfig(port=free_port(), token="t", gather_timeout=WAIT_S)  # noqa: S106
 
     async def draw_out() -> None:

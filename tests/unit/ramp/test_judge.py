@@ -26,7 +26,7 @@ def test_a_tier_that_is_well() -> None:
         ({"media": Loss(1000, 11)}, "loss 1.1 % is above 1 %"),
         ({"media": Loss(1000, 500)}, "loss 50.0 % is above 1 %"),
         ({"media": None}, "no audio was sent"),
-        ({"quality": "poor"}, "LiveKit calls the connections poor"),
+        ({"quality": "poor"}, "LiveKit reports the connection quality poor"),
         ({"round_trips_s": ()}, "no round trip was measured"),
         ({"round_trips_s": (), "lost": 30}, "p95 of the round trip 2000.0 ms is above 100 ms"),
     ],
@@ -48,7 +48,7 @@ def test_failed_connections_are_a_figure() -> None:
     members = (*tier(8).members, lost, replace(lost, reason=Reason.ROOM_CLOSED))
     found = judged(RampTier(10, members, (IDLE,), 2.0))
     assert found.broken == (
-        "2 of 10 clients not connected to the end (1 connect_failed, 1 room_closed)",
+        "2 of 10 clients not connected at the end (1 connect_failed, 1 room_closed)",
     )
     assert (found.summary.connected, found.summary.pings) == (8, 160)
 
@@ -122,10 +122,10 @@ def test_cpu_adds_up_over_processes() -> None:
 def test_spoiled_messages_and_dead_processes_limit() -> None:
     """What the prober itself spoiled says nothing about the SFU."""
     spoiled = judged(tier(2, round_trips_s=(0.01,) * 20, voids=21))
-    assert spoiled.limits == ("it spoiled 51% of its data messages",)
+    assert spoiled.limits == ("51% of its data messages were void",)
     crashed = client(reason=Reason.PROBE_CRASHED, round_trips_s=(), media=None)
     nobody = judged(RampTier(2, (crashed, crashed), (), 2.0))
-    assert nobody.limits == ("a process of the prober died with 2 clients",)
+    assert nobody.limits == ("a process of the prober with 2 clients died",)
 
 
 def test_quality_is_what_nearly_all_reach() -> None:

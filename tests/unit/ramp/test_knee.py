@@ -53,10 +53,10 @@ def test_the_ways_to_have_none() -> None:
     assert {name: answer.text for name, answer in answers.items()} == {
         "all held": "none within the ramp: 10 clients held",
         "none held": "below 2 clients",
-        "the prober": "not known: the prober was the limit at 10 clients",
-        "broken while limited": "not known: the prober was the limit at 10 clients",
-        "cut short": "not known: the ramp did not come to its end",
-        "nothing": "not known: the ramp did not come to its end",
+        "the prober": "unknown: the prober was the limit at 10 clients",
+        "broken while limited": "unknown: the prober was the limit at 10 clients",
+        "cut short": "unknown: the ramp was not completed",
+        "nothing": "unknown: the ramp was not completed",
     }
     assert all(answer.clients is None for answer in answers.values())
 

@@ -3,7 +3,7 @@
 import pytest
 
 from exporter.outcome import Loss
-from exporter.probes.ramp.cell import UNDER_WAY, Span, media_loss, sent_ratio
+from exporter.probes.ramp.clients import UNDER_WAY, Span, media_loss, sent_ratio
 from tests.unit.sfu.streams import received, sent, snapshot
 
 

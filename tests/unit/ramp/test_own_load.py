@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from exporter.outcome import ProberLoad
-from exporter.probes.ramp.crew import cores
+from exporter.probes.ramp.processes import cores
 from exporter.probes.ramp.tier import Tier
 from exporter.rtc.lag import LagMonitor
 from tests import virtual_time

@@ -60,11 +60,11 @@ def report(url: str, **config: Any) -> VantageReport:
 @pytest.mark.parametrize(
     ("status", "body", "why"),
     [
-        (200, b"<html>", "does not answer as a coordinator of this version does"),
-        (200, b'{"member": 7}', "does not answer as a coordinator of this version does"),
-        (302, b"", "the coordinator refuses: HTTP 302"),
-        (502, b"", "the coordinator cannot be reached: HTTP 502"),
-        (500, b"oops", "the coordinator refuses: HTTP 500"),
+        (200, b"<html>", "is not a coordinator of this version"),
+        (200, b'{"member": 7}', "is not a coordinator of this version"),
+        (302, b"", "the coordinator refused: HTTP 302"),
+        (502, b"", "cannot reach the coordinator: HTTP 502"),
+        (500, b"oops", "the coordinator refused: HTTP 500"),
     ],
 )
 def test_somebody_else_answers(status: int, body: bytes, why: str) -> None:
@@ -102,7 +102,7 @@ class _FarAway:
         return Offset(0.0)
 
 
-class _Crew:
+class _Processes:
     """Notes when it is told to begin."""
 
     began = 0.0
@@ -121,10 +121,10 @@ def test_a_long_way_does_not_delay_the_beginning() -> None:
     async def late(_clock: Clock) -> float:
         coordinator, ramp = cast("Any", _FarAway()), RampConfig(vantage="iad")
         vantage = _Vantage(SFU, coordinator, ramp, VantageReport("iad"), lambda _: None)
-        crew = _Crew()
-        await vantage._do(Step(number=1, kind="grow", clients=2), cast("Any", crew))
+        processes = _Processes()
+        await vantage._do(Step(number=1, kind="grow", clients=2), cast("Any", processes))
         at_s = time.monotonic() + 0.2
-        await vantage._do(Step(number=2, kind="hold", clients=2, at_s=at_s), cast("Any", crew))
-        return crew.began - at_s
+        await vantage._do(Step(number=2, kind="hold", clients=2, at_s=at_s), cast("Any", processes))
+        return processes.began - at_s
 
     assert virtual_time.run(late) == pytest.approx(0.0, abs=1e-6)

@@ -110,12 +110,12 @@ def test_cost() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"enabled": True, "max_clients": 50}, "without windows"),
-        ({"enabled": True, "windows": [{"days": "sun"}]}, "without max_clients"),
+        ({"enabled": True, "max_clients": 50}, "needs windows"),
+        ({"enabled": True, "windows": [{"days": "sun"}]}, "needs max_clients"),
         ({"max_clients": 25}, "above max_clients"),
-        ({"tiers": "10,10"}, "does not grow"),
+        ({"tiers": "10,10"}, "is not increasing"),
         ({"tiers": "1,10"}, "out of bounds"),
-        ({"tiers": "2;10"}, "no list of tiers"),
+        ({"tiers": "2;10"}, "not a list of tiers"),
         ({"tiers": []}, "at least 1"),
     ],
 )

@@ -24,7 +24,7 @@ BUSY = replace(IDLE, lag_s=1.0, send_wait_s=1.0)
             "SLOW",
             [
                 "2 clients: p95 of the round trip 60.0 ms is above 50 ms",
-                "2 clients: LiveKit calls the connections poor",
+                "2 clients: LiveKit reports the connection quality poor",
             ],
             id="the first tier broke",
         ),

@@ -13,8 +13,8 @@ CONFIG = ReachConfig()
 UDP = Transport("udp", works=True, offered=("192.0.2.9:7882",), seconds=0.3)
 TCP = Transport("tcp", works=True, offered=("192.0.2.9:7881",), seconds=0.6)
 TURN = Transport("turn", works=False, offered=())
-NO_UDP = Transport("udp", works=False, offered=UDP.offered, detail="media goes by TCP")
-NO_TCP = Transport("tcp", works=False, offered=TCP.offered, detail="no way was found")
+NO_UDP = Transport("udp", works=False, offered=UDP.offered, detail="media uses TCP")
+NO_TCP = Transport("tcp", works=False, offered=TCP.offered, detail="no transport worked")
 
 
 def outcome(*transports: Transport, **changes: Any) -> Outcome:
@@ -46,7 +46,7 @@ def test_udp_that_is_blocked_names_its_ports() -> None:
     assert told(found)["udp"] == (
         "SLOW",
         (
-            "does not work: media goes by TCP; open UDP to 192.0.2.9:7882 "
+            "does not work: media uses TCP; open UDP to 192.0.2.9:7882 "
             "(the server's rtc.udp_port, or all of its rtc.port_range)"
         ),
     )

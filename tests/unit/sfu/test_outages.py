@@ -68,12 +68,12 @@ def test_two_breaks() -> None:
 @pytest.mark.parametrize(
     ("outage", "gone", "reason", "detail"),
     [
-        (Outage(115), "", Reason.CONNECT_FAILED, "not connected again within 50 s"),
+        (Outage(115), "", Reason.CONNECT_FAILED, "not reconnected within 50 s"),
         (
             Outage(115, 140),
             "",
             Reason.NO_AUDIO_TRACK,
-            "connected again, but nothing was heard within 50 s",
+            "reconnected, but no media arrived within 50 s",
         ),
         (Outage(115), "why", Reason.ROOM_CLOSED, "the SDK gave up (why)"),
     ],

@@ -85,7 +85,7 @@ def test_table(capsys: pytest.CaptureFixture[str]) -> None:
     ]
     assert lines[2].startswith("loss over 2000 packets up, 1990 down · concealed 0.1%")
     assert lines[3] == "connect: signal 45.0ms · ice 120.0ms · media 210.0ms · host candidate"
-    assert lines[-2].startswith("SLOW: UDP is blocked, media goes by TCP: open UDP to 192.0.2.9")
+    assert lines[-2].startswith("SLOW: UDP is blocked, media uses TCP: open UDP to 192.0.2.9")
     assert lines[-1] == "VERDICT: SLOW"
 
 
@@ -94,7 +94,7 @@ def test_table_of_a_silence(capsys: pytest.CaptureFixture[str]) -> None:
     print_sfu(report(baseline(media_gap_s=0.04)))
     assert "silence" not in capsys.readouterr().out
     print_sfu(report(baseline(media_gap_s=3.04)))
-    assert "silence: no packet came for 3.04 s" in capsys.readouterr().out.splitlines()
+    assert "silence: no packet for 3.04 s" in capsys.readouterr().out.splitlines()
     lost = Reconnect("unprovoked", 34.4, 34.65)
     print_sfu(report(baseline(media_gap_s=34.65, reconnects=(lost,))))
     lines = capsys.readouterr().out.splitlines()

@@ -33,7 +33,7 @@ CONFIG = SfuConfig(target_rtt_ms=100, fail_rtt_ms=300, max_loss=1, fail_loss=10)
             "SLOW",
             [
                 (
-                    "UDP is blocked, media goes by TCP: open UDP to 192.0.2.9:7882 "
+                    "UDP is blocked, media uses TCP: open UDP to 192.0.2.9:7882 "
                     "(the server's rtc.udp_port, or all of its rtc.port_range)"
                 )
             ],
@@ -43,7 +43,7 @@ CONFIG = SfuConfig(target_rtt_ms=100, fail_rtt_ms=300, max_loss=1, fail_loss=10)
             "SLOW",
             [
                 (
-                    "UDP is blocked, media goes by TURN: open UDP to 192.0.2.9:7882, "
+                    "UDP is blocked, media uses TURN: open UDP to 192.0.2.9:7882, "
                     "[2001:db8::9]:7882 (the server's rtc.udp_port, or all of its rtc.port_range)"
                 )
             ],
@@ -51,7 +51,7 @@ CONFIG = SfuConfig(target_rtt_ms=100, fail_rtt_ms=300, max_loss=1, fail_loss=10)
         (
             baseline(transport="turn", udp_addresses=()),
             "SLOW",
-            ["media goes by TURN, for the server offers no UDP: set its rtc.udp_port"],
+            ["media uses TURN because the server offers no UDP: set its rtc.udp_port"],
         ),
         (
             baseline(reconnects=(Reconnect("unprovoked", 34.4, 34.65),)),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from exporter.errors import StoreError
 from exporter.store.buffered import BufferedStore
 from exporter.store.protocol import Store
-from exporter.store.records import NO_LIMITS, Limits, OpenRun, RunRecord, Spending
+from exporter.store.records import NO_BUDGET_LIMITS, BudgetLimits, OpenRun, RunRecord, Spending
 from exporter.store.sqlite import SqliteStore
 from tests.patience import WAIT_S
 from tests.unit.store.records import NOON
@@ -44,7 +44,7 @@ class Flaky(Lasting):
         self.answers = threading.Event()
         self.answers.set()
 
-    def begin(self, run: OpenRun, limits: Limits = NO_LIMITS) -> bool:
+    def begin(self, run: OpenRun, limits: BudgetLimits = NO_BUDGET_LIMITS) -> bool:
         """Open a run."""
         assert self.answers.wait(WAIT_S)
         self._check()

@@ -9,7 +9,7 @@ import pytest
 from exporter.errors import ConfigError
 from exporter.outcome import Calibration, Reason
 from exporter.store.buffered import BufferedStore
-from exporter.store.records import CalibrationRecord, Limits, OpenRun, RunQuery, Spending
+from exporter.store.records import BudgetLimits, CalibrationRecord, OpenRun, RunQuery, Spending
 from exporter.store.sqlite import FILE_NAME, open_sqlite
 from tests.unit.store.buffering import Flaky, Watch, make
 from tests.unit.store.records import DAY, NOON, PLAN, ended, open_run
@@ -21,14 +21,14 @@ def test_reservation_is_on_the_disk_before_the_run_begins(tmp_path: Path) -> Non
     async def scenario() -> None:
         buffered = make(lambda: open_sqlite(tmp_path))
         await buffered.start()
-        assert await buffered.begin(open_run(), Limits(turns=4))
+        assert await buffered.begin(open_run(), BudgetLimits(turns=4))
         copy = tmp_path / "copy"
         copy.mkdir()
         for part in (FILE_NAME, f"{FILE_NAME}-wal"):  # as after a kill
             (copy / part).write_bytes((tmp_path / part).read_bytes())
         with closing(open_sqlite(copy)) as store:
             assert store.open_runs() == (open_run(),)
-        assert not await buffered.begin(open_run("b"), Limits(turns=7))
+        assert not await buffered.begin(open_run("b"), BudgetLimits(turns=7))
         await buffered.aclose()
 
     asyncio.run(scenario())
@@ -68,7 +68,7 @@ def test_restart_takes_over_budget_and_open_runs(tmp_path: Path) -> None:
         await buffered.start()
         assert buffered.spent_on("t", DAY) == PLAN
         assert left == [run]
-        limits = Limits(turns=PLAN.turns * 2 - 1)
+        limits = BudgetLimits(turns=PLAN.turns * 2 - 1)
         second = OpenRun("b", "latency", "demo", "", "", NOON, "t", DAY, PLAN)
         assert not await buffered.begin(second, limits)
         buffered.end(ended(reason=Reason.PROBE_CRASHED))
@@ -86,7 +86,9 @@ def test_second_exporter_is_one_clear_line(tmp_path: Path) -> None:
         with pytest.raises(ConfigError) as caught:
             await buffered.start()
         assert str(caught.value).startswith(f"store.folder: {tmp_path} is used by another ")
-        assert str(caught.value).endswith("; expected a folder of its own, or store.enabled: false")
+        assert str(caught.value).endswith(
+            "; expected a folder for this exporter only, or store.enabled: false"
+        )
         await buffered.aclose()
 
     with closing(open_sqlite(tmp_path)):
@@ -100,8 +102,8 @@ def test_without_a_store_memory_is_all_there_is() -> None:
         watch = Watch()
         buffered = make(None, watch)
         await buffered.start()
-        assert await buffered.begin(open_run(), Limits(turns=4))
-        assert not await buffered.begin(open_run("b"), Limits(turns=4))
+        assert await buffered.begin(open_run(), BudgetLimits(turns=4))
+        assert not await buffered.begin(open_run("b"), BudgetLimits(turns=4))
         buffered.end(ended(), Spending(1, 1))
         assert await buffered.runs(RunQuery()) == (ended(),)
         assert buffered.problem == ""
@@ -119,14 +121,14 @@ def test_run_that_is_given_up_before_it_begins_costs_nothing() -> None:
         buffered = make(lambda: store)
         await buffered.start()
         store.answers.clear()
-        beginning = asyncio.create_task(buffered.begin(open_run(), Limits(turns=4)))
+        beginning = asyncio.create_task(buffered.begin(open_run(), BudgetLimits(turns=4)))
         await asyncio.sleep(0)
         beginning.cancel()
         with pytest.raises(asyncio.CancelledError):
             await beginning
         store.answers.set()
         assert buffered.spent_on("t", DAY) == Spending()
-        assert await buffered.begin(open_run("b"), Limits(turns=4))
+        assert await buffered.begin(open_run("b"), BudgetLimits(turns=4))
         await buffered.aclose()
         assert [run.run_id for run in store.open_runs()] == ["b"]
         assert dict(store.spent("")) == {("t", DAY): PLAN}

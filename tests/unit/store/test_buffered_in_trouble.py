@@ -12,7 +12,7 @@ from exporter.errors import StoreError
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.store import buffered as buffered_module
 from exporter.store.buffered import BufferedStore
-from exporter.store.records import Limits, OpenRun, Retention, RunQuery, Spending
+from exporter.store.records import BudgetLimits, OpenRun, Retention, RunQuery, Spending
 from exporter.store.sqlite import FILE_NAME, open_sqlite
 from tests.patience import comes_true
 from tests.unit.store.buffering import Flaky, Lasting, Watch, make
@@ -30,9 +30,9 @@ def test_failing_store_is_told_once_and_caught_up(caplog: pytest.LogCaptureFixtu
         assert watch.works
         store.broken = True
         for number in range(20):
-            assert await buffered.begin(open_run(str(number)), Limits(turns=100))
+            assert await buffered.begin(open_run(str(number)), BudgetLimits(turns=100))
             buffered.end(ended(str(number), seconds=number), Spending(2, 10))
-        assert not await buffered.begin(open_run("too much"), Limits(turns=43))
+        assert not await buffered.begin(open_run("too much"), BudgetLimits(turns=43))
 
         await comes_true(lambda: len(watch.failures) >= 3)
         assert watch.works is False
@@ -53,8 +53,8 @@ def test_failing_store_is_told_once_and_caught_up(caplog: pytest.LogCaptureFixtu
     with caplog.at_level(logging.INFO):
         asyncio.run(scenario())
     assert [record.message for record in caplog.records] == [
-        "the store does not work; going on in memory",
-        "the store works again",
+        "store failed; continuing in memory",
+        "store works again",
     ]
 
 

@@ -96,7 +96,7 @@ def test_file_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> No
         with pytest.raises(StoreError) as caught:
             open_sqlite(tmp_path)
         assert str(caught.value) == (
-            f"{file} is of version {NEWEST + 1}, written by a newer voice-exporter; "
+            f"{file} has version {NEWEST + 1}, written by a newer voice-exporter; "
             f"expected at most {NEWEST}"
         )
     assert file.read_bytes() == before
@@ -140,9 +140,7 @@ def test_damaged_file_is_moved_aside(
         assert store.runs(RunQuery()) == ()
         store.end(ended("new"))
 
-    assert [record.message for record in caplog.records] == [
-        "the store is damaged; a new one is begun"
-    ]
+    assert [record.message for record in caplog.records] == ["store is damaged; starting a new one"]
     (aside,) = tmp_path.glob(f"{FILE_NAME}.corrupt-*")
     assert aside.read_bytes() == damaged
     with closing(open_sqlite(tmp_path)) as store:

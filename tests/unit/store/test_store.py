@@ -10,9 +10,9 @@ from exporter.outcome import Calibration, Reason
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.store.protocol import Store
 from exporter.store.records import (
-    NO_LIMITS,
+    NO_BUDGET_LIMITS,
+    BudgetLimits,
     CalibrationRecord,
-    Limits,
     Retention,
     RunQuery,
     Spending,
@@ -77,12 +77,12 @@ def test_run_that_never_ended_costs_all_of_its_plan(store: Store) -> None:
 
 def test_limits_refuse_what_is_more_than_is_left(store: Store) -> None:
     """Exactly what is left is allowed; the refused run leaves no trace."""
-    limits = Limits(turns=8, call_seconds=400)
+    limits = BudgetLimits(turns=8, call_seconds=400)
     assert store.begin(open_run("a"), limits)
     assert store.begin(open_run("b"), limits)
 
     assert not store.begin(open_run("c"), limits)
-    assert not store.begin(open_run("d"), Limits(call_seconds=500))
+    assert not store.begin(open_run("d"), BudgetLimits(call_seconds=500))
     assert store.begin(open_run("e", target="other"), limits)
 
     assert spent(store) == PLAN + PLAN
@@ -91,7 +91,7 @@ def test_limits_refuse_what_is_more_than_is_left(store: Store) -> None:
 
 def test_writes_may_be_repeated(store: Store) -> None:
     """A write whose answer was lost is done again, and nothing is counted twice."""
-    tight = Limits(turns=PLAN.turns)
+    tight = BudgetLimits(turns=PLAN.turns)
     assert store.begin(open_run(), tight)
     assert store.begin(open_run(), tight)
     for _ in range(2):
@@ -106,7 +106,7 @@ def test_writes_may_be_repeated(store: Store) -> None:
 
 def test_run_without_a_target_is_charged_to_nobody(store: Store) -> None:
     """A calibration is open while it runs, and costs nothing."""
-    store.begin(open_run(target=""), NO_LIMITS)
+    store.begin(open_run(target=""), NO_BUDGET_LIMITS)
     assert store.open_runs() == (open_run(target=""),)
     store.end(ended(), Spending(1, 1))
     assert dict(store.spent("")) == {}

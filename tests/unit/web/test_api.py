@@ -117,7 +117,7 @@ def test_a_turn_has_one_shape() -> None:
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [
-        ("/runs/other", 404, "no such run is kept"),
+        ("/runs/other", 404, "no such run"),
         ("/nothing", 404, "not found"),
         ("/runs?limit=0", 422, "query limit: "),
         ("/runs?limit=1001", 422, "query limit: "),
@@ -126,7 +126,7 @@ def test_a_turn_has_one_shape() -> None:
         ("/runs?before=2026-11-21T00:00:00", 422, "query before: "),
         ("/runs?before=1e9", 422, "query before: "),
         ("/runs?before=9999-12-31T23:59:59-23:00", 422, "query before: "),
-        ("/workers", 503, "this exporter keeps no roster"),
+        ("/workers", 503, "this exporter has no roster"),
     ],
 )
 def test_errors_have_one_shape(path: str, status: int, words: str) -> None:

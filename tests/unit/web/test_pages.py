@@ -121,13 +121,13 @@ def test_other_paths_are_not_found(path: str) -> None:
 
 def test_health_and_readiness_say_why_not() -> None:
     """503 with the reason in the body; 200 when there is none."""
-    why = told("the scheduler does not run"), told("nothing listed yet")
+    why = told("the scheduler is not running"), told("nothing listed yet")
     bad = Site(sources(not_healthy=why[0], not_ready=why[1]))
 
     assert ask("/-/healthy").status_code == ask("/-/ready").status_code == 200
     healthy, ready = bad.ask("GET", "/-/healthy"), bad.ask("GET", "/-/ready")
     assert (healthy.status_code, ready.status_code) == (503, 503)
-    assert healthy.text == "not healthy: the scheduler does not run\n"
+    assert healthy.text == "not healthy: the scheduler is not running\n"
     assert ready.text == "not ready: nothing listed yet\n"
 
 
@@ -174,7 +174,7 @@ def test_status_page_tells_last_and_next_run() -> None:
     assert '<td class="PASS">PASS</td>' in page
     assert "42 s ago" in page
     assert "<td>in 99 s</td>" in page
-    assert "None since the start." in page
+    assert "No failures since the start." in page
 
 
 def test_status_page_tells_of_workers_budgets_and_trouble() -> None:
@@ -198,8 +198,8 @@ def test_status_page_tells_of_workers_budgets_and_trouble() -> None:
     numbers = ["<td>1</td>", "<td>0</td>", "<td>0</td>", "<td>0</td>", "<td>1</td>"]
     assert "<td>demo</td>" + "".join(numbers) in page
     assert "<td>(any)</td>" in page
-    assert page.index("the store cannot be &lt;written&gt;") < page.index("<h2>Watched</h2>")
-    assert "None is known." in status_page(watch_list(), lambda _id: None)
+    assert page.index("the store cannot be &lt;written&gt;") < page.index("<h2>Probes</h2>")
+    assert "No workers known." in status_page(watch_list(), lambda _id: None)
 
 
 def test_status_page_escapes_every_text() -> None:

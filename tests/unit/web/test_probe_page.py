@@ -25,7 +25,7 @@ SALES_BUSY = LatencyConfig(agent_name="sales", scenario="busy")
 GOOD = replace(call(replied(0.7)), run_id="00ff", log=("   0.010 entered the room",))
 
 
-class Caller:
+class FakeCaller:
     """Returns an outcome, at once or never."""
 
     def __init__(self, outcome: Outcome | None = GOOD, refusal: NotNowError | None = None) -> None:
@@ -51,7 +51,7 @@ class Caller:
         return self.outcome
 
 
-def site(caller: Caller) -> Site:
+def site(caller: FakeCaller) -> Site:
     """Return a site with three targets."""
     return Site(sources(targets=lambda: (DEMO, SALES, SALES_BUSY), call=caller))
 
@@ -68,7 +68,7 @@ def values(page: str, name: str) -> dict[str, float]:
 
 def test_the_page_has_the_series_of_this_call_only() -> None:
     """Its turn is counted once, whatever was called before; nothing of others is there."""
-    caller = Caller()
+    caller = FakeCaller()
     asked = site(caller)
     for _ in range(2):
         page = asked.ask("GET", "/probe?target=demo").text
@@ -84,7 +84,9 @@ def test_the_page_has_the_series_of_this_call_only() -> None:
 
 def test_a_failed_call_is_an_answer_with_its_reason() -> None:
     """The page is 200: that the call failed is what it tells."""
-    answer = site(Caller(call(failed(), reason=Reason.NO_REPLY))).ask("GET", "/probe?target=demo")
+    answer = site(FakeCaller(call(failed(), reason=Reason.NO_REPLY))).ask(
+        "GET", "/probe?target=demo"
+    )
 
     assert answer.status_code == 200
     assert set(values(answer.text, "voice_probe_success").values()) == {0}
@@ -103,7 +105,7 @@ def test_a_failed_call_is_an_answer_with_its_reason() -> None:
 )
 def test_targets_have_names(name: str, target: LatencyConfig) -> None:
     """The agent's name is enough where only one target has it; the full name always is."""
-    caller = Caller()
+    caller = FakeCaller()
     assert site(caller).ask("GET", "/probe", params={"target": name}).status_code == 200
     assert [each.key for each in caller.targets] == [target.key]
 
@@ -111,7 +113,7 @@ def test_targets_have_names(name: str, target: LatencyConfig) -> None:
 @pytest.mark.parametrize("name", ["sales", "other", "", "demo/", "latency/demo/default/default"])
 def test_other_names_are_not_found(name: str) -> None:
     """An ambiguous name is none; the answer names what was asked for and makes no call."""
-    caller = Caller()
+    caller = FakeCaller()
     answer = site(caller).ask("GET", "/probe", params={"target": name})
     assert (answer.status_code, caller.targets) == (404, [])
     assert answer.text == f"no target {name!r} is configured\n"
@@ -119,7 +121,7 @@ def test_other_names_are_not_found(name: str) -> None:
 
 def test_a_call_that_does_not_fit_is_cut_off() -> None:
     """1. Prometheus has 1 s. 2. The call takes longer. Result: in time, failed with `deadline`."""
-    caller = Caller(None)
+    caller = FakeCaller(None)
     headers = {"X-Prometheus-Scrape-Timeout-Seconds": "0.9"}
 
     async def answered(clock: virtual_time.Clock) -> tuple[str, float]:
@@ -148,7 +150,7 @@ def test_time_limit(header: str, limit_s: float) -> None:
 
 def test_one_call_at_a_time() -> None:
     """1. A probe is under way. 2. Ask for the same. Result: 429 says when to come again."""
-    caller = Caller(None)
+    caller = FakeCaller(None)
     asked = site(caller)
 
     async def both(_: virtual_time.Clock) -> tuple[int, str, str]:
@@ -158,7 +160,7 @@ def test_one_call_at_a_time() -> None:
         await first
         return second.status_code, second.headers["retry-after"], second.text
 
-    assert virtual_time.run(both) == (429, "180", "'demo' is being called now\n")
+    assert virtual_time.run(both) == (429, "180", "a call to 'demo' is in progress\n")
     assert len(caller.targets) == 1
     caller.outcome = GOOD
     assert asked.ask("GET", "/probe?target=demo").status_code == 200
@@ -167,14 +169,14 @@ def test_one_call_at_a_time() -> None:
 def test_what_forbids_a_call_is_told() -> None:
     """A schedule's call, a budget or a window: 429 with the reason, and when to come again."""
     refusal = NotNowError("its budget for today is spent", 59.2)
-    answer = site(Caller(refusal=refusal)).ask("GET", "/probe?target=demo")
+    answer = site(FakeCaller(refusal=refusal)).ask("GET", "/probe?target=demo")
     assert (answer.status_code, answer.text) == (429, "its budget for today is spent\n")
     assert answer.headers["retry-after"] == "60"
 
 
 def test_debug_shows_the_log() -> None:
     """For people: the run's own lines, how it ended, then what Prometheus would get."""
-    text = site(Caller()).ask("GET", "/probe?target=demo&debug=true").text
+    text = site(FakeCaller()).ask("GET", "/probe?target=demo&debug=true").text
     log, _, metrics = text.partition("Metrics of this run:\n")
     assert log.startswith("Log of run 00ff")
     assert "   0.010 entered the room\n" in log
@@ -184,6 +186,6 @@ def test_debug_shows_the_log() -> None:
 
 def test_debug_tells_why_it_failed() -> None:
     """Reason and detail stand above the metrics."""
-    caller = Caller(call(reason=Reason.NO_WORKER, detail="nobody took it"))
+    caller = FakeCaller(call(reason=Reason.NO_WORKER, detail="nobody took it"))
     text = site(caller).ask("GET", "/probe?target=demo&debug=true").text
     assert "The run failed, no_worker: nobody took it; it took 12.500 s" in text

@@ -1,4 +1,4 @@
-"""Turn what pydantic found into lines that say where, what is wrong and what was expected."""
+"""Convert pydantic's errors to lines with the key, the problem and the expected value."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -87,7 +87,7 @@ def _text(error: ErrorDetails, value: object, shown: str, about: Schema) -> str:
         about: The schema of the key.
     """
     kind, context = error["type"], error.get("ctx", {})
-    if kind == "fault":
+    if kind == "invalid":
         return str(context["text"]).replace("{value}", shown)
     if kind in _BOUNDS:
         name, size, rule = _BOUNDS[kind]

@@ -1,4 +1,4 @@
-"""What is known of one worker, source by source, and what that makes of it."""
+"""The state of one worker: the reports of each source, and the status that follows."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,17 @@ from exporter.roster.types import Worker, WorkerReport, WorkerStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """From when on a worker is what; seconds, and load as a ratio."""
+class WorkerThresholds:
+    """Thresholds of a worker's status: seconds, and load as a ratio."""
 
     offline_after: float
     forget_after: float
     full_load: float
 
     def report(self, worker_id: str, page: WorkerPage) -> WorkerReport:
-        """Return what a page tells, in the form of a report.
+        """Return the content of a page as a report.
 
-        A page does not tell whether the worker drains, nor its threshold: `full_load` stands in.
+        A page has neither draining nor the worker's threshold: `full_load` is used instead.
         """
         return WorkerReport(
             worker_id=worker_id,
@@ -37,12 +37,12 @@ class Limits:
 
 
 @dataclass(slots=True)
-class Known:
-    """One worker as each source tells of it; Unix times."""
+class WorkerState:
+    """One worker as reported by each source; Unix times."""
 
     worker_id: str
     agent_name: str = ""
-    """As the rooms tell it; the other sources know better."""
+    """As reported by rooms; the other sources take precedence."""
     beat: WorkerReport | None = None
     beat_at: float | None = None
     page: WorkerReport | None = None
@@ -51,7 +51,7 @@ class Known:
     room_at: float | None = None
 
     @classmethod
-    def of(cls, worker: Worker) -> "Known":
+    def of(cls, worker: Worker) -> "WorkerState":
         """Return what was known of a worker before a restart."""
         report = WorkerReport(
             worker_id=worker.worker_id,
@@ -79,7 +79,7 @@ class Known:
 
     @property
     def name(self) -> str:
-        """The agent's name, from whoever knows it best."""
+        """The agent's name, from the best source."""
         report = self.beat or self.page
         return report.agent_name if report else self.agent_name
 
@@ -106,16 +106,16 @@ class Known:
             (address, report.http_port or 0) for report in reports for address in report.addresses
         }
 
-    def is_offline(self, now: float, limits: Limits) -> bool:
+    def is_offline(self, now: float, limits: WorkerThresholds) -> bool:
         """Whether it left, or has been silent for too long."""
         return self.said_goodbye or now - self.seen_at > limits.offline_after
 
-    def is_forgotten(self, now: float, limits: Limits) -> bool:
+    def is_forgotten(self, now: float, limits: WorkerThresholds) -> bool:
         """Whether it has been silent for so long that nobody asks any more."""
         kept_s = limits.offline_after if self.own_at is None else limits.forget_after
         return now - self.seen_at > kept_s
 
-    def worker(self, now: float, limits: Limits) -> Worker | None:
+    def worker(self, now: float, limits: WorkerThresholds) -> Worker | None:
         """Return the worker at that moment; None if it is forgotten."""
         if self.is_forgotten(now, limits):
             return None
@@ -159,5 +159,5 @@ class Known:
         )
 
 
-def _fresh(at: float | None, now: float, limits: Limits) -> bool:
+def _fresh(at: float | None, now: float, limits: WorkerThresholds) -> bool:
     return at is not None and now - at <= limits.offline_after

@@ -1,9 +1,9 @@
-"""The processes of a ramp, from the side that gives the orders.
+"""The client processes of a ramp, as controlled by the prober.
 
-Each is a program of its own, with pipes to us, and not a child of `multiprocessing`: the process
-of a probe may have none. Its stdin ends when we die, however we die, and then it leaves; a process
-group of its own keeps Ctrl-C from it, from its first moment on; credentials go through the pipe,
-where nobody else can read them.
+Each is a separate program with pipes to the prober, and not a child of `multiprocessing`, because
+a probe process may have none. Its stdin ends when the prober dies, and then it exits. Its own
+process group shields it from Ctrl-C from the start. Credentials go through the pipe, where no
+other user can read them.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ from typing import Self
 from exporter.outcome import ProberLoad, RampClient, RampTier, Reason
 from exporter.probes.ramp.messages import (
     ANSWER,
-    Cell,
-    Grow,
-    Grown,
-    Held,
-    Hold,
+    ConnectClients,
+    Connected,
+    Measured,
+    MeasureTier,
     Message,
     Pulse,
+    RoomSize,
     Setup,
     line,
 )
@@ -39,7 +39,7 @@ GROW_S = 30.0
 MARGIN_S = 10.0
 """For a process to answer beyond the time that its order takes by itself."""
 START_S = 20.0
-"""For a process to start: it imports the SDK, beside others that do."""
+"""For a process to start: several import the SDK at the same time."""
 SETTLE_S = 1.0
 """Between the last connection and the measurement."""
 _LONGEST_ANSWER = 1 << 24
@@ -50,7 +50,7 @@ Pulses = Callable[[float | None], None]
 """Told the median round trip of the last second, now and again, while a tier is held."""
 
 
-class Crew:
+class RampProcesses:
     """Clients in several processes, from few to many; an async context manager.
 
     Args:
@@ -80,43 +80,46 @@ class Crew:
         self._rooms = rooms
         self._per_process = per_process
         self._sizes: list[int] = []
-        self._places: list[int] = []
-        self._hands: list[_Hand] = []
+        self._process_of_room: list[int] = []
+        self._processes: list[_ClientProcess] = []
 
     async def grow(self, clients: int) -> int:
-        """Have so many clients, those that are there among them.
+        """Connect clients until there are this many.
 
         Returns:
-            How many are connected.
+            The number that is connected.
 
         Raises:
             ProbeError: The server does not make a room.
         """
         self._sizes = grown(self._sizes, clients)
-        self._places = shared_out(self._sizes, self._places, self._per_process)
+        self._process_of_room = shared_out(self._sizes, self._process_of_room, self._per_process)
         names = await self._rooms.names(len(self._sizes))
-        cells: list[list[Cell]] = [[] for _ in range(max(self._places) + 1)]
-        for name, size, place in zip(names, self._sizes, self._places, strict=True):
-            cells[place].append(Cell(room=name, size=size))
-        self._hands += [_Hand() for _ in range(len(cells) - len(self._hands))]
+        rooms: list[list[RoomSize]] = [[] for _ in range(max(self._process_of_room) + 1)]
+        for name, size, index in zip(names, self._sizes, self._process_of_room, strict=True):
+            rooms[index].append(RoomSize(room=name, size=size))
+        self._processes += [_ClientProcess() for _ in range(len(rooms) - len(self._processes))]
         connected = await asyncio.gather(
-            *(self._grow(hand, its) for hand, its in zip(self._hands, cells, strict=True))
+            *(self._grow(process, its) for process, its in zip(self._processes, rooms, strict=True))
         )
         await asyncio.sleep(SETTLE_S)
         return sum(connected)
 
     async def hold(self, seconds: float, pulse: Pulses) -> RampTier:
-        """Measure for so long what the clients see, and what they cost."""
+        """Measure a tier for this time: the clients' results and the prober's load."""
         recent: dict[int, float] = {}
 
-        def tell(place: int, round_trip_s: float | None) -> None:
+        def tell(index: int, round_trip_s: float | None) -> None:
             if round_trip_s is not None:
-                recent[place] = round_trip_s
-            if place == 0:
+                recent[index] = round_trip_s
+            if index == 0:
                 pulse(statistics.median(recent.values()) if recent else None)
 
         held = await asyncio.gather(
-            *(self._hold(hand, seconds, place, tell) for place, hand in enumerate(self._hands))
+            *(
+                self._hold(process, seconds, index, tell)
+                for index, process in enumerate(self._processes)
+            )
         )
         return RampTier(
             clients=sum(self._sizes),
@@ -134,42 +137,42 @@ class Crew:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await asyncio.gather(*(hand.stop() for hand in self._hands))
+        await asyncio.gather(*(process.stop() for process in self._processes))
 
-    async def _grow(self, hand: "_Hand", cells: Sequence[Cell]) -> int:
-        hand.clients = sum(cell.size for cell in cells)
-        order = Grow(cells=tuple(cells), within_s=GROW_S)
+    async def _grow(self, process: "_ClientProcess", rooms: Sequence[RoomSize]) -> int:
+        process.clients = sum(wanted.size for wanted in rooms)
+        order = ConnectClients(rooms=tuple(rooms), within_s=GROW_S)
         try:
-            await hand.start(self._setup)
-            answer = await hand.ask(order, GROW_S + MARGIN_S + START_S, lambda _: None)
-        except _HandLost:
+            await process.start(self._setup)
+            answer = await process.ask(order, GROW_S + MARGIN_S + START_S, lambda _: None)
+        except _ProcessLost:
             return 0
-        return answer.clients if isinstance(answer, Grown) else 0
+        return answer.clients if isinstance(answer, Connected) else 0
 
     async def _hold(
         self,
-        hand: "_Hand",
+        process: "_ClientProcess",
         seconds: float,
-        place: int,
+        index: int,
         tell: Callable[[int, float | None], None],
     ) -> tuple[Sequence[RampClient], ProberLoad | None]:
         try:
-            answer = await hand.ask(
-                Hold(seconds=seconds), seconds + MARGIN_S, lambda told: tell(place, told)
+            answer = await process.ask(
+                MeasureTier(seconds=seconds), seconds + MARGIN_S, lambda told: tell(index, told)
             )
-        except _HandLost as lost:
+        except _ProcessLost as lost:
             crashed = RampClient(reason=Reason.PROBE_CRASHED, detail=str(lost))
-            return [crashed] * hand.clients, None
-        assert isinstance(answer, Held)  # noqa: S101 - a process of ours answers what it is asked
+            return [crashed] * process.clients, None
+        assert isinstance(answer, Measured)  # noqa: S101 - the worker answers each order by its type
         return answer.members, answer.load
 
 
-class _HandLost(Exception):  # noqa: N818 - not an error of the program
+class _ProcessLost(Exception):  # noqa: N818 - not an error of the program
     """A process of the ramp has died or hangs."""
 
 
-class _Hand:
-    """One process."""
+class _ClientProcess:
+    """One process with clients."""
 
     def __init__(self) -> None:
         self.clients = 0
@@ -180,7 +183,7 @@ class _Hand:
         """Start it, if it does not run.
 
         Raises:
-            _HandLost: It cannot be started.
+            _ProcessLost: It cannot be started.
         """
         if self._process is not None and self._process.returncode is None:
             return
@@ -195,18 +198,18 @@ class _Hand:
                 process_group=0,
             )
         except OSError as error:
-            raise _HandLost(f"a process of the prober cannot be started: {error}") from error
+            raise _ProcessLost(f"cannot start a process of the prober: {error}") from error
         self._send(setup)
 
-    async def ask(self, order: Message, limit_s: float, pulse: Pulses) -> Grown | Held:
+    async def ask(self, order: Message, limit_s: float, pulse: Pulses) -> Connected | Measured:
         """Give an order and return the answer.
 
         Raises:
-            _HandLost: The process died, or does not answer; then it is killed.
+            _ProcessLost: The process died, or does not answer; then it is killed.
         """
         process = self._process
         if process is None or process.stdout is None:
-            raise _HandLost("a process of the prober could not be started")
+            raise _ProcessLost("cannot start a process of the prober")
         self._send(order)
         try:
             async with asyncio.timeout(limit_s):
@@ -217,9 +220,11 @@ class _Hand:
                     pulse(answer.round_trip_s)
         except TimeoutError:
             self._kill()
-            raise _HandLost(f"a process of the prober did not answer in {limit_s:g} s") from None
+            raise _ProcessLost(
+                f"a process of the prober did not answer within {limit_s:g} s"
+            ) from None
         code = await process.wait()
-        raise _HandLost(f"a process of the prober ended with status {code}")
+        raise _ProcessLost(f"a process of the prober ended with status {code}")
 
     async def stop(self) -> None:
         """End it: ask first, then kill."""
