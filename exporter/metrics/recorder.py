@@ -138,6 +138,8 @@ class Recorder:
             yield common.FAILURES.read(1, reason=outcome.reason)
         yield common.SUCCESS.read(outcome.ok)
         yield common.DURATION.read(outcome.duration_s)
+        if outcome.loop_lag_s is not None:
+            yield common.LOOP_LAG.read(outcome.loop_lag_s)
         yield common.LAST_RUN.read(now)
 
     def _subject_of(self, outcome: Outcome) -> _Subject | None:
@@ -163,7 +165,8 @@ class Recorder:
             self._metrics.set("voice_verdict", each is verdict, check, agent_name, each)
         slow = max(subject.streak.slow for subject in subjects)
         fail = max(subject.streak.fail for subject in subjects)
-        for unwell, runs in zip(common.UNWELL, (slow, fail), strict=True):
+        unknown = max(subject.streak.unknown for subject in subjects)
+        for unwell, runs in zip(common.UNWELL, (slow, fail, unknown), strict=True):
             self._metrics.set("voice_verdict_streak", runs, check, agent_name, unwell)
 
     def _configure(self, key: _Key, subject: _Subject) -> None:

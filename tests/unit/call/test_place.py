@@ -205,7 +205,7 @@ def test_without_a_dispatch_a_worker_without_a_name_is_missed(wav: Path) -> None
 
 def test_turns_before_the_deadline_are_kept(wav: Path) -> None:
     """A call that ran out of time still has the turns that it measured."""
-    settings = config(wav, deadline=24, trials=10)
+    settings = config(wav, trials=10).model_copy(update={"deadline": 24.0})  # as /probe does
     placed = place(Script(delay_s=4.0), World(), settings)
     assert placed.outcome.reason is Reason.DEADLINE
     assert placed.outcome.detail == "not done within 24 s"

@@ -1,0 +1,50 @@
+"""A part of the prober that dies is the prober's own fault, and never a silent agent."""
+
+import wave
+from pathlib import Path
+
+import pytest
+
+from exporter.outcome import Reason, TurnOutcome
+from tests.fake_call.agent import Script, utterance
+from tests.fake_call.calls import World, converse, place, target
+
+SOON_S = 0.1
+
+
+@pytest.fixture(scope="module")
+def wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the caller says, as a file of the rate that needs no resampling."""
+    file = tmp_path_factory.mktemp("clip") / "buzz.wav"
+    with wave.open(str(file), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(48_000)
+        out.writeframes(utterance().pcm.tobytes())
+    return file
+
+
+@pytest.mark.parametrize("name", ["ear", "microphone", "session-events", "loop-lag"])
+@pytest.mark.parametrize("after_s", [0.2037, 0.9037, 1.8037, 3.0037])
+def test_a_task_that_dies_ends_the_call_at_once(name: str, after_s: float, wav: Path) -> None:
+    """In the greeting, our utterance, the wait and the reply: one line says what died."""
+    config = target(utterance={"wav": wav}, trials=3)
+    placed = place(
+        Script(greet_s=0.5, reports=True), World(dies=name, dies_after_s=after_s), config
+    )
+    assert (placed.outcome.reason, placed.outcome.detail) == (
+        Reason.PROBE_CRASHED,
+        f"the task '{name}' died: RuntimeError: bad frame",
+    )
+    assert placed.outcome.duration_s == pytest.approx(after_s, abs=SOON_S)
+    assert TurnOutcome.FAILED not in {turn.outcome for turn in placed.call.turns}
+    assert (placed.rooms_left, placed.inside) == (frozenset(), False)
+
+
+def test_a_track_without_frames_is_no_silent_agent() -> None:
+    """The SDK brings no more frames of a track that is there: every turn is void."""
+    talk = converse(Script(breaks_off=True), turns=2, reply_timeout=3)
+    assert talk.ended is None
+    assert [(turn.outcome, turn.detail) for turn in talk.turns] == [
+        (TurnOutcome.VOID, "the agent's track brought no more frames")
+    ] * 2
