@@ -214,6 +214,19 @@ def test_turns_before_the_deadline_are_kept(wav: Path) -> None:
     assert_clean(placed)
 
 
+def test_the_lag_of_a_call_is_told_with_its_turns(wav: Path) -> None:
+    """The largest of the whole call; of a turn what was late at its two ends."""
+    placed = place(Script(delay_s=4.0, blocks=((1.0, 0.5),)), World(), config(wav))
+    assert placed.outcome.loop_lag_s == pytest.approx(0.49, abs=0.01)
+    assert placed.call.turns[0].loop_lag_s == pytest.approx(0.0, abs=0.001)
+
+
+def test_a_call_that_did_not_begin_has_no_lag(wav: Path) -> None:
+    """Nobody was connected, so nothing was watched."""
+    placed = place(Script(), World(refused="connection refused"), config(wav))
+    assert placed.outcome.loop_lag_s is None
+
+
 def test_a_first_turn_that_fails_is_not_hidden_as_warm_up(wav: Path) -> None:
     """The warm-up turn is left out of the figures only when it was measured or void."""
     placed = place(Script(mute=True), World(), config(wav, reply_timeout=3))

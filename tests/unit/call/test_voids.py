@@ -69,9 +69,10 @@ def _turns(delay_s: float, spikes: random.Random) -> list[Turn]:
     return converse(Script(delay_s=delay_s, blocks=tuple(blocks)), turns=40).turns
 
 
+@pytest.mark.long
 def test_slow_turns_are_not_voided_more_often_than_quick_ones() -> None:
     """Half of the turns take 0.8 s, half 4 s: of what was measured, half is within 1.5 s."""
-    spikes = random.Random(7)  # noqa: S311 - no secret
+    spikes = random.Random(7)
     turns = [*_turns(QUICK_S, spikes), *_turns(DELAY_S, spikes)]
     measured = [turn.e2e_s for turn in turns if turn.e2e_s is not None]
     assert {turn.outcome for turn in turns} == {TurnOutcome.REPLIED, TurnOutcome.VOID}
