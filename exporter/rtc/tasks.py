@@ -44,10 +44,10 @@ class Tasks:
             self._limits.remove(limit)
 
     def _on_end(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled() or (error := task.exception()) is None:
+        if task.cancelled() or (error := task.exception()) is None or self._died is not None:
             return
         detail = one_line(f"the task {task.get_name()!r} died: {type(error).__name__}: {error}")
-        self._died = self._died or ProbeError(Reason.PROBE_CRASHED, detail)
+        self._died = ProbeError(Reason.PROBE_CRASHED, detail)
         self._cancel()
 
     def _cancel(self) -> None:

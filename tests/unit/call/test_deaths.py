@@ -1,11 +1,14 @@
 """A part of the prober that dies is the prober's own fault, and never a silent agent."""
 
+import asyncio
 import wave
 from pathlib import Path
 
 import pytest
 
+from exporter.errors import ProbeError
 from exporter.outcome import Reason, TurnOutcome
+from exporter.rtc.tasks import Tasks
 from tests.fake_call.agent import Script, utterance
 from tests.fake_call.calls import World, converse, place, target
 
@@ -48,3 +51,24 @@ def test_a_track_without_frames_is_no_silent_agent() -> None:
     assert [(turn.outcome, turn.detail) for turn in talk.turns] == [
         (TurnOutcome.VOID, "the agent's track brought no more frames")
     ] * 2
+
+
+def test_of_several_that_die_the_first_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    """They die together when the SDK does; the block ends once, also one that begins later."""
+
+    async def story() -> list[str]:
+        async def die(how: str) -> None:
+            raise RuntimeError(how)
+
+        tasks, said = Tasks(), []
+        loop = asyncio.get_running_loop()
+        tasks.watch(None, *(loop.create_task(die(how), name=how) for how in ("one", "two")))
+        for _ in range(2):
+            with pytest.raises(ProbeError) as ended:
+                async with tasks.alive():
+                    await asyncio.sleep(60)
+            said.append(ended.value.detail)
+        return said
+
+    assert asyncio.run(story()) == ["the task 'one' died: RuntimeError: one"] * 2
+    assert caplog.records == []
