@@ -108,6 +108,7 @@ class Run:
         ended: ProbeError | None = None,
         reason: Reason | None = None,
         detail: str = "",
+        loop_lag_s: float | None = None,
     ) -> Outcome:
         """Build the Outcome of this run as of now.
 
@@ -118,6 +119,7 @@ class Run:
             ended: Why it ended early, if it did; else `reason` and `detail` say what failed.
             reason: Why it failed.
             detail: One line on that for people.
+            loop_lag_s: The largest lateness of the event loop while it was connected.
         """
         if ended is not None:
             reason, detail = ended.reason, ended.detail
@@ -130,6 +132,7 @@ class Run:
             detail=detail,
             result=result,
             log=tuple(self.lines),
+            loop_lag_s=loop_lag_s,
         )
 
 
@@ -173,7 +176,12 @@ class Probe(Generic[C, R]):
         return work
 
     def judged(self, config: C, outcome: Outcome) -> Outcome:
-        """Return an outcome of this probe with its findings."""
+        """Return an outcome of this probe with its findings.
+
+        No judge is asked of a run that the prober spoiled: it is UNKNOWN for every probe.
+        """
+        if outcome.reason is not None and outcome.reason.is_own_fault:
+            return replace(outcome, findings=failure(outcome))
         return replace(outcome, findings=self.judge(config, outcome))
 
     def text(self, outcome: Outcome) -> str:

@@ -5,6 +5,7 @@ that differ from machine to machine. What Python itself exports is there by name
 """
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -112,11 +113,11 @@ def _outcomes() -> tuple[Outcome, ...]:
     call = CallResult("demo", "default", "default", tuple(turns), 0.4, 0.9)
     return (
         Outcome("agents", "", _WHEN, 0.1, result=listing),
-        Outcome("calibrate", "", _WHEN, 30, result=Calibration(0.094, 0.004, 10)),
-        Outcome("latency", "demo", _WHEN, 20, result=call),
-        baseline(vantage="default"),
+        Outcome("calibrate", "", _WHEN, 30, result=Calibration(0.094, 0.004, 10), loop_lag_s=0.001),
+        Outcome("latency", "demo", _WHEN, 20, result=call, loop_lag_s=0.001),
+        replace(baseline(vantage="default"), loop_lag_s=0.001),
         Outcome("reach", "", _WHEN, 9, result=_reach()),
-        Outcome("reconnect", "", _WHEN, 9, result=_reconnects()),
+        Outcome("reconnect", "", _WHEN, 9, result=_reconnects(), loop_lag_s=0.001),
     )
 
 

@@ -103,6 +103,22 @@ def _in_order(items: Mapping[str, object]) -> object:
     return [by_index[index] for index in range(len(by_index))]
 
 
+def check_deadline(deadline_s: float, needed_s: float, what: str) -> None:
+    """Refuse a deadline that was written and cannot hold what it is for.
+
+    Args:
+        deadline_s: As written, or by default.
+        needed_s: What it may take, by its other settings.
+        what: A word for what is to be held.
+    """
+    if deadline_s < needed_s:
+        raise invalid(
+            f"{{value}} cannot hold the {what}, which may take {needed_s:g} s by its other "
+            f"settings; expected at least {needed_s:g}s, or leave it out",
+            "deadline",
+        )
+
+
 def parse_duration(value: object) -> float:
     """Return a duration in seconds.
 

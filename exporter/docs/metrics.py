@@ -6,6 +6,7 @@ A metric without an entry here cannot exist, and an entry cannot be wrong about 
 from collections.abc import Iterator
 
 from exporter.docs import GENERATED
+from exporter.docs.verdicts import verdict_table
 from exporter.metrics.table import TABLE
 from exporter.series import Family
 
@@ -37,6 +38,12 @@ The page also has the usual `process_*` and `python_*` metrics of the exporter's
 without the label `server`.
 """
 
+_VERDICTS = """\
+What a run is judged to be that ended for a reason; one without a reason is judged by its figures.
+`probe_crashed` and `void` are the prober's own faults: they say nothing about an agent or a server,
+so they are UNKNOWN, count no turn as failed, and have an alert of the exporter, VoiceProberFailing.
+"""
+
 
 def metrics_page() -> str:
     """Return docs/metrics.md."""
@@ -46,6 +53,7 @@ def metrics_page() -> str:
         lines += ["|---|---|---|---|"]
         lines += [_line(row) for row in TABLE if row.group == group]
     lines += ["", "## Buckets", "", *_buckets()]
+    lines += ["", "## Reasons and verdicts", "", *_VERDICTS.splitlines(), "", *verdict_table()]
     return "\n".join(lines) + "\n"
 
 

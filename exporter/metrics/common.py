@@ -7,7 +7,7 @@ from exporter.series import family
 
 SKIPS = ("overlap", "missed", "window", "budget")
 """Why a run that was due did not start."""
-UNWELL = (Verdict.SLOW, Verdict.FAIL)
+UNWELL = (Verdict.SLOW, Verdict.FAIL, Verdict.UNKNOWN)
 """Verdicts whose runs in a row are counted."""
 
 _of_runs = partial(family, "probes")
@@ -63,6 +63,13 @@ DURATION = _of_runs(
     "probe agent_name",
     "Duration of the last run. Absent before the first run.",
 )
+LOOP_LAG = _of_runs(
+    "voice_probe_loop_lag_seconds",
+    "gauge",
+    "probe agent_name",
+    "Largest lateness of the event loop of the probe's own process while the last run was "
+    "connected: what voids turns. Absent where the run did not connect, or its process died.",
+)
 LAST_RUN = _of_runs(
     "voice_probe_last_run_timestamp_seconds",
     "gauge",
@@ -93,14 +100,15 @@ STREAK = _of_runs(
     "gauge",
     "check agent_name call_type scenario vantage verdict",
     "Number of consecutive runs with this verdict (SLOW or FAIL) or a worse one, up to the last "
-    "run. UNKNOWN neither counts nor ends the streak.",
+    "run. UNKNOWN, a fault of the prober, neither counts for them nor ends their streak, and has "
+    "a streak of its own.",
     from_start=True,
     verdict=UNWELL,
 )
 
 OF_EVERY_PROBE = (
     *(ATTEMPTS, FAILURES, SKIPPED, LAST_SKIP, INTERVAL),
-    *(SUCCESS, DURATION, LAST_RUN, LAST_SUCCESS, VERDICT, STREAK),
+    *(SUCCESS, DURATION, LOOP_LAG, LAST_RUN, LAST_SUCCESS, VERDICT, STREAK),
 )
 """What every probe has, whatever it measures."""
 

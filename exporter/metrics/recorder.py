@@ -141,6 +141,8 @@ class Recorder:
             yield common.FAILURES.read(1, reason=outcome.reason)
         yield common.SUCCESS.read(outcome.ok)
         yield common.DURATION.read(outcome.duration_s)
+        if outcome.loop_lag_s is not None:
+            yield common.LOOP_LAG.read(outcome.loop_lag_s)
         yield common.LAST_RUN.read(now)
 
     def _subject_of(self, outcome: Outcome) -> _Subject | None:
@@ -160,7 +162,7 @@ class Recorder:
         """Show a verdict, of which exactly one state is 1, and for how many runs it holds."""
         for each in Verdict:
             self._write(subject, common.VERDICT.read(each is subject.verdict, verdict=each))
-        runs = (subject.streak.slow, subject.streak.fail)
+        runs = (subject.streak.slow, subject.streak.fail, subject.streak.unknown)
         for unwell, count in zip(common.UNWELL, runs, strict=True):
             self._write(subject, common.STREAK.read(count, verdict=unwell))
 

@@ -41,9 +41,17 @@ class Turn:
     reported_e2e_s: float | None = None
     """What the agent itself reports for this turn."""
     loop_lag_s: float | None = None
-    """The largest lateness of the prober's own event loop during the turn."""
+    """The largest lateness of the event loop of the probe's process at the two ends of the turn:
+    0.5 s before to 0.1 s after the end of our speech, 2 s before to 0.5 s after the first sound of
+    the reply. Above 20 ms the turn is void. None where one of the ends was not reached."""
     jitter_buffer_s: float | None = None
     """Mean depth of the receiving jitter buffer during the turn."""
+
+    @classmethod
+    def without_reply(cls, reason: Reason, detail: str, loop_lag_s: float | None = None) -> "Turn":
+        """Return a turn that has no measurement: void where the prober is to blame, else failed."""
+        outcome = TurnOutcome.VOID if reason.is_own_fault else TurnOutcome.FAILED
+        return cls(outcome, reason=reason, detail=detail, loop_lag_s=loop_lag_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,11 +31,20 @@ class Reason(StrEnum):
     ROOM_CLOSED = "room_closed"
     """The room was closed, or the caller was removed from it, during the call."""
     DEADLINE = "deadline"
-    """The probe passed its deadline and was ended."""
+    """The probe ended at its deadline: what it probes took too long."""
     PROBE_CRASHED = "probe_crashed"
-    """The probe's own process died or failed in a way that it does not know."""
+    """The probe's own process died, was killed because it did not end at its deadline, or failed
+    in a way that it does not know; or a task that hears or speaks died."""
     VOID = "void"
     """The prober itself was late, so the measurement says nothing about the agent."""
+
+    @property
+    def is_own_fault(self) -> bool:
+        """Whether the prober is to blame: nothing is known of what was probed."""
+        return self in _OWN_FAULTS
+
+
+_OWN_FAULTS = frozenset({Reason.PROBE_CRASHED, Reason.VOID})
 
 
 class TurnOutcome(StrEnum):

@@ -25,6 +25,9 @@ class Outcome:
     """What was measured, of a type of the probe; None where nothing was."""
     log: tuple[str, ...] = ()
     """The run's own log lines, oldest first."""
+    loop_lag_s: float | None = None
+    """The largest lateness of the event loop of the probe's process while it was connected; None
+    where none was watched."""
     run_id: str = ""
     """Set by the runner; on every log line of the run and in the name of its room."""
     findings: tuple[Finding, ...] | None = None
@@ -49,9 +52,9 @@ class Outcome:
 def failure(outcome: Outcome) -> tuple[Finding, ...]:
     """Return the finding of a run that failed, whatever it measures; () where it did not fail.
 
-    UNKNOWN where the prober spoiled it, else FAIL.
+    UNKNOWN where the fault is the prober's own, else FAIL.
     """
     if outcome.reason is None:
         return ()
-    verdict = Verdict.UNKNOWN if outcome.reason is Reason.VOID else Verdict.FAIL
+    verdict = Verdict.UNKNOWN if outcome.reason.is_own_fault else Verdict.FAIL
     return (Finding(verdict, f"{outcome.reason}: {outcome.detail}"),)

@@ -77,8 +77,7 @@ class CallReport:
         """Every turn; a call that failed outside of its turns ends in one with the reason."""
         if self.unlisted_reason is None:
             return self.result.turns
-        ended = TurnOutcome.VOID if self.unlisted_reason is Reason.VOID else TurnOutcome.FAILED
-        last = Turn(ended, reason=self.unlisted_reason, detail=self.outcome.detail)
+        last = Turn.without_reply(self.unlisted_reason, self.outcome.detail)
         return (*self.result.turns, last)
 
     @property

@@ -18,6 +18,7 @@
     loss            how much of what was sent was lost, up and down apart
     gaps            how long no media came, and what became of connections that were lost
     lag             how late our own event loop is
+    tasks           what ends a call when a task of it dies
 
 Clock: `time.monotonic` of this process, in seconds, except for WebRTC's statistics: these carry
 the wall clock of this same host, and are only compared with each other. Audio: 48 kHz, mono, 16

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from livekit import rtc
 from livekit.rtc.participant import PublishTrackError
@@ -21,6 +22,7 @@ from exporter.rtc.lag import LagMonitor
 from exporter.rtc.line import Received
 from exporter.rtc.session_events import SessionEvents
 from exporter.rtc.stats import received
+from exporter.rtc.tasks import Tasks
 from exporter.rtc.tracks import Ear, Microphone
 from exporter.server_api.errors import one_line
 
@@ -84,6 +86,8 @@ class Caller:
         self.room = devices.room()
         self.microphone = devices.microphone()
         self.lag = LagMonitor()
+        self.tasks = Tasks()
+        """All that hear, speak and watch: work within `tasks.alive()` ends when one dies."""
         self.events = SessionEvents(self.room)
         self.agent: rtc.RemoteParticipant | None = None
         self.track: rtc.RemoteAudioTrack | None = None
@@ -94,6 +98,7 @@ class Caller:
         self._ended: ProbeError | None = None
         self._disturbed: tuple[float, str] = (0.0, "")
         self._heard_from = time.monotonic()
+        self.tasks.watch(self.events.task)
         self.room.on("participant_connected", self._on_connected)
         self.room.on("participant_disconnected", self._on_disconnected)
         self.room.on("track_subscribed", self._on_change)
@@ -127,7 +132,7 @@ class Caller:
             refused = REFUSED.search(error.message)
             reason = Reason.AUTH_FAILED if refused else Reason.CONNECT_FAILED
             raise ProbeError(reason, one_line(f"could not join: {error.message}")) from error
-        self.lag.start()
+        self.tasks.watch(self.microphone.task, self.lag.start())
         self._already_there = frozenset(self.room.remote_participants)
         return inside
 
@@ -168,6 +173,8 @@ class Caller:
             await self.sleep_until_change(deadline - time.monotonic())
         self.track = track
         self.ear = self._devices.ear(track)
+        self.tasks.watch(self.ear.task)
+        self.ear.task.add_done_callback(partial(self._on_silence, self.ear))
 
     def turn_begins(self) -> None:
         """Forget what went wrong before: from now on it belongs to the next turn."""
@@ -280,6 +287,14 @@ class Caller:
     def _on_track_gone(self, track: rtc.Track, *_: object) -> None:
         if track is self.track:
             self._disturb("the agent's track was replaced")
+
+    def _on_silence(self, ear: Hearing, _task: asyncio.Task[None]) -> None:
+        """See to an ear to which no more frames come, if nobody says soon what has ended."""
+        asyncio.get_running_loop().call_later(CLOSING_S, self._on_deaf, ear)
+
+    def _on_deaf(self, ear: Hearing) -> None:
+        if ear is self.ear:
+            self._disturb("the agent's track brought no more frames")
 
     def _on_reconnect(self) -> None:
         self._disturb("the caller's connection was lost and made again")

@@ -15,6 +15,7 @@ from exporter.rtc.caller import ATTEMPTS, LEAVE_TIMEOUT_S, REFUSED
 from exporter.rtc.gaps import Outage, gave_up
 from exporter.rtc.noise import Noise
 from exporter.rtc.stats import Snapshot
+from exporter.rtc.tasks import Tasks
 from exporter.server_api.errors import one_line
 
 log = logging.getLogger(__name__)
@@ -49,10 +50,12 @@ class Client:
     Args:
         identity: Of the participant. Use another for every connection: the server remembers by
             identity how a client last connected, and would steer the next one.
+        tasks: Watches what it sends and hears by; nobody does if None.
     """
 
-    def __init__(self, identity: str) -> None:
+    def __init__(self, identity: str, tasks: Tasks | None = None) -> None:
         self.identity = identity
+        self._tasks = tasks or Tasks()
         self.room = rtc.Room()
         self.snapshots: list[Snapshot] = []
         """What `read` has read, in order of time."""
@@ -149,6 +152,7 @@ class Client:
         except (TimeoutError, PublishTrackError) as error:
             detail = one_line(f"could not publish: {error!r}")
             raise ProbeError(Reason.CONNECT_FAILED, detail) from error
+        self._tasks.watch(noise.task)
 
     async def heard(self, timeout_s: float) -> None:
         """Wait for the first sound of anybody.
@@ -222,7 +226,9 @@ class Client:
             return
         stream = rtc.AudioStream(track, sample_rate=8000, num_channels=1)
         self._streams.append(stream)
-        self._ears.add(asyncio.get_running_loop().create_task(self._drain(stream), name="ear"))
+        ear = asyncio.get_running_loop().create_task(self._drain(stream), name="ear")
+        self._ears.add(ear)
+        self._tasks.watch(ear)
 
     async def _drain(self, stream: rtc.AudioStream) -> None:
         async for _ in stream:

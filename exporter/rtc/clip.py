@@ -34,8 +34,26 @@ class Clip:
     longest_pause_s: float
 
 
-def check_wav(path: Path) -> None:
+def clip_length_s(path: Path | None) -> float:
+    """Return how long an utterance is, in seconds; None is the clip that ships.
+
+    Raises:
+        ConfigError: As of `check_wav`.
+    """
+    return _shipped_length_s() if path is None else check_wav(path)
+
+
+@cache
+def _shipped_length_s() -> float:
+    with as_file(files("exporter.rtc") / "clips" / DEFAULT_CLIP) as shipped:
+        return check_wav(shipped)
+
+
+def check_wav(path: Path) -> float:
     """Refuse a file that cannot be an utterance; reads the header only.
+
+    Returns:
+        Its length in seconds.
 
     Raises:
         ConfigError: The file is no PCM WAV file, is empty, or is longer than a minute.
@@ -53,6 +71,7 @@ def check_wav(path: Path) -> None:
         raise ConfigError(
             f"{path}: {seconds:.1f} s long; expected {MIN_CLIP_S:g} to {MAX_CLIP_S:g} s"
         )
+    return seconds
 
 
 def load_clip(path: Path | None) -> Clip:

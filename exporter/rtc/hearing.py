@@ -31,7 +31,8 @@ class Hearing:
         self._recent: deque[Pcm] = deque(maxlen=KEEP_FRAMES)
         self._levels: list[float] = []
         self._moved = asyncio.Event()
-        self._task = asyncio.get_running_loop().create_task(self._listen(), name="ear")
+        self.task = asyncio.get_running_loop().create_task(self._listen(), name="ear")
+        """Listens; ends by itself when the frames do."""
 
     @property
     def windows(self) -> int:
@@ -95,8 +96,8 @@ class Hearing:
 
     async def aclose(self) -> None:
         """Stop listening."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
 
     async def _listen(self) -> None:
         async for pcm in self._frames:

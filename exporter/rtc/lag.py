@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Iterable
 
 PERIOD_S = 0.01
 """Time between two looks."""
 
-KEEP = 6000
-"""Looks kept: one minute."""
+KEEP = 30_000
+"""Looks kept: five minutes, more than a turn takes from its end of speech to its reply."""
 
 
 class LagMonitor:
@@ -17,10 +18,13 @@ class LagMonitor:
     def __init__(self) -> None:
         self._seen: deque[tuple[float, float]] = deque(maxlen=KEEP)
         self._task: asyncio.Task[None] | None = None
+        self.largest: float | None = None
+        """The largest lateness in seconds since the watch began; None while it did not."""
 
-    def start(self) -> None:
-        """Begin to watch."""
+    def start(self) -> asyncio.Task[None]:
+        """Begin to watch; return the task that does."""
         self._task = asyncio.get_running_loop().create_task(self._watch(), name="loop-lag")
+        return self._task
 
     async def stop(self) -> None:
         """End the watch."""
@@ -55,4 +59,11 @@ class LagMonitor:
             due = time.monotonic() + PERIOD_S
             await asyncio.sleep(PERIOD_S)
             now = time.monotonic()
-            self._seen.append((now, max(0.0, now - due)))
+            lag = max(0.0, now - due)
+            self._seen.append((now, lag))
+            self.largest = max(lag, self.largest or 0.0)
+
+
+def largest(monitors: Iterable[LagMonitor]) -> float | None:
+    """Return the largest lateness in seconds that any of them saw; None if none watched."""
+    return max((each.largest for each in monitors if each.largest is not None), default=None)

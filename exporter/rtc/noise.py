@@ -22,21 +22,22 @@ class Noise:
 
     def __init__(self) -> None:
         self._source = rtc.AudioSource(RATE, 1, QUEUE_MS)
-        self._task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None
+        """Sends; None before `publish`."""
 
     async def publish(self, participant: rtc.LocalParticipant, tracks: int) -> None:
         """Publish the tracks with DTX off, and begin to send; several participants may."""
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._send(), name="noise")
+        if self.task is None:
+            self.task = asyncio.get_running_loop().create_task(self._send(), name="noise")
         for number in range(tracks):
             track = rtc.LocalAudioTrack.create_audio_track(f"noise-{number}", self._source)
             await participant.publish_track(track, rtc.TrackPublishOptions(dtx=False))
 
     async def aclose(self) -> None:
         """Stop sending and free the source."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
         await self._source.aclose()
 
     async def _send(self) -> None:

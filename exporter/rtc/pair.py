@@ -13,6 +13,7 @@ from exporter.rtc.client import Client
 from exporter.rtc.gaps import Outage
 from exporter.rtc.lag import LagMonitor
 from exporter.rtc.signalling import join_and_leave
+from exporter.rtc.tasks import Tasks
 from exporter.server_api import Server, ServerApi, make_token
 
 
@@ -86,10 +87,11 @@ async def connected_pair(
         timeout_s: For each phase.
 
     Raises:
-        ProbeError: connect_failed, auth_failed or api_failed.
+        ProbeError: connect_failed, auth_failed or api_failed; probe_crashed, also in the block,
+            when a task of theirs dies.
     """
-    lag = LagMonitor()
-    sender, receiver = (Client(_identity(role)) for role in ("sender", "receiver"))
+    lag, tasks = LagMonitor(), Tasks()
+    sender, receiver = (Client(_identity(role), tasks) for role in ("sender", "receiver"))
     async with AsyncExitStack() as stack:
         # The receiver goes first: left alone, it would begin to negotiate while it leaves.
         stack.push_async_callback(sender.leave)
@@ -97,11 +99,12 @@ async def connected_pair(
         joined = await join_and_leave(
             server.url, make_token(server, identity=_identity("signal"), room=room), timeout_s
         )
+        await stack.enter_async_context(tasks.alive())
         token = make_token(server, identity=receiver.identity, room=room)
         await receiver.connect(server.url, token, timeout_s, listen=True)
         token = make_token(server, identity=sender.identity, room=room)
         took_s = await sender.connect(server.url, token, timeout_s)
-        lag.start()
+        tasks.watch(lag.start())
         stack.push_async_callback(lag.stop)
         began = time.monotonic()
         await sender.publish(tracks, timeout_s)

@@ -55,11 +55,11 @@ class SessionEvents:
         """Identity of the agent in question; what others report does not count."""
         room.register_byte_stream_handler(TOPIC, self._on_stream)
         room.register_text_stream_handler(LEGACY_TOPIC, self._on_legacy)
-        self._task = asyncio.get_running_loop().create_task(self._read(), name="session-events")
+        self.task = asyncio.get_running_loop().create_task(self._read(), name="session-events")
 
     async def aclose(self) -> None:
         """Stop listening."""
-        tasks = (self._task, *self._drains)
+        tasks = (self.task, *self._drains)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

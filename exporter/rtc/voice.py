@@ -55,21 +55,22 @@ class Voice:
         self._offsets: deque[float] = deque(maxlen=CLOCK_WINDOW)
         self._scheduled: list[_Scheduled] = []
         self._noise: Pcm | None = None
-        self._task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None
+        """Sends; None before `begin`."""
         self._moved = asyncio.Event()
         self.underruns = 0
         """How often the queue ran dry, because this process was too late to fill it."""
 
     def begin(self) -> None:
         """Begin to send silence."""
-        self._task = asyncio.get_running_loop().create_task(self._send(), name="microphone")
-        self._task.add_done_callback(lambda _: self._moved.set())
+        self.task = asyncio.get_running_loop().create_task(self._send(), name="microphone")
+        self.task.add_done_callback(lambda _: self._moved.set())
 
     async def aclose(self) -> None:
         """Stop sending."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
 
     def play(self, pcm: Pcm, at: float | None = None) -> int:
         """Schedule `pcm` for the time `at`, or for as soon as possible.
@@ -96,7 +97,7 @@ class Voice:
             ProbeError: probe_crashed: the SDK takes no more audio.
         """
         while self._pushed < sample + self._chunk or not self._offsets:
-            if self._task is None or self._task.done():
+            if self.task is None or self.task.done():
                 raise ProbeError(Reason.PROBE_CRASHED, "the audio source accepts no more audio")
             self._moved.clear()
             await self._moved.wait()

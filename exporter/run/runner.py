@@ -259,8 +259,9 @@ class Runner:
         try:
             return await slot.call(process.run_probe, order, limit=order.kill_s)
         except TimeoutError:
+            # A probe that hears of its deadline ends by itself, with a reason of its own.
             detail = f"killed {self._grace:g} s after its deadline of {order.deadline_s:g} s"
-            raise _Ended(Reason.DEADLINE, detail) from None
+            raise _Ended(Reason.PROBE_CRASHED, detail) from None
         except ProcessExpired as error:
             raise _Ended(Reason.PROBE_CRASHED, _death(error.exitcode)) from None
         except BrokenProcessPool:

@@ -50,6 +50,8 @@ class Script:
     """Reports this error instead of a reply."""
     stall: bool = False
     """From the first utterance on nothing comes from it, though it stays listed."""
+    breaks_off: bool = False
+    """From the first utterance on its track brings no more frames, though packets still come."""
     leave: bool = False
     """Is gone at the end of the first utterance."""
     goodbye: bool = False
@@ -195,8 +197,8 @@ class FakeAgent:
 
     def _silent(self) -> bool:
         script = self._script
-        broken = script.leave or script.close or script.stall or bool(script.error)
-        return script.mute or script.hang or broken
+        broken = script.leave or script.close or script.stall or script.breaks_off
+        return script.mute or script.hang or broken or bool(script.error)
 
     def _break(self, *, first: bool) -> None:
         """Do what the script has in place of a reply."""
@@ -209,6 +211,8 @@ class FakeAgent:
             self._report_error(script.error)
         if script.stall:
             track.stall()
+        if script.breaks_off:
+            track.broken_off = True
         if script.close:
             deleted = rtc.DisconnectReason.ROOM_DELETED
             self._at(time.monotonic(), partial(room.disconnect, reason=deleted))

@@ -1,5 +1,6 @@
 """Hold a conversation, or place a whole call, and tell what came of it."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,6 +104,10 @@ class World:
     """Requests by their names, and what each raises."""
     rooms: frozenset[str] = frozenset()
     """Rooms that exist already."""
+    dies: str = ""
+    """Name of a task of the caller that dies; none if empty."""
+    dies_after_s: float = 1.8
+    """From the beginning of the call; by default in the wait for the first reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +148,8 @@ def place(script: Script, world: World, config: LatencyConfig) -> Placed:
         api = FakeApi(on_dispatch, world.api_fails)
         api.rooms |= world.rooms
         devices = Devices(lambda: room, lambda: FakeMicrophone(hear), ear_on)
+        if world.dies:
+            asyncio.get_running_loop().call_later(world.dies_after_s, _kill, world.dies)
         run = Run("r1", SERVER, clock() + config.deadline, clock=clock, started=clock())
         outcome = await place_call(
             config,
@@ -157,3 +164,10 @@ def place(script: Script, world: World, config: LatencyConfig) -> Placed:
         return Placed(outcome, outcome.result, tuple(api.made), *left)
 
     return virtual_time.run(story)
+
+
+def _kill(name: str) -> None:
+    """Let what a task waits for fail, as a library does that has a bug."""
+    (task,) = (each for each in asyncio.all_tasks() if each.get_name() == name)
+    waits_for: asyncio.Future[None] = getattr(task, "_fut_waiter")  # noqa: B009 - not in its type
+    waits_for.set_exception(RuntimeError("bad frame"))

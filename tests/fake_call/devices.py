@@ -55,7 +55,7 @@ class FakeTrack(rtc.RemoteAudioTrack):
     """A track whose every sample has its time, from the moment it was made.
 
     Attributes:
-        stalled: No packet comes any more.
+        broken_off: No frame comes any more.
     """
 
     def __init__(self) -> None:
@@ -63,6 +63,7 @@ class FakeTrack(rtc.RemoteAudioTrack):
         self._noise: Pcm | None = None
         self._made = time.monotonic()
         self._stalled_at: float | None = None
+        self.broken_off = False
 
     def play(self, pcm: Pcm, at: float) -> None:
         """Sound from that time on."""
@@ -89,7 +90,7 @@ class FakeTrack(rtc.RemoteAudioTrack):
     async def frames(self) -> AsyncIterator[Pcm]:
         """Bring each frame when its first sample is due; those that were not fetched come late."""
         begin, number = time.monotonic(), 0
-        while True:
+        while not self.broken_off:
             due = begin + number * FRAME_S
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             yield self._sound_at(due)

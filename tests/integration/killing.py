@@ -31,7 +31,9 @@ from tests.integration.scripts import Script
 
 AGENT = "truth"
 TRIALS = 2
-PLAN = Spending(TRIALS, 30.0)
+PLAN = Spending(TRIALS, 120.0)
+CALL_S = 30.0
+"""That a call lasts at most, though its waits would allow more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ class Site:
             "warmup": False,
             "greeting": "none",
             "join_timeout": 8,
+            "track_timeout": 5,
+            "greeting_timeout": 5,
             "reply_timeout": 4,
             "deadline": PLAN.call_seconds,
             "budget": {"turns_per_day": 1_000_000},
@@ -159,7 +163,7 @@ class Site:
 
     def overdue_runs(self) -> set[str]:
         """Return the ids of the runs that are open for longer than a call may last."""
-        since = time.time() - PLAN.call_seconds - 15
+        since = time.time() - CALL_S - 15
         return set(self._ask(f"SELECT run_id FROM open_runs WHERE started_at_seconds < {since}"))  # noqa: S608
 
     def heard_in(self) -> Counter[str]:

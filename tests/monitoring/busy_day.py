@@ -137,7 +137,8 @@ def _call(turn: int, target: LatencyConfig) -> Outcome:
     last = replied if reason is None else Turn(ended, reason=reason)
     turns = replace(replied, warmup=True), replied, replied, last
     result = CallResult(*target.key, turns, time_to_agent_s=0.4, time_to_greeting_s=0.9)
-    return judged(Outcome("latency", target.agent_name, _WHEN, 20, reason, result=result))
+    called = Outcome("latency", target.agent_name, _WHEN, 20, reason, result=result)
+    return judged(replace(called, loop_lag_s=0.03 if reason is Reason.VOID else 0.002))
 
 
 def _listing() -> Listing:

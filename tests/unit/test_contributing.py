@@ -24,7 +24,7 @@ settings = Settings.model_validate({"dns": {"target_ms": 60000}})
 server = Server(url="ws://localhost:1", api_key="k", api_secret="s" * 9, name="s")
 row, config = PROBES["dns"], settings.section("dns")
 outcome = asyncio.run(row.work()(config, Run(id="r", server=server, deadline=1e12)))
-print(row.judged(config, outcome).verdict, row.found(outcome))
+print(row.judged(config, outcome).verdict, row.text(outcome))
 """
 
 

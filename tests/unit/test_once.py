@@ -63,8 +63,10 @@ def test_many_turns_get_the_time_they_may_need() -> None:
     """A flag for more turns makes a call longer, unless its deadline is configured."""
     [long_call] = planned("stranger", trials="100")
     assert long_call.deadline >= 100 * long_call.reply_timeout
-    [short_call] = planned("stranger", trials="100", deadline="90s")
-    assert short_call.deadline == 90
+    [short_call] = planned("stranger", trials="1", deadline="3m")
+    assert short_call.deadline == 180
+    with pytest.raises(ConfigError, match="--deadline: 90s cannot hold the call, which may take"):
+        planned("stranger", trials="100", deadline="90s")
 
 
 def test_sigterm_cancels_the_work_and_is_the_exit_status(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """What becomes of calls and their targets on the /metrics page."""
 
+from dataclasses import replace
+
 import pytest
 
 from exporter.outcome import CallResult, Components, Outcome, Reason, Turn
@@ -85,6 +87,16 @@ def test_run_sets_the_common_series() -> None:
     assert page.value("voice_probe_last_run_timestamp_seconds", **PROBE) == NOW
     assert page.value("voice_probe_last_success_timestamp_seconds", **PROBE) == NOW
     assert page.verdict() == ["FAIL"]
+
+
+def test_lag_of_the_process_that_called_is_shown() -> None:
+    """What voids turns: of the last run, and absent where its process could not say it."""
+    page = Page(DEMO)
+
+    page.recorder.record(replace(call(void()), loop_lag_s=0.09))
+    assert page.value("voice_probe_loop_lag_seconds", **PROBE) == 0.09
+    page.recorder.record(call(reason=Reason.PROBE_CRASHED))
+    assert page.value("voice_probe_loop_lag_seconds", **PROBE) is None
 
 
 def test_times_to_agent_and_greeting_are_observed() -> None:

@@ -9,6 +9,7 @@ from livekit import rtc
 
 from exporter.rtc.levels import RATE, SPEECH_RANGE_DB, WINDOW_S, Pcm
 from exporter.rtc.onset import FLOOR_DB, OnsetDetector
+from exporter.rtc.tasks import Tasks
 from exporter.rtc.tracks import Ear, Microphone
 
 SETTLE_S = 0.18
@@ -93,12 +94,18 @@ class Echo:
         room: Not yet connected, so that no track is missed.
         answer: What to do at the end of each utterance.
         on_begin: Called when an utterance has begun.
+        tasks: Watches what it hears and speaks by; nobody does if None.
     """
 
     def __init__(
-        self, room: rtc.Room, answer: Answer, on_begin: Callable[[], None] | None = None
+        self,
+        room: rtc.Room,
+        answer: Answer,
+        on_begin: Callable[[], None] | None = None,
+        tasks: Tasks | None = None,
     ) -> None:
         self._room = room
+        self._tasks = tasks or Tasks()
         self._answer = answer
         self._on_begin = on_begin
         self.microphone = Microphone(CHUNK_MS, QUEUE_MS)
@@ -109,6 +116,7 @@ class Echo:
     async def publish(self) -> None:
         """Publish the microphone, once the room is connected."""
         await self.microphone.publish(self._room.local_participant)
+        self._tasks.watch(self.microphone.task)
 
     async def replace_microphone(self) -> None:
         """Unpublish the microphone and publish another, as an agent does that starts anew."""
@@ -130,7 +138,10 @@ class Echo:
     def _on_track(self, track: rtc.Track, *_: object) -> None:
         if isinstance(track, rtc.RemoteAudioTrack) and self._ear is None:
             self._ear = Ear(track)
-            self._task = asyncio.get_running_loop().create_task(self._listen(self._ear))
+            self._task = asyncio.get_running_loop().create_task(
+                self._listen(self._ear), name="echo"
+            )
+            self._tasks.watch(self._ear.task, self._task)
 
     async def _listen(self, ear: Ear) -> None:
         utterances = Utterances(ear, self._on_begin)

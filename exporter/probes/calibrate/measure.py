@@ -12,18 +12,17 @@ from exporter.errors import ProbeError
 from exporter.outcome import Calibration, Outcome, Reason, Turn, TurnOutcome
 from exporter.probe import Run
 from exporter.probes.calibrate.echo import Echo, buzz, reply_after
-from exporter.probes.calibrate.spec import ECHO_ATTRIBUTE, CalibrateConfig
+from exporter.probes.calibrate.spec import CLEANUP_S, ECHO_ATTRIBUTE, CalibrateConfig
 from exporter.probes.latency.conversation import Conversation, worst_turn
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.rtc.caller import LEAVE_TIMEOUT_S, Caller
 from exporter.rtc.clip import Clip
+from exporter.rtc.lag import LagMonitor, largest
 from exporter.server_api import Server, ServerApi, make_token
 from exporter.server_api.errors import one_line
 
 ECHO = "echo"
 TIMEOUT_S = 10.0
-CLEANUP_S = 5.0
-"""Kept back from the deadline, so that the rooms are deleted and the turns so far are reported."""
 UTTERANCE_S = 0.8
 REPLY_S = 0.6
 
@@ -37,10 +36,12 @@ def echo_clip() -> Clip:
 async def calibrate(config: CalibrateConfig, run: Run) -> Outcome:
     """Call the echo `config.calls` times and return the floor and its spread."""
     turns: list[Turn] = []
+    lags: list[LagMonitor] = []
 
     async def call() -> None:
         for number in range(config.calls):
-            turns.extend(await _one_call(config, run, f"voice-exporter-{run.id}-{number}"))
+            room = f"voice-exporter-{run.id}-{number}"
+            turns.extend(await _one_call(config, run, room, lags))
 
     ended = await run.within_deadline(call(), CLEANUP_S)
     reason, detail = worst_turn(turns)
@@ -51,10 +52,19 @@ async def calibrate(config: CalibrateConfig, run: Run) -> Outcome:
         spread_s = max(excess) - min(excess)
         result = Calibration(statistics.median(excess), spread_s, len(excess), voids)
         run.log(f"floor {result.floor_s:.4f} s, spread {result.spread_s:.4f} s, n {result.n}")
-    return run.outcome("calibrate", result=result, ended=ended, reason=reason, detail=detail)
+    return run.outcome(
+        "calibrate",
+        result=result,
+        ended=ended,
+        reason=reason,
+        detail=detail,
+        loop_lag_s=largest(lags),
+    )
 
 
-async def _one_call(config: CalibrateConfig, run: Run, room: str) -> list[Turn]:
+async def _one_call(
+    config: CalibrateConfig, run: Run, room: str, lags: list[LagMonitor]
+) -> list[Turn]:
     """Return the turns of one call to the echo, without its warm-up turn."""
     server = run.server
     target = LatencyConfig(agent_name=ECHO, greeting="none", reply_timeout=config.delay + 3)
@@ -64,10 +74,13 @@ async def _one_call(config: CalibrateConfig, run: Run, room: str) -> list[Turn]:
         stack.push_async_callback(_delete, api, room, run)
         echo_room = rtc.Room()
         stack.push_async_callback(_leave, echo_room)
-        echo = Echo(echo_room, reply_after(config.delay, buzz(REPLY_S, pitch_hz=200)))
-        stack.push_async_callback(echo.aclose)
         caller = Caller(lambda participant: participant.identity == ECHO)
+        reply = reply_after(config.delay, buzz(REPLY_S, pitch_hz=200))
+        echo = Echo(echo_room, reply, tasks=caller.tasks)
+        stack.push_async_callback(echo.aclose)
         stack.push_async_callback(caller.leave)
+        lags.append(caller.lag)
+        await stack.enter_async_context(caller.tasks.alive())
         token = make_token(server, identity=f"caller-{secrets.token_hex(4)}", room=room)
         await caller.connect(server.url, token, TIMEOUT_S)
         await _connect(echo_room, server.url, _echo_token(server, room))

@@ -1,11 +1,12 @@
 """Measure the floor: the same caller against an echo whose delay is known exactly."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from math import ceil
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from exporter.config.values import Duration, ProbeSection
+from exporter.config.values import Duration, ProbeSection, check_deadline
 from exporter.outcome import Calibration, Outcome
 from exporter.probe import Probe, always, failed_is_all
 from exporter.series import Reading, family
@@ -14,14 +15,16 @@ ECHO_ATTRIBUTE = "voice-exporter.echo"
 """On the participant that replies in a calibration: it stands in for an agent and is none."""
 
 _SHORTEST_DEADLINE_S = 120.0
-_CALL_S, _TURN_S = 30.0, 10.0
-"""What a call to the echo, and each turn of it, may take."""
+CLEANUP_S = 5.0
+"""Kept back from the deadline, so that the rooms are deleted and the turns so far are told."""
+_CALL_S, _TURN_S = 30.0, 8.0
+"""What a call to the echo, and each turn of it beyond the delay, may take."""
 
 
-def _long_enough(config: dict[str, Any]) -> float:
-    """Return the seconds that a calibration may need."""
-    call_s = _CALL_S + _TURN_S * config.get("trials", 1)
-    return float(max(_SHORTEST_DEADLINE_S, config.get("calls", 1) * call_s))
+def _needed_s(config: Mapping[str, Any]) -> float:
+    """Return the seconds that a calibration may take; each call has a warm-up turn as well."""
+    turns_s = (config.get("trials", 1) + 1) * (_TURN_S + config.get("delay", 0.0))
+    return float(ceil(CLEANUP_S + config.get("calls", 1) * (_CALL_S + turns_s)))
 
 
 class CalibrateConfig(ProbeSection):
@@ -38,12 +41,18 @@ class CalibrateConfig(ProbeSection):
     trials: int = Field(2, ge=1, le=100, description="Measured turns in each call.")
     delay: Duration = Field(0.5, ge=0.3, le=5, description="Delay of the echo.")
     deadline: Duration = Field(
-        default_factory=_long_enough,
+        default_factory=lambda config: max(_SHORTEST_DEADLINE_S, _needed_s(config)),
         gt=0,
         description=(
-            "Time limit of a calibration. Not set: derived from the number of turns, at least 2m."
+            "Time limit of a calibration. Not set: derived from the number of turns, at least 2m; "
+            "a shorter one is refused."
         ),
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> "CalibrateConfig":
+        check_deadline(self.deadline, _needed_s(vars(self)), "calibration")
+        return self
 
 
 def summary(result: Calibration) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason, Turn, TurnOutcome
-from exporter.probes.latency.spec import LatencyConfig
+from exporter.probes.latency.spec import REPLY_LIMIT_S, REPORT_TIMEOUT_S, LatencyConfig
 from exporter.rtc.clip import Clip
 from exporter.rtc.hearing import Hearing
 from exporter.rtc.levels import WINDOW, WINDOW_S
@@ -15,7 +15,18 @@ from exporter.rtc.line import Line, Received
 from exporter.rtc.onset import MIN_SOUND_S, OnsetDetector, noise_level, sound_threshold
 
 MAX_LAG_S = 0.020
-"""An event loop later than this between the end of speech and the reply voids the turn."""
+"""An event loop later than this at one of the two ends of a turn voids it."""
+
+AROUND_END_S = (-0.5, 0.1)
+"""About the end of our speech: while it is handed over, and until it has left the queue."""
+
+AROUND_REPLY_S = (-2.0, 0.5)
+"""About the first sound of the reply: the frames by which the time of its first sample is known.
+What happens between the two ends shifts neither: were it to void the turn, slow turns would be
+dropped more often than quick ones."""
+
+CATCH_UP_S = 1.0
+"""After the time for a reply: what an event loop that was late has not yet read may come."""
 
 QUIET_S = 0.5
 """Silence after which a greeting is over."""
@@ -32,9 +43,6 @@ TALK_OVER_S = 0.2
 more, is heard anew. One that tells no state is, after `REPLY_OVER_S`: it may be between sentences.
 """
 
-REPLY_LIMIT_S = 30.0
-"""A reply that goes on for longer is interrupted by the next utterance."""
-
 NOISE_S = 3.0
 """How far back the line's own noise is looked for."""
 
@@ -43,9 +51,6 @@ BUSY = ("speaking", "thinking")
 
 RAN_DRY = "the prober: its audio queue ran empty"
 TORN = "the prober: an earlier utterance had a gap and may be answered late"
-
-REPORT_TIMEOUT_S = 3.0
-"""How long the agent's own figures may come after its reply."""
 
 STALL_S = 2.0
 """Without a packet for so long the agent's media is dead: even with DTX one comes each 0.4 s."""
@@ -63,7 +68,6 @@ class _Said:
     end: float
     """When the last sample of speech left the source."""
     threshold_db: float
-    underruns: int
     before: Received | None
 
 
@@ -146,19 +150,18 @@ class Conversation:
     async def _speak(self) -> _Said:
         noise = self._noise()
         microphone = self._caller.microphone
-        underruns = microphone.underruns
         before = await self._caller.received()
-        began = time.monotonic()
+        began, underruns = time.monotonic(), microphone.underruns
         start = microphone.play(self._clip.pcm)
         end = await microphone.time_of(start + self._clip.speech_end)
         # All of the speech has been pushed: a gap after this one is a gap in silence.
         self._had_gap = microphone.underruns > underruns
-        return _Said(began, end, sound_threshold(noise), underruns, before)
+        return _Said(began, end, sound_threshold(noise), before)
 
     async def _onset(self, said: _Said) -> int | None:
         """Return the window in which the reply begins, or None if there is none in time."""
         ear = self._ear
-        deadline = said.end + self._config.reply_timeout + 1.0
+        deadline = said.end + self._config.reply_timeout + CATCH_UP_S
         at = ear.window_at(said.end + MIN_REPLY_S)
         last = ear.window_at(said.end + self._config.reply_timeout)
         while ear.windows < at and time.monotonic() < deadline:
@@ -167,7 +170,7 @@ class Conversation:
         talking = any(level >= said.threshold_db for level in before)
         detector = None if talking else OnsetDetector(said.threshold_db, at)
         quiet = 0
-        while at < last and time.monotonic() < deadline:
+        while at < last and not self._too_late(deadline):
             for level in ear.levels(at, last):
                 at += 1
                 if detector is None:
@@ -176,8 +179,13 @@ class Conversation:
                         detector = OnsetDetector(said.threshold_db, at)
                 elif (found := detector.push(level)) is not None:
                     return found
-            await self._hear_more(deadline)
+            await self._hear_more(max(deadline, time.monotonic() + WINDOW_S))
         return None
+
+    def _too_late(self, deadline: float) -> bool:
+        """Tell whether no more frames are due: none wait that a late loop has not yet read."""
+        now = time.monotonic()
+        return now >= deadline and self._caller.lag.worst(now - CATCH_UP_S, now) <= MAX_LAG_S
 
     def _stopped_talking(self, quiet_s: float) -> bool:
         """Tell whether an agent that talked over the caller has come to its end."""
@@ -188,12 +196,11 @@ class Conversation:
     async def _replied(self, said: _Said, onset: int) -> Turn:
         ear = self._ear
         replied = await ear.time_of(ear.first_loud_sample(onset, said.threshold_db))
-        late = self._caller.lag.worst(said.end, replied)
-        dry = self._ran_dry(said)
         await self._reply_over()
         after = await self._caller.received()
         report = await self._caller.events.report_since(said.began, REPORT_TIMEOUT_S)
-        if dry:
+        late = self._lag_at_ends(said.end, replied)
+        if self._had_gap:
             return _void(RAN_DRY, late)
         if late > MAX_LAG_S:
             return _void(f"the prober: its event loop was {late * 1e3:.0f} ms late", late)
@@ -209,11 +216,11 @@ class Conversation:
 
     async def _failed(self, said: _Said) -> Turn:
         """Say why no reply came: we were late, an error was told, the agent is dead, or silence."""
-        if self._ran_dry(said):
+        if self._had_gap:
             return _void(RAN_DRY)
         error = self._caller.events.error_since(said.began)
         if error:
-            return _failure(Reason.AGENT_ERROR, f"the agent reported: {error}")
+            return Turn.without_reply(Reason.AGENT_ERROR, f"the agent reported: {error}")
         state = self._caller.state or "unknown"
         if await self._media_stalled():
             await self._wait(GONE_TIMEOUT_S)
@@ -221,10 +228,13 @@ class Conversation:
             detail = f"the agent's media stopped, but it is still in the room (state {state!r})"
             raise ProbeError(Reason.NO_REPLY, detail)
         waited = self._config.reply_timeout
-        return _failure(Reason.NO_REPLY, f"silence for {waited:g} s (agent state {state!r})")
+        detail = f"silence for {waited:g} s (agent state {state!r})"
+        return Turn.without_reply(Reason.NO_REPLY, detail)
 
-    def _ran_dry(self, said: _Said) -> bool:
-        return self._caller.microphone.underruns > said.underruns
+    def _lag_at_ends(self, end: float, replied: float) -> float:
+        """Return the largest lateness of our event loop about both ends of a turn."""
+        spans = ((end, AROUND_END_S), (replied, AROUND_REPLY_S))
+        return max(self._caller.lag.worst(at + begin, at + until) for at, (begin, until) in spans)
 
     async def _media_stalled(self) -> bool:
         before = await self._caller.received()
@@ -233,10 +243,11 @@ class Conversation:
         return before is not None and after is not None and after.packets == before.packets
 
     async def _wait(self, seconds: float) -> None:
-        """Wait, unless the call ends meanwhile."""
+        """Wait, unless the call ends or the line breaks meanwhile."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             await self._caller.sleep_until_change(left)
+            self._check_line()
 
     async def _reply_over(self) -> None:
         """Wait until the agent has finished: also what it says after it has thought again.
@@ -255,6 +266,9 @@ class Conversation:
         self._caller.check()
         await self._ear.hear_more(deadline)
         self._caller.check()
+        self._check_line()
+
+    def _check_line(self) -> None:
         if disturbance := self._caller.disturbance():
             raise _DisturbedError(disturbance)
 
@@ -292,11 +306,7 @@ class Conversation:
 
 
 def _void(detail: str, late_s: float | None = None) -> Turn:
-    return Turn(TurnOutcome.VOID, reason=Reason.VOID, detail=detail, loop_lag_s=late_s)
-
-
-def _failure(reason: Reason, detail: str) -> Turn:
-    return Turn(TurnOutcome.FAILED, reason=reason, detail=detail)
+    return Turn.without_reply(Reason.VOID, detail, late_s)
 
 
 def worst_turn(turns: Sequence[Turn]) -> tuple[Reason | None, str]:

@@ -5,7 +5,7 @@ from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING
 
-from exporter.outcome import CallResult, Components, Outcome, Reason, Turn, TurnOutcome
+from exporter.outcome import CallResult, Components, Outcome, Turn, TurnOutcome
 from exporter.probes.agents.families import OF_EACH_AGENT
 from exporter.series import Reading, family
 from exporter.stats import Stats
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 _TURN_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7.5, 10)
 _PART_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 5, 10)
 _WAIT_BUCKETS = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 7.5, 10, 15, 20, 30)
-_OUR_FAULT = frozenset({Reason.VOID, Reason.PROBE_CRASHED})
-"""Reasons that say nothing about the agent: turns that were not come to are void."""
 
 _family = partial(family, "calls")
 
@@ -129,8 +127,8 @@ def readings(config: "LatencyConfig", outcome: Outcome) -> Iterator[Reading]:
         yield from _of_turn(config, turn)
     missing = config.trials - len(measured)
     if outcome.reason is not None and missing > 0:
-        ended = TurnOutcome.VOID if outcome.reason in _OUR_FAULT else TurnOutcome.FAILED
-        yield TURNS.read(missing, outcome=ended)
+        ended = Turn.without_reply(outcome.reason, outcome.detail)
+        yield TURNS.read(missing, outcome=ended.outcome)
     average_s = Stats.of(result.turns).avg_s
     if average_s is not None:
         yield LAST_CALL.read(average_s)

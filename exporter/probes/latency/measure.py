@@ -11,15 +11,10 @@ from exporter.errors import ProbeError
 from exporter.outcome import CallResult, Outcome, Reason, Turn, TurnOutcome
 from exporter.probe import Run
 from exporter.probes.latency.conversation import Conversation, worst_turn
-from exporter.probes.latency.spec import LatencyConfig
+from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyConfig
 from exporter.rtc.caller import Caller
 from exporter.rtc.clip import load_clip
 from exporter.server_api import Server, ServerApi, make_token
-
-CONNECT_TIMEOUT_S = 10.0
-
-CLEANUP_S = 5.0
-"""Kept back from the deadline, so that the room is deleted and the turns so far are told."""
 
 NAMES = ("lk.agent_name", "lk.agent.name")
 """Attributes with the agent's name: the first set by the server, the second by the worker."""
@@ -57,12 +52,21 @@ class Call:
         self._caller = make_caller(self._is_agent, self._was_dispatched)
         self.result = CallResult(config.agent_name, config.call_type, config.scenario)
 
+    @property
+    def loop_lag_s(self) -> float | None:
+        """The largest lateness of the event loop since the caller entered; None before."""
+        return self._caller.lag.largest
+
     async def conduct(self) -> None:
         """Place the call and take all its turns.
 
         Raises:
             ProbeError: Why it could not be placed, or why it ended early.
         """
+        async with self._caller.tasks.alive():
+            await self._conduct()
+
+    async def _conduct(self) -> None:
         config, caller = self._config, self._caller
         clip = load_clip(config.utterance.wav)
         asked = time.monotonic()  # the room itself calls an agent that is dispatched by no one
@@ -168,7 +172,7 @@ class Call:
                 turn = await conversation.turn()
             except ProbeError as error:
                 ended = error
-                turn = Turn(TurnOutcome.FAILED, reason=error.reason, detail=error.detail)
+                turn = Turn.without_reply(error.reason, error.detail)
             # A first turn without a reply is no settling of buffers: it counts like any other.
             first = number == 0 and self._config.warmup
             turn = replace(turn, warmup=first and turn.outcome is not TurnOutcome.FAILED)
@@ -204,7 +208,13 @@ async def place_call(
     if ended is not None and ended.reason is Reason.DEADLINE and reason not in (None, Reason.VOID):
         ended = None
     return run.outcome(
-        "latency", config.agent_name, result=call.result, ended=ended, reason=reason, detail=detail
+        "latency",
+        config.agent_name,
+        result=call.result,
+        ended=ended,
+        reason=reason,
+        detail=detail,
+        loop_lag_s=call.loop_lag_s,
     )
 
 

@@ -1,18 +1,26 @@
 """Call an agent as a synthetic caller and measure what a person would hear."""
 
+from collections.abc import Mapping
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from exporter.config.schedule import BudgetConfig, WindowConfig
-from exporter.config.values import FILE, Duration, ProbeSection, Section, invalid
+from exporter.config.values import (
+    FILE,
+    Duration,
+    ProbeSection,
+    Section,
+    check_deadline,
+    invalid,
+)
 from exporter.errors import ConfigError
 from exporter.outcome import (
     CallResult,
     Finding,
     Outcome,
-    Reason,
     Turn,
     TurnOutcome,
     Verdict,
@@ -20,13 +28,22 @@ from exporter.outcome import (
 )
 from exporter.probe import Probe, always
 from exporter.probes.latency.families import FAMILIES, configured, readings
+from exporter.rtc.clip import clip_length_s, load_clip
 from exporter.stats import Stats
 
+CONNECT_TIMEOUT_S = 10.0
+CLEANUP_S = 5.0
+"""Kept back from the deadline, so that the room is deleted and the turns so far are told."""
+REPLY_LIMIT_S = 30.0
+"""A reply that goes on for longer is interrupted by the next utterance."""
+REPORT_TIMEOUT_S = 3.0
+"""How long the agent's own figures may come after its reply."""
+
 _SHORTEST_DEADLINE_S = 180.0
-_AROUND_S = 10.0
-"""To make the room, to enter and to leave it."""
-_TURN_S = 20.0
-"""To say the utterance and to hear the reply to its end; waiting for the reply comes on top."""
+_AROUND_S = 5.0 + CONNECT_TIMEOUT_S + CLEANUP_S
+"""To make the room and ask for the agent, to enter, and to leave."""
+_TURN_S = 1.0 + REPLY_LIMIT_S + REPORT_TIMEOUT_S
+"""To hear a reply to its end; our utterance and the wait for the reply come on top."""
 
 KEY = ("agent_name", "call_type", "scenario")
 """The labels that no two targets share."""
@@ -36,8 +53,6 @@ TargetKey = tuple[str, str, str]
 
 def _check_clip(file: Path) -> Path:
     """Refuse a WAV file that the caller could not say."""
-    from exporter.rtc.clip import load_clip  # noqa: PLC0415 - only who has a WAV pays for numpy
-
     try:
         load_clip(file)
     except ConfigError as error:
@@ -72,15 +87,17 @@ class CallerIdentity(Section):
     )
 
 
-def _long_enough(target: dict[str, Any]) -> float:
-    """Return the seconds that a call may need, from its timeouts and its turns.
+def _needed_s(target: Mapping[str, Any]) -> float:
+    """Return the seconds that a call may take: its waits, its utterances, its longest replies.
 
-    A timeout that could not be understood has an error of its own, and counts as none here.
+    What could not be understood has an error of its own, and counts as nothing here.
     """
     waits = sum(target.get(f"{name}_timeout", 0.0) for name in ("join", "track", "greeting"))
     turns = target.get("trials", 1) + target.get("warmup", True)
-    turn_s = _TURN_S + target.get("reply_timeout", 0.0)
-    return float(max(_SHORTEST_DEADLINE_S, _AROUND_S + waits + turns * turn_s))
+    says: Utterance | None = target.get("utterance")
+    says_s = clip_length_s(says.wav) if says else 0.0
+    turn_s = says_s + target.get("reply_timeout", 0.0) + _TURN_S
+    return float(ceil(_AROUND_S + waits + turns * turn_s))
 
 
 def _default_page_on(target: dict[str, Any]) -> Literal["slow", "none"]:
@@ -160,11 +177,12 @@ class LatencyConfig(ProbeSection):
         "reply.",
     )
     deadline: Duration = Field(
-        default_factory=_long_enough,
+        default_factory=lambda config: max(_SHORTEST_DEADLINE_S, _needed_s(config)),
         gt=0,
         description=(
-            "Time limit of the whole call, after which the probe is killed and counts as failed. "
-            "Not set: derived from the number of turns, at least 3m."
+            "Time limit of the whole call, after which it is ended and counts as failed. Not set: "
+            "derived from waits, utterances and the longest replies, at least 3m; a shorter one "
+            "is refused."
         ),
     )
 
@@ -189,6 +207,7 @@ class LatencyConfig(ProbeSection):
             raise invalid("required unless dispatch is automatic", "agent_name")
         if self.fail_ms is not None and self.fail_ms <= self.target_ms:
             raise invalid("{value} must be above target_ms", "fail_ms")
+        check_deadline(self.deadline, _needed_s(vars(self)), "call")
         self.budget.check_plan(*self.most)
         return self
 
@@ -205,13 +224,13 @@ def judge(config: LatencyConfig, outcome: Outcome) -> tuple[Finding, ...]:
     average is above `target_ms`; UNKNOWN when nothing could be measured or every turn is void.
     """
     turns = outcome.result.turns if isinstance(outcome.result, CallResult) else ()
-    if outcome.reason not in (None, Reason.VOID):
+    if outcome.reason is not None:
         return failure(outcome)
     if failed := next((turn for turn in turns if _counts_as_failed(turn)), None):
         return (Finding(Verdict.FAIL, f"{failed.reason}: {failed.detail}"),)
     average_s = Stats.of(turns).avg_s
     if average_s is None:
-        return failure(outcome) or (Finding(Verdict.UNKNOWN, "no turn was measured"),)
+        return (Finding(Verdict.UNKNOWN, "no turn was measured"),)
     if config.fail_ms is not None and average_s * 1000 > config.fail_ms:
         return (_slow(Verdict.FAIL, average_s, config.fail_ms),)
     if average_s * 1000 > config.target_ms:

@@ -1,21 +1,22 @@
 """Ramps: load the SFU with an increasing number of clients until a target breaks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import pairwise
+from math import ceil
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from exporter.config.schedule import WindowConfig
-from exporter.config.values import Duration, ProbeSection, invalid
-from exporter.outcome import Finding, Outcome, Ramp, Verdict
+from exporter.config.values import Duration, ProbeSection, check_deadline, invalid
+from exporter.outcome import Finding, Outcome, Ramp, Verdict, failure
 from exporter.probe import Probe, always
 from exporter.probes.ramp.judge import JudgedTier, Knee, KneeKind, Targets, find_knee, judge_tier
 from exporter.probes.ramp.summary import TierSummary
 from exporter.series import Reading, family
 
-_START_S, _TIER_S = 40.0, 60.0
+_START_S, _TIER_S = 40.0, 75.0
 """What a ramp may take beyond what is configured: to begin and end, and to connect each tier."""
 _FEWEST = 2
 _MOST = 10_000
@@ -33,9 +34,11 @@ def _split(value: object) -> object:
     return value
 
 
-def _long_enough(config: dict[str, Any]) -> float:
-    """Return the seconds that a ramp may need."""
-    return float(_START_S + len(config.get("tiers", ())) * (_TIER_S + config.get("duration", 0.0)))
+def _needed_s(config: Mapping[str, Any]) -> float:
+    """Return the seconds that a ramp may take."""
+    return float(
+        ceil(_START_S + len(config.get("tiers", ())) * (_TIER_S + config.get("duration", 0.0)))
+    )
 
 
 def _check(tiers: tuple[int, ...]) -> tuple[int, ...]:
@@ -106,9 +109,11 @@ class RampConfig(ProbeSection):
         "clients of a process.",
     )
     deadline: Duration = Field(
-        default_factory=_long_enough,
+        default_factory=_needed_s,
         gt=0,
-        description="Time limit of a ramp. Not set: derived from the tiers.",
+        description=(
+            "Time limit of a ramp. Not set: derived from the tiers; a shorter one is refused."
+        ),
     )
 
     @model_validator(mode="after")
@@ -121,6 +126,7 @@ class RampConfig(ProbeSection):
             )
         if self.enabled and self.max_clients is None:
             raise invalid("needs max_clients; expected the maximum number of clients", "enabled")
+        check_deadline(self.deadline, _needed_s(vars(self)), "ramp")
         return self
 
     @property
@@ -155,8 +161,8 @@ def judge(config: RampConfig, outcome: Outcome) -> tuple[Finding, ...]:
 
 
 def _findings(config: RampConfig, outcome: Outcome) -> Iterator[Finding]:
-    if outcome.reason is not None:
-        yield Finding(Verdict.FAIL, f"ramp: {outcome.reason}: {outcome.detail}")
+    for failed in failure(outcome):
+        yield Finding(failed.verdict, f"ramp: {failed.text}")
     tiers = judged_tiers(config, outcome)
     kind = ramp_knee(config, outcome).kind
     if kind is KneeKind.BELOW_FIRST:

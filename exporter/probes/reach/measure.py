@@ -15,7 +15,7 @@ from livekit.rtc._proto.room_pb2 import IceTransportType, SimulateScenarioKind
 from exporter.errors import ProbeError
 from exporter.outcome import Certificate, Outcome, SfuReach, Transport
 from exporter.probe import Run
-from exporter.probes.reach.spec import ReachConfig
+from exporter.probes.reach.spec import CLEANUP_S, ReachConfig
 from exporter.rtc.client import Client, provoked
 from exporter.rtc.pair import make_room
 from exporter.rtc.signalling import Joined, join_and_leave
@@ -23,8 +23,6 @@ from exporter.rtc.stats import Candidate, Snapshot
 from exporter.server_api import Server, ServerApi, make_token
 from exporter.server_api.errors import one_line
 
-CLEANUP_S = 5.0
-"""Kept back from the deadline, so that the room is deleted."""
 _POLL_S = 0.1
 _TLS_PORT = 443
 _TURNS_PORT = 5349
@@ -149,7 +147,8 @@ async def _certificates(
 ) -> tuple[Certificate, ...]:
     """Read the certificates of the server and of its TURN servers, where they have one."""
     places = tls_places(server.url, joined.ice_urls)
-    return tuple([await read_certificate(host, port, timeout_s) for host, port in places])
+    reads = (read_certificate(host, port, timeout_s) for host, port in places)
+    return tuple(await asyncio.gather(*reads))
 
 
 def tls_places(server_url: str, ice_urls: Iterable[str]) -> list[tuple[str, int]]:

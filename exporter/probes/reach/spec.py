@@ -1,18 +1,41 @@
 """Try every way to the SFU on purpose: signalling, UDP, TCP and TURN."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from math import ceil
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from exporter.config.values import Duration, ProbeSection
-from exporter.outcome import Certificate, Finding, Outcome, Reason, SfuReach, Transport, Verdict
+from exporter.config.values import Duration, ProbeSection, check_deadline
+from exporter.outcome import (
+    Certificate,
+    Finding,
+    Outcome,
+    Reason,
+    SfuReach,
+    Transport,
+    Verdict,
+    failure,
+)
 from exporter.probe import Probe, always
 from exporter.series import Reading, family
 
+CLEANUP_S = 5.0
+"""Kept back from the deadline, so that the room is deleted."""
+_SHORTEST_DEADLINE_S = 60.0
+_AROUND_S = 10.0 + CLEANUP_S
+"""To make and list the room, and to leave it."""
+_TIMEOUTS = 4
+"""One after the other: signalling, a way to connect and to settle, the certificates."""
 _DAY_S = 86400.0
+
+
+def _needed_s(config: Mapping[str, Any]) -> float:
+    """Return the seconds that a round may take."""
+    return float(ceil(_AROUND_S + _TIMEOUTS * config.get("timeout", 0.0)))
 
 
 class ReachConfig(ProbeSection):
@@ -34,7 +57,19 @@ class ReachConfig(ProbeSection):
         description="Difference to the server's clock above which the verdict is SLOW, because "
         "tokens contain times.",
     )
-    deadline: Duration = Field(60.0, gt=0, description="Time limit of a test.")
+    deadline: Duration = Field(
+        default_factory=lambda config: max(_SHORTEST_DEADLINE_S, _needed_s(config)),
+        gt=0,
+        description=(
+            "Time limit of a test. Not set: derived from `timeout`, at least 1m; a shorter one is "
+            "refused."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "ReachConfig":
+        check_deadline(self.deadline, _needed_s(vars(self)), "test")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +102,9 @@ def checklist(config: ReachConfig, outcome: Outcome) -> tuple[Item, ...]:
     """
     result = outcome.result
     if not isinstance(result, SfuReach):
-        return (_failure(outcome),)
+        check = "rights" if outcome.reason is Reason.AUTH_FAILED else "signal"
+        return tuple(Item(check, failed.verdict, failed.text) for failed in failure(outcome))
     return tuple(_items(config, result))
-
-
-def _failure(outcome: Outcome) -> Item:
-    check = "rights" if outcome.reason is Reason.AUTH_FAILED else "signal"
-    return Item(check, Verdict.FAIL, f"{outcome.reason}: {outcome.detail}")
 
 
 def _items(config: ReachConfig, result: SfuReach) -> Iterator[Item]:

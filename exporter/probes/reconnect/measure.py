@@ -12,14 +12,13 @@ from livekit.rtc._proto.room_pb2 import SimulateScenarioKind
 from exporter.errors import ProbeError
 from exporter.outcome import Outcome, Reason, Reconnect, SfuReconnects
 from exporter.probe import Run
-from exporter.probes.reconnect.spec import ReconnectConfig
+from exporter.probes.reconnect.spec import CLEANUP_S, ReconnectConfig
 from exporter.rtc.client import provoked
 from exporter.rtc.gaps import FLOWS_S, flows_since, longest_gap, not_back, spans
+from exporter.rtc.lag import LagMonitor, largest
 from exporter.rtc.pair import Pair, connected_pair, make_room
 from exporter.server_api.errors import one_line
 
-CLEANUP_S = 5.0
-"""Kept back from the deadline, so that the room is deleted and the results are reported."""
 CONNECT_TIMEOUT_S = 10.0
 POLL_S = 0.05
 
@@ -35,30 +34,38 @@ participant up, as when it moves it to another node."""
 async def measure_reconnects(config: ReconnectConfig, run: Run) -> Outcome:
     """Break a connection of each kind, one after the other."""
     found: list[Reconnect] = []
+    lags: list[LagMonitor] = []
 
     async def break_all() -> None:
         async with make_room(run, f"voice-exporter-{run.id}") as room:
             with provoked():
                 for kind in SCENARIOS:
-                    found.append(await _break(config, run, room, kind))
+                    found.append(await _break(config, run, room, kind, lags))
                     run.log(found[-1].text)
 
     ended = await run.within_deadline(break_all(), CLEANUP_S)
     failed = next((each for each in found if each.reason is not None), None)
     result = SfuReconnects(tuple(found)) if found else None
-    if failed is None:
-        return run.outcome("reconnect", result=result, ended=ended)
-    detail = f"{failed.kind}: {failed.detail}"
-    return run.outcome("reconnect", result=result, ended=ended, reason=failed.reason, detail=detail)
+    return run.outcome(
+        "reconnect",
+        result=result,
+        ended=ended,
+        reason=failed.reason if failed else None,
+        detail=f"{failed.kind}: {failed.detail}" if failed else "",
+        loop_lag_s=largest(lags),
+    )
 
 
-async def _break(config: ReconnectConfig, run: Run, room: str, kind: str) -> Reconnect:
+async def _break(
+    config: ReconnectConfig, run: Run, room: str, kind: str, lags: list[LagMonitor]
+) -> Reconnect:
     """Connect a pair, break the sender's connection and watch it come back.
 
     Raises:
         ProbeError: The pair could not connect, so that nothing was broken.
     """
     async with connected_pair(run.server, room, tracks=1, timeout_s=CONNECT_TIMEOUT_S) as pair:
+        lags.append(pair.lag)
         watch = _Watch(pair, config.timeout)
         try:
             async with asyncio.timeout(config.timeout):

@@ -1,11 +1,27 @@
 """Break connections to the SFU on purpose, and time how they come back."""
 
-from pydantic import Field
+from collections.abc import Mapping
+from math import ceil
+from typing import Any
 
-from exporter.config.values import Duration, ProbeSection
+from pydantic import Field, model_validator
+
+from exporter.config.values import Duration, ProbeSection, check_deadline
 from exporter.outcome import Finding, Outcome, SfuReconnects, Verdict, failure
 from exporter.probe import Probe, always
 from exporter.probes.reconnect.families import FAMILIES, readings
+
+CLEANUP_S = 5.0
+"""Kept back from the deadline, so that the room is deleted and what was measured is told."""
+_AROUND_S = 10.0 + CLEANUP_S
+"""To make the room, and to leave it."""
+_KINDS, _CONNECT_S = 3, 15.0
+"""Ways in which a connection is broken, and what it takes to have one that can be."""
+
+
+def _needed_s(config: Mapping[str, Any]) -> float:
+    """Return the seconds that a round may take in which nothing comes back."""
+    return float(ceil(_AROUND_S + _KINDS * (_CONNECT_S + config.get("timeout", 0.0))))
 
 
 class ReconnectConfig(ProbeSection):
@@ -15,7 +31,18 @@ class ReconnectConfig(ProbeSection):
     interval: Duration = Field(3600.0, ge=60, description="Time between two tests.")
     timeout: Duration = Field(30.0, gt=0, le=300, description="Time limit to reconnect.")
     max_gap: Duration = Field(5.0, gt=0, description="Silence above which the verdict is SLOW.")
-    deadline: Duration = Field(150.0, gt=0, description="Time limit of a test.")
+    deadline: Duration = Field(
+        default_factory=_needed_s,
+        gt=0,
+        description=(
+            "Time limit of a test. Not set: derived from `timeout`; a shorter one is refused."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "ReconnectConfig":
+        check_deadline(self.deadline, _needed_s(vars(self)), "test")
+        return self
 
 
 def judge(config: ReconnectConfig, outcome: Outcome) -> tuple[Finding, ...]:

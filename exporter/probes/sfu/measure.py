@@ -8,19 +8,15 @@ from collections.abc import Iterable, Iterator
 from exporter.errors import ProbeError
 from exporter.outcome import Loss, Outcome, Reason, Reconnect, SfuBaseline
 from exporter.probe import Run
-from exporter.probes.sfu.spec import SfuConfig
+from exporter.probes.sfu.spec import CLEANUP_S, MAX_VOID, SfuConfig
 from exporter.rtc.gaps import SILENCE_S, longest_gap, settled, silent_s, spans, unprovoked
 from exporter.rtc.loss import concealed_ratio, loss_down, loss_up, reported_until
 from exporter.rtc.pair import Pair, connected_pair, make_room
 from exporter.rtc.pings import Pinger
 
-CLEANUP_S = 5.0
-"""Kept back from the deadline, so that the room is deleted and the results are reported."""
 CONNECT_TIMEOUT_S = 10.0
 READ_PERIOD_S = 0.5
 """Time between two readings of the statistics."""
-MAX_VOID = 0.5
-"""Largest share of messages that may be void."""
 
 
 async def measure_baseline(config: SfuConfig, run: Run) -> Outcome:
@@ -44,7 +40,14 @@ async def measure_baseline(config: SfuConfig, run: Run) -> Outcome:
     for each in result.reconnects if result else ():
         run.log(each.text)
     reason, detail = _failure(result) if result else (None, "")
-    return run.outcome("sfu", result=result, ended=ended, reason=reason, detail=detail)
+    return run.outcome(
+        "sfu",
+        result=result,
+        ended=ended,
+        reason=reason,
+        detail=detail,
+        loop_lag_s=taken.loop_lag_s if taken else None,
+    )
 
 
 def _failure(result: SfuBaseline) -> tuple[Reason | None, str]:
@@ -64,6 +67,11 @@ class _Measurement:
         self._pair = pair
         self._pinger = Pinger(pair.sender, pair.receiver, pair.lag)
         self._reconnects: tuple[Reconnect, ...] = ()
+
+    @property
+    def loop_lag_s(self) -> float | None:
+        """The largest lateness of the event loop so far."""
+        return self._pair.lag.largest
 
     async def take(self) -> None:
         """Ping and count until there is enough of both, over connections that come back.

@@ -1,14 +1,37 @@
 """Baselines: measure the network path between this host and the SFU with two test participants."""
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from math import ceil
+from typing import Any
 
 from pydantic import Field, model_validator
 
-from exporter.config.values import Duration, ProbeSection, invalid
+from exporter.config.values import Duration, ProbeSection, check_deadline, invalid
 from exporter.outcome import Finding, Outcome, Reconnect, SfuBaseline, Verdict, failure
 from exporter.probe import Probe, always
 from exporter.probes.sfu.families import FAMILIES, configured, readings
+
+CLEANUP_S = 5.0
+"""Kept back from the deadline, so that the room is deleted and what was measured is told."""
+MAX_VOID = 0.5
+"""Share of messages that our own lateness may spoil."""
+
+_SHORTEST_DEADLINE_S = 60.0
+_AROUND_S = 30.0 + CLEANUP_S
+"""To connect two participants, and to leave."""
+_PACKETS_PER_S = 50
+"""Of each track."""
+_LEAST_S, _PACE = 0.05, 1.2
+"""Between two messages: at least so long, and so many round trips."""
+
+
+def _needed_s(config: Mapping[str, Any]) -> float:
+    """Return the seconds that a baseline may take over a way that is as slow as its target."""
+    message_s = max(_LEAST_S, _PACE * config.get("target_rtt_ms", 0.0) / 1000)
+    messages_s = config.get("pings", 0) * message_s / (1 - MAX_VOID)
+    packets_s = config.get("packets", 0) / (_PACKETS_PER_S * config.get("tracks", 1))
+    return float(ceil(_AROUND_S + max(messages_s, packets_s)))
 
 
 class SfuConfig(ProbeSection):
@@ -60,7 +83,14 @@ class SfuConfig(ProbeSection):
         le=100,
         description="Packet loss in percent, in either direction, above which the SFU is FAIL.",
     )
-    deadline: Duration = Field(60.0, gt=0, description="Time limit of a baseline.")
+    deadline: Duration = Field(
+        default_factory=lambda config: max(_SHORTEST_DEADLINE_S, _needed_s(config)),
+        gt=0,
+        description=(
+            "Time limit of a baseline. Not set: derived from `pings` and `packets`, at least 1m; "
+            "a shorter one is refused."
+        ),
+    )
 
     @model_validator(mode="after")
     def _check(self) -> "SfuConfig":
@@ -68,6 +98,7 @@ class SfuConfig(ProbeSection):
             raise invalid("{value} must be above target_rtt_ms", "fail_rtt_ms")
         if self.fail_loss <= self.max_loss:
             raise invalid("{value} must be above max_loss", "fail_loss")
+        check_deadline(self.deadline, _needed_s(vars(self)), "baseline")
         return self
 
 

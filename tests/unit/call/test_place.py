@@ -205,13 +205,26 @@ def test_without_a_dispatch_a_worker_without_a_name_is_missed(wav: Path) -> None
 
 def test_turns_before_the_deadline_are_kept(wav: Path) -> None:
     """A call that ran out of time still has the turns that it measured."""
-    settings = config(wav, deadline=24, trials=10)
+    settings = config(wav, trials=10).model_copy(update={"deadline": 24.0})  # as /probe does
     placed = place(Script(delay_s=4.0), World(), settings)
     assert placed.outcome.reason is Reason.DEADLINE
     assert placed.outcome.detail == "not finished within 24 s"
     # 19 s are left for turns of about 6.5 s, after half a second of silence.
     assert [turn.e2e_s for turn in placed.call.turns] == pytest.approx([4.0] * 2, abs=RESOLUTION_S)
     assert_clean(placed)
+
+
+def test_the_lag_of_a_call_is_told_with_its_turns(wav: Path) -> None:
+    """The largest of the whole call; of a turn what was late at its two ends."""
+    placed = place(Script(delay_s=4.0, blocks=((1.0, 0.5),)), World(), config(wav))
+    assert placed.outcome.loop_lag_s == pytest.approx(0.49, abs=0.01)
+    assert placed.call.turns[0].loop_lag_s == pytest.approx(0.0, abs=0.001)
+
+
+def test_a_call_that_did_not_begin_has_no_lag(wav: Path) -> None:
+    """Nobody was connected, so nothing was watched."""
+    placed = place(Script(), World(refused="connection refused"), config(wav))
+    assert placed.outcome.loop_lag_s is None
 
 
 def test_a_first_turn_that_fails_is_not_hidden_as_warm_up(wav: Path) -> None:

@@ -160,7 +160,7 @@ def test_one_call_at_a_time() -> None:
         await first
         return second.status_code, second.headers["retry-after"], second.text
 
-    assert virtual_time.run(both) == (429, "180", "a call to 'demo' is in progress\n")
+    assert virtual_time.run(both) == (429, "252", "a call to 'demo' is in progress\n")
     assert len(caller.targets) == 1
     caller.outcome = GOOD
     assert asked.ask("GET", "/probe?target=demo").status_code == 200
