@@ -102,11 +102,10 @@ async def connected_pair(
         token = make_token(server, identity=sender.identity, room=room)
         took_s = await sender.connect(server.url, token, timeout_s)
         lag.start()
-        stack.push_async_callback(lag.stop)
+        stack.callback(lag.stop)
         began = time.monotonic()
         await sender.publish(tracks, timeout_s)
-        await receiver.heard(timeout_s)
-        media_s = time.monotonic() - began
+        media_s = await receiver.heard(timeout_s) - began
         connect = ConnectTimes(joined.seconds, max(0.0, took_s - joined.seconds), media_s)
         yield Pair(sender, receiver, lag, connect)
 
