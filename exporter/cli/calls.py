@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     text("--dispatch", "KIND", "explicit, or automatic for an agent that joins every room."),
     text("--call-type", "NAME", "Call type.  [default: default]"),
     text("--scenario", "NAME", "Variant of the call type.  [default: default]"),
-    text("--wav", "FILE", "What the caller says: a PCM WAV file.  [default: built-in clip]"),
+    text("--wav", "FILE", "What the caller says: WAV, FLAC or Ogg.  [default: built-in clip]"),
     text("--transcript", "TEXT", "The words in the WAV file."),
     text("--greeting", "KIND", "auto, expected or none.  [default: auto]"),
     text("--join-timeout", "TIME", "Dispatch to agent in the room.  [default: 20s]"),

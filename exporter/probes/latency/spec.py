@@ -35,7 +35,7 @@ TargetKey = tuple[str, str, str]
 
 
 def _check_clip(file: Path) -> Path:
-    """Refuse a WAV file that the caller could not say."""
+    """Refuse a sound file that the caller could not say."""
     from exporter.rtc.clip import load_clip  # noqa: PLC0415 - only who has a WAV pays for numpy
 
     try:
@@ -43,7 +43,7 @@ def _check_clip(file: Path) -> Path:
     except ConfigError as error:
         if isinstance(error.__cause__, OSError):
             why = error.__cause__.strerror
-            raise fault(f"{{value}} cannot be read: {why}; expected a WAV file") from None
+            raise fault(f"{{value}} cannot be read: {why}; expected a sound file") from None
         raise fault("{value}: " + str(error).removeprefix(f"{file}: ")) from None
     return file
 
@@ -52,7 +52,7 @@ class Utterance(Section):
     """What the caller says."""
 
     wav: Annotated[Path, AfterValidator(_check_clip), FILE] | None = Field(
-        None, description="WAV file (PCM, any rate, mono or stereo); the built-in clip if not set."
+        None, description="Sound file: WAV of any kind, FLAC or Ogg; the built-in clip if not set."
     )
     transcript: str = Field("", description="The words in the WAV file, for people.")
 
