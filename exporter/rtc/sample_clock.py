@@ -15,13 +15,10 @@ from exporter.rtc.levels import RATE
 
 FRAME_MS = 50
 """Length of a frame that the SDK delivers, where nobody has to answer sooner. Each costs the same
-whatever its length, so with frames of 10 ms a call takes almost twice the processor time."""
+whatever its length: with frames and pushes of 10 ms and 40 ms a caller takes half as much again."""
 
 PIECE = RATE * 10 // 1000
 """Samples that the SDK takes at a time."""
-
-WAIT_S = (RATE * FRAME_MS // 1000 - PIECE) / RATE
-"""How long the first sample of a frame of `FRAME_MS` waits for the last piece."""
 
 LOOK_AHEAD_S = 0.5
 """Frames so long after a sample help to tell its time."""

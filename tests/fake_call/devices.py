@@ -11,13 +11,15 @@ from livekit.rtc._proto.stats_pb2 import RtcStats
 
 from exporter.rtc.hearing import Hearing
 from exporter.rtc.levels import RATE, Pcm
-from exporter.rtc.sample_clock import FRAME_MS, WAIT_S
+from exporter.rtc.sample_clock import FRAME_MS, PIECE
 from exporter.rtc.tracks import Microphone
 from exporter.rtc.voice import Voice
 
 QUEUE_S = 0.1
 FRAME = RATE * FRAME_MS // 1000
 FRAME_S = FRAME / RATE
+WAIT_S = (FRAME - PIECE) / RATE
+"""How long the first sample of a frame waits for its last piece."""
 PACKET_S = 0.02
 SILENCE = np.zeros(FRAME, np.int16)
 

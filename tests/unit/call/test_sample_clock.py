@@ -5,7 +5,8 @@ import time
 import pytest
 
 from exporter.rtc.levels import RATE
-from exporter.rtc.sample_clock import FRAME_MS, WAIT_S, SampleClock
+from exporter.rtc.sample_clock import FRAME_MS, SampleClock
+from tests.fake_call.devices import WAIT_S
 
 START = 100.0
 FRAME_S = FRAME_MS / 1000
