@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     text("--dispatch", "KIND", "explicit, or automatic for agents that join every room."),
     text("--call-type", "NAME", "Call type.  [default: default]"),
     text("--scenario", "NAME", "Scenario: a variant of the call type.  [default: default]"),
-    text("--wav", "FILE", "WAV file (PCM) with the caller's speech.  [default: built-in clip]"),
+    text("--wav", "FILE", "Sound file with the caller's speech.  [default: built-in clip]"),
     text("--transcript", "TEXT", "Transcript of the WAV file."),
     text(
         "--greeting", "KIND", "Whether the agent greets: auto, expected or none.  [default: auto]"

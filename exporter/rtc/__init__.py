@@ -1,5 +1,6 @@
 """The kit on the real-time SDK: taking part in a room, and timing what is heard and sent there.
 
+    connection      how each of them enters a room and leaves it
     caller          a synthetic caller: connect, publish, meet the agent, leave
     client          a participant that measures the SFU: connect, publish, statistics, leave
     pair            a room with a sender and a receiver

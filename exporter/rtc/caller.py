@@ -1,11 +1,9 @@
 """A participant that calls: connect, publish, meet the agent, listen, leave.
 
-The border to the real-time SDK: its errors and events become `ProbeError` here.
+The border to the real-time SDK: its events become `ProbeError` here.
 """
 
 import asyncio
-import logging
-import re
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -13,10 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from livekit import rtc
-from livekit.rtc.participant import PublishTrackError
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
+from exporter.rtc import connection
 from exporter.rtc.hearing import Hearing
 from exporter.rtc.lag import LagMonitor
 from exporter.rtc.line import Received
@@ -24,9 +22,6 @@ from exporter.rtc.session_events import SessionEvents
 from exporter.rtc.stats import received
 from exporter.rtc.tasks import Tasks
 from exporter.rtc.tracks import Ear, Microphone
-from exporter.server_api.errors import one_line
-
-log = logging.getLogger(__name__)
 
 STATE = "lk.agent.state"
 ON_BEHALF = "lk.publish_on_behalf"
@@ -35,16 +30,8 @@ BACKGROUND_TRACK = "background_audio"
 CONFIRM_PERIOD_S = 1.0
 """Time between two questions to the server about an agent without a name."""
 
-LEAVE_TIMEOUT_S = 3.0
-
 CLOSING_S = 0.5
 """A room that is closed loses its agent first: so long the better reason may follow."""
-
-ATTEMPTS = 3
-"""Connection attempts that fit into the time-out of `connect`."""
-
-REFUSED = re.compile(r"\b40[13]\b(?!:)|unauthorized|invalid token|permission denied", re.IGNORECASE)
-"""The SDK tells a refusal only in words."""
 
 CLOSED = (
     rtc.DisconnectReason.ROOM_DELETED,
@@ -119,20 +106,11 @@ class Caller:
         Raises:
             ProbeError: auth_failed or connect_failed.
         """
-        attempt_s = timeout_s / ATTEMPTS
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self.room.connect(url, token, rtc.RoomOptions(connect_timeout=attempt_s))
-                inside = time.monotonic()
-                await self.microphone.publish(self.room.local_participant)
-        except TimeoutError as error:
-            detail = f"no media connection within {timeout_s:g} s"
-            raise ProbeError(Reason.CONNECT_FAILED, detail) from error
-        except (rtc.ConnectError, PublishTrackError) as error:
-            refused = REFUSED.search(error.message)
-            reason = Reason.AUTH_FAILED if refused else Reason.CONNECT_FAILED
-            raise ProbeError(reason, one_line(f"could not join: {error.message}")) from error
-        self.tasks.watch(self.microphone.task, self.lag.start())
+        inside = await connection.connect(
+            self.room, url, token, timeout_s, publish=self.microphone.publish
+        )
+        self.tasks.watch(self.microphone.task)
+        self.lag.start()
         self._already_there = frozenset(self.room.remote_participants)
         return inside
 
@@ -211,20 +189,10 @@ class Caller:
 
     async def leave(self) -> None:
         """Leave the room and free everything; safe to call at any time, raises nothing."""
-        steps = (
-            self.lag.stop(),
-            self._close_ear(),
-            self.microphone.aclose(),
-            self.room.disconnect(),
-            self.events.aclose(),
+        self.lag.stop()
+        await connection.leave(
+            self._close_ear, self.microphone.aclose, self.room.disconnect, self.events.aclose
         )
-        for step in steps:
-            try:
-                async with asyncio.timeout(LEAVE_TIMEOUT_S):
-                    await step
-            except Exception as error:  # noqa: BLE001 - each step, whatever became of the others
-                # The process is recycled, and the server drops a silent participant by itself.
-                log.warning("leaving the room: %s", one_line(f"{type(error).__name__}: {error}"))
 
     async def _close_ear(self) -> None:
         if self.ear is not None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from livekit import rtc
@@ -11,14 +11,14 @@ from livekit.rtc.participant import PublishTrackError
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
-from exporter.rtc.caller import ATTEMPTS, LEAVE_TIMEOUT_S, REFUSED
+from exporter.rtc import connection
 from exporter.rtc.gaps import Outage, gave_up
 from exporter.rtc.noise import Noise
 from exporter.rtc.stats import Snapshot
 from exporter.rtc.tasks import Tasks
+from exporter.rtc.tracks import Ear
 from exporter.server_api.errors import one_line
 
-log = logging.getLogger(__name__)
 _sdk_log = logging.getLogger("livekit")
 
 STATS_TIMEOUT_S = 2.0
@@ -64,9 +64,8 @@ class Client:
         self.gone = ""
         """Why the SDK has given the connection up; "" while it has not."""
         self._noise: Noise | None = None
-        self._heard = asyncio.Event()
-        self._streams: list[rtc.AudioStream] = []
-        self._ears: set[asyncio.Task[None]] = set()
+        self._ear: Ear | None = None
+        self._subscribed = asyncio.Event()
         self.room.on("reconnecting", self._on_reconnecting)
         self.room.on("reconnected", self._on_reconnected)
         self.room.on("disconnected", self._on_disconnected)
@@ -114,23 +113,16 @@ class Client:
         """
         if listen:
             self.room.on("track_subscribed", self._listen)
-        options = rtc.RoomOptions(
+        began = time.monotonic()
+        inside = await connection.connect(
+            self.room,
+            url,
+            token,
+            timeout_s,
             auto_subscribe=listen or receive,
-            connect_timeout=timeout_s / ATTEMPTS,
             rtc_config=rtc_config,
         )
-        began = time.monotonic()
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self.room.connect(url, token, options)
-        except TimeoutError as error:
-            detail = f"no media connection within {timeout_s:g} s"
-            raise ProbeError(Reason.CONNECT_FAILED, detail) from error
-        except rtc.ConnectError as error:
-            refused = REFUSED.search(error.message)
-            reason = Reason.AUTH_FAILED if refused else Reason.CONNECT_FAILED
-            raise ProbeError(reason, one_line(f"could not join: {error.message}")) from error
-        return time.monotonic() - began
+        return inside - began
 
     async def publish(self, tracks: int, timeout_s: float, noise: Noise | None = None) -> None:
         """Publish so many tracks of noise.
@@ -154,15 +146,23 @@ class Client:
             raise ProbeError(Reason.CONNECT_FAILED, detail) from error
         self._tasks.watch(noise.task)
 
-    async def heard(self, timeout_s: float) -> None:
+    async def heard(self, timeout_s: float) -> float:
         """Wait for the first sound of anybody.
+
+        Returns:
+            When it was delivered, on the monotonic clock.
 
         Raises:
             ProbeError: connect_failed: none came in time.
         """
+        deadline = time.monotonic() + timeout_s
         try:
             async with asyncio.timeout(timeout_s):
-                await self._heard.wait()
+                while self._ear is None:
+                    await self._subscribed.wait()
+                while not self._ear.windows:
+                    await self._ear.hear_more(deadline)
+                return self._ear.time_by_now(0)
         except TimeoutError:
             detail = f"connected, but no media arrived within {timeout_s:g} s"
             raise ProbeError(Reason.CONNECT_FAILED, detail) from None
@@ -197,17 +197,8 @@ class Client:
 
     async def leave(self) -> None:
         """Leave the room and free everything; safe to call at any time, raises nothing."""
-        for ear in self._ears:
-            ear.cancel()
-        steps: list[Callable[[], Awaitable[None]]] = [each.aclose for each in self._streams]
-        if self._noise is not None:
-            steps.append(self._noise.aclose)
-        for step in (*steps, self.room.disconnect):
-            try:
-                async with asyncio.timeout(LEAVE_TIMEOUT_S):
-                    await step()
-            except Exception as error:  # noqa: BLE001 - each step, whatever became of the others
-                log.warning("leaving the room: %s", one_line(f"{type(error).__name__}: {error}"))
+        closing = [each.aclose for each in (self._ear, self._noise) if each is not None]
+        await connection.leave(*closing, self.room.disconnect)
 
     def _on_reconnecting(self) -> None:
         if not self.connecting:
@@ -222,14 +213,7 @@ class Client:
 
     def _listen(self, track: rtc.Track, *_: object) -> None:
         """Hear the first track: what nobody hears is not decoded, and one is enough for that."""
-        if self._ears or not isinstance(track, rtc.RemoteAudioTrack):
-            return
-        stream = rtc.AudioStream(track, sample_rate=8000, num_channels=1)
-        self._streams.append(stream)
-        ear = asyncio.get_running_loop().create_task(self._drain(stream), name="ear")
-        self._ears.add(ear)
-        self._tasks.watch(ear)
-
-    async def _drain(self, stream: rtc.AudioStream) -> None:
-        async for _ in stream:
-            self._heard.set()
+        if self._ear is None and isinstance(track, rtc.RemoteAudioTrack):
+            self._ear = Ear(track)
+            self._tasks.watch(self._ear.task)
+            self._subscribed.set()

@@ -1,5 +1,7 @@
-"""What the caller says: a WAV file, resampled once, with the bounds of its speech."""
+"""What the caller says: a sound file, resampled once, with the bounds of its speech."""
 
+import io
+import struct
 import wave
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +16,14 @@ if TYPE_CHECKING:
 
 MIN_CLIP_S = 0.1
 MAX_CLIP_S = 60.0
+MAX_BYTES = 256 << 20
+"""More than a minute of any sound."""
 DEFAULT_CLIP = "caller.wav"
+
+UNKNOWN_SIZE = 0x7F000000
+"""A WAV of so many bytes, or of none, was written by a service that did not know its length."""
+
+REPAIR = "convert it: ffmpeg -i FILE -ac 1 -ar 48000 NEW.wav"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,56 +47,38 @@ def clip_length_s(path: Path | None) -> float:
     """Return how long an utterance is, in seconds; None is the clip that ships.
 
     Raises:
-        ConfigError: As of `check_wav`.
+        ConfigError: As of `load_clip`.
     """
-    return _shipped_length_s() if path is None else check_wav(path)
+    if path is None:
+        return _shipped_length_s()
+    from exporter.rtc.levels import RATE  # noqa: PLC0415 - numpy only where audio is touched
+
+    return len(load_clip(path).pcm) / RATE
 
 
 @cache
 def _shipped_length_s() -> float:
-    with as_file(files("exporter.rtc") / "clips" / DEFAULT_CLIP) as shipped:
-        return check_wav(shipped)
-
-
-def check_wav(path: Path) -> float:
-    """Refuse a file that cannot be an utterance; reads the header only.
-
-    Returns:
-        Its length in seconds.
-
-    Raises:
-        ConfigError: The file is no PCM WAV file, is empty, or is longer than a minute.
-    """
-    try:
-        with wave.open(str(path), "rb") as file:
-            frames, rate = file.getnframes(), file.getframerate()
-            seconds = frames / rate
-            width = file.getsampwidth() * file.getnchannels()
-    except (OSError, EOFError, wave.Error, ZeroDivisionError) as error:
-        raise ConfigError(f"{path}: not a PCM WAV file ({error})") from error
-    if path.stat().st_size < frames * width:
-        raise ConfigError(f"{path}: ends before the {seconds:.1f} s given in its header")
-    if not MIN_CLIP_S <= seconds <= MAX_CLIP_S:
-        raise ConfigError(
-            f"{path}: {seconds:.1f} s long; expected {MIN_CLIP_S:g} to {MAX_CLIP_S:g} s"
-        )
-    return seconds
+    clip = files("exporter.rtc") / "clips" / DEFAULT_CLIP
+    with as_file(clip) as shipped, wave.open(str(shipped), "rb") as file:
+        return file.getnframes() / file.getframerate()
 
 
 def load_clip(path: Path | None) -> Clip:
     """Load an utterance, resample it to 48 kHz and find its speech.
 
     Args:
-        path: A WAV file, or None for the clip that ships with the package.
+        path: A WAV, FLAC or Ogg file, or None for the clip that ships with the package.
 
     Raises:
-        ConfigError: The file is not a usable WAV file or holds no speech.
+        ConfigError: The file cannot be read, is no sound, not of a length to be said, or silent.
     """
     if path is None:
         with as_file(files("exporter.rtc") / "clips" / DEFAULT_CLIP) as shipped:
             return load_clip(shipped)
-    check_wav(path)
-    return _load(path, path.stat().st_mtime_ns)
+    try:
+        return _load(path, path.stat().st_mtime_ns)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 @cache
@@ -103,20 +94,69 @@ def _load(path: Path, _mtime_ns: int) -> Clip:
 
 def _mono_48k(path: Path) -> "Pcm":
     import numpy as np  # noqa: PLC0415
+    import soundfile  # noqa: PLC0415
 
     from exporter.rtc.levels import RATE  # noqa: PLC0415
 
-    with wave.open(str(path), "rb") as file:
-        width, channels, rate = file.getsampwidth(), file.getnchannels(), file.getframerate()
-        raw = file.readframes(file.getnframes())
-    if width == 1:  # the only unsigned format of WAV
-        samples = (np.frombuffer(raw, np.uint8).astype(np.int16) - 128) << 8
-    else:  # little-endian; the two upper bytes of each sample are its 16 bits
-        octets = np.frombuffer(raw, np.uint8).reshape(-1, width)
-        samples = np.ascontiguousarray(octets[:, -2:]).view("<i2").reshape(-1)
-    mono = samples[: len(samples) // channels * channels].reshape(-1, channels).mean(axis=1)
-    pcm = mono.astype(np.int16)
+    try:
+        with soundfile.SoundFile(io.BytesIO(_sized(path))) as file:
+            rate, promised = file.samplerate, file.frames
+            seconds = promised / rate
+            if not MIN_CLIP_S <= seconds <= MAX_CLIP_S:
+                expected = f"expected {MIN_CLIP_S:g} to {MAX_CLIP_S:g} s"
+                raise ConfigError(f"{path}: {seconds:.1f} s long; {expected}")
+            samples = file.read(always_2d=True)
+    except (soundfile.SoundFileError, ValueError) as error:
+        why = str(getattr(error, "error_string", error)).removeprefix("Error : ").rstrip(".")
+        raise ConfigError(f"{path}: no sound that can be read ({why}); {REPAIR}") from error
+    if len(samples) < promised:
+        raise _cut_off(path)
+    whole = np.rint(np.nan_to_num(samples.mean(axis=1)) * 32768)
+    pcm = np.clip(whole, -32768, 32767).astype(np.int16)
     return pcm if rate == RATE else _resample(pcm, rate, RATE)
+
+
+def _sized(path: Path) -> bytes:
+    """Return the content of a sound file, with the size of its samples where a WAV has none.
+
+    Raises:
+        ConfigError: It is too large, or shorter than its header says.
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"{path}: larger than {MAX_BYTES >> 20} MB; {REPAIR}")
+    if content[:4] not in (b"RIFF", b"RF64"):
+        return content
+    at, promised = _data_chunk(content)
+    there = len(content) - at
+    if promised == 0 or promised >= UNKNOWN_SIZE:
+        return content[: at - 4] + struct.pack("<I", there) + content[at:]
+    if promised > there:
+        raise _cut_off(path)
+    return content
+
+
+def _data_chunk(content: bytes) -> tuple[int, int]:
+    """Return where the samples of a WAV file begin, and how many bytes of them it promises.
+
+    Where the chunk is missing that is the end of the file: the library says what else is wrong.
+    """
+    at, wide = 12, UNKNOWN_SIZE
+    while at + 8 <= len(content):
+        name, size = struct.unpack_from("<4sI", content, at)
+        at += 8
+        if name == b"ds64" and at + 16 <= len(content):  # of RF64: sizes of 64 bits
+            _, wide = struct.unpack_from("<QQ", content, at)
+        if name == b"data":
+            return at, wide if content[:4] == b"RF64" else size
+        at += size + size % 2
+    return len(content), 1
+
+
+def _cut_off(path: Path) -> ConfigError:
+    return ConfigError(f"{path}: ends before its header says; copy or make it again")
 
 
 def _resample(pcm: "Pcm", rate: int, wanted: int) -> "Pcm":

@@ -10,27 +10,31 @@ from collections.abc import AsyncIterator
 
 import numpy as np
 
+from exporter.errors import ProbeError
+from exporter.outcome import Reason
 from exporter.rtc import levels
-from exporter.rtc.levels import RATE, WINDOW, Pcm
-from exporter.rtc.sample_clock import FRAME, LOOK_AHEAD, SampleClock
+from exporter.rtc.levels import WINDOW, Pcm
+from exporter.rtc.sample_clock import FRAME_MS, LOOK_AHEAD_S, SampleClock
 
-KEEP_FRAMES = 500
-"""Frames of audio kept, to find the first sample within a window: five seconds."""
+KEEP_S = 5
+"""Seconds of audio kept, to find the first sample within a window."""
 
 
 class Hearing:
     """Listens to one stream of audio from the moment it is made until `aclose`.
 
     Args:
-        frames: The audio in frames of `FRAME` samples, each as soon as it is delivered.
+        frames: The audio, each frame as soon as it is delivered.
+        frame_ms: Length of each.
     """
 
-    def __init__(self, frames: AsyncIterator[Pcm]) -> None:
+    def __init__(self, frames: AsyncIterator[Pcm], frame_ms: int = FRAME_MS) -> None:
         self._frames = frames
-        self._clock = SampleClock()
-        self._recent: deque[Pcm] = deque(maxlen=KEEP_FRAMES)
+        self._clock = SampleClock(frame_ms)
+        self._recent: deque[Pcm] = deque(maxlen=KEEP_S * 1000 // frame_ms)
         self._levels: list[float] = []
         self._moved = asyncio.Event()
+        self._fault: ProbeError | None = None
         self.task = asyncio.get_running_loop().create_task(self._listen(), name="ear")
         """Listens; ends by itself when the frames do."""
 
@@ -44,7 +48,13 @@ class Hearing:
         return self._levels[max(0, start) : end]
 
     async def hear_more(self, deadline: float) -> None:
-        """Wait for the next frame, for `wake`, or for the deadline, whichever comes first."""
+        """Wait for the next frame, for `wake`, or for the deadline, whichever comes first.
+
+        Raises:
+            ProbeError: The frames are not those that were asked for.
+        """
+        if self._fault is not None:
+            raise self._fault
         self._moved.clear()
         try:
             async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
@@ -77,9 +87,8 @@ class Hearing:
 
         Waits for half a second of audio after it: a burst of late frames must not shift it.
         """
-        wanted = sample // FRAME + LOOK_AHEAD
-        deadline = time.monotonic() + 2 * LOOK_AHEAD * FRAME / RATE
-        while self._clock.frames < wanted and time.monotonic() < deadline:
+        deadline = time.monotonic() + 2 * LOOK_AHEAD_S
+        while not self._clock.is_sure_of(sample) and time.monotonic() < deadline:
             await self.hear_more(deadline)
         return self._clock.time_of(sample)
 
@@ -89,7 +98,7 @@ class Hearing:
 
     def _samples(self, start_window: int, end_window: int) -> tuple[int, Pcm]:
         """Return the audio of windows [start, end), as far as it is kept, and its first sample."""
-        oldest = (self._clock.frames - len(self._recent)) * FRAME
+        oldest = (self._clock.frames - len(self._recent)) * self._clock.frame
         first = max(start_window * WINDOW, oldest, 0)
         pcm = np.concatenate(list(self._recent))
         return first, pcm[first - oldest : max(0, end_window * WINDOW - oldest)]
@@ -101,6 +110,11 @@ class Hearing:
 
     async def _listen(self) -> None:
         async for pcm in self._frames:
+            if len(pcm) != self._clock.frame:
+                what = f"frames of {len(pcm)} samples came, not of {self._clock.frame}"
+                self._fault = ProbeError(Reason.PROBE_CRASHED, what)
+                self._moved.set()
+                return
             self._take(pcm)
 
     def _take(self, pcm: Pcm) -> None:

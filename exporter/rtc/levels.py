@@ -23,8 +23,8 @@ Pcm = npt.NDArray[np.int16]
 def window_levels(pcm: Pcm) -> npt.NDArray[np.float64]:
     """Return the RMS level of each whole window of `pcm` in dBFS."""
     whole = len(pcm) // WINDOW
-    blocks = pcm[: whole * WINDOW].reshape(whole, WINDOW).astype(np.float64) / 32768.0
-    power = np.mean(np.square(blocks), axis=1)
+    blocks = pcm[: whole * WINDOW].reshape(whole, WINDOW).astype(np.float64)
+    power = np.einsum("ij,ij->i", blocks, blocks) / (WINDOW * 32768.0**2)
     levels: npt.NDArray[np.float64] = 10 * np.log10(np.maximum(power, DIGITAL_SILENCE))
     return levels
 

@@ -104,12 +104,11 @@ async def connected_pair(
         await receiver.connect(server.url, token, timeout_s, listen=True)
         token = make_token(server, identity=sender.identity, room=room)
         took_s = await sender.connect(server.url, token, timeout_s)
-        tasks.watch(lag.start())
-        stack.push_async_callback(lag.stop)
+        lag.start()
+        stack.callback(lag.stop)
         began = time.monotonic()
         await sender.publish(tracks, timeout_s)
-        await receiver.heard(timeout_s)
-        media_s = time.monotonic() - began
+        media_s = await receiver.heard(timeout_s) - began
         connect = ConnectTimes(joined.seconds, max(0.0, took_s - joined.seconds), media_s)
         yield Pair(sender, receiver, lag, connect)
 

@@ -7,7 +7,8 @@ from livekit import rtc
 
 from exporter.rtc.hearing import Hearing
 from exporter.rtc.levels import RATE, Pcm
-from exporter.rtc.voice import Voice
+from exporter.rtc.sample_clock import FRAME_MS
+from exporter.rtc.voice import CHUNK_MS, QUEUE_MS, Voice
 
 
 class Microphone(Voice):
@@ -18,7 +19,7 @@ class Microphone(Voice):
         queue_ms: As of `Voice`.
     """
 
-    def __init__(self, chunk_ms: int = 40, queue_ms: int = 100) -> None:
+    def __init__(self, chunk_ms: int = CHUNK_MS, queue_ms: int = QUEUE_MS) -> None:
         self._source = rtc.AudioSource(RATE, 1, queue_ms)
         super().__init__(self._to_source, chunk_ms, queue_ms)
 
@@ -39,11 +40,18 @@ class Microphone(Voice):
 
 
 class Ear(Hearing):
-    """Listens to one remote track from the moment it is made until `aclose`."""
+    """Listens to one remote track from the moment it is made until `aclose`.
 
-    def __init__(self, track: rtc.Track) -> None:
-        self._stream = rtc.AudioStream(track, sample_rate=RATE, num_channels=1)
-        super().__init__(self._audio())
+    Args:
+        track: Of somebody else.
+        frame_ms: As of `Hearing`: a sound is known so much later.
+    """
+
+    def __init__(self, track: rtc.Track, frame_ms: int = FRAME_MS) -> None:
+        self._stream = rtc.AudioStream(
+            track, sample_rate=RATE, num_channels=1, frame_size_ms=frame_ms
+        )
+        super().__init__(self._audio(), frame_ms)
 
     async def aclose(self) -> None:
         """Stop listening and free the stream."""
@@ -52,4 +60,4 @@ class Ear(Hearing):
 
     async def _audio(self) -> AsyncIterator[Pcm]:
         async for event in self._stream:
-            yield np.frombuffer(bytes(event.frame.data), np.int16)
+            yield np.frombuffer(event.frame.data, np.int16)

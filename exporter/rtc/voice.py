@@ -20,8 +20,19 @@ from exporter.errors import ProbeError
 from exporter.outcome import Reason
 from exporter.rtc.levels import RATE, Pcm
 
-CLOCK_WINDOW = 100
-"""Answers of which the earliest is the clock: four seconds of them."""
+CHUNK_MS = 80
+"""Audio pushed at a time: each push costs the same, whatever its length. A multiple of 20 ms, so
+that all utterances of a call have the same place within an Opus packet."""
+
+QUEUE_MS = 100
+"""Audio waiting in the source, which takes no more than twice that: how late the event loop may be
+before there is a gap."""
+
+CLOCK_MS = 4000
+"""The earliest of the answers of so long is the clock."""
+
+LAST_PUSH_S = 1.0
+"""For the SDK to answer the last push: a process that ends before can crash in its native part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +51,27 @@ class Voice:
     Args:
         capture: Puts audio into the queue of the source, and returns once the queue has fallen to
             its set length.
-        chunk_ms: Audio pushed at a time; a multiple of 20 ms, so that all utterances of a call
-            have the same place within an Opus packet.
-        queue_ms: Audio waiting in the source: how late the event loop may be before a gap.
+        chunk_ms: See `CHUNK_MS`.
+        queue_ms: See `QUEUE_MS`.
     """
 
     def __init__(
-        self, capture: Callable[[Pcm], Awaitable[None]], chunk_ms: int = 40, queue_ms: int = 100
+        self,
+        capture: Callable[[Pcm], Awaitable[None]],
+        chunk_ms: int = CHUNK_MS,
+        queue_ms: int = QUEUE_MS,
     ) -> None:
         self._capture = capture
         self._chunk = RATE * chunk_ms // 1000
         self._queue_s = queue_ms / 1000
         self._pushed = 0
-        self._offsets: deque[float] = deque(maxlen=CLOCK_WINDOW)
+        self._offsets: deque[float] = deque(maxlen=CLOCK_MS // chunk_ms)
         self._scheduled: list[_Scheduled] = []
         self._noise: Pcm | None = None
         self.task: asyncio.Task[None] | None = None
         """Sends; None before `begin`."""
         self._moved = asyncio.Event()
+        self._ending = False
         self.underruns = 0
         """How often the queue ran dry, because this process was too late to fill it."""
 
@@ -67,8 +81,10 @@ class Voice:
         self.task.add_done_callback(lambda _: self._moved.set())
 
     async def aclose(self) -> None:
-        """Stop sending."""
+        """Stop sending, once the last push is answered."""
+        self._ending = True
         if self.task is not None:
+            await asyncio.wait((self.task,), timeout=LAST_PUSH_S)
             self.task.cancel()
             await asyncio.gather(self.task, return_exceptions=True)
 
@@ -107,7 +123,7 @@ class Voice:
         return min(self._offsets) if self._offsets else time.monotonic() + self._queue_s
 
     async def _send(self) -> None:
-        while True:
+        while not self._ending:
             pcm = self._take(self._pushed, self._chunk)
             self._check_queue()
             self._pushed += len(pcm)

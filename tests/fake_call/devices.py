@@ -11,12 +11,15 @@ from livekit.rtc._proto.stats_pb2 import RtcStats
 
 from exporter.rtc.hearing import Hearing
 from exporter.rtc.levels import RATE, Pcm
-from exporter.rtc.sample_clock import FRAME
+from exporter.rtc.sample_clock import FRAME_MS, PIECE
 from exporter.rtc.tracks import Microphone
 from exporter.rtc.voice import Voice
 
 QUEUE_S = 0.1
+FRAME = RATE * FRAME_MS // 1000
 FRAME_S = FRAME / RATE
+WAIT_S = (FRAME - PIECE) / RATE
+"""How long the first sample of a frame waits for its last piece."""
 PACKET_S = 0.02
 SILENCE = np.zeros(FRAME, np.int16)
 
@@ -88,11 +91,11 @@ class FakeTrack(rtc.RemoteAudioTrack):
         return [stats]
 
     async def frames(self) -> AsyncIterator[Pcm]:
-        """Bring each frame when its first sample is due; those that were not fetched come late."""
+        """Bring each frame when its last piece is due; those that were not fetched come late."""
         begin, number = time.monotonic(), 0
         while not self.broken_off:
             due = begin + number * FRAME_S
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            await asyncio.sleep(max(0.0, due + WAIT_S - time.monotonic()))
             yield self._sound_at(due)
             number += 1
 

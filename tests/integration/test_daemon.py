@@ -145,7 +145,7 @@ def test_port_in_use_is_one_clear_line() -> None:
 
 def test_main_process_imports_nothing_heavy() -> None:
     """The daemon's own process never loads the real-time SDK, the API's or numpy."""
-    heavy = ("livekit", "livekit.rtc", "livekit.api", "numpy", "aiohttp")
+    heavy = ("livekit", "livekit.rtc", "livekit.api", "numpy", "soundfile", "aiohttp")
     program = (
         f"import sys, exporter.daemon.serve; print([m for m in {heavy!r} if m in sys.modules])"
     )

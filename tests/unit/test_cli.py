@@ -114,8 +114,9 @@ def test_missing_credentials(command: str, capsys: pytest.CaptureFixture[str]) -
         ),
         pytest.param(
             ["latency", *SERVER, "--agent", "demo", "--wav", __file__],
-            f"--wav: '{__file__}': not a PCM WAV file (file does not start with RIFF id)",
-            id="no WAV",
+            f"--wav: '{__file__}': no sound that can be read (Format not recognised); "
+            "convert it: ffmpeg -i FILE -ac 1 -ar 48000 NEW.wav",
+            id="no sound",
         ),
         pytest.param(
             ["latency", *SERVER, "--trials", "0"],
@@ -224,10 +225,16 @@ def test_demo_flags_become_options() -> None:
     "module", ["exporter.settings.load", "exporter.commands.once", "exporter.daemon.serve"]
 )
 def test_parent_process_does_not_load_the_sdk(module: str) -> None:
-    """What runs in the main process leaves the SDK and numpy to the probe processes."""
-    code = f"import sys, {module}; print({{name.split('.')[0] for name in sys.modules}})"
+    """What runs in the main process leaves the SDK and sound to the probe processes.
+
+    Also once it has read the configuration of a target, unless that has a sound file of its own.
+    """
+    target = "from exporter.probes.latency.spec import LatencyConfig; LatencyConfig(agent_name='a')"
+    loaded = "print({name.split('.')[0] for name in sys.modules})"
+    code = f"import sys, {module}; {target}; {loaded}"
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=START_S)
     assert "pydantic" in done.stdout
     assert "'livekit'" not in done.stdout
     assert "'numpy'" not in done.stdout
+    assert "soundfile" not in done.stdout

@@ -340,7 +340,7 @@ def test_override_names_the_flag() -> None:
         override(base, flags, "target 'demo'")
     assert str(caught.value).splitlines() == [
         "--trials: 0 is too small; expected at least 1",
-        "--wav: '/nowhere.wav' cannot be read: No such file or directory; expected a WAV file",
+        "--wav: '/nowhere.wav' cannot be read: No such file or directory; expected a sound file",
         "--reply-timeout: 'soon' is not a duration; expected one such as 30s or 5m",
     ]
 

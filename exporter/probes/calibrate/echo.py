@@ -16,6 +16,7 @@ SETTLE_S = 0.18
 """Silence after which an utterance has ended; longer than the closure of a stop consonant."""
 
 CHUNK_MS = 20
+"""Frames in both directions: longer ones would be known too late."""
 QUEUE_MS = 40
 """A short queue: a reply can begin 60 ms after it was decided on."""
 
@@ -137,7 +138,7 @@ class Echo:
 
     def _on_track(self, track: rtc.Track, *_: object) -> None:
         if isinstance(track, rtc.RemoteAudioTrack) and self._ear is None:
-            self._ear = Ear(track)
+            self._ear = Ear(track, CHUNK_MS)
             self._task = asyncio.get_running_loop().create_task(
                 self._listen(self._ear), name="echo"
             )

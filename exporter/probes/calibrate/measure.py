@@ -1,9 +1,8 @@
 """The floor: the code that calls agents, against an echo."""
 
-import asyncio
 import secrets
 import statistics
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 
 import numpy as np
 from livekit import rtc
@@ -15,11 +14,11 @@ from exporter.probes.calibrate.echo import Echo, buzz, reply_after
 from exporter.probes.calibrate.spec import CLEANUP_S, ECHO_ATTRIBUTE, CalibrateConfig
 from exporter.probes.latency.conversation import Conversation, worst_turn
 from exporter.probes.latency.spec import LatencyConfig
-from exporter.rtc.caller import LEAVE_TIMEOUT_S, Caller
+from exporter.rtc import connection
+from exporter.rtc.caller import Caller
 from exporter.rtc.clip import Clip
 from exporter.rtc.lag import LagMonitor, largest
 from exporter.server_api import Server, ServerApi, make_token
-from exporter.server_api.errors import one_line
 
 ECHO = "echo"
 TIMEOUT_S = 10.0
@@ -73,7 +72,7 @@ async def _one_call(
         await api.create_room(room)
         stack.push_async_callback(_delete, api, room, run)
         echo_room = rtc.Room()
-        stack.push_async_callback(_leave, echo_room)
+        stack.push_async_callback(connection.leave, echo_room.disconnect)
         caller = Caller(lambda participant: participant.identity == ECHO)
         reply = reply_after(config.delay, buzz(REPLY_S, pitch_hz=200))
         echo = Echo(echo_room, reply, tasks=caller.tasks)
@@ -83,7 +82,7 @@ async def _one_call(
         await stack.enter_async_context(caller.tasks.alive())
         token = make_token(server, identity=f"caller-{secrets.token_hex(4)}", room=room)
         await caller.connect(server.url, token, TIMEOUT_S)
-        await _connect(echo_room, server.url, _echo_token(server, room))
+        await connection.connect(echo_room, server.url, _echo_token(server, room), TIMEOUT_S)
         await echo.publish()
         if await caller.meet(TIMEOUT_S) is None:
             raise ProbeError(Reason.JOIN_TIMEOUT, "the echo did not join")
@@ -93,26 +92,11 @@ async def _one_call(
         return [await conversation.turn() for _ in range(config.trials + 1)][1:]
 
 
-async def _connect(room: rtc.Room, url: str, token: str) -> None:
-    try:
-        async with asyncio.timeout(TIMEOUT_S):
-            await room.connect(url, token)
-    except (rtc.ConnectError, TimeoutError) as error:
-        detail = one_line(f"the echo could not join: {error!r}")
-        raise ProbeError(Reason.CONNECT_FAILED, detail) from error
-
-
 async def _delete(api: ServerApi, room: str, run: Run) -> None:
     try:
         await api.delete_room(room)
     except ProbeError as error:  # the turns are good all the same
         run.log(f"room {room} not deleted: {error}")
-
-
-async def _leave(room: rtc.Room) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(LEAVE_TIMEOUT_S):
-            await room.disconnect()
 
 
 def _echo_token(server: Server, room: str) -> str:

@@ -52,13 +52,13 @@ TargetKey = tuple[str, str, str]
 
 
 def _check_clip(file: Path) -> Path:
-    """Refuse a WAV file that the caller could not say."""
+    """Refuse a sound file that the caller could not say."""
     try:
         load_clip(file)
     except ConfigError as error:
         if isinstance(error.__cause__, OSError):
             why = error.__cause__.strerror
-            raise invalid(f"{{value}} cannot be read: {why}; expected a WAV file") from None
+            raise invalid(f"{{value}} cannot be read: {why}; expected a sound file") from None
         raise invalid("{value}: " + str(error).removeprefix(f"{file}: ")) from None
     return file
 
@@ -68,7 +68,7 @@ class Utterance(Section):
 
     wav: Annotated[Path, AfterValidator(_check_clip), FILE] | None = Field(
         None,
-        description="WAV file (PCM, any rate, mono or stereo) with the caller's speech; a "
+        description="Sound file with the caller's speech: WAV of any kind, FLAC or Ogg; a "
         "built-in clip if not set.",
     )
     transcript: str = Field("", description="Transcript of the WAV file.")

@@ -1,10 +1,12 @@
-"""The utterance: any WAV becomes the same samples, and its speech is found to the sample."""
+"""The utterance: any sound file becomes the same samples, and its speech is found."""
 
+import struct
 import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from exporter.errors import ConfigError
 from exporter.probes.calibrate.echo import buzz
@@ -54,38 +56,104 @@ def encoded(width: int, channels: int, rate: int) -> bytes:
 def test_any_pcm_wav_is_an_utterance(tmp_path: Path, rate: int, width: int, channels: int) -> None:
     """Whatever its rate, width and channels, its speech begins and ends where it did."""
     raw = encoded(width, channels, rate)
-    clip = load_clip(write(tmp_path / "a.wav", raw, rate=rate, width=width, channels=channels))
-    assert clip.speech_start / RATE == pytest.approx(LEAD_S, abs=0.002)
-    assert clip.speech_end / RATE == pytest.approx(LEAD_S + SPEECH_S, abs=0.002)
+    assert_heard(write(tmp_path / "a.wav", raw, rate=rate, width=width, channels=channels))
+
+
+def assert_heard(path: Path, within_s: float = 0.002) -> None:
+    """Assert that the file is an utterance whose speech is where it was written."""
+    clip = load_clip(path)
+    assert clip.speech_start / RATE == pytest.approx(LEAD_S, abs=within_s)
+    assert clip.speech_end / RATE == pytest.approx(LEAD_S + SPEECH_S, abs=within_s)
     assert len(clip.pcm) / RATE == pytest.approx(LEAD_S + SPEECH_S + TAIL_S, abs=0.005)
+
+
+def riff(samples: bytes, promised: int, whole: int) -> bytes:
+    """Return a WAV file whose header promises so many bytes of samples, and in the whole file."""
+    form = struct.pack("<HHIIHH", 1, 1, RATE, 2 * RATE, 2, 16)
+    chunks = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data"
+    return b"RIFF" + struct.pack("<I", whole) + chunks + struct.pack("<I", promised) + samples
+
+
+@pytest.mark.parametrize(
+    ("promised", "whole"),
+    [
+        pytest.param(0, 0, id="0, as the whole"),
+        pytest.param(0, 36, id="0, in a header that was never written again"),
+        pytest.param(0x7FFFFFFF, 0x7FFFFFFF, id="0x7FFFFFFF"),
+        pytest.param(0x7FFFF000, 0x7FFFF024, id="0x7FFFF000"),
+        pytest.param(0xFFFFFFFF, 0xFFFFFFFF, id="0xFFFFFFFF"),
+    ],
+)
+def test_a_wav_of_unknown_length_is_as_long_as_its_file(
+    tmp_path: Path, promised: int, whole: int
+) -> None:
+    """Speech services write the header before they know how much follows."""
+    path = tmp_path / "streamed.wav"
+    path.write_bytes(riff(encoded(2, 1, RATE), promised, whole))
+    assert_heard(path)
+
+
+@pytest.mark.parametrize(
+    ("form", "subtype"),
+    [
+        *(("WAV", each) for each in ("FLOAT", "DOUBLE", "ULAW", "ALAW")),
+        *(("WAVEX", "PCM_24"), ("WAVEX", "FLOAT"), ("RF64", "PCM_16"), ("RF64", "PCM_24")),
+        *(("FLAC", "PCM_16"), ("FLAC", "PCM_24"), ("OGG", "OPUS"), ("OGG", "VORBIS")),
+    ],
+)
+def test_any_kind_of_sound_is_an_utterance(tmp_path: Path, form: str, subtype: str) -> None:
+    """Whatever a recorder or a speech service writes; a codec moves an end by some milliseconds."""
+    path = tmp_path / "a.sound"
+    soundfile.write(path, speech() / 32768, RATE, format=form, subtype=subtype)
+    assert_heard(path, within_s=0.01)
+
+
+def test_a_sound_louder_than_full_scale_is_cut_at_it(tmp_path: Path) -> None:
+    """Samples of 32-bit float may be anything, also no number: none of them wraps around."""
+    wave_in = np.sign(speech() / 32768) * 3.0
+    wave_in[0] = np.nan
+    soundfile.write(tmp_path / "a.wav", wave_in, RATE, subtype="FLOAT")
+    pcm = load_clip(tmp_path / "a.wav").pcm
+    assert pcm[0] == 0
+    assert pcm.max() == 32767
+    assert pcm.min() == -32768
+    assert np.array_equal(np.sign(pcm[1:]), np.sign(wave_in[1:]))
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        pytest.param(b"ID3 not a wave file at all", "not a PCM WAV file", id="another format"),
-        pytest.param(b"", "not a PCM WAV file", id="empty"),
-        pytest.param(None, "not a PCM WAV file", id="missing"),
+        pytest.param(b"no sound at all", "no sound that can be read .* ffmpeg", id="text"),
+        pytest.param(riff(b"", 0, 36), r"0\.0 s long; expected 0\.1 to 60 s", id="no samples"),
+        pytest.param(b"", "no sound that can be read .* ffmpeg", id="empty"),
+        pytest.param(None, "cannot be read", id="missing"),
     ],
 )
-def test_a_file_that_is_no_wav_is_refused(
-    tmp_path: Path, content: bytes | None, words: str
-) -> None:
-    """The error names the file and says what was expected."""
+def test_a_file_without_sound_is_refused(tmp_path: Path, content: bytes | None, words: str) -> None:
+    """The error is one line that names the file and says what to do."""
     path = tmp_path / "a.wav"
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ConfigError, match=words) as caught:
         load_clip(path)
     assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
-def test_a_wav_that_was_cut_off_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["WAV", "RF64", "FLAC", "OGG", "MP3"])
+def test_a_file_that_was_cut_off_is_refused(tmp_path: Path, form: str) -> None:
     """Half an utterance would be measured as a whole one."""
-    path = write(tmp_path / "a.wav", encoded(2, 1, RATE))
+    path = tmp_path / "a.sound"
+    soundfile.write(path, speech() / 32768, RATE, format=form)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(ConfigError, match="given in its header"):
+    with pytest.raises(ConfigError, match=r"ends before|no sound that can be read|0\.0 s long"):
         load_clip(path)
+
+
+def test_a_file_of_any_size_is_not_read_to_its_end() -> None:
+    """A device without an end costs no more memory than a long recording."""
+    with pytest.raises(ConfigError, match="larger than 256 MB"):
+        load_clip(Path("/dev/zero"))
 
 
 @pytest.mark.parametrize("level_db", [-40.0, -35.0])

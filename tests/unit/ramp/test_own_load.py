@@ -27,7 +27,7 @@ def test_lateness_of_the_whole_tier() -> None:
             loop.call_later(0.05 + number / 10, clock.advance, 0.06)
         tier = Tier((), monitor, 0.1)
         await tier.hold(2.6, lambda _: None)
-        await monitor.stop()
+        monitor.stop()
         return tier.load()
 
     assert 0.04 <= virtual_time.run(hold).lag_s <= 0.06

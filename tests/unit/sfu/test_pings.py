@@ -48,7 +48,7 @@ def ping(after_s: float | None, stall_s: float) -> Pings:
         pinger = Pinger(cast("Any", sender), cast("Any", receiver), lag)
         loop.call_later(0.01, clock.advance, stall_s)
         await pinger.ping()
-        await lag.stop()
+        lag.stop()
         return pinger.result
 
     return virtual_time.run(send)

@@ -1,0 +1,82 @@
+"""How a participant enters a room and leaves it: errors of the SDK become `ProbeError` here."""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable
+
+from livekit import rtc
+from livekit.rtc.participant import PublishTrackError
+
+from exporter.errors import ProbeError
+from exporter.outcome import Reason
+from exporter.server_api.errors import one_line
+
+log = logging.getLogger(__name__)
+
+LEAVE_TIMEOUT_S = 3.0
+"""For each step of leaving."""
+
+ATTEMPTS = 3
+"""Connection attempts that fit into the time-out of `connect`."""
+
+REFUSED = re.compile(r"\b40[13]\b(?!:)|unauthorized|invalid token|permission denied", re.IGNORECASE)
+"""The SDK reports a refusal only in words."""
+
+
+async def connect(
+    room: rtc.Room,
+    url: str,
+    token: str,
+    timeout_s: float,
+    *,
+    publish: Callable[[rtc.LocalParticipant], Awaitable[None]] | None = None,
+    auto_subscribe: bool = True,
+    rtc_config: rtc.RtcConfiguration | None = None,
+) -> float:
+    """Enter a room, and publish there.
+
+    Args:
+        room: Not yet connected.
+        url: Of the server.
+        token: For one participant and one room.
+        timeout_s: For all of it.
+        publish: What to do once inside.
+        auto_subscribe: Whether to receive what others publish.
+        rtc_config: Ways that ICE may take; all of them if None.
+
+    Returns:
+        When the participant was in the room, with media ready, on the monotonic clock.
+
+    Raises:
+        ProbeError: auth_failed or connect_failed.
+    """
+    options = rtc.RoomOptions(
+        auto_subscribe=auto_subscribe, connect_timeout=timeout_s / ATTEMPTS, rtc_config=rtc_config
+    )
+    try:
+        async with asyncio.timeout(timeout_s):
+            await room.connect(url, token, options)
+            inside = time.monotonic()
+            if publish is not None:
+                await publish(room.local_participant)
+    except TimeoutError as error:
+        detail = f"no media connection within {timeout_s:g} s"
+        raise ProbeError(Reason.CONNECT_FAILED, detail) from error
+    except (rtc.ConnectError, PublishTrackError) as error:
+        refused = REFUSED.search(error.message)
+        reason = Reason.AUTH_FAILED if refused else Reason.CONNECT_FAILED
+        raise ProbeError(reason, one_line(f"could not join: {error.message}")) from error
+    return inside
+
+
+async def leave(*steps: Callable[[], Awaitable[None]]) -> None:
+    """Take every step of leaving a room, whatever became of the others; raises nothing."""
+    for step in steps:
+        try:
+            async with asyncio.timeout(LEAVE_TIMEOUT_S):
+                await step()
+        except Exception as error:  # noqa: BLE001 - each step, whatever became of the others
+            # The process is recycled, and the server drops a silent participant by itself.
+            log.warning("leaving the room: %s", one_line(f"{type(error).__name__}: {error}"))
