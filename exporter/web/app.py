@@ -29,13 +29,14 @@ OPENAPI = "/api/v1/openapi.json"
 _REF = "#/components/schemas/{model}"
 _OF_EVERY_REQUEST = {
     "401": "Basic auth is on, and user or password is missing or wrong",
+    "403": "A client certificate is needed, and none was sent",
     "413": "The body is larger than 1 MiB",
     "429": "More requests than the web configuration file allows",
     "500": "A bug; the log has more",
 }
 _OF_WRITES = {
     "401": "The bearer token is missing or wrong; without one, user and password",
-    "403": "Not from here: no token is configured, or a page of another site asks",
+    "403": "No client certificate; not from here; or a page of another site asks",
 }
 _SCHEMES = {
     "token": {"type": "http", "scheme": "bearer", "description": "`web.token`."},

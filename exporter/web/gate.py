@@ -1,14 +1,17 @@
 """What every request passes before it reaches a page: path, rate, access, size.
 
-Reads are open unless the web configuration file asks for a password. A write, which changes
-something or costs money, needs the token; where none is configured it must come from this host,
-from no web page of another site, must name this host, and needs the password that a read needs.
+Reads are open unless the web configuration file asks for a password or a certificate. A write,
+which changes something or costs money, needs the token; where none is configured it must come from
+this host, from no web page of another site, must name this host, and needs the password that a read
+needs. Health and readiness are open to everybody, in one word: a supervisor such as the kubelet has
+neither password nor certificate, and would restart the exporter for ever.
 What a proxy says about a client's address is never a reason to let it in.
 """
 
 import hmac
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
@@ -29,6 +32,8 @@ _ENCODED = (b"%2e", b"%2f", b"%5c", b"%00", b"\\")
 """In a path these only serve to get past somebody's rule."""
 COSTLY_PATHS = frozenset({"/probe"})
 """Places where even a GET is a write: it makes a call."""
+OPEN_PATHS = frozenset({"/-/healthy", "/-/ready"})
+"""Open to everybody, in one word; the detail is for those who may read the rest."""
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _PROXIED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 """Headers of a proxy: the client is not the one that we see."""
@@ -51,6 +56,7 @@ _BAD_TOKEN = Refusal(
     "the bearer token is missing or wrong",
     {"WWW-Authenticate": 'Bearer realm="voice-exporter"'},
 )
+_NO_CERTIFICATE = Refusal(RefusalReason.CERTIFICATE, 403, "a client certificate is needed")
 _TOO_MANY_PASSWORDS = Refusal(
     RefusalReason.RATE, 429, "too many passwords wait to be checked", {"Retry-After": "1"}
 )
@@ -197,7 +203,16 @@ class Gate:
         if config.limiter is not None and not config.limiter.take():
             return _TOO_MANY_REQUESTS
         request = HTTPConnection(scope)
-        refusal = await self._access.refusal(request, config.users)
+        certified = not config.certificate_needed or bool(_state(scope).get("certificate"))
+        write = is_write(scope["method"], scope["path"])
+        if not write and scope["path"] in OPEN_PATHS:
+            anonymous = bool(config.users) and "authorization" not in request.headers
+            _state(scope)["brief"] = brief = anonymous or not certified
+            refusal = None if brief else await self._access.refusal(request, config.users)
+        elif not certified:
+            refusal = _NO_CERTIFICATE
+        else:
+            refusal = await self._access.refusal(request, config.users)
         if refusal is None and _announced(request) > BODY_LIMIT:
             refusal = _TOO_LARGE
         return refusal
@@ -249,6 +264,12 @@ class _Answer:
         elif not self._with_body:
             message = {**message, "body": b""}
         await self._send(message)
+
+
+def _state(scope: Scope) -> MutableMapping[str, Any]:
+    """Return what the server knows of the connection, and the pages are to know of the request."""
+    state: MutableMapping[str, Any] = scope.setdefault("state", {})
+    return state
 
 
 def _is_plain(path: str, raw_path: bytes) -> bool:

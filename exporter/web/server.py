@@ -13,7 +13,7 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import h11
 import uvicorn
@@ -94,7 +94,8 @@ class BoundedProtocol(H11Protocol):
             state: Shared by all connections.
             limits: What the client may take.
             refusals: Told of connections that are cut off.
-            allowed_names: One of them must be in the client's certificate; empty for any.
+            allowed_names: One of them must be in the client's certificate, if it has shown one;
+                empty for any.
             on_made: Called once it is among the connections of the state.
         """
         super().__init__(config, state, {})
@@ -114,7 +115,10 @@ class BoundedProtocol(H11Protocol):
         # Whatever the client has not taken yet counts as not read, however little it is. Not 0:
         # with that, the TLS of asyncio takes an empty buffer for a full one.
         transport.set_write_buffer_limits(high=1, low=0)
-        if self._allowed_names and not self._allowed_names & _names_of(transport):
+        certificate = _certificate_of(transport)
+        self.app_state["certificate"] = bool(certificate)
+        allowed = self._allowed_names
+        if certificate and allowed and allowed.isdisjoint(subject_names(certificate)):
             self._cut_off(RefusalReason.CERTIFICATE)
             return
         self._for_request.start()
@@ -186,9 +190,10 @@ class BoundedProtocol(H11Protocol):
         self.transport.abort()
 
 
-def _names_of(transport: asyncio.Transport) -> frozenset[str]:
+def _certificate_of(transport: asyncio.Transport) -> Mapping[str, Any] | None:
+    """Return the certificate that a client has shown and TLS has verified."""
     secured: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
-    return subject_names(secured.getpeercert() if secured else None)
+    return secured.getpeercert() if secured else None
 
 
 def listen(web: WebSettings) -> socket.socket:
