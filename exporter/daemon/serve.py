@@ -41,7 +41,7 @@ from exporter.server_api import Server
 from exporter.web.app import make_server
 from exporter.web.pages import status_page
 from exporter.web.refusals import Refusals
-from exporter.web.server import listen
+from exporter.web.server import listen, shown
 from exporter.web.sources import NotNowError, Sources
 from exporter.web.watched import WatchList, target_statuses
 from exporter.web.web_config import WebConfigWatch
@@ -221,8 +221,7 @@ class Daemon:
             _watch("workers", self._fleet.watch()),
             _watch("roster on disk", self._keep_roster()),
         )
-        host, port = listener.getsockname()[:2]
-        log.info("serving", extra={"version": __version__, "address": f"{host}:{port}"})
+        log.info("serving", extra={"version": __version__, "address": shown(listener)})
         try:
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
         finally:

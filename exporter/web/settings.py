@@ -7,6 +7,8 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from exporter.config.values import FILE, SecretFromFile, Section, fault
 
+EVERYWHERE = "::"
+"""Every address of this host, of IPv6 and of IPv4."""
 _MAX_PORT = 65535
 
 
@@ -36,7 +38,10 @@ class WebSettings(Section):
 
     listen_address: ListenAddress = Field(
         "127.0.0.1:9465",
-        description="HOST:PORT for /metrics and the pages; `:9465` listens on every address.",
+        description=(
+            "HOST:PORT for /metrics and the pages; `:9465` listens on every address, of IPv6 and "
+            "of IPv4."
+        ),
     )
     config_file: Annotated[Path, FILE] | None = Field(
         None,
@@ -62,7 +67,7 @@ class WebSettings(Section):
     def host(self) -> str:
         """The host to listen on; every address when none is written."""
         host = self.listen_address.rpartition(":")[0].strip("[]")
-        return host or "0.0.0.0"  # noqa: S104 - only where a person wrote `:PORT`
+        return host or EVERYWHERE
 
     @property
     def port(self) -> int:
