@@ -10,6 +10,8 @@ class Reason(StrEnum):
     """The server, its signalling or its media ports could not be reached."""
     AUTH_FAILED = "auth_failed"
     """The server refused the credentials."""
+    QUOTA_EXCEEDED = "quota_exceeded"
+    """The server, or a proxy before it, accepts no more requests for now."""
     API_FAILED = "api_failed"
     """The server API answered with an error other than refusal."""
     DISPATCH_FAILED = "dispatch_failed"

@@ -58,9 +58,10 @@ class Outcome:
 def failure(outcome: Outcome) -> tuple[Finding, ...]:
     """Return the finding of a run that failed, whatever it measures; () where it did not fail.
 
-    UNKNOWN where the prober spoiled it, else FAIL.
+    UNKNOWN where the prober spoiled it, or asked more often than it may; else FAIL.
     """
     if outcome.reason is None:
         return ()
-    verdict = Verdict.UNKNOWN if outcome.reason is Reason.VOID else Verdict.FAIL
+    own = outcome.reason in (Reason.VOID, Reason.QUOTA_EXCEEDED)
+    verdict = Verdict.UNKNOWN if own else Verdict.FAIL
     return (Finding(verdict, f"{outcome.reason}: {outcome.detail}"),)

@@ -77,7 +77,8 @@ class CallReport:
         """Every turn; a call that failed outside of its turns ends in one that tells why."""
         if self.unlisted_reason is None:
             return self.result.turns
-        ended = TurnOutcome.VOID if self.unlisted_reason is Reason.VOID else TurnOutcome.FAILED
+        own = self.unlisted_reason in (Reason.VOID, Reason.QUOTA_EXCEEDED)
+        ended = TurnOutcome.VOID if own else TurnOutcome.FAILED
         last = Turn(ended, reason=self.unlisted_reason, detail=self.outcome.detail)
         return (*self.result.turns, last)
 

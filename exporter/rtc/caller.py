@@ -41,8 +41,14 @@ CLOSING_S = 0.5
 ATTEMPTS = 3
 """Connection attempts that fit into the time-out of `connect`."""
 
-REFUSED = re.compile(r"\b40[13]\b(?!:)|unauthorized|invalid token|permission denied", re.IGNORECASE)
-"""The SDK tells a refusal only in words."""
+_WORDS = (
+    (re.compile(r"client error: 429\b"), Reason.QUOTA_EXCEEDED),
+    (
+        re.compile(r"\b40[13]\b(?!:)|unauthorized|invalid token|permission denied", re.IGNORECASE),
+        Reason.AUTH_FAILED,
+    ),
+)
+"""The SDK reports a refusal only in words."""
 
 CLOSED = (
     rtc.DisconnectReason.ROOM_DELETED,
@@ -112,7 +118,7 @@ class Caller:
         """Enter the room and publish the microphone; return when the caller was in the room.
 
         Raises:
-            ProbeError: auth_failed or connect_failed.
+            ProbeError: auth_failed, quota_exceeded or connect_failed.
         """
         attempt_s = timeout_s / ATTEMPTS
         try:
@@ -124,9 +130,7 @@ class Caller:
             detail = f"no media connection within {timeout_s:g} s"
             raise ProbeError(Reason.CONNECT_FAILED, detail) from error
         except (rtc.ConnectError, PublishTrackError) as error:
-            refused = REFUSED.search(error.message)
-            reason = Reason.AUTH_FAILED if refused else Reason.CONNECT_FAILED
-            raise ProbeError(reason, one_line(f"could not join: {error.message}")) from error
+            raise not_joined(error.message) from error
         self.lag.start()
         self._already_there = frozenset(self.room.remote_participants)
         return inside
@@ -303,6 +307,13 @@ class Caller:
         self._changed.set()
         if self.ear is not None:
             self.ear.wake()
+
+
+def not_joined(message: str) -> ProbeError:
+    """Return what the SDK's words about a failed join mean."""
+    reasons = (reason for words, reason in _WORDS if words.search(message))
+    reason = next(reasons, Reason.CONNECT_FAILED)
+    return ProbeError(reason, one_line(f"could not join: {message}"))
 
 
 def _is_microphone(publication: rtc.RemoteTrackPublication) -> bool:

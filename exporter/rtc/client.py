@@ -11,7 +11,7 @@ from livekit.rtc.participant import PublishTrackError
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
-from exporter.rtc.caller import ATTEMPTS, LEAVE_TIMEOUT_S, REFUSED
+from exporter.rtc.caller import ATTEMPTS, LEAVE_TIMEOUT_S, not_joined
 from exporter.rtc.gaps import Outage, gave_up
 from exporter.rtc.noise import Noise
 from exporter.rtc.stats import Snapshot
@@ -107,7 +107,7 @@ class Client:
             Seconds until signalling, ICE and DTLS were done.
 
         Raises:
-            ProbeError: auth_failed or connect_failed.
+            ProbeError: auth_failed, quota_exceeded or connect_failed.
         """
         if listen:
             self.room.on("track_subscribed", self._listen)
@@ -124,9 +124,7 @@ class Client:
             detail = f"no media connection within {timeout_s:g} s"
             raise ProbeError(Reason.CONNECT_FAILED, detail) from error
         except rtc.ConnectError as error:
-            refused = REFUSED.search(error.message)
-            reason = Reason.AUTH_FAILED if refused else Reason.CONNECT_FAILED
-            raise ProbeError(reason, one_line(f"could not join: {error.message}")) from error
+            raise not_joined(error.message) from error
         return time.monotonic() - began
 
     async def publish(self, tracks: int, timeout_s: float, noise: Noise | None = None) -> None:

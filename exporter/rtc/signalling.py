@@ -13,6 +13,7 @@ from exporter.errors import ProbeError
 from exporter.outcome import Reason
 from exporter.server_api.client import http_url, place
 from exporter.server_api.errors import translated
+from exporter.server_api.pace import Busy
 
 PROTOCOL = "16"
 """Of the signalling messages: old enough for any server that has agents."""
@@ -38,7 +39,7 @@ async def join_and_leave(url: str, token: str, timeout_s: float) -> Joined:
         timeout_s: For all of it.
 
     Raises:
-        ProbeError: connect_failed, auth_failed or api_failed.
+        ProbeError: connect_failed, auth_failed, quota_exceeded or api_failed.
     """
     with translated("join", place(url), timeout_s):
         async with asyncio.timeout(timeout_s), aiohttp.ClientSession() as session:
@@ -65,6 +66,8 @@ def _refusal(status: int) -> ProbeError:
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         detail = f"join: the server refused the API key or secret (HTTP {status})"
         return ProbeError(Reason.AUTH_FAILED, detail)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return ProbeError(Reason.QUOTA_EXCEEDED, f"join: {Busy(status)}")
     return ProbeError(Reason.API_FAILED, f"join: HTTP {status}, which opens no WebSocket")
 
 

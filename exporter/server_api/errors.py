@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
+from exporter.server_api.pace import Busy
 
 if TYPE_CHECKING:
     from livekit.api import ServerError
@@ -34,6 +35,8 @@ def translated(action: str, place: str, timeout_s: float) -> Iterator[None]:
 
     try:
         yield
+    except Busy as error:
+        reason, words = Reason.QUOTA_EXCEEDED, str(error)
     except ServerError as error:
         reason, words = _answer(error)
     except (aiohttp.ClientError, OSError, UnicodeError, DecodeError) as error:

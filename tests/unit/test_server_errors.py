@@ -154,7 +154,6 @@ def test_errors_on_the_way_to_the_server(error: BaseException, reason: str, deta
         (400, "invalid_argument", Reason.API_FAILED),
         (404, "not_found", Reason.API_FAILED),
         (412, "failed_precondition", Reason.API_FAILED),
-        (429, "resource_exhausted", Reason.API_FAILED),
         (500, "internal", Reason.API_FAILED),
         (503, "unavailable", Reason.API_FAILED),
     ],

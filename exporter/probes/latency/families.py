@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _TURN_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7.5, 10)
 _PART_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 5, 10)
 _WAIT_BUCKETS = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 7.5, 10, 15, 20, 30)
-_OUR_FAULT = frozenset({Reason.VOID, Reason.PROBE_CRASHED})
+_OUR_FAULT = frozenset({Reason.VOID, Reason.QUOTA_EXCEEDED, Reason.PROBE_CRASHED})
 """Reasons that say nothing about the agent: turns that were not come to are void."""
 
 _family = partial(family, "calls")
