@@ -12,6 +12,7 @@ from livekit.protocol.rtc import JoinResponse, SignalRequest, SignalResponse
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
 from exporter.server_api.client import http_url, place
+from exporter.server_api.clock import ServerClock
 from exporter.server_api.errors import translated
 from exporter.server_api.pace import Busy
 
@@ -50,7 +51,7 @@ async def join_and_leave(url: str, token: str, timeout_s: float) -> Joined:
             try:
                 socket = await session.ws_connect(address, params=params, headers=headers)
             except aiohttp.WSServerHandshakeError as error:
-                raise _refusal(error.status) from None
+                raise _refusal(error) from None
             async with socket:
                 join = _join(await socket.receive())
                 seconds = time.monotonic() - began
@@ -61,10 +62,12 @@ async def join_and_leave(url: str, token: str, timeout_s: float) -> Joined:
     return Joined(seconds, join.server_info.version or join.server_version, urls)
 
 
-def _refusal(status: int) -> ProbeError:
+def _refusal(error: aiohttp.WSServerHandshakeError) -> ProbeError:
     """Say what an answer means that opens no WebSocket."""
+    status, clock = error.status, ServerClock()
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        detail = f"join: the server refused the API key or secret (HTTP {status})"
+        clock.note(error.headers.get("Date") if error.headers else None)
+        detail = f"join: the server refused the API key or secret (HTTP {status}){clock.blame()}"
         return ProbeError(Reason.AUTH_FAILED, detail)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return ProbeError(Reason.QUOTA_EXCEEDED, f"join: {Busy(status)}")

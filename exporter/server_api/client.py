@@ -268,7 +268,7 @@ class ServerApi:
             async with asyncio.timeout(limit_s):
                 return await request()
 
-        with translated(action, place(self._server.url), limit_s):
+        with translated(action, place(self._server.url), limit_s, self._clock):
             return await self._pace.send(once)
 
     async def _note(

@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
+from exporter.server_api.clock import ServerClock
 from exporter.server_api.pace import Busy
 
 if TYPE_CHECKING:
@@ -21,13 +23,16 @@ _REFUSED = frozenset({401, 403})
 
 
 @contextmanager
-def translated(action: str, place: str, timeout_s: float) -> Iterator[None]:
+def translated(
+    action: str, place: str, timeout_s: float, clock: ServerClock | None = None
+) -> Iterator[None]:
     """Turn what the block raises for HTTP, TLS, DNS and the server API into `ProbeError`.
 
     Args:
         action: What was tried, as `create room`.
         place: Host and port, for the message.
         timeout_s: The limit of one request, for the message.
+        clock: The server's, by its answers; for the message, too.
     """
     import aiohttp
     from google.protobuf.message import DecodeError
@@ -39,6 +44,8 @@ def translated(action: str, place: str, timeout_s: float) -> Iterator[None]:
         reason, words = Reason.QUOTA_EXCEEDED, str(error)
     except ServerError as error:
         reason, words = _answer(error)
+        if error.status == HTTPStatus.UNAUTHORIZED and clock:
+            words += clock.blame()
     except (aiohttp.ClientError, OSError, UnicodeError, DecodeError) as error:
         reason, words = _explained(error)
         words = words.replace("{limit}", f"{timeout_s:g} s")

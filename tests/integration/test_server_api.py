@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -260,6 +261,34 @@ def test_a_join_that_is_one_too_many_is_no_connection_failure(
         asyncio.run(_through_a_proxy(lambda _: True, web.Response(status=429), join))
     assert caught.value.reason is Reason.QUOTA_EXCEEDED
     assert "429" in caught.value.detail
+
+
+async def _rooms(server: Server) -> None:
+    async with ServerApi(server) as client:
+        await client.list_rooms()
+
+
+@pytest.mark.parametrize("ask", [_rooms, _joined_by_signalling])
+@pytest.mark.parametrize(
+    ("ahead_s", "words"),
+    [
+        (-300, r"; this host's clock is (299|300|301) s ahead of the server's"),
+        (900, r"; this host's clock is (899|900|901) s behind the server's"),
+        (-50, ""),
+        (0, ""),
+    ],
+)
+def test_a_refusal_names_a_wrong_clock(
+    ask: Callable[[Server], Awaitable[None]], ahead_s: int, words: str
+) -> None:
+    """Where the clocks are a minute apart, nobody needs to rotate keys that are good."""
+    date = formatdate(time.time() + ahead_s, usegmt=True)
+    with pytest.raises(ProbeError) as caught:
+        asyncio.run(
+            _through_a_proxy(lambda _: True, web.Response(status=401, headers={"Date": date}), ask)
+        )
+    assert caught.value.reason is Reason.AUTH_FAILED
+    assert re.fullmatch(rf".*\(HTTP 401\){words}", caught.value.detail)
 
 
 @pytest.mark.parametrize("skew_s", [-3600, 0, 86400])
