@@ -7,7 +7,6 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    SecretStr,
     field_validator,
     model_validator,
 )
@@ -24,8 +23,10 @@ from exporter.config.values import (
     FILE,
     Duration,
     ProbeSection,
+    Secret,
     SecretFromFile,
     Section,
+    Stripped,
     fault,
     read_value,
 )
@@ -73,7 +74,7 @@ def _check_url(url: str) -> str:
     return url
 
 
-_Url = Annotated[str, AfterValidator(_check_url)]
+_Url = Annotated[str, Stripped, AfterValidator(_check_url)]
 _UrlFromFile = Annotated[_Url, BeforeValidator(read_value), FILE]
 
 
@@ -82,9 +83,9 @@ class LiveKitSettings(Section):
 
     url: _Url | None = Field(None, description="Address: ws://, wss://, http:// or https://.")
     url_file: _UrlFromFile | None = Field(None, description="File that holds the address.")
-    api_key: SecretStr | None = Field(None, description="API key.")
+    api_key: Secret | None = Field(None, description="API key.")
     api_key_file: SecretFromFile | None = Field(None, description="File that holds the API key.")
-    api_secret: SecretStr | None = Field(None, description="API secret.")
+    api_secret: Secret | None = Field(None, description="API secret.")
     api_secret_file: SecretFromFile | None = Field(
         None, description="File that holds the API secret."
     )

@@ -60,6 +60,14 @@ def read_value(path: object) -> object:
     return text
 
 
+def _stripped(value: object) -> object:
+    return value.strip() if isinstance(value, str) else value
+
+
+Stripped = BeforeValidator(_stripped)
+"""Takes white space off both ends: a variable that is filled from a file ends in a line break."""
+Secret = Annotated[SecretStr, Stripped]
+"""A secret that stands in the setting itself."""
 SecretFromFile = Annotated[SecretStr, BeforeValidator(read_value), FILE]
 """A secret that stands in a file, whose name is the setting."""
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from exporter.config.values import FILE, SecretFromFile, Section, fault
+from exporter.config.values import FILE, Secret, SecretFromFile, Section, fault
 
 EVERYWHERE = "::"
 """Every address of this host, of IPv6 and of IPv4."""
@@ -29,7 +29,7 @@ def _check_token(token: SecretStr) -> SecretStr:
 
 ListenAddress = Annotated[str, AfterValidator(_check_address)]
 """HOST:PORT; no host means every address, port 0 lets the system choose."""
-_Token = Annotated[SecretStr, AfterValidator(_check_token)]
+_Token = Annotated[Secret, AfterValidator(_check_token)]
 _TokenFromFile = Annotated[SecretFromFile, AfterValidator(_check_token)]
 
 

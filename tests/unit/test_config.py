@@ -277,6 +277,26 @@ def test_variables_that_are_no_settings() -> None:
     assert load_settings(None, {}, environ) == Settings()
 
 
+def test_white_space_around_credentials_is_no_part_of_them(tmp_path: Path) -> None:
+    """A variable that was filled from a file has its line break, and a signature would be wrong."""
+    environ = {
+        "LIVEKIT_URL": "ws://a:7880\n",
+        "LIVEKIT_API_SECRET": " secret\r\n",
+        "KEY": "key\n",
+        "VOICE_EXPORTER_WEB__TOKEN": "token\n",
+        "VOICE_EXPORTER_TOKEN": "theirs\n",
+        "VOICE_EXPORTER_COLLECTOR_URL": "http://exporter:9465\n",
+        "VOICE_EXPORTER_DISTRIBUTED__TOKEN": "ours\t",
+    }
+    settings = load_settings(written(tmp_path, "livekit: {api_key: '${KEY}'}"), {}, environ)
+    server = settings.server()
+    assert (server.url, server.api_key, server.api_secret) == ("ws://a:7880", "key", "secret")
+    assert settings.web.write_token == "token"  # noqa: S105 - made up
+    assert settings.collector.bearer == "theirs"
+    assert settings.collector.url == "http://exporter:9465"
+    assert settings.distributed.shared_token == "ours"  # noqa: S105 - made up
+
+
 def test_missing_credentials() -> None:
     """Missing credentials are a line each, and say all the places to put them."""
     with pytest.raises(ConfigError) as caught:
