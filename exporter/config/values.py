@@ -4,7 +4,7 @@ import contextlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Self, get_origin
 
 from pydantic import (
     BaseModel,
@@ -12,12 +12,17 @@ from pydantic import (
     ConfigDict,
     GetJsonSchemaHandler,
     SecretStr,
+    ValidationError,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
     field_validator,
     model_validator,
 )
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError
+
+from exporter.errors import ConfigError
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -68,7 +73,24 @@ Stripped = BeforeValidator(_stripped)
 """Takes white space off both ends: a variable that is filled from a file ends in a line break."""
 Secret = Annotated[SecretStr, Stripped]
 """A secret that stands in the setting itself."""
-SecretFromFile = Annotated[SecretStr, BeforeValidator(read_value), FILE]
+
+
+class FileSecret(SecretStr):
+    """A secret that stands in a file, and knows in which: it may be another one later."""
+
+    def __init__(self, secret: str, path: Path) -> None:
+        super().__init__(secret)
+        self.path = path
+
+
+def _from_file(value: object, check: ValidatorFunctionWrapHandler) -> object:
+    checked = check(read_value(value))
+    if isinstance(checked, SecretStr) and isinstance(value, str | Path):
+        return FileSecret(checked.get_secret_value(), Path(value))
+    return checked
+
+
+SecretFromFile = Annotated[SecretStr, WrapValidator(_from_file), FILE]
 """A secret that stands in a file, whose name is the setting."""
 
 
@@ -78,6 +100,28 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
     )
+
+    def read_again(self, key: str) -> Self:
+        """Return the section with every secret as its file has it now.
+
+        Args:
+            key: Of the section, for the message.
+
+        Raises:
+            ConfigError: A file cannot be read, or what it holds is none; one line, without it.
+        """
+        paths = {
+            name: secret.path
+            for name in type(self).model_fields
+            if isinstance(secret := getattr(self, name), FileSecret)
+        }
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        try:
+            return type(self).model_validate(given | paths)
+        except ValidationError as error:
+            ((name, *_), words) = error.errors()[0]["loc"], error.errors()[0]["msg"]
+            shown = repr(str(paths.get(str(name), "")))
+            raise ConfigError(f"{key}.{name}: {words.replace('{value}', shown)}") from None
 
     @model_validator(mode="before")
     @classmethod
