@@ -1,5 +1,7 @@
 """Every setting and its default; those of a probe and of a target stand beside the probe."""
 
+import ssl
+from pathlib import Path
 from typing import Annotated, Literal, cast
 from urllib.parse import urlsplit
 
@@ -42,6 +44,7 @@ from exporter.probes.sfu.spec import SfuConfig
 from exporter.probes.workers.spec import WorkersConfig
 from exporter.roster.collector import CollectorConfig
 from exporter.server_api import Server
+from exporter.server_api.server import trusting
 from exporter.store.config import StoreConfig
 from exporter.web.settings import WebSettings
 
@@ -78,6 +81,18 @@ _Url = Annotated[str, Stripped, AfterValidator(_check_url)]
 _UrlFromFile = Annotated[_Url, BeforeValidator(read_value), FILE]
 
 
+def _check_authorities(path: Path) -> Path:
+    try:
+        trusting(str(path))
+    except OSError as error:
+        why = "no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
+        raise fault(f"{{value}} cannot be used: {why}; expected certificates in PEM") from None
+    return path
+
+
+_Authorities = Annotated[Path, FILE, AfterValidator(_check_authorities)]
+
+
 class LiveKitSettings(Section):
     """The LiveKit server and the credentials for it; a key `..._file` has what the file holds."""
 
@@ -88,6 +103,13 @@ class LiveKitSettings(Section):
     api_secret: Secret | None = Field(None, description="API secret.")
     api_secret_file: SecretFromFile | None = Field(
         None, description="File that holds the API secret."
+    )
+    ca_file: _Authorities | None = Field(
+        None,
+        description=(
+            "Authorities that sign the server's certificate, PEM, where this host does not trust "
+            "them."
+        ),
     )
 
 
@@ -286,6 +308,7 @@ class Settings(Section, BaseSettings):
             api_key=key.get_secret_value(),
             api_secret=secret.get_secret_value(),
             name=self.server_name or urlsplit(url).netloc,
+            ca_file=str(livekit.ca_file or ""),
         )
 
 

@@ -69,6 +69,7 @@ def needs_restart(old: Settings, new: Settings, buckets: Iterable[float]) -> tup
     pairs = {
         "server_name": (old.server_name, new.server_name),
         "livekit.url": (_url(old), _url(new)),
+        "livekit.ca_file": (old.livekit.ca_file, new.livekit.ca_file),
         "web.listen_address": (old.web.listen_address, new.web.listen_address),
         "web.config_file": (old.web.config_file, new.web.config_file),
         "web.max_connections": (old.web.max_connections, new.web.max_connections),

@@ -190,7 +190,8 @@ class Daemon:
 
     def _use_credentials(self, settings: Settings) -> None:
         """Let the next runs have what the settings give, and keep it out of the logs."""
-        server = replace(settings.server(), url=self._server.url, name=self._server.name)
+        now = self._server
+        server = replace(settings.server(), url=now.url, name=now.name, ca_file=now.ca_file)
         self._settings, self._server = settings, server
         setup = _log_setup(settings, server)
         logs.configure(setup)

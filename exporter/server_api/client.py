@@ -7,11 +7,9 @@ The SDK is imported inside the functions: starting the command line must not pay
 import asyncio
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
-from urllib.parse import urlsplit
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
@@ -26,6 +24,7 @@ from exporter.server_api.records import (
     participant_record,
     room_record,
 )
+from exporter.server_api.server import Server, http_url, open_session, place
 
 if TYPE_CHECKING:
     import aiohttp
@@ -39,24 +38,11 @@ ParticipantKind = Literal["standard", "agent", "sip", "egress", "ingress"]
 REQUEST_TIMEOUT_S = 5.0
 """How long one request may take, unless told otherwise."""
 
-_SCHEMES = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
 _REQUEST_TOKEN_TTL_S = 600.0
 _DEPARTURE_TIMEOUT_S = 5
 """After this time the server closes a room that everybody has left."""
 _AT_ONCE = 8
 """Rooms deleted at one time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A LiveKit server and the credentials for it."""
-
-    url: str
-    """ws://, wss://, http:// or https://."""
-    api_key: str
-    api_secret: str = field(repr=False)
-    name: str = ""
-    """The label `server`; never holds credentials."""
 
 
 def make_token(
@@ -129,9 +115,7 @@ class ServerApi:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        import aiohttp
-
-        self._session = aiohttp.ClientSession(middlewares=(self._note,))
+        self._session = open_session(self._server, self._note)
         return self
 
     async def __aexit__(
@@ -335,26 +319,3 @@ def _signed(token: "AccessToken") -> str:
         # The server chose its secret; a short one, as in development mode, is no news here.
         warnings.simplefilter("ignore", InsecureKeyLengthWarning)
         return token.to_jwt()
-
-
-def http_url(url: str) -> str:
-    """Return the URL with the scheme of HTTP, or say that it is none."""
-    try:
-        parts = urlsplit(url)
-        # User and password are refused: the token takes the place where HTTP would carry them.
-        valid = parts.scheme in _SCHEMES and parts.hostname and not parts.username
-        valid = valid and parts.port != 0
-    except ValueError:  # brackets or a port that are none
-        valid = False
-    if not valid:
-        raise ProbeError(
-            Reason.CONNECT_FAILED,
-            "the server's URL must be ws://, wss://, http:// or https:// and a host, "
-            "without user or password",
-        )
-    return parts._replace(scheme=_SCHEMES[parts.scheme]).geturl()
-
-
-def place(url: str) -> str:
-    """Return host and port of a server's URL: without what might be credentials."""
-    return url.partition("://")[2].partition("/")[0].rpartition("@")[2]

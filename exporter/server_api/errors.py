@@ -87,7 +87,9 @@ def _explained(error: Exception) -> tuple[Reason, str]:
 
 def _os_words(error: BaseException) -> str:
     """Return what the operating system said, as `Connection refused`, or the error's class."""
-    inner = getattr(error, "os_error", error)
+    inner = getattr(error, "os_error", getattr(error, "certificate_error", error))
+    if words := getattr(inner, "verify_message", ""):
+        return str(words)
     number = getattr(inner, "errno", None)
     if isinstance(number, int) and number > 0:
         return os.strerror(number)
@@ -104,12 +106,16 @@ def explanations() -> dict[type[BaseException], tuple[Reason, str]]:
     from google.protobuf.message import DecodeError
 
     unreachable, odd = Reason.CONNECT_FAILED, Reason.API_FAILED
+    untrusted = (
+        "this host does not trust the certificate ({os}); an authority of your own belongs into "
+        "livekit.ca_file"
+    )
     elsewhere = (odd, "it redirects to a URL that is not one of HTTP")
     return {
         TimeoutError: (unreachable, "no answer within {limit}"),
         aiohttp.ServerTimeoutError: (unreachable, "no answer within {limit}"),
         aiohttp.ClientConnectorDNSError: (unreachable, "the host name does not resolve ({os})"),
-        aiohttp.ClientConnectorCertificateError: (unreachable, "its certificate is not trusted"),
+        aiohttp.ClientConnectorCertificateError: (unreachable, untrusted),
         aiohttp.ClientSSLError: (unreachable, "no TLS connection: is it plain http or ws?"),
         aiohttp.ServerFingerprintMismatch: (unreachable, "its certificate is not the pinned one"),
         aiohttp.ClientProxyConnectionError: (unreachable, "the proxy does not answer ({os})"),

@@ -249,7 +249,7 @@ async def _joined_by_sdk(server: Server) -> None:
 
 
 async def _joined_by_signalling(server: Server) -> None:
-    await join_and_leave(server.url, "a-token", patience.WAIT_S)
+    await join_and_leave(server, "a-token", patience.WAIT_S)
 
 
 @pytest.mark.parametrize("join", [_joined_by_sdk, _joined_by_signalling])

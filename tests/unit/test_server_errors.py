@@ -83,7 +83,7 @@ def test_the_sdk_raises_no_error_class_that_is_not_known_here() -> None:
             (
                 aiohttp.ClientConnectorCertificateError(_KEY, ssl.CertificateError("expired")),
                 "connect_failed",
-                "its certificate is not trusted",
+                "this host does not trust the certificate (SSLCert",
             ),
             (
                 aiohttp.ClientConnectorSSLError(_KEY, ssl.SSLError(1, "WRONG_VERSION_NUMBER")),
