@@ -71,6 +71,8 @@ def needs_restart(old: Settings, new: Settings, buckets: Iterable[float]) -> tup
         "livekit.url": (_url(old), _url(new)),
         "livekit.ca_file": (old.livekit.ca_file, new.livekit.ca_file),
         "web.listen_address": (old.web.listen_address, new.web.listen_address),
+        "web.external_url": (old.web.external_url, new.web.external_url),
+        "web.route_prefix": (old.web.route_prefix, new.web.route_prefix),
         "web.config_file": (old.web.config_file, new.web.config_file),
         "web.max_connections": (old.web.max_connections, new.web.max_connections),
         "store.enabled": (old.store.enabled, new.store.enabled),

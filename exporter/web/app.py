@@ -63,7 +63,9 @@ def make_app(
         refusals: Told of every request that is turned away.
     """
     access = Access(lambda: settings().write_token, settings().host)
-    return Gate(make_pages(sources), access=access, config=config, refusals=refusals)
+    paths = settings().paths
+    pages = make_pages(sources, paths.external)
+    return Gate(pages, access=access, config=config, refusals=refusals, paths=paths)
 
 
 def make_server(
@@ -77,12 +79,18 @@ def make_server(
     return WebServer(app, config, refusals, Limits(connections=settings().max_connections))
 
 
-def make_pages(sources: Sources) -> FastAPI:
-    """Return the pages without the gate before them."""
+def make_pages(sources: Sources, external_path: str = "") -> FastAPI:
+    """Return the pages without the gate before them.
+
+    Args:
+        sources: What they show.
+        external_path: Where clients find them, for the document.
+    """
     app = FastAPI(
         title="voice-exporter",
         version=__version__,
         openapi_url=OPENAPI,
+        servers=[{"url": external_path or "/"}],
         # These pages would load scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
@@ -142,7 +150,9 @@ def _describe(app: FastAPI) -> None:
 
 
 def _document(app: FastAPI) -> dict[str, Any]:
-    found = get_openapi(title=app.title, version=app.version, routes=app.routes)
+    found = get_openapi(
+        title=app.title, version=app.version, routes=app.routes, servers=app.servers
+    )
     components = found.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):

@@ -16,9 +16,11 @@ from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exporter.web.refusals import Refusal, RefusalReason, Refusals, problem
+from exporter.web.settings import Paths, is_plain
 from exporter.web.web_config import BasicAuth, TooManyChecks, WebConfigWatch
 
 BODY_LIMIT = 1024 * 1024
@@ -169,7 +171,13 @@ class Gate:
     """ASGI middleware around the whole application."""
 
     def __init__(
-        self, app: ASGIApp, *, access: Access, config: WebConfigWatch, refusals: Refusals
+        self,
+        app: ASGIApp,
+        *,
+        access: Access,
+        config: WebConfigWatch,
+        refusals: Refusals,
+        paths: Paths = Paths(),  # noqa: B008 - frozen
     ) -> None:
         """Set up.
 
@@ -178,8 +186,10 @@ class Gate:
             access: Who may do what.
             config: Users, headers and rate of the web configuration file.
             refusals: Told of every request that is turned away.
+            paths: Below which all pages are; nothing behind the gate sees them.
         """
         self._app = app
+        self._paths = paths
         self._access = access
         self._config = config
         self._refusals = refusals
@@ -189,7 +199,14 @@ class Gate:
         if scope["type"] != "http":
             return
         answer = _Answer(send, self._config.current.headers, with_body=scope["method"] != "HEAD")
-        refusal = await self._refusal(scope)
+        path, prefix = scope["path"], self._paths.prefix
+        if prefix and path in ("/", prefix) and scope["method"] in _READS:
+            await RedirectResponse(f"{self._paths.external}/", 302)(scope, receive, answer)
+            return
+        found = path.startswith(f"{prefix}/")
+        if found:
+            scope = {**scope, "path": path.removeprefix(prefix)}
+        refusal = await self._refusal(scope) if found else _NOT_FOUND
         if refusal is not None:
             await self._refuse(refusal, scope, receive, answer)
             return
@@ -274,12 +291,9 @@ def _state(scope: Scope) -> MutableMapping[str, Any]:
 
 def _is_plain(path: str, raw_path: bytes) -> bool:
     """Return whether a path means what it says."""
-    if any(code in raw_path.lower() for code in _ENCODED) or not path.isprintable():
+    if any(code in raw_path.lower() for code in _ENCODED):
         return False
-    if path == "/":
-        return True
-    head, *names = path.split("/")
-    return head == "" and all(name not in ("", ".", "..") for name in names)
+    return path == "/" or is_plain(path)
 
 
 def _announced(request: HTTPConnection) -> int:

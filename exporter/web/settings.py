@@ -1,7 +1,9 @@
 """What can be set about the exporter's own web server."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -19,6 +21,33 @@ def _check_address(address: str) -> str:
     return address
 
 
+def _check_prefix(prefix: str) -> str:
+    """Return a path without a slash at its end, "" for none."""
+    path = prefix.rstrip("/")
+    if path and not is_plain(path):
+        raise fault("{value} is no path; expected one such as /voice")
+    return path
+
+
+def _check_external(url: str) -> str:
+    """Refuse what a browser could not open."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # wrong brackets, or a port that is no number
+        good = False
+    if not good or parts.username or parts.query or parts.fragment:
+        raise fault("is no address of a site; expected http:// or https://, a host, perhaps a path")
+    _check_prefix(parts.path)
+    return url
+
+
+def is_plain(path: str) -> bool:
+    """Return whether a path means what it says: no empty part, no `.` and no `..`."""
+    head, *names = path.split("/")
+    return head == "" and path.isprintable() and all(each not in ("", ".", "..") for each in names)
+
+
 def _check_token(token: SecretStr) -> SecretStr:
     """Refuse a token that no client could send in a header."""
     text = token.get_secret_value()
@@ -33,6 +62,16 @@ _Token = Annotated[Secret, AfterValidator(_check_token)]
 _TokenFromFile = Annotated[SecretFromFile, AfterValidator(_check_token)]
 
 
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The paths below which the pages are, without a slash at the end; "" for none."""
+
+    prefix: str = ""
+    """As requests have it."""
+    external: str = ""
+    """As browsers have it: a reverse proxy may take it away, or change it."""
+
+
 class WebSettings(Section):
     """The exporter's own web server."""
 
@@ -41,6 +80,19 @@ class WebSettings(Section):
         description=(
             "HOST:PORT for /metrics and the pages; `:9465` listens on every address, of IPv6 and "
             "of IPv4."
+        ),
+    )
+    external_url: Annotated[str, AfterValidator(_check_external)] | None = Field(
+        None,
+        description=(
+            "Where browsers reach the pages, if that is behind a reverse proxy: https://HOST/PATH."
+        ),
+    )
+    route_prefix: Annotated[str, AfterValidator(_check_prefix)] | None = Field(
+        None,
+        description=(
+            "Path that all pages are below, as /voice; the path of external_url if not set, so "
+            "set it to / where the proxy takes that path away."
         ),
     )
     config_file: Annotated[Path, FILE] | None = Field(
@@ -73,6 +125,15 @@ class WebSettings(Section):
     def port(self) -> int:
         """The port to listen on; 0 lets the system choose."""
         return int(self.listen_address.rpartition(":")[2])
+
+    @property
+    def paths(self) -> Paths:
+        """The paths below which the pages are; one that is not set is the other."""
+        prefix = self.route_prefix
+        if self.external_url is None:
+            return Paths(prefix or "", prefix or "")
+        external = urlsplit(self.external_url).path.rstrip("/")
+        return Paths(external if prefix is None else prefix, external)
 
     @property
     def write_token(self) -> str:
