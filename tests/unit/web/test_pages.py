@@ -219,7 +219,7 @@ def test_links_of_the_status_page_work_below_any_path() -> None:
         assert status in (200, 503), link  # 503: of what this test has none
 
 
-SITES = (
+SITES: tuple[tuple[dict[str, Any], str, str], ...] = (
     ({}, "", ""),
     ({"route_prefix": "/voice/"}, "/voice", "/voice"),
     ({"external_url": "https://gateway/voice/"}, "/voice", "/voice"),
@@ -229,7 +229,7 @@ SITES = (
 
 
 @pytest.mark.parametrize(("settings", "prefix", "external"), SITES)
-def test_pages_are_below_the_prefix(settings: dict[str, str], prefix: str, external: str) -> None:
+def test_pages_are_below_the_prefix(settings: dict[str, Any], prefix: str, external: str) -> None:
     """As Prometheus has it: all pages, for clients that come straight and by a proxy."""
     site = Site(**settings)
     assert site.ask("GET", f"{prefix}/-/healthy").text == "healthy\n"
