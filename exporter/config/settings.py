@@ -24,6 +24,7 @@ from exporter.config.schedule import BudgetConfig, WindowConfig
 from exporter.config.values import (
     FILE,
     Duration,
+    Name,
     ProbeSection,
     Secret,
     SecretFromFile,
@@ -127,7 +128,7 @@ class DiscoverConfig(Section):
         ge=1,
         description="Agents called at most; those beyond are logged instead.",
     )
-    call_type: str = Field("default", min_length=1, description="Label of these calls.")
+    call_type: Name = Field("default", min_length=1, description="Label of these calls.")
     interval: Duration = Field(300.0, ge=10, description="Time between two calls to one agent.")
     trials: int = Field(3, ge=1, le=100, description="Measured turns in each call.")
     warmup: bool = Field(

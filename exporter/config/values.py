@@ -2,11 +2,13 @@
 
 import contextlib
 import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self, get_origin
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -63,6 +65,31 @@ def read_value(path: object) -> object:
     if not text:
         raise fault("{value} is empty; expected a file that holds the value")
     return text
+
+
+_JOINERS = "\u200c\u200d"
+"""Zero width, and a part of words in Persian and Hindi, and of many an emoji."""
+
+
+def is_name(text: str) -> bool:
+    """Return whether a text can name something: all of it is letters, signs, spaces and joiners.
+
+    What steers a terminal, breaks a line or turns the direction of writing is no part of a name.
+    """
+    return all(
+        each.isprintable() or each in _JOINERS or unicodedata.category(each) == "Zs"
+        for each in text
+    )
+
+
+def _check_name(text: str) -> str:
+    if not is_name(text):
+        raise fault("{value} holds a control character; expected a name that can be shown")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
+"""The name of an agent, or a label that a person chooses."""
 
 
 def _stripped(value: object) -> object:

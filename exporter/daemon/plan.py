@@ -6,7 +6,7 @@ from typing import Self
 
 from exporter.config.settings import Settings
 from exporter.probes import PROBES
-from exporter.probes.latency.spec import LatencyConfig, TargetKey
+from exporter.probes.latency.spec import LatencyConfig, TargetKey, joined
 from exporter.run.scheduler import Work
 
 
@@ -17,7 +17,7 @@ def call_work(target: LatencyConfig) -> Work:
 
 def call_id(key: TargetKey) -> str:
     """Return the id of the calls to one target."""
-    return "/".join(("latency", *key))
+    return f"latency/{joined(key)}"
 
 
 def server_works(settings: Settings) -> tuple[Work, ...]:

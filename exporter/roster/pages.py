@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from exporter.config.values import is_name
 from exporter.errors import ProbeError
 from exporter.outcome import Reason, WorkerPage
 from exporter.probe import Run
@@ -137,7 +138,7 @@ class _Reader:
             told = _Told.model_validate_json(body)
         except ValidationError:
             raise ProbeError(Reason.API_FAILED, "the answer is no worker's page") from None
-        if not (told.agent_name + told.sdk_version).isprintable():
+        if not is_name(told.agent_name + told.sdk_version):
             raise ProbeError(Reason.API_FAILED, "the worker's page holds control characters")
         return replace(
             page,

@@ -1,11 +1,14 @@
 """Configuration: every bad file with its exact words, precedence, files, and secrets kept."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from exporter.config.load import load_settings, override
 from exporter.config.schema import json_schema
@@ -14,6 +17,7 @@ from exporter.demo import livekit_binary
 from exporter.errors import ConfigError
 from exporter.probes.calibrate.spec import CalibrateConfig
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.roster.wire import Heartbeat
 
 FILES = Path(__file__).parent / "config"
 SECRETS = {"TEST_KEY": "key-from-variable", "TEST_TRIALS": "7"}
@@ -295,6 +299,35 @@ def test_white_space_around_credentials_is_no_part_of_them(tmp_path: Path) -> No
     assert settings.collector.bearer == "theirs"
     assert settings.collector.url == "http://exporter:9465"
     assert settings.distributed.shared_token == "ours"  # noqa: S105 - made up
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [
+        ("sales desk", None),
+        ("فروش\N{ZERO WIDTH NON-JOINER}ها", None),  # noqa: RUF001 - Persian
+        ("क्\N{ZERO WIDTH JOINER}ष", None),
+        ("front\N{NO-BREAK SPACE}desk", None),
+        ("eu/sales", None),
+        ("a\nb", ValidationError),
+        ("a\x1b[2J", ValidationError),
+        ("a\N{RIGHT-TO-LEFT OVERRIDE}b", ValidationError),
+        ("a\N{LINE SEPARATOR}b", ValidationError),
+    ],
+)
+def test_a_name_is_one_everywhere(name: str, refused: type[ValidationError] | None) -> None:
+    """What a worker may report under, a target may be called by; what may not, neither."""
+    heartbeat = json.dumps({"agent_name": name, "status": "idle"})
+    makes: tuple[Callable[[], object], ...] = (
+        lambda: Heartbeat.model_validate_json(heartbeat),
+        lambda: LatencyConfig(agent_name=name),
+        lambda: LatencyConfig(agent_name="demo", call_type=name),
+        lambda: LatencyConfig(agent_name="demo", scenario=name),
+        lambda: DiscoverConfig(call_type=name),
+    )
+    for make in makes:
+        with pytest.raises(refused) if refused else nullcontext():
+            make()
 
 
 def test_missing_credentials() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from exporter.config.schedule import BudgetConfig, WindowConfig
-from exporter.config.values import FILE, Duration, ProbeSection, Section, fault
+from exporter.config.values import FILE, Duration, Name, ProbeSection, Section, fault
 from exporter.errors import ConfigError
 from exporter.outcome import (
     CallResult,
@@ -32,6 +32,11 @@ KEY = ("agent_name", "call_type", "scenario")
 """The labels that no two targets share."""
 TargetKey = tuple[str, str, str]
 """Their values."""
+
+
+def joined(key: TargetKey) -> str:
+    """Return one text for a target, as of no other: a slash within a name is written %2F."""
+    return "/".join(part.replace("%", "%25").replace("/", "%2F") for part in key)
 
 
 def _check_clip(file: Path) -> Path:
@@ -82,13 +87,15 @@ def _long_enough(target: dict[str, Any]) -> float:
 class LatencyConfig(ProbeSection):
     """One target: an agent, how to call it and what is good enough."""
 
-    agent_name: str = Field(description="Name that the worker registers with.")
-    call_type: str = Field(
+    agent_name: Name = Field(description="Name that the worker registers with.")
+    call_type: Name = Field(
         "default",
         min_length=1,
         description="Label; two call types are never averaged.",
     )
-    scenario: str = Field("default", min_length=1, description="Label for variants of a call type.")
+    scenario: Name = Field(
+        "default", min_length=1, description="Label for variants of a call type."
+    )
     interval: Duration = Field(300.0, ge=10, description="Time between two calls.")
     trials: int = Field(3, ge=1, le=100, description="Measured turns in each call.")
     warmup: bool = Field(
