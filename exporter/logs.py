@@ -23,6 +23,9 @@ from structlog.typing import EventDict, Processor
 MASK = "***"
 _TOKEN = re.compile(r"eyJ[\w-]{4,}\.[\w-]+\.[\w-]+")
 """A signed token such as those made from the API secret: as good as the secret while it lasts."""
+_SHORT = 8
+"""Characters of a secret below which it may well be a part of a word."""
+_WORD = r"(?<![\w-])(?<!\w')({})(?![\w-]|'\w)"
 _META = ("_record", "_from_structlog", "message", "asctime")
 """Not of the line: structlog's own, and what another formatter leaves in a record."""
 QUIET = ("apscheduler", "uvicorn")
@@ -44,9 +47,16 @@ class LogSetup:
 
 
 def redact(text: str, secrets: Sequence[str]) -> str:
-    """Return the text with every secret and every signed token replaced by `***`."""
+    """Return the text with every secret and every signed token replaced by `***`.
+
+    A short secret, as development servers have, only where it stands as a word of its own: within
+    other words it hides nothing, and makes the line unreadable.
+    """
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, MASK)
+        if len(secret) < _SHORT:
+            text = re.sub(_WORD.format(re.escape(secret)), MASK, text)
+        else:
+            text = text.replace(secret, MASK)
     return _TOKEN.sub(MASK, text)
 
 

@@ -110,7 +110,7 @@ def _make(
         raise _ArgumentError("agent_name is not text; expected the name the worker registers with")
     if not isinstance(interval, int | float) or not _SHORTEST_INTERVAL_S <= interval < math.inf:
         raise _ArgumentError("interval is too short; expected at least 1 second")
-    url = collector or os.environ.get("VOICE_EXPORTER_COLLECTOR_URL", "")
+    url = (collector or os.environ.get("VOICE_EXPORTER_COLLECTOR_URL", "")).strip()
     source = PageSource(agent_name) if server is None else ServerSource(agent_name, server)
     return Heartbeats(Collector(_checked(url), _token(token)), source, float(interval))
 
@@ -140,7 +140,7 @@ def _token(given: str | None) -> str:
     Raises:
         _ArgumentError: Its file cannot be read, or it cannot be sent.
     """
-    token = given or os.environ.get("VOICE_EXPORTER_TOKEN", "")
+    token = (given or os.environ.get("VOICE_EXPORTER_TOKEN", "")).strip()
     path = os.environ.get("VOICE_EXPORTER_TOKEN_FILE", "")
     if not token and path:
         try:

@@ -117,7 +117,7 @@ def agents(*, collector: str | None, as_json: bool, **flags: Any) -> int:
             print_workers(fleet.workers, fleet.now)
     for note in fleet.notes:
         click.echo(f"voice-exporter: {clean(note)}", err=True)
-    return OK
+    return _failed("the listing is cut", fleet.listing) if listing.unread else OK
 
 
 def _failed(what: str, outcome: "Outcome") -> int:

@@ -11,6 +11,8 @@ from exporter.cli.options import of_server, options, read_settings, text
 @click.command(short_help="Run the exporter.")
 @options(
     text("--web.listen-address", "HOST:PORT", "Address to listen on.  [default: 127.0.0.1:9465]"),
+    text("--web.external-url", "URL", "URL of the pages behind a reverse proxy."),
+    text("--web.route-prefix", "PATH", "Prefix of all paths.  [default: path of that URL]"),
     text("--web.config.file", "FILE", "Prometheus web configuration file: TLS and basic auth."),
     text("--log.level", "LEVEL", "Log level: debug, info, warning or error.  [default: info]"),
     text("--log.format", "FORMAT", "Log format: logfmt or json.  [default: logfmt]"),
@@ -24,7 +26,8 @@ def serve(**flags: Any) -> int:
     """
     from exporter.daemon.serve import serve as run_daemon
 
-    keys = {key: flags.pop(key) for key in ("web__listen_address", "log__level", "log__format")}
+    names = ("web__listen_address", "web__external_url", "web__route_prefix")
+    keys = {key: flags.pop(key) for key in (*names, "log__level", "log__format")}
     keys["web__config_file"] = flags.pop("web__config__file")
     return run_daemon(lambda: read_settings(dict(flags), **keys))
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel
 
+from exporter.config.values import is_name
 from exporter.daemon.fleet import make_roster
 from exporter.errors import ProbeError
 from exporter.logs import LogSetup, configure
@@ -185,7 +186,8 @@ async def call_agents(
 def agents_in_rooms(listing: Outcome, settings: Settings) -> list[str]:
     """Return the names of the agents in rooms, less the excluded ones."""
     agents = listing.result.agents if isinstance(listing.result, Listing) else ()
-    return sorted({agent.agent_name for agent in agents} - set(settings.discover.exclude))
+    names = {agent.agent_name for agent in agents} - set(settings.discover.exclude)
+    return sorted(filter(is_name, names))
 
 
 async def _probe_once(server: Server, probe: str, config: BaseModel) -> Outcome:

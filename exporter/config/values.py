@@ -2,22 +2,29 @@
 
 import contextlib
 import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Self, get_origin
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     GetJsonSchemaHandler,
     SecretStr,
+    ValidationError,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
     field_validator,
     model_validator,
 )
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError
+
+from exporter.errors import ConfigError
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -60,7 +67,57 @@ def read_value(path: object) -> object:
     return text
 
 
-SecretFromFile = Annotated[SecretStr, BeforeValidator(read_value), FILE]
+_JOINERS = "\u200c\u200d"
+"""Zero width, and a part of words in Persian and Hindi, and of many an emoji."""
+
+
+def is_name(text: str) -> bool:
+    """Return whether a text can name something: all of it is letters, signs, spaces and joiners.
+
+    What steers a terminal, breaks a line or turns the direction of writing is no part of a name.
+    """
+    return all(
+        each.isprintable() or each in _JOINERS or unicodedata.category(each) == "Zs"
+        for each in text
+    )
+
+
+def _check_name(text: str) -> str:
+    if not is_name(text):
+        raise invalid("{value} holds a control character; expected a name that can be shown")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
+"""The name of an agent, or a label that a person chooses."""
+
+
+def _stripped(value: object) -> object:
+    return value.strip() if isinstance(value, str) else value
+
+
+Stripped = BeforeValidator(_stripped)
+"""Takes white space off both ends: a variable that is filled from a file ends in a line break."""
+Secret = Annotated[SecretStr, Stripped]
+"""A secret that stands in the setting itself."""
+
+
+class FileSecret(SecretStr):
+    """A secret that stands in a file, and knows in which: it may be another one later."""
+
+    def __init__(self, secret: str, path: Path) -> None:
+        super().__init__(secret)
+        self.path = path
+
+
+def _from_file(value: object, check: ValidatorFunctionWrapHandler) -> object:
+    checked = check(read_value(value))
+    if isinstance(checked, SecretStr) and isinstance(value, str | Path):
+        return FileSecret(checked.get_secret_value(), Path(value))
+    return checked
+
+
+SecretFromFile = Annotated[SecretStr, WrapValidator(_from_file), FILE]
 """A secret that stands in a file, whose name is the setting."""
 
 
@@ -70,6 +127,28 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
     )
+
+    def read_again(self, key: str) -> Self:
+        """Return the section with every secret as its file has it now.
+
+        Args:
+            key: Of the section, for the message.
+
+        Raises:
+            ConfigError: A file cannot be read, or what it holds is none; one line, without it.
+        """
+        paths = {
+            name: secret.path
+            for name in type(self).model_fields
+            if isinstance(secret := getattr(self, name), FileSecret)
+        }
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        try:
+            return type(self).model_validate(given | paths)
+        except ValidationError as error:
+            ((name, *_), words) = error.errors()[0]["loc"], error.errors()[0]["msg"]
+            shown = repr(str(paths.get(str(name), "")))
+            raise ConfigError(f"{key}.{name}: {words.replace('{value}', shown)}") from None
 
     @model_validator(mode="before")
     @classmethod

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+from exporter.config.values import is_name
 from exporter.outcome import Listing, Outcome
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.settings.settings import DiscoverConfig
@@ -68,7 +69,8 @@ class Discovery:
         if not self._config.enabled or not isinstance(outcome.result, Listing):
             return
         now = self._clock()
-        for name in {agent.agent_name for agent in outcome.result.agents} - self._ignored:
+        names = filter(is_name, {agent.agent_name for agent in outcome.result.agents})
+        for name in set(names) - self._ignored:
             if name in self._found:
                 self._found[name] = self._found[name][0], now
             elif self._is_room(name):

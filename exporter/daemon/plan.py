@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from exporter.probes import PROBES
-from exporter.probes.latency.spec import LatencyConfig, TargetKey
+from exporter.probes.latency.spec import LatencyConfig, TargetKey, joined
 from exporter.run.scheduler import Work
 from exporter.settings.settings import Settings
 
@@ -17,7 +17,7 @@ def call_work(target: LatencyConfig) -> Work:
 
 def call_id(key: TargetKey) -> str:
     """Return the id of the calls to one target."""
-    return "/".join(("latency", *key))
+    return f"latency/{joined(key)}"
 
 
 def server_works(settings: Settings) -> tuple[Work, ...]:
@@ -69,7 +69,10 @@ def needs_restart(old: Settings, new: Settings, buckets: Iterable[float]) -> tup
     pairs = {
         "server_name": (old.server_name, new.server_name),
         "livekit.url": (_url(old), _url(new)),
+        "livekit.ca_file": (old.livekit.ca_file, new.livekit.ca_file),
         "web.listen_address": (old.web.listen_address, new.web.listen_address),
+        "web.external_url": (old.web.external_url, new.web.external_url),
+        "web.route_prefix": (old.web.route_prefix, new.web.route_prefix),
         "web.config_file": (old.web.config_file, new.web.config_file),
         "web.max_connections": (old.web.max_connections, new.web.max_connections),
         "store.enabled": (old.store.enabled, new.store.enabled),

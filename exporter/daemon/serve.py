@@ -14,6 +14,7 @@ from dataclasses import replace
 from prometheus_client import CollectorRegistry
 
 from exporter import __version__, logs
+from exporter.daemon.credentials import CredentialFiles
 from exporter.daemon.discovery import Discovery
 from exporter.daemon.fleet import Fleet
 from exporter.daemon.health import Health, LoopGuard
@@ -41,7 +42,7 @@ from exporter.settings.settings import Settings
 from exporter.web.app import make_server
 from exporter.web.pages import status_page
 from exporter.web.refusals import Refusals
-from exporter.web.server import listen
+from exporter.web.server import listen, shown
 from exporter.web.sources import NotNowError, Sources
 from exporter.web.watched import WatchList, target_statuses
 from exporter.web.web_config import WebConfigWatch
@@ -135,6 +136,7 @@ class Daemon:
         self._fleet = Fleet(settings, metrics)
         self._watch_list = WatchList(server.name)
         self._run_log = RunLog()
+        self._credentials = CredentialFiles(lambda: self._settings, self._use_credentials)
         self._discovery = Discovery(
             settings.discover, settings.targets, self.add_target, self.remove_target
         )
@@ -146,6 +148,7 @@ class Daemon:
             self._watch_list.record,
             self._note_listing,
             self._discovery.record,
+            self._credentials.record,
         )
         self._scheduler = Scheduler(
             self._runner.run, self.listeners, self._recorder.skip, self._ledger.gates
@@ -169,12 +172,8 @@ class Daemon:
         Raises:
             ConfigError: Credentials are missing; nothing was changed.
         """
-        server = replace(settings.server(), url=self._server.url, name=self._server.name)
         changes = Changes.between(self._settings, settings)
-        self._settings, self._server = settings, server
-        setup = _log_setup(settings, server)
-        logs.configure(setup)
-        self._runner.reconfigure(server, setup)
+        self._use_credentials(settings)
         self._recorder.reconfigure(settings.sfu.vantage)
         self._own.configure(settings.slo.objective, settings.alerts.by_alert)
         self._ledger.reconfigure(settings.store)
@@ -188,6 +187,15 @@ class Daemon:
             self._remove(work)
         for key in needs_restart(self._started_with, settings, self._buckets):
             log.warning("setting takes effect after a restart", extra={"key": key})
+
+    def _use_credentials(self, settings: Settings) -> None:
+        """Let the next runs have what the settings give, and keep it out of the logs."""
+        now = self._server
+        server = replace(settings.server(), url=now.url, name=now.name, ca_file=now.ca_file)
+        self._settings, self._server = settings, server
+        setup = _log_setup(settings, server)
+        logs.configure(setup)
+        self._runner.reconfigure(server, setup)
 
     def reload_soon(self) -> None:
         """Begin to read the configuration anew."""
@@ -219,10 +227,10 @@ class Daemon:
             _watch("loop lag", watch_loop_lag(self._own.loop_lag)),
             _watch("health", self._health.watch()),
             _watch("workers", self._fleet.watch()),
+            _watch("credentials", self._credentials.watch()),
             _watch("roster on disk", self._keep_roster()),
         )
-        host, port = listener.getsockname()[:2]
-        log.info("serving", extra={"version": __version__, "address": f"{host}:{port}"})
+        log.info("serving", extra={"version": __version__, "address": shown(listener)})
         try:
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -330,9 +338,8 @@ class Daemon:
         )
 
     def _notes(self) -> tuple[str, ...]:
-        return tuple(
-            filter(None, (self._reloader.problem, self._web_config.problem, self._ledger.problem))
-        )
+        parts = (self._reloader, self._credentials, self._web_config, self._ledger)
+        return tuple(part.problem for part in parts if part.problem)
 
     def _not_ready(self) -> str:
         if self._stopping:

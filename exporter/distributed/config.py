@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from exporter.config.values import (
     FILE,
     Duration,
+    Secret,
     SecretFromFile,
     Section,
     invalid,
@@ -34,7 +35,7 @@ class DistributedConfig(Section):
         description="Address of the coordinator; it needs a token beyond loopback.",
     )
     port: int = Field(8787, ge=0, le=_MAX_PORT, description="Port of the coordinator.")
-    token: Annotated[SecretStr, AfterValidator(_check_token)] | None = Field(
+    token: Annotated[Secret, AfterValidator(_check_token)] | None = Field(
         None, description="Bearer token shared by coordinator and probers."
     )
     token_file: Annotated[SecretFromFile, AfterValidator(_check_token)] | None = Field(

@@ -19,7 +19,7 @@ from exporter.probes.ramp.spec import RampConfig
 from exporter.run.process import delete_leftovers
 from exporter.server_api import Server
 from exporter.web.refusals import Refusals
-from exporter.web.server import ConnectionLimits, WebServer
+from exporter.web.server import ConnectionLimits, WebServer, shown
 from exporter.web.web_config import WebConfig, WebConfigWatch
 
 log = logging.getLogger(__name__)
@@ -76,8 +76,7 @@ async def _serving(session: Session, config: DistributedConfig) -> AsyncIterator
         refusals = Refusals(Metrics(CollectorRegistry(), ""))
         web = WebServer(make_app(session, config.shared_token), tls, refusals, LIMITS)
         serving = asyncio.create_task(web.serve(sockets=[listener]))
-        host, port = listener.getsockname()[:2]
-        log.info("waiting for vantages", extra={"address": f"{host}:{port}"})
+        log.info("waiting for vantages", extra={"address": shown(listener)})
         try:
             yield
         finally:

@@ -82,7 +82,7 @@ class WorkerMetrics:
 
     def record(self, outcome: Outcome) -> None:
         """Take note of dispatches that nobody took: a listener, after the roster."""
-        if isinstance(outcome.result, Listing):
+        if isinstance(outcome.result, Listing) and not outcome.result.unread:
             waiting = {
                 each.agent_name
                 for each in outcome.result.pending

@@ -54,6 +54,8 @@ class Listing:
     participants: tuple[tuple[str, int], ...] = ()
     """Number of participants by kind (standard agent sip egress ingress connector bridge other)."""
     without_human: tuple[RoomWithoutHuman, ...] = ()
+    unread: int = 0
+    """Rooms that could not be asked any more: what is in them is not here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ class Reason(StrEnum):
     """The server, its signalling or its media ports could not be reached."""
     AUTH_FAILED = "auth_failed"
     """The server refused the credentials."""
+    QUOTA_EXCEEDED = "quota_exceeded"
+    """The server, or a proxy before it, accepts no more requests for now."""
     API_FAILED = "api_failed"
     """The server API answered with an error other than refusal."""
     DISPATCH_FAILED = "dispatch_failed"
@@ -40,11 +42,11 @@ class Reason(StrEnum):
 
     @property
     def is_own_fault(self) -> bool:
-        """Whether the prober is to blame: nothing is known of what was probed."""
+        """Whether the prober is to blame, or asked too often: the run is no evidence."""
         return self in _OWN_FAULTS
 
 
-_OWN_FAULTS = frozenset({Reason.PROBE_CRASHED, Reason.VOID})
+_OWN_FAULTS = frozenset({Reason.PROBE_CRASHED, Reason.VOID, Reason.QUOTA_EXCEEDED})
 
 
 class TurnOutcome(StrEnum):

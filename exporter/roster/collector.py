@@ -4,9 +4,9 @@ import asyncio
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
-from exporter.config.values import SecretFromFile, Section, invalid
+from exporter.config.values import Secret, SecretFromFile, Section, Stripped, invalid
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
 from exporter.roster.wire import WorkerList, WorkerView
@@ -35,10 +35,10 @@ def _check_url(url: str) -> str:
 class CollectorConfig(Section):
     """A running exporter, whose roster `agents` shows."""
 
-    url: Annotated[str, AfterValidator(_check_url)] | None = Field(
+    url: Annotated[str, Stripped, AfterValidator(_check_url)] | None = Field(
         None, description="URL of a running exporter: http://HOST:9465."
     )
-    token: SecretStr | None = Field(None, description="Bearer token: its `web.token`.")
+    token: Secret | None = Field(None, description="Bearer token: its `web.token`.")
     token_file: SecretFromFile | None = Field(None, description="File with the token.")
 
     @property

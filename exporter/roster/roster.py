@@ -146,7 +146,7 @@ class Roster:
         self._advance(now)
         agents = {agent.worker_id: agent for agent in listing.agents if agent.worker_id}
         jobs = Counter(agent.worker_id for agent in listing.agents if agent.worker_id)
-        for worker_id in self._in_rooms - set(agents):
+        for worker_id in set() if listing.unread else self._in_rooms - set(agents):
             known = self._find(worker_id)
             if known is not None:
                 self._leave_rooms(known)

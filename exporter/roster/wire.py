@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from exporter.config.values import is_name
 from exporter.roster.types import Source, Worker, WorkerReport, WorkerStatus
 
 MAX_NAME = 256
@@ -20,7 +21,7 @@ _MAX_BYTES = 2**53
 
 
 def _printable(text: str) -> str:
-    if not text.isprintable():
+    if not is_name(text):
         raise ValueError("expected printable characters only")
     return text
 

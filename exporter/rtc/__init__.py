@@ -12,6 +12,7 @@
     levels, onset   when sound begins, above the noise, and not for a click
     line            what a conversation needs of a caller: from there on no SDK
     session_events  what the agent itself reports about its turns
+    agent_errors    and about its errors, in words
     noise           quiet noise as real Opus tracks
     signalling      the first phase of a connection, by itself
     pings           data messages from one participant to another: one round trip on one clock

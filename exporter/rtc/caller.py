@@ -104,7 +104,7 @@ class Caller:
         """Enter the room and publish the microphone; return when the caller was in the room.
 
         Raises:
-            ProbeError: auth_failed or connect_failed.
+            ProbeError: auth_failed, quota_exceeded or connect_failed.
         """
         inside = await connection.connect(
             self.room, url, token, timeout_s, publish=self.microphone.publish

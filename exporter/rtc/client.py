@@ -109,7 +109,7 @@ class Client:
             Seconds until signalling, ICE and DTLS were done.
 
         Raises:
-            ProbeError: auth_failed or connect_failed.
+            ProbeError: auth_failed, quota_exceeded or connect_failed.
         """
         if listen:
             self.room.on("track_subscribed", self._listen)

@@ -21,7 +21,13 @@ LEAVE_TIMEOUT_S = 3.0
 ATTEMPTS = 3
 """Connection attempts that fit into the time-out of `connect`."""
 
-REFUSED = re.compile(r"\b40[13]\b(?!:)|unauthorized|invalid token|permission denied", re.IGNORECASE)
+REFUSALS = (
+    (re.compile(r"client error: 429\b"), Reason.QUOTA_EXCEEDED),
+    (
+        re.compile(r"\b40[13]\b(?!:)|unauthorized|invalid token|permission denied", re.IGNORECASE),
+        Reason.AUTH_FAILED,
+    ),
+)
 """The SDK reports a refusal only in words."""
 
 
@@ -50,7 +56,7 @@ async def connect(
         When the participant was in the room, with media ready, on the monotonic clock.
 
     Raises:
-        ProbeError: auth_failed or connect_failed.
+        ProbeError: auth_failed, quota_exceeded or connect_failed.
     """
     options = rtc.RoomOptions(
         auto_subscribe=auto_subscribe, connect_timeout=timeout_s / ATTEMPTS, rtc_config=rtc_config
@@ -65,10 +71,15 @@ async def connect(
         detail = f"no media connection within {timeout_s:g} s"
         raise ProbeError(Reason.CONNECT_FAILED, detail) from error
     except (rtc.ConnectError, PublishTrackError) as error:
-        refused = REFUSED.search(error.message)
-        reason = Reason.AUTH_FAILED if refused else Reason.CONNECT_FAILED
-        raise ProbeError(reason, one_line(f"could not join: {error.message}")) from error
+        raise not_joined(error.message) from error
     return inside
+
+
+def not_joined(message: str) -> ProbeError:
+    """Return the error of a failed join by the SDK's words."""
+    reasons = (reason for words, reason in REFUSALS if words.search(message))
+    reason = next(reasons, Reason.CONNECT_FAILED)
+    return ProbeError(reason, one_line(f"could not join: {message}"))
 
 
 async def leave(*steps: Callable[[], Awaitable[None]]) -> None:

@@ -97,7 +97,7 @@ async def connected_pair(
         stack.push_async_callback(sender.leave)
         stack.push_async_callback(receiver.leave)
         joined = await join_and_leave(
-            server.url, make_token(server, identity=_identity("signal"), room=room), timeout_s
+            server, make_token(server, identity=_identity("signal"), room=room), timeout_s
         )
         await stack.enter_async_context(tasks.alive())
         token = make_token(server, identity=receiver.identity, room=room)

@@ -12,8 +12,8 @@ from google.protobuf.message import DecodeError
 from livekit import rtc
 from livekit.protocol.agent_pb import agent_session as pb
 
+from exporter.rtc.agent_errors import in_words
 from exporter.rtc.line import TurnReport
-from exporter.server_api.errors import one_line
 
 TOPIC = "lk.agent.session"
 LEGACY_TOPIC = "lk.agent.events"
@@ -156,8 +156,7 @@ class SessionEvents:
     def _take(self, event: pb.AgentSessionEvent, sender: str) -> None:
         now = time.monotonic()
         if event.HasField("error"):
-            text = one_line(event.error.message) or "an error without a message"
-            self._errors.append(_Error(now, sender, text))
+            self._errors.append(_Error(now, sender, in_words(event.error.message)))
         elif event.HasField("conversation_item_added"):
             item = event.conversation_item_added.item
             if item.HasField("message"):

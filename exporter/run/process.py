@@ -35,6 +35,7 @@ from exporter import logs, server_api
 from exporter.errors import ProbeError
 from exporter.outcome import CallResult, Outcome, RampProgress, Reason, Turn
 from exporter.server_api import Server, ServerApi
+from exporter.server_api.server import trust_in_sdk
 
 if TYPE_CHECKING:
     from exporter.probe import Probe, Run
@@ -131,6 +132,7 @@ def run_probe(order: Order) -> Outcome:
     if order.log != _Process.log:
         logs.configure(order.log)
         _Process.log = order.log
+    trust_in_sdk(order.server)
     watchdog_s = order.kill_s + _WATCHDOG_MARGIN_S
     faulthandler.dump_traceback_later(watchdog_s, exit=True, file=_STDERR)
     try:

@@ -6,10 +6,10 @@ become `ProbeError`.
 
 from exporter.server_api.client import (
     ParticipantKind,
-    Server,
     ServerApi,
     delete_rooms,
     make_token,
 )
+from exporter.server_api.server import Server
 
 __all__ = ["ParticipantKind", "Server", "ServerApi", "delete_rooms", "make_token"]

@@ -6,18 +6,16 @@ The SDK is imported inside the functions: starting the command line must not pay
 
 import asyncio
 import warnings
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
 from exporter.server_api.clock import ServerClock
 from exporter.server_api.errors import translated
+from exporter.server_api.pace import Busy, Pace
 from exporter.server_api.records import (
     Dispatch,
     Participant,
@@ -26,10 +24,13 @@ from exporter.server_api.records import (
     participant_record,
     room_record,
 )
+from exporter.server_api.server import Server, host_and_port, http_url, open_session
 
 if TYPE_CHECKING:
     import aiohttp
     from livekit.api import AccessToken, LiveKitAPI, VideoGrants
+
+_Answer = TypeVar("_Answer")
 
 ParticipantKind = Literal["standard", "agent", "sip", "egress", "ingress"]
 """The kinds of participant that a token can ask for."""
@@ -37,24 +38,11 @@ ParticipantKind = Literal["standard", "agent", "sip", "egress", "ingress"]
 REQUEST_TIMEOUT_S = 5.0
 """Default time limit of one request."""
 
-_SCHEMES = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
 _REQUEST_TOKEN_TTL_S = 600.0
 _DEPARTURE_TIMEOUT_S = 5
 """After this time the server closes a room that everybody has left."""
 _AT_ONCE = 8
 """Rooms deleted at one time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A LiveKit server and the credentials for it."""
-
-    url: str
-    """ws://, wss://, http:// or https://."""
-    api_key: str
-    api_secret: str = field(repr=False)
-    name: str = ""
-    """The label `server`; never holds credentials."""
 
 
 def make_token(
@@ -110,8 +98,9 @@ class ServerApi:
 
     Every error of the SDK and of HTTP becomes a `ProbeError`: auth_failed when the server
     refuses the credentials, connect_failed when it cannot be reached or does not answer in
-    time, api_failed for any other answer. Requests are not repeated against other regions: a
-    prober that hides a failure has measured nothing.
+    time, quota_exceeded when it accepts no more requests for now, api_failed for any other answer.
+    Requests are not repeated against other regions: a prober that hides a failure has measured
+    nothing. One that came too fast is sent again, see `Pace`.
 
     Usage:
         async with ServerApi(server) as api:
@@ -122,14 +111,11 @@ class ServerApi:
         self._server = server
         self._timeout_s = timeout_s
         self._clock = ServerClock()
+        self._pace = Pace()
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        import aiohttp
-
-        trace = aiohttp.TraceConfig()
-        trace.on_request_end.append(self._note_date)
-        self._session = aiohttp.ClientSession(trace_configs=[trace])
+        self._session = open_session(self._server, self._note)
         return self
 
     async def __aexit__(
@@ -146,6 +132,11 @@ class ServerApi:
         """Server clock minus local clock, by its answers; 0 when within a second."""
         return self._clock.skew_s
 
+    @property
+    def slowed(self) -> bool:
+        """Whether requests were refused because they came too fast."""
+        return self._pace.slowed
+
     async def create_room(self, name: str, *, empty_timeout_s: int = 10) -> None:
         """Create a room, or take the one of that name.
 
@@ -158,21 +149,16 @@ class ServerApi:
         request = CreateRoomRequest(
             name=name, empty_timeout=empty_timeout_s, departure_timeout=_DEPARTURE_TIMEOUT_S
         )
-        async with self._doing("create room"):
-            await self._as(VideoGrants(room_create=True)).room.create_room(request)
+        rooms = self._as(VideoGrants(room_create=True)).room
+        await self._ask("create room", lambda: rooms.create_room(request))
 
     async def delete_room(self, name: str) -> None:
         """Delete a room and disconnect who is in it; a room that is gone is no error."""
-        from livekit.api import DeleteRoomRequest, ServerError, VideoGrants
+        from livekit.api import DeleteRoomRequest, VideoGrants
 
-        async with self._doing("delete room"):
-            try:
-                await self._as(VideoGrants(room_create=True)).room.delete_room(
-                    DeleteRoomRequest(room=name)
-                )
-            except ServerError as error:
-                if error.code != "not_found":
-                    raise
+        rooms = self._as(VideoGrants(room_create=True)).room
+        request = DeleteRoomRequest(room=name)
+        await self._ask("delete room", lambda: _unless_gone(rooms.delete_room(request)))
 
     async def list_rooms(self, names: Iterable[str] = ()) -> tuple[str, ...]:
         """Return the names of all rooms, or of those among `names` that exist."""
@@ -182,10 +168,9 @@ class ServerApi:
         """Return all rooms, or those among `names` that exist."""
         from livekit.api import ListRoomsRequest, VideoGrants
 
-        async with self._doing("list rooms"):
-            response = await self._as(VideoGrants(room_list=True)).room.list_rooms(
-                ListRoomsRequest(names=list(names))
-            )
+        rooms = self._as(VideoGrants(room_list=True)).room
+        request = ListRoomsRequest(names=list(names))
+        response = await self._ask("list rooms", lambda: rooms.list_rooms(request))
         now = self._clock.now()
         return tuple(room_record(info, now) for info in response.rooms)
 
@@ -193,10 +178,9 @@ class ServerApi:
         """Return who is in a room, hidden ones included; nobody if there is no such room."""
         from livekit.api import ListParticipantsRequest, VideoGrants
 
-        async with self._doing("list participants"):
-            response = await self._as(
-                VideoGrants(room_admin=True, room=room)
-            ).room.list_participants(ListParticipantsRequest(room=room))
+        rooms = self._as(VideoGrants(room_admin=True, room=room)).room
+        request = ListParticipantsRequest(room=room)
+        response = await self._ask("list participants", lambda: rooms.list_participants(request))
         now = self._clock.now()
         return tuple(participant_record(info, now) for info in response.participants)
 
@@ -208,38 +192,38 @@ class ServerApi:
         from livekit.api import CreateAgentDispatchRequest, VideoGrants
 
         request = CreateAgentDispatchRequest(room=room, agent_name=agent_name, metadata=metadata)
-        async with self._doing("create dispatch"):
-            created = await self._as(
-                VideoGrants(room_admin=True, room=room)
-            ).agent_dispatch.create_dispatch(request)
+        dispatches = self._as(VideoGrants(room_admin=True, room=room)).agent_dispatch
+        created = await self._ask("create dispatch", lambda: dispatches.create_dispatch(request))
         return dispatch_record(created, self._clock.now())
 
     async def delete_dispatch(self, room: str, dispatch_id: str) -> None:
         """Take a dispatch back; the server ends its jobs. One that is gone is no error."""
-        from livekit.api import ServerError, VideoGrants
+        from livekit.api import VideoGrants
 
-        async with self._doing("delete dispatch"):
-            try:
-                await self._as(
-                    VideoGrants(room_admin=True, room=room)
-                ).agent_dispatch.delete_dispatch(dispatch_id, room)
-            except ServerError as error:
-                if error.code != "not_found":
-                    raise
+        dispatches = self._as(VideoGrants(room_admin=True, room=room)).agent_dispatch
+        await self._ask(
+            "delete dispatch", lambda: _unless_gone(dispatches.delete_dispatch(dispatch_id, room))
+        )
 
-    async def list_dispatch(self, room: str) -> tuple[Dispatch, ...]:
+    async def list_dispatch(
+        self, room: str, timeout_s: float | None = None
+    ) -> tuple[Dispatch, ...]:
         """Return the dispatches of a room.
 
         A room that does not exist is an error after some seconds, because no node answers for it.
+
+        Args:
+            room: Its name.
+            timeout_s: How long the request may take, if not as long as any other.
         """
         from livekit.api import VideoGrants
 
-        async with self._doing("list dispatches"):
-            dispatches = await self._as(
-                VideoGrants(room_admin=True, room=room)
-            ).agent_dispatch.list_dispatch(room)
+        dispatches = self._as(VideoGrants(room_admin=True, room=room)).agent_dispatch
+        found = await self._ask(
+            "list dispatches", lambda: dispatches.list_dispatch(room), timeout_s
+        )
         now = self._clock.now()
-        return tuple(dispatch_record(each, now) for each in dispatches if not each.state.deleted_at)
+        return tuple(dispatch_record(each, now) for each in found if not each.state.deleted_at)
 
     def _as(self, grants: "VideoGrants") -> "LiveKitAPI":
         """Return the SDK's client with a token for just these grants."""
@@ -254,22 +238,42 @@ class ServerApi:
             failover=False,
         )
 
-    @asynccontextmanager
-    async def _doing(self, action: str) -> AsyncIterator[None]:
-        """Turn the errors of one request into ProbeError, and its lateness too."""
-        with translated(action, host_and_port(self._server.url), self._timeout_s):
-            # The SDK (livekit-api 1.2) overrides the limit of the HTTP session with none at all.
-            async with asyncio.timeout(self._timeout_s):
-                yield
-
-    # The signature is aiohttp's.
-    async def _note_date(
+    async def _ask(
         self,
-        session: "aiohttp.ClientSession",
-        context: Any,
-        end: "aiohttp.TraceRequestEndParams",
-    ) -> None:
-        self._clock.note(end.response.headers.get("Date"))
+        action: str,
+        request: Callable[[], Awaitable[_Answer]],
+        timeout_s: float | None = None,
+    ) -> _Answer:
+        """Send one request; turn its errors into ProbeError, and its lateness too."""
+        limit_s = timeout_s or self._timeout_s
+
+        async def once() -> _Answer:
+            # The SDK (livekit-api 1.2) overrides the limit of the HTTP session with none at all.
+            async with asyncio.timeout(limit_s):
+                return await request()
+
+        with translated(action, host_and_port(self._server.url), limit_s, self._clock):
+            return await self._pace.send(once)
+
+    async def _note(
+        self, request: "aiohttp.ClientRequest", handler: "aiohttp.ClientHandlerType"
+    ) -> "aiohttp.ClientResponse":
+        """Read what every answer says of the server: its clock, and whether it is busy."""
+        answer = await handler(request)
+        self._clock.note(answer.headers.get("Date"))
+        Busy.check(answer)
+        return answer
+
+
+async def _unless_gone(deletion: Awaitable[object]) -> None:
+    """Delete something; that it is gone is no error."""
+    from livekit.api import ServerError
+
+    try:
+        await deletion
+    except ServerError as error:
+        if error.code != "not_found":
+            raise
 
 
 async def delete_rooms(
@@ -315,26 +319,3 @@ def _signed(token: "AccessToken") -> str:
         # The server chose its secret; a short one, as in development mode, is normal here.
         warnings.simplefilter("ignore", InsecureKeyLengthWarning)
         return token.to_jwt()
-
-
-def http_url(url: str) -> str:
-    """Return the URL with the scheme of HTTP, or say that it is none."""
-    try:
-        parts = urlsplit(url)
-        # User and password are refused: the token takes the place where HTTP would carry them.
-        valid = parts.scheme in _SCHEMES and parts.hostname and not parts.username
-        valid = valid and parts.port != 0
-    except ValueError:  # brackets or a port that are none
-        valid = False
-    if not valid:
-        raise ProbeError(
-            Reason.CONNECT_FAILED,
-            "the server's URL must be ws://, wss://, http:// or https:// and a host, "
-            "without user or password",
-        )
-    return parts._replace(scheme=_SCHEMES[parts.scheme]).geturl()
-
-
-def host_and_port(url: str) -> str:
-    """Return host and port of a server's URL: without what might be credentials."""
-    return url.partition("://")[2].partition("/")[0].rpartition("@")[2]

@@ -4,6 +4,9 @@ import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 
+_TOLERATED_S = 60.0
+"""LiveKit accepts a token that is so much from the future."""
+
 
 class ServerClock:
     """Estimates the difference of two clocks from the header `Date` of answers.
@@ -42,3 +45,11 @@ class ServerClock:
         if self._least is None or self._most is None:
             return 0.0
         return min(max(0.0, self._least), max(self._least, self._most))
+
+    def blame(self) -> str:
+        """Return words on a difference for which a server may refuse every token, "" for none."""
+        skew_s = self.skew_s
+        if abs(skew_s) <= _TOLERATED_S:
+            return ""
+        way = "behind" if skew_s > 0 else "ahead of"
+        return f"; this host's clock is {abs(skew_s):.0f} s {way} the server's"

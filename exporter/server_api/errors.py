@@ -6,10 +6,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
+from exporter.server_api.clock import ServerClock
+from exporter.server_api.pace import Busy
 
 if TYPE_CHECKING:
     from livekit.api import ServerError
@@ -20,13 +23,16 @@ _REFUSED = frozenset({401, 403})
 
 
 @contextmanager
-def translated(action: str, address: str, timeout_s: float) -> Iterator[None]:
+def translated(
+    action: str, address: str, timeout_s: float, clock: ServerClock | None = None
+) -> Iterator[None]:
     """Turn what the block raises for HTTP, TLS, DNS and the server API into `ProbeError`.
 
     Args:
         action: What was tried, as `create room`.
         address: Host and port, for the message.
         timeout_s: The limit of one request, for the message.
+        clock: The server's, by its answers; for the message, too.
     """
     import aiohttp
     from google.protobuf.message import DecodeError
@@ -34,8 +40,12 @@ def translated(action: str, address: str, timeout_s: float) -> Iterator[None]:
 
     try:
         yield
+    except Busy as error:
+        reason, words = Reason.QUOTA_EXCEEDED, str(error)
     except ServerError as error:
         reason, words = _answer(error)
+        if error.status == HTTPStatus.UNAUTHORIZED and clock:
+            words += clock.blame()
     except (aiohttp.ClientError, OSError, UnicodeError, DecodeError) as error:
         reason, words = _explained(error)
         words = words.replace("{limit}", f"{timeout_s:g} s")
@@ -79,7 +89,9 @@ def _explained(error: Exception) -> tuple[Reason, str]:
 
 def _os_words(error: BaseException) -> str:
     """Return what the operating system said, as `Connection refused`, or the error's class."""
-    inner = getattr(error, "os_error", error)
+    inner = getattr(error, "os_error", getattr(error, "certificate_error", error))
+    if words := getattr(inner, "verify_message", ""):
+        return str(words)
     number = getattr(inner, "errno", None)
     if isinstance(number, int) and number > 0:
         return os.strerror(number)
@@ -96,12 +108,16 @@ def explanations() -> dict[type[BaseException], tuple[Reason, str]]:
     from google.protobuf.message import DecodeError
 
     unreachable, odd = Reason.CONNECT_FAILED, Reason.API_FAILED
+    untrusted = (
+        "this host does not trust the certificate ({os}); set livekit.ca_file to a private "
+        "certificate authority"
+    )
     elsewhere = (odd, "it redirects to a URL that is not HTTP")
     return {
         TimeoutError: (unreachable, "no answer within {limit}"),
         aiohttp.ServerTimeoutError: (unreachable, "no answer within {limit}"),
         aiohttp.ClientConnectorDNSError: (unreachable, "the host name does not resolve ({os})"),
-        aiohttp.ClientConnectorCertificateError: (unreachable, "its certificate is not trusted"),
+        aiohttp.ClientConnectorCertificateError: (unreachable, untrusted),
         aiohttp.ClientSSLError: (unreachable, "no TLS connection: is it plain http or ws?"),
         aiohttp.ServerFingerprintMismatch: (unreachable, "its certificate is not the pinned one"),
         aiohttp.ClientProxyConnectionError: (unreachable, "the proxy does not answer ({os})"),

@@ -1,5 +1,7 @@
 """Every setting and its default; those of a probe and of a target are in the probe's folder."""
 
+import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 from urllib.parse import urlsplit
 
@@ -7,7 +9,6 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    SecretStr,
     create_model,
     field_validator,
     model_validator,
@@ -24,8 +25,10 @@ from exporter.config.values import (
     FILE,
     Duration,
     ProbeSection,
+    Secret,
     SecretFromFile,
     Section,
+    Stripped,
     invalid,
     read_value,
 )
@@ -42,6 +45,7 @@ from exporter.probes.sfu.spec import SfuConfig
 from exporter.probes.workers.spec import WorkersConfig
 from exporter.roster.collector import CollectorConfig
 from exporter.server_api import Server
+from exporter.server_api.server import trusting
 from exporter.settings.alerts import AlertsConfig
 from exporter.store.config import StoreConfig
 from exporter.web.settings import WebSettings
@@ -75,8 +79,20 @@ def _check_url(url: str) -> str:
     return url
 
 
-_Url = Annotated[str, AfterValidator(_check_url)]
+_Url = Annotated[str, Stripped, AfterValidator(_check_url)]
 _UrlFromFile = Annotated[_Url, BeforeValidator(read_value), FILE]
+
+
+def _check_authorities(path: Path) -> Path:
+    try:
+        trusting(str(path))
+    except OSError as error:
+        why = "no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
+        raise invalid(f"{{value}} cannot be used: {why}; expected certificates in PEM") from None
+    return path
+
+
+_Authorities = Annotated[Path, FILE, AfterValidator(_check_authorities)]
 
 
 class LiveKitSettings(Section):
@@ -84,10 +100,17 @@ class LiveKitSettings(Section):
 
     url: _Url | None = Field(None, description="Server URL: ws://, wss://, http:// or https://.")
     url_file: _UrlFromFile | None = Field(None, description="File with the server URL.")
-    api_key: SecretStr | None = Field(None, description="API key.")
+    api_key: Secret | None = Field(None, description="API key.")
     api_key_file: SecretFromFile | None = Field(None, description="File with the API key.")
-    api_secret: SecretStr | None = Field(None, description="API secret.")
+    api_secret: Secret | None = Field(None, description="API secret.")
     api_secret_file: SecretFromFile | None = Field(None, description="File with the API secret.")
+    ca_file: _Authorities | None = Field(
+        None,
+        description=(
+            "Certificate authorities (PEM) of the server's certificate, if this host does not "
+            "trust them."
+        ),
+    )
 
 
 _OF_DISCOVERY = {"enabled", "exclude", "max_agents"}
@@ -294,6 +317,7 @@ class Settings(Section, BaseSettings):
             api_key=key.get_secret_value(),
             api_secret=secret.get_secret_value(),
             name=self.server_name or urlsplit(url).netloc,
+            ca_file=str(livekit.ca_file or ""),
         )
 
 

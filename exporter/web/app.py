@@ -29,13 +29,14 @@ OPENAPI = "/api/v1/openapi.json"
 _REF = "#/components/schemas/{model}"
 _OF_EVERY_REQUEST = {
     "401": "Basic auth is enabled, and user or password is missing or wrong",
+    "403": "A client certificate is required, and none was sent",
     "413": "The body is larger than 1 MiB",
     "429": "More requests than the web configuration file allows",
     "500": "Internal error; see the log",
 }
 _OF_WRITES = {
     "401": "The bearer token is missing or wrong, or user and password if there is no token",
-    "403": "Not a local request without a configured token, or a cross-site request",
+    "403": "No client certificate, not a local request without a token, or a cross-site request",
 }
 _SCHEMES = {
     "token": {"type": "http", "scheme": "bearer", "description": "`web.token`."},
@@ -62,7 +63,9 @@ def make_app(
         refusals: Told of every request that is turned away.
     """
     access = Access(lambda: settings().write_token, settings().host)
-    return Gate(make_pages(sources), access=access, config=config, refusals=refusals)
+    paths = settings().paths
+    pages = make_pages(sources, paths.external)
+    return Gate(pages, access=access, config=config, refusals=refusals, paths=paths)
 
 
 def make_server(
@@ -78,12 +81,18 @@ def make_server(
     )
 
 
-def make_pages(sources: Sources) -> FastAPI:
-    """Return the pages without the gate before them."""
+def make_pages(sources: Sources, external_path: str = "") -> FastAPI:
+    """Return the pages without the gate before them.
+
+    Args:
+        sources: What they show.
+        external_path: Where clients find them, for the document.
+    """
     app = FastAPI(
         title="voice-exporter",
         version=__version__,
         openapi_url=OPENAPI,
+        servers=[{"url": external_path or "/"}],
         # These pages would load scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
@@ -143,7 +152,9 @@ def _describe(app: FastAPI) -> None:
 
 
 def _document(app: FastAPI) -> dict[str, Any]:
-    found = get_openapi(title=app.title, version=app.version, routes=app.routes)
+    found = get_openapi(
+        title=app.title, version=app.version, routes=app.routes, servers=app.servers
+    )
     components = found.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):

@@ -1,21 +1,26 @@
 """What every request passes before it reaches a page: path, rate, access, size.
 
-Reads are open unless the web configuration file asks for a password. A write, which changes
-something or costs money, needs the token; where none is configured it must come from this host,
-from no web page of another site, must name this host, and needs the password that a read needs.
+Reads are open unless the web configuration file asks for a password or a certificate. A write,
+which changes something or costs money, needs the token; where none is configured it must come from
+this host, from no web page of another site, must name this host, and needs the password that a read
+needs. Health and readiness are open to everybody, in one word: a supervisor such as the kubelet has
+neither password nor certificate, and would restart the exporter for ever.
 What a proxy says about a client's address is never a reason to let it in.
 """
 
 import hmac
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exporter.web.refusals import Refusal, RefusalReason, Refusals, problem
+from exporter.web.settings import Paths, is_plain
 from exporter.web.web_config import BasicAuth, TooManyChecks, WebConfigWatch
 
 BODY_LIMIT = 1024 * 1024
@@ -29,6 +34,8 @@ _ENCODED = (b"%2e", b"%2f", b"%5c", b"%00", b"\\")
 """In a path these only serve to get past somebody's rule."""
 COSTLY_PATHS = frozenset({"/probe"})
 """Places where even a GET is a write: it makes a call."""
+OPEN_PATHS = frozenset({"/-/healthy", "/-/ready"})
+"""Open to everybody, in one word; the detail is for those who may read the rest."""
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _PROXIED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 """Headers of a proxy: the client is not the one that we see."""
@@ -51,6 +58,7 @@ _BAD_TOKEN = Refusal(
     "the bearer token is missing or wrong",
     {"WWW-Authenticate": 'Bearer realm="voice-exporter"'},
 )
+_NO_CERTIFICATE = Refusal(RefusalReason.CERTIFICATE, 403, "a client certificate is needed")
 _TOO_MANY_PASSWORDS = Refusal(
     RefusalReason.RATE, 429, "too many password checks are pending", {"Retry-After": "1"}
 )
@@ -163,7 +171,13 @@ class Gate:
     """ASGI middleware around the whole application."""
 
     def __init__(
-        self, app: ASGIApp, *, access: Access, config: WebConfigWatch, refusals: Refusals
+        self,
+        app: ASGIApp,
+        *,
+        access: Access,
+        config: WebConfigWatch,
+        refusals: Refusals,
+        paths: Paths = Paths(),  # noqa: B008 - frozen
     ) -> None:
         """Set up.
 
@@ -172,8 +186,10 @@ class Gate:
             access: Who may do what.
             config: Users, headers and rate of the web configuration file.
             refusals: Told of every request that is turned away.
+            paths: Below which all pages are; nothing behind the gate sees them.
         """
         self._app = app
+        self._paths = paths
         self._access = access
         self._config = config
         self._refusals = refusals
@@ -183,7 +199,14 @@ class Gate:
         if scope["type"] != "http":
             return
         answer = _Answer(send, self._config.current.headers, with_body=scope["method"] != "HEAD")
-        refusal = await self._refusal(scope)
+        path, prefix = scope["path"], self._paths.prefix
+        if prefix and path in ("/", prefix) and scope["method"] in _READS:
+            await RedirectResponse(f"{self._paths.external}/", 302)(scope, receive, answer)
+            return
+        found = path.startswith(f"{prefix}/")
+        if found:
+            scope = {**scope, "path": path.removeprefix(prefix)}
+        refusal = await self._refusal(scope) if found else _NOT_FOUND
         if refusal is not None:
             await self._refuse(refusal, scope, receive, answer)
             return
@@ -197,7 +220,16 @@ class Gate:
         if config.limiter is not None and not config.limiter.take():
             return _TOO_MANY_REQUESTS
         request = HTTPConnection(scope)
-        refusal = await self._access.refusal(request, config.users)
+        certified = not config.certificate_needed or bool(_state(scope).get("certificate"))
+        write = is_write(scope["method"], scope["path"])
+        if not write and scope["path"] in OPEN_PATHS:
+            anonymous = bool(config.users) and "authorization" not in request.headers
+            _state(scope)["brief"] = brief = anonymous or not certified
+            refusal = None if brief else await self._access.refusal(request, config.users)
+        elif not certified:
+            refusal = _NO_CERTIFICATE
+        else:
+            refusal = await self._access.refusal(request, config.users)
         if refusal is None and _announced(request) > BODY_LIMIT:
             refusal = _TOO_LARGE
         return refusal
@@ -251,14 +283,17 @@ class _Answer:
         await self._send(message)
 
 
+def _state(scope: Scope) -> MutableMapping[str, Any]:
+    """Return what the server knows of the connection, and the pages are to know of the request."""
+    state: MutableMapping[str, Any] = scope.setdefault("state", {})
+    return state
+
+
 def _is_plain(path: str, raw_path: bytes) -> bool:
     """Return whether a path means what it says."""
-    if any(code in raw_path.lower() for code in _ENCODED) or not path.isprintable():
+    if any(code in raw_path.lower() for code in _ENCODED):
         return False
-    if path == "/":
-        return True
-    head, *names = path.split("/")
-    return head == "" and all(name not in ("", ".", "..") for name in names)
+    return path == "/" or is_plain(path)
 
 
 def _announced(request: HTTPConnection) -> int:

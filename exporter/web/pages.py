@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from exporter import __version__
@@ -52,14 +52,14 @@ def _add_state(routes: APIRouter, sources: Sources) -> None:
     @routes.get(
         "/-/healthy", responses={503: {"description": "Unhealthy, with the reason", **TEXT}}
     )
-    async def healthy() -> Response:
+    async def healthy(request: Request) -> Response:
         """Whether the exporter does its work; what an operator should still know comes after."""
-        return _state(sources.not_healthy(), "healthy", tuple(sources.notes()))
+        return _state(request, sources.not_healthy(), "healthy", tuple(sources.notes()))
 
     @routes.get("/-/ready", responses={503: {"description": "Not ready, with the reason", **TEXT}})
-    async def ready() -> Response:
+    async def ready(request: Request) -> Response:
         """Whether what it shows is to be relied on: after the first listing, until it stops."""
-        return _state(sources.not_ready(), "ready")
+        return _state(request, sources.not_ready(), "ready")
 
     @routes.post("/-/reload", responses={500: {"description": "Failed, with the reason", **TEXT}})
     async def reload() -> Response:
@@ -72,7 +72,9 @@ def _add_state(routes: APIRouter, sources: Sources) -> None:
         return PlainTextResponse("reloaded\n")
 
 
-def _state(why_not: str, state: str, notes: tuple[str, ...] = ()) -> Response:
+def _state(request: Request, why_not: str, state: str, notes: tuple[str, ...] = ()) -> Response:
+    if getattr(request.state, "brief", False):  # by the gate: the client may read nothing else
+        return PlainTextResponse(f"{'un' if why_not else ''}{state}\n", 503 if why_not else 200)
     if why_not:
         return PlainTextResponse(f"not {state}: {why_not}\n", 503)
     return PlainTextResponse("".join(f"{line}\n" for line in (state, *notes)))

@@ -44,7 +44,7 @@ class RefusalReason(StrEnum):
     CONNECTIONS = "connections"
     """There are as many connections as are allowed."""
     CERTIFICATE = "certificate"
-    """The client's certificate has none of the allowed names."""
+    """A client certificate is needed, and there is none, or it has none of the allowed names."""
     RATE = "rate"
     """More requests than the web configuration file allows, or too many passwords to check."""
 

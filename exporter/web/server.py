@@ -13,7 +13,7 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import h11
 import uvicorn
@@ -23,7 +23,7 @@ from uvicorn.server import ServerState
 
 from exporter.errors import ConfigError
 from exporter.web.refusals import RefusalReason, Refusals
-from exporter.web.settings import WebSettings
+from exporter.web.settings import EVERYWHERE, WebSettings
 from exporter.web.tls import subject_names
 from exporter.web.web_config import WebConfigWatch
 
@@ -36,6 +36,8 @@ _TLS_GOODBYE_S = 2.0
 _ACCEPT_AGAIN_S = 1.0
 """After the system has no descriptor left, or whatever else is wrong."""
 _PIECE = 16 * 1024
+_MAPPED = "::ffff:"
+"""Before an IPv4 address that an IPv6 socket has met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,8 @@ class BoundedProtocol(H11Protocol):
             state: Shared by all connections.
             limits: What the client may take.
             refusals: Told of connections that are cut off.
-            allowed_names: One of them must be in the client's certificate; empty for any.
+            allowed_names: One of them must be in the client's certificate, if it has shown one;
+                empty for any.
             on_made: Called once it is among the connections of the state.
         """
         super().__init__(config, state, {})
@@ -110,11 +113,16 @@ class BoundedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin; the first request is awaited from now on."""
         super().connection_made(transport)
+        if self.client:
+            self.client = self.client[0].removeprefix(_MAPPED), self.client[1]
         self._on_made()
         # Whatever the client has not taken yet counts as not read, however little it is. Not 0:
         # with that, the TLS of asyncio takes an empty buffer for a full one.
         transport.set_write_buffer_limits(high=1, low=0)
-        if self._allowed_names and not self._allowed_names & _names_of(transport):
+        certificate = _certificate_of(transport)
+        self.app_state["certificate"] = bool(certificate)
+        allowed = self._allowed_names
+        if certificate and allowed and allowed.isdisjoint(subject_names(certificate)):
             self._cut_off(RefusalReason.CERTIFICATE)
             return
         self._for_request.start()
@@ -186,31 +194,38 @@ class BoundedProtocol(H11Protocol):
         self.transport.abort()
 
 
-def _names_of(transport: asyncio.Transport) -> frozenset[str]:
+def _certificate_of(transport: asyncio.Transport) -> Mapping[str, Any] | None:
+    """Return the certificate that a client has shown and TLS has verified."""
     secured: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
-    return subject_names(secured.getpeercert() if secured else None)
+    return secured.getpeercert() if secured else None
 
 
 def listen(web: WebSettings) -> socket.socket:
-    """Return a bound socket.
+    """Return a listening socket; every address is IPv6 and IPv4, where the kernel has both.
 
     Raises:
         ConfigError: The address cannot be had.
     """
-    family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    everywhere = web.host == EVERYWHERE
+    both = everywhere and socket.has_dualstack_ipv6()
+    host = "0.0.0.0" if everywhere and not both else web.host  # noqa: S104 - as a person wrote
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listener.bind((web.host, web.port))
-        # Listening from here on: on some systems two may bind, but not two may listen.
-        listener.listen(128)
+        return socket.create_server(
+            (host, web.port), family=family, backlog=128, dualstack_ipv6=both
+        )
     except OSError as error:
-        listener.close()
+        why = (error.strerror or str(error)).partition(" (while")[0].lower()
         raise ConfigError(
-            f"web.listen_address: cannot listen on {web.listen_address}: "
-            f"{(error.strerror or str(error)).lower()}; expected a free address of this host"
+            f"web.listen_address: cannot listen on {web.listen_address}: {why}; "
+            "expected a free address of this host"
         ) from None
-    return listener
+
+
+def shown(listener: socket.socket) -> str:
+    """Return HOST:PORT of a listening socket, as it stands in a URL."""
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class Acceptor:
@@ -248,7 +263,7 @@ class Acceptor:
                 # Without a pause the loop would stand still: an error is there at once.
                 await asyncio.sleep(_ACCEPT_AGAIN_S)
                 continue
-            self._take(connection, str(address[0]))
+            self._take(connection, str(address[0]).removeprefix(_MAPPED))
 
 
 class WebServer(uvicorn.Server):

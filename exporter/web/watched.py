@@ -8,7 +8,7 @@ from datetime import datetime
 from pydantic import ConfigDict, with_config
 
 from exporter.outcome import Outcome, Reason, Verdict
-from exporter.probes.latency.spec import LatencyConfig, as_target
+from exporter.probes.latency.spec import LatencyConfig, as_target, joined
 from exporter.run.scheduler import Work
 
 FAILURES_KEPT = 20
@@ -70,7 +70,7 @@ class TargetStatus:
     """One agent that is called on a schedule."""
 
     id: str
-    """As `target` of /probe: AGENT, or AGENT/CALL_TYPE/SCENARIO."""
+    """As `target` of /probe: AGENT, or AGENT/CALL_TYPE/SCENARIO with %2F for a slash in a name."""
     agent_name: str
     call_type: str
     scenario: str
@@ -90,17 +90,18 @@ class TargetStatus:
 
 def target_id(target: LatencyConfig) -> str:
     """Return what names a target beyond doubt."""
-    return "/".join(target.key)
+    return joined(target.key)
 
 
 def target_name(target: LatencyConfig, targets: Sequence[LatencyConfig]) -> str:
-    """Return the shortest name of a target: its agent's, where no other target has the same."""
-    same = sum(other.agent_name == target.agent_name for other in targets)
-    return target.agent_name if same == 1 and target.agent_name else target_id(target)
+    """Return the shortest name of a target: its agent's, where that means no other target."""
+    name = target.agent_name
+    meant = sum(name in (other.agent_name, target_id(other)) for other in targets)
+    return name if meant == 1 and name else target_id(target)
 
 
 def find_target(targets: Sequence[LatencyConfig], name: str) -> LatencyConfig | None:
-    """Return the target of a name; None where there is none, or more than one."""
+    """Return the target of a name, or None."""
     for target in targets:
         if name in (target_id(target), target_name(target, targets)):
             return target

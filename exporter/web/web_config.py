@@ -140,6 +140,8 @@ class WebConfig:
 
     tls: ssl.SSLContext | None = None
     """For new connections; None for plain HTTP."""
+    certificate_needed: bool = False
+    """Whether a client must have shown a certificate, which TLS has verified."""
     allowed_names: frozenset[str] = frozenset()
     """One of them must be in a client's certificate; empty for any."""
     users: BasicAuth = field(default_factory=lambda: BasicAuth({}))
@@ -226,6 +228,7 @@ def _web_config(config: WebConfigFile, file: Path) -> WebConfig:
     headers = config.http_server_config.headers
     return WebConfig(
         tls=make_context(tls, file) if tls.enabled else None,
+        certificate_needed=tls.client_auth_type == "RequireAndVerifyClientCert",
         allowed_names=frozenset(tls.client_allowed_sans),
         users=BasicAuth({name: hashed.get_secret_value() for name, hashed in users.items()}),
         headers=tuple((name.lower().encode(), text.encode()) for name, text in headers.items()),

@@ -74,7 +74,9 @@ class FakeApi(ServerApi):
         self.dispatches[made.id] = made
         return made
 
-    async def list_dispatch(self, room: str) -> tuple[Dispatch, ...]:
+    async def list_dispatch(
+        self, room: str, timeout_s: float | None = None
+    ) -> tuple[Dispatch, ...]:
         """Return the dispatches."""
         self._check("list_dispatch")
         assert room in self.rooms

@@ -18,7 +18,7 @@ from exporter.store.records import RunQuery, RunRecord
 from exporter.store.sqlite import SqliteStore
 from exporter.web.app import make_app
 from exporter.web.refusals import Refusals
-from exporter.web.server import ConnectionLimits, WebServer
+from exporter.web.server import ConnectionLimits, WebServer, listen
 from exporter.web.settings import WebSettings
 from exporter.web.sources import Sources
 from exporter.web.web_config import WebConfigWatch
@@ -87,8 +87,8 @@ class Serving:
         self.registry = CollectorRegistry()
         self.web_config = WebConfigWatch(file)
         self._web = WebSettings(**settings)
-        self._listener = socket.create_server((address, 0))
-        self.address: tuple[str, int] = self._listener.getsockname()[:2]
+        self._listener = listen(WebSettings(listen_address=f"{address}:0"))
+        self.address: tuple[str, int] = (address or "127.0.0.1", self._listener.getsockname()[1])
         self._limits = limits
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self._server: WebServer | None = None

@@ -1,18 +1,27 @@
 """The client of the server API against servers that misbehave: real sockets, no LiveKit."""
 
 import asyncio
+import itertools
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from livekit import api
 from livekit.protocol.agent_dispatch import AgentDispatch, AgentDispatchState
 
 from exporter.errors import ProbeError
-from exporter.outcome import Reason
+from exporter.outcome import Listing, Outcome, Reason, Verdict, failure, verdict_of
+from exporter.probe import Run
+from exporter.probes.agents.measure import list_agents
+from exporter.probes.agents.spec import AgentsConfig
+from exporter.rtc.client import Client
+from exporter.rtc.signalling import join_and_leave
 from exporter.server_api import Server, ServerApi, make_token
 from tests import patience
 
@@ -159,6 +168,127 @@ def test_a_server_that_does_not_answer_costs_the_time_limit() -> None:
     assert failure.reason is Reason.CONNECT_FAILED
     assert failure.detail.endswith("no answer within 0.3 s")
     assert time.monotonic() - started > 0.25
+
+
+_ROOMS = 6
+
+
+async def _through_a_proxy(
+    refuses: Callable[[int], bool],
+    answer: web.Response,
+    ask: Callable[[Server], Awaitable[_Result]],
+) -> _Result:
+    """Ask a server with some rooms, behind a proxy that refuses some requests by their number."""
+    number = itertools.count(1)
+    participants = api.ListParticipantsResponse(participants=[api.ParticipantInfo(identity="a")])
+    bodies = {
+        "ListRooms": api.ListRoomsResponse(
+            rooms=[api.Room(name=f"room-{each}", sid=f"RM_{each}") for each in range(_ROOMS)]
+        ),
+        "ListParticipants": participants,
+        "ListDispatch": api.ListAgentDispatchResponse(),
+    }
+
+    async def handle(request: web.Request) -> web.Response:
+        if refuses(next(number)):
+            return web.Response(status=answer.status, headers=answer.headers)
+        return web.Response(body=bodies[request.path.rpartition("/")[2]].SerializeToString())
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handle)
+    async with TestServer(app) as proxy:
+        return await ask(Server(f"ws://127.0.0.1:{proxy.port}", "key", _SECRET))
+
+
+async def _listed(server: Server) -> Outcome:
+    deadline = time.monotonic() + patience.WAIT_S
+    return await list_agents(AgentsConfig(), Run("0123", server, deadline))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param({"status": 429}, id="429"),
+        pytest.param({"status": 429, "headers": {"Retry-After": "0"}}, id="429 and when"),
+        pytest.param({"status": 503, "headers": {"Retry-After": "0"}}, id="503 and when"),
+    ],
+)
+def test_a_listing_goes_on_where_requests_come_too_fast(answer: dict[str, Any]) -> None:
+    """A proxy that refuses every third request delays a listing, and hides nothing."""
+    refused = web.Response(**answer)
+    outcome = asyncio.run(_through_a_proxy(lambda number: number % 3 == 0, refused, _listed))
+
+    assert (outcome.reason, outcome.detail) == (None, "")
+    assert isinstance(outcome.result, Listing)
+    assert (outcome.result.rooms, outcome.result.unread) == (_ROOMS, 0)
+    assert outcome.result.participants == (("standard", _ROOMS),)
+
+
+def test_what_was_read_of_a_cut_listing_is_kept() -> None:
+    """1. The proxy refuses everything from the ninth request on, for a minute.
+
+    Result: quota_exceeded, which is nobody's failure, with the rooms that were read before.
+    """
+    refused = web.Response(status=429, headers={"Retry-After": "60"})
+    outcome = asyncio.run(_through_a_proxy(lambda number: number > 8, refused, _listed))
+
+    assert outcome.reason is Reason.QUOTA_EXCEEDED
+    assert "rooms not read: list " in outcome.detail
+    assert outcome.detail.endswith("it accepts no more requests for now (HTTP 429)")
+    assert isinstance(outcome.result, Listing)
+    assert 0 < outcome.result.unread < _ROOMS == outcome.result.rooms
+    assert verdict_of(failure(outcome)) is Verdict.UNKNOWN
+
+
+async def _joined_by_sdk(server: Server) -> None:
+    client = Client("caller")
+    try:
+        await client.connect(server.url, "a-token", patience.WAIT_S)
+    finally:
+        await client.leave()
+
+
+async def _joined_by_signalling(server: Server) -> None:
+    await join_and_leave(server, "a-token", patience.WAIT_S)
+
+
+@pytest.mark.parametrize("join", [_joined_by_sdk, _joined_by_signalling])
+def test_a_join_that_is_one_too_many_is_no_connection_failure(
+    join: Callable[[Server], Awaitable[None]],
+) -> None:
+    """429 at a join is quota_exceeded, by the SDK and by signalling alone."""
+    with pytest.raises(ProbeError) as caught:
+        asyncio.run(_through_a_proxy(lambda _: True, web.Response(status=429), join))
+    assert caught.value.reason is Reason.QUOTA_EXCEEDED
+    assert "429" in caught.value.detail
+
+
+async def _rooms(server: Server) -> None:
+    async with ServerApi(server) as client:
+        await client.list_rooms()
+
+
+@pytest.mark.parametrize("ask", [_rooms, _joined_by_signalling])
+@pytest.mark.parametrize(
+    ("ahead_s", "words"),
+    [
+        (-300, r"; this host's clock is (299|300|301) s ahead of the server's"),
+        (900, r"; this host's clock is (899|900|901) s behind the server's"),
+        (-50, ""),
+        (0, ""),
+    ],
+)
+def test_a_refusal_names_a_wrong_clock(
+    ask: Callable[[Server], Awaitable[None]], ahead_s: int, words: str
+) -> None:
+    """Where the clocks are a minute apart, nobody needs to rotate keys that are good."""
+    date = formatdate(time.time() + ahead_s, usegmt=True)
+    with pytest.raises(ProbeError) as caught:
+        asyncio.run(
+            _through_a_proxy(lambda _: True, web.Response(status=401, headers={"Date": date}), ask)
+        )
+    assert caught.value.reason is Reason.AUTH_FAILED
+    assert re.fullmatch(rf".*\(HTTP 401\){words}", caught.value.detail)
 
 
 @pytest.mark.parametrize("skew_s", [-3600, 0, 86400])

@@ -24,14 +24,17 @@ def web_config(folder: Path, text: str) -> Path:
     return file
 
 
-def get(serving: Serving, context: ssl.SSLContext, **headers: str) -> int:
-    """Ask for /metrics by TLS."""
+def get(serving: Serving, context: ssl.SSLContext, path: str = "/metrics") -> httpx.Response:
+    """Ask by TLS."""
     with httpx.Client(verify=context, trust_env=False) as client:
-        return client.get(serving.url("/metrics"), headers=headers).status_code
+        return client.get(serving.url(path))
 
 
 def test_tls_with_client_certificates(certificates: Certificates, tmp_path: Path) -> None:
-    """Only a certificate of the right authority with an allowed name gets in."""
+    """Only a certificate of the right authority with an allowed name gets in.
+
+    Without one only the supervisors' pages are open, in one word; a bad one opens not even these.
+    """
     cert, key = certificates.issue("server")
     good = certificates.issue("prometheus", "DNS:prometheus")
     wrong = certificates.issue("somebody", "DNS:somebody")
@@ -44,11 +47,16 @@ def test_tls_with_client_certificates(certificates: Certificates, tmp_path: Path
         "http_server_config: {headers: {X-Frame-Options: deny}}\n",
     )
     with Serving(file=file) as serving:
-        assert get(serving, certificates.client(*good)) == 200
-        for chain in ((), wrong, stranger):
+        assert get(serving, certificates.client(*good)).status_code == 200
+        for chain in (wrong, stranger):
             with pytest.raises(httpx.TransportError):
-                get(serving, certificates.client(*chain))
+                get(serving, certificates.client(*chain), "/-/healthy")
         assert serving.refused("certificate") == 1
+        nobody = certificates.client()
+        assert get(serving, nobody).status_code == 403
+        assert get(serving, nobody, "/-/healthy").text == "healthy\n"
+        assert get(serving, nobody, "/-/ready").text == "ready\n"
+        assert serving.refused("certificate") == 2
 
 
 def test_silence_is_no_handshake(certificates: Certificates, tmp_path: Path) -> None:

@@ -245,6 +245,14 @@ def test_without_a_token_this_host_may_write(local: Serving) -> None:
     assert local.behind.reloads == 1
 
 
+def test_a_client_is_known_by_its_own_address() -> None:
+    """On a socket of both families, one that comes by IPv4 is written down by its IPv4 address."""
+    with Serving("") as serving:
+        answer = plain_http.post(serving.url(HEARTBEAT), content=BEAT)
+        (worker,) = serving.behind.roster.workers()
+        assert (answer.status_code, worker.addresses) == (204, ("127.0.0.1",))
+
+
 def test_another_host_needs_the_token() -> None:
     """From an address that is none of this host: 403 without a configured token, then 401, 200."""
     if missing := [tool for tool in ("unshare", "ip") if shutil.which(tool) is None]:

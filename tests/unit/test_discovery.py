@@ -48,6 +48,11 @@ def test_named_and_excluded_agents_are_not_discovered() -> None:
     assert watch.see("a", "b", "c", "c") == ["c"]
 
 
+def test_what_is_no_name_is_not_called() -> None:
+    """An agent may call itself anything; what no target may be called by is left alone."""
+    assert Watch(DiscoverConfig(enabled=True)).see("a\x1b[2J", "a b") == ["a b"]
+
+
 def test_discovered_agent_is_called_as_discover_says() -> None:
     """The settings of `discover` make the target; an agent without a name joins unasked."""
     watch = Watch(DiscoverConfig(enabled=True, trials=7, target_ms=900))

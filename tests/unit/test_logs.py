@@ -93,6 +93,21 @@ def test_secrets_never_appear(style: str) -> None:
     assert "ValueError" in text
 
 
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("connection refused, it's closed", "connection refused, it's closed"),
+        ("no such server-side session s", "no such server-side session ***"),
+        ("secret=s, ('s', \"s\") /s/ s", "secret=***, ('***', \"***\") /***/ ***"),
+    ],
+)
+def test_a_short_secret_is_redacted_as_a_word(text: str, redacted: str) -> None:
+    """A secret of a few letters leaves the words readable that happen to have them."""
+    assert redact(text, ("s",)) == redacted
+    assert redact("abcdefg abcdefgh", ("abcdefg",)) == "*** abcdefgh"
+    assert redact("xabcdefghx", ("abcdefgh",)) == "x***x"
+
+
 def test_redact_prefers_the_longer_secret() -> None:
     """A secret that contains another leaves no tail; empty secrets hide nothing."""
     assert redact("key-and-more key", ("key", "key-and-more", "")) == "*** ***"

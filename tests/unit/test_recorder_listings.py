@@ -103,6 +103,21 @@ def test_failed_listing_keeps_the_last_one_and_says_so() -> None:
     assert page.verdict("agents") == ["FAIL"]
 
 
+def test_a_cut_listing_takes_nothing_away() -> None:
+    """What was not read is not gone: the last whole listing stays, and nobody has failed."""
+    page = Page(DEMO, agents=AGENTS)
+    page.recorder.record(listed(AgentInRoom("demo", "a1", "r1", "listening", 1, 5)))
+
+    cut = Listing(rooms=1, unread=1)
+    page.recorder.record(
+        judged(Outcome("agents", "", WHEN, 30, Reason.QUOTA_EXCEEDED, "429", result=cut))
+    )
+
+    assert page.value("voice_agents", agent_name="demo", state="listening") == 1
+    assert page.value("voice_probe_success", probe="agents", agent_name="") == 0
+    assert page.verdict("agents") == ["UNKNOWN"]
+
+
 def test_floor_appears_with_the_first_calibration() -> None:
     """The floor is absent until measured; a void calibration is UNKNOWN, not FAIL."""
     page = Page(calibrate=CalibrateConfig())

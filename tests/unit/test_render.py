@@ -102,7 +102,7 @@ def test_no_agent_found(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_text_from_elsewhere_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """Escape sequences and markup in names and details are shown, not obeyed."""
-    config = LatencyConfig(agent_name="[red]\x1b[2Jx")
+    config = LatencyConfig.model_construct(agent_name="[red]\x1b[2Jx")  # such as no check lets in
     outcome = broken(Reason.AGENT_ERROR, "\x1b]0;title\x07[bold]\nsecond line")
     print_latency(LatencyReport(WHEN, "s", (CallReport(config, outcome),)))
     out = capsys.readouterr().out

@@ -189,6 +189,8 @@ def test_a_worker_known_from_rooms_is_there_as_long_as_its_agents(
     worker = the(roster)
     assert (worker.worker_id, worker.status, worker.active_jobs) == ("AW_7", BUSY, 2)
     assert worker.sources == (Source.ROOM,)
+    roster.listed(Listing(unread=1))  # its room may be the one that was not read
+    assert the(roster).status is BUSY
     roster.listed(room())
     assert roster.workers() == ()
     roster.listed(room("AW_7"))

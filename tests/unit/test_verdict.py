@@ -64,6 +64,7 @@ def test_slowness_never_fails_without_a_hard_threshold() -> None:
     [
         (None, Verdict.PASS),
         (Reason.VOID, Verdict.UNKNOWN),
+        (Reason.QUOTA_EXCEEDED, Verdict.UNKNOWN),
         (Reason.API_FAILED, Verdict.FAIL),
         (Reason.DEADLINE, Verdict.FAIL),
     ],

@@ -152,9 +152,9 @@ def test_a_worker_that_changes_its_agent_is_counted_once(shown: Fixture) -> None
 def test_idle_workers_do_not_take_jobs_while_a_dispatch_waits(shown: Fixture) -> None:
     """Registered, idle, and a dispatch of that agent is older than the threshold."""
 
-    def listed(age_s: float | None) -> float:
+    def listed(age_s: float | None, unread: int = 0) -> float:
         pending = () if age_s is None else (PendingDispatch("demo", "room", age_s),)
-        found = outcome("agents", result=Listing(pending=pending))
+        found = outcome("agents", result=Listing(pending=pending, unread=unread))
         shown.roster.record(found)
         shown.listener.record(found)
         return shown.values("voice_workers_not_taking_jobs", "agent_name")["demo",]
@@ -165,6 +165,7 @@ def test_idle_workers_do_not_take_jobs_while_a_dispatch_waits(shown: Fixture) ->
     assert listed(15) == 1
     shown.beat(beat("AW_2", addresses=()))
     assert shown.values("voice_workers_not_taking_jobs", "agent_name")["demo",] == 2
+    assert listed(None, unread=1) == 2, "the dispatch may be in a room that was not read"
     assert listed(None) == 0
 
 

@@ -102,9 +102,9 @@ class Listings:
         self._last: tuple[Reading, ...] = ()
 
     def __call__(self, config: "AgentsConfig", outcome: Outcome) -> Iterator[Reading]:
-        """Show what is there now; where a listing failed, what the last one found."""
-        if isinstance(outcome.result, Listing):
-            listing = outcome.result
+        """Show what is there now; where a listing failed or was cut, what the last one found."""
+        listing = outcome.result
+        if isinstance(listing, Listing) and not listing.unread:
             self._last = (
                 *self._of_agents(config, listing),
                 *self._of_rooms(config, listing),

@@ -28,6 +28,8 @@ _NO_AGENTS = {"lk.publish_on_behalf", ECHO_ATTRIBUTE}
 _HUMAN_KINDS = frozenset({"standard", "sip", "connector"})
 _DISPATCH_TIMEOUT_S = 2.0
 """For a room that has gone the server answers only after 3 s."""
+_REPORT_S = 1.0
+"""Kept back from the deadline, to report what was read of a listing that is cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,34 +51,48 @@ async def list_agents(config: AgentsConfig, run: Run) -> Outcome:
     """List agents, rooms and pending dispatches once.
 
     A room that goes away meanwhile is no failure. Everything is of one listing: either the
-    result is complete, or the outcome has a reason and no result.
+    result is complete, or the outcome has a reason and no result. Only where the server takes
+    requests too slowly for one listing, what was read of it is kept, with the reason.
     """
-    try:
-        async with ServerApi(run.server) as api:
-            known = await api.describe_rooms()
-            run.log(f"{len(known)} rooms")
-            rooms = await _ask_rooms(api, known, config.concurrency)
-            await _check_unlisted(api, rooms, run)
-    except ProbeError as error:
-        run.log(error.detail)
-        return run.outcome("agents", ended=error)
-    return run.outcome("agents", result=_listing(rooms))
+    known: tuple[Room, ...] = ()
+    rooms: list[_Room] = []
+
+    async def read() -> None:
+        nonlocal known
+        known = await api.describe_rooms()
+        run.log(f"{len(known)} rooms")
+        await _ask_rooms(api, known, config.concurrency, rooms)
+        await _check_unlisted(api, rooms, run)
+
+    async with ServerApi(run.server) as api:
+        ended = await run.within_deadline(read(), _REPORT_S)
+    unread = len(known) - len(rooms)
+    if ended is not None and api.slowed:
+        detail = f"{unread} of {len(known)} rooms not read: {ended.detail}"
+        ended = ProbeError(Reason.QUOTA_EXCEEDED, detail)
+    if ended is not None:
+        run.log(ended.detail)
+    kept = ended is None or (ended.reason is Reason.QUOTA_EXCEEDED and rooms)
+    return run.outcome("agents", result=_listing(rooms, unread) if kept else None, ended=ended)
 
 
-async def _ask_rooms(api: ServerApi, rooms: Sequence[Room], concurrency: int) -> list[_Room]:
+async def _ask_rooms(
+    api: ServerApi, rooms: Sequence[Room], concurrency: int, read: list[_Room]
+) -> None:
+    """Ask for every room; `read` has those that have answered, also when others do not."""
     at_once = asyncio.Semaphore(concurrency)
 
-    async def ask(room: Room) -> _Room:
+    async def ask(room: Room) -> None:
         async with at_once:
-            return await _ask_room(api, room)
+            read.append(await _ask_room(api, room))
 
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(ask(room)) for room in rooms]
+            for room in rooms:
+                group.create_task(ask(room))
     except* ProbeError as errors:
         # The first stands for all: the group has cancelled the others.
         raise _first(errors) from None
-    return [task.result() for task in tasks]
 
 
 def _first(group: BaseExceptionGroup[ProbeError]) -> ProbeError:
@@ -87,13 +103,10 @@ def _first(group: BaseExceptionGroup[ProbeError]) -> ProbeError:
 async def _ask_room(api: ServerApi, room: Room) -> _Room:
     participants = await api.list_participants(room.name)
     try:
-        async with asyncio.timeout(_DISPATCH_TIMEOUT_S):
-            return _Room(room, participants, await api.list_dispatch(room.name))
-    except TimeoutError:
-        detail = f"list dispatches: no answer within {_DISPATCH_TIMEOUT_S:g} s"
-        return _Room(room, participants, error=ProbeError(Reason.API_FAILED, detail))
+        dispatches = await api.list_dispatch(room.name, _DISPATCH_TIMEOUT_S)
+        return _Room(room, participants, dispatches)
     except ProbeError as error:
-        if error.reason is Reason.AUTH_FAILED:
+        if error.reason in (Reason.AUTH_FAILED, Reason.QUOTA_EXCEEDED):
             raise
         return _Room(room, participants, error=error)
 
@@ -118,20 +131,21 @@ async def _check_unlisted(api: ServerApi, rooms: Sequence[_Room], run: Run) -> N
         raise error
 
 
-def _listing(rooms: Sequence[_Room]) -> Listing:
+def _listing(rooms: Sequence[_Room], unread: int = 0) -> Listing:
     agents = [agent for room in rooms for agent in _agents(room)]
     pending = [dispatch for room in rooms for dispatch in _pending(room, agents)]
     kinds = Counter(each.kind for room in rooms for each in room.participants)
     return Listing(
         agents=tuple(sorted(agents, key=lambda each: (each.agent_name, each.room, each.identity))),
         pending=tuple(sorted(pending, key=lambda each: (each.agent_name, each.room))),
-        rooms=len(rooms),
+        rooms=len(rooms) + unread,
         participants=tuple(sorted(kinds.items())),
         without_human=tuple(
             RoomWithoutHuman(each.name, each.room.sid, each.room.age_s)
             for each in rooms
             if not _humans(each)
         ),
+        unread=unread,
     )
 
 

@@ -11,6 +11,7 @@ from exporter.config.schedule import BudgetConfig, WindowConfig
 from exporter.config.values import (
     FILE,
     Duration,
+    Name,
     ProbeSection,
     Section,
     check_deadline,
@@ -49,6 +50,11 @@ KEY = ("agent_name", "call_type", "scenario")
 """The labels that no two targets share."""
 TargetKey = tuple[str, str, str]
 """Their values."""
+
+
+def joined(key: TargetKey) -> str:
+    """Return one text for a target, as of no other: a slash within a name is written %2F."""
+    return "/".join(part.replace("%", "%25").replace("/", "%2F") for part in key)
 
 
 def _check_clip(file: Path) -> Path:
@@ -107,8 +113,8 @@ def _default_page_on(target: dict[str, Any]) -> Literal["slow", "none"]:
 class LatencyConfig(ProbeSection):
     """One target: an agent, its calls and its thresholds."""
 
-    agent_name: str = Field(description="Agent name that the worker registers with.")
-    call_type: str = Field(
+    agent_name: Name = Field(description="Agent name that the worker registers with.")
+    call_type: Name = Field(
         "default",
         min_length=1,
         description="Value of the label call_type. Different call types are never averaged.",

@@ -22,6 +22,7 @@ from exporter.rtc.signalling import Joined, join_and_leave
 from exporter.rtc.stats import Candidate, Snapshot
 from exporter.server_api import Server, ServerApi, make_token
 from exporter.server_api.errors import one_line
+from exporter.server_api.server import trusting
 
 _POLL_S = 0.1
 _TLS_PORT = 443
@@ -51,7 +52,7 @@ async def _try_all(config: ReachConfig, run: Run) -> SfuReach:
         await api.list_rooms([room])
         await api.list_participants(room)
         token = make_token(server, identity=_identity(), room=room)
-        joined = await join_and_leave(server.url, token, config.timeout)
+        joined = await join_and_leave(server, token, config.timeout)
         ways = _Ways(server, room, config.timeout, joined)
         with provoked():
             transports = await asyncio.gather(ways.udp(), ways.tcp(), ways.turn())
@@ -147,7 +148,9 @@ async def _certificates(
 ) -> tuple[Certificate, ...]:
     """Read the certificates of the server and of its TURN servers, where they have one."""
     places = tls_places(server.url, joined.ice_urls)
-    reads = (read_certificate(host, port, timeout_s) for host, port in places)
+    reads = (
+        read_certificate(host, port, timeout_s, ca_file=server.ca_file) for host, port in places
+    )
     return tuple(await asyncio.gather(*reads))
 
 
@@ -170,13 +173,16 @@ def tls_places(server_url: str, ice_urls: Iterable[str]) -> list[tuple[str, int]
     return list(dict.fromkeys(places))
 
 
-async def read_certificate(host: str, port: int, timeout_s: float) -> Certificate:
+async def read_certificate(
+    host: str, port: int, timeout_s: float, *, ca_file: str = ""
+) -> Certificate:
     """Read when a certificate ends.
 
     Args:
         host: Whom it must name.
         port: Where TLS begins at once.
         timeout_s: For the connection.
+        ca_file: Authorities that are trusted beside those of this host.
 
     Returns:
         One that cannot be read, or that this host does not trust, has a fault instead of an end.
@@ -184,7 +190,7 @@ async def read_certificate(host: str, port: int, timeout_s: float) -> Certificat
     place = f"{host}:{port}"
     try:
         async with asyncio.timeout(timeout_s):
-            context = ssl.create_default_context()
+            context = trusting(ca_file)
             _, writer = await asyncio.open_connection(host, port, ssl=context)
             told = writer.get_extra_info("peercert")
             writer.close()

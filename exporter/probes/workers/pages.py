@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from exporter.config.values import is_name
 from exporter.errors import ProbeError
 from exporter.outcome import Reason, WorkerPage
 from exporter.probe import Run
@@ -139,7 +140,7 @@ class _Reader:
             content = _PageContent.model_validate_json(body)
         except ValidationError:
             raise ProbeError(Reason.API_FAILED, "the answer is not a worker page") from None
-        if not (content.agent_name + content.sdk_version).isprintable():
+        if not is_name(content.agent_name + content.sdk_version):
             raise ProbeError(Reason.API_FAILED, "the worker page contains control characters")
         return replace(
             page,

@@ -60,6 +60,18 @@ def test_collector_and_token_come_from_the_environment(
     assert {bearer for _, bearer, _ in collector.beats} == {"Bearer from-file"}
 
 
+def test_white_space_around_variables_is_no_part_of_them(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable that was filled from a file has its line break."""
+    monkeypatch.setenv("VOICE_EXPORTER_COLLECTOR_URL", f"{collector.url}\n")
+    monkeypatch.setenv("VOICE_EXPORTER_TOKEN", "from-variable\n")
+    handle = register_worker("demo", server=agent_server())
+    until(lambda: collector.beats)
+    handle.close()
+    assert {bearer for _, bearer, _ in collector.beats} == {"Bearer from-variable"}
+
+
 def test_a_token_file_that_is_missing_is_named(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

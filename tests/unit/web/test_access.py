@@ -8,7 +8,9 @@ from typing import Any
 import bcrypt
 import pytest
 
+from exporter.web.app import OPENAPI, make_pages
 from exporter.web.gate import Access
+from tests.certificates import Certificates
 from tests.unit.web.asking import ELSEWHERE, Site, sources
 
 TOKEN = "a-token-of-the-test"  # noqa: S105 - made up
@@ -147,7 +149,7 @@ def test_passwords_guard_reads_and_writes(tmp_path: Path) -> None:
     asked, reloads = site(file, token=TOKEN)
 
     def statuses(headers: dict[str, str]) -> tuple[int, int]:
-        read = asked.ask("GET", "/-/healthy", headers=headers, client=ELSEWHERE)
+        read = asked.ask("GET", "/metrics", headers=headers, client=ELSEWHERE)
         write = asked.ask("POST", "/-/reload", headers=headers, client=ELSEWHERE)
         return read.status_code, write.status_code
 
@@ -169,6 +171,53 @@ def test_passwords_guard_writes_where_there_is_no_token(tmp_path: Path) -> None:
     assert asked.ask("POST", "/-/reload", headers=good, client=ELSEWHERE).status_code == 403
     assert asked.ask("POST", "/-/reload").status_code == 401
     assert reloads.count == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "word", "detail"),
+    [
+        ("/-/healthy", "healthy", "healthy\nthe store cannot be written\n"),
+        ("/-/ready", "unready", "not ready: nothing listed yet\n"),
+    ],
+)
+def test_supervisors_need_no_password(tmp_path: Path, path: str, word: str, detail: str) -> None:
+    """One word is for everybody, the detail for users; a wrong password is refused and counted."""
+    file = tmp_path / "web.yml"
+    file.write_text(f"basic_auth_users: {{ali: {hashed(b'sesame')}}}")
+    source = sources(
+        not_ready=lambda: "nothing listed yet", notes=lambda: ("the store cannot be written",)
+    )
+    asked, status = Site(source, file), 503 if word.startswith("un") else 200
+
+    answer = asked.ask("GET", path, client=ELSEWHERE)
+    assert (answer.status_code, answer.text) == (status, f"{word}\n")
+    known = asked.ask("GET", path, client=ELSEWHERE, headers=basic("ali", "sesame"))
+    assert (known.status_code, known.text) == (status, detail)
+    wrong = asked.ask("GET", path, client=ELSEWHERE, headers=basic("ali", "wrong"))
+    assert (wrong.status_code, asked.refused("password")) == (401, 1)
+
+
+def test_nothing_else_is_open_without_a_certificate(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    """Where client certificates are needed, every other path refuses a client without one."""
+    cert, key = certificates.issue("server")
+    file = tmp_path / "web.yml"
+    file.write_text(
+        f"tls_server_config: {{cert_file: {cert}, key_file: {key}, client_ca_file: "
+        f"{certificates.ca}, client_auth_type: RequireAndVerifyClientCert}}"
+    )
+    asked, reloads = site(file, token=TOKEN)
+    paths = {*make_pages(sources()).openapi()["paths"], OPENAPI}
+    answers = {
+        (method, path): asked.ask(method, path, headers=BEARER).status_code
+        for path in (*paths, "/nothing", "/-/healthy/", "/-/Healthy")
+        for method in ("GET", "HEAD", "POST", "OPTIONS")
+    }
+    reads = {at for at, status in answers.items() if status not in (403, 404)}
+    assert reads == {(m, p) for p in ("/-/healthy", "/-/ready") for m in ("GET", "HEAD", "OPTIONS")}
+    assert reloads.count == 0
+    assert asked.refused("certificate") > len(paths)
 
 
 def test_no_host_is_called_everywhere() -> None:

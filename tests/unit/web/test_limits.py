@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry
 
 from exporter.metrics.registry import Metrics
 from exporter.web.refusals import RefusalReason, Refusals
-from exporter.web.server import Acceptor
+from exporter.web.server import Acceptor, listen, shown
+from exporter.web.settings import WebSettings
 from exporter.web.web_config import BasicAuth, RateLimiter, TooManyChecks
 from tests.unit.web.asking import Site
 
@@ -46,6 +47,33 @@ def test_rate_limit_of_the_file(tmp_path: Path) -> None:
     site = Site(file=file)
     assert [site.ask("GET", "/-/healthy").status_code for _ in range(3)] == [200, 200, 429]
     assert site.refused("rate") == 1
+
+
+def _answers(listener: socket.socket, host: str) -> bool:
+    try:
+        with socket.create_connection((host, listener.getsockname()[1]), timeout=5):
+            return True
+    except ConnectionRefusedError:
+        return False
+
+
+def test_every_address_is_of_both_families(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`:PORT` is reached by IPv6 and by IPv4; by IPv4 where the kernel has no IPv6."""
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("this kernel has no IPv6")
+    with listen(WebSettings(listen_address=":0")) as listener:
+        assert (_answers(listener, "::1"), _answers(listener, "127.0.0.1")) == (True, True)
+        assert shown(listener).startswith("[::]:")
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
+    with listen(WebSettings(listen_address=":0")) as listener:
+        assert (_answers(listener, "::1"), _answers(listener, "127.0.0.1")) == (False, True)
+        assert shown(listener).startswith("0.0.0.0:")
+
+
+def test_one_address_is_of_its_family() -> None:
+    """An address that is written is listened on, and no other."""
+    with listen(WebSettings(listen_address="127.0.0.1:0")) as listener:
+        assert (_answers(listener, "::1"), _answers(listener, "127.0.0.1")) == (False, True)
 
 
 def test_a_socket_that_accepts_nothing_leaves_the_loop_free(

@@ -1,9 +1,12 @@
 """The pages: what they answer, to whom, and that they trust no text."""
 
 import gzip
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 import pytest
@@ -15,6 +18,7 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.daemon.plan import call_work
+from exporter.errors import ConfigError
 from exporter.metrics.exposition import Format
 from exporter.metrics.registry import Metrics
 from exporter.metrics.table import ROWS
@@ -23,11 +27,12 @@ from exporter.probes.calibrate.spec import CalibrateConfig
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.run.scheduler import Work
+from exporter.settings.load import load_settings
 from exporter.store.records import Remaining
 from exporter.web.pages import status_page
 from exporter.web.watched import FAILURES_KEPT, WatchList
 from tests.unit.calls import WHEN, call, judged, replied
-from tests.unit.web.asking import Site, sources, told
+from tests.unit.web.asking import ELSEWHERE, Site, sources, told
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 PROMETHEUS = (
@@ -200,6 +205,64 @@ def test_status_page_tells_of_workers_budgets_and_trouble() -> None:
     assert "<td>(any)</td>" in page
     assert page.index("the store cannot be &lt;written&gt;") < page.index("<h2>Probes</h2>")
     assert "No workers known." in status_page(watch_list(), lambda _id: None)
+
+
+def test_links_of_the_status_page_work_below_any_path() -> None:
+    """Every link is relative, and leads to a page that is there."""
+    page = status_page(watch_list(), lambda _id: None)
+    links = re.findall(r'href="([^"]*)"', page)
+    assert len(links) > 5
+    for link in links:
+        path = urlsplit(urljoin("http://gateway/tools/voice/", link))
+        assert path.path.startswith("/tools/voice/"), link
+        status = ask(path.path.removeprefix("/tools/voice")).status_code
+        assert status in (200, 503), link  # 503: of what this test has none
+
+
+SITES: tuple[tuple[dict[str, Any], str, str], ...] = (
+    ({}, "", ""),
+    ({"route_prefix": "/voice/"}, "/voice", "/voice"),
+    ({"external_url": "https://gateway/voice/"}, "/voice", "/voice"),
+    ({"external_url": "https://gateway/voice", "route_prefix": "/"}, "", "/voice"),
+    ({"external_url": "https://gateway/tools/voice", "route_prefix": "/v"}, "/v", "/tools/voice"),
+)
+
+
+@pytest.mark.parametrize(("settings", "prefix", "external"), SITES)
+def test_pages_are_below_the_prefix(settings: dict[str, Any], prefix: str, external: str) -> None:
+    """As Prometheus has it: all pages, for clients that come straight and by a proxy."""
+    site = Site(**settings)
+    assert site.ask("GET", f"{prefix}/-/healthy").text == "healthy\n"
+    assert site.ask("GET", f"{prefix}/").text == "<p>status</p>"
+    assert site.ask("GET", f"{prefix}/api/v1/nothing").json() == {"error": "not found"}
+    document = site.ask("GET", f"{prefix}/api/v1/openapi.json").json()
+    assert document["servers"] == [{"url": external or "/"}]
+    assert site.ask("GET", f"{prefix}/probe?target=demo", client=ELSEWHERE).status_code == 403
+    if prefix:
+        for path in ("/", prefix):
+            answer = site.ask("GET", path)
+            assert (answer.status_code, answer.headers["location"]) == (302, f"{external}/")
+        for path in ("/-/healthy", f"{prefix}x/-/healthy", f"{prefix}//-/healthy", "/other"):
+            assert site.ask("GET", path).status_code == 404, path
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"route_prefix": "voice"}, "'voice' is no path; expected one such as /voice"),
+        ({"route_prefix": "/a/../b"}, "'/a/../b' is no path"),
+        ({"external_url": "gateway/voice"}, "is no address of a site"),
+        ({"external_url": "ftp://gateway"}, "is no address of a site"),
+        ({"external_url": "https://user:pass@gateway"}, "is no address of a site"),
+        ({"external_url": "https://gateway/?a=b"}, "is no address of a site"),
+        ({"external_url": "https://[gateway"}, "is no address of a site"),
+    ],
+)
+def test_what_is_no_prefix_is_refused(settings: dict[str, str], words: str) -> None:
+    """A mistake is one line, before anything is served."""
+    flags = {f"web.{key}": value for key, value in settings.items()}
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        load_settings(None, flags, {})
 
 
 def test_status_page_escapes_every_text() -> None:

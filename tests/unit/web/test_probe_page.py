@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse
 
+from exporter.daemon.plan import call_work
 from exporter.outcome import Outcome, Reason, Turn
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.web.probe_page import OFFSET_S, time_limit
 from exporter.web.sources import NotNowError
+from exporter.web.watched import find_target, target_name
 from tests import virtual_time
 from tests.unit.calls import call, failed, replied
 from tests.unit.web.asking import Site, sources
@@ -117,6 +119,21 @@ def test_other_names_are_not_found(name: str) -> None:
     answer = site(caller).ask("GET", "/probe", params={"target": name})
     assert (answer.status_code, caller.targets) == (404, [])
     assert answer.text == f"no target {name!r} is configured\n"
+
+
+def test_a_slash_within_a_name_makes_no_other_target() -> None:
+    """Targets a/b + c and a + b/c are two, each with an id, a place and a name of its own."""
+    targets = (
+        LatencyConfig(agent_name="a/b", call_type="c"),
+        LatencyConfig(agent_name="a", call_type="b/c"),
+        LatencyConfig(agent_name="a/default/default"),
+        LatencyConfig(agent_name="a"),
+        LatencyConfig(agent_name="a%2Fb", call_type="c"),
+    )
+    assert len({call_work(target).id for target in targets}) == len(targets)
+    names = [target_name(target, targets) for target in targets]
+    assert names[0] == "a/b"
+    assert [find_target(targets, name) for name in names] == list(targets)
 
 
 def test_a_call_that_does_not_fit_is_cut_off() -> None:
