@@ -44,7 +44,7 @@ async def call(config: LatencyConfig, run: Run) -> Outcome:
     for turn in turns:
         run.on_turn(turn)
     result = CallResult(config.agent_name, config.call_type, config.scenario, turns)
-    return run.outcome("call", config.agent_name, result=result)
+    return run.outcome("latency", config.agent_name, result=result)
 
 
 async def dies_in_call(config: LatencyConfig, run: Run) -> Outcome:

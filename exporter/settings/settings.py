@@ -24,6 +24,7 @@ from exporter.config.schedule import BudgetConfig, WindowConfig
 from exporter.config.values import (
     FILE,
     Duration,
+    Name,
     ProbeSection,
     Secret,
     SecretFromFile,
@@ -127,7 +128,7 @@ class DiscoverConfig(Section):
         ge=1,
         description="Maximum number of agents to call; further agents are only logged.",
     )
-    call_type: str = Field(
+    call_type: Name = Field(
         "default", min_length=1, description="Value of the label call_type for these calls."
     )
     interval: Duration = Field(

@@ -7,10 +7,10 @@ from exporter.report.latency import CallReport
 from tests.offenders import every
 from tests.unit.calls import DEMO, WHEN, call, failed, judged, replied
 from tests.unit.probe_outcomes import OUTCOMES
+from tests.unit.recording import CALL, Page
 from tests.unit.recording import DEMO as TARGET
-from tests.unit.recording import Page
 
-OWN = (Reason.PROBE_CRASHED, Reason.VOID)
+OWN = (Reason.PROBE_CRASHED, Reason.VOID, Reason.QUOTA_EXCEEDED)
 
 
 @every(verdict_rows(), lambda row: row[0])
@@ -37,7 +37,7 @@ def test_crashes_in_a_row_make_no_streak_of_failures() -> None:
         page.recorder.record(call(replied(1.0), reason=Reason.PROBE_CRASHED))
     assert page.verdict() == ["UNKNOWN"]
     assert page.streaks() == {"SLOW": 0, "FAIL": 0}
-    row = {"check": "latency", "agent_name": "demo", "verdict": "UNKNOWN"}
+    row = {"check": "latency", **CALL, "verdict": "UNKNOWN"}
     assert page.value("voice_verdict_streak", **row) == 2
     assert page.turns() == {"replied": 2, "failed": 0, "void": 4}
 

@@ -119,7 +119,7 @@ class LatencyConfig(ProbeSection):
         min_length=1,
         description="Value of the label call_type. Different call types are never averaged.",
     )
-    scenario: str = Field(
+    scenario: Name = Field(
         "default",
         min_length=1,
         description="Value of the label scenario: a variant of the call type.",

