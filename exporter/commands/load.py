@@ -17,6 +17,7 @@ from exporter.probes.sfu.spec import SfuConfig
 from exporter.report.ramp import RampReport
 from exporter.report.sfu import SfuReport
 from exporter.server_api import Server
+from exporter.server_api.server import trust_in_sdk
 from exporter.settings.load import override
 from exporter.settings.settings import Settings
 
@@ -75,6 +76,7 @@ def report_to(
             f"--vantage: {here.vantage!r} is not a valid name; expected it to match {NAME}"
         )
     _log(settings.distributed, server.api_secret, "error")
+    trust_in_sdk(server)
     return run(take_part(server, url, settings.distributed, here, show))
 
 

@@ -142,13 +142,15 @@ class Section(BaseModel):
             for name in type(self).model_fields
             if isinstance(secret := getattr(self, name), FileSecret)
         }
-        given = {name: getattr(self, name) for name in self.model_fields_set}
+        if not paths:
+            return self
         try:
-            return type(self).model_validate(given | paths)
+            again = type(self).model_validate(paths)
         except ValidationError as error:
             ((name, *_), words) = error.errors()[0]["loc"], error.errors()[0]["msg"]
             shown = repr(str(paths.get(str(name), "")))
             raise ConfigError(f"{key}.{name}: {words.replace('{value}', shown)}") from None
+        return self.model_copy(update={name: getattr(again, name) for name in paths})
 
     @model_validator(mode="before")
     @classmethod

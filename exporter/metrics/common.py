@@ -66,7 +66,7 @@ DURATION = _of_runs(
 LOOP_LAG = _of_runs(
     "voice_probe_loop_lag_seconds",
     "gauge",
-    "probe agent_name",
+    "probe agent_name call_type scenario vantage",
     "Largest lateness of the event loop of the probe's own process while the last run was "
     "connected: what voids turns. Absent where the run did not connect, or its process died.",
 )

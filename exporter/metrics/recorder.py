@@ -127,9 +127,10 @@ class Recorder:
 
     def skip(self, probe: str, agent_name: str, reason: str) -> None:
         """Count a run that was due and did not start; one of what was removed does not count."""
-        subject = next(iter(self._of_agent(probe, agent_name)), None)
-        if subject is not None:
+        subjects = self._of_agent(probe, agent_name)
+        for subject in subjects[:1]:
             self._write(subject, common.SKIPPED.read(1, reason=reason))
+        for subject in subjects:  # all of them have it, so that it goes with the last
             self._write(subject, common.LAST_SKIP.read(self._clock(), reason=reason))
 
     def _of_every_probe(self, outcome: Outcome) -> Iterable[Reading]:

@@ -41,7 +41,9 @@ def translated(
     try:
         yield
     except Busy as error:
-        reason, words = Reason.QUOTA_EXCEEDED, str(error)
+        # A 503 that stays is an outage, whatever it says of coming back.
+        busy = error.status == HTTPStatus.TOO_MANY_REQUESTS
+        reason, words = Reason.QUOTA_EXCEEDED if busy else Reason.API_FAILED, str(error)
     except ServerError as error:
         reason, words = _answer(error)
         if error.status == HTTPStatus.UNAUTHORIZED and clock:

@@ -27,6 +27,7 @@ class Busy(Exception):  # noqa: N818 - says what is, not what failed
 
     def __init__(self, status: int, retry_after_s: float = 0.0) -> None:
         super().__init__(f"it accepts no more requests for now (HTTP {status})")
+        self.status = status
         self.retry_after_s = retry_after_s
         """What it asked for; 0 if it did not say."""
 

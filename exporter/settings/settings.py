@@ -139,6 +139,10 @@ class DiscoverConfig(Section):
     target_ms: float = Field(
         1500, gt=0, description="Average latency above which an agent is SLOW."
     )
+    slo: bool = Field(True, description="Turns of these calls count for the objective.")
+    page_on: Literal["slow", "fail", "none"] = Field(
+        "slow", description="Verdict from which these agents page, as for a target."
+    )
     metadata: str = Field("", description="Metadata of the dispatch.")
     utterance: Utterance = Field(default=Utterance(), description="The caller's speech.")
     budget: BudgetConfig = Field(

@@ -22,9 +22,16 @@ from tests.patience import END_S, comes_true, until
 
 TURNS = (
     'voice_turns_total{agent_name="demo",call_type="default",outcome="replied",'
-    'scenario="default",server="fake"}'
+    'scenario="default",server="fake",vantage="default"}'
 )
-VERDICT = 'voice_verdict{{agent_name="{}",check="{}",server="fake",verdict="PASS"}}'
+OF_CALLS = (
+    'voice_verdict{agent_name="demo",call_type="default",check="latency",scenario="default",'
+    'server="fake",vantage="default",verdict="P'
+)
+OF_LISTINGS = (
+    'voice_verdict{agent_name="",call_type="",check="agents",scenario="",server="fake",'
+    'vantage="default",verdict="PASS"'
+)
 
 
 def test_a_turn_reaches_metrics(start: Start, tmp_path: Path) -> None:
@@ -35,12 +42,8 @@ def test_a_turn_reaches_metrics(start: Start, tmp_path: Path) -> None:
     until(lambda: value(exporter.get("/metrics").text, TURNS) == 1)
 
     page = exporter.get("/metrics").text
-    assert (
-        value(page, 'voice_verdict{agent_name="demo",check="latency",server="fake",verdict="P') == 1
-    )
-    assert (
-        value(page, 'voice_verdict{agent_name="",check="agents",server="fake",verdict="PASS"') == 1
-    )
+    assert value(page, OF_CALLS) == 1
+    assert value(page, OF_LISTINGS) == 1
     assert value(page, "process_resident_memory_bytes") < 150e6
     assert "n = 1" in exporter.get("/").text
     assert exporter.get("/-/healthy").text == "healthy\n"
@@ -114,8 +117,8 @@ def test_unreachable_server_is_a_counted_reason(start: Start) -> None:
     until(lambda: exporter.get("/-/ready").status_code == 200)
 
     page = exporter.get("/metrics").text
-    series = 'voice_probe_failures_total{agent_name="",probe="agents",reason="connect_failed"'
-    assert value(page, series) == 1
+    failures = 'voice_probe_failures_total{agent_name="",call_type="",probe="agents",'
+    assert value(page, f'{failures}reason="connect_failed"') == 1
     assert value(page, 'voice_probe_success{agent_name="",probe="agents"') == 0
     assert "connect_failed" in exporter.get("/").text
     assert exporter.stop() == 0
@@ -204,7 +207,7 @@ def test_exporter_does_not_go_on_without_its_pages(monkeypatch: pytest.MonkeyPat
         with socket.create_server(("127.0.0.1", 0)) as listener:
             await faked(quiet()).run(listener, asyncio.Event())
 
-    with pytest.raises(RuntimeError, match="the web server has ended") as raised:
+    with pytest.raises(RuntimeError, match="web server ended unexpectedly") as raised:
         asyncio.run(story())
     assert isinstance(raised.value.__cause__, OSError)
 
@@ -213,7 +216,8 @@ def test_agent_that_is_found_in_a_room_is_called() -> None:
     """1. Discovery is on. 2. A listing finds an agent. Result: it is called, its turns shown."""
     settings = quiet(discover={"enabled": True, "trials": 1})
     labels = {"server": "127.0.0.1:1", "agent_name": "stray"}
-    turns = labels | {"call_type": "default", "scenario": "default", "outcome": "replied"}
+    target = {"call_type": "default", "scenario": "default", "vantage": "default"}
+    turns = labels | target | {"outcome": "replied"}
 
     async def discover() -> CollectorRegistry:
         daemon = faked(settings)

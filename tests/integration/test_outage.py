@@ -14,8 +14,14 @@ pytestmark = pytest.mark.integration
 
 INTERVAL_S = 1
 LISTED = 'voice_probe_success{{agent_name="",probe="agents",server="{}"}}'
-VERDICT = 'voice_verdict{{agent_name="",check="agents",server="{}",verdict="{}"}}'
-FAILED = 'voice_probe_failures_total{{agent_name="",probe="agents",reason="{}",server="{}"}}'
+VERDICT = (
+    'voice_verdict{{agent_name="",call_type="",check="agents",scenario="",server="{}",'
+    'vantage="default",verdict="{}"}}'
+)
+FAILED = (
+    'voice_probe_failures_total{{agent_name="",call_type="",probe="agents",reason="{}",'
+    'scenario="",server="{}"'
+)
 
 
 def test_outage_is_one_state_and_over_by_itself(

@@ -146,6 +146,6 @@ def test_the_daemon_is_wired_to_publish(livekit: Server, start: Start, tmp_path:
     assert value(page, lost) == 0
     assert value(page, f'voice_reconnect_seconds_count{{kind="full",{server},vantage="lab"}}') == 0
     for check in ("sfu", "reach", "reconnect"):
-        unknown = f'voice_verdict{{agent_name="",check="{check}",{server},verdict="UNKNOWN"}}'
-        assert value(page, unknown) == 1
+        verdict = f'voice_verdict{{agent_name="",call_type="",check="{check}",scenario="",{server}'
+        assert value(page, f'{verdict},vantage="lab",verdict="UNKNOWN"}}') == 1
     assert exporter.stop() == 0

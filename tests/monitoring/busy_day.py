@@ -61,7 +61,10 @@ _CONFIGURATION = {
     "ramp": {"enabled": True, "windows": _ALWAYS, "max_clients": 50},
     "targets": [
         {"agent_name": "sales", "budget": _BUDGET},
-        {"agent_name": "sales", "call_type": "refund", "target_ms": 2500, "budget": _BUDGET},
+        {
+            **{"agent_name": "sales", "call_type": "refund", "target_ms": 2500},
+            **{"page_on": "fail", "budget": _BUDGET},
+        },
         {"agent_name": "support", "scenario": "angry", "budget": _BUDGET},
     ],
 }

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -29,6 +30,7 @@ from tests.netlab.lab import NetLab
 from tests.netlab.livekit import credentials
 
 _OUTCOME = TypeAdapter(Outcome)
+_RESULT = TypeAdapter(SfuBaseline)
 
 
 class Probe:
@@ -85,7 +87,10 @@ class Probe:
             status = self._process.wait()
             self._errors.seek(0)
             raise RuntimeError(f"the probe ended with status {status}:\n{self._errors.read()}")
-        return _OUTCOME.validate_json(line)
+        outcome = _OUTCOME.validate_json(line)
+        if outcome.result is None:
+            return outcome
+        return replace(outcome, result=_RESULT.validate_python(outcome.result))
 
     def baseline(self, **settings: object) -> SfuBaseline:
         """Do as `outcome` and return what was measured.

@@ -19,10 +19,11 @@ class Rotated:
         self.folder = folder
         for name in ("key", "secret", "token"):
             self.write(name, f"first-{name}")
+        self.write("url", "ws://127.0.0.1:1")
         self.settings = Settings.model_validate(
             {
                 "livekit": {
-                    "url": "ws://127.0.0.1:1",
+                    "url_file": folder / "url",
                     "api_key_file": folder / "key",
                     "api_secret_file": folder / "secret",
                 },

@@ -94,9 +94,9 @@ def test_lag_of_the_process_that_called_is_shown() -> None:
     page = Page(DEMO)
 
     page.recorder.record(replace(call(void()), loop_lag_s=0.09))
-    assert page.value("voice_probe_loop_lag_seconds", **PROBE) == 0.09
+    assert page.value("voice_probe_loop_lag_seconds", **FAILURES) == 0.09
     page.recorder.record(call(reason=Reason.PROBE_CRASHED))
-    assert page.value("voice_probe_loop_lag_seconds", **PROBE) is None
+    assert page.value("voice_probe_loop_lag_seconds", **FAILURES) is None
 
 
 def test_times_to_agent_and_greeting_are_observed() -> None:
@@ -255,3 +255,15 @@ def test_outcome_without_a_result_is_counted_all_the_same() -> None:
     page.recorder.record(broken(Reason.CONNECT_FAILED, "refused"))
 
     assert page.value("voice_probe_failures_total", **FAILURES, reason="connect_failed") == 1
+
+
+def test_last_skip_goes_with_the_last_target_of_an_agent() -> None:
+    """1. Both targets of an agent are skipped. 2. The first one goes. Result: the time stays."""
+    sales = DEMO.model_copy(update={"call_type": "sales"})
+    page = Page(DEMO, sales)
+    when = "voice_probe_last_skip_timestamp_seconds"
+    page.recorder.skip("latency", "demo", "window")
+    page.recorder.remove("latency", DEMO)
+    assert page.value(when, **PROBE, reason="window") == NOW
+    page.recorder.remove("latency", sales)
+    assert page.value(when, **PROBE, reason="window") is None

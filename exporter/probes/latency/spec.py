@@ -143,7 +143,8 @@ class LatencyConfig(ProbeSection):
         default_factory=_default_page_on,
         description=(
             "slow: it pages when it is SLOW three times or FAIL twice in a row; fail: for FAIL "
-            "alone; none: it warns. Not set: slow for the scenario `default`, else none."
+            "alone; none: it warns. Not set: slow for the scenario `default`, else none. The "
+            "error budget pages by itself unless `slo` is false."
         ),
     )
     dispatch: Literal["explicit", "automatic"] = Field(

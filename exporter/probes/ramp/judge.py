@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from exporter.outcome import Reason
 from exporter.probes.ramp.summary import TierSummary
 
 
@@ -83,6 +84,9 @@ def _limits(summary: TierSummary) -> Iterator[str]:
     prober = summary.prober
     if prober.crashed:
         yield f"a process of the prober with {prober.crashed} clients died"
+    for each in summary.failures:
+        if each.reason.is_own_fault and each.reason is not Reason.PROBE_CRASHED:
+            yield f"{each.clients} clients: {each.reason}"
     if not prober.processes:
         return
     if prober.cpu_cores > MAX_CPU * prober.cores:

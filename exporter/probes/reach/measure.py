@@ -13,7 +13,7 @@ from livekit import rtc
 from livekit.rtc._proto.room_pb2 import IceTransportType, SimulateScenarioKind
 
 from exporter.errors import ProbeError
-from exporter.outcome import Certificate, Outcome, SfuReach, Transport
+from exporter.outcome import Certificate, Outcome, Reason, SfuReach, Transport
 from exporter.probe import Run
 from exporter.probes.reach.spec import CLEANUP_S, ReachConfig
 from exporter.rtc.client import Client, provoked
@@ -112,6 +112,8 @@ class _Ways:
             async with asyncio.timeout(self._timeout_s):
                 instead = await settle(client, transport)
         except ProbeError as error:
+            if error.reason.is_own_fault or error.reason is Reason.AUTH_FAILED:
+                raise  # it says nothing about this way
             instead = error.detail
         except (RuntimeError, TimeoutError) as error:
             instead = one_line(str(error)) or f"not connected within {self._timeout_s:g} s"

@@ -126,6 +126,9 @@ def test_spoiled_messages_and_dead_processes_limit() -> None:
     crashed = client(reason=Reason.PROBE_CRASHED, round_trips_s=(), media=None)
     nobody = judged(RampTier(2, (crashed, crashed), (), 2.0))
     assert nobody.limits == ("a process of the prober with 2 clients died",)
+    refused = client(reason=Reason.QUOTA_EXCEEDED, round_trips_s=(), media=None, connect_s=None)
+    quota = judged(RampTier(10, (*tier(8).members, refused, refused), (IDLE,), 2.0))
+    assert quota.limits == ("2 clients: quota_exceeded",)
 
 
 def test_quality_is_what_nearly_all_reach() -> None:
