@@ -62,8 +62,11 @@ _CONFIGURATION = {
     "targets": [
         {"agent_name": "sales", "budget": _BUDGET},
         {
-            **{"agent_name": "sales", "call_type": "refund", "target_ms": 2500},
-            **{"page_on": "fail", "budget": _BUDGET},
+            "agent_name": "sales",
+            "call_type": "refund",
+            "target_ms": 2500,
+            "page_on": "fail",
+            "budget": _BUDGET,
         },
         {"agent_name": "support", "scenario": "angry", "budget": _BUDGET},
     ],

@@ -22,7 +22,7 @@ BY_CALL_TYPE = frozenset(
     for name, row in ROWS.items()
     if "call_type" in row.labels
     # The worst of several is one, and failures add up.
-    and not name.startswith(("voice_verdict", "voice_probe_failures"))
+    and not name.startswith(("voice_verdict", "voice_probe_failures", "voice_probe_loop_lag"))
 )
 
 
