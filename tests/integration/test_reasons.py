@@ -122,7 +122,7 @@ def test_a_room_in_use_is_left_alone(livekit: Server) -> None:
 
     outcome, rooms = asyncio.run(scenario())
     assert outcome.reason is Reason.API_FAILED
-    assert "exists already" in outcome.detail
+    assert "already exists" in outcome.detail
     assert rooms == ("in-use",)
 
 

@@ -54,6 +54,22 @@ def test_judgement_of_a_call(outcome: Outcome, expected: Verdict) -> None:
     assert verdict_of(judge(CONFIG, outcome)) is expected
 
 
+@pytest.mark.parametrize(
+    ("outcome", "text"),
+    [
+        (call(replied(2.0)), "2.00 s on average is above 1.5 s"),
+        (call(replied(3.1)), "3.10 s on average is above 3 s"),
+        (call(replied(1.0), failed(detail="silence")), "no_reply: silence"),
+        (call(), "no turn was measured"),
+        (broken(Reason.NO_WORKER, "none is there"), "no_worker: none is there"),
+    ],
+)
+def test_a_finding_says_why(outcome: Outcome, text: str) -> None:
+    """Its text is what pages, reports and the status page show."""
+    (found,) = judge(CONFIG, outcome)
+    assert found.text == text
+
+
 def test_slowness_never_fails_without_a_hard_threshold() -> None:
     """Without `fail_ms` the slowest agent is SLOW."""
     assert verdict_of(judge(SOFT, call(replied(60)))) is Verdict.SLOW

@@ -32,6 +32,12 @@ def test_verdict(outcome: Outcome, verdict: str) -> None:
     assert verdict_of(judge(CONFIG, outcome)) == verdict
 
 
+def test_a_long_silence_is_named() -> None:
+    """With the limit that it passed."""
+    (found,) = judge(CONFIG, round_of(0.1, 0.75))
+    assert found.text == "silence of 0.75 s is above 0.5 s"
+
+
 def test_a_round_that_says_nothing_of_connections_is_no_silence() -> None:
     """It came to its end without a result: nothing was silent."""
     without = Outcome("reconnect", "", WHEN, 9.0, None, "")
