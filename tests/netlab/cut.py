@@ -44,7 +44,6 @@ def cut_under(lab: NetLab, probe: Probe, seconds: float, **settings: object) -> 
     with ThreadPoolExecutor(1) as pool:
         taken = pool.submit(partial(probe.baseline, **settings))
         _wait_for_media(lab, taken)
-        lab.link.become(up=lab.link.up, down=lab.link.down)  # counts from here on
         lab.link.cut(seconds)
         told = taken.result()
     return Noticed(told, lab.link.counts().down.rtp_gap_s)
