@@ -31,7 +31,7 @@ before there is a gap."""
 CLOCK_MS = 4000
 """The earliest of the answers of so long is the clock."""
 
-LAST_PUSH_S = 1.0
+LAST_PUSH_S = 2.5
 """For the SDK to answer the last push: a process that ends before can crash in its native part."""
 
 
