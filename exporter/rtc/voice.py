@@ -20,9 +20,9 @@ from exporter.errors import ProbeError
 from exporter.outcome import Reason
 from exporter.rtc.levels import RATE, Pcm
 
-CHUNK_MS = 80
-"""Audio pushed at a time: each push costs the same, whatever its length. A multiple of 20 ms, so
-that all utterances of a call have the same place within an Opus packet."""
+CHUNK_MS = 40
+"""Audio pushed at a time. 80 ms cost less, but leave a late loop 20 ms of the queue only. A multiple
+of 20 ms, so that all utterances of a call have the same place within an Opus packet."""
 
 QUEUE_MS = 100
 """Audio waiting in the source, which takes no more than twice that: how late the event loop may be
