@@ -21,8 +21,8 @@ from exporter.outcome import Reason
 from exporter.rtc.levels import RATE, Pcm
 
 CHUNK_MS = 40
-"""Audio pushed at a time. 80 ms cost less, but leave a late loop 20 ms of the queue only. A multiple
-of 20 ms, so that all utterances of a call have the same place within an Opus packet."""
+"""Audio pushed at a time. 80 ms cost less, but leave a late loop only 20 ms of the queue. A
+multiple of 20 ms, so that all utterances of a call have the same place within an Opus packet."""
 
 QUEUE_MS = 100
 """Audio waiting in the source, which takes no more than twice that: how late the event loop may be
