@@ -224,7 +224,7 @@ class BufferedStore:
         """Write to memory, and to the file when its turn comes."""
         try:
             write(self._memory)
-        except Exception:
+        except (StoreError, UnicodeError):  # such as half a character, which no column takes
             log.exception("record cannot be stored")
         self._queue(operation, write, write)
 

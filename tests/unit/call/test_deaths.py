@@ -1,7 +1,6 @@
 """A part of the prober that dies is the prober's own fault, and never a silent agent."""
 
 import asyncio
-import wave
 from pathlib import Path
 
 import pytest
@@ -9,22 +8,10 @@ import pytest
 from exporter.errors import ProbeError
 from exporter.outcome import Reason, TurnOutcome
 from exporter.rtc.tasks import Tasks
-from tests.fake_call.agent import Script, utterance
+from tests.fake_call.agent import Script
 from tests.fake_call.calls import World, converse, place, target
 
 SOON_S = 0.1
-
-
-@pytest.fixture(scope="module")
-def wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the caller says, as a file of the rate that needs no resampling."""
-    file = tmp_path_factory.mktemp("clip") / "buzz.wav"
-    with wave.open(str(file), "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(48_000)
-        out.writeframes(utterance().pcm.tobytes())
-    return file
 
 
 @pytest.mark.parametrize("name", ["ear", "microphone", "session-events"])

@@ -1,6 +1,5 @@
 """A whole call ends in the right reason, keeps what it knows, and leaves nothing behind."""
 
-import wave
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +8,11 @@ import pytest
 from exporter.errors import ProbeError
 from exporter.outcome import Reason, TurnOutcome
 from exporter.probes.latency.spec import LatencyConfig
-from tests.fake_call.agent import Script, utterance
+from tests.fake_call.agent import Script
 from tests.fake_call.calls import Placed, World, place, target
 
 RESOLUTION_S = 0.001
 GONE = frozenset[str]()
-
-
-@pytest.fixture(scope="module")
-def wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the caller says, as a file of the rate that needs no resampling."""
-    file = tmp_path_factory.mktemp("clip") / "buzz.wav"
-    with wave.open(str(file), "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(48_000)
-        out.writeframes(utterance().pcm.tobytes())
-    return file
 
 
 def config(wav: Path, **settings: Any) -> LatencyConfig:
