@@ -7,8 +7,12 @@
         └── StoreInUse     another exporter has it
 
 Errors of other libraries are turned into these at one border each: `server_api` for the server
-API, `call.caller` for the real-time SDK, `config` for pydantic and YAML, `store.sqlite` for SQLite.
+API, `rtc.connection` for the real-time SDK, `config` for pydantic and YAML, `store.sqlite` for
+SQLite.
 """
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from exporter.outcome import Reason
 
@@ -51,3 +55,30 @@ class StoreError(ExporterError):
 
 class StoreInUse(StoreError):  # noqa: N818 - the suffix is its parent's
     """Another exporter has this store."""
+
+
+@contextmanager
+def first_probe_error() -> Iterator[None]:
+    """Let the first ProbeError out of a task group by itself; a group with other errors stays.
+
+    Not by `except*`: with Python 3.11.2 what is raised there comes out in a group again.
+
+    Raises:
+        ProbeError: What ended the first of the tasks; it stands for all.
+        BaseExceptionGroup: A task ended by another error.
+    """
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        errors = [*_leaves(group)]
+        if not all(isinstance(error, ProbeError) for error in errors):
+            raise
+        raise errors[0] from None
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

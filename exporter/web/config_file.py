@@ -5,6 +5,7 @@ with the reason, never ignored where security would depend on it.
 """
 
 import re
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -78,7 +79,14 @@ def _check_ciphers(names: tuple[str, ...]) -> tuple[str, ...]:
 def _check_curves(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(names) > 1:
         raise invalid("has several curves; Python supports only one; expected one, or none")
-    return _one_of(CURVES, "curve", names)
+    for index, name in enumerate(_one_of(CURVES, "curve", names)):
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ecdh_curve(CURVES[name])
+        except (ssl.SSLError, ValueError):  # X25519, before Python 3.11.4 or so
+            raise invalid(
+                "{value} is not supported by this Python; expected CurveP256", index
+            ) from None
+    return names
 
 
 def _check_version(version: TlsVersion) -> TlsVersion:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from exporter.errors import ProbeError
+from exporter.errors import ProbeError, first_probe_error
 from exporter.outcome import (
     AgentInRoom,
     Listing,
@@ -86,18 +86,10 @@ async def _ask_rooms(
         async with at_once:
             read.append(await _ask_room(api, room))
 
-    try:
+    with first_probe_error():
         async with asyncio.TaskGroup() as group:
             for room in rooms:
                 group.create_task(ask(room))
-    except* ProbeError as errors:
-        # The first stands for all: the group has cancelled the others.
-        raise _first(errors) from None
-
-
-def _first(group: BaseExceptionGroup[ProbeError]) -> ProbeError:
-    error = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 async def _ask_room(api: ServerApi, room: Room) -> _Room:

@@ -3,9 +3,9 @@
 import asyncio
 import statistics
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from exporter.errors import ProbeError
+from exporter.errors import ProbeError, first_probe_error
 from exporter.outcome import Loss, Outcome, Reason, Reconnect, SfuBaseline
 from exporter.probe import Run
 from exporter.probes.sfu.spec import CLEANUP_S, MAX_VOID, SfuConfig
@@ -80,11 +80,10 @@ class _Measurement:
             ProbeError: room_closed: a connection was lost for good.
         """
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._ping())
-                group.create_task(self._count())
-        except* ProbeError as errors:
-            raise next(_leaves(errors)) from None
+            with first_probe_error():
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._ping())
+                    group.create_task(self._count())
         finally:  # what the SDK says when the participants leave is none of it
             self._reconnects = unprovoked(
                 self._pair.outages,
@@ -185,11 +184,3 @@ def _ice_round_trips(pair: Pair) -> tuple[float, ...]:
 def _median(values: Iterable[float]) -> float | None:
     known = list(values)
     return statistics.median(known) if known else None
-
-
-def _leaves(group: BaseExceptionGroup[ProbeError]) -> Iterator[ProbeError]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
