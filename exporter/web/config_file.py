@@ -82,10 +82,9 @@ def _check_curves(names: tuple[str, ...]) -> tuple[str, ...]:
     for index, name in enumerate(_one_of(CURVES, "curve", names)):
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ecdh_curve(CURVES[name])
-        except (ssl.SSLError, ValueError):  # X25519, before Python 3.11.4 or so
-            raise invalid(
-                "{value} is not supported by this Python; expected CurveP256", index
-            ) from None
+        except (ssl.SSLError, ValueError):  # X25519 with Python 3.11.2
+            words = "{value} is not supported by this Python; expected CurveP256"
+            raise invalid(words, index) from None
     return names
 
 

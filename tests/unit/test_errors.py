@@ -39,6 +39,6 @@ def test_another_error_is_not_hidden() -> None:
 
 
 def test_nothing_is_raised_in_an_except_star() -> None:
-    """Before Python 3.11.4 it would come out in a group, which no one expects."""
+    """With Python 3.11.2 it comes out in a group, which no one expects."""
     used = [file for file in EXPORTER.rglob("*.py") if "except* " in file.read_text("utf-8")]
     assert used == []

@@ -198,7 +198,7 @@ def test_the_names_are_known_to_openssl() -> None:
 
 @pytest.mark.parametrize("curve", CURVES)
 def test_a_curve_is_used_or_refused(curve: str, tmp_path: Path) -> None:
-    """Python before 3.11.4 has no X25519: a line says so, and the others work everywhere."""
+    """Python 3.11.2 has no X25519: a line says so, and the others work everywhere."""
     file = written(tmp_path, f"tls_server_config: {{{PAIR}, curve_preferences: [{curve}]}}")
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ecdh_curve(CURVES[curve])
