@@ -28,6 +28,7 @@ from bench.calls import (
     sharp_utterance,
 )
 from bench.components import split
+from bench.plain import plain_calls, tell_plain
 from bench.report import Figures, Report
 from bench.side_by_side import side_by_side
 from bench.stage import truth_stage
@@ -38,6 +39,7 @@ from exporter.server_api import Server
 
 DELAYS_S = (0.3, 0.5, 0.8, 1.2, 1.6, 2.0, 3.0, 4.0)
 CALLS_EACH = 2
+PARTS = ("single", "plain", "many", "voicegateway", "split")
 AT_ONCE = 8
 
 
@@ -193,14 +195,14 @@ def main() -> int:
     parser.add_argument(
         "--part",
         action="append",
-        choices=("single", "many", "voicegateway", "split"),
+        choices=PARTS,
         help="may be given several times; all if not given",
     )
     parser.add_argument(
         "--save", type=Path, metavar="FILE", help="takes the figures of calls one at a time"
     )
     options = parser.parse_args()
-    parts = set(options.part or ("single", "many", "voicegateway", "split"))
+    parts = set(options.part or PARTS)
     report = Report()
     report.say(
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
@@ -216,6 +218,9 @@ def main() -> int:
             floor = tell_single(report, single)
             if options.save:
                 save(options.save, single)
+        if "plain" in parts:
+            calls = asyncio.run(plain_calls(server, folder, wav, DELAYS_S))
+            tell_plain(report, calls, floor)
         if "many" in parts:
             tell_many(report, asyncio.run(many_at_once(server, wav)), floor)
         if "voicegateway" in parts:

@@ -5,6 +5,7 @@ where to report to, and WORKER_NAME, WORKER_PORT and WORKER_REJECTS (1: takes no
 the state that its metadata names and stays in the room.
 """
 
+import math
 import os
 
 from livekit.agents import AgentServer, JobContext, JobRequest, cli
@@ -39,6 +40,8 @@ server = AgentServer(
     port=int(os.environ["WORKER_PORT"]),
     num_idle_processes=1,
     load_fnc=no_load,
+    # Else a job that was accepted and has not begun counts as load, and the next is refused.
+    load_threshold=math.inf,
     drain_timeout=20,
 )
 server.rtc_session(entrypoint, agent_name=NAME, on_request=answer)

@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import json
 import logging
+import math
 import os
 import signal
 from pathlib import Path
@@ -202,6 +203,8 @@ async def serve(name: str, port: int, idle: int) -> None:
         # It would register without them after that time: a server forgets a job that waits.
         initialize_process_timeout=START_S,
         load_fnc=no_load,
+        # Else jobs that were accepted and have not begun count as load, and the next is refused.
+        load_threshold=math.inf,
         log_level="INFO",
     )
     server.rtc_session(entrypoint, agent_name=name)

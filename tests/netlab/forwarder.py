@@ -10,6 +10,7 @@ Each further line on standard input is an order, answered by one line with the c
     {"up": {...}, "down": {...}}          become these two ways (the fields of `Way`)
     {"cut_after_s": 5, "cut_for_s": 3}    lose everything for a while
     {"passages": true}                    tell the times of the last packets, too
+    {"audio": true}                       tell the last media packets, too
     {}                                    nothing, only count
 """
 
@@ -32,6 +33,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from tests.netlab.audio import AudioLog
 from tests.netlab.messages import Messages
 from tests.netlab.way import Line, Way
 
@@ -84,6 +86,7 @@ class Forwarder:
         self._partial = b""
         self._pending: list[tuple[float, Callable[[], None]]] = []
         self._messages = Messages()
+        self._audio = {"up": AudioLog(), "down": AudioLog()}
         self._cuts: list[tuple[float, float]] = []
         self._cut_at = 0.0
 
@@ -113,6 +116,7 @@ class Forwarder:
                     line.enter(packet, now)
                     if line is self._up:
                         self._messages.up(packet, now)
+                        self._audio["up"].note(packet, now)
 
     def _act(self) -> None:
         now = time.monotonic()
@@ -127,6 +131,7 @@ class Forwarder:
                 line.written(written)
                 if line is self._down:
                     self._messages.down(packet, written)
+                    self._audio["down"].note(packet, written)
 
     def _obey(self) -> bool:
         """Carry out what was ordered; returns False when no more orders can come."""
@@ -147,9 +152,15 @@ class Forwarder:
             told["passages"] = {
                 k: [dataclasses.astuple(one) for one in each.passages] for k, each in lines.items()
             }
+        if "audio" in order:
+            told["audio"] = {
+                k: [dataclasses.astuple(one) for one in each.packets]
+                for k, each in self._audio.items()
+            }
         tell(told)
         if "up" in order:
             self._messages = Messages()
+            self._audio = {"up": AudioLog(), "down": AudioLog()}
             self._cuts = []
             self._up.become(Way(**order["up"]))
             self._down.become(Way(**order["down"]))

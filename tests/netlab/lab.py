@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from tests.netlab.audio import AudioPacket
 from tests.netlab.forwarder import CLIENT, SERVER
 from tests.netlab.side import Side
 from tests.netlab.way import Counts, Passage, Way
@@ -60,6 +61,14 @@ class Passages:
 
     up: tuple[Passage, ...]
     down: tuple[Passage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """The media packets that passed since the link was last set, 20,000 each way at most."""
+
+    up: tuple[AudioPacket, ...]
+    down: tuple[AudioPacket, ...]
 
 
 class Link:
@@ -129,6 +138,12 @@ class Link:
         up, down = (self._ask(passages=True)["passages"][way] for way in ("up", "down"))
         return Passages(*(tuple(Passage(*each) for each in told) for told in (up, down)))
 
+    def audio(self) -> Audio:
+        """Return the media packets that passed, with what their headers say."""
+        told = self._ask(audio=True)["audio"]
+        up, down = (tuple(_packet(*each) for each in told[way]) for way in ("up", "down"))
+        return Audio(up, down)
+
     def _order(self, **order: Any) -> LinkCounts:
         told = self._ask(**order)
         return LinkCounts(
@@ -143,6 +158,13 @@ class Link:
             self._orders.write(json.dumps(order) + "\n")
             self._orders.flush()
         return read_answer(self._answers)
+
+
+def _packet(
+    passed_s: float, stream: int, stamp: int, octets: int, extensions: list[list[int]]
+) -> AudioPacket:
+    pairs = tuple((number, value) for number, value in extensions)
+    return AudioPacket(passed_s, stream, stamp, octets, pairs)
 
 
 class NetLab:
