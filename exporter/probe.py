@@ -159,6 +159,8 @@ class Probe(Generic[C, R]):
     may compare an Outcome with those before it."""
     configured: Callable[[C], Iterable[Reading]] = _nothing
     """What a configuration says on /metrics; of several that share a series, the least is shown."""
+    alone: bool = False
+    """No other run of its lane may be under way: it loads what they measure."""
     labels: Callable[[C], Mapping[str, str]] = _no_labels
     """The labels that identify the subject of a probe."""
 

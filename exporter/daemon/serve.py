@@ -58,6 +58,7 @@ _OTHERS_APART_S = 15.0
 _KEEP_ROSTER_EVERY_S = 60.0
 _ASK_AGAIN_S = 60.0
 _REFUSALS = {
+    "busy": "no probe process became free in time",
     "overlap": "a call to it is in progress",
     "window": "it is outside its time windows",
     "budget": "its budget for today is spent",
@@ -151,7 +152,11 @@ class Daemon:
             self._credentials.record,
         )
         self._scheduler = Scheduler(
-            self._runner.run, self.listeners, self._recorder.skip, self._ledger.gates
+            self._runner.run,
+            self.listeners,
+            self._recorder.skip,
+            self._ledger.gates,
+            self._ledger.reserve,
         )
         self._watching: tuple[asyncio.Task[None], ...] = ()
         self._health = Health((self._scheduler.check, self._runner.check, self._check_watches))
@@ -299,7 +304,6 @@ class Daemon:
         try:
             return await self._scheduler.ask(call_work(target), on_turn, listeners)
         except Refused as refusal:
-            self._recorder.skip("latency", target.agent_name, refusal.reason)
             raise NotNowError(_REFUSALS[refusal.reason], _ASK_AGAIN_S) from None
 
     async def _check_watches(self) -> str:
