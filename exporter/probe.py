@@ -22,6 +22,11 @@ from exporter.server_api import Server
 C = TypeVar("C", bound=BaseModel)
 R = TypeVar("R")
 
+ROOM_PREFIX = "voice-exporter-"
+"""Rooms of runs are named this and the id of the run, unless the target names its room."""
+PROBE_ATTRIBUTE = "voice-exporter.probe"
+"""Attribute of the caller in a room that the target names: what is in it is a probe's as well."""
+
 Lane = Literal["call", "api"]
 """Which processes run a probe: a listing of seconds must not wait behind calls of minutes."""
 

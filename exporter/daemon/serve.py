@@ -20,7 +20,9 @@ from exporter.daemon.fleet import Fleet
 from exporter.daemon.health import Health, LoopGuard
 from exporter.daemon.ledger import Ledger
 from exporter.daemon.plan import (
+    FOUND,
     Changes,
+    call_id,
     call_work,
     needs_restart,
     server_works,
@@ -139,7 +141,7 @@ class Daemon:
         self._run_log = RunLog()
         self._credentials = CredentialFiles(lambda: self._settings, self._use_credentials)
         self._discovery = Discovery(
-            settings.discover, settings.targets, self.add_target, self.remove_target
+            settings.discover, settings.targets, self._add_found, self.remove_target
         )
         self.listeners = (
             self._run_log.record,
@@ -166,6 +168,9 @@ class Daemon:
     def add_target(self, target: LatencyConfig, first_in_s: float = FIRST_CALL_S) -> None:
         """Call this target from now on."""
         self._add(call_work(target), first_in_s)
+
+    def _add_found(self, target: LatencyConfig) -> None:
+        self._add(call_work(target, FOUND), FIRST_CALL_S)
 
     def remove_target(self, target: LatencyConfig) -> None:
         """Call this target no more, and let its series go."""
@@ -301,8 +306,10 @@ class Daemon:
         if self._stopping:
             raise NotNowError("exporter stopped", _ASK_AGAIN_S)
         listeners = (self._run_log.record, self._ledger.record)
+        known = self._watch_list.lines.get(call_id(target.key))
+        work = replace(known.work, config=target) if known else call_work(target)
         try:
-            return await self._scheduler.ask(call_work(target), on_turn, listeners)
+            return await self._scheduler.ask(work, on_turn, listeners)
         except Refused as refusal:
             raise NotNowError(_REFUSALS[refusal.reason], _ASK_AGAIN_S) from None
 

@@ -22,7 +22,7 @@ from pydantic import BaseModel
 
 from exporter import logs
 from exporter.outcome import Outcome, RampProgress, Reason, Turn
-from exporter.probe import Probe
+from exporter.probe import ROOM_PREFIX, Probe
 from exporter.run import process
 from exporter.run.pool import Lane, Slot
 from exporter.run.process import Order, ProbeTable
@@ -38,8 +38,6 @@ _RECOVERY_S = 15.0
 _SIGN_OF_LIFE_S = 10.0
 _DELETE_S = 30.0
 """To delete rooms, and to start the process that does: on a busy machine that takes long."""
-ROOM_PREFIX = "voice-exporter-"
-"""Rooms of calls are named this and the id of the run, unless the target names its room."""
 
 
 def new_run_id() -> str:

@@ -52,6 +52,13 @@ class Work:
     """"" for probes of the server."""
     config: ProbeSection
     interval_s: float
+    shared_account: str = ""
+    """Whose budget it is charged to, together with other work; "" for one of its own."""
+
+    @property
+    def account(self) -> str:
+        """Under which name the ledger keeps what it spends."""
+        return self.shared_account or self.id
 
 
 def stagger(intervals_s: Sequence[float]) -> list[float]:

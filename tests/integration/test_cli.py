@@ -16,8 +16,8 @@ from livekit import rtc
 
 from exporter.demo.livekit_binary import ServerProgram
 from exporter.demo.livekit_server import LiveKitServer
+from exporter.probe import ROOM_PREFIX
 from exporter.report.agents import NO_ROSTER
-from exporter.run.runner import ROOM_PREFIX
 from exporter.server_api import Server, ServerApi, make_token
 from tests.command import run, run_here, start
 from tests.patience import END_S, START_S, until

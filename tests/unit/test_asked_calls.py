@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from exporter.daemon.plan import call_work
 from exporter.daemon.serve import Daemon
 from exporter.metrics.common import SKIPS
 from exporter.settings.settings import Settings
@@ -24,7 +25,7 @@ def test_refused_call_is_no_scheduled_run_that_was_skipped() -> None:
     """It was never due: a page that is asked too often is no call that is missing."""
     daemon = Daemon(_SETTINGS, _SETTINGS.server(), lambda: _SETTINGS)
     [target] = _SETTINGS.targets
-    daemon._recorder.add("latency", target)
+    daemon._add(call_work(target), 3600)
 
     with pytest.raises(NotNowError, match="outside its time windows"):
         asyncio.run(daemon._call(target, lambda _: None))

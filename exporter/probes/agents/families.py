@@ -25,7 +25,8 @@ AGENTS = _family(
     "voice_agents",
     "gauge",
     "agent_name state",
-    "Agents in rooms by the state they report, from the last successful listing.",
+    "Agents in rooms by the state they report, from the last successful listing. Rooms of probes "
+    "do not count.",
     state=STATES,
 )
 STUCK = _family(
@@ -39,7 +40,7 @@ PENDING = _family(
     "voice_dispatches_pending",
     "gauge",
     "agent_name",
-    "Pending dispatches: no agent has joined the room yet.",
+    "Pending dispatches: no agent has joined the room yet. Those of probes do not count.",
 )
 OLDEST_PENDING = _family(
     "voice_dispatch_oldest_pending_seconds",
@@ -51,15 +52,14 @@ ROOMS = _family(
     "voice_rooms",
     "gauge",
     "",
-    "Rooms on the server, including those of the exporter's own calls. Absent before the first "
-    "listing.",
+    "Rooms on the server, without those of probes. Absent before the first listing.",
 )
 PARTICIPANTS = _family(
     "voice_participants",
     "gauge",
     "kind",
-    "Participants on the server, including those of the exporter's own calls. Absent before the "
-    "first listing.",
+    "Participants on the server, without those in rooms of probes. Absent before the first "
+    "listing.",
 )
 UNCLOSED = _family(
     "voice_rooms_unclosed",
