@@ -8,12 +8,13 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 
 from prometheus_client import CollectorRegistry
 
 from exporter import __version__, logs
+from exporter.config.values import ProbeSection
 from exporter.daemon.credentials import CredentialFiles
 from exporter.daemon.discovery import Discovery
 from exporter.daemon.fleet import Fleet
@@ -154,7 +155,7 @@ class Daemon:
             self._credentials.record,
         )
         self._scheduler = Scheduler(
-            self._runner.run,
+            self._run,
             self.listeners,
             self._recorder.skip,
             self._ledger.gates,
@@ -206,6 +207,20 @@ class Daemon:
         setup = _log_setup(settings, server)
         logs.configure(setup)
         self._runner.reconfigure(server, setup)
+
+    async def _run(
+        self,
+        probe: str,
+        config: ProbeSection,
+        run_id: str,
+        /,
+        *,
+        on_start: Callable[[], Awaitable[None]] | None = None,
+        on_turn: Callable[[Turn], None] | None = None,
+    ) -> Outcome:
+        """Run a probe, and judge a listing by all that the daemon knows of the fleet."""
+        found = await self._runner.run(probe, config, run_id, on_start=on_start, on_turn=on_turn)
+        return self._fleet.judged(found)
 
     def reload_soon(self) -> None:
         """Begin to read the configuration anew."""
