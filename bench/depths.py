@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.outcome import Turn
-from exporter.run.runner import ROOM_PREFIX
+from exporter.probe import ROOM_PREFIX
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,14 +28,13 @@ from bench.report import Report
 from exporter.demo.livekit_binary import ServerProgram, find_server
 from exporter.demo.livekit_server import LiveKitServer
 from exporter.outcome import Ramp
-from exporter.probe import Run
+from exporter.probe import ROOM_PREFIX, Run
 from exporter.probes.ramp.judge import judge_tier
 from exporter.probes.ramp.measure import climb
 from exporter.probes.ramp.processes import SETTLE_S, RampProcesses
 from exporter.probes.ramp.rooms import Rooms
 from exporter.probes.ramp.spec import RampConfig
 from exporter.probes.ramp.summary import TierSummary
-from exporter.run.runner import ROOM_PREFIX
 from exporter.server_api import Server
 from tests.netlab.lab import NetLab, what_is_missing
 from tests.netlab.livekit import credentials, livekit_behind

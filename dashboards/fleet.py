@@ -337,7 +337,7 @@ def _in_rooms() -> Panel:
     card = Card(
         151,
         "Agents in rooms by state",
-        "Agents in rooms by the state they report, including those of the exporter's own calls. "
+        "Agents in rooms by the state they report, without those in rooms of probes. "
         "From voice_agents, as of the last listing. Bad: many that stay in initializing or "
         "thinking.",
         empty="No agent is in a room",
@@ -351,7 +351,7 @@ def _rooms() -> Panel:
     card = Card(
         152,
         "Rooms and participants",
-        "Rooms and participants on the server, including those of the exporter's own calls, and "
+        "Rooms and participants on the server, without those of probes, and "
         "rooms without a human for longer than agents.unclosed_after, with the age of the oldest. "
         "From voice_rooms, voice_participants, voice_rooms_unclosed and "
         "voice_room_oldest_unclosed_seconds. Bad: unclosed rooms: each may contain an agent "

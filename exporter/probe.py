@@ -22,6 +22,11 @@ from exporter.server_api import Server
 C = TypeVar("C", bound=BaseModel)
 R = TypeVar("R")
 
+ROOM_PREFIX = "voice-exporter-"
+"""Rooms of runs are named this and the id of the run, unless the target names its room."""
+PROBE_ATTRIBUTE = "voice-exporter.probe"
+"""Attribute of the caller in a room that the target names: what is in it is a probe's as well."""
+
 Lane = Literal["call", "api"]
 """Which processes run a probe: a listing of seconds must not wait behind calls of minutes."""
 
@@ -159,6 +164,8 @@ class Probe(Generic[C, R]):
     may compare an Outcome with those before it."""
     configured: Callable[[C], Iterable[Reading]] = _nothing
     """What a configuration says on /metrics; of several that share a series, the least is shown."""
+    alone: bool = False
+    """No other run of its lane may be under way: it loads what they measure."""
     labels: Callable[[C], Mapping[str, str]] = _no_labels
     """The labels that identify the subject of a probe."""
 

@@ -165,5 +165,6 @@ PROBES = {
     "misjudged": replace(
         row("misjudged", FakeConfig, "tests.fake_probes:good"), judge=_cannot_judge
     ),
+    "solo": replace(_row("good"), name="solo", alone=True),
     "listing": row("listing", FakeConfig, "tests.fake_probes:good", "api"),
 }

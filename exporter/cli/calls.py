@@ -19,9 +19,21 @@ if TYPE_CHECKING:
     from exporter.outcome import Outcome
 
 
+_from_collector = text(
+    "--collector",
+    "URL",
+    "Running exporter to read the roster from. Default: VOICE_EXPORTER_COLLECTOR_URL, with "
+    "VOICE_EXPORTER_TOKEN.",
+)
+
+
 @click.command(short_help="Call agents and measure the response latency.")
 @options(
-    text("--agent", "NAME", "Agent to call. Without it, every agent found in a room."),
+    text(
+        "--agent",
+        "NAME",
+        "Agent to call. Without it, all agents that are configured, in a room or on the roster.",
+    ),
     text("--trials", "N", "Measured turns for each agent.  [default: 3]"),
     click.option(
         "--warmup/--no-warmup",
@@ -46,11 +58,14 @@ if TYPE_CHECKING:
     text("--reply-timeout", "TIME", "Time from the end of speech to the reply.  [default: 10s]"),
     text("--deadline", "TIME", "Time for the whole call.  [default: derived from the turns]"),
     click.option("--floor/--no-floor", default=False, help="Calibrate first: measure the floor."),
+    _from_collector,
     as_one_document,
 )
 @of_server
-def latency(*, agent: str | None, floor: bool, as_json: bool, **flags: Any) -> int:
-    """Call one agent, or every agent found in rooms, and measure the response latency.
+def latency(
+    *, agent: str | None, floor: bool, collector: str | None, as_json: bool, **flags: Any
+) -> int:
+    """Call one agent, or every agent that is known, and measure the response latency.
 
     Each turn is a real agent turn and costs what its providers charge. If the configuration has a
     target with this name, its settings are used; flags override them.
@@ -60,7 +75,7 @@ def latency(*, agent: str | None, floor: bool, as_json: bool, **flags: Any) -> i
     from exporter.report.latency import LatencyDocument, StderrProgress, print_latency
     from exporter.report.printing import to_json
 
-    settings = read_settings(flags)
+    settings = read_settings(flags, collector__url=collector)
     order = LatencyOrder(agent, _target_keys(flags), floor)
     with StderrProgress() as progress:
         report = measure_latency(settings, order, progress)
@@ -84,12 +99,7 @@ def _target_keys(flags: dict[str, Any]) -> dict[str, object]:
 
 @click.command(short_help="List the agents in rooms, and the workers.")
 @options(
-    text(
-        "--collector",
-        "URL",
-        "Running exporter to read the roster from. Default: VOICE_EXPORTER_COLLECTOR_URL, with "
-        "VOICE_EXPORTER_TOKEN.",
-    ),
+    _from_collector,
     as_one_document,
 )
 @of_server
@@ -153,7 +163,11 @@ def calibrate(*, as_json: bool, **flags: Any) -> int:
 
 @click.command(short_help="Check agents, latency and the SFU at once.")
 @options(
-    text("--agent", "NAME", "Agent to call. Without it, all configured agents and all in rooms."),
+    text(
+        "--agent",
+        "NAME",
+        "Agent to call. Without it, all agents that are configured, in a room or on the roster.",
+    ),
     text("--trials", "N", "Measured turns for each agent.  [default: 2]"),
     text("--target-ms", "MS", "Average latency above which an agent is SLOW.  [default: 1500]"),
     text("--fail-ms", "MS", "Average latency above which an agent is FAIL.  [default: never]"),
@@ -161,10 +175,11 @@ def calibrate(*, as_json: bool, **flags: Any) -> int:
     text("--vantage", "NAME", "Name of the place to measure from.  [default: default]"),
     text("--target-rtt-ms", "MS", "Median round trip above which the SFU is SLOW.  [default: 100]"),
     text("--max-loss", "PERCENT", "Packet loss in percent above which it is SLOW.  [default: 1]"),
+    _from_collector,
     as_one_document,
 )
 @of_server
-def check(*, agent: str | None, as_json: bool, **flags: Any) -> int:
+def check(*, agent: str | None, collector: str | None, as_json: bool, **flags: Any) -> int:
     """List agents, call them, measure the network path to the SFU, and print one verdict.
 
     Each turn is a real agent turn and costs what its providers charge. The exit status
@@ -177,7 +192,7 @@ def check(*, agent: str | None, as_json: bool, **flags: Any) -> int:
     from exporter.report.latency import StderrProgress
     from exporter.report.printing import to_json
 
-    settings = read_settings(flags)
+    settings = read_settings(flags, collector__url=collector)
     sfu_flags = {name: flags.pop(name) for name in ("vantage", "target_rtt_ms", "max_loss")}
     order = CheckOrder(agent, flags, sfu_flags)
     with StderrProgress() as progress:

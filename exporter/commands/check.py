@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from exporter.commands.once import (
     LatencyOrder,
     Progress,
-    agents_in_rooms,
     ask_fleet,
     call_agents,
+    known_agents,
     one_runner,
     plan_calls,
     run,
@@ -30,7 +30,7 @@ class CheckOrder:
     """What `check` is asked to do."""
 
     agent: str | None
-    """The agent to call; every configured one and every one in a room if None."""
+    """The agent to call; every one that is configured, in a room or on the roster if None."""
     call_flags: Mapping[str, object]
     """Keys of a target that replace what is configured; None means not given."""
     sfu_flags: Mapping[str, object]
@@ -58,13 +58,9 @@ async def _check(
 ) -> CheckReport:
     started, server = datetime.now(UTC), settings.server()
     async with one_runner(server) as runner:
-        progress.doing("listing agents in rooms")
+        progress.doing("looking for agents")
         fleet = await ask_fleet(runner, settings)
-        names = [order.agent]
-        if order.agent is None:
-            names = [target.agent_name for target in settings.targets]
-            names += agents_in_rooms(fleet.listing, settings)
-        wanted = [name for name in dict.fromkeys(names) if name is not None]
+        wanted = known_agents(fleet, settings) if order.agent is None else [order.agent]
         calls = await call_agents(runner, settings, order.calls(), wanted, progress)
         progress.doing("measuring the network path to the SFU")
         baseline = await runner.run("sfu", sfu)

@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import time
 from typing import Any, Protocol, TypeVar
@@ -15,12 +15,13 @@ from exporter.config.values import is_name
 from exporter.daemon.fleet import make_roster
 from exporter.errors import ProbeError
 from exporter.logs import LogSetup, configure
-from exporter.outcome import Listing, Outcome, Turn
+from exporter.outcome import Finding, Listing, Outcome, Turn, Verdict
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.report.agents import NO_ROSTER, FleetReport, page_notes
 from exporter.report.latency import CallReport, LatencyReport
 from exporter.report.sfu import PreflightReport, SfuReport
 from exporter.roster.collector import fetch_workers
+from exporter.roster.types import WorkerStatus
 from exporter.run.runner import Runner
 from exporter.server_api import Server
 from exporter.settings.load import override
@@ -47,7 +48,7 @@ class LatencyOrder:
     """What `latency` is asked to do."""
 
     agent: str | None
-    """The agent to call; every agent that is found in a room if None."""
+    """The agent to call; if None, every agent that is configured, in a room or on the roster."""
     flags: Mapping[str, object]
     """Keys of a target that replace what is configured; None means not given."""
     floor: bool = False
@@ -55,7 +56,7 @@ class LatencyOrder:
 
 
 def measure_latency(settings: Settings, order: LatencyOrder, progress: Progress) -> LatencyReport:
-    """Call one agent, or every agent found in rooms, and report what a caller would hear.
+    """Call one agent, or every agent that is known, and report what a caller would hear.
 
     Raises:
         ConfigError: Credentials are missing, or a flag is impossible; nothing was called.
@@ -86,6 +87,7 @@ async def _list_fleet_once(server: Server, settings: Settings) -> FleetReport:
 async def ask_fleet(runner: Runner, settings: Settings) -> FleetReport:
     """Ask the server, the workers' pages and a running exporter for all that they know."""
     config, notes = settings.workers, []
+    unasked: list[Finding] = []
     roster = make_roster(config)
     if settings.collector.url:
         try:
@@ -93,16 +95,18 @@ async def ask_fleet(runner: Runner, settings: Settings) -> FleetReport:
             roster.restore(view.worker(time()) for view in told)
         except ProbeError as error:
             notes.append(f"cannot read the roster of the running exporter: {error.detail}")
+            unasked.append(Finding(Verdict.UNKNOWN, notes[-1]))
     listing = await runner.run("agents", settings.agents)
     roster.record(listing)
     if config.scrape:
         scrape = await runner.run("workers", config)
         roster.record(scrape)
         notes += page_notes(scrape)
+        unasked += scrape.findings or ()
     asked = bool(config.scrape or settings.collector.url)
     if not asked:
         notes.append(NO_ROSTER)
-    return FleetReport(listing, roster.workers(), asked, time(), tuple(notes))
+    return FleetReport(listing, roster.workers(), asked, time(), tuple(notes), tuple(unasked))
 
 
 def calibrate(settings: Settings, flags: Mapping[str, object]) -> Outcome:
@@ -154,17 +158,19 @@ async def _measure(
     floor: Outcome | None = None
     async with one_runner(server) as runner:
         names: Sequence[str] = [order.agent] if order.agent is not None else []
+        unasked: tuple[Finding, ...] = ()
         if order.agent is None:
-            progress.doing("listing agents in rooms")
-            listing = await runner.run("agents", settings.agents)
-            if not listing.ok:
-                return LatencyReport(started, server.name, failure=listing)
-            names = agents_in_rooms(listing, settings)
+            progress.doing("looking for agents")
+            fleet = await ask_fleet(runner, settings)
+            if not fleet.listing.ok:
+                return LatencyReport(started, server.name, failure=fleet.listing)
+            names = known_agents(fleet, settings)
+            unasked = tuple(replace(each, verdict=Verdict.UNKNOWN) for each in fleet.unasked)
         if order.floor and names:
             progress.doing("measuring the floor against an echo")
             floor = await runner.run("calibrate", settings.calibrate)
         calls = await call_agents(runner, settings, order, names, progress)
-    return LatencyReport(started, server.name, calls, floor)
+    return LatencyReport(started, server.name, calls, floor, unasked=unasked)
 
 
 async def call_agents(
@@ -183,11 +189,20 @@ async def call_agents(
     return tuple(calls)
 
 
-def agents_in_rooms(listing: Outcome, settings: Settings) -> list[str]:
-    """Return the names of the agents in rooms, less the excluded ones."""
-    agents = listing.result.agents if isinstance(listing.result, Listing) else ()
-    names = {agent.agent_name for agent in agents} - set(settings.discover.exclude)
-    return sorted(filter(is_name, names))
+def known_agents(fleet: FleetReport, settings: Settings) -> list[str]:
+    """Return the names of all agents to call: configured, in a room, or with a worker.
+
+    An idle agent is in no room; only the roster knows of it. Excluded ones are not called unless
+    they are configured.
+    """
+    listing = fleet.listing.result
+    found = {each.agent_name for each in listing.agents} if isinstance(listing, Listing) else set()
+    found |= {
+        worker.agent_name for worker in fleet.workers if worker.status is not WorkerStatus.OFFLINE
+    }
+    configured = [target.agent_name for target in settings.targets]
+    others = sorted(filter(is_name, found - set(settings.discover.exclude)))
+    return list(dict.fromkeys((*configured, *others)))
 
 
 async def _probe_once(server: Server, probe: str, config: BaseModel) -> Outcome:

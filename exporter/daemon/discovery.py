@@ -13,8 +13,8 @@ log = logging.getLogger(__name__)
 
 _MOST_LOGGED = 100
 """Names that are logged: a fleet with one agent name per call would fill the log."""
-KEPT_INTERVALS = 12
-"""Calls after which an agent in no room is forgotten: its failure must be reported first."""
+KEPT_INTERVALS = 3
+"""Calls before an agent in no room is forgotten, at least: its failure must be reported first."""
 
 
 class Discovery:
@@ -77,7 +77,7 @@ class Discovery:
                 target = self._config.target(name)
                 self._found[name] = target, now
                 self._add(target)
-        kept_s = KEPT_INTERVALS * self._config.interval
+        kept_s = max(self._config.forget_after, KEPT_INTERVALS * self._config.interval)
         for name, (target, seen) in list(self._found.items()):
             if now - seen > kept_s:
                 del self._found[name]

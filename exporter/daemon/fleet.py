@@ -1,12 +1,13 @@
 """The daemon's part that knows the workers: the roster and its metrics."""
 
 import asyncio
+from dataclasses import replace
 from typing import Protocol
 
 from exporter.metrics.registry import Metrics
 from exporter.metrics.workers import WorkerMetrics
-from exporter.outcome import Outcome
-from exporter.probes.agents.spec import AgentsConfig
+from exporter.outcome import Listing, Outcome
+from exporter.probes.agents.spec import AgentsConfig, Judge, judge_workers
 from exporter.probes.workers.spec import WorkersConfig
 from exporter.roster.roster import Roster
 
@@ -37,8 +38,17 @@ class Fleet:
             metrics: What is written to.
         """
         self.roster = make_roster(settings.workers)
+        self._judge = Judge()
+        self._agents = settings.agents
         no_job_after_s = settings.agents.no_job_after
         self._metrics = WorkerMetrics(metrics, self.roster, no_job_after_s=no_job_after_s)
+
+    def judged(self, outcome: Outcome) -> Outcome:
+        """Return a listing with all that is wrong: by those before it, and by the workers."""
+        if outcome.reason is not None or not isinstance(outcome.result, Listing):
+            return outcome
+        findings = (*self._judge(self._agents, outcome), *judge_workers(self.roster.workers()))
+        return replace(outcome, findings=findings)
 
     def record(self, outcome: Outcome) -> None:
         """Take note of a listing or of pages that were read: a listener."""
@@ -61,6 +71,7 @@ class Fleet:
             full_load=workers.full_load,
             max_workers=workers.max_workers,
         )
+        self._agents = settings.agents
         self._metrics.no_job_after_s = settings.agents.no_job_after
 
 

@@ -43,7 +43,8 @@ class Ledger:
         )
         self._budgets = Budgets(self.store, BudgetSeries(metrics), table)
         self._leftovers = Leftovers(delete_rooms, self.store, self._budgets.forfeit)
-        self.gates: tuple[Gate, ...] = (WindowGate(), self._budgets.admit)
+        self.gates: tuple[Gate, ...] = (WindowGate(),)
+        self.reserve: tuple[Gate, ...] = (self._budgets.admit,)
 
     @property
     def problem(self) -> str:

@@ -9,10 +9,19 @@ from exporter.probes.latency.spec import LatencyConfig, TargetKey, joined
 from exporter.run.scheduler import Work
 from exporter.settings.settings import Settings
 
+FOUND = "discover"
+"""The account in the ledger that all targets share which nobody wrote down."""
 
-def call_work(target: LatencyConfig) -> Work:
-    """Return the calls to one target as work for the scheduler."""
-    return Work(call_id(target.key), "latency", target.agent_name, target, target.interval)
+
+def call_work(target: LatencyConfig, account: str = "") -> Work:
+    """Return the calls to one target as work for the scheduler.
+
+    Args:
+        target: How it is called.
+        account: Whose budget it shares; "" where it has one of its own.
+    """
+    name = call_id(target.key)
+    return Work(name, "latency", target.agent_name, target, target.interval, account)
 
 
 def call_id(key: TargetKey) -> str:

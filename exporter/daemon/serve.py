@@ -8,19 +8,22 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 
 from prometheus_client import CollectorRegistry
 
 from exporter import __version__, logs
+from exporter.config.values import ProbeSection
 from exporter.daemon.credentials import CredentialFiles
 from exporter.daemon.discovery import Discovery
 from exporter.daemon.fleet import Fleet
 from exporter.daemon.health import Health, LoopGuard
 from exporter.daemon.ledger import Ledger
 from exporter.daemon.plan import (
+    FOUND,
     Changes,
+    call_id,
     call_work,
     needs_restart,
     server_works,
@@ -58,6 +61,7 @@ _OTHERS_APART_S = 15.0
 _KEEP_ROSTER_EVERY_S = 60.0
 _ASK_AGAIN_S = 60.0
 _REFUSALS = {
+    "busy": "no probe process became free in time",
     "overlap": "a call to it is in progress",
     "window": "it is outside its time windows",
     "budget": "its budget for today is spent",
@@ -138,7 +142,7 @@ class Daemon:
         self._run_log = RunLog()
         self._credentials = CredentialFiles(lambda: self._settings, self._use_credentials)
         self._discovery = Discovery(
-            settings.discover, settings.targets, self.add_target, self.remove_target
+            settings.discover, settings.targets, self._add_found, self.remove_target
         )
         self.listeners = (
             self._run_log.record,
@@ -151,7 +155,11 @@ class Daemon:
             self._credentials.record,
         )
         self._scheduler = Scheduler(
-            self._runner.run, self.listeners, self._recorder.skip, self._ledger.gates
+            self._run,
+            self.listeners,
+            self._recorder.skip,
+            self._ledger.gates,
+            self._ledger.reserve,
         )
         self._watching: tuple[asyncio.Task[None], ...] = ()
         self._health = Health((self._scheduler.check, self._runner.check, self._check_watches))
@@ -161,6 +169,9 @@ class Daemon:
     def add_target(self, target: LatencyConfig, first_in_s: float = FIRST_CALL_S) -> None:
         """Call this target from now on."""
         self._add(call_work(target), first_in_s)
+
+    def _add_found(self, target: LatencyConfig) -> None:
+        self._add(call_work(target, FOUND), FIRST_CALL_S)
 
     def remove_target(self, target: LatencyConfig) -> None:
         """Call this target no more, and let its series go."""
@@ -196,6 +207,20 @@ class Daemon:
         setup = _log_setup(settings, server)
         logs.configure(setup)
         self._runner.reconfigure(server, setup)
+
+    async def _run(
+        self,
+        probe: str,
+        config: ProbeSection,
+        run_id: str,
+        /,
+        *,
+        on_start: Callable[[], Awaitable[None]] | None = None,
+        on_turn: Callable[[Turn], None] | None = None,
+    ) -> Outcome:
+        """Run a probe, and judge a listing by all that the daemon knows of the fleet."""
+        found = await self._runner.run(probe, config, run_id, on_start=on_start, on_turn=on_turn)
+        return self._fleet.judged(found)
 
     def reload_soon(self) -> None:
         """Begin to read the configuration anew."""
@@ -296,10 +321,11 @@ class Daemon:
         if self._stopping:
             raise NotNowError("exporter stopped", _ASK_AGAIN_S)
         listeners = (self._run_log.record, self._ledger.record)
+        known = self._watch_list.lines.get(call_id(target.key))
+        work = replace(known.work, config=target) if known else call_work(target)
         try:
-            return await self._scheduler.ask(call_work(target), on_turn, listeners)
+            return await self._scheduler.ask(work, on_turn, listeners)
         except Refused as refusal:
-            self._recorder.skip("latency", target.agent_name, refusal.reason)
             raise NotNowError(_REFUSALS[refusal.reason], _ASK_AGAIN_S) from None
 
     async def _check_watches(self) -> str:

@@ -46,7 +46,7 @@ class RoomWithoutHuman:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What the server says is there, at one moment."""
+    """What the server says is there, at one moment; rooms of probes do not count."""
 
     agents: tuple[AgentInRoom, ...] = ()
     pending: tuple[PendingDispatch, ...] = ()
@@ -54,6 +54,8 @@ class Listing:
     participants: tuple[tuple[str, int], ...] = ()
     """Number of participants by kind (standard agent sip egress ingress connector bridge other)."""
     without_human: tuple[RoomWithoutHuman, ...] = ()
+    probe_rooms: tuple[str, ...] = ()
+    """Rooms of probes in which there are agents: of this exporter or of any other."""
     unread: int = 0
     """Rooms that could not be asked any more: what is in them is not here."""
 

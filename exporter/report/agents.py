@@ -6,7 +6,16 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from exporter.outcome import Listing, Outcome, WorkerScrape
+from exporter.outcome import (
+    Finding,
+    Listing,
+    Outcome,
+    Verdict,
+    WorkerScrape,
+    verdict_of,
+    worst,
+)
+from exporter.probes.agents.spec import judge_workers
 from exporter.report.printing import age, agent_label, clean, console
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.roster.wire import WorkerView
@@ -33,6 +42,19 @@ class FleetReport:
     """Unix time of the moment."""
     notes: tuple[str, ...] = ()
     """What could not be learned, one line each, for stderr."""
+    unasked: tuple[Finding, ...] = ()
+    """What of it should have been: by pages, and by the running exporter."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What keeps the fleet from PASS: the listing, the workers, and what could not be asked."""
+        listed = self.listing.findings or ()
+        return (*listed, *judge_workers(self.workers), *self.unasked)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of the findings; UNKNOWN where nobody has judged the listing."""
+        return worst((self.listing.verdict, verdict_of(self.findings)))
 
 
 def page_notes(scrape: Outcome) -> list[str]:

@@ -6,7 +6,12 @@ from typing import Self
 
 from exporter.outcome import Listing, Verdict, worst
 from exporter.report.agents import AgentsDocument, FleetReport, print_agents, print_workers
-from exporter.report.latency import LatencyDocument, LatencyReport, print_latency
+from exporter.report.latency import (
+    NONE_FOUND,
+    LatencyDocument,
+    LatencyReport,
+    print_latency,
+)
 from exporter.report.printing import Timestamp, clean, console, print_verdict
 from exporter.report.sfu import SfuDocument, SfuReport, print_sfu
 
@@ -22,8 +27,8 @@ class CheckReport:
 
     @property
     def agents_verdict(self) -> Verdict:
-        """Whether the server could be asked."""
-        return self.fleet.listing.verdict
+        """Whether all could be asked, and agents and workers are well."""
+        return self.fleet.verdict
 
     @property
     def verdicts(self) -> dict[str, Verdict]:
@@ -47,13 +52,10 @@ class CheckReport:
 
     def reasons(self) -> Iterator[str]:
         """Yield, in one line each, what keeps the whole from PASS."""
-        for finding in self.fleet.listing.findings or ():
+        for finding in self.fleet.findings:
             yield f"agents: {finding}"
         if not self.latency.calls and not self.latency.failure:
-            yield (
-                f"latency: {Verdict.UNKNOWN}: no agent is in a room or configured; name one with "
-                "--agent"
-            )
+            yield f"latency: {Verdict.UNKNOWN}: {NONE_FOUND}"
         for call in self.latency.calls:
             if call.verdict is not Verdict.PASS:
                 why = "; ".join(each.text for each in call.outcome.findings or ())

@@ -14,6 +14,7 @@ from exporter.outcome import (
     Calibration,
     CallResult,
     Components,
+    Finding,
     Outcome,
     Reason,
     Turn,
@@ -42,7 +43,7 @@ _COMPONENTS = {
     "tts": "tts_s",
     "transport": "transport_s",
 }
-NONE_FOUND = "no agent is in a room; name one with --agent"
+NONE_FOUND = "no agent is configured, in a room or on the roster; name one with --agent"
 COST_NOTE = "each turn is a real agent turn and costs what its providers charge"
 
 
@@ -102,6 +103,8 @@ class LatencyReport:
     """The calibration of the same run, if one was asked for."""
     failure: Outcome | None = None
     """The listing that should have found agents, if it failed."""
+    unasked: tuple[Finding, ...] = ()
+    """Why there may be agents that were not found."""
 
     @property
     def calibration(self) -> Calibration | None:
@@ -111,8 +114,11 @@ class LatencyReport:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of the calls."""
-        return Verdict.FAIL if self.failure else worst(call.verdict for call in self.calls)
+        """The worst of the calls; not PASS where agents may be missing."""
+        if self.failure:
+            return Verdict.FAIL
+        called = [call.verdict for call in self.calls]
+        return worst((*called, *(finding.verdict for finding in self.unasked)))
 
 
 def is_measured(turn: Turn) -> bool:
@@ -231,6 +237,8 @@ def print_latency(report: LatencyReport, *, label: str = "VERDICT") -> None:
                 out.print(line, soft_wrap=True)
         for note in _notes(report):
             out.print(note, soft_wrap=True)
+    for finding in report.unasked:
+        out.print(clean(str(finding)), soft_wrap=True)
     print_verdict(report.verdict, label)
 
 
@@ -367,6 +375,8 @@ class StderrProgress:
             self._console.print(f"agents could not be listed: {why(report.failure)}")
         elif not report.calls:
             self._console.print(NONE_FOUND)
+        for finding in report.unasked:
+            self._console.print(clean(str(finding)), soft_wrap=True)
         for call in report.calls:
             if call.unlisted_reason:
                 name = agent_label(call.config.agent_name)

@@ -92,6 +92,7 @@ class WorkerView(_Message):
     sources: tuple[Source, ...]
     addresses: tuple[str, ...] = Field((), description="IP addresses of its host.")
     http_port: int | None = Field(None, description="Port of its worker page.")
+    is_lost: bool = Field(False, description="Offline without having announced a shutdown.")
 
     @classmethod
     def of(cls, worker: Worker, now: float) -> "WorkerView":

@@ -65,14 +65,14 @@ class Budgets:
         self._series = series
         self._table = table
         self._clock = clock
-        self._targets: dict[str, LatencyConfig] = {}
+        self._targets: dict[str, tuple[Work, LatencyConfig]] = {}
         self._running: dict[str, Work] = {}
         self._failing: dict[str, Reason] = {}
 
     def add(self, work: Work) -> None:
         """Know a target; a known one is replaced."""
         if (target := as_target(work.config)) is not None:
-            self._targets[work.id] = target
+            self._targets[work.id] = work, target
             priced = target.budget.price_per_minute is not None
             self._series.create(work.agent_name, priced=priced)
             self._show(work.agent_name)
@@ -98,16 +98,20 @@ class Budgets:
         if not await self._store.begin(run, limits):
             return "budget"
         self._running[run_id] = work
-        self._show(work.agent_name)
+        if work.shared_account:
+            self._show_all()  # the others have less left as well
+        else:
+            self._show(work.agent_name)
         return ""
 
     def remaining(self, work_id: str) -> Remaining:
         """Return what a target has left today; other work has no limits."""
-        target = self._targets.get(work_id)
-        if target is None:
+        known = self._targets.get(work_id)
+        if known is None:
             return Remaining()
+        work, target = known
         day = _day(target.budget, self._clock())
-        return _left(target.budget, self._store.spent_on(work_id, day))
+        return _left(target.budget, self._store.spent_on(work.account, day))
 
     def record(self, outcome: Outcome) -> None:
         """Settle what a run really cost and put it into the history: the listener."""
@@ -130,9 +134,10 @@ class Budgets:
 
     def forfeit(self, run: OpenRun) -> None:
         """Count the reservation of a run that never ended as spent."""
-        target = self._targets.get(run.target)
-        if target is not None:
-            self._spend(target, run.plan)
+        key = run.agent_name, run.call_type, run.scenario
+        for _, target in self._targets.values():
+            if target.key == key:
+                self._spend(target, run.plan)
 
     def _settle(self, work: Work, outcome: Outcome) -> None:
         target = as_target(work.config)
@@ -160,7 +165,7 @@ class Budgets:
             call_type=config.call_type,
             scenario=config.scenario,
             started_at=now,
-            target=work.id,
+            target=work.account,
             day=_day(config.budget, now),
             plan=plan_of(config),
             room_name=config.room_name,
@@ -178,19 +183,19 @@ class Budgets:
         return outcome.reason not in (None, before)
 
     def _agents(self) -> set[str]:
-        return {target.agent_name for target in self._targets.values()}
+        return {target.agent_name for _, target in self._targets.values()}
 
     def _show(self, agent: str) -> None:
         """Show what the targets of an agent have left, together."""
-        targets = self._targets.items()
-        left = [self.remaining(name) for name, target in targets if target.agent_name == agent]
+        ids = [name for name, (work, _) in self._targets.items() if work.agent_name == agent]
+        left = [self.remaining(name) for name in ids]
         self._series.show(agent, _together(left))
 
     def _show_all(self) -> None:
         """Show every agent, in one pass over the targets."""
         left: dict[str, list[Remaining]] = {}
-        for name, target in self._targets.items():
-            left.setdefault(target.agent_name, []).append(self.remaining(name))
+        for name, (work, _) in self._targets.items():
+            left.setdefault(work.agent_name, []).append(self.remaining(name))
         for agent, each in left.items():
             self._series.show(agent, _together(each))
 

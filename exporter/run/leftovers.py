@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from exporter.outcome import Listing, Outcome, Reason, Verdict
-from exporter.run.runner import LATE_AGENT_S, ROOM_PREFIX
+from exporter.probe import ROOM_PREFIX
+from exporter.run.runner import LATE_AGENT_S
 from exporter.store.buffered import BufferedStore
 from exporter.store.records import OpenRun, RunRecord
 
@@ -61,7 +62,7 @@ class Leftovers:
         """Clear rooms in which an agent is although their run has ended: a listener of listings."""
         if not isinstance(outcome.result, Listing):
             return
-        rooms = {agent.room for agent in outcome.result.agents}
+        rooms = outcome.result.probe_rooms
         runs = {room.removeprefix(ROOM_PREFIX) for room in rooms if room.startswith(ROOM_PREFIX)}
         for run_id in runs - self._clearing:
             self._clearing.add(run_id)

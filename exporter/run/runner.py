@@ -10,7 +10,7 @@ import logging
 import secrets
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,6 +22,7 @@ from pydantic import BaseModel
 
 from exporter import logs
 from exporter.outcome import Outcome, RampProgress, Reason, Turn
+from exporter.probe import ROOM_PREFIX, Probe
 from exporter.run import process
 from exporter.run.pool import Lane, Slot
 from exporter.run.process import Order, ProbeTable
@@ -37,13 +38,15 @@ _RECOVERY_S = 15.0
 _SIGN_OF_LIFE_S = 10.0
 _DELETE_S = 30.0
 """To delete rooms, and to start the process that does: on a busy machine that takes long."""
-ROOM_PREFIX = "voice-exporter-"
-"""Rooms of calls are named this and the id of the run, unless the target names its room."""
 
 
 def new_run_id() -> str:
     """Return an id that no other run has."""
     return secrets.token_hex(8)
+
+
+async def _at_once() -> None:
+    """Begin without asking anyone."""
 
 
 class Runner:
@@ -98,18 +101,20 @@ class Runner:
         config: BaseModel,
         run_id: str | None = None,
         *,
+        on_start: Callable[[], Awaitable[None]] | None = None,
         on_turn: Callable[[Turn], None] | None = None,
         on_progress: Callable[[RampProgress], None] | None = None,
     ) -> Outcome:
         """Run one probe and return what it found, judged; a run that fails has a reason.
 
-        Waits for a free process first; the deadline counts from when it has one. Cancelling the
-        call kills the run.
+        Waits for a free process first, and for all of them where the probe runs alone; the
+        deadline counts from when it has one. Cancelling the call kills the run.
 
         Args:
             probe: A name in the table.
             config: The probe's own configuration, with its `deadline` in seconds.
             run_id: From `new_run_id`, if it must be known before the run; otherwise generated.
+            on_start: Awaited once there is a process; what it raises ends the run before it begins.
             on_turn: Called in this loop with every turn, as it ends.
             on_progress: Called in this loop with the progress of a ramp.
 
@@ -120,12 +125,13 @@ class Runner:
             raise RuntimeError("the runner is closed")
         order = self._order(probe, config, run_id or new_run_id())
         row = self._table.load()[probe]
-        lane = self._lanes[row.lane]
         task = asyncio.current_task()
         if task is not None:
             self._runs.add(task)
         try:
-            outcome = await self._run_in(lane, order, _Callbacks(on_turn, on_progress))
+            outcome = await self._run_in(
+                row, order, on_start or _at_once, _Callbacks(on_turn, on_progress)
+            )
         finally:
             if task is not None:
                 self._runs.discard(task)
@@ -208,9 +214,21 @@ class Runner:
                 task.cancel()
         await self._lanes["api"].aclose()
 
-    async def _run_in(self, lane: Lane, order: Order, callbacks: "_Callbacks") -> Outcome:
-        """Run the order in a free slot of the lane, and see to the slot afterwards."""
-        slot = await lane.free.get()
+    async def _run_in(
+        self,
+        row: Probe[Any, Any],
+        order: Order,
+        on_start: Callable[[], Awaitable[None]],
+        callbacks: "_Callbacks",
+    ) -> Outcome:
+        """Run the order in a free slot of its lane, and see to the slot afterwards."""
+        lane = self._lanes[row.lane]
+        slot = await lane.take(alone=row.alone)
+        try:
+            await on_start()
+        except BaseException:
+            lane.give_back(slot)
+            raise
         watch = _Watch(order, slot, callbacks)
         self._taken[slot] = watch.started + order.kill_s + _RECOVERY_S
         unharmed = False
@@ -231,7 +249,7 @@ class Runner:
 
     def _give_back(self, lane: Lane, slot: Slot) -> None:
         self._taken.pop(slot, None)
-        lane.free.put_nowait(slot)
+        lane.give_back(slot)
 
     def _order(self, probe: str, config: BaseModel, run_id: str) -> Order:
         deadline: float = getattr(config, "deadline")  # noqa: B009 - every probe's model has it

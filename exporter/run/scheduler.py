@@ -52,6 +52,13 @@ class Work:
     """"" for probes of the server."""
     config: ProbeSection
     interval_s: float
+    shared_account: str = ""
+    """Whose budget it is charged to, together with other work; "" for one of its own."""
+
+    @property
+    def account(self) -> str:
+        """Under which name the ledger keeps what it spends."""
+        return self.shared_account or self.id
 
 
 def stagger(intervals_s: Sequence[float]) -> list[float]:
@@ -71,7 +78,7 @@ class Refused(Exception):  # noqa: N818 - not an error of the program
     """A run that was asked for may not start now.
 
     Attributes:
-        reason: overlap, or what a gate says: window, budget.
+        reason: overlap; busy, no process became free in time; or what a gate says: window, budget.
     """
 
     def __init__(self, reason: str) -> None:
@@ -89,13 +96,14 @@ class RunProbe(Protocol):
         run_id: str,
         /,
         *,
+        on_start: Callable[[], Awaitable[None]] | None = None,
         on_turn: Callable[[Turn], None] | None = None,
     ) -> Outcome:
-        """Return what the run of that id found."""
+        """Return what the run of that id found; `on_start` is awaited when its wait is over."""
 
 
 Gate = Callable[[Work, str], Awaitable[str]]
-"""Asked before a due run, of that id, starts: returns why it may not, "" when it may."""
+"""Asked before a run, of that id, starts: returns why it may not, "" when it may."""
 
 
 class Scheduler:
@@ -107,6 +115,7 @@ class Scheduler:
         listeners: Sequence[Callable[[Outcome], None]],
         on_skip: Callable[[str, str, str], None],
         gates: Sequence[Gate] = (),
+        reserve: Sequence[Gate] = (),
     ) -> None:
         """Set up; nothing runs before `start`.
 
@@ -115,12 +124,15 @@ class Scheduler:
             listeners: Called with every Outcome, in this order.
             on_skip: Called with probe, agent name and reason (overlap, missed, or a gate's) when
                 a run that was due did not start.
-            gates: Asked in this order; the first that refuses is the reason.
+            gates: Asked in this order when a run is due, and again when its wait for a process is
+                over; the first that refuses is the reason.
+            reserve: Asked last, only when the run starts if they agree: they may reserve.
         """
         self._run = run
         self._listeners = listeners
         self._on_skip = on_skip
-        self._gates = gates
+        self._gates = tuple(gates)
+        self._reserve = tuple(reserve)
         self._skipped: dict[str, str] = {}
         """Why the last tick of a work started no run, until one does."""
         self._under_way: set[str] = set()
@@ -206,12 +218,12 @@ class Scheduler:
             listeners: Called with the Outcome, instead of those of scheduled runs.
 
         Raises:
-            Refused: It is under way, or a gate refuses.
+            Refused: It is under way, a gate refuses, or it was cancelled before it had a process.
         """
         if work.id in self._under_way:
             raise Refused("overlap")
         self._under_way.add(work.id)
-        run_id, began = new_run_id(), datetime.now(UTC)
+        run_id, began = new_run_id(), _Began()
         turns: list[Turn] = []
 
         def hear(turn: Turn) -> None:
@@ -219,13 +231,12 @@ class Scheduler:
             on_turn(turn)
 
         try:
-            if reason := await self._refusal(work, run_id):
-                raise Refused(reason)
-            try:
-                outcome = await self._run(work.probe, work.config, run_id, on_turn=hear)
-            except asyncio.CancelledError:
-                _tell(listeners, _given_up(work, run_id, began, turns))
-                raise
+            outcome = await self._start(work, run_id, began, hear)
+        except asyncio.CancelledError:
+            if began.at is None:  # nothing was run, so there is nothing to report
+                raise Refused("busy") from None
+            _tell(listeners, _given_up(work, run_id, began.at, turns))
+            raise
         finally:
             self._under_way.discard(work.id)
         _tell(listeners, outcome)
@@ -238,9 +249,10 @@ class Scheduler:
         self._under_way.add(work.id)
         run_id = new_run_id()
         try:
-            if not await self._may_start(work, run_id):
-                return
-            outcome = await self._run(work.probe, work.config, run_id)
+            outcome = await self._start(work, run_id, _Began())
+        except Refused as refusal:
+            self._put_off(work, refusal.reason)
+            return
         except asyncio.CancelledError:
             return  # we are stopping
         except Exception:
@@ -249,25 +261,36 @@ class Scheduler:
             return
         finally:
             self._under_way.discard(work.id)
+        self._skipped.pop(work.id, None)
         _tell(self._listeners, outcome)
 
-    async def _may_start(self, work: Work, run_id: str) -> bool:
-        reason = await self._refusal(work, run_id)
-        if not reason:
-            self._skipped.pop(work.id, None)
-            return True
+    async def _start(
+        self,
+        work: Work,
+        run_id: str,
+        began: "_Began",
+        on_turn: Callable[[Turn], None] | None = None,
+    ) -> Outcome:
+        """Run as soon as there is a process, if the gates agree now and then.
+
+        Raises:
+            Refused: A gate does not; a window may have closed during the wait.
+        """
+
+        async def on_start() -> None:
+            await _pass((*self._gates, *self._reserve), work, run_id)
+            began.at = datetime.now(UTC)
+
+        await _pass(self._gates, work, run_id)
+        return await self._run(work.probe, work.config, run_id, on_start=on_start, on_turn=on_turn)
+
+    def _put_off(self, work: Work, reason: str) -> None:
+        """Count a run that was refused, and ask again before long."""
         self._skip(work.id, reason, logging.INFO)
         soon = datetime.now(UTC) + timedelta(seconds=_ASK_AGAIN_S)
         job = self._jobs.get_job(work.id)
         if job is not None and job.next_run_time > soon:
             job.modify(next_run_time=soon)
-        return False
-
-    async def _refusal(self, work: Work, run_id: str) -> str:
-        for gate in self._gates:
-            if reason := await gate(work, run_id):
-                return reason
-        return ""
 
     def _follow_clock(self) -> None:
         """Bring runs forward when the wall clock was put back; the library plans by that alone.
@@ -301,6 +324,24 @@ class Scheduler:
         fields = {"probe": work.probe, "agent_name": work.agent_name, "reason": reason}
         log.log(level, "run skipped", extra=fields)
         self._on_skip(work.probe, work.agent_name, reason)
+
+
+@dataclass(slots=True)
+class _Began:
+    """When a run had its process and the consent of all gates; None until then."""
+
+    at: datetime | None = None
+
+
+async def _pass(gates: Sequence[Gate], work: Work, run_id: str) -> None:
+    """Ask gates in their order.
+
+    Raises:
+        Refused: The first that refuses says why.
+    """
+    for gate in gates:
+        if reason := await gate(work, run_id):
+            raise Refused(reason)
 
 
 def _tell(listeners: Sequence[Callable[[Outcome], None]], outcome: Outcome) -> None:

@@ -114,7 +114,17 @@ class LiveKitSettings(Section):
     )
 
 
-_OF_DISCOVERY = {"enabled", "exclude", "max_agents"}
+class DiscoverBudgetConfig(BudgetConfig):
+    """Daily budget of the calls to all found agents together. Every turn costs money."""
+
+    turns_per_day: int | None = Field(
+        1200,
+        ge=1,
+        description="Maximum number of turns, including warm-up turns; null: no limit.",
+    )
+
+
+_OF_DISCOVERY = {"enabled", "exclude", "max_agents", "forget_after"}
 """What discovery does not share with a target."""
 
 
@@ -127,6 +137,14 @@ class DiscoverConfig(Section):
         20,
         ge=1,
         description="Maximum number of agents to call; further agents are only logged.",
+    )
+    forget_after: Duration = Field(
+        3600.0,
+        gt=0,
+        description=(
+            "Time without being seen in a room after which an agent is no longer called, at least "
+            "three intervals. Rooms of probes do not count."
+        ),
     )
     call_type: Name = Field(
         "default", min_length=1, description="Value of the label call_type for these calls."
@@ -145,8 +163,8 @@ class DiscoverConfig(Section):
     )
     metadata: str = Field("", description="Metadata of the dispatch.")
     utterance: Utterance = Field(default=Utterance(), description="The caller's speech.")
-    budget: BudgetConfig = Field(
-        default=BudgetConfig(), description="Daily budget of calls to one agent."
+    budget: DiscoverBudgetConfig = Field(
+        default=DiscoverBudgetConfig(), description="Daily budget of all these calls together."
     )
     windows: tuple[WindowConfig, ...] = Field(
         (), description="Time windows in which calls may start; none: at any time."

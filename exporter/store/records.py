@@ -8,6 +8,9 @@ from pydantic import ConfigDict, computed_field, with_config
 
 from exporter.outcome import Calibration, CallResult, Outcome, Reason, Turn, Verdict
 
+LOG_LINES_KEPT = 200
+"""Of one run: a listing may log a line for each room."""
+
 
 @dataclass(frozen=True, slots=True)
 class Spending:
@@ -92,6 +95,9 @@ class RunRecord:
     time_to_greeting_s: float | None = None
     split_absent: str = ""
     """As in `CallResult`."""
+    log: tuple[str, ...] = ()
+    """The run's own log lines, oldest first, each with its seconds since the start; only of runs
+    that failed, and of a long log the end."""
 
     @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
     @property
@@ -118,6 +124,7 @@ class RunRecord:
             time_to_agent_s=call.time_to_agent_s if call else None,
             time_to_greeting_s=call.time_to_greeting_s if call else None,
             split_absent=call.split_absent if call else "",
+            log=outcome.log[-LOG_LINES_KEPT:] if outcome.reason is not None else (),
         )
 
 

@@ -75,6 +75,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
     ),
     ("CREATE TABLE workers (worker_id TEXT PRIMARY KEY, document TEXT NOT NULL)",),
+    ("ALTER TABLE runs ADD COLUMN log TEXT NOT NULL DEFAULT '[]'",),
 )
 
 NEWEST = len(MIGRATIONS)
@@ -123,6 +124,7 @@ def _insert(table: str, columns: str) -> str:
 INSERT_RUN = _insert("runs", RUN_COLUMNS)
 INSERT_OPEN_RUN = _insert("open_runs", OPEN_COLUMNS)
 _TURNS = TypeAdapter(tuple[Turn, ...])
+_LOG = TypeAdapter(tuple[str, ...])
 _WORKER = TypeAdapter(Worker)
 
 
@@ -131,6 +133,7 @@ def from_record(record: RunRecord) -> Row:
     values = {each.name: getattr(record, each.name) for each in fields(record)}
     values["started_at"] = record.started_at.timestamp()
     values["turns"] = _TURNS.dump_json(record.turns).decode()
+    values["log"] = _LOG.dump_json(record.log).decode()
     return tuple(values.values())
 
 
@@ -141,6 +144,7 @@ def to_record(row: Row) -> RunRecord:
     values["reason"] = Reason(values["reason"]) if values["reason"] else None
     values["verdict"] = Verdict(values["verdict"])
     values["turns"] = _TURNS.validate_json(values["turns"])
+    values["log"] = _LOG.validate_json(values["log"])
     return RunRecord(**values)
 
 

@@ -18,7 +18,7 @@ from exporter.outcome import Outcome, Verdict
 from exporter.probes import PROBES
 from exporter.probes.latency.spec import as_target
 from exporter.roster.types import Worker, WorkerStatus
-from exporter.store.records import Remaining
+from exporter.store.records import LOG_LINES_KEPT, Remaining
 from exporter.web.refusals import TEXT
 from exporter.web.sources import Sources
 from exporter.web.watched import Watched, WatchList
@@ -183,10 +183,19 @@ def _fleet(workers: Iterable[Worker]) -> list[tuple[str, ...]]:
     ]
 
 
-def _failure(outcome: Outcome, now: datetime) -> tuple[str, ...]:
-    reason = str(outcome.reason)
-    ago, name = _ago(outcome, now), outcome.agent_name
-    return ago, outcome.probe, name, reason, outcome.detail, outcome.run_id
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """One failed run, as the template has it."""
+
+    run_id: str
+    cells: tuple[str, ...]
+    log: tuple[str, ...]
+
+
+def _failure(outcome: Outcome, now: datetime) -> _Failure:
+    subject = outcome.target or (outcome.agent_name, "", "")
+    cells = _ago(outcome, now), outcome.probe, *subject, str(outcome.reason), outcome.detail
+    return _Failure(outcome.run_id, cells, outcome.log[-LOG_LINES_KEPT:])
 
 
 def _ago(outcome: Outcome, now: datetime) -> str:

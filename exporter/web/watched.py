@@ -11,7 +11,8 @@ from exporter.outcome import Outcome, Reason, Verdict
 from exporter.probes.latency.spec import LatencyConfig, as_target, joined
 from exporter.run.scheduler import Work
 
-FAILURES_KEPT = 20
+FAILURES_KEPT = 5
+"""Of each probe of each target: an outage of one must not hide the failures of others."""
 
 
 @dataclass(slots=True)
@@ -20,6 +21,8 @@ class Watched:
 
     work: Work
     last: Outcome | None = None
+    failures: deque[Outcome] = field(default_factory=lambda: deque(maxlen=FAILURES_KEPT))
+    """Its latest runs that failed, newest first; runs that succeed do not push them out."""
 
     @property
     def verdict(self) -> Verdict:
@@ -34,17 +37,20 @@ class WatchList:
     server: str
     lines: dict[str, Watched] = field(default_factory=dict)
     """By the id of the work."""
-    failures: deque[Outcome] = field(default_factory=lambda: deque(maxlen=FAILURES_KEPT))
-    """The latest runs that failed, newest first."""
 
     def add(self, work: Work) -> None:
         """Watch something; what is watched already keeps its last run."""
-        known = self.lines.get(work.id)
-        self.lines[work.id] = Watched(work, known.last if known else None)
+        self.lines.setdefault(work.id, Watched(work)).work = work
 
     def remove(self, work_id: str) -> None:
         """Watch it no more."""
         self.lines.pop(work_id, None)
+
+    @property
+    def failures(self) -> list[Outcome]:
+        """The latest failures of all that is watched, newest first."""
+        found = [each for line in self.lines.values() for each in line.failures]
+        return sorted(found, key=lambda outcome: outcome.started_at, reverse=True)
 
     @property
     def targets(self) -> tuple[LatencyConfig, ...]:
@@ -55,13 +61,13 @@ class WatchList:
 
     def record(self, outcome: Outcome) -> None:
         """Keep a finished run: the listener."""
-        if outcome.reason is not None:
-            self.failures.appendleft(outcome)
         for line in self.lines.values():
             target = as_target(line.work.config)
             key = target.key if target is not None else ()
             if (line.work.probe, key) == (outcome.probe, outcome.target):
                 line.last = outcome
+                if outcome.reason is not None:
+                    line.failures.appendleft(outcome)
 
 
 @with_config(ConfigDict(use_attribute_docstrings=True))

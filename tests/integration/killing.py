@@ -19,9 +19,9 @@ import yaml
 from exporter.demo.livekit_server import free_ports
 from exporter.demo.processes import Child
 from exporter.outcome import CallResult, Outcome
+from exporter.probe import ROOM_PREFIX
 from exporter.run.budget import spending
 from exporter.run.leftovers import DETAIL
-from exporter.run.runner import ROOM_PREFIX
 from exporter.server_api import Server, ServerApi
 from exporter.store.records import RunRecord, Spending
 from exporter.store.schema import RUN_COLUMNS, Row, to_record

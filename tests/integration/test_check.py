@@ -9,6 +9,7 @@ import pytest
 
 from exporter.demo.livekit_binary import ServerProgram
 from exporter.demo.livekit_server import LiveKitServer
+from exporter.report.latency import NONE_FOUND
 from exporter.server_api import Server
 from tests.command import run_here
 from tests.integration.scripts import Script
@@ -90,6 +91,4 @@ def test_no_agent_anywhere_is_no_pass(server: Server, quick: str) -> None:
     document = json.loads(out)
     assert (status, document["verdict"]) == (1, "UNKNOWN")
     assert (document["latency"]["verdict"], document["sfu"]["verdict"]) == ("UNKNOWN", "PASS")
-    assert document["reasons"] == [
-        "latency: UNKNOWN: no agent is in a room or configured; name one with --agent"
-    ]
+    assert document["reasons"] == [f"latency: UNKNOWN: {NONE_FOUND}"]

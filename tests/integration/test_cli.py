@@ -16,8 +16,9 @@ from livekit import rtc
 
 from exporter.demo.livekit_binary import ServerProgram
 from exporter.demo.livekit_server import LiveKitServer
+from exporter.probe import ROOM_PREFIX
 from exporter.report.agents import NO_ROSTER
-from exporter.run.runner import ROOM_PREFIX
+from exporter.report.latency import NONE_FOUND
 from exporter.server_api import Server, ServerApi, make_token
 from tests.command import run, run_here, start
 from tests.patience import END_S, START_S, until
@@ -65,7 +66,7 @@ def test_latency_finds_no_agent(server: Server) -> None:
     status, out, err = run_here(server, "latency", "--json")
     document = json.loads(out)
     assert (status, document["latency"], document["verdict"]) == (1, [], "UNKNOWN")
-    assert err == ["listing agents in rooms", "no agent is in a room; name one with --agent"]
+    assert err == ["looking for agents", NONE_FOUND]
 
 
 def test_latency_calls_the_agents_it_finds(server: Server) -> None:
@@ -91,7 +92,7 @@ def test_latency_calls_the_agents_it_finds(server: Server) -> None:
     [item] = json.loads(out)["latency"]
     assert (status, item["agent_name"], item["verdict"]) == (1, "lonely", "FAIL")
     assert item["turns"][-1]["reason"] == "no_worker"
-    assert err[0] == "listing agents in rooms"
+    assert err[0] == "looking for agents"
     assert err[2] == "calling lonely (2 turns)"
 
 

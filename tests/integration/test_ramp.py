@@ -20,14 +20,13 @@ import pytest
 from exporter.demo.livekit_binary import ServerProgram
 from exporter.demo.livekit_server import LiveKitServer
 from exporter.outcome import Outcome, Ramp, RampProgress, Reason
-from exporter.probe import Run
+from exporter.probe import ROOM_PREFIX, Run
 from exporter.probes.ramp.judge import judge_tier
 from exporter.probes.ramp.measure import climb
 from exporter.probes.ramp.processes import RampProcesses
 from exporter.probes.ramp.rooms import Rooms
 from exporter.probes.ramp.spec import RampConfig
 from exporter.probes.ramp.summary import TierSummary
-from exporter.run.runner import ROOM_PREFIX
 from exporter.server_api import Server, ServerApi
 from tests import patience
 from tests.certificates import Certificates

@@ -187,6 +187,28 @@ def test_listing_does_not_wait_for_calls(server: Server) -> None:
     assert asyncio.run(listing_beside_call()).ok
 
 
+def test_run_that_must_be_alone_waits_for_calls(server: Server) -> None:
+    """1. A call hangs to its deadline. 2. A run that must be alone. Result: it begins after it."""
+    log: list[str] = []
+
+    async def noted(word: str) -> None:
+        log.append(word)
+
+    async def both() -> Outcome:
+        async with a_runner(server, processes=2) as runner:
+            call = asyncio.create_task(
+                runner.run("hangs", FakeConfig(deadline=1), on_start=lambda: noted("call begins"))
+            )
+            call.add_done_callback(lambda _: log.append("call ends"))
+            await comes_true(lambda: bool(log))
+            return await runner.run(
+                "solo", FakeConfig(), on_start=lambda: noted("the other begins")
+            )
+
+    assert asyncio.run(both()).ok
+    assert log == ["call begins", "call ends", "the other begins"]
+
+
 def test_close_lets_a_running_call_leave_its_room(server: Server, tmp_path: Path) -> None:
     """1. A call is running. 2. The runner closes. Result: its `finally` ran; no process is left."""
     note = tmp_path / "note"

@@ -13,9 +13,10 @@ import pytest
 
 from exporter import logs
 from exporter.outcome import Outcome, Reason, SfuBaseline
+from exporter.probe import ROOM_PREFIX
 from exporter.probes.sfu.spec import SfuConfig
 from exporter.rtc.pings import LOST_AFTER_S
-from exporter.run.runner import ROOM_PREFIX, Runner
+from exporter.run.runner import Runner
 from exporter.server_api import Server, ServerApi
 from tests.command import run_here
 from tests.integration.exporters import Start, value

@@ -108,7 +108,7 @@ class BusyDay:
             self._end(outcome)
         for place, target in enumerate(self._targets):
             run_id = f"{turn}-{place}"
-            for gate in self._daemon._ledger.gates:
+            for gate in (*self._daemon._ledger.gates, *self._daemon._ledger.reserve):
                 assert not await gate(call_work(target), run_id)
             self._end(replace(_call(turn, target), run_id=run_id))
 

@@ -1,7 +1,7 @@
 """A scheduler with fake work, and what it told."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -31,6 +31,7 @@ class Bench:
         self,
         run: RunProbe | None = None,
         gates: Sequence[Gate] = (),
+        reserve: Sequence[Gate] = (),
     ) -> None:
         self.seen: list[Outcome] = []
         self.skipped: list[tuple[str, str, str]] = []
@@ -39,6 +40,7 @@ class Bench:
             [self.seen.append],
             lambda *skip: self.skipped.append(skip),
             gates,
+            reserve,
         )
 
     async def done(self, _probe: str, _config: ProbeSection, _run_id: str, **_: object) -> Outcome:
@@ -53,8 +55,18 @@ class Calls:
         self.go_on = asyncio.Event()
         self.told: list[Outcome] = []
 
-    async def run(self, _probe: str, _config: ProbeSection, run_id: str, **_: object) -> Outcome:
-        """Wait for the word."""
+    async def run(
+        self,
+        _probe: str,
+        _config: ProbeSection,
+        run_id: str,
+        *,
+        on_start: Callable[[], Awaitable[None]] | None = None,
+        **_: object,
+    ) -> Outcome:
+        """Begin at once, and wait for the word."""
+        if on_start is not None:
+            await on_start()
         await self.go_on.wait()
         return replace(DONE, run_id=run_id)
 

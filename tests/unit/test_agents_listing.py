@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from exporter.outcome import AgentInRoom, PendingDispatch, RoomWithoutHuman
+from exporter.outcome import AgentInRoom, Listing, PendingDispatch, RoomWithoutHuman
+from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX
 from exporter.probes.agents.measure import _listing, _Room
 from exporter.probes.calibrate.spec import ECHO_ATTRIBUTE
 from exporter.server_api.records import Dispatch, Job, Participant, Room
@@ -79,6 +80,20 @@ def test_what_stands_in_for_an_agent_is_not_listed_as_one() -> None:
     listing = _listing([_in("r", (avatar, echo))])
     assert listing.agents == ()
     assert listing.participants == (("agent", 2),)
+
+
+def test_rooms_of_probes_do_not_count() -> None:
+    """Of whichever exporter, command or way to name the room: else discovery feeds on itself."""
+    agent = _participant("agent-1", attributes={"lk.agent.name": "demo"})
+    caller = _participant("caller", "standard", {PROBE_ATTRIBUTE: "true"})
+    dispatches = (_dispatch("nobody"),)
+    named = _in("our-test-room", (agent, caller), dispatches)
+    random = _in(f"{ROOM_PREFIX}0123", (agent,), dispatches)
+    empty = _in(f"{ROOM_PREFIX}4567", (), dispatches)
+
+    listing = _listing([named, random, empty])
+
+    assert listing == Listing(probe_rooms=("our-test-room", f"{ROOM_PREFIX}0123"))
 
 
 def test_rooms_without_a_human_are_listed() -> None:

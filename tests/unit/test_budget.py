@@ -332,3 +332,25 @@ def test_crash_loop_cannot_spend_twice(tmp_path: Path) -> None:
         return not refused
 
     assert sum(asyncio.run(life(number)) for number in range(5)) == 2
+
+
+def test_targets_of_one_account_share_its_budget() -> None:
+    """1. Two found agents, 9 turns a day. 2. Each is called once. Result: no call is left."""
+
+    def found(name: str) -> Work:
+        budget = BudgetConfig(turns_per_day=9)
+        return call_work(LatencyConfig(agent_name=name, trials=3, budget=budget), "discover")
+
+    async def scenario() -> None:
+        bench, works = Bench(), [found("demo"), found("other")]
+        for work in works:
+            bench.budgets.add(work)
+        for number, work in enumerate(works):
+            assert await bench.budgets.admit(work, f"run{number}") == ""
+        assert [await bench.budgets.admit(work, "more") for work in works] == ["budget"] * 2
+        assert [bench.budgets.remaining(work.id).turns for work in works] == [1, 1]
+        assert bench.value("voice_budget_remaining_turns") == 1
+        bench.budgets.forfeit(bench.store.open_runs()[0])
+        assert bench.value("voice_budget_spent_total") == 4
+
+    asyncio.run(scenario())

@@ -2,14 +2,15 @@
 
 import json
 
-from exporter.outcome import Listing, Outcome, Reason, Verdict
+from exporter.outcome import Finding, Listing, Outcome, Reason, Verdict
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.sfu.spec import SfuConfig
 from exporter.report.agents import FleetReport
 from exporter.report.check import CheckDocument, CheckReport
-from exporter.report.latency import CallReport, LatencyReport
+from exporter.report.latency import NONE_FOUND, CallReport, LatencyReport
 from exporter.report.printing import to_json
 from exporter.report.sfu import SfuReport
+from exporter.roster.types import Worker, WorkerStatus
 from tests.unit.calls import WHEN, broken, call, failed, judged, replied
 from tests.unit.sfu import baselines
 
@@ -67,4 +68,25 @@ def test_nothing_called_is_not_known() -> None:
     found = report()
     assert found.verdict is Verdict.UNKNOWN
     [reason] = found.reasons()
-    assert reason.startswith("latency: UNKNOWN: no agent is in a room")
+    assert reason == f"latency: UNKNOWN: {NONE_FOUND}"
+
+
+def test_sick_fleet_is_no_pass() -> None:
+    """Calls are fast; a worker is lost, and the running exporter cannot be asked."""
+    workers = (
+        Worker("a", "demo", WorkerStatus.IDLE),
+        Worker("b", "demo", WorkerStatus.OFFLINE, is_lost=True),
+    )
+    unasked = (Finding(Verdict.UNKNOWN, "cannot read the roster"),)
+    sfu = SfuReport(SfuConfig(), baselines.baseline())
+    called = LatencyReport(WHEN, "here", (CallReport(TARGET, call(replied(0.8))),))
+
+    found = CheckReport(FleetReport(LISTED, workers, True, 0.0, (), unasked), called, sfu)
+    assert found.verdict is Verdict.SLOW
+    assert list(found.reasons()) == [
+        "agents: SLOW: 1 worker of 'demo' lost, 1 in service",
+        "agents: UNKNOWN: cannot read the roster",
+    ]
+
+    blind = CheckReport(FleetReport(LISTED, (), True, 0.0, (), unasked), called, sfu)
+    assert blind.verdict is Verdict.UNKNOWN

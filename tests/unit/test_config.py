@@ -346,8 +346,11 @@ def test_override_names_the_flag() -> None:
 
 
 def test_discovered_agents_are_called_like_targets() -> None:
-    """What `discover` shares with a target has the same default and the same bounds."""
-    apart = {"enabled", "exclude", "max_agents"}
+    """What `discover` shares with a target has the same default and the same bounds.
+
+    Not its budget: that is of all found agents together, and nobody has thought about each.
+    """
+    apart = {"enabled", "exclude", "max_agents", "forget_after", "budget"}
     for name, field in DiscoverConfig.model_fields.items():
         if name not in apart:
             other = LatencyConfig.model_fields[name]
@@ -377,7 +380,15 @@ def test_deadline_follows_the_turns_unless_it_is_set() -> None:
 def test_discovered_agent_without_a_name_joins_by_itself() -> None:
     """An agent without a name cannot be dispatched, so none is requested for it."""
     assert DiscoverConfig().target("").dispatch == "automatic"
-    assert DiscoverConfig(trials=1).target("demo") == LatencyConfig(agent_name="demo", trials=1)
+    found = DiscoverConfig(trials=1).target("demo")
+    assert found == LatencyConfig(agent_name="demo", trials=1, budget=found.budget)
+
+
+def test_discovery_has_a_budget_unless_none_is_wanted() -> None:
+    """Calls to agents that nobody wrote down end at a limit that nobody has to think of."""
+    assert DiscoverConfig().target("demo").budget.turns_per_day == 1200
+    unlimited = DiscoverConfig.model_validate({"budget": {"turns_per_day": None}})
+    assert unlimited.target("demo").budget.turns_per_day is None
 
 
 def test_schema_accepts_what_loads_and_refuses_what_does_not() -> None:

@@ -66,15 +66,26 @@ def test_discovered_agent_is_called_as_discover_says() -> None:
 
 
 def test_agent_is_forgotten_only_when_gone_for_long() -> None:
-    """An idle agent is in no room: it is called on until it was not seen for many intervals."""
-    watch = Watch(DiscoverConfig(enabled=True, interval=100))
+    """An idle agent is in no room: it is called on until it was not seen for a bounded time."""
+    watch = Watch(DiscoverConfig(enabled=True, interval=100, forget_after=1000))
     watch.see("a")
 
-    watch.now = KEPT_INTERVALS * 100
+    watch.now = 1000
     assert watch.see() == ["a"]
     watch.now += 1
     assert watch.see() == []
     assert watch.see("a") == ["a"]
+
+
+def test_agent_is_called_some_times_before_it_is_forgotten() -> None:
+    """However long the interval: that it does not answer must be reported first."""
+    watch = Watch(DiscoverConfig(enabled=True, interval=1000, forget_after=10))
+    watch.see("a")
+
+    watch.now = KEPT_INTERVALS * 1000
+    assert watch.see() == ["a"]
+    watch.now += 1
+    assert watch.see() == []
 
 
 def test_reload_changes_found_targets_in_place() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.outcome import AgentInRoom, Listing, Outcome, Reason, Verdict
+from exporter.outcome import Listing, Outcome, Reason, Verdict
 from exporter.run.leftovers import Leftovers
 from exporter.store.buffered import BufferedStore
 from exporter.store.records import OpenRun, RunQuery, Spending
@@ -127,8 +127,7 @@ def test_agent_in_the_room_of_an_ended_run_is_sent_away() -> None:
     """Rooms of runs under way, of other exporters and of people are left alone."""
 
     def listing(*rooms: str) -> Outcome:
-        agents = tuple(AgentInRoom("demo", "agent-1", room, "listening", 0, 9) for room in rooms)
-        return Outcome("agents", "", NOON, 0.1, result=Listing(agents))
+        return Outcome("agents", "", NOON, 0.1, result=Listing(probe_rooms=rooms))
 
     async def scenario(_clock: Clock) -> None:
         bench = Bench()

@@ -4,13 +4,20 @@ import asyncio
 import os
 import signal
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from exporter.commands.once import LatencyOrder, plan_calls, run
+from exporter.commands.once import LatencyOrder, ask_fleet, known_agents, plan_calls, run
 from exporter.errors import ConfigError
+from exporter.outcome import AgentInRoom, Listing, Outcome, Verdict
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.report.agents import FleetReport
+from exporter.roster.collector import CollectorConfig
+from exporter.roster.types import Worker, WorkerStatus
+from exporter.run.runner import Runner
 from exporter.settings.settings import DiscoverConfig, Settings
+from tests.unit.calls import WHEN, judged
 
 SUPPORT = LatencyConfig(agent_name="demo", call_type="support", target_ms=900)
 SALES = LatencyConfig(agent_name="demo", call_type="sales", metadata="m")
@@ -67,6 +74,42 @@ def test_many_turns_get_the_time_they_may_need() -> None:
     assert short_call.deadline == 180
     with pytest.raises(ConfigError, match="--deadline: 90s cannot hold the call, which may take"):
         planned("stranger", trials="100", deadline="90s")
+
+
+class Listed:
+    """A runner whose listing finds one agent in a room."""
+
+    async def run(self, probe: str, _config: object) -> Outcome:
+        """Return the listing."""
+        agent = AgentInRoom("in-room", "agent-1", "r", "listening", 1, 9)
+        return judged(Outcome(probe, "", WHEN, 0.1, result=Listing((agent,), rooms=1)))
+
+
+def test_all_known_agents_are_called() -> None:
+    """Configured ones, those in rooms and idle ones of the roster, each once; no dead ones."""
+    workers = (
+        Worker("a", "idle", WorkerStatus.IDLE),
+        Worker("b", "dead", WorkerStatus.OFFLINE, is_lost=True),
+        Worker("c", "left-alone", WorkerStatus.IDLE),
+        Worker("d", "demo", WorkerStatus.BUSY),
+    )
+    settings = SETTINGS.model_copy(update={"discover": DiscoverConfig(exclude=("left-alone",))})
+    listing = asyncio.run(Listed().run("agents", None))
+
+    names = known_agents(FleetReport(listing, workers, asked=True, now=0.0), settings)
+
+    assert names == ["demo", "other", "idle", "in-room"]
+
+
+def test_exporter_that_does_not_answer_is_no_pass() -> None:
+    """Workers that only it knows of may be dead: that is said, and the fleet is UNKNOWN."""
+    settings = Settings(collector=CollectorConfig(url="http://127.0.0.1:1"))
+
+    fleet = asyncio.run(ask_fleet(cast("Runner", Listed()), settings))
+
+    assert fleet.verdict is Verdict.UNKNOWN
+    [finding] = fleet.findings
+    assert finding.text.startswith("cannot read the roster of the running exporter: http://127.")
 
 
 def test_sigterm_cancels_the_work_and_is_the_exit_status(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def shown(outcome: Outcome) -> dict[str, str]:
 
     async def end() -> str:
         daemon._add(work, _NEVER_S)
-        for gate in daemon._ledger.gates:
+        for gate in (*daemon._ledger.gates, *daemon._ledger.reserve):
             assert not await gate(work, outcome.run_id)
         for listener in daemon.listeners:
             listener(outcome)

@@ -8,14 +8,17 @@ from exporter.outcome import (
     AgentInRoom,
     Calibration,
     Components,
+    Finding,
     Listing,
     Outcome,
     PendingDispatch,
     Reason,
+    Verdict,
 )
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.report.agents import print_agents, print_workers
 from exporter.report.latency import (
+    NONE_FOUND,
     CallReport,
     LatencyReport,
     StderrProgress,
@@ -92,10 +95,20 @@ def test_floor_that_could_not_be_measured(capsys: pytest.CaptureFixture[str]) ->
     assert "floor not measured: deadline: 120 s" in lines
 
 
+def test_agents_that_may_be_missing_are_no_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    """The exporter that knows idle agents did not answer: who was called may not be all."""
+    calls = (CallReport(CONFIG, call(replied(0.8))),)
+    unasked = (Finding(Verdict.UNKNOWN, "cannot read the roster"),)
+    assert printed(capsys, LatencyReport(WHEN, "s", calls, unasked=unasked))[-2:] == [
+        "UNKNOWN: cannot read the roster",
+        "VERDICT: UNKNOWN",
+    ]
+
+
 def test_no_agent_found(capsys: pytest.CaptureFixture[str]) -> None:
     """No agent in any room is one clear line and UNKNOWN."""
     assert printed(capsys, LatencyReport(WHEN, "s")) == [
-        "no agent is in a room; name one with --agent",
+        NONE_FOUND,
         "VERDICT: UNKNOWN",
     ]
 

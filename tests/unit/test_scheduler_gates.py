@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -135,8 +135,14 @@ def test_a_call_that_is_given_up_tells_of_the_turns_it_had() -> None:
     told: list[Outcome] = []
 
     async def two_turns(
-        _probe: str, _config: BaseModel, _run_id: str, *, on_turn: Callable[[Turn], None]
+        _probe: str,
+        _config: BaseModel,
+        _run_id: str,
+        *,
+        on_start: Callable[[], Awaitable[None]],
+        on_turn: Callable[[Turn], None],
     ) -> Outcome:
+        await on_start()
         for _ in range(2):
             on_turn(replied(1.0))
         await asyncio.Event().wait()
@@ -171,3 +177,69 @@ def test_a_gate_holds_for_who_asks() -> None:
         return refusal.value.reason
 
     assert virtual_time.run(story) == "window"
+
+
+def test_window_that_closes_while_a_run_waits_for_a_process_stops_it() -> None:
+    """1. A run is due inside of its window. 2. That closes. 3. A process is free. Result: no run.
+
+    What reserves is not asked before: nothing has to be given back.
+    """
+    free, reserved = asyncio.Event(), []
+    is_open = True
+
+    async def window(_work: Work, _run_id: str) -> str:
+        return "" if is_open else "window"
+
+    async def reserve(_work: Work, run_id: str) -> str:
+        reserved.append(run_id)
+        return ""
+
+    async def waits(
+        _probe: str,
+        _config: BaseModel,
+        _run_id: str,
+        *,
+        on_start: Callable[[], Awaitable[None]],
+        **_: object,
+    ) -> Outcome:
+        await free.wait()
+        await on_start()
+        return DONE
+
+    async def scenario(_clock: Clock) -> None:
+        nonlocal is_open
+        bench = Bench(waits, (window,), (reserve,))  # type: ignore[arg-type] # on_start is given
+        bench.scheduler.add(work(interval_s=3600), 0)
+        bench.scheduler.start()
+        await asyncio.sleep(60)
+        assert (bench.skipped, bench.seen) == ([], [])
+        is_open = False
+        free.set()
+        await comes_true(lambda: bool(bench.skipped))
+        assert (bench.skipped, bench.seen) == ([("fake", "demo", "window")], [])
+        assert reserved == []
+        is_open = True
+        await asyncio.sleep(1.5 * _ASK_AGAIN_S)
+        assert (len(bench.seen), len(reserved)) == (1, 1)
+        bench.scheduler.stop()
+
+    virtual_time.run(scenario, wall=True)
+
+
+def test_who_gives_up_before_a_process_is_free_is_refused() -> None:
+    """Nothing was called: no outcome blames the agent for the wait."""
+
+    async def waits(*_: object, **__: object) -> Outcome:
+        await asyncio.Event().wait()
+        return DONE
+
+    async def story(_clock: Clock) -> tuple[str, list[Outcome]]:
+        bench, told = Bench(waits), Calls()
+        asked = asyncio.create_task(told.ask(bench.scheduler))
+        await asyncio.sleep(1)
+        asked.cancel()
+        with pytest.raises(Refused) as refusal:
+            await asked
+        return refusal.value.reason, told.told
+
+    assert virtual_time.run(story) == ("busy", [])

@@ -25,7 +25,8 @@ AGENTS = _family(
     "voice_agents",
     "gauge",
     "agent_name state",
-    "Agents in rooms by the state they report, from the last successful listing.",
+    "Agents in rooms by the state they report, from the last successful listing. Rooms of probes "
+    "do not count.",
     state=STATES,
 )
 STUCK = _family(
@@ -39,7 +40,7 @@ PENDING = _family(
     "voice_dispatches_pending",
     "gauge",
     "agent_name",
-    "Pending dispatches: no agent has joined the room yet.",
+    "Pending dispatches: no agent has joined the room yet. Those of probes do not count.",
 )
 OLDEST_PENDING = _family(
     "voice_dispatch_oldest_pending_seconds",
@@ -51,15 +52,14 @@ ROOMS = _family(
     "voice_rooms",
     "gauge",
     "",
-    "Rooms on the server, including those of the exporter's own calls. Absent before the first "
-    "listing.",
+    "Rooms on the server, without those of probes. Absent before the first listing.",
 )
 PARTICIPANTS = _family(
     "voice_participants",
     "gauge",
     "kind",
-    "Participants on the server, including those of the exporter's own calls. Absent before the "
-    "first listing.",
+    "Participants on the server, without those in rooms of probes. Absent before the first "
+    "listing.",
 )
 UNCLOSED = _family(
     "voice_rooms_unclosed",
@@ -84,19 +84,46 @@ _Agent = tuple[str, str]
 """Room and identity: an identity is unique in its room only."""
 
 
-class Listings:
-    """Compares listings over time, because the server does not report since when things are so.
+class StuckAgents:
+    """Compares listings over time, because the server does not report since when a state holds.
 
     An agent is initializing since it joined, so one listing shows that it is stuck. Thinking is
     known only from what two or more listings saw: an agent that was heard in between, and is
     thinking again each time, looks the same. Choose the threshold to be at least twice the
-    interval of the listings. A room counts as without a human from the first listing without one.
-    After a restart both begin anew.
+    interval of the listings. After a restart it begins anew.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._states: dict[_Agent, tuple[str, float]] = {}
+
+    def __call__(self, after_s: float, listing: Listing) -> Counter[tuple[str, str]]:
+        """Return how many agents are stuck for longer, by agent name and state."""
+        now = self._clock()
+        self._states = {_key(agent): self._start(agent, now) for agent in listing.agents}
+        return Counter(
+            (agent.agent_name, agent.state)
+            for agent in listing.agents
+            if agent.state in STUCK_STATES and now - self._states[_key(agent)][1] > after_s
+        )
+
+    def _start(self, agent: AgentInRoom, now: float) -> tuple[str, float]:
+        """Return the agent's state and since when it is known to be in it."""
+        state, since = self._states.get(_key(agent), ("", now))
+        if agent.state == "initializing":
+            return agent.state, now - agent.age_s
+        return (state, since) if state == agent.state else (agent.state, now)
+
+
+class Listings:
+    """Turns listings into readings: what is there, what is stuck, and what never closes.
+
+    A room counts as without a human from the first listing without one, after a restart anew.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._stuck = StuckAgents(clock)
         self._empty_since: dict[str, float] = {}
         self._rare_kinds: set[str] = set()
         self._last: tuple[Reading, ...] = ()
@@ -139,23 +166,6 @@ class Listings:
         ]
         yield UNCLOSED.read(len(unclosed))
         yield OLDEST_UNCLOSED.read(max((room.age_s for room in unclosed), default=0))
-
-    def _stuck(self, after_s: float, listing: Listing) -> Counter[tuple[str, str]]:
-        """Return how many agents are stuck, by agent name and state."""
-        now = self._clock()
-        self._states = {_key(agent): self._start(agent, now) for agent in listing.agents}
-        return Counter(
-            (agent.agent_name, agent.state)
-            for agent in listing.agents
-            if agent.state in STUCK_STATES and now - self._states[_key(agent)][1] > after_s
-        )
-
-    def _start(self, agent: AgentInRoom, now: float) -> tuple[str, float]:
-        """Return the agent's state and since when it is known to be in it."""
-        state, since = self._states.get(_key(agent), ("", now))
-        if agent.state == "initializing":
-            return agent.state, now - agent.age_s
-        return (state, since) if state == agent.state else (agent.state, now)
 
 
 def _key(agent: AgentInRoom) -> _Agent:

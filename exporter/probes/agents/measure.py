@@ -14,7 +14,7 @@ from exporter.outcome import (
     Reason,
     RoomWithoutHuman,
 )
-from exporter.probe import Run
+from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
 from exporter.probes.agents.spec import AgentsConfig
 from exporter.probes.calibrate.spec import ECHO_ATTRIBUTE
 from exporter.server_api import ServerApi
@@ -48,7 +48,7 @@ class _Room:
 
 
 async def list_agents(config: AgentsConfig, run: Run) -> Outcome:
-    """List agents, rooms and pending dispatches once.
+    """List agents, rooms and pending dispatches once, less those of probes.
 
     A room that goes away meanwhile is no failure. Everything is of one listing: either the
     result is complete, or the outcome has a reason and no result. Only where the server takes
@@ -123,7 +123,14 @@ async def _check_unlisted(api: ServerApi, rooms: Sequence[_Room], run: Run) -> N
         raise error
 
 
-def _listing(rooms: Sequence[_Room], unread: int = 0) -> Listing:
+def _is_probes(room: _Room) -> bool:
+    """Whether it is the room of a probe, of whichever exporter or command."""
+    marks = (PROBE_ATTRIBUTE in each.attributes for each in room.participants)
+    return room.name.startswith(ROOM_PREFIX) or any(marks)
+
+
+def _listing(read: Sequence[_Room], unread: int = 0) -> Listing:
+    rooms = [room for room in read if not _is_probes(room)]
     agents = [agent for room in rooms for agent in _agents(room)]
     pending = [dispatch for room in rooms for dispatch in _pending(room, agents)]
     kinds = Counter(each.kind for room in rooms for each in room.participants)
@@ -136,6 +143,9 @@ def _listing(rooms: Sequence[_Room], unread: int = 0) -> Listing:
             RoomWithoutHuman(each.name, each.room.sid, each.room.age_s)
             for each in rooms
             if not _humans(each)
+        ),
+        probe_rooms=tuple(
+            sorted(room.name for room in read if _is_probes(room) and any(_agents(room)))
         ),
         unread=unread,
     )

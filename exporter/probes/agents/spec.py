@@ -1,11 +1,17 @@
 """List what the server knows: agents in rooms, rooms, participants, dispatches without agent."""
 
+import time
+from collections.abc import Callable, Iterable, Iterator
+
 from pydantic import Field
 
 from exporter.config.values import Duration, ProbeSection
-from exporter.outcome import Listing
-from exporter.probe import Probe, failed_is_all
-from exporter.probes.agents.families import FAMILIES, Listings
+from exporter.outcome import Finding, Listing, Outcome, Verdict, failure
+from exporter.probe import Probe
+from exporter.probes.agents.families import FAMILIES, Listings, StuckAgents
+from exporter.roster.types import Worker, WorkerStatus
+
+_IN_SERVICE = (WorkerStatus.IDLE, WorkerStatus.BUSY, WorkerStatus.FULL)
 
 
 class AgentsConfig(ProbeSection):
@@ -25,8 +31,8 @@ class AgentsConfig(ProbeSection):
         15.0,
         gt=0,
         description=(
-            "Age of a pending dispatch from which the idle workers of its agent count as not "
-            "taking jobs."
+            "Age of a pending dispatch from which the listing is FAIL, and the idle workers of its "
+            "agent count as not taking jobs."
         ),
     )
     unclosed_after: Duration = Field(
@@ -40,12 +46,79 @@ def summary(result: Listing) -> str:
     return f"{result.rooms} rooms, {len(result.agents)} agents, {pending}"
 
 
+class Judge:
+    """Judges listings in their order: only several of them show that an agent thinks for ever."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stuck = StuckAgents(clock)
+
+    def __call__(self, config: AgentsConfig, outcome: Outcome) -> tuple[Finding, ...]:
+        """Judge a listing.
+
+        FAIL when it failed, when no agent has come to a dispatch for long, and when agents are
+        stuck: their callers hear nothing.
+        """
+        listing = outcome.result
+        if outcome.reason is not None or not isinstance(listing, Listing):
+            return failure(outcome)
+        stuck = self._stuck(config.stuck_after, listing)
+        return (
+            *_pending(config, listing),
+            *(
+                _failed(f"{_count(count, 'agent')} of {_name(name)} stuck in state {state}")
+                for (name, state), count in sorted(stuck.items())
+            ),
+        )
+
+
+def judge(config: AgentsConfig, outcome: Outcome) -> tuple[Finding, ...]:
+    """Judge one listing alone."""
+    return Judge()(config, outcome)
+
+
+def judge_workers(workers: Iterable[Worker]) -> Iterator[Finding]:
+    """Judge who is there to take calls: FAIL for an agent whose workers are lost, SLOW for some."""
+    by_agent: dict[str, list[Worker]] = {}
+    for worker in workers:
+        by_agent.setdefault(worker.agent_name, []).append(worker)
+    for name, known in sorted(by_agent.items()):
+        lost = sum(worker.is_lost for worker in known)
+        left = sum(worker.status in _IN_SERVICE for worker in known)
+        if lost and left:
+            text = f"{_count(lost, 'worker')} of {_name(name)} lost, {left} in service"
+            yield Finding(Verdict.SLOW, text)
+        elif lost:
+            yield _failed(f"no worker of {_name(name)} is in service, {lost} lost")
+
+
+def _pending(config: AgentsConfig, listing: Listing) -> Iterator[Finding]:
+    ages: dict[str, list[float]] = {}
+    for each in listing.pending:
+        if each.age_s >= config.no_job_after:
+            ages.setdefault(each.agent_name, []).append(each.age_s)
+    for name, waits in sorted(ages.items()):
+        count = _count(len(waits), "dispatch", "dispatches")
+        yield _failed(f"{count} to {_name(name)} pending, for up to {max(waits):.0f} s")
+
+
+def _failed(text: str) -> Finding:
+    return Finding(Verdict.FAIL, text)
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _name(agent_name: str) -> str:
+    return repr(agent_name) if agent_name else "agents without a name"
+
+
 PROBE = Probe(
     name="agents",
     config=AgentsConfig,
     measure="exporter.probes.agents.measure:list_agents",
     lane="api",
-    judge=failed_is_all,
+    judge=judge,
     summary=summary,
     families=FAMILIES,
     reader=Listings,

@@ -9,7 +9,7 @@ from livekit import rtc
 
 from exporter.errors import ProbeError
 from exporter.outcome import CallResult, Outcome, Reason, Turn, TurnOutcome
-from exporter.probe import Run
+from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
 from exporter.probes.latency.conversation import Conversation, worst_turn
 from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyConfig
 from exporter.rtc.caller import Caller
@@ -46,7 +46,7 @@ class Call:
         self._config = config
         self._run = run
         self._api = api
-        self._room = config.room_name or f"voice-exporter-{run.id}"
+        self._room = config.room_name or f"{ROOM_PREFIX}{run.id}"
         self._made_room = False
         self._dispatch_id = ""
         self._caller = make_caller(self._is_agent, self._was_dispatched)
@@ -113,12 +113,14 @@ class Call:
 
     def _token(self) -> str:
         caller = self._config.caller
+        # A room that has a name of its own is known as a probe's by who is in it.
+        mark = {PROBE_ATTRIBUTE: "true"} if self._config.room_name else {}
         return make_token(
             self._run.server,
             identity=caller.identity or f"caller-{secrets.token_hex(4)}",
             room=self._room,
             name=caller.name,
-            attributes=caller.attributes,
+            attributes={**caller.attributes, **mark},
         )
 
     async def _dispatch(self) -> None:

@@ -244,6 +244,7 @@ PROBE = Probe(
     config=RampConfig,
     measure="exporter.probes.ramp.measure:climb",
     lane="call",
+    alone=True,
     judge=judge,
     summary=summary,
     families=(KNEE, CLIENTS_MAX, RTT, LOSS, LIMITED),

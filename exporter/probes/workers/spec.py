@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from exporter.config.values import Duration, ProbeSection, invalid
-from exporter.outcome import Outcome, WorkerScrape
-from exporter.probe import Probe, always, failed_is_all
+from exporter.outcome import Finding, Outcome, Verdict, WorkerScrape, failure
+from exporter.probe import Probe, always
 from exporter.series import Reading, family
 
 _EXPECTED = (
@@ -90,6 +90,16 @@ def summary(result: WorkerScrape) -> str:
     return f"{answered} of {len(result.pages)} workers answered"
 
 
+def judge(_config: WorkersConfig, outcome: Outcome) -> tuple[Finding, ...]:
+    """Judge a read of the pages: FAIL when it failed, SLOW when some did not answer."""
+    pages = outcome.result.pages if isinstance(outcome.result, WorkerScrape) else ()
+    failed = [page for page in pages if page.reason is not None]
+    if outcome.reason is not None or not failed:
+        return failure(outcome)
+    text = f"{len(failed)} of {len(pages)} worker pages did not answer; {failed[0].url}: "
+    return (Finding(Verdict.SLOW, text + failed[0].detail),)
+
+
 PAGES = family(
     "workers",
     "voice_worker_pages",
@@ -114,7 +124,7 @@ PROBE = Probe(
     config=WorkersConfig,
     measure="exporter.probes.workers.measure:read_workers",
     lane="api",
-    judge=failed_is_all,
+    judge=judge,
     summary=summary,
     families=(PAGES,),
     reader=always(readings),

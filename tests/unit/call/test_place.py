@@ -3,12 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason, TurnOutcome
+from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
+from exporter.probes.latency.measure import Call
 from exporter.probes.latency.spec import LatencyConfig
 from tests.fake_call.agent import Script
+from tests.fake_call.api import SERVER
 from tests.fake_call.calls import Placed, World, place, target
 
 RESOLUTION_S = 0.001
@@ -47,6 +51,19 @@ def test_times_run_from_the_dispatch_and_from_our_coming(wav: Path) -> None:
     assert placed.outcome.reason is None, placed.outcome
     assert placed.call.time_to_agent_s == pytest.approx(6.0, abs=RESOLUTION_S)
     assert placed.call.time_to_greeting_s == pytest.approx(6.5, abs=RESOLUTION_S)
+
+
+@pytest.mark.parametrize("room_name", [None, "our-test-room"])
+def test_room_is_known_as_a_probes(room_name: str | None) -> None:
+    """By its name, or by the caller in it: a listing must not count it as a real one."""
+    config = LatencyConfig(agent_name="demo", room_name=room_name)
+    nobody: Any = None
+    call = Call(config, Run("r1", SERVER, 1e9), nobody, lambda *_: nobody)
+
+    claims = jwt.decode(call._token(), options={"verify_signature": False})
+
+    marked = claims.get("attributes", {}).get(PROBE_ATTRIBUTE) == "true"
+    assert marked or claims["video"]["room"].startswith(ROOM_PREFIX)
 
 
 def test_another_agent_in_the_room_is_not_taken_for_ours(wav: Path) -> None:

@@ -52,4 +52,5 @@ def ended(
         time_to_agent_s=0.4,
         time_to_greeting_s=None,
         split_absent="",
+        log=("   0.100 in room r",) if reason else (),
     )

@@ -1,7 +1,7 @@
 """The API: runs, workers and targets as JSON, and one shape for every error."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from exporter.report.latency import CallReport, LatencyDocument, LatencyReport
 from exporter.report.printing import to_json
 from exporter.roster.roster import Roster
 from exporter.roster.types import WorkerStatus
-from exporter.store.records import RunQuery, RunRecord
+from exporter.store.records import LOG_LINES_KEPT, RunQuery, RunRecord
 from exporter.store.sqlite import SqliteStore
 from exporter.web.app import make_pages
 from exporter.web.watched import WatchList, target_statuses
@@ -59,6 +59,18 @@ def get(path: str, **query: Any) -> dict[str, Any]:
     assert answer.status_code == 200, answer.text
     document: dict[str, Any] = answer.json()
     return document
+
+
+def test_log_of_a_failed_run_is_kept() -> None:
+    """Nobody watched the scheduled run: its log says why it failed. That of a good run goes."""
+    lines = tuple(f"line {n}" for n in range(LOG_LINES_KEPT + 1))
+    bad = RunRecord.of(replace(call(reason=Reason.NO_WORKER), run_id="bad", log=lines))
+    good = RunRecord.of(replace(call(replied(0.7)), run_id="good", log=lines))
+    site = Site(sources(history=History(bad, good)))
+
+    logs = [site.ask("GET", f"/api/v1/runs/{run}").json()["log"] for run in ("bad", "good")]
+
+    assert logs == [list(lines[1:]), []]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from exporter.metrics.exposition import Format
 from exporter.metrics.registry import Metrics
 from exporter.metrics.table import ROWS
 from exporter.outcome import Calibration, Listing, Outcome, Reason, Verdict
+from exporter.probes.agents.spec import AgentsConfig
 from exporter.probes.calibrate.spec import CalibrateConfig
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.types import Worker, WorkerStatus
@@ -31,7 +32,7 @@ from exporter.settings.load import load_settings
 from exporter.store.records import Remaining
 from exporter.web.pages import status_page
 from exporter.web.watched import FAILURES_KEPT, WatchList
-from tests.unit.calls import WHEN, call, judged, replied
+from tests.unit.calls import WHEN, broken, call, judged, replied
 from tests.unit.web.asking import ELSEWHERE, Site, sources, told
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -291,7 +292,32 @@ def test_failures_are_kept_newest_first_and_not_for_ever() -> None:
     assert made.lines[call_work(DEMO).id].verdict is Verdict.FAIL
 
 
-def test_unwatched_outcomes_are_ignored_but_their_failures_kept() -> None:
+def test_outage_of_one_probe_keeps_the_failures_of_others() -> None:
+    """1. A call fails. 2. The API is down for an hour. 3. All is well. Result: both are shown."""
+    listing = Work("agents", "agents", "", AgentsConfig(), 15)
+    made = watch_list(call(reason=Reason.NO_WORKER, detail="nobody came"))
+    made.add(listing)
+    for _ in range(240):
+        made.record(broken(Reason.API_FAILED, "HTTP 500", "agents"))
+    made.record(judged(Outcome("agents", "", WHEN, 0.1, result=Listing())))
+    made.record(call())
+
+    details = [failure.detail for failure in made.failures]
+
+    assert details.count("nobody came") == 1
+    assert details.count("HTTP 500") == FAILURES_KEPT
+
+
+def test_log_of_a_failed_run_is_on_the_page() -> None:
+    """Nobody can ask for it later: the run was on a schedule."""
+    bad = replace(call(reason=Reason.NO_WORKER), run_id="run1", log=("   0.1 in room <a>",))
+    page = status_page(watch_list(bad), lambda _id: None, WHEN)
+
+    assert "   0.1 in room &lt;a&gt;" in page
+    assert 'href="./api/v1/runs/run1"' in page
+
+
+def test_unwatched_outcomes_are_ignored() -> None:
     """A run of something that was removed meanwhile changes no line."""
     made = watch_list()
     made.remove(call_work(DEMO).id)
@@ -300,4 +326,4 @@ def test_unwatched_outcomes_are_ignored_but_their_failures_kept() -> None:
     made.record(judged(Outcome("agents", "", WHEN, 0.1, result=Listing())))
 
     assert [line.last for line in made.lines.values()] == [None]
-    assert len(made.failures) == 1
+    assert made.failures == []
