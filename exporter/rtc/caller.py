@@ -84,6 +84,9 @@ class Caller:
         self._changed = asyncio.Event()
         self._ended: ProbeError | None = None
         self._disturbed: tuple[float, str] = (0.0, "")
+        self._e2ee_key = ""
+        self._decrypts = False
+        """Something that somebody else had encrypted was decrypted."""
         self._heard_from = time.monotonic()
         self.tasks.watch(self.events.task)
         self.room.on("participant_connected", self._on_connected)
@@ -94,20 +97,24 @@ class Caller:
         self.room.on("reconnected", self._on_reconnect)
         self.room.on("disconnected", self._on_closed)
         self.room.on("participant_attributes_changed", self._on_change)
+        self.room.on("e2ee_state_changed", self._on_encryption)
 
     @property
     def state(self) -> str:
         """The agent's own state: initializing idle listening thinking speaking, or ""."""
         return self.agent.attributes.get(STATE, "") if self.agent else ""
 
-    async def connect(self, url: str, token: str, timeout_s: float) -> float:
+    async def connect(self, url: str, token: str, timeout_s: float, e2ee_key: str = "") -> float:
         """Enter the room and publish the microphone; return when the caller was in the room.
+
+        With a key all that is said is encrypted, and what the agent says has to be.
 
         Raises:
             ProbeError: auth_failed, quota_exceeded or connect_failed.
         """
+        self._e2ee_key = e2ee_key
         inside = await connection.connect(
-            self.room, url, token, timeout_s, publish=self.microphone.publish
+            self.room, url, token, timeout_s, publish=self.microphone.publish, e2ee_key=e2ee_key
         )
         self.tasks.watch(self.microphone.task)
         self.lag.start()
@@ -140,7 +147,7 @@ class Caller:
         """Wait for the agent's microphone track and begin to hear it; again, if it was replaced.
 
         Raises:
-            ProbeError: no_audio_track, or why the call ended.
+            ProbeError: no_audio_track, encrypted, or why the call ended.
         """
         await self._close_ear()
         deadline = time.monotonic() + timeout_s
@@ -149,10 +156,17 @@ class Caller:
                 detail = f"the agent published no microphone track within {timeout_s:g} s"
                 raise ProbeError(Reason.NO_AUDIO_TRACK, detail)
             await self.sleep_until_change(deadline - time.monotonic())
+        self._check_encryption(track)
         self.track = track
         self.ear = self._devices.ear(track)
         self.tasks.watch(self.ear.task)
         self.ear.task.add_done_callback(partial(self._on_silence, self.ear))
+
+    def check_key(self) -> None:
+        """Raise the ProbeError encrypted if nothing that came from the agent could be decrypted."""
+        if self._e2ee_key and not self._decrypts:
+            detail = "the agent's audio cannot be decrypted with the key in livekit.e2ee_key_file"
+            raise ProbeError(Reason.ENCRYPTED, detail)
 
     def turn_begins(self) -> None:
         """Forget what went wrong before: from now on it belongs to the next turn."""
@@ -235,6 +249,28 @@ class Caller:
                 ):
                     return publication.track
         return None
+
+    def _check_encryption(self, track: rtc.Track) -> None:
+        """Refuse to hear what one side encrypts and the other does not: it sounds like speech."""
+        published = (
+            publication
+            for participant in self.room.remote_participants.values()
+            for publication in participant.track_publications.values()
+            if publication.track is track
+        )
+        encrypted = any(each.encryption_type != rtc.EncryptionType.NONE for each in published)
+        if encrypted and not self._e2ee_key:
+            detail = (
+                "the agent's audio is encrypted, but the call is not; set livekit.e2ee_key_file"
+            )
+            raise ProbeError(Reason.ENCRYPTED, detail)
+        if self._e2ee_key and not encrypted:
+            detail = "the agent's audio is not encrypted, but the call is; set e2ee: false"
+            raise ProbeError(Reason.ENCRYPTED, detail)
+
+    def _on_encryption(self, whose: object, state: rtc.EncryptionState.ValueType) -> None:
+        if isinstance(whose, rtc.RemoteParticipant) and state == rtc.EncryptionState.OK:
+            self._decrypts = True
 
     def _on_connected(self, participant: rtc.RemoteParticipant) -> None:
         self._arrived.setdefault(participant.identity, time.monotonic())

@@ -60,6 +60,8 @@ class Script:
     """The room is closed at the end of the first utterance."""
     background: bool = False
     """Plays music on a second track all the time."""
+    encrypted: bool = False
+    """Its track is noise to whom has no key."""
     avatar: bool = False
     """Another participant speaks on its behalf; it has no track itself."""
     noise_db: float | None = None
@@ -149,7 +151,7 @@ class FakeAgent:
             on_behalf = {ON_BEHALF: self._me.identity}
             self._speaker = FakeParticipant(f"{self._me.identity}-avatar", on_behalf)
             room.enter(self._speaker)
-        self._track = room.publish(self._speaker)
+        self._track = room.publish(self._speaker, encrypted=script.encrypted)
         if script.noise_db is not None:
             self._track.add_noise(noise(script.noise_db))
         if script.greet_s:

@@ -127,6 +127,7 @@ class FakePublication(rtc.RemoteTrackPublication):
 
     of_name: str
     audio: FakeTrack
+    encrypted: bool = False
 
     @property
     def track(self) -> FakeTrack:
@@ -142,6 +143,11 @@ class FakePublication(rtc.RemoteTrackPublication):
     def kind(self) -> rtc.TrackKind.ValueType:
         """Audio, always."""
         return rtc.TrackKind.KIND_AUDIO
+
+    @property
+    def encryption_type(self) -> rtc.EncryptionType.ValueType:
+        """Whether its frames are encrypted end to end."""
+        return rtc.EncryptionType.GCM if self.encrypted else rtc.EncryptionType.NONE
 
     @property
     def source(self) -> rtc.TrackSource.ValueType:
@@ -251,9 +257,11 @@ class FakeRoom(rtc.Room):
         person.told.update(changed)
         self.emit("participant_attributes_changed", changed, person)
 
-    def publish(self, person: FakeParticipant, name: str = "voice") -> FakeTrack:
+    def publish(
+        self, person: FakeParticipant, name: str = "voice", *, encrypted: bool = False
+    ) -> FakeTrack:
         """Have somebody publish another track."""
-        publication = FakePublication(name, FakeTrack())
+        publication = FakePublication(name, FakeTrack(), encrypted)
         person.published[f"TR_{name}_{id(publication)}"] = publication
         self.emit("track_subscribed", publication.track, publication, person)
         return publication.track

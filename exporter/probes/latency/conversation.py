@@ -98,7 +98,7 @@ class Conversation:
             When its first sound was heard, on the monotonic clock; None if it did not greet.
 
         Raises:
-            ProbeError: greeting_timeout, or why the call ended.
+            ProbeError: greeting_timeout, encrypted, or why the call ended.
         """
         config = self._config
         deadline = time.monotonic() + config.greeting_timeout
@@ -115,6 +115,7 @@ class Conversation:
                 await self._hear_more(deadline)
             except _DisturbedError:
                 await self._mend()
+        self._caller.check_key()
         what = f"the agent did not start to listen (state {self._caller.state or 'unknown'!r})"
         if config.greeting == "expected" and self._first_sound() is None:
             what = "no greeting"
@@ -218,6 +219,7 @@ class Conversation:
         """Say why no reply came: we were late, an error was told, the agent is dead, or silence."""
         if self._had_gap:
             return _void(RAN_DRY)
+        self._caller.check_key()
         error = self._caller.events.error_since(said.began)
         if error:
             return Turn.without_reply(Reason.AGENT_ERROR, f"the agent reported: {error}")

@@ -71,7 +71,8 @@ class Call:
         clip = load_clip(config.utterance.wav)
         asked = time.monotonic()  # the room itself calls an agent that is dispatched by no one
         await self._make_room()
-        inside = await caller.connect(self._run.server.url, self._token(), CONNECT_TIMEOUT_S)
+        server, key = self._run.server, self._run.server.e2ee_key if config.e2ee else ""
+        inside = await caller.connect(server.url, self._token(), CONNECT_TIMEOUT_S, key)
         self._run.log(f"in room {self._room}")
         if config.dispatch == "explicit":
             asked = time.monotonic()

@@ -153,6 +153,13 @@ class LatencyConfig(ProbeSection):
     )
     metadata: str = Field("", description="Metadata of the dispatch.")
     room_name: str | None = Field(None, min_length=1, description="Room name; random if not set.")
+    e2ee: bool = Field(
+        True,
+        description=(
+            "Encrypt the call end to end if `livekit.e2ee_key_file` is set; false for an agent "
+            "that does not."
+        ),
+    )
     utterance: Utterance = Field(default_factory=Utterance, description="The caller's speech.")
     caller: CallerIdentity = Field(
         default_factory=CallerIdentity,

@@ -93,6 +93,13 @@ FAILING = {
         Reason.NO_AUDIO_TRACK,
         "the agent published no microphone track within 3 s",
     ),
+    "a track that is encrypted": (
+        Script(encrypted=True, noise_db=-3.0),
+        World(),
+        {},
+        Reason.ENCRYPTED,
+        "the agent's audio is encrypted, but the call is not; set livekit.e2ee_key_file",
+    ),
     "a greeting without end": (
         Script(greet_s=20.0),
         World(),
