@@ -33,11 +33,15 @@ CONFIRM_PERIOD_S = 1.0
 CLOSING_S = 0.5
 """A room that is closed loses its agent first: so long the better reason may follow."""
 
-CLOSED = (
-    rtc.DisconnectReason.ROOM_DELETED,
-    rtc.DisconnectReason.ROOM_CLOSED,
-    rtc.DisconnectReason.PARTICIPANT_REMOVED,
-)
+CLOSED = {
+    rtc.DisconnectReason.ROOM_DELETED: "the room was deleted, by the agent or an administrator",
+    rtc.DisconnectReason.ROOM_CLOSED: "the server closed the room",
+    rtc.DisconnectReason.PARTICIPANT_REMOVED: (
+        "the caller was removed, by the agent or an administrator"
+    ),
+}
+HANGS_UP = (rtc.DisconnectReason.ROOM_DELETED, rtc.DisconnectReason.PARTICIPANT_REMOVED)
+"""How an agent ends a call, if it does not just leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,8 @@ class Caller:
         self._already_there: frozenset[str] = frozenset()
         self._changed = asyncio.Event()
         self._ended: ProbeError | None = None
+        self.hung_up = False
+        """The agent ended the call in order: it did not die, and reported no error."""
         self._disturbed: tuple[float, str] = (0.0, "")
         self._e2ee_key = ""
         self._decrypts = False
@@ -142,6 +148,18 @@ class Caller:
     def was_there(self) -> bool:
         """Whether the agent was in the room before the caller, so that nobody saw it come."""
         return self.agent is not None and self.agent.identity in self._already_there
+
+    async def follow(self, timeout_s: float) -> bool:
+        """Go on with another agent after ours has left; return whether one is there in time.
+
+        Raises:
+            ProbeError: The call has ended meanwhile.
+        """
+        self._ended, self.hung_up = None, False
+        self._is_agent = lambda _participant: True
+        there = await self.meet(timeout_s) is not None
+        self.turn_begins()
+        return there
 
     async def listen(self, timeout_s: float) -> None:
         """Wait for the agent's microphone track and begin to hear it; again, if it was replaced.
@@ -278,15 +296,20 @@ class Caller:
 
     def _on_disconnected(self, participant: rtc.RemoteParticipant) -> None:
         if self.agent is not None and participant.identity == self.agent.identity:
-            asyncio.get_running_loop().call_later(CLOSING_S, self._on_agent_left, self._heard_from)
+            loop, why = asyncio.get_running_loop(), participant.disconnect_reason
+            loop.call_later(CLOSING_S, self._on_agent_left, self._heard_from, why)
         self._on_change()
 
-    def _on_agent_left(self, since: float) -> None:
+    def _on_agent_left(self, since: float, why: rtc.DisconnectReason.ValueType | None) -> None:
         error = self.events.error_since(since)
         if error:
             self._end(Reason.AGENT_ERROR, f"the agent reported an error and left: {error}")
-        else:
-            self._end(Reason.AGENT_LEFT, "the agent left the room during the call")
+            return
+        self.hung_up = self.hung_up or why == rtc.DisconnectReason.CLIENT_INITIATED
+        detail = "the agent left the room during the call"
+        if any(map(_is_an_agent, self.room.remote_participants.values())):
+            detail += ", and another agent is there"
+        self._end(Reason.AGENT_LEFT, detail)
 
     def _on_track_gone(self, track: rtc.Track, *_: object) -> None:
         if track is self.track:
@@ -310,7 +333,9 @@ class Caller:
     def _on_closed(self, reason: rtc.DisconnectReason.ValueType) -> None:
         name = rtc.DisconnectReason.Name(reason).lower()
         if reason in CLOSED:
-            self._end(Reason.ROOM_CLOSED, f"the server ended the call ({name})")
+            error = self.events.error_since(self._heard_from)
+            self.hung_up = self.hung_up or (reason in HANGS_UP and not error)
+            self._end(Reason.ROOM_CLOSED, f"{CLOSED[reason]} ({name})")
         elif reason != rtc.DisconnectReason.CLIENT_INITIATED:
             self._end(Reason.CONNECT_FAILED, f"the connection was lost ({name})")
 
@@ -322,6 +347,12 @@ class Caller:
         self._changed.set()
         if self.ear is not None:
             self.ear.wake()
+
+
+def _is_an_agent(participant: rtc.RemoteParticipant) -> bool:
+    """Tell whether a participant is an agent, and not the avatar of one."""
+    is_agent = participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
+    return is_agent and ON_BEHALF not in participant.attributes
 
 
 def _is_microphone(publication: rtc.RemoteTrackPublication) -> bool:

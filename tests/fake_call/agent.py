@@ -56,6 +56,10 @@ class Script:
     """Is gone at the end of the first utterance."""
     goodbye: bool = False
     """Is gone when its first reply is over."""
+    dies_after: int = 0
+    """Is dropped by the server when so many replies are over."""
+    ends_after: int = 0
+    """Deletes the room when so many replies are over."""
     close: bool = False
     """The room is closed at the end of the first utterance."""
     background: bool = False
@@ -132,6 +136,8 @@ class FakeAgent:
         self._talks_until = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self.exchanges: list[Heard] = []
+        self.on_goodbye: Callable[[], None] | None = None
+        """Called when it leaves after a reply."""
 
     def start(self, room: FakeRoom, after_s: float = 0.0) -> None:
         """Come to the room after so many seconds, until `aclose`."""
@@ -162,6 +168,8 @@ class FakeAgent:
 
     def hear(self, leaves: float, pcm: Pcm) -> None:
         """Take what the caller's microphone sends, and when its first sample leaves."""
+        if self._room is None:
+            return
         loud = np.flatnonzero(pcm)
         if len(loud):
             if self._speech_end is None:
@@ -249,9 +257,24 @@ class FakeAgent:
         await _until(over)
         if script.reports:
             self._report(pb.ASSISTANT, llm_node_ttft=0.4, tts_node_ttfb=0.1, e2e_latency=0.9)
-        if script.goodbye:
-            self._room.leave(self._me)
+        self._end(sum(each.replied is not None for each in self.exchanges))
         self._say_state("listening")
+
+    def _end(self, replies: int) -> None:
+        """End the call after so many replies, if the script has it so."""
+        script, room = self._script, self._room
+        assert room is not None
+        if script.goodbye:
+            if self.on_goodbye is not None:
+                self.on_goodbye()
+            room.leave(self._me)
+            self._room = None
+        if script.dies_after == replies:
+            room.leave(self._me, rtc.DisconnectReason.CONNECTION_TIMEOUT)
+            self._room = None
+        if script.ends_after == replies:
+            deleted = rtc.DisconnectReason.ROOM_DELETED
+            self._at(time.monotonic(), partial(room.disconnect, reason=deleted))
 
     async def _talk_over(self, at: float) -> None:
         """Say a long sentence, and a short one after it."""

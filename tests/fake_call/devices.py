@@ -162,6 +162,12 @@ class FakeParticipant(rtc.RemoteParticipant):
         self._identity = identity
         self.told = attributes
         self.published: dict[str, FakePublication] = {}
+        self.left_by: rtc.DisconnectReason.ValueType | None = None
+
+    @property
+    def disconnect_reason(self) -> rtc.DisconnectReason.ValueType | None:
+        """How it left; None while it is there."""
+        return self.left_by
 
     @property
     def identity(self) -> str:
@@ -247,8 +253,13 @@ class FakeRoom(rtc.Room):
         self._people[person.identity] = person
         self.emit("participant_connected", person)
 
-    def leave(self, person: FakeParticipant) -> None:
+    def leave(
+        self,
+        person: FakeParticipant,
+        reason: rtc.DisconnectReason.ValueType = rtc.DisconnectReason.CLIENT_INITIATED,
+    ) -> None:
         """Let somebody go."""
+        person.left_by = reason
         if self._people.pop(person.identity, None) is not None:
             self.emit("participant_disconnected", person)
 

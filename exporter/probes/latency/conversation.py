@@ -133,6 +133,7 @@ class Conversation:
         """
         if self._had_gap:
             return _void(TORN)
+        self._caller.check()  # nothing is said to a room that the agent has left
         self._caller.turn_begins()
         try:
             said = await self._speak()

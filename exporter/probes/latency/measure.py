@@ -15,6 +15,7 @@ from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyCo
 from exporter.rtc.caller import Caller
 from exporter.rtc.clip import load_clip
 from exporter.server_api import Server, ServerApi, make_token
+from exporter.stats import Stats
 
 NAMES = ("lk.agent_name", "lk.agent.name")
 """Attributes with the agent's name: the first set by the server, the second by the worker."""
@@ -49,6 +50,7 @@ class Call:
         self._room = config.room_name or f"voice-exporter-{run.id}"
         self._made_room = False
         self._dispatch_id = ""
+        self._followed = False
         self._caller = make_caller(self._is_agent, self._was_dispatched)
         self.result = CallResult(config.agent_name, config.call_type, config.scenario)
 
@@ -168,12 +170,10 @@ class Call:
     async def _take_turns(self, conversation: Conversation) -> None:
         count = self._config.trials + (1 if self._config.warmup else 0)
         for number in range(count):
-            ended: ProbeError | None = None
-            try:
-                turn = await conversation.turn()
-            except ProbeError as error:
-                ended = error
-                turn = Turn.without_reply(error.reason, error.detail)
+            turn, ended = await self._turn(conversation)
+            if ended is not None and self._may_end(ended):
+                self._run.log(f"the agent ended the call: {ended.detail}")
+                return
             # A first turn without a reply is no settling of buffers: it counts like any other.
             first = number == 0 and self._config.warmup
             turn = replace(turn, warmup=first and turn.outcome is not TurnOutcome.FAILED)
@@ -182,6 +182,32 @@ class Call:
             self._run.on_turn(turn)
             if ended is not None:
                 raise ended
+
+    async def _turn(self, conversation: Conversation) -> tuple[Turn, ProbeError | None]:
+        """Take one turn, and return with what the call ended in it, if it did."""
+        try:
+            return await conversation.turn(), None
+        except ProbeError as error:
+            if error.reason is Reason.AGENT_LEFT and await self._goes_on(conversation):
+                return await self._turn(conversation)
+            return Turn.without_reply(error.reason, error.detail), error
+
+    async def _goes_on(self, conversation: Conversation) -> bool:
+        """Meet the agent to which ours has handed over: what was said is then said again."""
+        if not self._config.follow or self._followed:
+            return False
+        self._followed = True
+        if not await self._caller.follow(self._config.join_timeout):
+            return False
+        self._run.log("another agent takes over")
+        await self._caller.listen(self._config.track_timeout)
+        await conversation.greeting()
+        return True
+
+    def _may_end(self, ended: ProbeError) -> bool:
+        """Tell whether the end of the call is the agent's, and no failure."""
+        by_agent = ended.reason in (Reason.AGENT_LEFT, Reason.ROOM_CLOSED) and self._caller.hung_up
+        return self._config.may_end and by_agent and Stats.of(self.result.turns).n > 0
 
     def _why_no_split(self) -> str:
         if any(turn.components.llm_s is not None for turn in self.result.turns):

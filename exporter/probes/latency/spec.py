@@ -99,6 +99,7 @@ def _needed_s(target: Mapping[str, Any]) -> float:
     What could not be understood has an error of its own, and counts as nothing here.
     """
     waits = sum(target.get(f"{name}_timeout", 0.0) for name in ("join", "track", "greeting"))
+    waits *= 1 + target.get("follow", False)
     turns = target.get("trials", 1) + target.get("warmup", True)
     says: Utterance | None = target.get("utterance")
     says_s = clip_length_s(says.wav) if says else 0.0
@@ -145,6 +146,20 @@ class LatencyConfig(ProbeSection):
             "slow: it pages when it is SLOW three times or FAIL twice in a row; fail: for FAIL "
             "alone; none: it warns. Not set: slow for the scenario `default`, else none. The "
             "error budget pages by itself unless `slo` is false."
+        ),
+    )
+    may_end: bool = Field(
+        False,
+        description=(
+            "The agent may end the call after a measured turn: the turns so far count, and the "
+            "rest is no failure."
+        ),
+    )
+    follow: bool = Field(
+        False,
+        description=(
+            "The agent may hand over: when it leaves and another agent comes within "
+            "`join_timeout`, the call goes on with that one, once."
         ),
     )
     dispatch: Literal["explicit", "automatic"] = Field(

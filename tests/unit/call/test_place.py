@@ -126,7 +126,7 @@ FAILING = {
         World(),
         {},
         Reason.ROOM_CLOSED,
-        "the server ended the call (room_deleted)",
+        "the room was deleted, by the agent or an administrator (room_deleted)",
     ),
     "a prober that tore its utterance": (
         Script(blocks=((-0.5, 0.3),)),
