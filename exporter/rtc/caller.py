@@ -210,6 +210,21 @@ class Caller:
             return
         self.check()
 
+    async def perform(self, method: str, timeout_s: float) -> str:
+        """Perform an RPC at the agent; return why it failed, or ""."""
+        try:
+            await self.room.local_participant.perform_rpc(
+                destination_identity=self.agent.identity if self.agent else "",
+                method=method,
+                payload="",
+                response_timeout=timeout_s,
+            )
+        except rtc.RpcError as error:
+            # Not its message, which may be the agent's own words.
+            known = {int(code): words for code, words in rtc.RpcError.ErrorMessage.items()}
+            return known.get(error.code, f"code {error.code}")
+        return ""
+
     async def received(self) -> Received | None:
         """Read the counters of the agent's track; None where there is none."""
         return None if self.track is None else await received(self.track)

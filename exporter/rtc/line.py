@@ -141,6 +141,10 @@ class Line(Protocol):
         """
         ...
 
+    async def perform(self, method: str, timeout_s: float) -> str:
+        """Perform an RPC at the agent; return why it failed, or ""."""
+        ...
+
     async def received(self) -> Received | None:
         """Read the counters of the agent's track; None where there is none."""
         ...

@@ -54,6 +54,8 @@ class Script:
     """From the first utterance on its track brings no more frames, though packets still come."""
     leave: bool = False
     """Is gone at the end of the first utterance."""
+    push_to_talk: tuple[str, str] | None = None
+    """Names of the RPCs between which it listens; it replies to the second."""
     goodbye: bool = False
     """Is gone when its first reply is over."""
     dies_after: int = 0
@@ -135,6 +137,8 @@ class FakeAgent:
         self._speech_end: float | None = None
         self._talks_until = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._talk_began = False
+        """The first of the two RPCs of push-to-talk has come."""
         self.exchanges: list[Heard] = []
         self.on_goodbye: Callable[[], None] | None = None
         """Called when it leaves after a reply."""
@@ -151,6 +155,8 @@ class FakeAgent:
         self._say_state("initializing")
         if script.no_track:
             return
+        if script.push_to_talk:
+            room.methods[self._me.identity] = self._on_rpc
         if script.background:
             room.publish(self._me, BACKGROUND_TRACK).add_noise(voice(2.0, 330))
         if script.avatar:
@@ -175,8 +181,21 @@ class FakeAgent:
             if self._speech_end is None:
                 self._begin(leaves + int(loud[0]) / RATE)
             self._speech_end = leaves + (int(loud[-1]) + 1) / RATE
-        elif self._speech_end is not None:
+        elif self._speech_end is not None and self._script.push_to_talk is None:
             end, self._speech_end = self._speech_end, None
+            self._at(end + SETTLE_S, partial(self._answer, end))
+
+    def _on_rpc(self, method: str) -> None:
+        """Begin to listen, or reply to what was said since."""
+        assert self._script.push_to_talk is not None
+        if method not in self._script.push_to_talk:
+            raise rtc.RpcError(rtc.RpcError.ErrorCode.UNSUPPORTED_METHOD, "not registered")
+        end, self._speech_end = self._speech_end, None
+        if method == self._script.push_to_talk[0]:
+            self._talk_began = True
+        elif self._talk_began and end is not None:
+            assert time.monotonic() >= end, "the RPC came before the end of the utterance"
+            self._talk_began = False
             self._at(end + SETTLE_S, partial(self._answer, end))
 
     async def aclose(self) -> None:

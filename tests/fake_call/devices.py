@@ -191,10 +191,27 @@ class FakeParticipant(rtc.RemoteParticipant):
 
 
 class FakeLocalParticipant(rtc.LocalParticipant):
-    """The caller's own side of the room."""
+    """The caller's own side of the room, with the RPC methods of the others."""
 
-    def __init__(self) -> None:
-        """Have nothing: only the microphone uses it."""
+    def __init__(self, methods: dict[str, Callable[[str], None]]) -> None:
+        self._methods = methods
+
+    async def perform_rpc(
+        self,
+        *,
+        destination_identity: str,
+        method: str,
+        payload: str,
+        response_timeout: float | None = None,
+        max_round_trip_latency: float | None = None,
+    ) -> str:
+        """Perform an RPC, at once."""
+        assert (payload, max_round_trip_latency) == ("", None)
+        assert response_timeout
+        if destination_identity not in self._methods:
+            raise rtc.RpcError(rtc.RpcError.ErrorCode.UNSUPPORTED_METHOD, "not registered")
+        self._methods[destination_identity](method)
+        return ""
 
 
 class FakeRoom(rtc.Room):
@@ -211,6 +228,8 @@ class FakeRoom(rtc.Room):
         self._endless = endless
         self._inside = False
         self._people: dict[str, FakeParticipant] = {}
+        self.methods: dict[str, Callable[[str], None]] = {}
+        """What takes the RPCs to a participant."""
 
     @property
     def remote_participants(self) -> dict[str, rtc.RemoteParticipant]:
@@ -220,7 +239,7 @@ class FakeRoom(rtc.Room):
     @property
     def local_participant(self) -> rtc.LocalParticipant:
         """The caller."""
-        return FakeLocalParticipant()
+        return FakeLocalParticipant(self.methods)
 
     async def connect(self, url: str, token: str, options: object = None) -> None:
         """Enter, at once.

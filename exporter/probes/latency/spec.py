@@ -40,6 +40,9 @@ REPLY_LIMIT_S = 30.0
 REPORT_TIMEOUT_S = 3.0
 """How long the agent's own figures may come after its reply."""
 
+RPC_S = 10.0
+"""How long an RPC to the agent may take."""
+
 _SHORTEST_DEADLINE_S = 180.0
 _AROUND_S = 5.0 + CONNECT_TIMEOUT_S + CLEANUP_S
 """To make the room and ask for the agent, to enter, and to leave."""
@@ -93,6 +96,22 @@ class CallerIdentity(Section):
     )
 
 
+class TurnConfig(Section):
+    """Push-to-talk: RPCs by which the agent knows the caller's turn."""
+
+    start_rpc: str = Field("", description="Method performed before each utterance; none if empty.")
+    end_rpc: str = Field(
+        "",
+        description="Method performed when the last sample of the utterance has left; none if "
+        "empty.",
+    )
+
+    @property
+    def methods(self) -> int:
+        """How many RPCs a turn has."""
+        return bool(self.start_rpc) + bool(self.end_rpc)
+
+
 def _needed_s(target: Mapping[str, Any]) -> float:
     """Return the seconds that a call may take: its waits, its utterances, its longest replies.
 
@@ -103,7 +122,9 @@ def _needed_s(target: Mapping[str, Any]) -> float:
     turns = target.get("trials", 1) + target.get("warmup", True)
     says: Utterance | None = target.get("utterance")
     says_s = clip_length_s(says.wav) if says else 0.0
+    rpcs: TurnConfig | None = target.get("turn")
     turn_s = says_s + target.get("reply_timeout", 0.0) + _TURN_S
+    turn_s += RPC_S * (rpcs.methods if rpcs else 0)
     return float(ceil(_AROUND_S + waits + turns * turn_s))
 
 
@@ -176,6 +197,10 @@ class LatencyConfig(ProbeSection):
         ),
     )
     utterance: Utterance = Field(default_factory=Utterance, description="The caller's speech.")
+    turn: TurnConfig = Field(
+        default=TurnConfig(),
+        description="Push-to-talk: RPCs by which the agent knows the caller's turn.",
+    )
     caller: CallerIdentity = Field(
         default_factory=CallerIdentity,
         description="Participant identity and attributes of the caller.",
