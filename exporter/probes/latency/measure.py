@@ -111,7 +111,7 @@ class Call:
             detail = f"room {self._room} already exists; a probe needs a new one"
             raise ProbeError(Reason.API_FAILED, detail)
         self._run.on_room(self._room)
-        await self._api.create_room(self._room)
+        await self._api.create_room(self._room, metadata=self._config.room.metadata)
         self._made_room = True
 
     def _token(self) -> str:
@@ -121,7 +121,9 @@ class Call:
             identity=caller.identity or f"caller-{secrets.token_hex(4)}",
             room=self._room,
             name=caller.name,
+            metadata=caller.metadata,
             attributes=caller.attributes,
+            kind=caller.kind,
         )
 
     async def _dispatch(self) -> None:

@@ -84,16 +84,30 @@ class Utterance(Section):
 
 
 class CallerIdentity(Section):
-    """Participant identity and attributes of the caller."""
+    """What the agent can read of the caller, as a participant."""
 
     identity: str | None = Field(
         None, description="Participant identity of the caller; random if not set."
     )
     name: str = Field("", description="Participant name.")
+    metadata: str = Field("", description="Participant metadata of the caller.")
     attributes: dict[str, str] = Field(
         default_factory=dict,
         description="Participant attributes of the caller.",
     )
+    kind: Literal["standard", "sip"] = Field(
+        "standard",
+        description=(
+            "Participant kind of the caller; sip for agents that expect telephone callers, which "
+            "also have attributes such as sip.phoneNumber."
+        ),
+    )
+
+
+class RoomConfig(Section):
+    """What the agent can read of the room."""
+
+    metadata: str = Field("", description="Metadata of the room.")
 
 
 class TurnConfig(Section):
@@ -203,7 +217,10 @@ class LatencyConfig(ProbeSection):
     )
     caller: CallerIdentity = Field(
         default_factory=CallerIdentity,
-        description="Participant identity and attributes of the caller.",
+        description="What the agent can read of the caller, as a participant.",
+    )
+    room: RoomConfig = Field(
+        default=RoomConfig(), description="What the agent can read of the room."
     )
     greeting: Literal["auto", "expected", "none"] = Field(
         "auto",
