@@ -213,7 +213,7 @@ async def _probe_once(server: Server, probe: str, config: BaseModel) -> Outcome:
 @asynccontextmanager
 async def one_runner(server: Server) -> AsyncIterator[Runner]:
     """Run probes in one process, and clean up whatever ends the block."""
-    setup = LogSetup(level="error", secrets=(server.api_secret,))
+    setup = LogSetup(level="error", secrets=server.secrets)
     configure(setup)
     runner = Runner(server, processes=1, log_setup=setup)
     try:

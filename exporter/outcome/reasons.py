@@ -22,6 +22,9 @@ class Reason(StrEnum):
     """A worker took the job, but no agent entered the room in time."""
     NO_AUDIO_TRACK = "no_audio_track"
     """The agent is in the room, but published no microphone track in time."""
+    ENCRYPTED = "encrypted"
+    """The agent's audio is end-to-end encrypted and the caller has no key for it, or the caller
+    has a key and the agent does not encrypt: neither hears the other."""
     GREETING_TIMEOUT = "greeting_timeout"
     """The agent did not come to listen: it greeted without end, or never when it should."""
     NO_REPLY = "no_reply"

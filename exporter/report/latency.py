@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from rich.status import Status
 from rich.table import Table
@@ -35,6 +35,7 @@ from exporter.report.printing import (
     why,
 )
 from exporter.stats import Stats
+from exporter.store.records import RunRecord
 
 _COMPONENTS = {
     "transcription": "transcription_s",
@@ -141,29 +142,31 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return math.fsum(known) / len(known) if known else None
 
 
-@dataclass(frozen=True, slots=True)
-class LatencyItem:
-    """One call to one agent."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyItem(RunRecord):
+    """One call to one agent: what the history keeps of a run, and what follows from its turns.
 
-    agent_name: str
-    call_type: str
-    verdict: Verdict
+    A call that failed outside of its turns has one more turn here, with the reason.
+    """
+
     target_s: float
     stats: Stats
     components: Components | None
-    turns: tuple[Turn, ...]
+    log: tuple[str, ...]
+    """The log lines of the run, oldest first."""
 
     @classmethod
-    def of(cls, call: CallReport) -> "LatencyItem":
+    def of_call(cls, call: CallReport) -> "LatencyItem":
         """Describe a call."""
+        run = RunRecord.of(replace(call.outcome, result=call.result))
+        known: dict[str, Any] = {field.name: getattr(run, field.name) for field in fields(run)}
+        known["turns"] = call.turns
         return cls(
-            agent_name=call.config.agent_name,
-            call_type=call.config.call_type,
-            verdict=call.verdict,
+            **known,
             target_s=call.config.target_ms / 1000,
             stats=call.stats,
             components=call.components,
-            turns=call.turns,
+            log=call.outcome.log,
         )
 
 
@@ -184,7 +187,7 @@ class LatencyDocument:
             run_at=report.run_at,
             server=report.server,
             floor_s=report.calibration.floor_s if report.calibration else None,
-            latency=tuple(map(LatencyItem.of, report.calls)),
+            latency=tuple(map(LatencyItem.of_call, report.calls)),
             verdict=report.verdict,
         )
 

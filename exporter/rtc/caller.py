@@ -33,11 +33,15 @@ CONFIRM_PERIOD_S = 1.0
 CLOSING_S = 0.5
 """A room that is closed loses its agent first: so long the better reason may follow."""
 
-CLOSED = (
-    rtc.DisconnectReason.ROOM_DELETED,
-    rtc.DisconnectReason.ROOM_CLOSED,
-    rtc.DisconnectReason.PARTICIPANT_REMOVED,
-)
+CLOSED = {
+    rtc.DisconnectReason.ROOM_DELETED: "the room was deleted, by the agent or an administrator",
+    rtc.DisconnectReason.ROOM_CLOSED: "the server closed the room",
+    rtc.DisconnectReason.PARTICIPANT_REMOVED: (
+        "the caller was removed, by the agent or an administrator"
+    ),
+}
+HANGS_UP = (rtc.DisconnectReason.ROOM_DELETED, rtc.DisconnectReason.PARTICIPANT_REMOVED)
+"""How an agent ends a call, if it does not just leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,12 @@ class Caller:
         self._already_there: frozenset[str] = frozenset()
         self._changed = asyncio.Event()
         self._ended: ProbeError | None = None
+        self.hung_up = False
+        """The agent ended the call in order: it did not die, and reported no error."""
         self._disturbed: tuple[float, str] = (0.0, "")
+        self._e2ee_key = ""
+        self._decrypts = False
+        """Something that somebody else had encrypted was decrypted."""
         self._heard_from = time.monotonic()
         self.tasks.watch(self.events.task)
         self.room.on("participant_connected", self._on_connected)
@@ -94,20 +103,24 @@ class Caller:
         self.room.on("reconnected", self._on_reconnect)
         self.room.on("disconnected", self._on_closed)
         self.room.on("participant_attributes_changed", self._on_change)
+        self.room.on("e2ee_state_changed", self._on_encryption)
 
     @property
     def state(self) -> str:
         """The agent's own state: initializing idle listening thinking speaking, or ""."""
         return self.agent.attributes.get(STATE, "") if self.agent else ""
 
-    async def connect(self, url: str, token: str, timeout_s: float) -> float:
+    async def connect(self, url: str, token: str, timeout_s: float, e2ee_key: str = "") -> float:
         """Enter the room and publish the microphone; return when the caller was in the room.
+
+        With a key all that is said is encrypted, and what the agent says has to be.
 
         Raises:
             ProbeError: auth_failed, quota_exceeded or connect_failed.
         """
+        self._e2ee_key = e2ee_key
         inside = await connection.connect(
-            self.room, url, token, timeout_s, publish=self.microphone.publish
+            self.room, url, token, timeout_s, publish=self.microphone.publish, e2ee_key=e2ee_key
         )
         self.tasks.watch(self.microphone.task)
         self.lag.start()
@@ -136,11 +149,23 @@ class Caller:
         """Whether the agent was in the room before the caller, so that nobody saw it come."""
         return self.agent is not None and self.agent.identity in self._already_there
 
+    async def follow(self, timeout_s: float) -> bool:
+        """Go on with another agent after ours has left; return whether one is there in time.
+
+        Raises:
+            ProbeError: The call has ended meanwhile.
+        """
+        self._ended, self.hung_up = None, False
+        self._is_agent = lambda _participant: True
+        there = await self.meet(timeout_s) is not None
+        self.turn_begins()
+        return there
+
     async def listen(self, timeout_s: float) -> None:
         """Wait for the agent's microphone track and begin to hear it; again, if it was replaced.
 
         Raises:
-            ProbeError: no_audio_track, or why the call ended.
+            ProbeError: no_audio_track, encrypted, or why the call ended.
         """
         await self._close_ear()
         deadline = time.monotonic() + timeout_s
@@ -149,10 +174,17 @@ class Caller:
                 detail = f"the agent published no microphone track within {timeout_s:g} s"
                 raise ProbeError(Reason.NO_AUDIO_TRACK, detail)
             await self.sleep_until_change(deadline - time.monotonic())
+        self._check_encryption(track)
         self.track = track
         self.ear = self._devices.ear(track)
         self.tasks.watch(self.ear.task)
         self.ear.task.add_done_callback(partial(self._on_silence, self.ear))
+
+    def check_key(self) -> None:
+        """Raise the ProbeError encrypted if nothing that came from the agent could be decrypted."""
+        if self._e2ee_key and not self._decrypts:
+            detail = "the agent's audio cannot be decrypted with the key in livekit.e2ee_key_file"
+            raise ProbeError(Reason.ENCRYPTED, detail)
 
     def turn_begins(self) -> None:
         """Forget what went wrong before: from now on it belongs to the next turn."""
@@ -177,6 +209,21 @@ class Caller:
         except TimeoutError:
             return
         self.check()
+
+    async def perform(self, method: str, timeout_s: float) -> str:
+        """Perform an RPC at the agent; return why it failed, or ""."""
+        try:
+            await self.room.local_participant.perform_rpc(
+                destination_identity=self.agent.identity if self.agent else "",
+                method=method,
+                payload="",
+                response_timeout=timeout_s,
+            )
+        except rtc.RpcError as error:
+            # Not its message, which may be the agent's own words.
+            known = {int(code): words for code, words in rtc.RpcError.ErrorMessage.items()}
+            return known.get(error.code, f"code {error.code}")
+        return ""
 
     async def received(self) -> Received | None:
         """Read the counters of the agent's track; None where there is none."""
@@ -236,21 +283,48 @@ class Caller:
                     return publication.track
         return None
 
+    def _check_encryption(self, track: rtc.Track) -> None:
+        """Refuse to hear what one side encrypts and the other does not: it sounds like speech."""
+        published = (
+            publication
+            for participant in self.room.remote_participants.values()
+            for publication in participant.track_publications.values()
+            if publication.track is track
+        )
+        encrypted = any(each.encryption_type != rtc.EncryptionType.NONE for each in published)
+        if encrypted and not self._e2ee_key:
+            detail = (
+                "the agent's audio is encrypted, but the call is not; set livekit.e2ee_key_file"
+            )
+            raise ProbeError(Reason.ENCRYPTED, detail)
+        if self._e2ee_key and not encrypted:
+            detail = "the agent's audio is not encrypted, but the call is; set e2ee: false"
+            raise ProbeError(Reason.ENCRYPTED, detail)
+
+    def _on_encryption(self, whose: object, state: rtc.EncryptionState.ValueType) -> None:
+        if isinstance(whose, rtc.RemoteParticipant) and state == rtc.EncryptionState.OK:
+            self._decrypts = True
+
     def _on_connected(self, participant: rtc.RemoteParticipant) -> None:
         self._arrived.setdefault(participant.identity, time.monotonic())
         self._on_change()
 
     def _on_disconnected(self, participant: rtc.RemoteParticipant) -> None:
         if self.agent is not None and participant.identity == self.agent.identity:
-            asyncio.get_running_loop().call_later(CLOSING_S, self._on_agent_left, self._heard_from)
+            loop, why = asyncio.get_running_loop(), participant.disconnect_reason
+            loop.call_later(CLOSING_S, self._on_agent_left, self._heard_from, why)
         self._on_change()
 
-    def _on_agent_left(self, since: float) -> None:
+    def _on_agent_left(self, since: float, why: rtc.DisconnectReason.ValueType | None) -> None:
         error = self.events.error_since(since)
         if error:
             self._end(Reason.AGENT_ERROR, f"the agent reported an error and left: {error}")
-        else:
-            self._end(Reason.AGENT_LEFT, "the agent left the room during the call")
+            return
+        self.hung_up = self.hung_up or why == rtc.DisconnectReason.CLIENT_INITIATED
+        detail = "the agent left the room during the call"
+        if any(map(_is_an_agent, self.room.remote_participants.values())):
+            detail += ", and another agent is there"
+        self._end(Reason.AGENT_LEFT, detail)
 
     def _on_track_gone(self, track: rtc.Track, *_: object) -> None:
         if track is self.track:
@@ -274,7 +348,9 @@ class Caller:
     def _on_closed(self, reason: rtc.DisconnectReason.ValueType) -> None:
         name = rtc.DisconnectReason.Name(reason).lower()
         if reason in CLOSED:
-            self._end(Reason.ROOM_CLOSED, f"the server ended the call ({name})")
+            error = self.events.error_since(self._heard_from)
+            self.hung_up = self.hung_up or (reason in HANGS_UP and not error)
+            self._end(Reason.ROOM_CLOSED, f"{CLOSED[reason]} ({name})")
         elif reason != rtc.DisconnectReason.CLIENT_INITIATED:
             self._end(Reason.CONNECT_FAILED, f"the connection was lost ({name})")
 
@@ -286,6 +362,12 @@ class Caller:
         self._changed.set()
         if self.ear is not None:
             self.ear.wake()
+
+
+def _is_an_agent(participant: rtc.RemoteParticipant) -> bool:
+    """Tell whether a participant is an agent, and not the avatar of one."""
+    is_agent = participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
+    return is_agent and ON_BEHALF not in participant.attributes
 
 
 def _is_microphone(publication: rtc.RemoteTrackPublication) -> bool:

@@ -40,6 +40,7 @@ async def connect(
     publish: Callable[[rtc.LocalParticipant], Awaitable[None]] | None = None,
     auto_subscribe: bool = True,
     rtc_config: rtc.RtcConfiguration | None = None,
+    e2ee_key: str = "",
 ) -> float:
     """Enter a room, and publish there.
 
@@ -51,6 +52,7 @@ async def connect(
         publish: What to do once inside.
         auto_subscribe: Whether to receive what others publish.
         rtc_config: Ways that ICE may take; all of them if None.
+        e2ee_key: With which audio and data are encrypted end to end; not encrypted if "".
 
     Returns:
         When the participant was in the room, with media ready, on the monotonic clock.
@@ -59,7 +61,10 @@ async def connect(
         ProbeError: auth_failed, quota_exceeded or connect_failed.
     """
     options = rtc.RoomOptions(
-        auto_subscribe=auto_subscribe, connect_timeout=timeout_s / ATTEMPTS, rtc_config=rtc_config
+        auto_subscribe=auto_subscribe,
+        connect_timeout=timeout_s / ATTEMPTS,
+        rtc_config=rtc_config,
+        encryption=_shared(e2ee_key) if e2ee_key else None,
     )
     try:
         async with asyncio.timeout(timeout_s):
@@ -73,6 +78,10 @@ async def connect(
     except (rtc.ConnectError, PublishTrackError) as error:
         raise not_joined(error.message) from error
     return inside
+
+
+def _shared(key: str) -> rtc.E2EEOptions:
+    return rtc.E2EEOptions(rtc.KeyProviderOptions(shared_key=key.encode()))
 
 
 def not_joined(message: str) -> ProbeError:

@@ -113,6 +113,10 @@ class Line(Protocol):
         """Raise the ProbeError with which the call has ended, if it has."""
         ...
 
+    def check_key(self) -> None:
+        """Raise the ProbeError encrypted if nothing that came from the agent could be decrypted."""
+        ...
+
     def disturbance(self) -> str:
         """Say what broke the line since the turn began, so that nothing can be told; or ""."""
         ...
@@ -125,7 +129,7 @@ class Line(Protocol):
         """Wait for the agent's microphone track and begin to hear it; again, if it was replaced.
 
         Raises:
-            ProbeError: no_audio_track, or why the call ended.
+            ProbeError: no_audio_track, encrypted, or why the call ended.
         """
         ...
 
@@ -135,6 +139,10 @@ class Line(Protocol):
         Raises:
             ProbeError: The call has ended: agent_left, room_closed or connect_failed.
         """
+        ...
+
+    async def perform(self, method: str, timeout_s: float) -> str:
+        """Perform an RPC at the agent; return why it failed, or ""."""
         ...
 
     async def received(self) -> Received | None:

@@ -261,7 +261,7 @@ class _Execution:
 
     def _sealed(self, outcome: Outcome) -> Outcome:
         """Give the outcome its run's id, a call its labels, and keep secrets inside."""
-        secrets = (self._order.server.api_secret, *_Process.log.secrets)
+        secrets = (*self._order.server.secrets, *_Process.log.secrets)
         return dataclasses.replace(
             outcome,
             result=outcome.result or partial_result(self._order.config, self._turns),

@@ -81,7 +81,7 @@ class Runner:
         self._grace = grace
         self._table = table
         self._delete_rooms = delete_rooms
-        setup = log_setup or logs.LogSetup(secrets=(server.api_secret,))
+        setup = log_setup or logs.LogSetup(secrets=server.secrets)
         self._log_setup = setup
         self._lanes = {
             "call": Lane([Slot(recycle_after, setup) for _ in range(processes)]),
@@ -265,7 +265,7 @@ class Runner:
         )
 
     def _secrets(self) -> tuple[str, ...]:
-        return self._server.api_secret, *self._log_setup.secrets
+        return *self._server.secrets, *self._log_setup.secrets
 
     async def _execute(self, slot: Slot, watch: "_Watch") -> Outcome:
         """Run the order in the slot.

@@ -51,6 +51,7 @@ def make_token(
     identity: str,
     room: str,
     name: str = "",
+    metadata: str = "",
     attributes: Mapping[str, str] | None = None,
     kind: ParticipantKind = "standard",
     hidden: bool = False,
@@ -64,6 +65,7 @@ def make_token(
         identity: Of the participant; unique in the room.
         room: The one room that it opens.
         name: What other participants see.
+        metadata: Of the participant, from the moment it joins.
         attributes: Of the participant, from the moment it joins.
         kind: What the server takes the participant for.
         hidden: Whether the participant is hidden from others.
@@ -87,6 +89,7 @@ def make_token(
         _unsigned(server, grants, ttl_s)
         .with_identity(identity)
         .with_name(name)
+        .with_metadata(metadata)
         .with_attributes(dict(attributes or {}))
         .with_kind(kind)
     )
@@ -137,17 +140,23 @@ class ServerApi:
         """Whether requests were refused because they came too fast."""
         return self._pace.slowed
 
-    async def create_room(self, name: str, *, empty_timeout_s: int = 10) -> None:
+    async def create_room(
+        self, name: str, *, empty_timeout_s: int = 10, metadata: str = ""
+    ) -> None:
         """Create a room, or take the one of that name.
 
         Args:
             name: Of the room.
             empty_timeout_s: Seconds after which the server closes it when nobody comes.
+            metadata: Of the room; everybody in it can read it.
         """
         from livekit.api import CreateRoomRequest, VideoGrants
 
         request = CreateRoomRequest(
-            name=name, empty_timeout=empty_timeout_s, departure_timeout=_DEPARTURE_TIMEOUT_S
+            name=name,
+            empty_timeout=empty_timeout_s,
+            departure_timeout=_DEPARTURE_TIMEOUT_S,
+            metadata=metadata,
         )
         rooms = self._as(VideoGrants(room_create=True)).room
         await self._ask("create room", lambda: rooms.create_room(request))

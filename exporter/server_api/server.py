@@ -29,6 +29,13 @@ class Server:
     """The label `server`; never holds credentials."""
     ca_file: str = ""
     """Authorities whose certificates are trusted as well as those that this host trusts; PEM."""
+    e2ee_key: str = field(default="", repr=False)
+    """Shared key of calls that are end-to-end encrypted; "" where none is."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What never appears in a line."""
+        return self.api_secret, self.e2ee_key
 
 
 def open_session(server: Server, *middlewares: "ClientMiddlewareType") -> "ClientSession":

@@ -105,6 +105,9 @@ class LiveKitSettings(Section):
     api_key_file: SecretFromFile | None = Field(None, description="File with the API key.")
     api_secret: Secret | None = Field(None, description="API secret.")
     api_secret_file: SecretFromFile | None = Field(None, description="File with the API secret.")
+    e2ee_key_file: SecretFromFile | None = Field(
+        None, description="File with the shared key of agents that encrypt end to end."
+    )
     ca_file: _Authorities | None = Field(
         None,
         description=(
@@ -341,6 +344,7 @@ class Settings(Section, BaseSettings):
             api_secret=secret.get_secret_value(),
             name=self.server_name or urlsplit(url).netloc,
             ca_file=str(livekit.ca_file or ""),
+            e2ee_key=livekit.e2ee_key_file.get_secret_value() if livekit.e2ee_key_file else "",
         )
 
 

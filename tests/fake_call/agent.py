@@ -54,12 +54,20 @@ class Script:
     """From the first utterance on its track brings no more frames, though packets still come."""
     leave: bool = False
     """Is gone at the end of the first utterance."""
+    push_to_talk: tuple[str, str] | None = None
+    """Names of the RPCs between which it listens; it replies to the second."""
     goodbye: bool = False
     """Is gone when its first reply is over."""
+    dies_after: int = 0
+    """Is dropped by the server when so many replies are over."""
+    ends_after: int = 0
+    """Deletes the room when so many replies are over."""
     close: bool = False
     """The room is closed at the end of the first utterance."""
     background: bool = False
     """Plays music on a second track all the time."""
+    encrypted: bool = False
+    """Its track is noise to whom has no key."""
     avatar: bool = False
     """Another participant speaks on its behalf; it has no track itself."""
     noise_db: float | None = None
@@ -129,7 +137,11 @@ class FakeAgent:
         self._speech_end: float | None = None
         self._talks_until = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._talk_began = False
+        """The first of the two RPCs of push-to-talk has come."""
         self.exchanges: list[Heard] = []
+        self.on_goodbye: Callable[[], None] | None = None
+        """Called when it leaves after a reply."""
 
     def start(self, room: FakeRoom, after_s: float = 0.0) -> None:
         """Come to the room after so many seconds, until `aclose`."""
@@ -143,13 +155,15 @@ class FakeAgent:
         self._say_state("initializing")
         if script.no_track:
             return
+        if script.push_to_talk:
+            room.methods[self._me.identity] = self._on_rpc
         if script.background:
             room.publish(self._me, BACKGROUND_TRACK).add_noise(voice(2.0, 330))
         if script.avatar:
             on_behalf = {ON_BEHALF: self._me.identity}
             self._speaker = FakeParticipant(f"{self._me.identity}-avatar", on_behalf)
             room.enter(self._speaker)
-        self._track = room.publish(self._speaker)
+        self._track = room.publish(self._speaker, encrypted=script.encrypted)
         if script.noise_db is not None:
             self._track.add_noise(noise(script.noise_db))
         if script.greet_s:
@@ -160,13 +174,28 @@ class FakeAgent:
 
     def hear(self, leaves: float, pcm: Pcm) -> None:
         """Take what the caller's microphone sends, and when its first sample leaves."""
+        if self._room is None:
+            return
         loud = np.flatnonzero(pcm)
         if len(loud):
             if self._speech_end is None:
                 self._begin(leaves + int(loud[0]) / RATE)
             self._speech_end = leaves + (int(loud[-1]) + 1) / RATE
-        elif self._speech_end is not None:
+        elif self._speech_end is not None and self._script.push_to_talk is None:
             end, self._speech_end = self._speech_end, None
+            self._at(end + SETTLE_S, partial(self._answer, end))
+
+    def _on_rpc(self, method: str) -> None:
+        """Begin to listen, or reply to what was said since."""
+        assert self._script.push_to_talk is not None
+        if method not in self._script.push_to_talk:
+            raise rtc.RpcError(rtc.RpcError.ErrorCode.UNSUPPORTED_METHOD, "not registered")
+        end, self._speech_end = self._speech_end, None
+        if method == self._script.push_to_talk[0]:
+            self._talk_began = True
+        elif self._talk_began and end is not None:
+            assert time.monotonic() >= end, "the RPC came before the end of the utterance"
+            self._talk_began = False
             self._at(end + SETTLE_S, partial(self._answer, end))
 
     async def aclose(self) -> None:
@@ -247,9 +276,24 @@ class FakeAgent:
         await _until(over)
         if script.reports:
             self._report(pb.ASSISTANT, llm_node_ttft=0.4, tts_node_ttfb=0.1, e2e_latency=0.9)
-        if script.goodbye:
-            self._room.leave(self._me)
+        self._end(sum(each.replied is not None for each in self.exchanges))
         self._say_state("listening")
+
+    def _end(self, replies: int) -> None:
+        """End the call after so many replies, if the script has it so."""
+        script, room = self._script, self._room
+        assert room is not None
+        if script.goodbye:
+            if self.on_goodbye is not None:
+                self.on_goodbye()
+            room.leave(self._me)
+            self._room = None
+        if script.dies_after == replies:
+            room.leave(self._me, rtc.DisconnectReason.CONNECTION_TIMEOUT)
+            self._room = None
+        if script.ends_after == replies:
+            deleted = rtc.DisconnectReason.ROOM_DELETED
+            self._at(time.monotonic(), partial(room.disconnect, reason=deleted))
 
     async def _talk_over(self, at: float) -> None:
         """Say a long sentence, and a short one after it."""

@@ -52,10 +52,13 @@ class FakeApi(ServerApi):
         self._check("list_rooms")
         return tuple(self.rooms & set(names or self.rooms))
 
-    async def create_room(self, name: str, *, empty_timeout_s: int = 10) -> None:
+    async def create_room(
+        self, name: str, *, empty_timeout_s: int = 10, metadata: str = ""
+    ) -> None:
         """Make a room."""
         self._check("create_room")
         assert empty_timeout_s == 10
+        assert metadata == ""
         self.rooms.add(name)
         self.made.append(name)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from exporter.errors import ProbeError
@@ -94,6 +95,8 @@ class World:
     """From the dispatch to the agent in the room; None: it never comes."""
     named: bool = True
     """The agent's attributes have its name; else only the server's list of jobs tells."""
+    successor: Script | None = None
+    """What another agent does that takes over when the first says goodbye."""
     companion: bool = False
     """Another agent is in the room before, and answers every utterance after 0.3 s."""
     refused: str = ""
@@ -132,6 +135,10 @@ def place(script: Script, world: World, config: LatencyConfig) -> Placed:
         agent = FakeAgent(script, clock, AGENT, name)
         bystander = FakeAgent(Script(delay_s=0.3), clock, "agent-0", {"lk.agent_name": "other"})
         agents = [agent, bystander] if world.companion else [agent]
+        if world.successor is not None:
+            successor = FakeAgent(world.successor, clock, "agent-2", {"lk.agent_name": "second"})
+            agents.append(successor)
+            agent.on_goodbye = partial(successor.start, room)
 
         def hear(leaves: float, pcm: Pcm) -> None:
             for each in agents:

@@ -127,6 +127,7 @@ class FakePublication(rtc.RemoteTrackPublication):
 
     of_name: str
     audio: FakeTrack
+    encrypted: bool = False
 
     @property
     def track(self) -> FakeTrack:
@@ -144,6 +145,11 @@ class FakePublication(rtc.RemoteTrackPublication):
         return rtc.TrackKind.KIND_AUDIO
 
     @property
+    def encryption_type(self) -> rtc.EncryptionType.ValueType:
+        """Whether its frames are encrypted end to end."""
+        return rtc.EncryptionType.GCM if self.encrypted else rtc.EncryptionType.NONE
+
+    @property
     def source(self) -> rtc.TrackSource.ValueType:
         """A microphone, also for music: only the name tells them apart."""
         return rtc.TrackSource.SOURCE_MICROPHONE
@@ -156,6 +162,12 @@ class FakeParticipant(rtc.RemoteParticipant):
         self._identity = identity
         self.told = attributes
         self.published: dict[str, FakePublication] = {}
+        self.left_by: rtc.DisconnectReason.ValueType | None = None
+
+    @property
+    def disconnect_reason(self) -> rtc.DisconnectReason.ValueType | None:
+        """How it left; None while it is there."""
+        return self.left_by
 
     @property
     def identity(self) -> str:
@@ -179,10 +191,27 @@ class FakeParticipant(rtc.RemoteParticipant):
 
 
 class FakeLocalParticipant(rtc.LocalParticipant):
-    """The caller's own side of the room."""
+    """The caller's own side of the room, with the RPC methods of the others."""
 
-    def __init__(self) -> None:
-        """Have nothing: only the microphone uses it."""
+    def __init__(self, methods: dict[str, Callable[[str], None]]) -> None:
+        self._methods = methods
+
+    async def perform_rpc(
+        self,
+        *,
+        destination_identity: str,
+        method: str,
+        payload: str,
+        response_timeout: float | None = None,
+        max_round_trip_latency: float | None = None,
+    ) -> str:
+        """Perform an RPC, at once."""
+        assert (payload, max_round_trip_latency) == ("", None)
+        assert response_timeout
+        if destination_identity not in self._methods:
+            raise rtc.RpcError(rtc.RpcError.ErrorCode.UNSUPPORTED_METHOD, "not registered")
+        self._methods[destination_identity](method)
+        return ""
 
 
 class FakeRoom(rtc.Room):
@@ -199,6 +228,8 @@ class FakeRoom(rtc.Room):
         self._endless = endless
         self._inside = False
         self._people: dict[str, FakeParticipant] = {}
+        self.methods: dict[str, Callable[[str], None]] = {}
+        """What takes the RPCs to a participant."""
 
     @property
     def remote_participants(self) -> dict[str, rtc.RemoteParticipant]:
@@ -208,7 +239,7 @@ class FakeRoom(rtc.Room):
     @property
     def local_participant(self) -> rtc.LocalParticipant:
         """The caller."""
-        return FakeLocalParticipant()
+        return FakeLocalParticipant(self.methods)
 
     async def connect(self, url: str, token: str, options: object = None) -> None:
         """Enter, at once.
@@ -241,8 +272,13 @@ class FakeRoom(rtc.Room):
         self._people[person.identity] = person
         self.emit("participant_connected", person)
 
-    def leave(self, person: FakeParticipant) -> None:
+    def leave(
+        self,
+        person: FakeParticipant,
+        reason: rtc.DisconnectReason.ValueType = rtc.DisconnectReason.CLIENT_INITIATED,
+    ) -> None:
         """Let somebody go."""
+        person.left_by = reason
         if self._people.pop(person.identity, None) is not None:
             self.emit("participant_disconnected", person)
 
@@ -251,9 +287,11 @@ class FakeRoom(rtc.Room):
         person.told.update(changed)
         self.emit("participant_attributes_changed", changed, person)
 
-    def publish(self, person: FakeParticipant, name: str = "voice") -> FakeTrack:
+    def publish(
+        self, person: FakeParticipant, name: str = "voice", *, encrypted: bool = False
+    ) -> FakeTrack:
         """Have somebody publish another track."""
-        publication = FakePublication(name, FakeTrack())
+        publication = FakePublication(name, FakeTrack(), encrypted)
         person.published[f"TR_{name}_{id(publication)}"] = publication
         self.emit("track_subscribed", publication.track, publication, person)
         return publication.track

@@ -19,6 +19,7 @@ from exporter.run.runner import Runner
 from exporter.server_api import Server, ServerApi
 from tests import patience
 from tests.integration.scripts import Script
+from tests.integration.voids import measured
 from tests.integration.workers import truth_worker
 
 pytestmark = pytest.mark.integration
@@ -130,6 +131,16 @@ def test_a_dispatch_that_the_server_does_not_take(livekit: Server) -> None:
     """Metadata beyond the server's limit of 512 KiB makes the dispatch fail, not the room."""
     outcome = call(livekit, target(metadata="m" * (513 * 1024)))
     assert outcome.reason is Reason.DISPATCH_FAILED
+
+
+def test_an_agent_that_hangs_up_may_end_the_call(truth: Server) -> None:
+    """The server passes on that it left by itself: after a measured turn that is no failure."""
+    script = Script(goodbye=True).metadata()
+    outcome = call(truth, target(metadata=script, warmup=False, may_end=True))
+    assert isinstance(outcome.result, CallResult)
+    if measured(outcome.result.turns[:1]):
+        assert outcome.reason is None, outcome
+        assert len(outcome.result.turns) == 1
 
 
 @pytest.mark.long

@@ -86,7 +86,7 @@ def test_full_file() -> None:
     assert settings.calibrate.interval == 86400
     server = settings.server()
     assert (server.api_key, server.api_secret) == ("key-from-variable", "s3cret-from-a-file")
-    assert server.name == "test"
+    assert (server.name, server.e2ee_key) == ("test", "s3cret-from-a-file")
 
 
 def test_flags_over_environment_over_file(tmp_path: Path) -> None:

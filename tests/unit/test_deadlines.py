@@ -11,13 +11,14 @@ from pydantic import BaseModel, ValidationError
 from exporter.config.values import ProbeSection
 from exporter.probes import PROBES
 from exporter.probes.calibrate.spec import CalibrateConfig
-from exporter.probes.latency.spec import REPLY_LIMIT_S, LatencyConfig
+from exporter.probes.latency.spec import REPLY_LIMIT_S, LatencyConfig, TurnConfig
 from exporter.probes.ramp.spec import RampConfig
 from exporter.probes.reach.spec import ReachConfig
 from exporter.probes.reconnect.spec import ReconnectConfig
 from exporter.probes.sfu.spec import SfuConfig
 
 CLIP_S = 45
+TALK = TurnConfig(start_rpc="start", end_rpc="end")
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,10 @@ def test_many_turns_with_long_replies_are_held() -> None:
     ("config", "least_s"),
     [
         pytest.param(LatencyConfig(agent_name="a", reply_timeout=60), 4 * (60 + 30), id="waits"),
+        pytest.param(LatencyConfig(agent_name="a", turn=TALK), 4 * (10 + 30 + 2 * 10), id="RPCs"),
+        pytest.param(
+            LatencyConfig(agent_name="a", follow=True, join_timeout=200), 2 * 200, id="hand-over"
+        ),
         pytest.param(CalibrateConfig(calls=1, trials=100), 101 * 8, id="turns of a calibration"),
         pytest.param(CalibrateConfig(calls=20, delay=5), 20 * 3 * 8, id="calls to the echo"),
         pytest.param(SfuConfig(packets=100_000, tracks=2), 1000, id="packets"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason, Turn, TurnOutcome
-from exporter.probes.latency.spec import REPLY_LIMIT_S, REPORT_TIMEOUT_S, LatencyConfig
+from exporter.probes.latency.spec import REPLY_LIMIT_S, REPORT_TIMEOUT_S, RPC_S, LatencyConfig
 from exporter.rtc.clip import Clip
 from exporter.rtc.hearing import Hearing
 from exporter.rtc.levels import WINDOW, WINDOW_S
@@ -75,6 +75,10 @@ class _DisturbedError(Exception):
     """The line broke: nothing that was heard since tells of the agent."""
 
 
+class _RefusedError(Exception):
+    """The agent did not take an RPC: it does not know that the caller's turn began or ended."""
+
+
 class Conversation:
     """The turns of one call, once the agent can be heard.
 
@@ -98,7 +102,7 @@ class Conversation:
             When its first sound was heard, on the monotonic clock; None if it did not greet.
 
         Raises:
-            ProbeError: greeting_timeout, or why the call ended.
+            ProbeError: greeting_timeout, encrypted, or why the call ended.
         """
         config = self._config
         deadline = time.monotonic() + config.greeting_timeout
@@ -115,6 +119,7 @@ class Conversation:
                 await self._hear_more(deadline)
             except _DisturbedError:
                 await self._mend()
+        self._caller.check_key()
         what = f"the agent did not start to listen (state {self._caller.state or 'unknown'!r})"
         if config.greeting == "expected" and self._first_sound() is None:
             what = "no greeting"
@@ -132,14 +137,19 @@ class Conversation:
         """
         if self._had_gap:
             return _void(TORN)
+        self._caller.check()  # nothing is said to a room that the agent has left
         self._caller.turn_begins()
         try:
+            await self._perform(self._config.turn.start_rpc)
             said = await self._speak()
+            await self._perform(self._config.turn.end_rpc, said.end)
             onset = await self._onset(said)
             return await (self._failed(said) if onset is None else self._replied(said, onset))
         except _DisturbedError as disturbed:
             await self._mend()
             return _void(str(disturbed))
+        except _RefusedError as refused:
+            return Turn.without_reply(Reason.AGENT_ERROR, str(refused))
 
     @property
     def _ear(self) -> Hearing:
@@ -158,10 +168,20 @@ class Conversation:
         self._had_gap = microphone.underruns > underruns
         return _Said(began, end, sound_threshold(noise), before)
 
+    async def _perform(self, method: str, at: float = 0.0) -> None:
+        """Perform an RPC at the agent, if one is named, not before the time `at`."""
+        if not method:
+            return
+        await self._wait(at - time.monotonic())
+        if why := await self._caller.perform(method, RPC_S):
+            self._check_line()
+            raise _RefusedError(f"the agent did not take the RPC {method!r}: {why}")
+
     async def _onset(self, said: _Said) -> int | None:
         """Return the window in which the reply begins, or None if there is none in time."""
         ear = self._ear
-        deadline = said.end + self._config.reply_timeout + CATCH_UP_S
+        # What is heard while an RPC takes its time waits in the ear.
+        deadline = max(said.end + self._config.reply_timeout, time.monotonic()) + CATCH_UP_S
         at = ear.window_at(said.end + MIN_REPLY_S)
         last = ear.window_at(said.end + self._config.reply_timeout)
         while ear.windows < at and time.monotonic() < deadline:
@@ -218,6 +238,7 @@ class Conversation:
         """Say why no reply came: we were late, an error was told, the agent is dead, or silence."""
         if self._had_gap:
             return _void(RAN_DRY)
+        self._caller.check_key()
         error = self._caller.events.error_since(said.began)
         if error:
             return Turn.without_reply(Reason.AGENT_ERROR, f"the agent reported: {error}")

@@ -15,6 +15,7 @@ from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyCo
 from exporter.rtc.caller import Caller
 from exporter.rtc.clip import load_clip
 from exporter.server_api import Server, ServerApi, make_token
+from exporter.stats import Stats
 
 NAMES = ("lk.agent_name", "lk.agent.name")
 """Attributes with the agent's name: the first set by the server, the second by the worker."""
@@ -49,6 +50,7 @@ class Call:
         self._room = config.room_name or f"{ROOM_PREFIX}{run.id}"
         self._made_room = False
         self._dispatch_id = ""
+        self._followed = False
         self._caller = make_caller(self._is_agent, self._was_dispatched)
         self.result = CallResult(config.agent_name, config.call_type, config.scenario)
 
@@ -71,7 +73,8 @@ class Call:
         clip = load_clip(config.utterance.wav)
         asked = time.monotonic()  # the room itself calls an agent that is dispatched by no one
         await self._make_room()
-        inside = await caller.connect(self._run.server.url, self._token(), CONNECT_TIMEOUT_S)
+        server, key = self._run.server, self._run.server.e2ee_key if config.e2ee else ""
+        inside = await caller.connect(server.url, self._token(), CONNECT_TIMEOUT_S, key)
         self._run.log(f"in room {self._room}")
         if config.dispatch == "explicit":
             asked = time.monotonic()
@@ -108,7 +111,7 @@ class Call:
             detail = f"room {self._room} already exists; a probe needs a new one"
             raise ProbeError(Reason.API_FAILED, detail)
         self._run.on_room(self._room)
-        await self._api.create_room(self._room)
+        await self._api.create_room(self._room, metadata=self._config.room.metadata)
         self._made_room = True
 
     def _token(self) -> str:
@@ -120,7 +123,9 @@ class Call:
             identity=caller.identity or f"caller-{secrets.token_hex(4)}",
             room=self._room,
             name=caller.name,
+            metadata=caller.metadata,
             attributes={**caller.attributes, **mark},
+            kind=caller.kind,
         )
 
     async def _dispatch(self) -> None:
@@ -169,12 +174,10 @@ class Call:
     async def _take_turns(self, conversation: Conversation) -> None:
         count = self._config.trials + (1 if self._config.warmup else 0)
         for number in range(count):
-            ended: ProbeError | None = None
-            try:
-                turn = await conversation.turn()
-            except ProbeError as error:
-                ended = error
-                turn = Turn.without_reply(error.reason, error.detail)
+            turn, ended = await self._turn(conversation)
+            if ended is not None and self._may_end(ended):
+                self._run.log(f"the agent ended the call: {ended.detail}")
+                return
             # A first turn without a reply is no settling of buffers: it counts like any other.
             first = number == 0 and self._config.warmup
             turn = replace(turn, warmup=first and turn.outcome is not TurnOutcome.FAILED)
@@ -183,6 +186,32 @@ class Call:
             self._run.on_turn(turn)
             if ended is not None:
                 raise ended
+
+    async def _turn(self, conversation: Conversation) -> tuple[Turn, ProbeError | None]:
+        """Take one turn, and return with what the call ended in it, if it did."""
+        try:
+            return await conversation.turn(), None
+        except ProbeError as error:
+            if error.reason is Reason.AGENT_LEFT and await self._goes_on(conversation):
+                return await self._turn(conversation)
+            return Turn.without_reply(error.reason, error.detail), error
+
+    async def _goes_on(self, conversation: Conversation) -> bool:
+        """Meet the agent to which ours has handed over: what was said is then said again."""
+        if not self._config.follow or self._followed:
+            return False
+        self._followed = True
+        if not await self._caller.follow(self._config.join_timeout):
+            return False
+        self._run.log("another agent takes over")
+        await self._caller.listen(self._config.track_timeout)
+        await conversation.greeting()
+        return True
+
+    def _may_end(self, ended: ProbeError) -> bool:
+        """Tell whether the end of the call is the agent's, and no failure."""
+        by_agent = ended.reason in (Reason.AGENT_LEFT, Reason.ROOM_CLOSED) and self._caller.hung_up
+        return self._config.may_end and by_agent and Stats.of(self.result.turns).n > 0
 
     def _why_no_split(self) -> str:
         if any(turn.components.llm_s is not None for turn in self.result.turns):

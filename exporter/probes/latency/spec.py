@@ -40,6 +40,9 @@ REPLY_LIMIT_S = 30.0
 REPORT_TIMEOUT_S = 3.0
 """How long the agent's own figures may come after its reply."""
 
+RPC_S = 10.0
+"""How long an RPC to the agent may take."""
+
 _SHORTEST_DEADLINE_S = 180.0
 _AROUND_S = 5.0 + CONNECT_TIMEOUT_S + CLEANUP_S
 """To make the room and ask for the agent, to enter, and to leave."""
@@ -81,16 +84,46 @@ class Utterance(Section):
 
 
 class CallerIdentity(Section):
-    """Participant identity and attributes of the caller."""
+    """What the agent can read of the caller, as a participant."""
 
     identity: str | None = Field(
         None, description="Participant identity of the caller; random if not set."
     )
     name: str = Field("", description="Participant name.")
+    metadata: str = Field("", description="Participant metadata of the caller.")
     attributes: dict[str, str] = Field(
         default_factory=dict,
         description="Participant attributes of the caller.",
     )
+    kind: Literal["standard", "sip"] = Field(
+        "standard",
+        description=(
+            "Participant kind of the caller; sip for agents that expect telephone callers, which "
+            "also have attributes such as sip.phoneNumber."
+        ),
+    )
+
+
+class RoomConfig(Section):
+    """What the agent can read of the room."""
+
+    metadata: str = Field("", description="Metadata of the room.")
+
+
+class TurnConfig(Section):
+    """Push-to-talk: RPCs by which the agent knows the caller's turn."""
+
+    start_rpc: str = Field("", description="Method performed before each utterance; none if empty.")
+    end_rpc: str = Field(
+        "",
+        description="Method performed when the last sample of the utterance has left; none if "
+        "empty.",
+    )
+
+    @property
+    def methods(self) -> int:
+        """How many RPCs a turn has."""
+        return bool(self.start_rpc) + bool(self.end_rpc)
 
 
 def _needed_s(target: Mapping[str, Any]) -> float:
@@ -99,10 +132,13 @@ def _needed_s(target: Mapping[str, Any]) -> float:
     What could not be understood has an error of its own, and counts as nothing here.
     """
     waits = sum(target.get(f"{name}_timeout", 0.0) for name in ("join", "track", "greeting"))
+    waits *= 1 + target.get("follow", False)
     turns = target.get("trials", 1) + target.get("warmup", True)
     says: Utterance | None = target.get("utterance")
     says_s = clip_length_s(says.wav) if says else 0.0
+    rpcs: TurnConfig | None = target.get("turn")
     turn_s = says_s + target.get("reply_timeout", 0.0) + _TURN_S
+    turn_s += RPC_S * (rpcs.methods if rpcs else 0)
     return float(ceil(_AROUND_S + waits + turns * turn_s))
 
 
@@ -147,16 +183,44 @@ class LatencyConfig(ProbeSection):
             "error budget pages by itself unless `slo` is false."
         ),
     )
+    may_end: bool = Field(
+        False,
+        description=(
+            "The agent may end the call after a measured turn: the turns so far count, and the "
+            "rest is no failure."
+        ),
+    )
+    follow: bool = Field(
+        False,
+        description=(
+            "The agent may hand over: when it leaves and another agent comes within "
+            "`join_timeout`, the call goes on with that one, once."
+        ),
+    )
     dispatch: Literal["explicit", "automatic"] = Field(
         "explicit",
         description="explicit: request a dispatch; automatic: the agent joins every room.",
     )
     metadata: str = Field("", description="Metadata of the dispatch.")
     room_name: str | None = Field(None, min_length=1, description="Room name; random if not set.")
+    e2ee: bool = Field(
+        True,
+        description=(
+            "Encrypt the call end to end if `livekit.e2ee_key_file` is set; false for an agent "
+            "that does not."
+        ),
+    )
     utterance: Utterance = Field(default_factory=Utterance, description="The caller's speech.")
+    turn: TurnConfig = Field(
+        default=TurnConfig(),
+        description="Push-to-talk: RPCs by which the agent knows the caller's turn.",
+    )
     caller: CallerIdentity = Field(
         default_factory=CallerIdentity,
-        description="Participant identity and attributes of the caller.",
+        description="What the agent can read of the caller, as a participant.",
+    )
+    room: RoomConfig = Field(
+        default=RoomConfig(), description="What the agent can read of the room."
     )
     greeting: Literal["auto", "expected", "none"] = Field(
         "auto",

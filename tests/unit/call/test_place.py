@@ -110,6 +110,13 @@ FAILING = {
         Reason.NO_AUDIO_TRACK,
         "the agent published no microphone track within 3 s",
     ),
+    "a track that is encrypted": (
+        Script(encrypted=True, noise_db=-3.0),
+        World(),
+        {},
+        Reason.ENCRYPTED,
+        "the agent's audio is encrypted, but the call is not; set livekit.e2ee_key_file",
+    ),
     "a greeting without end": (
         Script(greet_s=20.0),
         World(),
@@ -136,7 +143,7 @@ FAILING = {
         World(),
         {},
         Reason.ROOM_CLOSED,
-        "the server ended the call (room_deleted)",
+        "the room was deleted, by the agent or an administrator (room_deleted)",
     ),
     "a prober that tore its utterance": (
         Script(blocks=((-0.5, 0.3),)),

@@ -116,14 +116,18 @@ def test_a_run_has_its_turns_and_reasons() -> None:
     assert set(run["turns"][0]["components"].values()) == {None}
 
 
-def test_a_turn_has_one_shape() -> None:
-    """The API and `latency --json` show all that is known of a turn, by the same keys."""
-    report = LatencyReport(WHEN, "sfu", (CallReport(DEMO, call(replied(0.7), failed())),))
-    shown = json.loads(to_json(LatencyDocument.of(report)))["latency"][0]["turns"]
-    kept = get("/runs/run0")["turns"]
-    assert [list(turn) for turn in shown] == [list(turn) for turn in kept]
-    assert list(shown[0]) == [field.name for field in fields(Turn)]
-    assert shown[0] == kept[0]
+def test_a_run_has_one_shape() -> None:
+    """`latency --json` shows all that the API shows of a run and of a turn, by the same keys."""
+    ended = call(replied(0.7), failed(), reason=Reason.NO_REPLY, detail="why")
+    report = LatencyReport(WHEN, "sfu", (CallReport(DEMO, replace(ended, log=("in room r",))),))
+    [shown] = json.loads(to_json(LatencyDocument.of(report)))["latency"]
+    kept = get("/runs/run0")
+    assert kept.keys() - shown.keys() == set()
+    assert [list(turn) for turn in shown["turns"]] == [list(turn) for turn in kept["turns"]]
+    assert list(shown["turns"][0]) == [field.name for field in fields(Turn)]
+    assert shown["turns"][0] == kept["turns"][0]
+    assert (shown["reason"], shown["detail"], shown["outcome"]) == ("no_reply", "why", "failed")
+    assert shown["log"] == ["in room r"]
 
 
 @pytest.mark.parametrize(

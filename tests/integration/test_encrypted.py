@@ -1,0 +1,45 @@
+"""Calls to an agent that encrypts end to end: a participant of the real SDK, on a real server."""
+
+from dataclasses import replace
+
+import pytest
+
+from exporter.outcome import CallResult, Reason, TurnOutcome
+from exporter.server_api import Server
+from tests.integration.own_agent import DELAY_S, call, target
+from tests.integration.voids import measured
+
+pytestmark = pytest.mark.integration
+
+KEY = "a-key-of-the-test"
+
+
+@pytest.mark.parametrize(
+    ("name", "ours", "agents", "words"),
+    [
+        ("no-key", "", KEY, "is encrypted, but the call is not; set livekit.e2ee_key_file"),
+        ("another-key", "another-key", KEY, "cannot be decrypted with the key"),
+        ("no-encryption", KEY, "", "is not encrypted, but the call is; set e2ee: false"),
+    ],
+)
+def test_what_cannot_be_decrypted_is_never_timed(
+    name: str, ours: str, agents: str, words: str, livekit: Server
+) -> None:
+    """Cipher noise is as loud as speech: no turn of it is measured, and the reason says why."""
+    outcome = call(replace(livekit, e2ee_key=ours), target(name), e2ee_key=agents)
+    assert outcome.reason is Reason.ENCRYPTED, outcome
+    assert words in outcome.detail
+    assert isinstance(outcome.result, CallResult)
+    assert TurnOutcome.REPLIED not in {turn.outcome for turn in outcome.result.turns}
+
+
+@pytest.mark.parametrize(("e2ee", "agents"), [(True, KEY), (False, "")])
+def test_what_can_be_decrypted_is_measured(e2ee: bool, agents: str, livekit: Server) -> None:
+    """With the key of the agent, and without encryption where the target has none."""
+    config = target(f"same-{e2ee}".lower(), e2ee=e2ee)
+    outcome = call(replace(livekit, e2ee_key=KEY), config, e2ee_key=agents)
+    assert isinstance(outcome.result, CallResult)
+    assert outcome.result.turns
+    for turn in measured(outcome.result.turns):
+        assert turn.e2e_s is not None
+        assert turn.e2e_s > DELAY_S

@@ -1,0 +1,81 @@
+"""Agents that expect something of their caller: a participant of the real SDK, on a real server."""
+
+import pytest
+from livekit import rtc
+
+from exporter.outcome import CallResult, Reason
+from exporter.probes.calibrate.echo import Answer
+from exporter.rtc.tracks import Microphone
+from exporter.server_api import Server
+from tests.integration.own_agent import DELAY_S, REPLY, call, target
+from tests.integration.voids import measured
+
+pytestmark = pytest.mark.integration
+
+START, END = "start_turn", "end_turn"
+
+
+class PushToTalk:
+    """Replies only to what was said between two RPCs."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def set_up(self, participant: rtc.LocalParticipant) -> None:
+        """Register the two methods."""
+        for method in (START, END):
+            participant.register_rpc_method(method, self._note)
+
+    def answer(self, _room: rtc.Room) -> Answer:
+        """Return what it does at the end of an utterance."""
+
+        async def reply(microphone: Microphone, heard: float) -> None:
+            if self.told[-2:] == [START, END]:
+                await REPLY(microphone, heard)
+
+        return reply
+
+    async def _note(self, call: rtc.RpcInvocationData) -> str:
+        self.told.append(call.method)
+        return ""
+
+
+def test_push_to_talk(livekit: Server) -> None:
+    """The two RPCs reach the agent around each utterance, and its replies are measured."""
+    agent = PushToTalk()
+    config = target("push-to-talk", turn={"start_rpc": START, "end_rpc": END})
+    outcome = call(livekit, config, agent.answer, set_up=agent.set_up)
+    assert isinstance(outcome.result, CallResult)
+    turns = outcome.result.turns
+    assert agent.told[:2] == [START, END]
+    assert all(turn.e2e_s and turn.e2e_s > DELAY_S for turn in measured(turns))
+
+
+def test_an_rpc_that_the_agent_does_not_have(livekit: Server) -> None:
+    """The turn fails, and the line names the method."""
+    config = target("no-such-rpc", turn={"start_rpc": "begin"})
+    outcome = call(livekit, config)
+    assert outcome.reason is Reason.AGENT_ERROR, outcome
+    words = "Method not supported at destination"
+    assert outcome.detail == f"the agent did not take the RPC 'begin': {words}"
+
+
+def test_what_an_agent_can_read_of_its_caller(livekit: Server) -> None:
+    """Metadata, attributes and kind of the caller, and the metadata of the room."""
+    seen: list[tuple[object, ...]] = []
+
+    def answer(room: rtc.Room) -> Answer:
+        async def note(microphone: Microphone, heard: float) -> None:
+            for each in room.remote_participants.values():
+                number = each.attributes.get("sip.phoneNumber")
+                seen.append((each.kind, each.metadata, number, room.metadata))
+            await REPLY(microphone, heard)
+
+        return note
+
+    caller = {"kind": "sip", "metadata": "gold", "attributes": {"sip.phoneNumber": "+15550100"}}
+    config = target("expecting", caller=caller, room={"metadata": '{"tenant": "a"}'})
+    outcome = call(livekit, config, answer)
+    sip = rtc.ParticipantKind.PARTICIPANT_KIND_SIP
+    assert seen[0] == (sip, "gold", "+15550100", '{"tenant": "a"}'), outcome
+    assert len(set(seen)) == 1
