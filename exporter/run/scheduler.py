@@ -211,7 +211,7 @@ class Scheduler:
         if work.id in self._under_way:
             raise Refused("overlap")
         self._under_way.add(work.id)
-        run_id, began = new_run_id(), datetime.now(UTC)
+        run_id, began, began_s = new_run_id(), datetime.now(UTC), time.monotonic()
         turns: list[Turn] = []
 
         def hear(turn: Turn) -> None:
@@ -224,7 +224,8 @@ class Scheduler:
             try:
                 outcome = await self._run(work.probe, work.config, run_id, on_turn=hear)
             except asyncio.CancelledError:
-                _tell(listeners, _given_up(work, run_id, began, turns))
+                given_up = _given_up(work, run_id, began, time.monotonic() - began_s, turns)
+                _tell(listeners, given_up)
                 raise
         finally:
             self._under_way.discard(work.id)
@@ -316,12 +317,14 @@ def _wall_clock_ahead() -> float:
     return time.time() - time.monotonic()
 
 
-def _given_up(work: Work, run_id: str, began: datetime, turns: list[Turn]) -> Outcome:
+def _given_up(
+    work: Work, run_id: str, began: datetime, duration_s: float, turns: list[Turn]
+) -> Outcome:
     outcome = Outcome(
         probe=work.probe,
         agent_name=work.agent_name,
         started_at=began,
-        duration_s=(datetime.now(UTC) - began).total_seconds(),
+        duration_s=duration_s,
         reason=Reason.DEADLINE,
         detail="the requester of the run did not wait for its end",
         result=partial_result(work.config, turns),
