@@ -36,7 +36,7 @@ def test_an_agent_that_comes_while_the_caller_publishes_has_arrived(there_before
 
     async def story(clock: Clock) -> None:
         room, agent = FakeRoom(), FakeParticipant("agent-1", {})
-        microphone = _SlowMicrophone(room, agent)
+        microphone: FakeMicrophone = _SlowMicrophone(room, agent)
         if there_before:
             room.has_already(agent)
             microphone = FakeMicrophone(lambda _at, _pcm: None)
