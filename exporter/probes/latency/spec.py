@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
+from exporter.config.labels import OwnLabels
 from exporter.config.schedule import BudgetConfig, WindowConfig
 from exporter.config.values import (
     FILE,
@@ -145,6 +146,13 @@ class LatencyConfig(ProbeSection):
             "slow: it pages when it is SLOW three times or FAIL twice in a row; fail: for FAIL "
             "alone; none: it warns. Not set: slow for the scenario `default`, else none. The "
             "error budget pages by itself unless `slo` is false."
+        ),
+    )
+    labels: OwnLabels = Field(
+        default_factory=dict,
+        description=(
+            "Labels of your own, such as `team: support`: on voice_target_info and on the alerts "
+            "about this target."
         ),
     )
     dispatch: Literal["explicit", "automatic"] = Field(
