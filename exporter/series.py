@@ -1,5 +1,6 @@
 """What a metric is made of, and what a run says of it: the words that probes and registry share."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -8,6 +9,9 @@ from typing import Literal, Self
 Kind = Literal["counter", "gauge", "histogram"]
 Group = Literal["calls", "probes", "agents and rooms", "workers", "sfu", "ramp", "exporter"]
 """Under which heading a metric stands, on the page and in the docs, in this order."""
+
+OWN_LABELS = "labels"
+"""In a family it stands for the labels that a person named; its value is what `pack` returns."""
 
 Labels = tuple[str, ...]
 """The label values of one series, in the order of its family, without `server`."""
@@ -53,6 +57,12 @@ class Family:
         """
         return tuple(labels[label] for label in self.labels)
 
+    def named(self, labels: Labels) -> dict[str, str]:
+        """Return the labels of one series by their names, those that a person named included."""
+        values = dict(zip(self.labels, labels, strict=True))
+        own: dict[str, str] = json.loads(values.pop(OWN_LABELS, "{}"))
+        return values | own
+
     def first_series(self, subject: Mapping[str, str]) -> Iterator[Labels]:
         """Yield the series that a subject has before its first run."""
         if self.kind == "gauge" and not self.from_start:
@@ -68,6 +78,11 @@ class Reading:
     family: Family
     value: float
     labels: Mapping[str, str] = field(hash=False)
+
+
+def pack(labels: Mapping[str, str]) -> str:
+    """Return the value of `OWN_LABELS` for these labels."""
+    return json.dumps(labels, sort_keys=True)
 
 
 def family(

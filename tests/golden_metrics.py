@@ -26,16 +26,32 @@ from exporter.outcome import (
     Transport,
     Turn,
     TurnOutcome,
+    WorkerPage,
+    WorkerScrape,
 )
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.roster.types import WorkerReport, WorkerStatus
 from exporter.settings.settings import Settings
 from tests.unit.sfu.baselines import baseline
 
 GOLDEN = Path(__file__).parent / "golden" / "metrics.txt"
 TARGET = LatencyConfig(agent_name="demo")
 _WHEN = datetime(2026, 11, 20, tzinfo=UTC)
+_PAGE = WorkerPage("http://127.0.0.1:8081", "127.0.0.1", "127.0.0.1", 8081, None, "", "demo", 0, 0)
+_WORKER = WorkerReport(
+    "AW_1",
+    "demo",
+    WorkerStatus.IDLE,
+    active_jobs=0,
+    load=0.0,
+    memory_bytes=10**9,
+    cpu_ratio=0.1,
+    addresses=(_PAGE.address,),
+    http_port=_PAGE.port,
+)
+"""The worker of the demo, which reports itself and has a page."""
 _BY_NAME_ONLY = re.compile(r"(?:# \w+ )?((?:process|python)_\w+)")
-_LOCAL_LABEL = re.compile(r'\b(server|version|python_version)="[^"]*"')
+_LOCAL_LABEL = re.compile(r'\b(server|version|python_version|worker_id)="[^"]*"')
 _LATER = re.compile(r'^(voice_sfu_|voice_reconnect_|voice_media_gap_)|="(sfu|reach|reconnect)"')
 _SOMETIMES = re.compile("^voice_probe_last_skip_timestamp_seconds{")
 _VALUE = re.compile(r" \S+$")
@@ -70,6 +86,7 @@ def golden_page() -> str:
             "server_name": "test",
             "livekit": {"url": "ws://127.0.0.1:1", "api_key": "key", "api_secret": "very-secret"},
             "store": {"enabled": False},
+            "workers": {"scrape": [_PAGE.url]},
         }
     )
     daemon = Daemon(settings, settings.server(), lambda: settings)
@@ -79,6 +96,7 @@ def golden_page() -> str:
     # What exists only while it runs: the loop that may be late, and the opened ledger.
     daemon._own.loop_lag(0)
     daemon._ledger.store._watch.up(True)
+    daemon._fleet.roster.heartbeat(_WORKER)
     for outcome in _outcomes():
         for listener in daemon.listeners:
             listener(outcome)
@@ -112,6 +130,7 @@ def _outcomes() -> tuple[Outcome, ...]:
     ]
     call = CallResult("demo", "default", "default", tuple(turns), 0.4, 0.9)
     return (
+        Outcome("workers", "", _WHEN, 0.1, result=WorkerScrape((_PAGE,))),
         Outcome("agents", "", _WHEN, 0.1, result=listing),
         Outcome("calibrate", "", _WHEN, 30, result=Calibration(0.094, 0.004, 10), loop_lag_s=0.001),
         Outcome("latency", "demo", _WHEN, 20, result=call, loop_lag_s=0.001),

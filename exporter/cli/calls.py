@@ -1,6 +1,7 @@
 """The commands that look at agents: by a listing, by calls, or by all there is."""
 # ruff: noqa: PLC0415 - each command imports what it needs when it runs
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -8,7 +9,9 @@ import click
 from exporter.cli.options import (
     NOT_PASS,
     OK,
+    OptionWithDefault,
     as_one_document,
+    default_of,
     of_server,
     options,
     read_settings,
@@ -34,28 +37,55 @@ _from_collector = text(
         "NAME",
         "Agent to call. Without it, all agents that are configured, in a room or on the roster.",
     ),
-    text("--trials", "N", "Measured turns for each agent.  [default: 3]"),
+    text("--trials", "N", "Measured turns for each agent.", default_of("discover.trials")),
     click.option(
         "--warmup/--no-warmup",
         default=None,
-        help="Run one unmeasured warm-up turn first.  [default: --warmup]",
+        cls=partial(OptionWithDefault.of, default_of("discover.warmup")),  # type: ignore[arg-type] # click only calls it
+        help="Run one unmeasured warm-up turn first.",
     ),
-    text("--target-ms", "MS", "Average latency above which the agent is SLOW.  [default: 1500]"),
+    text(
+        "--target-ms",
+        "MS",
+        "Average latency above which the agent is SLOW.",
+        default_of("discover.target_ms"),
+    ),
     text("--fail-ms", "MS", "Average latency above which the agent is FAIL.  [default: never]"),
     text("--room-name", "NAME", "Name of the room.  [default: random]"),
     text("--metadata", "TEXT", "Metadata of the dispatch."),
-    text("--dispatch", "KIND", "explicit, or automatic for agents that join every room."),
-    text("--call-type", "NAME", "Call type.  [default: default]"),
-    text("--scenario", "NAME", "Scenario: a variant of the call type.  [default: default]"),
+    text(
+        "--dispatch",
+        "KIND",
+        "explicit, or automatic for agents that join every room.",
+        default_of("targets.0.dispatch"),
+    ),
+    text("--call-type", "NAME", "Call type.", default_of("discover.call_type")),
+    text(
+        "--scenario",
+        "NAME",
+        "Scenario: a variant of the call type.",
+        default_of("targets.0.scenario"),
+    ),
     text("--wav", "FILE", "Sound file with the caller's speech.  [default: built-in clip]"),
     text("--transcript", "TEXT", "Transcript of the WAV file."),
     text(
-        "--greeting", "KIND", "Whether the agent greets: auto, expected or none.  [default: auto]"
+        "--greeting",
+        "KIND",
+        "Whether the agent greets: auto, expected or none.",
+        default_of("targets.0.greeting"),
     ),
     text(
-        "--join-timeout", "TIME", "Time from the dispatch to the agent in the room.  [default: 20s]"
+        "--join-timeout",
+        "TIME",
+        "Time from the dispatch to the agent in the room.",
+        default_of("targets.0.join_timeout"),
     ),
-    text("--reply-timeout", "TIME", "Time from the end of speech to the reply.  [default: 10s]"),
+    text(
+        "--reply-timeout",
+        "TIME",
+        "Time from the end of speech to the reply.",
+        default_of("targets.0.reply_timeout"),
+    ),
     text("--deadline", "TIME", "Time for the whole call.  [default: derived from the turns]"),
     click.option("--floor/--no-floor", default=False, help="Calibrate first: measure the floor."),
     _from_collector,
@@ -140,9 +170,9 @@ def _failed(what: str, outcome: "Outcome") -> int:
 
 @click.command(short_help="Measure the floor: the error of the measurement.")
 @options(
-    text("--calls", "N", "Calls to the echo.  [default: 2]"),
-    text("--trials", "N", "Measured turns in each call.  [default: 5]"),
-    text("--delay", "TIME", "Delay of the echo.  [default: 500ms]"),
+    text("--calls", "N", "Calls to the echo.", default_of("calibrate.calls")),
+    text("--trials", "N", "Measured turns in each call.", default_of("calibrate.trials")),
+    text("--delay", "TIME", "Delay of the echo.", default_of("calibrate.delay")),
     as_one_document,
 )
 @of_server
@@ -168,13 +198,33 @@ def calibrate(*, as_json: bool, **flags: Any) -> int:
         "NAME",
         "Agent to call. Without it, all agents that are configured, in a room or on the roster.",
     ),
-    text("--trials", "N", "Measured turns for each agent.  [default: 2]"),
-    text("--target-ms", "MS", "Average latency above which an agent is SLOW.  [default: 1500]"),
+    text(
+        "--trials",
+        "N",
+        "Measured turns for each agent.",
+        default_of("", "exporter.commands.check:TRIALS"),
+    ),
+    text(
+        "--target-ms",
+        "MS",
+        "Average latency above which an agent is SLOW.",
+        default_of("discover.target_ms"),
+    ),
     text("--fail-ms", "MS", "Average latency above which an agent is FAIL.  [default: never]"),
     text("--metadata", "TEXT", "Metadata of the dispatch."),
-    text("--vantage", "NAME", "Name of the place to measure from.  [default: default]"),
-    text("--target-rtt-ms", "MS", "Median round trip above which the SFU is SLOW.  [default: 100]"),
-    text("--max-loss", "PERCENT", "Packet loss in percent above which it is SLOW.  [default: 1]"),
+    text("--vantage", "NAME", "Name of the place to measure from.", default_of("sfu.vantage")),
+    text(
+        "--target-rtt-ms",
+        "MS",
+        "Median round trip above which the SFU is SLOW.",
+        default_of("sfu.target_rtt_ms"),
+    ),
+    text(
+        "--max-loss",
+        "PERCENT",
+        "Packet loss in percent above which it is SLOW.",
+        default_of("sfu.max_loss"),
+    ),
     _from_collector,
     as_one_document,
 )

@@ -2,6 +2,8 @@
 # ruff: noqa: PLC0415 - each command imports what it needs when it runs
 
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,10 +29,68 @@ def options(*declared: Callable[[Command], Command]) -> Callable[[Command], Comm
     return decorate
 
 
-def text(name: str, metavar: str, about: str) -> Callable[[Command], Command]:
-    """Return an option that takes text; a dot in its name becomes `__` in the argument's."""
+def default_of(key: str, model: str = "exporter.settings.settings:Settings") -> Callable[[], str]:
+    """Return what reads a default where the program has it: only who asks for help pays for it.
+
+    Args:
+        key: Path in the model, with dots; "" where the default is a constant.
+        model: Module and name of the model, or of that constant.
+    """
+
+    def read() -> str:
+        from exporter.config.schema import part, value_text
+
+        module, _, name = model.partition(":")
+        found = getattr(import_module(module), name)
+        if not key:
+            return str(found)
+        path = (int(step) if step.isdecimal() else step for step in key.split("."))
+        about = part(found.model_json_schema(), tuple(path))
+        value = about["default"]
+        values = value if isinstance(value, list) else [value]
+        return ",".join(value_text(about, each) for each in values)
+
+    return read
+
+
+class OptionWithDefault(click.Option):
+    """An option whose help ends with the default that the program has."""
+
+    default_text: Callable[[], str]
+    """Reads it; a flag is on when it is `true`."""
+
+    @classmethod
+    def of(cls, default_text: Callable[[], str], *args: Any, **kwargs: Any) -> "OptionWithDefault":
+        """Make one, by the arguments of `click.Option`."""
+        option = cls(*args, **kwargs)
+        option.default_text = default_text
+        return option
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return names and help."""
+        record = super().get_help_record(ctx)
+        if record is None:
+            return None
+        shown = self.default_text()
+        if self.secondary_opts:
+            shown = (self.opts if shown == "true" else self.secondary_opts)[0]
+        return record[0], f"{record[1]}  [default: {shown}]"
+
+
+def text(
+    name: str, metavar: str, about: str, default: Callable[[], str] | None = None
+) -> Callable[[Command], Command]:
+    """Return an option that takes text; a dot in its name becomes `__` in the argument's.
+
+    Args:
+        name: With its dashes.
+        metavar: A word for the value.
+        about: For `--help`. It says itself what happens without it, where that is not a value.
+        default: Reads the default, see `default_of`.
+    """
     argument = name.removeprefix("--").replace(".", "__").replace("-", "_")
-    return click.option(name, argument, metavar=metavar, help=about)
+    kind: Any = partial(OptionWithDefault.of, default) if default else click.Option
+    return click.option(name, argument, cls=kind, metavar=metavar, help=about)
 
 
 config_file = click.option("--config", type=FILE, metavar="FILE", help="Configuration file (YAML).")

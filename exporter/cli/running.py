@@ -5,17 +5,27 @@ from typing import Any
 
 import click
 
-from exporter.cli.options import of_server, options, read_settings, text
+from exporter.cli.options import default_of, of_server, options, read_settings, text
+
+_DEMO = "exporter.demo.flags:DemoFlags"
+_PROVIDERS = "exporter.demo.settings:DemoSettings"
 
 
 @click.command(short_help="Run the exporter.")
 @options(
-    text("--web.listen-address", "HOST:PORT", "Address to listen on.  [default: 127.0.0.1:9465]"),
+    text(
+        "--web.listen-address",
+        "HOST:PORT",
+        "Address to listen on.",
+        default_of("web.listen_address"),
+    ),
     text("--web.external-url", "URL", "URL of the pages behind a reverse proxy."),
     text("--web.route-prefix", "PATH", "Prefix of all paths.  [default: path of that URL]"),
     text("--web.config.file", "FILE", "Prometheus web configuration file: TLS and basic auth."),
-    text("--log.level", "LEVEL", "Log level: debug, info, warning or error.  [default: info]"),
-    text("--log.format", "FORMAT", "Log format: logfmt or json.  [default: logfmt]"),
+    text(
+        "--log.level", "LEVEL", "Log level: debug, info, warning or error.", default_of("log.level")
+    ),
+    text("--log.format", "FORMAT", "Log format: logfmt or json.", default_of("log.format")),
 )
 @of_server
 def serve(**flags: Any) -> int:
@@ -41,18 +51,27 @@ def serve(**flags: Any) -> int:
     text(
         "--stt-failure-rate",
         "SHARE",
-        "Share of speech recognitions that fail, 0 to 1.  [default: 0]",
+        "Share of speech recognitions that fail, 0 to 1.",
+        default_of("stt.failure_rate", _PROVIDERS),
     ),
     text(
-        "--llm-failure-rate", "SHARE", "Share of model completions that fail, 0 to 1.  [default: 0]"
+        "--llm-failure-rate",
+        "SHARE",
+        "Share of model completions that fail, 0 to 1.",
+        default_of("llm.failure_rate", _PROVIDERS),
     ),
     text(
-        "--tts-failure-rate", "SHARE", "Share of speech syntheses that fail, 0 to 1.  [default: 0]"
+        "--tts-failure-rate",
+        "SHARE",
+        "Share of speech syntheses that fail, 0 to 1.",
+        default_of("tts.failure_rate", _PROVIDERS),
     ),
     text("--greeting", "TEXT", "Greeting of the agent.  [default: none]"),
-    text("--trials", "N", "Measured turns in each call.  [default: 2]"),
-    text("--interval", "TIME", "Time between two calls.  [default: 20s]"),
-    text("--listen-address", "HOST:PORT", "Address to listen on.  [default: 127.0.0.1:9465]"),
+    text("--trials", "N", "Measured turns in each call.", default_of("trials", _DEMO)),
+    text("--interval", "TIME", "Time between two calls.", default_of("interval", _DEMO)),
+    text(
+        "--listen-address", "HOST:PORT", "Address to listen on.", default_of("web.listen_address")
+    ),
 )
 def demo(**flags: Any) -> int:
     """Run an agent with local speech and language providers, and an exporter that calls it.

@@ -9,6 +9,7 @@ from exporter.cli.options import (
     NOT_PASS,
     OK,
     as_one_document,
+    default_of,
     of_server,
     options,
     read_settings,
@@ -21,20 +22,45 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Measure the network path to the SFU.")
 @options(
-    text("--vantage", "NAME", "Name of the place to measure from.  [default: default]"),
-    text("--pings", "N", "Minimum number of data messages.  [default: 50]"),
-    text("--packets", "N", "Minimum number of RTP packets in each direction.  [default: 2000]"),
-    text("--target-rtt-ms", "MS", "Median round trip above which the SFU is SLOW.  [default: 100]"),
-    text("--max-loss", "PERCENT", "Packet loss in percent above which it is SLOW.  [default: 1]"),
+    text("--vantage", "NAME", "Name of the place to measure from.", default_of("sfu.vantage")),
+    text("--pings", "N", "Minimum number of data messages.", default_of("sfu.pings")),
+    text(
+        "--packets",
+        "N",
+        "Minimum number of RTP packets in each direction.",
+        default_of("sfu.packets"),
+    ),
+    text(
+        "--target-rtt-ms",
+        "MS",
+        "Median round trip above which the SFU is SLOW.",
+        default_of("sfu.target_rtt_ms"),
+    ),
+    text(
+        "--max-loss",
+        "PERCENT",
+        "Packet loss in percent above which it is SLOW.",
+        default_of("sfu.max_loss"),
+    ),
     click.option("--load", is_flag=True, help="Add a ramp: increase the load up to the knee."),
-    text("--ramp", "N,N,...", "Clients in each tier of the ramp.  [default: 2,10,25,50]"),
-    text("--duration", "TIME", "Duration of each tier.  [default: 20s]"),
+    text("--ramp", "N,N,...", "Clients in each tier of the ramp.", default_of("ramp.tiers")),
+    text("--duration", "TIME", "Duration of each tier.", default_of("ramp.duration")),
     click.option("--coordinator", is_flag=True, help="Coordinate a ramp from several hosts."),
     click.option(
         "--expect", type=int, default=0, metavar="N", help="Number of vantages to wait for."
     ),
-    text("--coordinator-address", "HOST", "Address to listen on.  [default: 127.0.0.1]"),
-    text("--coordinator-port", "PORT", "Port to listen on.  [default: 8787]"),
+    text(
+        "--coordinator-address",
+        "HOST",
+        "Address to listen on.",
+        default_of("distributed.address"),
+    ),
+    text(
+        "--coordinator-port",
+        "PORT",
+        "Port to listen on.",
+        default_of("distributed.port"),
+    ),
     text("--report-to", "URL", "Join the ramp of the coordinator at this URL."),
     text("--token", "TOKEN", "Shared token. VOICE_EXPORTER_DISTRIBUTED__TOKEN is safer."),
     text("--tls-certificate", "FILE", "Certificate of the coordinator (PEM), for HTTPS."),

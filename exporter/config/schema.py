@@ -1,8 +1,9 @@
-"""Finding one's way in a JSON Schema."""
+"""Finding one's way in a JSON Schema, and writing the values that are in it."""
 
 from typing import Any
 
 Schema = dict[str, Any]
+_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
 def part(schema: Schema, path: tuple[str | int, ...]) -> Schema:
@@ -25,3 +26,27 @@ def _resolved(schema: Schema, at: Schema) -> Schema:
     if {"type": "null"} in at.get("anyOf", ()):
         return _resolved(schema, at["anyOf"][0]) | about
     return at
+
+
+def value_text(about: Schema, value: object) -> str:
+    """Write a value as the configuration would have it.
+
+    Args:
+        about: What the schema says of its key.
+        value: A single one, such as its default or a bound.
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return _duration_text(value) if "x-unit" in about else f"{value:g}"
+    return str(value)
+
+
+def _duration_text(seconds: float) -> str:
+    """Write a duration in its largest whole unit: `5m`, `90s`, `500ms`."""
+    if seconds == 0:
+        return "0s"
+    for unit, size in _UNITS:
+        if seconds % size == 0:
+            return f"{seconds / size:g}{unit}"
+    return f"{seconds * 1000:g}ms"

@@ -25,10 +25,14 @@ from exporter.errors import ConfigError
 from exporter.server_api import Server
 from exporter.settings.load import load_settings
 
+log = logging.getLogger("voice-exporter.demo")
+
 _INSTRUCTIONS = "You answer the phone of a small shop. Be brief."
 # The address is checked, not the key; the plugin asks for one.
 _NO_KEY = "none"
 _DRAIN_S = 5
+_REPORTS_EVERY_S = 5
+"""Often, because the exporter starts after the agent and is to know it soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,20 @@ def make_worker(
     return worker
 
 
+def report(worker: AgentServer, agent_name: str, collector: str) -> None:
+    """Let an exporter know the worker, as a worker of yours would.
+
+    The package is a distribution of its own: where it is not installed, only the worker's page
+    tells of the worker.
+    """
+    try:
+        from voice_exporter_agent import register_worker  # noqa: PLC0415 - may not be there
+    except ImportError:
+        log.info("voice_exporter_agent is not installed: no heartbeats")
+        return
+    register_worker(agent_name, collector=collector, interval=_REPORTS_EVERY_S, server=worker)
+
+
 async def run_worker(worker: AgentServer, ready_file: Path) -> None:
     """Run until SIGTERM or SIGINT; the file gets the URL of its HTTP page once registered."""
     loop = asyncio.get_running_loop()
@@ -121,7 +139,7 @@ async def run_worker(worker: AgentServer, ready_file: Path) -> None:
     try:
         await worker.drain(timeout=_DRAIN_S)
     except TimeoutError:
-        logging.getLogger("voice-exporter.demo").info("calls are still running; ending them")
+        log.info("calls are still running; ending them")
     await worker.aclose()
     await running
 
@@ -135,6 +153,7 @@ def main() -> None:
     parser.add_argument("--greeting", default="", help="said first on every call")
     parser.add_argument("--host", default=LOOPBACK, help="address of the worker's page")
     parser.add_argument("--port", type=int, default=0, help="port of it; 0 takes a free one")
+    parser.add_argument("--collector", default="", help="URL of an exporter to report to")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     options = AgentOptions(providers=arguments.providers, greeting=arguments.greeting)
@@ -145,6 +164,8 @@ def main() -> None:
     worker = make_worker(
         options, arguments.agent_name, server, host=arguments.host, port=arguments.port
     )
+    if arguments.collector:
+        report(worker, arguments.agent_name, arguments.collector)
     asyncio.run(run_worker(worker, arguments.ready_file))
 
 

@@ -27,6 +27,7 @@ from exporter.settings.load import load_settings
 AGENT_NAME = "demo"
 _DEFAULT_PORT = 9465
 _HOST = "127.0.0.1"
+_EVERYWHERE = ("", "0.0.0.0", "[::]")  # noqa: S104 - is compared
 _POLL_S = 0.2
 _READY_S = {"providers": 120.0, "agent": 180.0, "exporter": 60.0}
 """A first start reads everything from a disk that may be slow: 35 s have been seen."""
@@ -139,6 +140,7 @@ class _Demo:
     def start(self) -> None:
         """Start everything, each when what it needs is ready, and print the addresses."""
         listen = self._options.listen_address or _free_address()
+        exporter = _url_here(listen)
         server = self._server()
         environ = _environment(os.environ, server, local=self._own_server is not None)
         providers = self._program(
@@ -149,15 +151,16 @@ class _Demo:
             [
                 *("--providers", providers, "--agent-name", AGENT_NAME),
                 *("--greeting", self._options.greeting),
+                *("--collector", exporter),
             ],
             environ,
         )
-        self._start_exporter(server, listen, environ)
-        self._metrics_url = f"http://{listen}/metrics"
+        self._metrics_url = f"{exporter}/metrics"
+        self._start_exporter(server, listen, agent, environ)
         for line in (
             f"agent          {AGENT_NAME}, {agent}/worker",
             f"metrics        {self._metrics_url}",
-            f"status page    http://{listen}/",
+            f"status page    {exporter}/",
             f"delays         {providers}/settings, for instance",
             f'               curl -X PUT {providers}/settings -d \'{{"llm": {{"delay_s": 2.0}}}}\'',
         ):
@@ -225,7 +228,17 @@ class _Demo:
         self._wait_ready(child, has_announced)
         return url[0]
 
-    def _start_exporter(self, server: Server, listen: str, environ: Mapping[str, str]) -> None:
+    def _start_exporter(
+        self, server: Server, listen: str, agent: str, environ: Mapping[str, str]
+    ) -> None:
+        """Start the exporter, which knows the agent's worker by its page and by its heartbeats.
+
+        Args:
+            server: That it watches.
+            listen: Its own address, `HOST:PORT`.
+            agent: URL of the worker's page.
+            environ: Its environment.
+        """
         target = {
             "agent_name": AGENT_NAME,
             "interval": self._options.interval_s,
@@ -240,6 +253,7 @@ class _Demo:
                     "web": {"listen_address": listen},
                     "store": {"folder": "state"},
                     "targets": [target],
+                    "workers": {"scrape": [agent]},
                     # A floor for someone who watches: sooner, and less sure.
                     "calibrate": {"calls": 3, "trials": 1},
                 }
@@ -248,8 +262,9 @@ class _Demo:
         )
         command = [sys.executable, "-m", "exporter", "serve", "--config", str(config)]
         self._exporter = self._launch("exporter", command, environ)
-        url = f"http://{listen}/metrics"
-        self._wait_ready(self._exporter, lambda: read_metrics(url, AGENT_NAME) is not None)
+        self._wait_ready(
+            self._exporter, lambda: read_metrics(self._metrics_url, AGENT_NAME) is not None
+        )
 
     def _launch(self, name: str, argv: list[str], environ: Mapping[str, str]) -> Child:
         child = Child(name, argv, log=self._folder / f"{name}.log", environ=environ)
@@ -301,6 +316,12 @@ def _environment(environ: Mapping[str, str], server: Server, *, local: bool) -> 
         "no_proxy": here,
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def _url_here(listen: str) -> str:
+    """Return the URL at which this host finds what listens on `HOST:PORT`."""
+    host, _, port = listen.rpartition(":")
+    return f"http://{_HOST if host in _EVERYWHERE else host}:{port}"
 
 
 def _free_address() -> str:

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 
 from exporter.config.layers import KeyPath, dotted
-from exporter.config.schema import Schema, part
+from exporter.config.schema import Schema, part, value_text
 from exporter.docs import GENERATED
 from exporter.settings.settings import Settings
 from exporter.settings.sources import NAMES, PREFIX
 
-_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _TYPES = {
     "integer": "a whole number",
     "number": "a number",
@@ -97,7 +96,9 @@ def _type(schema: Schema, path: KeyPath) -> str:
         return f"list of {_word(part(schema, (*path, _ANY)))}s"
     numbers = about["anyOf"][0] if "x-unit" in about else about
     bounds = (
-        f"{words} {_value(about, numbers[key])}" for key, words in _BOUNDS.items() if key in numbers
+        f"{words} {value_text(about, numbers[key])}"
+        for key, words in _BOUNDS.items()
+        if key in numbers
     )
     return ", ".join([_word(about), *bounds])
 
@@ -114,25 +115,7 @@ def _word(about: Schema) -> str:
 
 def _default(about: Schema) -> str:
     value = about.get("default")
-    return "" if value in (None, "", [], {}) else f"`{_value(about, value)}`"
-
-
-def _value(about: Schema, value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return duration_text(value) if "x-unit" in about else f"{value:g}"
-    return str(value)
-
-
-def duration_text(seconds: float) -> str:
-    """Write a duration in its largest whole unit: `5m`, `90s`, `500ms`."""
-    if seconds == 0:
-        return "0s"
-    for unit, size in _UNITS:
-        if seconds % size == 0:
-            return f"{seconds / size:g}{unit}"
-    return f"{seconds * 1000:g}ms"
+    return "" if value in (None, "", [], {}) else f"`{value_text(about, value)}`"
 
 
 def _variables(path: KeyPath) -> str:

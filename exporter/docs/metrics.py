@@ -18,7 +18,8 @@ Durations are seconds.
 A value that is unknown is absent, never 0.
 Series of a configured target exist at 0 from the start, and are removed with the target.
 
-A *measured* turn was answered and is not the warm-up turn, the first one of a call.
+A *measured* turn was answered and is not the warm-up turn, the first of a call that
+did not fail.
 Histograms contain measured turns only.
 `voice_turns_total` counts every planned turn except warm-up turns, so an agent that is down cannot
 look good. The share of turns answered within 1.5 s is:

@@ -80,7 +80,7 @@ def sample_heads(
         labels: The others.
         bounds: Upper bounds of a histogram's buckets, `+Inf` at the end; () of other kinds.
     """
-    values = {"server": server, **dict(zip(family.labels, labels, strict=True))}
+    values = {"server": server, **family.named(labels)}
     for bound in bounds:
         yield f"{family.name}_bucket{_label_text(values | {'le': bound})}"
     for suffix in ("_count", "_sum") if bounds else ("",):

@@ -23,7 +23,7 @@ from prometheus_client.registry import Collector
 from exporter.metrics.exposition import Block, number_text, sample_heads, sample_lines
 from exporter.metrics.series_index import SeriesIndex
 from exporter.metrics.table import TABLE
-from exporter.series import Family, Kind, Labels
+from exporter.series import OWN_LABELS, Family, Kind, Labels
 
 
 def process_metrics() -> CollectorRegistry:
@@ -92,6 +92,11 @@ class _Series:
         metric = _LIBRARY_KINDS[family.kind](family.name, family.help, labels=names)
         for labels in self._held:
             samples: Any = self._samples(labels)
+            if OWN_LABELS in family.labels:
+                metric.add_sample(
+                    family.name, {"server": self._server, **family.named(labels)}, *samples
+                )
+                continue
             if self._bounds:
                 *counts, _, total = samples
                 samples = [*zip(self._bound_texts, counts, strict=True)], total

@@ -30,7 +30,7 @@ class Turn:
 
     outcome: TurnOutcome
     warmup: bool = False
-    """The first turn of a call: listed, but in no statistic and no histogram."""
+    """The first turn of a call that did not fail: listed, but in no statistic and no histogram."""
     e2e_s: float | None = None
     """Last sample of the caller's speech to first sample of the reply; only when replied."""
     reason: Reason | None = None

@@ -4,7 +4,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
-from time import time
+from time import monotonic, time
 
 from exporter.outcome import Listing, Outcome, WorkerPage, WorkerScrape
 from exporter.roster.types import Worker, WorkerReport
@@ -38,7 +38,8 @@ class Roster:
         forget_after_s: float = 3600.0,
         full_load: float = 0.7,
         max_workers: int = 10_000,
-        clock: Callable[[], float] = time,
+        clock: Callable[[], float] = monotonic,
+        wall_clock: Callable[[], float] = time,
     ) -> None:
         """Set up; nobody is known yet.
 
@@ -48,13 +49,16 @@ class Roster:
             full_load: Load from which a worker is full of which only the page is known.
             max_workers: How many are known at most. For a newcomer the worker that has been
                 offline for longest is forgotten; where none is, the newcomer is refused.
-            clock: Unix time.
+            clock: Seconds that only go on: by them silence is counted, whatever is done to the
+                wall clock.
+            wall_clock: Unix time, by which workers are shown and kept.
         """
         self._limits = WorkerThresholds(
             offline_after_s, max(forget_after_s, offline_after_s), full_load
         )
         self._max_workers = max_workers
         self._clock = clock
+        self._wall_clock = wall_clock
         # Each in the order of the last sign of life: only those that are due need be looked at.
         self._live: OrderedDict[str, WorkerState] = OrderedDict()
         self._silent: OrderedDict[str, WorkerState] = OrderedDict()
@@ -162,25 +166,19 @@ class Roster:
             else:
                 self._touched.add(worker_id)
 
-    def workers(self, now: float | None = None) -> tuple[Worker, ...]:
-        """Return every worker with its status at that moment, by name and id.
-
-        Args:
-            now: Unix time; the roster's own clock if not given.
-        """
-        moment = self._clock() if now is None else now
+    def workers(self) -> tuple[Worker, ...]:
+        """Return every worker with its status as of now, by name and id."""
         known = (each for queue in self._queues for each in queue.values())
-        found = (each.worker(moment, self._limits) for each in known)
-        workers = (worker for worker in found if worker is not None)
-        return tuple(sorted(workers, key=lambda worker: (worker.agent_name, worker.worker_id)))
+        found = self._shown(known, self._clock())
+        return tuple(sorted(found, key=lambda worker: (worker.agent_name, worker.worker_id)))
 
     def take_changes(self) -> Changes:
         """Return what came, changed, fell silent or went since the last call: for one listener."""
         now = self._clock()
         self._advance(now)
         found = (self._find(worker_id) for worker_id in self._touched)
-        workers = (known.worker(now, self._limits) for known in found if known is not None)
-        changes = Changes(tuple(filter(None, workers)), tuple(self._gone))
+        workers = self._shown((known for known in found if known is not None), now)
+        changes = Changes(tuple(workers), tuple(self._gone))
         self._touched, self._gone = set(), set()
         return changes
 
@@ -195,9 +193,10 @@ class Roster:
         restart. Workers beyond the limit are left out, those silent for longest first.
         """
         now = self._clock()
+        back_s = now - self._wall_clock()
         for worker in sorted(workers, key=lambda worker: -worker.last_seen):
             if self._find(worker.worker_id) is None and len(self) < self._max_workers:
-                known = WorkerState.of(worker)
+                known = WorkerState.of(worker.moved(back_s, latest=now))
                 self._place(known)
                 self._heard(known, now)
                 if known.own_at is None:
@@ -207,6 +206,14 @@ class Roster:
                 queue.move_to_end(known.worker_id)
         self._note_reports()
         self._advance(now)
+
+    def _shown(self, known: Iterable[WorkerState], now: float) -> Iterator[Worker]:
+        """Yield those that are not forgotten, with their times as the wall clock has them."""
+        wall = self._wall_clock()
+        for each in known:
+            worker = each.worker(now, self._limits)
+            if worker is not None:
+                yield worker.moved(wall - now, latest=wall)
 
     def _read(self, page: WorkerPage, now: float) -> None:
         """Take one page that answered."""
@@ -232,7 +239,7 @@ class Roster:
         live = [known for known in claims if not known.said_goodbye]
         if len(live) == 1:
             return live[0], False
-        left = [each for each in claims if now - (each.beat_at or 0) <= self._limits.offline_after]
+        left = [each for each in claims if now - each.seen_at <= self._limits.offline_after]
         return self._find(f"{page.host}:{page.port}"), not live and bool(left)
 
     def _absorb(self, report: WorkerReport) -> None:

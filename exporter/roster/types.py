@@ -1,6 +1,6 @@
 """Workers as the roster knows them. All are frozen; `None` is "not known", never 0."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -58,7 +58,10 @@ class WorkerReport:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One worker as of now, merged from all that is known of it. Times are Unix times."""
+    """One worker as of now, merged from all that is known of it.
+
+    Times are Unix times; within the roster they are those of its own clock.
+    """
 
     worker_id: str
     """As in `WorkerReport`; `HOST:PORT` of its page where only that is known."""
@@ -84,6 +87,24 @@ class Worker:
         """When it last gave a sign of life of its own, or else an agent of its was in a room."""
         own = [at for at in (self.last_heartbeat, self.last_scrape) if at is not None]
         return max(own, default=self.last_in_room or 0.0)
+
+    def moved(self, seconds: float, *, latest: float) -> "Worker":
+        """Return the worker with its times by another clock.
+
+        Args:
+            seconds: What that clock is ahead of the other.
+            latest: Now, by that clock: nothing was seen later, whatever was done to the clock.
+        """
+
+        def move(at: float | None) -> float | None:
+            return None if at is None else min(round(at + seconds, 3), latest)
+
+        return replace(
+            self,
+            last_heartbeat=move(self.last_heartbeat),
+            last_scrape=move(self.last_scrape),
+            last_in_room=move(self.last_in_room),
+        )
 
     @property
     def sources(self) -> tuple[Source, ...]:

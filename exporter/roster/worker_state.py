@@ -1,6 +1,7 @@
 """The state of one worker: the reports of each source, and the status that follows."""
 
 from dataclasses import dataclass
+from math import inf
 
 from exporter.outcome import WorkerPage
 from exporter.roster.types import Worker, WorkerReport, WorkerStatus
@@ -38,7 +39,7 @@ class WorkerThresholds:
 
 @dataclass(slots=True)
 class WorkerState:
-    """One worker as reported by each source; Unix times."""
+    """One worker as reported by each source; times by the clock of the roster."""
 
     worker_id: str
     agent_name: str = ""
@@ -92,7 +93,8 @@ class WorkerState:
     def seen_at(self) -> float:
         """The same, or when an agent of its was last in a room where that is all there is."""
         own = self.own_at
-        return own if own is not None else (self.room_at or 0.0)
+        at = own if own is not None else self.room_at
+        return -inf if at is None else at
 
     @property
     def said_goodbye(self) -> bool:

@@ -84,7 +84,6 @@ class Caller:
         self.track: rtc.RemoteAudioTrack | None = None
         self.ear: Hearing | None = None
         self._arrived: dict[str, float] = {}
-        self._already_there: frozenset[str] = frozenset()
         self._changed = asyncio.Event()
         self._ended: ProbeError | None = None
         self.hung_up = False
@@ -124,15 +123,14 @@ class Caller:
         )
         self.tasks.watch(self.microphone.task)
         self.lag.start()
-        self._already_there = frozenset(self.room.remote_participants)
         return inside
 
     async def meet(self, timeout_s: float) -> float | None:
         """Wait for the agent.
 
         Returns:
-            When it came, on the monotonic clock; the time of our own coming for one that was
-            there before (see `was_there`). None when it did not come in time.
+            When it came, on the monotonic clock; now for one that was there before the caller
+            (see `was_there`). None when it did not come in time.
         """
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
@@ -147,7 +145,7 @@ class Caller:
     @property
     def was_there(self) -> bool:
         """Whether the agent was in the room before the caller, so that nobody saw it come."""
-        return self.agent is not None and self.agent.identity in self._already_there
+        return self.agent is not None and self.agent.identity not in self._arrived
 
     async def follow(self, timeout_s: float) -> bool:
         """Go on with another agent after ours has left; return whether one is there in time.

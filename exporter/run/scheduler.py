@@ -235,7 +235,7 @@ class Scheduler:
         except asyncio.CancelledError:
             if began.at is None:  # nothing was run, so there is nothing to report
                 raise Refused("busy") from None
-            _tell(listeners, _given_up(work, run_id, began.at, turns))
+            _tell(listeners, _given_up(work, run_id, began, turns))
             raise
         finally:
             self._under_way.discard(work.id)
@@ -279,7 +279,7 @@ class Scheduler:
 
         async def on_start() -> None:
             await _pass((*self._gates, *self._reserve), work, run_id)
-            began.at = datetime.now(UTC)
+            began.at, began.clock_s = datetime.now(UTC), time.monotonic()
 
         await _pass(self._gates, work, run_id)
         return await self._run(work.probe, work.config, run_id, on_start=on_start, on_turn=on_turn)
@@ -331,6 +331,8 @@ class _Began:
     """When a run had its process and the consent of all gates; None until then."""
 
     at: datetime | None = None
+    clock_s: float = 0.0
+    """The same on the monotonic clock."""
 
 
 async def _pass(gates: Sequence[Gate], work: Work, run_id: str) -> None:
@@ -357,12 +359,12 @@ def _wall_clock_ahead() -> float:
     return time.time() - time.monotonic()
 
 
-def _given_up(work: Work, run_id: str, began: datetime, turns: list[Turn]) -> Outcome:
+def _given_up(work: Work, run_id: str, began: _Began, turns: list[Turn]) -> Outcome:
     outcome = Outcome(
         probe=work.probe,
         agent_name=work.agent_name,
-        started_at=began,
-        duration_s=(datetime.now(UTC) - began).total_seconds(),
+        started_at=began.at or datetime.now(UTC),
+        duration_s=time.monotonic() - began.clock_s,
         reason=Reason.DEADLINE,
         detail="the requester of the run did not wait for its end",
         result=partial_result(work.config, turns),

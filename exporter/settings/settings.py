@@ -20,6 +20,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from exporter.config.labels import OwnLabels
 from exporter.config.schedule import BudgetConfig, WindowConfig
 from exporter.config.values import (
     FILE,
@@ -163,6 +164,9 @@ class DiscoverConfig(Section):
     slo: bool = Field(True, description="Turns of these calls count for the objective.")
     page_on: Literal["slow", "fail", "none"] = Field(
         "slow", description="Verdict from which these agents page, as for a target."
+    )
+    labels: OwnLabels = Field(
+        default_factory=dict, description="Labels of your own, as those of a target."
     )
     metadata: str = Field("", description="Metadata of the dispatch.")
     utterance: Utterance = Field(default=Utterance(), description="The caller's speech.")

@@ -137,7 +137,9 @@ class RunQuery:
     failed: bool | None = None
     """True: those with a reason; False: those without; None: both."""
     before: datetime | None = None
-    """Runs that began earlier than this: for the next page."""
+    """Runs that began earlier than this."""
+    before_id: str = ""
+    """And of those that began in the same moment, the ones with a smaller id: for the next page."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,18 +251,20 @@ class SqliteStore:
 
     def runs(self, query: RunQuery) -> tuple[RunRecord, ...]:
         """Return ended runs, the newest first."""
-        conditions: dict[str, object] = {
-            "agent_name = ?": query.agent_name,
-            "(reason IS NOT NULL) = ?": query.failed,
-            "started_at_seconds < ?": query.before.timestamp() if query.before else None,
+        before = (query.before.timestamp(), query.before_id) if query.before else (None, "")
+        conditions: dict[str, tuple[object, ...]] = {
+            "agent_name = ?": (query.agent_name,),
+            "(reason IS NOT NULL) = ?": (query.failed,),
+            "(started_at_seconds, run_id) < (?, ?)": before,
         }
-        used = {text: value for text, value in conditions.items() if value is not None}
+        used = {text: values for text, values in conditions.items() if values[0] is not None}
         where = " AND ".join(used) or "1"
+        values = [value for each in used.values() for value in each]
         text = (
             f"SELECT {RUN_COLUMNS} FROM runs WHERE {where} "  # noqa: S608 - the conditions are ours
             "ORDER BY started_at_seconds DESC, run_id DESC LIMIT ?"
         )
-        return tuple(to_record(row) for row in self._read(text, *used.values(), query.limit))
+        return tuple(to_record(row) for row in self._read(text, *values, query.limit))
 
     def run(self, run_id: str) -> RunRecord | None:
         """Return one ended run."""

@@ -1,13 +1,13 @@
 """/api/v1: workers, targets and runs as JSON; every status is in the OpenAPI document."""
 
-import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
-from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from exporter.roster.wire import MAX_BODY_BYTES, Heartbeat, WorkerId, WorkerList
 from exporter.store.records import RunQuery, RunRecord
@@ -15,16 +15,6 @@ from exporter.web.refusals import Problem
 from exporter.web.sources import History, Sources
 from exporter.web.watched import TargetStatus
 
-
-def _as_written(text: object) -> object:
-    """Refuse a bare number, which pydantic would take for Unix time."""
-    if isinstance(text, str) and not _TIME.match(text):
-        raise ValueError("expected a time such as 2026-11-21T08:30:00Z")
-    return text
-
-
-_Time = Annotated[AwareDatetime, BeforeValidator(_as_written)]
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
 _NO_HISTORY = "this exporter has no run history"
 _NO_ROSTER = "this exporter has no roster"
 _HEARTBEAT_BODY: dict[str, Any] = {
@@ -48,7 +38,7 @@ class RunList:
 
     runs: Annotated[tuple[RunRecord, ...], Field(description="Newest first.")]
     next_before: Annotated[
-        datetime | None, Field(description="`before` of the next page; null on the last page.")
+        str | None, Field(description="`before` of the next page; null on the last page.")
     ]
 
 
@@ -96,8 +86,7 @@ def _add_workers(routes: APIRouter, sources: Sources) -> None:
         """Every worker that is known, with its status as of now."""
         if sources.roster is None:
             raise HTTPException(503, _NO_ROSTER)
-        now = time.time()
-        return WorkerList.of(sources.roster.workers(now), now)
+        return WorkerList.of(sources.roster.workers(), time.time())
 
 
 def _add_targets(routes: APIRouter, sources: Sources) -> None:
@@ -119,14 +108,19 @@ def _add_runs(routes: APIRouter, sources: Sources) -> None:
         outcome: Literal["failed", "succeeded"] | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         before: Annotated[
-            _Time | None, Query(description="Runs that began before this time.")
+            str | None,
+            Query(
+                max_length=128,
+                description="Runs that began before this time; or the next_before of a page, for "
+                "the runs after it.",
+            ),
         ] = None,
     ) -> RunList:
         """Runs that have ended, the newest first."""
         failed = None if outcome is None else outcome == "failed"
-        query = RunQuery(limit=limit, agent_name=agent_name, failed=failed, before=_utc(before))
+        query = RunQuery(limit, agent_name, failed, *_place(before))
         runs = tuple(await history().runs(query))
-        return RunList(runs, runs[-1].started_at if len(runs) == limit else None)
+        return RunList(runs, _place_of(runs[-1]) if len(runs) == limit else None)
 
     @routes.get("/runs/{run_id}", responses=_problems(404, 422, 503))
     async def run(run_id: Annotated[str, Path(max_length=64)]) -> RunRecord:
@@ -137,11 +131,24 @@ def _add_runs(routes: APIRouter, sources: Sources) -> None:
         return found
 
 
-def _utc(when: datetime | None) -> datetime | None:
-    try:
-        return when.astimezone(UTC) if when else None
-    except OverflowError:
-        raise HTTPException(422, "query before: is not a valid date") from None
+def _place(text: str | None) -> tuple[datetime | None, str]:
+    """Return a time, UTC, and perhaps the id of a run that began then.
+
+    A time alone is no place in the list: several runs may begin in the same moment.
+    """
+    if text is None:
+        return None, ""
+    time_text, _, run_id = text.partition(",")
+    with suppress(ValueError, OverflowError):
+        when = datetime.fromisoformat(time_text)
+        if when.tzinfo is not None:
+            return when.astimezone(UTC), run_id
+    wanted = "expected a time such as 2026-11-21T08:30:00Z, or the next_before of a page"
+    raise HTTPException(422, f"query before: {wanted}")
+
+
+def _place_of(run: RunRecord) -> str:
+    return f"{run.started_at.astimezone(UTC).isoformat().removesuffix('+00:00')}Z,{run.run_id}"
 
 
 def explain(error: ValidationError) -> str:

@@ -44,6 +44,8 @@ class Script:
     no_track: bool = False
     mute: bool = False
     """Never replies."""
+    cold: bool = False
+    """Does not reply to the first utterance."""
     hang: bool = False
     """Says it is thinking, and never replies."""
     error: str = ""
@@ -215,7 +217,7 @@ class FakeAgent:
 
     async def _answer(self, end: float) -> None:
         script, first = self._script, not self.exchanges
-        replies = not self._silent() and not (script.republish and first)
+        replies = not self._silent() and not (first and (script.republish or script.cold))
         self.exchanges.append(Heard(end, end + script.delay_s if replies else None))
         self._break(first=first)
         if self._room is None or self._track is None or not replies:

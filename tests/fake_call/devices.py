@@ -267,6 +267,10 @@ class FakeRoom(rtc.Room):
         self._inside = False
         self.emit("disconnected", reason)
 
+    def has_already(self, person: FakeParticipant) -> None:
+        """Have somebody in the room before the caller enters: the SDK has no event for it."""
+        self._people[person.identity] = person
+
     def enter(self, person: FakeParticipant) -> None:
         """Let somebody in."""
         self._people[person.identity] = person

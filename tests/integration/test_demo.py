@@ -144,7 +144,17 @@ def test_the_demo_measures_a_turn_and_leaves_nothing(livekit_program: ServerProg
         running.find(r"(1 turn measured, \d+\.\d\d s)")
         page = ask(metrics)[1]
         assert re.search(r"^voice_e2e_latency_seconds_count\{.*\} [1-9]", page, re.MULTILINE)
-        assert ask(running.find(r"status page +(http://\S+)"))[0] == 200
+        status_page = running.find(r"status page +(http://\S+)")
+
+        def workers() -> list[list[str]]:
+            found = json.loads(ask(f"{status_page}api/v1/workers")[1])["workers"]
+            return [worker["sources"][:2] for worker in found]
+
+        # One worker that reports itself, and whose page is read.
+        until(lambda: workers() == [["heartbeat", "scrape"]], patience.START_S, "its worker")
+        status, page, _ = ask(status_page)
+        assert status == 200
+        assert "No workers known" not in page
         settings = json.loads(ask(running.find(r"delays +(http://\S+settings)"))[1])
         assert settings["tts"] == {"delay_s": 0.1, "failure_rate": 0.0}
         processes = running.children()

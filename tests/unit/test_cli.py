@@ -5,18 +5,25 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 import jsonschema
 import pytest
 
 from exporter.cli import cli, main
+from exporter.cli.sfu import _ramp_keys
+from exporter.commands.check import CheckOrder
+from exporter.commands.once import LatencyOrder, plan_calls
 from exporter.demo.flags import demo_options
 from exporter.demo.options import DemoOptions
 from exporter.docs.__main__ import main as write_pages
 from exporter.docs.cli import cli_page
 from exporter.docs.configuration import configuration_page
+from exporter.settings.load import load_settings, override
+from exporter.settings.settings import Settings
 from tests.patience import START_S
 
 FILES = Path(__file__).parent / "config"
@@ -213,6 +220,95 @@ def test_every_option_and_key_is_explained() -> None:
         assert f"## voice-exporter {name}" in cli_page()
         for option in command.params:
             assert getattr(option, "help", "") or isinstance(option, click.Argument), option.name
+
+
+SHOWN_DEFAULT = re.compile(r"\[default: ([^]]*)\]$")
+NO_VALUE = (
+    *("never", "random", "none", "built-in clip", "derived from the turns"),
+    *("path of that URL", "on Ctrl-C"),
+)
+"""Words for what happens without the option, where nothing is configured."""
+DEMO_ADDRESS = "127.0.0.1:9465"
+"""The demo takes a free port if this one is in use: to give it is not the same as the default."""
+ON = {"--warmup": "true"}
+
+
+def shown_defaults(command: click.Command) -> dict[str, str]:
+    """Return the value that `--help` shows as the default of each option that shows one."""
+    context = click.Context(command)
+    records = {
+        option.name or "": record[1]
+        for option in command.params
+        if (record := option.get_help_record(context)) is not None
+    }
+    found = {name: SHOWN_DEFAULT.search(text) for name, text in records.items()}
+    shown = {name: ON.get(each[1], each[1]) for name, each in found.items() if each}
+    return {name: text for name, text in shown.items() if text not in NO_VALUE}
+
+
+def of_sfu(flags: dict[str, Any]) -> tuple[object, ...]:
+    """Return what the flags of `sfu` make of the settings."""
+    given = dict.fromkeys(("ramp", "duration", "target_rtt_ms", "max_loss", "vantage")) | flags
+    distributed = {name: given.pop(f"coordinator_{name}", None) for name in ("address", "port")}
+    ramp = _ramp_keys(given)
+    settings = Settings()
+    return (
+        override(settings.sfu, given, "sfu"),
+        override(settings.ramp, ramp, "ramp").at(settings.sfu.vantage),
+        override(settings.distributed, distributed, "distributed"),
+    )
+
+
+def of_latency(flags: dict[str, Any]) -> object:
+    """Return how an agent is called of which only the name is known."""
+    return plan_calls(Settings(), LatencyOrder("demo", flags), "demo")
+
+
+def of_check(flags: dict[str, Any]) -> object:
+    """Return what `check` does by these flags."""
+    sfu = {name: flags.pop(name, None) for name in ("vantage", "target_rtt_ms", "max_loss")}
+    order = CheckOrder("demo", flags, {})
+    return plan_calls(Settings(), order.calls(), "demo"), override(Settings().sfu, sfu, "sfu")
+
+
+def of_serve(flags: dict[str, Any]) -> object:
+    """Return the settings of the daemon."""
+    return load_settings(None, {name.replace("__", "."): text for name, text in flags.items()}, {})
+
+
+EFFECTS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "latency": of_latency,
+    "calibrate": lambda flags: override(Settings().calibrate, flags, "calibrate"),
+    "check": of_check,
+    "sfu": of_sfu,
+    "serve": of_serve,
+    "demo": lambda flags: demo_options({"listen_address": DEMO_ADDRESS} | flags),
+}
+"""What each command makes of its flags."""
+
+
+@pytest.mark.parametrize("name", EFFECTS)
+def test_a_default_in_the_help_is_what_happens_without_the_option(name: str) -> None:
+    """Given as the option's value, it changes nothing: it is the default of the program."""
+    shown = shown_defaults(cli.commands[name])
+    rates = {each for each in shown if each.endswith("_rate")}
+    assert shown
+    assert {shown.pop(each) for each in rates} <= {"0"}
+    for option, text in shown.items():
+        assert EFFECTS[name]({option: text}) == EFFECTS[name]({}), option
+
+
+def test_no_default_is_written_in_the_help_by_hand() -> None:
+    """A value stands where the program has it, and only there."""
+    wrong = [
+        f"{name} {option.name}: {found[1]}"
+        for name, command in cli.commands.items()
+        for option in command.params
+        if (found := SHOWN_DEFAULT.search(getattr(option, "help", "") or ""))
+        and found[1] not in NO_VALUE
+    ]
+    assert wrong == []
+    assert {name for name, each in cli.commands.items() if shown_defaults(each)} == set(EFFECTS)
 
 
 def test_demo_flags_become_options() -> None:

@@ -9,7 +9,7 @@ from exporter.docs.__main__ import DOCS
 from exporter.docs.metrics import metrics_page
 from exporter.metrics.registry import Metrics
 from exporter.metrics.table import ROWS, TABLE
-from exporter.series import Family
+from exporter.series import OWN_LABELS, Family
 from tests.golden_metrics import GOLDEN, blanked, golden_page
 
 LABELS = {
@@ -42,6 +42,7 @@ LABELS = {
     "operation",
     "slo",
     "page_on",
+    OWN_LABELS,
 }
 
 

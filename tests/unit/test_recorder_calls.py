@@ -3,7 +3,11 @@
 from dataclasses import replace
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from exporter.config.labels import RESERVED
+from exporter.metrics.exposition import Format
+from exporter.metrics.table import ROWS
 from exporter.outcome import CallResult, Components, Outcome, Reason, Turn
 from exporter.probes.latency.spec import LatencyConfig
 from tests.unit.calls import WHEN, broken, call, failed, judged, replied, void
@@ -122,6 +126,31 @@ def test_each_target_has_a_verdict_of_its_own() -> None:
     assert (page.verdict(), page.verdict(call_type="sales")) == (["PASS"], ["SLOW"])
     page.recorder.remove("latency", sales)
     assert (page.verdict(), page.verdict(call_type="sales")) == (["PASS"], [])
+
+
+def test_labels_of_a_target_are_on_its_info_and_follow_the_configuration() -> None:
+    """Whatever their names are, on the page and in the client library; they go with the target."""
+    labelled = DEMO.model_copy(update={"labels": {"team": "support", "tier": 'a "b"'}})
+    page = Page(labelled, LatencyConfig(agent_name="sales"))
+    assert page.value("voice_target_info", **CALL, team="support", tier='a "b"') == 1
+    assert page.value("voice_target_info", **CALL | {"agent_name": "sales"}) == 1
+    shown = Format.accepted("").page(page.metrics.snapshot(), CollectorRegistry())
+    assert (
+        'voice_target_info{agent_name="demo",call_type="default",scenario="default",'
+        'server="here",team="support",tier="a \\"b\\"",vantage="here"} 1.0\n' in shown
+    )
+    page.recorder.add("latency", DEMO.model_copy(update={"labels": {"team": "sales"}}))
+    assert page.value("voice_target_info", **CALL, team="sales") == 1
+    assert page.value("voice_target_info", **CALL, team="support", tier='a "b"') is None
+    page.recorder.remove("latency", DEMO)
+    assert 'team="sales"' not in page.text()
+
+
+def test_no_label_of_a_target_has_the_name_of_one_of_ours() -> None:
+    """It would be overwritten, or overwrite what rules join on, or carry."""
+    names = ("voice_target_info", "voice_target_policy", "voice_agent_stuck")
+    ours = {label for name in names for label in ROWS[name].labels}
+    assert {"server", "severity", *ours} - RESERVED == set()
 
 
 def test_policy_follows_the_configuration() -> None:

@@ -38,7 +38,7 @@ def _clock() -> Clock:
 
 @pytest.fixture(name="roster")
 def _roster(clock: Clock) -> Roster:
-    return Roster(clock=clock)
+    return Roster(clock=clock, wall_clock=clock)
 
 
 def beat(worker_id: str = "AW_1", **more: object) -> WorkerReport:
@@ -94,6 +94,31 @@ def test_a_heartbeat_is_known_until_it_is_silent(roster: Roster, clock: Clock) -
     assert (worker.status, worker.load, worker.active_jobs) == (OFFLINE, None, None)
     clock.now += 3600 - 45
     assert roster.workers() == ()
+
+
+def test_a_dead_worker_goes_offline_though_the_clock_is_put_back(clock: Clock) -> None:
+    """Silence is counted by a clock that nobody sets; an age is never negative, or an hour off."""
+    wall = Clock()
+    roster = Roster(clock=clock, wall_clock=wall)
+    roster.heartbeat(beat())
+    wall.advance(-3600)
+    clock.advance(46)
+    wall.advance(46)
+    [worker] = roster.workers()
+    assert (worker.status, worker.last_seen) == (OFFLINE, wall.now - 46)
+    assert [each.status for each in roster.take_changes().workers] == [OFFLINE]
+
+
+@pytest.mark.parametrize("set_by_s", [-3600.0, 3.0])
+def test_who_is_restored_by_a_clock_that_was_set_ages_from_then_on(
+    roster: Roster, clock: Clock, set_by_s: float
+) -> None:
+    """1. A roster is kept. 2. The wall clock is set. 3. It is restored, by another process."""
+    roster.heartbeat(beat())
+    later = Roster(clock=Clock(7.0), wall_clock=lambda: clock.now + set_by_s)
+    later.restore(roster.export())
+    [worker] = later.workers()
+    assert (worker.status, worker.last_seen) == (IDLE, clock.now + min(set_by_s, 0.0))
 
 
 def test_an_offline_worker_comes_back(roster: Roster, clock: Clock) -> None:
@@ -176,7 +201,7 @@ def test_a_page_that_did_not_answer_tells_nothing(roster: Roster) -> None:
 
 def test_a_loaded_page_is_full(clock: Clock) -> None:
     """A page does not tell the worker's threshold: the setting stands in."""
-    roster = Roster(full_load=0.5, clock=clock)
+    roster = Roster(full_load=0.5, clock=clock, wall_clock=clock)
     roster.scraped(WorkerScrape((page(load=0.5),)))
     assert the(roster).status is FULL
 
@@ -222,7 +247,7 @@ def test_a_new_registration_replaces_the_old_id(roster: Roster) -> None:
 
 def test_a_full_roster_refuses_newcomers_and_says_so(clock: Clock) -> None:
     """Known workers go on; a newcomer takes the place of who is offline for longest."""
-    roster = Roster(max_workers=2, clock=clock)
+    roster = Roster(max_workers=2, clock=clock, wall_clock=clock)
     for worker_id in ("AW_1", "AW_2"):
         assert roster.heartbeat(beat(worker_id, addresses=())) is None
     assert roster.heartbeat(beat("AW_3")) == "the roster is full: 2 workers are known"
@@ -241,7 +266,7 @@ def test_a_restart_forgets_nobody(roster: Roster, clock: Clock) -> None:
     clock.now += 30
     roster.scraped(WorkerScrape((page(address="10.0.0.9", host="w9"),)))
     roster.listed(room("AW_7"))
-    again = Roster(clock=clock)
+    again = Roster(clock=clock, wall_clock=clock)
     again.restore(roster.export())
     assert again.workers() == roster.workers()
     clock.now += 16
@@ -258,7 +283,7 @@ def test_restoring_keeps_the_latest_within_the_limit(roster: Roster, clock: Cloc
     for number in range(5):
         clock.now += 1
         roster.heartbeat(beat(f"AW_{number}", addresses=()))
-    small = Roster(max_workers=2, clock=clock)
+    small = Roster(max_workers=2, clock=clock, wall_clock=clock)
     small.restore(roster.export())
     assert [each.worker_id for each in small.workers()] == ["AW_3", "AW_4"]
 
@@ -322,7 +347,7 @@ def test_whatever_happens_the_changes_tell_the_same_as_the_roster(
 ) -> None:
     """One who follows the changes sees what one sees who asks; nobody beyond the limit is known."""
     clock = Clock()
-    roster = Roster(max_workers=places, forget_after_s=200, clock=clock)
+    roster = Roster(max_workers=places, forget_after_s=200, clock=clock, wall_clock=clock)
     followed: dict[str, Worker] = {}
     for step in steps:
         step(roster, clock)
@@ -338,7 +363,7 @@ def test_whatever_happens_the_changes_tell_the_same_as_the_roster(
         assert len(roster) <= places
         places_known = {worker_id for ids in roster._by_place.values() for worker_id in ids}
         assert places_known <= asked.keys()
-        restored = Roster(max_workers=places, forget_after_s=200, clock=clock)
+        restored = Roster(max_workers=places, forget_after_s=200, clock=clock, wall_clock=clock)
         restored.restore(roster.export())
         assert restored.workers() == roster.workers()
 

@@ -110,11 +110,12 @@ def test_a_run_that_is_asked_for_keeps_the_scheduled_one_off() -> None:
 def test_a_run_that_is_given_up_is_told_of() -> None:
     """Who asked goes away: the run is cancelled, and its listeners get its end all the same."""
 
-    async def story(_clock: Clock) -> list[Outcome]:
+    async def story(clock: Clock) -> list[Outcome]:
         calls = Calls()
         bench = Bench(calls.run)
         asked = asyncio.create_task(calls.ask(bench.scheduler))
         await asyncio.sleep(1)
+        clock.set_wall(-3600)
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asked
@@ -122,9 +123,10 @@ def test_a_run_that_is_given_up_is_told_of() -> None:
         await calls.ask(bench.scheduler)
         return calls.told
 
-    first, second = virtual_time.run(story)
+    first, second = virtual_time.run(story, wall=True)
 
     assert first.reason is Reason.DEADLINE
+    assert first.duration_s == pytest.approx(1)
     assert first.run_id
     assert second.ok
 

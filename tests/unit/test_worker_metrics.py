@@ -51,7 +51,7 @@ class Fixture:
         self.clock = Clock()
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry, 'srv"1')
-        self.roster = Roster(max_workers=max_workers, clock=self.clock)
+        self.roster = Roster(max_workers=max_workers, clock=self.clock, wall_clock=self.clock)
         self.listener = WorkerMetrics(self.metrics, self.roster, no_job_after_s=15)
 
     def beat(self, report: WorkerReport) -> None:

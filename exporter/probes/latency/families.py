@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from exporter.outcome import CallResult, Components, Outcome, Turn, TurnOutcome
 from exporter.probes.agents.families import OF_EACH_AGENT
-from exporter.series import Reading, family
+from exporter.series import OWN_LABELS, Reading, family, pack
 from exporter.stats import Stats
 
 if TYPE_CHECKING:
@@ -98,18 +98,25 @@ POLICY = _family(
     "1, with the policy of a target as labels. slo: whether its turns count for the objective "
     "(true false). page_on: the verdict from which it pages (slow fail none).",
 )
+INFO = _family(
+    "voice_target_info",
+    "gauge",
+    f"agent_name call_type scenario vantage {OWN_LABELS}",
+    "1, with the labels of a target from its configuration (labels), to route alerts by.",
+)
 
 FAMILIES = (
     *(E2E, LAST_CALL, COMPONENTS, REPORTED_E2E, TIME_TO_AGENT, TIME_TO_GREETING),
-    *(TURNS, WITHIN_TARGET, TARGET, POLICY),
+    *(TURNS, WITHIN_TARGET, TARGET, POLICY, INFO),
     *(each.at_zero() for each in OF_EACH_AGENT),  # also where none of its agents is there
 )
 
 
 def configured(config: "LatencyConfig") -> Iterable[Reading]:
-    """Show what the verdict compares with, and the policy."""
+    """Show what the verdict compares with, the policy, and whom it is for."""
     yield TARGET.read(config.target_ms / 1000)
     yield POLICY.read(1, slo=str(config.slo).lower(), page_on=config.page_on)
+    yield INFO.read(1, labels=pack(config.labels))
 
 
 def readings(config: "LatencyConfig", outcome: Outcome) -> Iterator[Reading]:

@@ -172,17 +172,21 @@ class Call:
         return ProbeError(Reason.NO_WORKER, f"{who} accepted the job within {waited:g} s")
 
     async def _take_turns(self, conversation: Conversation) -> None:
-        count = self._config.trials + (1 if self._config.warmup else 0)
-        for number in range(count):
+        count, warming_up = self._config.most[0], self._config.warmup
+        number, left = 0, self._config.trials
+        while left > 0:
+            number += 1
             turn, ended = await self._turn(conversation)
             if ended is not None and self._may_end(ended):
                 self._run.log(f"the agent ended the call: {ended.detail}")
                 return
-            # A first turn without a reply is no settling of buffers: it counts like any other.
-            first = number == 0 and self._config.warmup
-            turn = replace(turn, warmup=first and turn.outcome is not TurnOutcome.FAILED)
+            # A turn without a reply settles no buffers: it is one of the trials, and the next one
+            # may be the warm-up.
+            turn = replace(turn, warmup=warming_up and turn.outcome is not TurnOutcome.FAILED)
+            warming_up = warming_up and not turn.warmup
+            left -= not turn.warmup
             self.result = replace(self.result, turns=(*self.result.turns, turn))
-            self._run.log(_line(number + 1, count, turn))
+            self._run.log(_line(number, count, turn))
             self._run.on_turn(turn)
             if ended is not None:
                 raise ended

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
+from exporter.config.labels import OwnLabels
 from exporter.config.schedule import BudgetConfig, WindowConfig
 from exporter.config.values import (
     FILE,
@@ -195,6 +196,13 @@ class LatencyConfig(ProbeSection):
         description=(
             "The agent may hand over: when it leaves and another agent comes within "
             "`join_timeout`, the call goes on with that one, once."
+        ),
+    )
+    labels: OwnLabels = Field(
+        default_factory=dict,
+        description=(
+            "Labels of your own, such as `team: support`: on voice_target_info and on the alerts "
+            "about this target."
         ),
     )
     dispatch: Literal["explicit", "automatic"] = Field(

@@ -53,7 +53,7 @@ async def _try_all(config: ReachConfig, run: Run) -> SfuReach:
         await api.list_participants(room)
         token = make_token(server, identity=_identity(), room=room)
         joined = await join_and_leave(server, token, config.timeout)
-        ways = _Ways(server, room, config.timeout, joined)
+        ways = Ways(server, room, config.timeout, joined)
         with provoked():
             transports = await asyncio.gather(ways.udp(), ways.tcp(), ways.turn())
         return SfuReach(
@@ -65,10 +65,26 @@ async def _try_all(config: ReachConfig, run: Run) -> SfuReach:
         )
 
 
-class _Ways:
-    """The ways that media may take, tried by a participant each."""
+class Ways:
+    """The ways that media may take, tried by a participant each.
 
-    def __init__(self, server: Server, room: str, timeout_s: float, joined: Joined) -> None:
+    Args:
+        server: Where.
+        room: For all of them.
+        timeout_s: For each to connect, and again to settle.
+        joined: What the server said by signalling.
+        make_client: Makes a participant of this identity.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        room: str,
+        timeout_s: float,
+        joined: Joined,
+        make_client: Callable[[str], Client] = Client,
+    ) -> None:
+        self._make_client = make_client
         self._server = server
         self._room = room
         self._timeout_s = timeout_s
@@ -104,13 +120,14 @@ class _Ways:
         rtc_config: rtc.RtcConfiguration | None = None,
     ) -> Transport:
         """Connect and wait for the way; what keeps it from coming is its detail."""
-        client = Client(_identity())
-        began = time.monotonic()
+        client = self._make_client(_identity())
+        began, seconds = time.monotonic(), None
         try:
             token = make_token(self._server, identity=client.identity, room=self._room)
             await client.connect(self._server.url, token, self._timeout_s, rtc_config=rtc_config)
             async with asyncio.timeout(self._timeout_s):
                 instead = await settle(client, transport)
+            seconds = None if instead else time.monotonic() - began
         except ProbeError as error:
             if error.reason.is_own_fault or error.reason is Reason.AUTH_FAILED:
                 raise  # it says nothing about this way
@@ -120,7 +137,6 @@ class _Ways:
         finally:
             await client.leave()
         offered = _addresses(client.snapshots, transport)
-        seconds = None if instead else time.monotonic() - began
         return Transport(transport, not instead, offered, instead, seconds)
 
     async def _wait_for_path(self, client: Client, transport: str) -> str:

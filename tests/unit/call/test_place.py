@@ -239,10 +239,19 @@ def test_a_call_that_did_not_begin_has_no_lag(wav: Path) -> None:
 
 
 def test_a_first_turn_that_fails_is_not_hidden_as_warm_up(wav: Path) -> None:
-    """The warm-up turn is left out of the figures only when it was measured or void."""
-    placed = place(Script(mute=True), World(), config(wav, reply_timeout=3))
+    """It is one of the turns that were planned; not one more than those is counted."""
+    placed = place(Script(mute=True), World(), config(wav, trials=2, reply_timeout=3))
     assert [turn.outcome for turn in placed.call.turns] == [TurnOutcome.FAILED] * 2
     assert not any(turn.warmup for turn in placed.call.turns)
+
+
+def test_the_first_reply_is_the_warm_up_after_a_turn_that_failed(wav: Path) -> None:
+    """1. No reply to the first utterance. 2. Replies. Result: the failure and two trials count."""
+    placed = place(Script(cold=True), World(), config(wav, trials=3, reply_timeout=3))
+    replied, failed = TurnOutcome.REPLIED, TurnOutcome.FAILED
+    turns = [(turn.outcome, turn.warmup) for turn in placed.call.turns]
+    assert turns == [(failed, False), (replied, True), (replied, False), (replied, False)]
+    assert placed.outcome.reason is Reason.NO_REPLY
 
 
 def test_the_turn_that_ended_the_call_is_its_last(wav: Path) -> None:

@@ -1,8 +1,52 @@
-"""Where certificates are looked for."""
+"""Where certificates are looked for, and how long a way took."""
+
+import asyncio
+from typing import Any
 
 import pytest
 
-from exporter.probes.reach.measure import tls_places
+from exporter.outcome import Transport
+from exporter.probes.reach.measure import Ways, tls_places
+from exporter.rtc.client import Client
+from exporter.rtc.signalling import Joined
+from exporter.rtc.stats import Candidate, Path, Snapshot
+from tests import virtual_time
+from tests.fake_call.api import SERVER
+from tests.virtual_time import Clock
+
+CONNECTING_S, LEAVING_S = 0.5, 2.0
+
+
+class SlowLeaver(Client):
+    """A client that is connected by UDP in half a second, and takes its time to leave."""
+
+    async def connect(self, url: str, token: str, timeout_s: float, **_more: Any) -> float:
+        """Enter."""
+        assert url
+        assert token
+        assert timeout_s > CONNECTING_S
+        await asyncio.sleep(CONNECTING_S)
+        return CONNECTING_S
+
+    async def read(self) -> Snapshot:
+        """Tell that media goes by UDP."""
+        end = Candidate("host", "udp", "10.0.0.1", 7882)
+        return Snapshot((Path(end, end, 1, 1, 0.001),), (), (), (), ())
+
+    async def leave(self) -> None:
+        """Leave, when the server has taken note."""
+        await asyncio.sleep(LEAVING_S)
+
+
+def test_the_time_of_a_way_ends_when_media_flows() -> None:
+    """To leave again is no part of it."""
+
+    async def story(_clock: Clock) -> Transport:
+        return await Ways(SERVER, "room", 8.0, Joined(0.1, "1.13", ()), SlowLeaver).udp()
+
+    way = virtual_time.run(story)
+    assert way.works
+    assert way.seconds == pytest.approx(CONNECTING_S)
 
 
 @pytest.mark.parametrize(

@@ -92,17 +92,29 @@ def test_runs(query: dict[str, Any], expected: list[int]) -> None:
     assert [run["run_id"] for run in runs] == [f"run{number}" for number in expected]
 
 
-def test_runs_page_by_page() -> None:
-    """`next_before` leads through all of them, once each."""
+def page_by_page(site: Site, limit: int) -> list[str]:
+    """Return the ids of all runs, as one finds them by `next_before`."""
     seen: list[str] = []
-    query: dict[str, Any] = {"limit": 3}
+    query: dict[str, Any] = {"limit": limit}
     while True:
-        page = get("/runs", **query)
+        page = site.ask("GET", "/api/v1/runs", params=query).json()
         seen += [run["run_id"] for run in page["runs"]]
         if page["next_before"] is None:
-            break
+            return seen
         query["before"] = page["next_before"]
-    assert seen == ["run3", "run2", "run1", "run0"]
+
+
+def test_runs_page_by_page() -> None:
+    """`next_before` leads through all of them, once each."""
+    assert page_by_page(SITE, 3) == ["run3", "run2", "run1", "run0"]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_runs_of_the_same_moment_are_all_found(limit: int) -> None:
+    """A page may end between two runs that began at once, as those of one alarm may."""
+    together = [replace(record(number), started_at=WHEN) for number in range(4)]
+    site = Site(sources(history=History(*together, record(9))))
+    assert page_by_page(site, limit) == ["run9", "run3", "run2", "run1", "run0"]
 
 
 def test_a_run_has_its_turns_and_reasons() -> None:
@@ -141,6 +153,7 @@ def test_a_run_has_one_shape() -> None:
         ("/runs?before=yesterday", 422, "query before: "),
         ("/runs?before=2026-11-21T00:00:00", 422, "query before: "),
         ("/runs?before=1e9", 422, "query before: "),
+        ("/runs?before=run3", 422, "query before"),
         ("/runs?before=9999-12-31T23:59:59-23:00", 422, "query before: "),
         ("/workers", 503, "this exporter has no roster"),
     ],
