@@ -69,6 +69,12 @@ class Script:
     """Silence inside its reply."""
     filler_s: float | None = None
     """Says "one moment" so long after the end of the caller's speech; the answer at `delay_s`."""
+    says_filler: bool = False
+    """Says it by `session.say` in `on_user_turn_completed`: works on in the state `listening`."""
+    never_answers: bool = False
+    """Says its filler, and nothing more."""
+    fails_after: str = ""
+    """Reports this error after its filler."""
     interrupt_s: float = 0.0
     """Talks so long from the beginning of each utterance on, then a second sentence."""
     republish: bool = False
@@ -191,6 +197,10 @@ class FakeAgent:
         self._break(first=first)
         if self._room is None or self._track is None or not replies:
             return
+        if script.says_filler:
+            await self._say_filler(end)
+        if script.never_answers:
+            return
         if script.reports:
             self._report(pb.USER, transcription_delay=0.2, end_of_turn_delay=0.3)
         await self._reply(end + script.delay_s, end)
@@ -226,12 +236,29 @@ class FakeAgent:
         assert self._room is not None
         self._track = self._room.publish(self._speaker)
 
+    async def _say_filler(self, end: float) -> None:
+        """As a real session does (livekit-agents 1.8.9): no message of the user's before it."""
+        script = self._script
+        assert script.filler_s is not None
+        assert self._track is not None
+        self._track.play(voice(FILLER_S, 230), end + script.filler_s)
+        await _until(end + script.filler_s)
+        self._say_state("speaking")
+        await _until(end + script.filler_s + FILLER_S)
+        if script.reports:
+            self._report(pb.ASSISTANT, tts_node_ttfb=0.27)
+        self._say_state("listening")
+        if script.fails_after:
+            self._report_error(script.fails_after)
+        if not script.never_answers:
+            await _until(end + script.delay_s - 0.3)
+
     async def _reply(self, at: float, end: float) -> None:
         script, track = self._script, self._track
         assert self._room is not None
         assert track is not None
         sound = voice(SOUND_S)
-        if script.filler_s is not None:
+        if script.filler_s is not None and not script.says_filler:
             track.play(voice(FILLER_S, 230), end + script.filler_s)
         if script.click_s is not None:
             track.play(voice(0.005, 140), at - script.click_s - 0.005)

@@ -219,5 +219,8 @@ async def place_call(
 
 
 def _line(number: int, count: int, turn: Turn) -> str:
-    what = f"{turn.e2e_s:.3f} s" if turn.e2e_s is not None else f"{turn.reason}: {turn.detail}"
+    what = f"{turn.reason}: {turn.detail}"
+    if turn.answered_s is not None:
+        filler = f", a filler after {turn.e2e_s:.3f} s" if turn.time_to_answer_s else ""
+        what = f"{turn.answered_s:.3f} s{filler}"
     return f"turn {number}/{count} {turn.outcome}{' (warm-up)' if turn.warmup else ''} {what}"

@@ -258,7 +258,9 @@ def summary(result: CallResult) -> str:
     stats = Stats.of(result.turns)
     if stats.avg_s is None or stats.max_s is None:
         return "nothing measured"
-    return f"average {stats.avg_s:.3f} s, max {stats.max_s:.3f} s, n = {stats.n}"
+    fillers = sum(turn.time_to_answer_s is not None for turn in result.turns if not turn.warmup)
+    said = f", {fillers} of them after a filler" if fillers else ""
+    return f"average {stats.avg_s:.3f} s, max {stats.max_s:.3f} s, n = {stats.n}{said}"
 
 
 PROBE = Probe(
