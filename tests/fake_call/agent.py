@@ -39,6 +39,8 @@ class Script:
     greet_s: float = 0.0
     greet_after_s: float = 0.0
     """From its track to its greeting; it says that it speaks from the track on."""
+    listens_first: bool = False
+    """Says that it listens from the track on; what ends during its greeting is not answered."""
     states: bool = True
     """Says what it is doing."""
     no_track: bool = False
@@ -134,6 +136,7 @@ class FakeAgent:
         self._track: FakeTrack | None = None
         self._speech_end: float | None = None
         self._talks_until = 0.0
+        self._greets = 0.0, 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self.exchanges: list[Heard] = []
 
@@ -159,10 +162,17 @@ class FakeAgent:
         if script.noise_db is not None:
             self._track.add_noise(noise(script.noise_db))
         if script.greet_s:
-            self._say_state("speaking")
-            self._track.play(voice(script.greet_s, 170), time.monotonic() + script.greet_after_s)
-            await asyncio.sleep(script.greet_after_s + script.greet_s)
+            await self._greet(time.monotonic() + script.greet_after_s)
         self._say_state("listening")
+
+    async def _greet(self, at: float) -> None:
+        assert self._track is not None
+        self._greets = at, at + self._script.greet_s
+        self._say_state("listening" if self._script.listens_first else "speaking")
+        self._track.play(voice(self._script.greet_s, 170), at)
+        await _until(at)
+        self._say_state("speaking")
+        await _until(at + self._script.greet_s)
 
     def hear(self, leaves: float, pcm: Pcm) -> None:
         """Take what the caller's microphone sends, and when its first sample leaves."""
@@ -192,7 +202,9 @@ class FakeAgent:
 
     async def _answer(self, end: float) -> None:
         script, first = self._script, not self.exchanges
-        replies = not self._silent() and not (script.republish and first)
+        begin, until = self._greets
+        drops = (script.republish and first) or begin <= end < until
+        replies = not self._silent() and not drops
         self.exchanges.append(Heard(end, end + script.delay_s if replies else None))
         self._break(first=first)
         if self._room is None or self._track is None or not replies:

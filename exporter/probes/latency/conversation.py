@@ -93,6 +93,8 @@ class Conversation:
         """An utterance of ours had a gap: the agent may answer it twice, and late."""
         self._says_answers = False
         """It reports no latency of its answers, and nothing follows them: they are no fillers."""
+        self._greeted = False
+        self._last: _Said | None = None
 
     async def greeting(self) -> float | None:
         """Wait until the agent listens and is silent, after its greeting if it greets.
@@ -109,6 +111,7 @@ class Conversation:
             if self._listens() and self._quiet_for(QUIET_S):
                 greeted = self._first_sound()
                 if greeted is not None:
+                    self._greeted = True
                     return await self._ear.time_of(greeted * WINDOW)
                 if config.greeting == "none":
                     return None
@@ -124,6 +127,32 @@ class Conversation:
         detail = f"{what} within {config.greeting_timeout:g} s"
         raise ProbeError(Reason.GREETING_TIMEOUT, detail)
 
+    async def late_greeting(self) -> float | None:
+        """Wait until a greeting is over that began during the utterance just spoken.
+
+        An agent may report that it listens before its first word, and drop what it hears during
+        that word: the missing reply is no failure of it.
+
+        Returns:
+            When its first sound was heard, on the monotonic clock; None if there was none, or if
+            the agent had greeted before.
+        """
+        said, ear = self._last, self._caller.ear
+        if said is None or ear is None or self._greeted:
+            return None
+        self._greeted = True
+        first, last = ear.window_at(said.began), ear.window_at(said.end + MIN_REPLY_S)
+        found = _first_sound(ear.levels(first, last), said.threshold_db, first)
+        if found is None:
+            return None
+        deadline = time.monotonic() + REPLY_LIMIT_S
+        with suppress(_DisturbedError):  # the next turn sees to it
+            while not (self._listens() and self._quiet_for(QUIET_S)):
+                if time.monotonic() >= deadline:
+                    break
+                await self._hear_more(deadline)
+        return await ear.time_of(found * WINDOW)
+
     async def turn(self) -> Turn:
         """Speak once and time the reply.
 
@@ -135,9 +164,11 @@ class Conversation:
         """
         if self._had_gap:
             return _void(TORN)
+        if self._caller.disturbance():  # at the end of the turn before, where it cost nothing
+            await self._mend()
         self._caller.turn_begins()
         try:
-            said = await self._speak()
+            said = self._last = await self._speak()
             onset = await self._onset(said)
             return await (self._failed(said) if onset is None else self._replied(said, onset))
         except _DisturbedError as disturbed:
@@ -323,9 +354,7 @@ class Conversation:
 
     def _first_sound(self) -> int | None:
         """Return the first window of sound since the track began, by what is noise now."""
-        detector = OnsetDetector(sound_threshold(self._noise()), 0)
-        found = (detector.push(level) for level in self._ear.levels(0))
-        return next((window for window in found if window is not None), None)
+        return _first_sound(self._ear.levels(0), sound_threshold(self._noise()), 0)
 
     def _listens(self) -> bool:
         return self._caller.state in ("listening", "")
@@ -343,6 +372,13 @@ class Conversation:
         recent = sorted(self._ear.levels(self._ear.windows - int(NOISE_S / WINDOW_S)))
         # The quiet tenth: what the line sounds like when nobody speaks.
         return noise_level(recent[: max(1, len(recent) // 10)])
+
+
+def _first_sound(levels: Sequence[float], threshold_db: float, first: int) -> int | None:
+    """Return the first window of sound among those from `first` on."""
+    detector = OnsetDetector(threshold_db, first)
+    found = (detector.push(level) for level in levels)
+    return next((window for window in found if window is not None), None)
 
 
 def _void(detail: str, late_s: float | None = None) -> Turn:

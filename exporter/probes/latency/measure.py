@@ -15,7 +15,6 @@ from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyCo
 from exporter.rtc.caller import Caller
 from exporter.rtc.clip import load_clip
 from exporter.server_api import Server, ServerApi, make_token
-
 NAMES = ("lk.agent_name", "lk.agent.name")
 """Attributes with the agent's name: the first set by the server, the second by the worker."""
 
@@ -88,9 +87,8 @@ class Call:
         conversation = Conversation(caller, config, clip)
         greeted = await conversation.greeting()
         if greeted is not None:
-            self.result = replace(self.result, time_to_greeting_s=greeted - inside)
-            self._run.log(f"greeting after {greeted - inside:.3f} s")
-        await self._take_turns(conversation)
+            self._greeted(greeted - inside)
+        await self._take_turns(conversation, inside)
 
     async def hang_up(self) -> None:
         """Leave the room, then delete it if it is ours; log what fails."""
@@ -164,12 +162,31 @@ class Call:
             who = "no worker without a name"
         return ProbeError(Reason.NO_WORKER, f"{who} accepted the job within {waited:g} s")
 
-    async def _take_turns(self, conversation: Conversation) -> None:
+    def _greeted(self, after_s: float) -> None:
+        self.result = replace(self.result, time_to_greeting_s=after_s)
+        self._run.log(f"greeting after {after_s:.3f} s")
+
+    async def _first_turn(self, conversation: Conversation, inside: float) -> Turn:
+        """Take the first turn; once more where a late greeting began during our utterance."""
+        turn = await conversation.turn()
+        if turn.reason is not Reason.NO_REPLY:
+            return turn
+        late = await conversation.late_greeting()
+        if late is None:
+            return turn
+        self._greeted(late - inside)
+        self._run.log("late greeting: it began during the caller's utterance, which is repeated")
+        return await conversation.turn()
+
+    async def _take_turns(self, conversation: Conversation, inside: float) -> None:
         count = self._config.trials + (1 if self._config.warmup else 0)
         for number in range(count):
             ended: ProbeError | None = None
             try:
-                turn = await conversation.turn()
+                if number == 0:
+                    turn = await self._first_turn(conversation, inside)
+                else:
+                    turn = await conversation.turn()
             except ProbeError as error:
                 ended = error
                 turn = Turn.without_reply(error.reason, error.detail)

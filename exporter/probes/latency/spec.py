@@ -166,7 +166,7 @@ class LatencyConfig(ProbeSection):
         ),
     )
     greeting_wait: Duration = Field(
-        3.0, ge=0, description="With auto: silence after which no greeting is expected any more."
+        5.0, ge=0, description="With auto: silence after which no greeting is expected any more."
     )
     join_timeout: Duration = Field(
         20.0, gt=0, description="Time limit from the dispatch to the agent in the room."
