@@ -174,6 +174,11 @@ class FakeAgent:
         self._say_state("speaking")
         await _until(at + self._script.greet_s)
 
+    def go(self) -> None:
+        """Leave the room."""
+        assert self._room is not None
+        self._room.leave(self._me)
+
     def hear(self, leaves: float, pcm: Pcm) -> None:
         """Take what the caller's microphone sends, and when its first sample leaves."""
         loud = np.flatnonzero(pcm)

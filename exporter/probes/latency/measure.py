@@ -12,12 +12,9 @@ from exporter.outcome import CallResult, Outcome, Reason, Turn, TurnOutcome
 from exporter.probe import Run
 from exporter.probes.latency.conversation import Conversation, worst_turn
 from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyConfig
-from exporter.rtc.caller import Caller
+from exporter.rtc.caller import NAMES, Caller
 from exporter.rtc.clip import load_clip
 from exporter.server_api import Server, ServerApi, make_token
-NAMES = ("lk.agent_name", "lk.agent.name")
-"""Attributes with the agent's name: the first set by the server, the second by the worker."""
-
 
 MakeCaller = Callable[
     [Callable[[rtc.RemoteParticipant], bool | None], Callable[[str], Awaitable[bool]]], Caller
@@ -75,15 +72,13 @@ class Call:
         if config.dispatch == "explicit":
             asked = time.monotonic()
             await self._dispatch()
-        arrived = await caller.meet(config.join_timeout)
+        arrived = await caller.meet(config.join_timeout, with_voice=config.dispatch == "automatic")
         if arrived is None:
             raise await self._nobody_came()
-        if caller.was_there:
-            self._run.log("the agent was in the room before the caller")
-        else:
-            self.result = replace(self.result, time_to_agent_s=arrived - asked)
-            self._run.log(f"agent in the room {arrived - asked:.3f} s after the dispatch")
+        self._met(asked)
         await caller.listen(config.track_timeout)
+        if caller.arrived != arrived:  # only another agent has a voice
+            self._met(asked)
         conversation = Conversation(caller, config, clip)
         greeted = await conversation.greeting()
         if greeted is not None:
@@ -161,6 +156,15 @@ class Call:
         if self._config.dispatch == "automatic":
             who = "no worker without a name"
         return ProbeError(Reason.NO_WORKER, f"{who} accepted the job within {waited:g} s")
+
+    def _met(self, asked: float) -> None:
+        if self._caller.was_there:
+            self.result = replace(self.result, time_to_agent_s=None)
+            self._run.log("the agent was in the room before the caller")
+            return
+        after_s = self._caller.arrived - asked
+        self.result = replace(self.result, time_to_agent_s=after_s)
+        self._run.log(f"agent in the room {after_s:.3f} s after the dispatch")
 
     def _greeted(self, after_s: float) -> None:
         self.result = replace(self.result, time_to_greeting_s=after_s)
