@@ -10,7 +10,10 @@ from exporter.quantile import P95_NEEDS, quantile
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """End-to-end latency over the measured turns, in seconds; `None` where n allows no value."""
+    """What the measured turns took, in seconds; `None` where n allows no value.
+
+    To the first sound of the answer: a filler is none.
+    """
 
     n: int
     """Turns that were answered and are not warm-up."""
@@ -25,9 +28,11 @@ class Stats:
     def of(cls, turns: Iterable[Turn]) -> "Stats":
         """Compute the statistics of the turns that were answered and are not warm-up."""
         values = sorted(
-            turn.e2e_s
+            seconds
             for turn in turns
-            if turn.outcome is TurnOutcome.REPLIED and not turn.warmup and turn.e2e_s is not None
+            if turn.outcome is TurnOutcome.REPLIED
+            and not turn.warmup
+            and (seconds := turn.answered_s) is not None
         )
         if not values:
             return cls(0)

@@ -32,7 +32,8 @@ class Turn:
     warmup: bool = False
     """The first turn of a call that did not fail: listed, but in no statistic and no histogram."""
     e2e_s: float | None = None
-    """Last sample of the caller's speech to first sample of the reply; only when replied."""
+    """Last sample of the caller's speech to first sample of the reply; only when replied. Where a
+    filler came first, this is its first sample: see `time_to_answer_s`."""
     reason: Reason | None = None
     """Always set unless the outcome is `replied`."""
     detail: str = ""
@@ -46,6 +47,14 @@ class Turn:
     the reply. Above 20 ms the turn is void. None where one of the ends was not reached."""
     jitter_buffer_s: float | None = None
     """Mean depth of the receiving jitter buffer during the turn."""
+    time_to_answer_s: float | None = None
+    """Last sample of the caller's speech to first sample of the answer, where the agent said a
+    filler ("One moment") first and worked on; None where the reply was the answer."""
+
+    @property
+    def answered_s(self) -> float | None:
+        """What the turn took, in seconds: to the answer, never to a filler. Verdicts use this."""
+        return self.e2e_s if self.time_to_answer_s is None else self.time_to_answer_s
 
     @classmethod
     def without_reply(cls, reason: Reason, detail: str, loop_lag_s: float | None = None) -> "Turn":

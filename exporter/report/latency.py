@@ -152,21 +152,18 @@ class LatencyItem(RunRecord):
     target_s: float
     stats: Stats
     components: Components | None
-    log: tuple[str, ...]
-    """The log lines of the run, oldest first."""
 
     @classmethod
     def of_call(cls, call: CallReport) -> "LatencyItem":
         """Describe a call."""
         run = RunRecord.of(replace(call.outcome, result=call.result))
         known: dict[str, Any] = {field.name: getattr(run, field.name) for field in fields(run)}
-        known["turns"] = call.turns
+        known |= {"turns": call.turns, "log": call.outcome.log}
         return cls(
             **known,
             target_s=call.config.target_ms / 1000,
             stats=call.stats,
             components=call.components,
-            log=call.outcome.log,
         )
 
 
@@ -275,7 +272,7 @@ def _latency_table(report: LatencyReport) -> Table:
 
 
 def _call_lines(call: CallReport) -> Iterable[str]:
-    """Yield what is behind one row: the split, then every turn that has no measurement."""
+    """Yield what is behind one row: the split, then turns with a filler or no measurement."""
     label = agent_label(call.config.agent_name)
     if call.components:
         yield f"{label}: {_split(call.components)}"
@@ -283,7 +280,7 @@ def _call_lines(call: CallReport) -> Iterable[str]:
         absent = call.result.split_absent or "the agent reported no components"
         yield f"{label}: no components: {clean(absent)}"
     for number, turn in enumerate(call.result.turns, 1):
-        if turn.outcome is not TurnOutcome.REPLIED:
+        if turn.outcome is not TurnOutcome.REPLIED or turn.time_to_answer_s is not None:
             yield f"{label}: {turn_line(number, turn)}"
     if call.unlisted_reason:
         yield f"{label}: call failed: {why(call.outcome)}"
@@ -299,7 +296,8 @@ def turn_line(number: int, turn: Turn) -> str:
     """Describe one turn on one line."""
     head = f"turn {number}{' (warm-up)' if turn.warmup else ''}"
     if turn.outcome is TurnOutcome.REPLIED:
-        return f"{head}: {seconds(turn.e2e_s)}"
+        filler = f" (a filler after {seconds(turn.e2e_s)})" if turn.time_to_answer_s else ""
+        return f"{head}: {seconds(turn.answered_s)}{filler}"
     reason = f": {turn.reason}" if turn.reason and turn.outcome is TurnOutcome.FAILED else ""
     detail = f": {clean(turn.detail)}" if turn.detail else ""
     return f"{head} {turn.outcome}{reason}{detail}"

@@ -26,6 +26,8 @@ from exporter.rtc.tracks import Ear, Microphone
 STATE = "lk.agent.state"
 ON_BEHALF = "lk.publish_on_behalf"
 BACKGROUND_TRACK = "background_audio"
+NAMES = ("lk.agent_name", "lk.agent.name")
+"""Attributes with the agent's name: the first set by the server, the second by the worker."""
 
 CONFIRM_PERIOD_S = 1.0
 """Time between two questions to the server about an agent without a name."""
@@ -81,8 +83,11 @@ class Caller:
         """All that hear, speak and watch: work within `tasks.alive()` ends when one dies."""
         self.events = SessionEvents(self.room)
         self.agent: rtc.RemoteParticipant | None = None
+        self.arrived = 0.0
+        """When it came, on the monotonic clock."""
         self.track: rtc.RemoteAudioTrack | None = None
         self.ear: Hearing | None = None
+        self._with_voice = False
         self._arrived: dict[str, float] = {}
         self._changed = asyncio.Event()
         self._ended: ProbeError | None = None
@@ -125,22 +130,35 @@ class Caller:
         self.lag.start()
         return inside
 
-    async def meet(self, timeout_s: float) -> float | None:
+    async def meet(self, timeout_s: float, *, with_voice: bool = False) -> float | None:
         """Wait for the agent.
+
+        Args:
+            timeout_s: How long.
+            with_voice: Several may be meant, and it is the one that publishes a microphone: a
+                silent one (a transcriber) is taken only if no other came in time.
 
         Returns:
             When it came, on the monotonic clock; now for one that was there before the caller
             (see `was_there`). None when it did not come in time.
         """
+        self._with_voice = with_voice
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             found = await self._find_agent()
-            if found is not None:
-                self.agent = found
-                self.events.agent = found.identity
-                return self._arrived.get(found.identity, time.monotonic())
+            if found is not None and (self._speakers(found) or not with_voice):
+                return self._take(found)
             await self.sleep_until_change(min(CONFIRM_PERIOD_S, deadline - time.monotonic()))
-        return None
+        silent = await self._find_agent() if with_voice else None
+        return None if silent is None else self._take(silent)
+
+    def _take(self, agent: rtc.RemoteParticipant) -> float:
+        """Hold that agent for ours from now on; return when it came."""
+        if self.agent is None or self.agent.identity != agent.identity:
+            self.arrived = self._arrived.get(agent.identity, time.monotonic())
+        self.agent = agent
+        self.events.agent = agent.identity
+        return self.arrived
 
     @property
     def was_there(self) -> bool:
@@ -169,7 +187,7 @@ class Caller:
         deadline = time.monotonic() + timeout_s
         while not self.room.isconnected() or (track := self._agent_track()) is None:
             if time.monotonic() >= deadline:
-                detail = f"the agent published no microphone track within {timeout_s:g} s"
+                detail = f"{self._silent()} published no microphone track within {timeout_s:g} s"
                 raise ProbeError(Reason.NO_AUDIO_TRACK, detail)
             await self.sleep_until_change(deadline - time.monotonic())
         self._check_encryption(track)
@@ -183,6 +201,11 @@ class Caller:
         if self._e2ee_key and not self._decrypts:
             detail = "the agent's audio cannot be decrypted with the key in livekit.e2ee_key_file"
             raise ProbeError(Reason.ENCRYPTED, detail)
+
+    @property
+    def voices(self) -> int:
+        """How many agents of our agent's name the caller hears now, ours among them."""
+        return sum(bool(self._speakers(each)) for each in self._namesakes())
 
     def turn_begins(self) -> None:
         """Forget what went wrong before: from now on it belongs to the next turn."""
@@ -245,17 +268,15 @@ class Caller:
             await ear.aclose()
 
     async def _find_agent(self) -> rtc.RemoteParticipant | None:
-        unsure = []
-        for participant in list(self.room.remote_participants.values()):
-            if participant.kind != rtc.ParticipantKind.PARTICIPANT_KIND_AGENT:
-                continue
-            if ON_BEHALF in participant.attributes:
-                continue
+        found, unsure = [], []
+        for participant in self._agents():
             sure = self._is_agent(participant)
             if sure:
-                return participant
+                found.append(participant)
             if sure is None:
                 unsure.append(participant)
+        if found:
+            return next(filter(self._speakers, found), found[0])
         for participant in unsure:
             if self._confirm is None:
                 continue
@@ -264,22 +285,61 @@ class Caller:
                     return participant
         return None
 
+    def _agents(self) -> list[rtc.RemoteParticipant]:
+        """Return all agents in the room, without avatars."""
+        return [
+            each
+            for each in self.room.remote_participants.values()
+            if each.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
+            and ON_BEHALF not in each.attributes
+        ]
+
+    def _namesakes(self) -> list[rtc.RemoteParticipant]:
+        """Return our agent, and those that cannot be told from it by their names."""
+        if self.agent is None:
+            return []
+        names = [self.agent.attributes.get(key, "") for key in NAMES]
+        return [
+            each
+            for each in self._agents()
+            if each.identity == self.agent.identity
+            or (self._is_agent(each) and [each.attributes.get(key, "") for key in NAMES] == names)
+        ]
+
+    def _silent(self) -> str:
+        """Name the agents that should have a microphone: "the agent" alone where it is named."""
+        named = [
+            next(filter(None, map(each.attributes.get, NAMES)), each.identity)
+            for each in self._agents()
+            if self._is_agent(each)
+        ]
+        if not self._with_voice or not named:
+            return "the agent"
+        return ", ".join(f"agent {name!r}" for name in named)
+
+    def _speakers(self, agent: rtc.RemoteParticipant) -> list[rtc.RemoteTrackPublication]:
+        """Return the microphone tracks of an agent, those of an avatar that speaks for it first."""
+        avatars = [
+            each
+            for each in self.room.remote_participants.values()
+            if each.attributes.get(ON_BEHALF) == agent.identity
+        ]
+        return [
+            publication
+            for participant in (*avatars, agent)
+            for publication in participant.track_publications.values()
+            if _is_microphone(publication)
+        ]
+
     def _agent_track(self) -> rtc.RemoteAudioTrack | None:
-        """Return the agent's microphone track, or the one of an avatar that speaks for it."""
+        """Return the track by which the agent speaks; another agent's, if that one alone does."""
         if self.agent is None:
             return None
-        avatars = [
-            p
-            for p in self.room.remote_participants.values()
-            if p.attributes.get(ON_BEHALF) == self.agent.identity
-        ]
-        for participant in (self.agent, *avatars):
-            for publication in participant.track_publications.values():
-                if _is_microphone(publication) and isinstance(
-                    publication.track, rtc.RemoteAudioTrack
-                ):
-                    return publication.track
-        return None
+        if self._with_voice and not self._speakers(self.agent):
+            talking = next(filter(self._speakers, filter(self._is_agent, self._agents())), None)
+            self._take(talking or self.agent)
+        tracks = (publication.track for publication in self._speakers(self.agent))
+        return next((each for each in tracks if isinstance(each, rtc.RemoteAudioTrack)), None)
 
     def _check_encryption(self, track: rtc.Track) -> None:
         """Refuse to hear what one side encrypts and the other does not: it sounds like speech."""

@@ -76,8 +76,20 @@ class Reports(Protocol):
         """Return the last error that the agent reported since then, or ""."""
         ...
 
-    async def report_since(self, when: float, timeout_s: float) -> TurnReport:
-        """Return what was reported about the turn that began at `when`."""
+    def only_said_since(self, when: float) -> bool:
+        """Tell whether all that the agent has said since then is no answer to what it heard."""
+        ...
+
+    async def report_since(
+        self, when: float, timeout_s: float, answered: float = 0.0
+    ) -> TurnReport:
+        """Return what was reported about the turn that began at `when`.
+
+        Args:
+            when: The begin of the turn.
+            timeout_s: How long to wait for it.
+            answered: When the answer began; what the agent said before was a filler.
+        """
         ...
 
 

@@ -69,21 +69,45 @@ class SessionEvents:
         ours = [each.text for each in self._errors if self._is_ours(each) and each.at >= when]
         return ours[-1] if ours else ""
 
-    async def report_since(self, when: float, timeout_s: float) -> TurnReport:
+    def only_said_since(self, when: float) -> bool:
+        """Tell whether all that the agent has said since then is no answer to what it heard.
+
+        `session.say` in `on_user_turn_completed` brings a message without the latency of a turn,
+        ahead of the user's own, and the state `listening` while the agent still works. Of an
+        answer the agent reports its latency, or the language model's after the user's message.
+        """
+        heard, said = False, False
+        for each in self._items:
+            if each.at < when or not self._is_ours(each):
+                continue
+            timed = (each.report.e2e_s, each.report.llm_ttft_s if heard else None)
+            if each.by_agent and timed != (None, None):
+                return False
+            heard, said = heard or not each.by_agent, said or each.by_agent
+        return said
+
+    async def report_since(
+        self, when: float, timeout_s: float, answered: float = 0.0
+    ) -> TurnReport:
         """Return what was reported about the turn that began at `when`.
 
         The agent's half comes only after it has finished speaking; waits for it no longer than
         `timeout_s`, and not at all for an agent that never reported anything.
+
+        Args:
+            when: The begin of the turn.
+            timeout_s: How long to wait.
+            answered: When the answer began; what the agent said before was a filler.
         """
         deadline = time.monotonic() + timeout_s
-        while self.agent in self._heard and not self._answers(when):
+        while self.agent in self._heard and not self._answers(when, answered):
             self._changed.clear()
             try:
                 async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
                     await self._changed.wait()
             except TimeoutError:
                 break
-        return self._merged(when)
+        return self._merged(when, answered)
 
     def why_absent(self) -> str:
         """Say why there is no split for an agent whose turns have none."""
@@ -101,15 +125,15 @@ class SessionEvents:
         items = (each for each in self._items if each.at >= when and self._is_ours(each))
         return [each for each in items if not each.by_agent]
 
-    def _answers(self, when: float) -> list[_Item]:
+    def _answers(self, when: float, answered: float) -> list[_Item]:
         """Return the agent's messages since then: after the user's, if that was told of."""
         questions = self._questions(when)
-        begin = questions[0].at if questions else when
+        begin = max(answered, questions[0].at if questions else when)
         items = (each for each in self._items if each.at >= begin and self._is_ours(each))
         return [each for each in items if each.by_agent]
 
-    def _merged(self, when: float) -> TurnReport:
-        questions, answers = self._questions(when), self._answers(when)
+    def _merged(self, when: float, answered: float) -> TurnReport:
+        questions, answers = self._questions(when), self._answers(when, answered)
         if answers:
             questions = [each for each in questions if each.at <= answers[0].at]
         merged = TurnReport()

@@ -39,6 +39,8 @@ class Script:
     greet_s: float = 0.0
     greet_after_s: float = 0.0
     """From its track to its greeting; it says that it speaks from the track on."""
+    listens_first: bool = False
+    """Says that it listens from the track on; what ends during its greeting is not answered."""
     states: bool = True
     """Says what it is doing."""
     no_track: bool = False
@@ -79,6 +81,12 @@ class Script:
     """Silence inside its reply."""
     filler_s: float | None = None
     """Says "one moment" so long after the end of the caller's speech; the answer at `delay_s`."""
+    says_filler: bool = False
+    """Says it by `session.say` in `on_user_turn_completed`: works on in the state `listening`."""
+    never_answers: bool = False
+    """Says its filler, and nothing more."""
+    fails_after: str = ""
+    """Reports this error after its filler."""
     interrupt_s: float = 0.0
     """Talks so long from the beginning of each utterance on, then a second sentence."""
     republish: bool = False
@@ -138,6 +146,7 @@ class FakeAgent:
         self._track: FakeTrack | None = None
         self._speech_end: float | None = None
         self._talks_until = 0.0
+        self._greets = 0.0, 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._talk_began = False
         """The first of the two RPCs of push-to-talk has come."""
@@ -169,10 +178,22 @@ class FakeAgent:
         if script.noise_db is not None:
             self._track.add_noise(noise(script.noise_db))
         if script.greet_s:
-            self._say_state("speaking")
-            self._track.play(voice(script.greet_s, 170), time.monotonic() + script.greet_after_s)
-            await asyncio.sleep(script.greet_after_s + script.greet_s)
+            await self._greet(time.monotonic() + script.greet_after_s)
         self._say_state("listening")
+
+    async def _greet(self, at: float) -> None:
+        assert self._track is not None
+        self._greets = at, at + self._script.greet_s
+        self._say_state("listening" if self._script.listens_first else "speaking")
+        self._track.play(voice(self._script.greet_s, 170), at)
+        await _until(at)
+        self._say_state("speaking")
+        await _until(at + self._script.greet_s)
+
+    def go(self) -> None:
+        """Leave the room."""
+        assert self._room is not None
+        self._room.leave(self._me)
 
     def hear(self, leaves: float, pcm: Pcm) -> None:
         """Take what the caller's microphone sends, and when its first sample leaves."""
@@ -217,10 +238,16 @@ class FakeAgent:
 
     async def _answer(self, end: float) -> None:
         script, first = self._script, not self.exchanges
-        replies = not self._silent() and not (first and (script.republish or script.cold))
+        begin, until = self._greets
+        drops = (first and (script.republish or script.cold)) or begin <= end < until
+        replies = not self._silent() and not drops
         self.exchanges.append(Heard(end, end + script.delay_s if replies else None))
         self._break(first=first)
         if self._room is None or self._track is None or not replies:
+            return
+        if script.says_filler:
+            await self._say_filler(end)
+        if script.never_answers:
             return
         if script.reports:
             self._report(pb.USER, transcription_delay=0.2, end_of_turn_delay=0.3)
@@ -257,12 +284,29 @@ class FakeAgent:
         assert self._room is not None
         self._track = self._room.publish(self._speaker)
 
+    async def _say_filler(self, end: float) -> None:
+        """As a real session does (livekit-agents 1.8.9): no message of the user's before it."""
+        script = self._script
+        assert script.filler_s is not None
+        assert self._track is not None
+        self._track.play(voice(FILLER_S, 230), end + script.filler_s)
+        await _until(end + script.filler_s)
+        self._say_state("speaking")
+        await _until(end + script.filler_s + FILLER_S)
+        if script.reports:
+            self._report(pb.ASSISTANT, tts_node_ttfb=0.27)
+        self._say_state("listening")
+        if script.fails_after:
+            self._report_error(script.fails_after)
+        if not script.never_answers:
+            await _until(end + script.delay_s - 0.3)
+
     async def _reply(self, at: float, end: float) -> None:
         script, track = self._script, self._track
         assert self._room is not None
         assert track is not None
         sound = voice(SOUND_S)
-        if script.filler_s is not None:
+        if script.filler_s is not None and not script.says_filler:
             track.play(voice(FILLER_S, 230), end + script.filler_s)
         if script.click_s is not None:
             track.play(voice(0.005, 140), at - script.click_s - 0.005)

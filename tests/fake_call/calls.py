@@ -99,6 +99,12 @@ class World:
     """What another agent does that takes over when the first says goodbye."""
     companion: bool = False
     """Another agent is in the room before, and answers every utterance after 0.3 s."""
+    unasked: bool = False
+    """The agents come to every room, without a dispatch."""
+    transcriber: bool = False
+    """An agent without a voice is in the room before."""
+    twin_until_s: float | None = None
+    """A second agent of the same name comes with the first, and goes so long after; None: none."""
     refused: str = ""
     """The SDK's word for why the caller may not enter."""
     endless: bool = False
@@ -126,6 +132,19 @@ class Placed:
     """The caller is still in the room."""
 
 
+def _arrive(
+    world: World, room: FakeRoom, agent: FakeAgent, twin: FakeAgent, silent: FakeAgent
+) -> None:
+    """Let the agents come that the world has."""
+    if world.transcriber:
+        silent.start(room)
+    if world.works and world.join_after_s is not None:
+        agent.start(room, world.join_after_s)
+    if world.twin_until_s is not None:
+        twin.start(room, world.join_after_s or 0.0)
+        asyncio.get_running_loop().call_later(world.twin_until_s, twin.go)
+
+
 def place(script: Script, world: World, config: LatencyConfig) -> Placed:
     """Place a whole call, as the probe `latency` does."""
 
@@ -136,9 +155,13 @@ def place(script: Script, world: World, config: LatencyConfig) -> Placed:
         bystander = FakeAgent(Script(delay_s=0.3), clock, "agent-0", {"lk.agent_name": "other"})
         agents = [agent, bystander] if world.companion else [agent]
         if world.successor is not None:
-            successor = FakeAgent(world.successor, clock, "agent-2", {"lk.agent_name": "second"})
+            successor = FakeAgent(world.successor, clock, "agent-4", {"lk.agent_name": "second"})
             agents.append(successor)
             agent.on_goodbye = partial(successor.start, room)
+        twin = FakeAgent(Script(mute=True), clock, "agent-2", name)
+        silent = FakeAgent(Script(no_track=True), clock, "agent-3", {"lk.agent_name": "scribe"})
+
+        arrive = partial(_arrive, world, room, agent, twin, silent)
 
         def hear(leaves: float, pcm: Pcm) -> None:
             for each in agents:
@@ -148,13 +171,14 @@ def place(script: Script, world: World, config: LatencyConfig) -> Placed:
             assert agent_name == config.agent_name
             if world.companion:
                 bystander.start(room)
-            if world.works and world.join_after_s is not None:
-                agent.start(room, world.join_after_s)
+            arrive()
             return (AGENT,) if world.works else ()
 
         api = FakeApi(on_dispatch, world.api_fails)
         api.rooms |= world.rooms
         devices = Devices(lambda: room, lambda: FakeMicrophone(hear), ear_on)
+        if world.unasked:
+            arrive()
         if world.dies:
             asyncio.get_running_loop().call_later(world.dies_after_s, _kill, world.dies)
         run = Run("r1", SERVER, clock() + config.deadline, clock=clock, started=clock())
@@ -164,7 +188,7 @@ def place(script: Script, world: World, config: LatencyConfig) -> Placed:
             open_api=lambda _server: api,
             make_caller=lambda is_agent, confirm: Caller(is_agent, confirm, devices),
         )
-        for each in agents:
+        for each in (*agents, twin, silent):
             await each.aclose()
         assert isinstance(outcome.result, CallResult)
         left = frozenset(api.rooms), len(api.dispatches), room.isconnected()

@@ -20,9 +20,16 @@ def judged(outcome: Outcome, config: BaseModel | None = None) -> Outcome:
     return row.judged(config or (DEMO if row.name == "latency" else row.config()), outcome)
 
 
-def replied(e2e_s: float, *, warmup: bool = False, split: Components | None = None) -> Turn:
-    """Return a turn that was answered."""
-    return Turn(TurnOutcome.REPLIED, warmup, e2e_s, components=split or Components())
+def replied(
+    e2e_s: float,
+    *,
+    warmup: bool = False,
+    split: Components | None = None,
+    answer_s: float | None = None,
+) -> Turn:
+    """Return a turn that was answered; with `answer_s` a filler came first."""
+    parts = split or Components()
+    return Turn(TurnOutcome.REPLIED, warmup, e2e_s, components=parts, time_to_answer_s=answer_s)
 
 
 def failed(reason: Reason = Reason.NO_REPLY, *, warmup: bool = False, detail: str = "") -> Turn:

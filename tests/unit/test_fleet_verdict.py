@@ -142,7 +142,7 @@ def test_a_lost_worker_is_lost_for_who_asks_the_exporter() -> None:
     told = WorkerView.of(
         Worker("AW_1", "demo", WorkerStatus.OFFLINE, last_heartbeat=100.0, is_lost=True), 200.0
     )
-    roster = Roster(clock=lambda: 200.0)
+    roster = Roster(clock=lambda: 200.0, wall_clock=lambda: 200.0)
     roster.restore([WorkerView.model_validate_json(told.model_dump_json()).worker(200.0)])
 
     assert [str(each) for each in judge_workers(roster.workers())] == [

@@ -77,6 +77,17 @@ def test_components_are_observed_where_known() -> None:
     assert page.value("voice_reported_e2e_latency_seconds_sum", **CALL) == pytest.approx(0.8)
 
 
+def test_a_filler_is_not_within_the_target() -> None:
+    """The histogram, the mean and the good turns are of the answer."""
+    page = Page(DEMO)
+
+    page.recorder.record(call(replied(0.9, answer_s=5.0)))
+
+    assert page.value("voice_e2e_latency_seconds_sum", **CALL) == pytest.approx(5.0)
+    assert page.value("voice_last_call_latency_seconds", **CALL) == pytest.approx(5.0)
+    assert page.value("voice_turns_within_target_total", **CALL) == 0
+
+
 def test_run_sets_the_common_series() -> None:
     """Attempts, failures by reason, success, duration and times are told of every run."""
     page = Page(DEMO)

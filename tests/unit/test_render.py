@@ -59,6 +59,14 @@ def test_good_call(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_fillers_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """The row has the time to the answer, and each such turn both times."""
+    outcome = call(replied(1.0), replied(0.93, answer_s=5.25))
+    lines = printed(capsys, of(outcome))
+    assert lines[1] == "demo default 2 3.12s 3.12s - 5.25s - <1.5s SLOW"
+    assert "demo: turn 2: 5.25s (a filler after 0.93s)" in lines
+
+
 def test_turns_without_a_measurement(capsys: pytest.CaptureFixture[str]) -> None:
     """Failed and void turns are listed with reason and detail; an absent split with its cause."""
     outcome = call(

@@ -34,6 +34,8 @@ def test_worst_wins(verdicts: list[Verdict], expected: Verdict) -> None:
         pytest.param(call(replied(1.5), replied(1.5)), Verdict.PASS, id="exactly at the target"),
         pytest.param(call(replied(1.0), replied(2.1)), Verdict.SLOW, id="average above target"),
         pytest.param(call(replied(3.0)), Verdict.SLOW, id="exactly at fail_ms"),
+        pytest.param(call(replied(0.9, answer_s=2.9)), Verdict.SLOW, id="a filler in time"),
+        pytest.param(call(replied(0.9, answer_s=5.0)), Verdict.FAIL, id="an answer far too late"),
         pytest.param(call(replied(3.1)), Verdict.FAIL, id="average above fail_ms"),
         pytest.param(call(replied(1.0), failed()), Verdict.FAIL, id="a measured turn failed"),
         pytest.param(call(failed(warmup=True), replied(1.0)), Verdict.PASS, id="warm-up failed"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason, Turn, TurnOutcome
+from exporter.probes.latency.fillers import SILENCE_S, Fillers
 from exporter.probes.latency.spec import REPLY_LIMIT_S, REPORT_TIMEOUT_S, RPC_S, LatencyConfig
 from exporter.rtc.clip import Clip
 from exporter.rtc.hearing import Hearing
@@ -94,6 +95,10 @@ class Conversation:
         self._clip = clip
         self._had_gap = False
         """An utterance of ours had a gap: the agent may answer it twice, and late."""
+        self._says_answers = False
+        """It reports no latency of its answers, and nothing follows them: they are no fillers."""
+        self._greeted = False
+        self._last: _Said | None = None
 
     async def greeting(self) -> float | None:
         """Wait until the agent listens and is silent, after its greeting if it greets.
@@ -110,6 +115,7 @@ class Conversation:
             if self._listens() and self._quiet_for(QUIET_S):
                 greeted = self._first_sound()
                 if greeted is not None:
+                    self._greeted = True
                     return await self._ear.time_of(greeted * WINDOW)
                 if config.greeting == "none":
                     return None
@@ -126,6 +132,32 @@ class Conversation:
         detail = f"{what} within {config.greeting_timeout:g} s"
         raise ProbeError(Reason.GREETING_TIMEOUT, detail)
 
+    async def late_greeting(self) -> float | None:
+        """Wait until a greeting is over that began during the utterance just spoken.
+
+        An agent may report that it listens before its first word, and drop what it hears during
+        that word: the missing reply is no failure of it.
+
+        Returns:
+            When its first sound was heard, on the monotonic clock; None if there was none, or if
+            the agent had greeted before.
+        """
+        said, ear = self._last, self._caller.ear
+        if said is None or ear is None or self._greeted:
+            return None
+        self._greeted = True
+        first, last = ear.window_at(said.began), ear.window_at(said.end + MIN_REPLY_S)
+        found = _first_sound(ear.levels(first, last), said.threshold_db, first)
+        if found is None:
+            return None
+        deadline = time.monotonic() + REPLY_LIMIT_S
+        with suppress(_DisturbedError):  # the next turn sees to it
+            while not (self._listens() and self._quiet_for(QUIET_S)):
+                if time.monotonic() >= deadline:
+                    break
+                await self._hear_more(deadline)
+        return await ear.time_of(found * WINDOW)
+
     async def turn(self) -> Turn:
         """Speak once and time the reply.
 
@@ -138,10 +170,12 @@ class Conversation:
         if self._had_gap:
             return _void(TORN)
         self._caller.check()  # nothing is said to a room that the agent has left
+        if self._caller.disturbance():  # at the end of the turn before, where it cost nothing
+            await self._mend()
         self._caller.turn_begins()
         try:
             await self._perform(self._config.turn.start_rpc)
-            said = await self._speak()
+            said = self._last = await self._speak()
             await self._perform(self._config.turn.end_rpc, said.end)
             onset = await self._onset(said)
             return await (self._failed(said) if onset is None else self._replied(said, onset))
@@ -216,10 +250,14 @@ class Conversation:
     async def _replied(self, said: _Said, onset: int) -> Turn:
         ear = self._ear
         replied = await ear.time_of(ear.first_loud_sample(onset, said.threshold_db))
-        await self._reply_over()
+        fillers = await self._reply_over(said)
+        if fillers.unanswered and (silent := self._unanswered(said)) is not None:
+            return silent
+        answer = replied if fillers.answer is None else await ear.time_of(fillers.answer)
         after = await self._caller.received()
-        report = await self._caller.events.report_since(said.began, REPORT_TIMEOUT_S)
-        late = self._lag_at_ends(said.end, replied)
+        begun = answer if answer > replied else 0.0
+        report = await self._caller.events.report_since(said.began, REPORT_TIMEOUT_S, begun)
+        late = self._lag_at_ends(said.end, replied, answer)
         if self._had_gap:
             return _void(RAN_DRY, late)
         if late > MAX_LAG_S:
@@ -228,11 +266,32 @@ class Conversation:
         return Turn(
             TurnOutcome.REPLIED,
             e2e_s=e2e,
-            components=report.components(e2e),
+            time_to_answer_s=answer - said.end if begun else None,
+            # The time of the work behind a filler is none of the parts, nor transport.
+            components=report.components(None if begun else e2e),
             reported_e2e_s=report.e2e_s,
             loop_lag_s=late,
             jitter_buffer_s=after.depth_since(said.before) if after and said.before else None,
         )
+
+    def _unanswered(self, said: _Said) -> Turn | None:
+        """Return the turn in which an agent said a filler only; None if that was its answer.
+
+        Raises:
+            ProbeError: The call ended while the agent worked.
+        """
+        self._caller.check()
+        self._check_line()
+        if self._had_gap:
+            return _void(RAN_DRY)
+        if error := self._caller.events.error_since(said.began):
+            return Turn.without_reply(Reason.AGENT_ERROR, f"the agent reported: {error}")
+        state = self._caller.state
+        if state == "thinking":
+            detail = f"a filler, and no answer for {REPLY_LIMIT_S:g} s (agent state {state!r})"
+            return Turn.without_reply(Reason.NO_REPLY, detail)
+        self._says_answers = self._caller.events.only_said_since(said.began)
+        return None
 
     async def _failed(self, said: _Said) -> Turn:
         """Say why no reply came: we were late, an error was told, the agent is dead, or silence."""
@@ -252,9 +311,9 @@ class Conversation:
         detail = f"silence for {waited:g} s (agent state {state!r})"
         return Turn.without_reply(Reason.NO_REPLY, detail)
 
-    def _lag_at_ends(self, end: float, replied: float) -> float:
+    def _lag_at_ends(self, end: float, *replies: float) -> float:
         """Return the largest lateness of our event loop about both ends of a turn."""
-        spans = ((end, AROUND_END_S), (replied, AROUND_REPLY_S))
+        spans = ((end, AROUND_END_S), *((each, AROUND_REPLY_S) for each in replies))
         return max(self._caller.lag.worst(at + begin, at + until) for at, (begin, until) in spans)
 
     async def _media_stalled(self) -> bool:
@@ -270,17 +329,29 @@ class Conversation:
             await self._caller.sleep_until_change(left)
             self._check_line()
 
-    async def _reply_over(self) -> None:
-        """Wait until the agent has finished: also what it says after it has thought again.
+    async def _reply_over(self, said: _Said) -> Fillers:
+        """Wait until the agent has finished: also what it says after it has worked again.
 
         A call that ends meanwhile takes nothing from a reply that was heard: the next turn tells.
         """
+        fillers = Fillers(self._ear, said.threshold_db)
         deadline = time.monotonic() + REPLY_LIMIT_S
         with suppress(ProbeError, _DisturbedError):
-            while self._caller.state in BUSY or not self._quiet_for(REPLY_OVER_S):
-                if time.monotonic() > deadline:
-                    return
+            while time.monotonic() < deadline:
+                works = self._works(said)
+                fillers.look(works=works and self._quiet_for(SILENCE_S))
+                talks = works or self._caller.state in BUSY
+                if not talks and self._quiet_for(REPLY_OVER_S):
+                    break
                 await self._hear_more(deadline)
+        return fillers
+
+    def _works(self, said: _Said) -> bool:
+        """Tell whether the agent has more to say, as far as its state and its reports tell."""
+        state = self._caller.state
+        if state in BUSY:
+            return state == "thinking"
+        return not self._says_answers and self._caller.events.only_said_since(said.began)
 
     async def _hear_more(self, deadline: float) -> None:
         """Wait for more audio, or for anything in the room."""
@@ -304,9 +375,7 @@ class Conversation:
 
     def _first_sound(self) -> int | None:
         """Return the first window of sound since the track began, by what is noise now."""
-        detector = OnsetDetector(sound_threshold(self._noise()), 0)
-        found = (detector.push(level) for level in self._ear.levels(0))
-        return next((window for window in found if window is not None), None)
+        return _first_sound(self._ear.levels(0), sound_threshold(self._noise()), 0)
 
     def _listens(self) -> bool:
         return self._caller.state in ("listening", "")
@@ -324,6 +393,13 @@ class Conversation:
         recent = sorted(self._ear.levels(self._ear.windows - int(NOISE_S / WINDOW_S)))
         # The quiet tenth: what the line sounds like when nobody speaks.
         return noise_level(recent[: max(1, len(recent) // 10)])
+
+
+def _first_sound(levels: Sequence[float], threshold_db: float, first: int) -> int | None:
+    """Return the first window of sound among those from `first` on."""
+    detector = OnsetDetector(threshold_db, first)
+    found = (detector.push(level) for level in levels)
+    return next((window for window in found if window is not None), None)
 
 
 def _void(detail: str, late_s: float | None = None) -> Turn:

@@ -24,7 +24,8 @@ E2E = _family(
     "histogram",
     "agent_name call_type scenario vantage",
     "Response latency as heard by the caller: from the end of the caller's speech to the first "
-    "sound of the agent's reply. Measured turns only, without warm-up, failed and void turns.",
+    "sound of the agent's reply; of its answer, where it says a filler first. Measured turns only, "
+    "without warm-up, failed and void turns.",
     buckets=_TURN_BUCKETS,
     has_thresholds=True,
 )
@@ -147,11 +148,11 @@ def readings(config: "LatencyConfig", outcome: Outcome) -> Iterator[Reading]:
 
 def _of_turn(config: "LatencyConfig", turn: Turn) -> Iterator[Reading]:
     """Put an answered turn into the histograms, and among the good ones if it is."""
-    if turn.outcome is not TurnOutcome.REPLIED or turn.e2e_s is None:
+    if turn.outcome is not TurnOutcome.REPLIED or turn.answered_s is None:
         return
-    if turn.e2e_s * 1000 <= config.target_ms:
+    if turn.answered_s * 1000 <= config.target_ms:
         yield WITHIN_TARGET.read(1)
-    yield E2E.read(turn.e2e_s)
+    yield E2E.read(turn.answered_s)
     if turn.reported_e2e_s is not None:
         yield REPORTED_E2E.read(turn.reported_e2e_s)
     for part in fields(turn.components):

@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 
 from livekit import rtc
 
@@ -12,14 +13,10 @@ from exporter.outcome import CallResult, Outcome, Reason, Turn, TurnOutcome
 from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
 from exporter.probes.latency.conversation import Conversation, worst_turn
 from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyConfig
-from exporter.rtc.caller import Caller
+from exporter.rtc.caller import NAMES, Caller
 from exporter.rtc.clip import load_clip
 from exporter.server_api import Server, ServerApi, make_token
 from exporter.stats import Stats
-
-NAMES = ("lk.agent_name", "lk.agent.name")
-"""Attributes with the agent's name: the first set by the server, the second by the worker."""
-
 
 MakeCaller = Callable[
     [Callable[[rtc.RemoteParticipant], bool | None], Callable[[str], Awaitable[bool]]], Caller
@@ -79,21 +76,18 @@ class Call:
         if config.dispatch == "explicit":
             asked = time.monotonic()
             await self._dispatch()
-        arrived = await caller.meet(config.join_timeout)
+        arrived = await caller.meet(config.join_timeout, with_voice=config.dispatch == "automatic")
         if arrived is None:
             raise await self._nobody_came()
-        if caller.was_there:
-            self._run.log("the agent was in the room before the caller")
-        else:
-            self.result = replace(self.result, time_to_agent_s=arrived - asked)
-            self._run.log(f"agent in the room {arrived - asked:.3f} s after the dispatch")
+        self._met(asked)
         await caller.listen(config.track_timeout)
+        if caller.arrived != arrived:  # only another agent has a voice
+            self._met(asked)
         conversation = Conversation(caller, config, clip)
         greeted = await conversation.greeting()
         if greeted is not None:
-            self.result = replace(self.result, time_to_greeting_s=greeted - inside)
-            self._run.log(f"greeting after {greeted - inside:.3f} s")
-        await self._take_turns(conversation)
+            self._greeted(greeted - inside)
+        await self._take_turns(conversation, inside)
 
     async def hang_up(self) -> None:
         """Leave the room, then delete it if it is ours; log what fails."""
@@ -171,12 +165,39 @@ class Call:
             who = "no worker without a name"
         return ProbeError(Reason.NO_WORKER, f"{who} accepted the job within {waited:g} s")
 
-    async def _take_turns(self, conversation: Conversation) -> None:
+    def _met(self, asked: float) -> None:
+        if self._caller.was_there:
+            self.result = replace(self.result, time_to_agent_s=None)
+            self._run.log("the agent was in the room before the caller")
+            return
+        after_s = self._caller.arrived - asked
+        self.result = replace(self.result, time_to_agent_s=after_s)
+        self._run.log(f"agent in the room {after_s:.3f} s after the dispatch")
+
+    def _greeted(self, after_s: float) -> None:
+        self.result = replace(self.result, time_to_greeting_s=after_s)
+        self._run.log(f"greeting after {after_s:.3f} s")
+
+    async def _first_turn(self, conversation: Conversation, inside: float) -> Turn:
+        """Take the first turn; once more where a late greeting began during our utterance."""
+        turn = await conversation.turn()
+        if turn.reason is not Reason.NO_REPLY:
+            return turn
+        late = await conversation.late_greeting()
+        if late is None:
+            return turn
+        self._greeted(late - inside)
+        self._run.log("late greeting: it began during the caller's utterance, which is repeated")
+        return await conversation.turn()
+
+    async def _take_turns(self, conversation: Conversation, inside: float) -> None:
         count, warming_up = self._config.most[0], self._config.warmup
         number, left = 0, self._config.trials
         while left > 0:
             number += 1
-            turn, ended = await self._turn(conversation)
+            first = partial(self._first_turn, conversation, inside)
+            take = first if number == 1 else conversation.turn
+            turn, ended = await self._turn(conversation, take)
             if ended is not None and self._may_end(ended):
                 self._run.log(f"the agent ended the call: {ended.detail}")
                 return
@@ -191,13 +212,15 @@ class Call:
             if ended is not None:
                 raise ended
 
-    async def _turn(self, conversation: Conversation) -> tuple[Turn, ProbeError | None]:
+    async def _turn(
+        self, conversation: Conversation, take: Callable[[], Awaitable[Turn]]
+    ) -> tuple[Turn, ProbeError | None]:
         """Take one turn, and return with what the call ended in it, if it did."""
         try:
-            return await conversation.turn(), None
+            return await take(), None
         except ProbeError as error:
             if error.reason is Reason.AGENT_LEFT and await self._goes_on(conversation):
-                return await self._turn(conversation)
+                return await self._turn(conversation, take)
             return Turn.without_reply(error.reason, error.detail), error
 
     async def _goes_on(self, conversation: Conversation) -> bool:
@@ -254,5 +277,8 @@ async def place_call(
 
 
 def _line(number: int, count: int, turn: Turn) -> str:
-    what = f"{turn.e2e_s:.3f} s" if turn.e2e_s is not None else f"{turn.reason}: {turn.detail}"
+    what = f"{turn.reason}: {turn.detail}"
+    if turn.answered_s is not None:
+        filler = f", a filler after {turn.e2e_s:.3f} s" if turn.time_to_answer_s else ""
+        what = f"{turn.answered_s:.3f} s{filler}"
     return f"turn {number}/{count} {turn.outcome}{' (warm-up)' if turn.warmup else ''} {what}"

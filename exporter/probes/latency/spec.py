@@ -238,7 +238,7 @@ class LatencyConfig(ProbeSection):
         ),
     )
     greeting_wait: Duration = Field(
-        3.0, ge=0, description="With auto: silence after which no greeting is expected any more."
+        5.0, ge=0, description="With auto: silence after which no greeting is expected any more."
     )
     join_timeout: Duration = Field(
         20.0, gt=0, description="Time limit from the dispatch to the agent in the room."
@@ -330,7 +330,9 @@ def summary(result: CallResult) -> str:
     stats = Stats.of(result.turns)
     if stats.avg_s is None or stats.max_s is None:
         return "nothing measured"
-    return f"average {stats.avg_s:.3f} s, max {stats.max_s:.3f} s, n = {stats.n}"
+    fillers = sum(turn.time_to_answer_s is not None for turn in result.turns if not turn.warmup)
+    said = f", {fillers} of them after a filler" if fillers else ""
+    return f"average {stats.avg_s:.3f} s, max {stats.max_s:.3f} s, n = {stats.n}{said}"
 
 
 PROBE = Probe(

@@ -1,10 +1,12 @@
 """The caller speaks when the agent has greeted and listens: not sooner, and not much later."""
 
+from pathlib import Path
+
 import pytest
 
 from exporter.outcome import Reason, TurnOutcome
 from tests.fake_call.agent import Script
-from tests.fake_call.calls import converse
+from tests.fake_call.calls import World, converse, place, target
 
 RESOLUTION_S = 0.001
 LOOK_S = 0.05
@@ -66,3 +68,41 @@ def test_an_expected_greeting_that_does_not_come_is_a_failure() -> None:
     assert talk.ended is not None
     assert talk.ended.reason is Reason.GREETING_TIMEOUT
     assert talk.ended.detail == "no greeting within 5 s"
+
+
+@pytest.mark.parametrize(
+    ("words_after_s", "repeated"),
+    [
+        pytest.param(4.0, False, id="within greeting_wait"),
+        pytest.param(5.4, True, id="during the first utterance"),
+    ],
+)
+@pytest.mark.parametrize("warmup", [True, False])
+def test_an_agent_that_listens_before_its_first_word_has_not_failed(
+    words_after_s: float, repeated: bool, warmup: bool, wav: Path
+) -> None:
+    """What it drops during its greeting is said once more; the greeting has its time."""
+    script = Script(greet_s=2.0, greet_after_s=words_after_s, listens_first=True)
+    config = target(utterance={"wav": wav}, greeting="auto", greeting_wait=5, warmup=warmup)
+    placed = place(script, World(), config)
+    assert placed.outcome.reason is None, placed.outcome
+    assert placed.call.time_to_greeting_s == pytest.approx(words_after_s, abs=0.006)
+    assert [turn.warmup for turn in placed.call.turns] == ([True, False] if warmup else [False])
+    for turn in placed.call.turns:
+        assert turn.e2e_s == pytest.approx(1.0, abs=RESOLUTION_S)
+    assert any("late greeting" in line for line in placed.outcome.log) == repeated
+
+
+def test_a_late_greeting_excuses_one_missing_reply_only(wav: Path) -> None:
+    """An agent that answers nothing after its greeting fails."""
+    script = Script(greet_s=2.0, greet_after_s=5.4, listens_first=True, mute=True)
+    config = target(utterance={"wav": wav}, greeting="auto", greeting_wait=5)
+    placed = place(script, World(), config)
+    assert placed.outcome.reason is Reason.NO_REPLY
+    assert [turn.outcome for turn in placed.call.turns] == [TurnOutcome.FAILED] * config.trials
+
+
+def test_by_default_words_that_come_after_four_seconds_are_a_greeting() -> None:
+    """An agent that reports `listening` may still need seconds for its first word."""
+    talk = converse(Script(greet_s=1.0, greet_after_s=4.0, listens_first=True), greeting="auto")
+    assert talk.greeted_after_s == pytest.approx(4.0, abs=RESOLUTION_S)

@@ -81,6 +81,26 @@ def test_an_agent_without_a_name_is_known_by_its_dispatch(wav: Path) -> None:
     assert placed.outcome.reason is None, placed.outcome
 
 
+@pytest.mark.parametrize("join_after_s", [4.0, 12.0])
+def test_of_all_agents_that_join_the_one_with_a_voice_is_called(
+    wav: Path, join_after_s: float
+) -> None:
+    """A transcriber that is there first has no microphone, and never will have one."""
+    world = World(unasked=True, transcriber=True, join_after_s=join_after_s)
+    placed = place(Script(), world, config(wav, dispatch="automatic", track_timeout=3))
+    assert placed.outcome.reason is None, placed.outcome
+    assert placed.call.time_to_agent_s == pytest.approx(join_after_s, abs=RESOLUTION_S)
+    assert [turn.e2e_s for turn in placed.call.turns] == pytest.approx([1.0] * 2, abs=RESOLUTION_S)
+
+
+def test_an_agent_without_a_voice_is_named(wav: Path) -> None:
+    """Where any agent may be meant, the detail says which one was there."""
+    world = World(unasked=True, transcriber=True, works=False)
+    placed = place(Script(), world, config(wav, dispatch="automatic", track_timeout=3))
+    assert placed.outcome.reason is Reason.NO_AUDIO_TRACK
+    assert placed.outcome.detail == "agent 'scribe' published no microphone track within 3 s"
+
+
 FAILING = {
     "no worker": (
         Script(),

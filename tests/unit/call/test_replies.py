@@ -2,12 +2,15 @@
 
 import subprocess
 import sys
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
-from exporter.outcome import TurnOutcome
+from exporter.outcome import Reason, TurnOutcome
+from exporter.probes.latency.spec import REPLY_LIMIT_S
 from exporter.rtc.levels import WINDOW_S
-from tests.fake_call.agent import FILLER_S, Script
+from tests.fake_call.agent import FILLER_S, SOUND_S, UTTERANCE_S, Script
 from tests.fake_call.calls import converse
 
 RESOLUTION_S = 0.001
@@ -52,12 +55,64 @@ def test_a_click_right_before_a_reply_is_part_of_it() -> None:
         assert turn.e2e_s == pytest.approx(1.0 - 0.010, abs=RESOLUTION_S)
 
 
-def test_a_filler_is_timed_as_the_reply() -> None:
-    """Today the first sound counts: "one moment" is the reply, and the answer is part of it."""
-    talk = converse(Script(filler_s=0.4, delay_s=2.5), turns=2)
-    assert [turn.outcome for turn in talk.turns] == [TurnOutcome.REPLIED] * 2
+SAID = Script(filler_s=0.9, delay_s=5.0, says_filler=True, reports=True)
+"""Says "one moment" by `session.say`, works for seconds in the state `listening`, and answers."""
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param(Script(filler_s=0.9, delay_s=5.0), id="says that it thinks"),
+        pytest.param(SAID, id="says that it listens"),
+    ],
+)
+def test_a_filler_is_no_answer(script: Script) -> None:
+    """Both times are known, and nothing is said to the agent before its answer has ended."""
+    talk = converse(script, turns=3)
+    assert [turn.outcome for turn in talk.turns] == [TurnOutcome.REPLIED] * 3, talk
     for turn in talk.turns:
-        assert turn.e2e_s == pytest.approx(0.4, abs=RESOLUTION_S)
+        assert turn.e2e_s == pytest.approx(0.9, abs=RESOLUTION_S)
+        assert turn.time_to_answer_s == pytest.approx(5.0, abs=RESOLUTION_S)
+        assert turn.answered_s == turn.time_to_answer_s
+        assert turn.components.transport_s is None
+    for before, after in pairwise(talk.truth):
+        assert before.replied is not None
+        assert after.end - UTTERANCE_S > before.replied + SOUND_S
+
+
+def test_the_figures_of_a_filler_are_not_those_of_the_answer() -> None:
+    """The agent reports a message for each; the answer's is the one that was waited for."""
+    turn = converse(SAID).turns[0]
+    assert turn.reported_e2e_s == pytest.approx(0.9)
+    assert turn.components.tts_s == pytest.approx(0.1)
+
+
+def test_an_agent_that_says_its_answers_is_asked_on() -> None:
+    """Nothing follows in the longest time of a reply: what was said was the answer."""
+    script = Script(filler_s=0.9, says_filler=True, reports=True, never_answers=True)
+    talk = converse(script, turns=3)
+    assert [turn.outcome for turn in talk.turns] == [TurnOutcome.REPLIED] * 3, talk
+    for turn in talk.turns:
+        assert turn.e2e_s == pytest.approx(0.9, abs=RESOLUTION_S)
+        assert turn.time_to_answer_s is None
+    first, second, third = (each.end for each in talk.truth)
+    assert second - first > REPLY_LIMIT_S
+    assert third - second < 5  # it is known by then
+
+
+def test_a_filler_before_an_error_is_no_reply() -> None:
+    """The error is the outcome of the turn, and not the time of the filler."""
+    script = replace(SAID, never_answers=True, fails_after="the model is down")
+    turn = converse(script).turns[0]
+    assert (turn.outcome, turn.reason) == (TurnOutcome.FAILED, Reason.AGENT_ERROR)
+    assert turn.e2e_s is None
+
+
+def test_an_agent_that_thinks_after_its_filler_for_ever_has_not_replied() -> None:
+    """Its state says that it works: the time of the filler is not that of the turn."""
+    turn = converse(Script(filler_s=0.9, delay_s=90.0)).turns[0]
+    assert (turn.outcome, turn.reason) == (TurnOutcome.FAILED, Reason.NO_REPLY)
+    assert turn.detail == "a filler, and no answer for 30 s (agent state 'thinking')"
 
 
 def test_an_answer_long_after_a_filler_is_not_taken_for_the_next_reply() -> None:

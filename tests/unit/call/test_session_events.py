@@ -126,6 +126,46 @@ def test_a_late_answer_to_the_turn_before_is_not_this_turns() -> None:
     assert report.transcription_delay_s == pytest.approx(0.5)
 
 
+ANSWER = item(pb.ASSISTANT, llm_node_ttft=0.4, tts_node_ttfb=0.1, e2e_latency=5.0)
+USER = item(pb.USER, transcription_delay=0.5, end_of_turn_delay=0.7)
+LINE = item(pb.ASSISTANT, tts_node_ttfb=0.27)
+"""By `session.say`, as livekit-agents 1.8.9 reports it: ahead of the user's, without a latency."""
+
+
+@pytest.mark.parametrize(
+    ("events", "only_said"),
+    [
+        pytest.param((), False, id="nothing"),
+        pytest.param((LINE,), True, id="a line"),
+        pytest.param((LINE, USER), True, id="the answer is on its way"),
+        pytest.param((LINE, USER, ANSWER), False, id="answered"),
+        pytest.param((USER, ANSWER, LINE), False, id="answered, and a line after it"),
+        pytest.param((item(pb.ASSISTANT, llm_node_ttft=0.3),), True, id="a generated line"),
+        pytest.param((USER, item(pb.ASSISTANT, llm_node_ttft=0.3)), False, id="no latency known"),
+        pytest.param((item(pb.ASSISTANT, e2e_latency=1.0),), False, id="a realtime model"),
+    ],
+)
+def test_what_is_said_is_not_always_an_answer(
+    events: tuple[pb.AgentSessionEvent, ...], only_said: bool
+) -> None:
+    """An answer has a latency, or comes of the language model after the user's message."""
+
+    async def listen(clock: Clock) -> tuple[bool, bool]:
+        listener = SessionEvents(rtc.Room())
+        listener.agent = US
+        began = time.monotonic()
+        for event in events:
+            clock.advance(0.01)
+            listener._take(event, US)
+        found = listener.only_said_since(began)
+        listener.agent = OTHER
+        others = listener.only_said_since(began)
+        await listener.aclose()
+        return found, others
+
+    assert virtual_time.run(listen) == (only_said, False)
+
+
 def test_what_another_agent_reports_is_not_ours() -> None:
     """Figures and errors of a bystander in the room are left out."""
     failure = pb.AgentSessionEvent()
