@@ -11,12 +11,11 @@ from exporter.rtc.caller import Caller, Devices
 from tests import virtual_time
 from tests.fake_call.devices import FakeMicrophone, FakeParticipant, FakeRoom, ear_on
 
-State = rtc.EncryptionState.ValueType
 DECRYPTED, FAILED = rtc.EncryptionState.OK, rtc.EncryptionState.DECRYPTION_FAILED
 ANOTHER = "the agent's audio cannot be decrypted with the key in livekit.e2ee_key_file"
 
 
-def why_not(*states: tuple[str, State], packets: bool = True) -> str:
+def why_not(*states: tuple[str, rtc.EncryptionState.ValueType], packets: bool = True) -> str:
     """Return why a caller with a key cannot decrypt, by what the SDK said of whom; or ""."""
 
     async def story(_clock: virtual_time.Clock) -> str:
@@ -45,7 +44,7 @@ def why_not(*states: tuple[str, State], packets: bool = True) -> str:
 
 
 @pytest.mark.parametrize("state", [("us", DECRYPTED), ("agent", FAILED)])
-def test_nothing_decrypted_is_another_key(state: tuple[str, State]) -> None:
+def test_nothing_decrypted_is_another_key(state: tuple[str, rtc.EncryptionState.ValueType]) -> None:
     """Silence is what is heard then; that we encrypt ourselves says nothing."""
     assert why_not() == why_not(state) == f"{Reason.ENCRYPTED}: {ANOTHER}"
 
