@@ -20,6 +20,7 @@ MADE_UP = (
     "not-the-secret-of-this-server-at-all",
     "a-secret-that-must-appear-in-no-message",
     "a-token-of-the-test",
+    "a-key-of-the-test",
 )
 """Secrets that tests are written with; those of real servers are noted as they are made."""
 _SIGNED_TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}")

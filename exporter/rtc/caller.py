@@ -196,9 +196,12 @@ class Caller:
         self.tasks.watch(self.ear.task)
         self.ear.task.add_done_callback(partial(self._on_silence, self.ear))
 
-    def check_key(self) -> None:
+    async def check_key(self) -> None:
         """Raise the ProbeError encrypted if nothing that came from the agent could be decrypted."""
-        if self._e2ee_key and not self._decrypts:
+        if not self._e2ee_key or self._decrypts:
+            return
+        came = await self.received()
+        if came is not None and came.packets:
             detail = "the agent's audio cannot be decrypted with the key in livekit.e2ee_key_file"
             raise ProbeError(Reason.ENCRYPTED, detail)
 

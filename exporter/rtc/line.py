@@ -125,7 +125,7 @@ class Line(Protocol):
         """Raise the ProbeError with which the call has ended, if it has."""
         ...
 
-    def check_key(self) -> None:
+    async def check_key(self) -> None:
         """Raise the ProbeError encrypted if nothing that came from the agent could be decrypted."""
         ...
 

@@ -15,29 +15,31 @@ KEY = "a-key-of-the-test"
 
 
 @pytest.mark.parametrize(
-    ("name", "ours", "agents", "words"),
+    ("ours", "agents", "words"),
     [
-        ("no-key", "", KEY, "is encrypted, but the call is not; set livekit.e2ee_key_file"),
-        ("another-key", "another-key", KEY, "cannot be decrypted with the key"),
-        ("no-encryption", KEY, "", "is not encrypted, but the call is; set e2ee: false"),
+        pytest.param("", KEY, "is encrypted, but the call is not", id="no key"),
+        pytest.param("another-key", KEY, "cannot be decrypted with the key", id="another key"),
+        pytest.param(KEY, "", "is not encrypted, but the call is", id="no encryption"),
     ],
 )
 def test_what_cannot_be_decrypted_is_never_timed(
-    name: str, ours: str, agents: str, words: str, livekit: Server
+    ours: str, agents: str, words: str, livekit: Server
 ) -> None:
     """Cipher noise is as loud as speech: no turn of it is measured, and the reason says why."""
-    outcome = call(replace(livekit, e2ee_key=ours), target(name), e2ee_key=agents)
+    outcome = call(replace(livekit, e2ee_key=ours), target("encrypted"), e2ee_key=agents)
     assert outcome.reason is Reason.ENCRYPTED, outcome
     assert words in outcome.detail
     assert isinstance(outcome.result, CallResult)
     assert TurnOutcome.REPLIED not in {turn.outcome for turn in outcome.result.turns}
 
 
-@pytest.mark.parametrize(("e2ee", "agents"), [(True, KEY), (False, "")])
+@pytest.mark.parametrize(
+    ("e2ee", "agents"),
+    [pytest.param(True, KEY, id="with its key"), pytest.param(False, "", id="without encryption")],
+)
 def test_what_can_be_decrypted_is_measured(e2ee: bool, agents: str, livekit: Server) -> None:
     """With the key of the agent, and without encryption where the target has none."""
-    config = target(f"same-{e2ee}".lower(), e2ee=e2ee)
-    outcome = call(replace(livekit, e2ee_key=KEY), config, e2ee_key=agents)
+    outcome = call(replace(livekit, e2ee_key=KEY), target("decrypted", e2ee=e2ee), e2ee_key=agents)
     assert isinstance(outcome.result, CallResult)
     assert outcome.result.turns
     for turn in measured(outcome.result.turns):

@@ -79,3 +79,19 @@ def test_what_an_agent_can_read_of_its_caller(livekit: Server) -> None:
     sip = rtc.ParticipantKind.PARTICIPANT_KIND_SIP
     assert seen[0] == (sip, "gold", "+15550100", '{"tenant": "a"}'), outcome
     assert len(set(seen)) == 1
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_an_agent_that_hands_over(follow: bool, livekit: Server) -> None:
+    """Others are told late that it has left; the turns go on with the second, if they may."""
+    config = target(f"hand-over-{follow}".lower(), follow=follow, trials=2)
+    outcome = call(livekit, config, None)
+    assert isinstance(outcome.result, CallResult)
+    if follow:
+        turns = outcome.result.turns
+        assert len(turns) == 3, outcome
+        assert all(turn.e2e_s and turn.e2e_s > DELAY_S for turn in measured(turns))
+        assert any("another agent takes over" in line for line in outcome.log)
+    else:
+        assert outcome.reason is Reason.AGENT_LEFT, outcome
+        assert outcome.detail.endswith("another agent is there")

@@ -125,7 +125,7 @@ class Conversation:
                 await self._hear_more(deadline)
             except _DisturbedError:
                 await self._mend()
-        self._caller.check_key()
+        await self._caller.check_key()
         what = f"the agent did not start to listen (state {self._caller.state or 'unknown'!r})"
         if config.greeting == "expected" and self._first_sound() is None:
             what = "no greeting"
@@ -297,7 +297,7 @@ class Conversation:
         """Say why no reply came: we were late, an error was told, the agent is dead, or silence."""
         if self._had_gap:
             return _void(RAN_DRY)
-        self._caller.check_key()
+        await self._caller.check_key()
         error = self._caller.events.error_since(said.began)
         if error:
             return Turn.without_reply(Reason.AGENT_ERROR, f"the agent reported: {error}")
