@@ -75,6 +75,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
     ),
     ("CREATE TABLE workers (worker_id TEXT PRIMARY KEY, document TEXT NOT NULL)",),
+    ("CREATE TABLE ramps (vantage TEXT PRIMARY KEY, document TEXT NOT NULL)",),
 )
 
 NEWEST = len(MIGRATIONS)
