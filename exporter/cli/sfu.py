@@ -17,6 +17,7 @@ from exporter.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from exporter.probes.ramp.figures import RampFigures
     from exporter.settings.settings import Settings
 
 
@@ -66,6 +67,12 @@ if TYPE_CHECKING:
     text("--tls-certificate", "FILE", "Certificate of the coordinator (PEM), for HTTPS."),
     text("--tls-key", "FILE", "Private key of the certificate."),
     text("--ca-file", "FILE", "CA certificates (PEM) trusted by --report-to."),
+    text(
+        "--collector",
+        "URL",
+        "Running exporter that shows the result of --load or --coordinator, with "
+        "VOICE_EXPORTER_TOKEN.",
+    ),
     click.option("--preflight", is_flag=True, help="Check which ports are open for calls instead."),
     as_one_document,
 )
@@ -77,6 +84,7 @@ def sfu(
     coordinator: bool,
     expect: int,
     report_to: str | None,
+    collector: str | None,
     as_json: bool,
     **flags: Any,
 ) -> int:
@@ -102,17 +110,20 @@ def sfu(
         "--report-to": report_to is not None,
         "--preflight": preflight,
     }
-    _check_modes([name for name, given in modes.items() if given], flags, expect)
-    settings = read_settings(flags, **_distributed_keys(flags))
+    given = [name for name, given in modes.items() if given]
+    _check_modes(given, flags, expect)
+    if collector and not {"--load", "--coordinator"} & {*given}:
+        raise click.UsageError("--collector needs --load or --coordinator")
+    settings = read_settings(flags, **_distributed_keys(flags), collector__url=collector)
     ramp_flags = _ramp_keys(flags)
     if coordinator:
-        return _coordinate(settings, ramp_flags, expect, as_json=as_json)
+        return _coordinate(settings, ramp_flags, expect, send=bool(collector), as_json=as_json)
     if report_to is not None:
         return _report_to(settings, report_to, ramp_flags, as_json=as_json)
     if preflight:
         return _preflight(settings, as_json=as_json)
     if load:
-        return _load(settings, flags, ramp_flags, as_json=as_json)
+        return _load(settings, flags, ramp_flags, send=bool(collector), as_json=as_json)
     report = measure_sfu(settings, flags)
     if as_json:
         click.echo(to_json(SfuDocument.of(report)))
@@ -150,7 +161,7 @@ def _distributed_keys(flags: dict[str, Any]) -> dict[str, Any]:
 
 
 def _coordinate(
-    settings: "Settings", ramp_flags: dict[str, object], expect: int, *, as_json: bool
+    settings: "Settings", ramp_flags: dict[str, object], expect: int, *, send: bool, as_json: bool
 ) -> int:
     """Lead a distributed ramp."""
     from exporter.commands.load import coordinate_ramp
@@ -165,7 +176,18 @@ def _coordinate(
         click.echo(to_json(DistributedDocument.of(report)))
     else:
         print_distributed(report)
-    return OK if report.verdict is Verdict.PASS else NOT_PASS
+    sent = _send(settings, report.figures) if send else True
+    return OK if sent and report.verdict is Verdict.PASS else NOT_PASS
+
+
+def _send(settings: "Settings", figures: "RampFigures | None") -> bool:
+    """Send a result; say on stderr why not, where it is not taken."""
+    from exporter.commands.load import send_figures
+
+    why = send_figures(settings, figures)
+    if why:
+        click.echo(f"voice-exporter: result not sent to the exporter: {why}", err=True)
+    return not why
 
 
 def _report_to(
@@ -189,6 +211,7 @@ def _load(
     flags: dict[str, Any],
     ramp_flags: dict[str, object],
     *,
+    send: bool,
     as_json: bool,
 ) -> int:
     """Take a baseline and ramp."""
@@ -206,7 +229,8 @@ def _load(
         print_sfu(baseline, label="BASELINE")
         print_ramp(ramp)
     verdict = worst((baseline.verdict, ramp.verdict))
-    return OK if verdict is Verdict.PASS else NOT_PASS
+    sent = _send(settings, ramp.figures) if send else True
+    return OK if sent and verdict is Verdict.PASS else NOT_PASS
 
 
 def _preflight(settings: "Settings", *, as_json: bool) -> int:

@@ -1,6 +1,7 @@
 """Ramps for a person who waits: `sfu --load`, and with several hosts at once."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from exporter.commands.once import one_runner, run
@@ -9,13 +10,15 @@ from exporter.distributed.coordinator import coordinate
 from exporter.distributed.messages import NAME, is_name
 from exporter.distributed.prober import VantageReport, take_part
 from exporter.distributed.report import DistributedReport
-from exporter.errors import ConfigError
+from exporter.errors import ConfigError, ProbeError
 from exporter.logs import LogSetup, configure
 from exporter.outcome import RampProgress
+from exporter.probes.ramp.figures import RampFigures
 from exporter.probes.ramp.spec import RampConfig
 from exporter.probes.sfu.spec import SfuConfig
 from exporter.report.ramp import RampReport
 from exporter.report.sfu import SfuReport
+from exporter.roster.collector import send_ramp
 from exporter.server_api import Server
 from exporter.server_api.server import trust_in_sdk
 from exporter.settings.load import override
@@ -46,8 +49,24 @@ def coordinate_ramp(
         raise ConfigError("--expect: is missing; expected the number of vantages, such as 3")
     ramp = override(settings.ramp, flags, "ramp")
     _log(settings.distributed, server.api_secret, "info")
+    started = datetime.now(UTC)
     found = run(coordinate(server, ramp, settings.distributed, expect, show))
-    return DistributedReport(ramp, found)
+    return DistributedReport(ramp, found, started)
+
+
+def send_figures(settings: Settings, figures: RampFigures | None) -> str:
+    """Send the result of a ramp to the exporter of --collector.
+
+    Returns:
+        Why it was not sent, one line; "" when it was taken.
+    """
+    if figures is None:
+        return "no tier was measured"
+    try:
+        run(send_ramp(settings.collector, figures.model_dump_json()))
+    except ProbeError as error:
+        return error.detail
+    return ""
 
 
 def report_to(

@@ -29,6 +29,7 @@ from exporter.daemon.plan import (
     server_works,
     thresholds,
 )
+from exporter.daemon.ramps import Ramps
 from exporter.daemon.reload import Reloader
 from exporter.daemon.run_log import RunLog
 from exporter.daemon.signals import handle_signals
@@ -138,6 +139,11 @@ class Daemon:
         self._recorder = Recorder(metrics, settings.sfu.vantage)
         self._ledger = Ledger(settings.store, metrics, table, self._runner.delete_rooms)
         self._fleet = Fleet(settings, metrics)
+        self._ramps = Ramps(
+            self._ledger.store,
+            self._recorder.show,
+            lambda: self._settings.ramp_here(),  # noqa: PLW0108 - a reload replaces the settings
+        )
         self._watch_list = WatchList(server.name)
         self._run_log = RunLog()
         self._credentials = CredentialFiles(lambda: self._settings, self._use_credentials)
@@ -149,6 +155,7 @@ class Daemon:
             self._recorder.record,
             self._ledger.record,
             self._fleet.record,
+            self._ramps.record,
             self._watch_list.record,
             self._note_listing,
             self._discovery.record,
@@ -248,6 +255,7 @@ class Daemon:
         serving = asyncio.create_task(web.serve(sockets=[listener]))
         stopping = asyncio.create_task(stop.wait())
         self._start()
+        await self._ramps.restore()
         self._watching = (
             _watch("loop lag", watch_loop_lag(self._own.loop_lag)),
             _watch("health", self._health.watch()),
@@ -351,6 +359,7 @@ class Daemon:
             call=self._call,
             roster=self._fleet.roster,
             history=self._ledger.store,
+            take_ramp=self._ramps.take,
             watched=lambda: target_statuses(self._watch_list, self._scheduler.next_run),
         )
 

@@ -4,7 +4,7 @@ No percentile of all round trips: a far vantage would vanish among many near one
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -58,6 +58,8 @@ def combined(tiers: Sequence[VantageTier]) -> CombinedTier:
             (each.quality for each in summaries if each.quality), key=WORST_FIRST.index, default=""
         ),
         prober=_prober([each.prober for each in summaries]),
+        sent_kbps=_of_each_client(summaries, lambda each: each.sent_kbps),
+        received_kbps=_of_each_client(summaries, lambda each: each.received_kbps),
     )
     judged_as_one = JudgedTier(
         summary,
@@ -86,6 +88,15 @@ def _largest(values: Iterable[float | None]) -> float | None:
     return max((each for each in values if each is not None), default=None)
 
 
+def _of_each_client(
+    summaries: Iterable[TierSummary], figure: Callable[[TierSummary], float | None]
+) -> float | None:
+    """Return the mean over all clients of those who have the figure."""
+    known = [(each.connected, value) for each in summaries if (value := figure(each)) is not None]
+    clients = sum(number for number, _ in known)
+    return sum(number * value for number, value in known) / clients if clients else None
+
+
 def _prober(probers: Sequence[Prober]) -> Prober:
     """Return the worst of each; sums of what adds up."""
     return Prober(
@@ -97,4 +108,5 @@ def _prober(probers: Sequence[Prober]) -> Prober:
         send_wait_s=_largest(each.send_wait_s for each in probers),
         sent_ratio=min(each.sent_ratio for each in probers),
         void_ratio=max(each.void_ratio for each in probers),
+        memory_bytes=sum(each.memory_bytes for each in probers),
     )

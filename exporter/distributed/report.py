@@ -2,17 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 
 from exporter.distributed.combine import combined_knee
 from exporter.distributed.prober import VantageReport
 from exporter.distributed.session import DistributedRamp
 from exporter.outcome import Finding, Verdict, worst
+from exporter.probes.ramp.figures import RampFigures
 from exporter.probes.ramp.judge import JudgedTier, Knee, KneeKind
 from exporter.probes.ramp.spec import RampConfig
 from exporter.report.printing import clean, console, print_findings, print_verdict
 from exporter.report.ramp import RampItem
 
+ALL_VANTAGES = "combined"
+"""The label `vantage` of several hosts together, unless --vantage gives another."""
 _ARROW, _DOT = "->", " . "
 
 
@@ -22,11 +26,21 @@ class DistributedReport:
 
     config: RampConfig
     ramp: DistributedRamp
+    started_at: datetime
 
     @property
     def knee(self) -> Knee:
         """The knee in clients of all vantages together, or why there is none."""
         return combined_knee(self.ramp.tiers, complete=self.ramp.complete)
+
+    @property
+    def figures(self) -> RampFigures | None:
+        """What an exporter shows of all vantages together; None if no tier was measured."""
+        tiers = [each.tier for each in self.ramp.tiers]
+        if not tiers:
+            return None
+        vantage = self.config.vantage or ALL_VANTAGES
+        return RampFigures.of(vantage, self.started_at, tiers, self.knee)
 
     @property
     def verdict(self) -> Verdict:

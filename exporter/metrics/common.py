@@ -271,7 +271,7 @@ EXPORTER = (
         "counter",
         "operation",
         "Failed ledger operations, including writes dropped during a long outage: open begin end "
-        "cancel calibration workers prune read.",
+        "cancel calibration workers ramp prune read.",
     ),
     _of_exporter(
         "voice_exporter_loop_lag_seconds",

@@ -4,7 +4,7 @@ It knows what is probed, so that the series of each exist before its first run a
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import time
 from typing import Any
@@ -73,6 +73,8 @@ class Recorder:
         self._rows = rows
         self._clock = clock
         self._subjects: dict[_Key, _Subject] = {}
+        self._elsewhere: dict[tuple[str, str], _Subject] = {}
+        """By probe and vantage: what was measured elsewhere, and is not run on a schedule here."""
         self._holders: Counter[_Series] = Counter()
         self._minima: dict[_Series, dict[_Key, float]] = {}
 
@@ -89,6 +91,8 @@ class Recorder:
         for family in (*row.families, *common.OF_EVERY_PROBE):
             for series in family.first_series(labels):
                 self._hold(subject, family, series)
+        if (elsewhere := self._elsewhere.pop((probe, labels["vantage"]), None)) is not None:
+            self._take_over(subject, elsewhere)
         self._configure(key, subject)
         self._judge(subject)
 
@@ -111,19 +115,60 @@ class Recorder:
         if subject is None:
             return
         readings = [*self._of_every_probe(outcome), *subject.reader(subject.config, outcome)]
+        self._show(subject, readings)
+        subject.verdict = outcome.verdict
+        subject.streak = subject.streak.after(outcome.verdict)
+        self._judge(subject)
+
+    def show(self, probe: str, vantage: str, readings: Iterable[Reading]) -> None:
+        """Show what was measured elsewhere, or before a restart: figures, but no run.
+
+        It takes the place of what the last run from that vantage has shown, and the next run takes
+        its place.
+
+        Args:
+            probe: Whose figures they are.
+            vantage: From where.
+            readings: What its row would say.
+        """
+        found = (
+            subject
+            for (name, _), subject in self._subjects.items()
+            if name == probe and subject.labels["vantage"] == vantage
+        )
+        subject = next(found, None)
+        if subject is None:
+            row = self._rows[probe]
+            new = _Subject(row, row.config(), {**_OF_SERVER, "vantage": vantage}, row.reader())
+            subject = self._elsewhere.setdefault((probe, vantage), new)
+        own = {family.name for family in subject.row.families}
+        others = frozenset(series for series in subject.shown if series[0] not in own)
+        self._show(subject, [*readings], others)
+
+    def _show(
+        self,
+        subject: _Subject,
+        readings: Sequence[Reading],
+        stays: frozenset[_Series] = frozenset(),
+    ) -> None:
+        """Write readings; gauges of which they say nothing go, unless they are to stay."""
         for reading in readings:
             self._write(subject, reading)
         renewed = {self._series(subject, reading) for reading in readings}
-        for series in subject.shown - renewed:
+        for series in subject.shown - renewed - stays:
             self._release(subject, series)
-        subject.shown = {
+        subject.shown = {*stays} | {
             self._series(subject, reading)
             for reading in readings
             if reading.family.kind == "gauge" and not reading.family.keeps
         }
-        subject.verdict = outcome.verdict
-        subject.streak = subject.streak.after(outcome.verdict)
-        self._judge(subject)
+
+    def _take_over(self, subject: _Subject, other: _Subject) -> None:
+        """Let a subject have the series of another one of the same vantage."""
+        for name, labels in other.held:
+            self._hold(subject, ROWS[name], labels)
+            self._holders[name, labels] -= 1
+        subject.shown |= other.shown
 
     def skip(self, probe: str, agent_name: str, reason: str) -> None:
         """Count a run that was due and did not start; one of what was removed does not count."""

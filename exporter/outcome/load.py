@@ -20,6 +20,10 @@ class RampClient:
     """The audio packets that the others in the room sent to it, and what of them did not come."""
     quality: str = ""
     """LiveKit's own word (excellent good poor lost, or "")."""
+    sent_kbps: float | None = None
+    """Kilobits of audio a second that it sent, with the headers of RTP."""
+    received_kbps: float | None = None
+    """The same of what came to it."""
     connect_s: float | None = None
     """Until media could flow; None if it never could."""
     reason: Reason | None = None
@@ -40,6 +44,8 @@ class ProberLoad:
     """From the request to send a data message to the SDK's answer, 95th percentile."""
     sent_ratio: float
     """Audio packets sent, of those that were due."""
+    memory_bytes: int = 0
+    """Resident memory at the end of the tier."""
 
 
 @dataclass(frozen=True, slots=True)

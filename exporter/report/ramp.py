@@ -8,8 +8,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.table import Table
 
 from exporter.outcome import Finding, Outcome, RampProgress, Verdict
+from exporter.probes.ramp.figures import RampFigures
 from exporter.probes.ramp.judge import JudgedTier, Knee
-from exporter.probes.ramp.spec import RampConfig, judged_tiers, ramp_knee
+from exporter.probes.ramp.spec import RampConfig, figures_of, judged_tiers, ramp_knee
 from exporter.probes.ramp.summary import Prober
 from exporter.quantile import P95_NEEDS, quantile
 from exporter.report.printing import clean, console, ms, percent, print_findings, print_verdict
@@ -53,6 +54,11 @@ class RampReport:
         return ramp_knee(self.config, self.outcome)
 
     @property
+    def figures(self) -> RampFigures | None:
+        """What an exporter shows of it; None if no tier was measured."""
+        return figures_of(self.config, self.outcome)
+
+    @property
     def verdict(self) -> Verdict:
         """The judgement by the thresholds."""
         return self.outcome.verdict
@@ -61,6 +67,29 @@ class RampReport:
     def findings(self) -> tuple[Finding, ...]:
         """What the judgement rests on, when it is not PASS."""
         return self.outcome.findings or ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProberCost:
+    """What a tier cost the prober."""
+
+    cpu_per_client: float
+    """Share of one CPU."""
+    memory_per_client_bytes: int
+    """Resident, that of the processes themselves included."""
+    processes: int
+    cores: float
+    carries: int
+    """Clients that would take all CPUs, at this cost of each."""
+
+    @classmethod
+    def of(cls, clients: int, prober: Prober) -> Self | None:
+        """Compute it; None if nothing is known."""
+        if not clients or prober.cpu_cores <= 0:
+            return None
+        each = prober.cpu_cores / clients
+        memory = prober.memory_bytes // clients
+        return cls(each, memory, prober.processes, prober.cores, int(prober.cores / each))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +109,12 @@ class RampItem:
     """Targets that did not hold."""
     limits: tuple[str, ...]
     """What of the prober was at its limit."""
+    sent_kbps: float | None
+    """Kilobits of audio a second that a client sent, on average, with the headers of RTP."""
+    received_kbps: float | None
+    """The same of what came to a client."""
+    prober: ProberCost | None
+    """What the tier cost the prober; null if nothing is known."""
 
     @classmethod
     def of(cls, tier: JudgedTier) -> Self:
@@ -96,27 +131,10 @@ class RampItem:
             connected=found.connected,
             broken=tier.broken,
             limits=tier.limits,
+            sent_kbps=found.sent_kbps,
+            received_kbps=found.received_kbps,
+            prober=ProberCost.of(found.connected, found.prober),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class ProberCost:
-    """What the largest tier cost the prober."""
-
-    cpu_per_client: float
-    """Share of one CPU."""
-    processes: int
-    cores: float
-    carries: int
-    """Clients that would take all CPUs, at this cost of each."""
-
-    @classmethod
-    def of(cls, clients: int, prober: Prober) -> Self | None:
-        """Compute it; None if nothing is known."""
-        if not clients or prober.cpu_cores <= 0:
-            return None
-        each = prober.cpu_cores / clients
-        return cls(each, prober.processes, prober.cores, int(prober.cores / each))
 
 
 def print_ramp(report: RampReport) -> None:
@@ -135,7 +153,7 @@ def print_ramp(report: RampReport) -> None:
 
 def tier_table(items: list[RampItem]) -> Table:
     """Return a table with a row for each tier."""
-    heads = "CLIENTS", "CONNECTED", "RTT P50", "P95", "MAX", "N", "LOSS", "QUALITY", "LIMIT"
+    heads = "CLIENTS", "CONNECTED", "RTT P50", "P95", "MAX", "N", "LOSS", "KBPS", "QUALITY", "LIMIT"
     table = Table(*heads, box=None, pad_edge=False)
     for item in items:
         rtt = item.rtt_ms
@@ -145,6 +163,7 @@ def tier_table(items: list[RampItem]) -> Table:
             *map(ms, (rtt.p50, rtt.p95, rtt.max)),
             str(rtt.n),
             percent(item.loss_pct),
+            "-" if item.sent_kbps is None else f"{item.sent_kbps:.0f}",
             item.quality or "-",
             "prober" if item.limited else "target" if item.broken else "-",
         )
@@ -152,12 +171,13 @@ def tier_table(items: list[RampItem]) -> Table:
 
 
 def _prober(tier: JudgedTier) -> str:
-    cost = ProberCost.of(tier.clients, tier.summary.prober)
+    cost = ProberCost.of(tier.summary.connected, tier.summary.prober)
     if cost is None:
         return "prober: cost unknown"
     processes = f"{cost.processes} process{'' if cost.processes == 1 else 'es'}"
     return (
-        f"prober: {cost.cpu_per_client:.1%} of a CPU per client in {processes}; "
+        f"prober: {cost.cpu_per_client:.1%} of a CPU and "
+        f"{cost.memory_per_client_bytes / 1e6:.0f} MB per client in {processes}; "
         f"{cost.cores:g} CPUs of this host sustain ~{cost.carries} clients"
     )
 

@@ -1,4 +1,4 @@
-"""Read the roster of a running exporter, for the command `agents`."""
+"""Ask a running exporter: for its roster, and to take the result of a ramp."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated
@@ -33,7 +33,7 @@ def _check_url(url: str) -> str:
 
 
 class CollectorConfig(Section):
-    """A running exporter, whose roster `agents` shows."""
+    """A running exporter: `agents` shows its roster, `sfu --collector` sends it a ramp."""
 
     url: Annotated[str, Stripped, AfterValidator(_check_url)] | None = Field(
         None, description="URL of a running exporter: http://HOST:9465."
@@ -54,15 +54,43 @@ async def fetch_workers(config: CollectorConfig) -> tuple[WorkerView, ...]:
     Raises:
         ProbeError: It did not answer, refused, or is no exporter; one line without the token.
     """
+    body = await _ask(config, "GET", "workers")
+    try:
+        return WorkerList.model_validate_json(body).workers
+    except ValidationError:
+        raise ProbeError(Reason.API_FAILED, f"{config.url}: the answer is not a roster") from None
+
+
+async def send_ramp(config: CollectorConfig, document: str) -> None:
+    """Let the running exporter show and keep the result of a ramp.
+
+    Args:
+        config: Which exporter.
+        document: `RampFigures` as JSON.
+
+    Raises:
+        ProbeError: It did not answer, or refused; one line without the token.
+    """
+    await _ask(config, "POST", "ramps", document)
+
+
+async def _ask(config: CollectorConfig, method: str, path: str, document: str = "") -> bytes:
+    """Return the body of an answer that is well.
+
+    Raises:
+        ProbeError: There is none; one line without the token.
+    """
     import httpx  # noqa: PLC0415 - only who asks pays for it
 
     headers = {"Authorization": f"Bearer {config.bearer}"} if config.bearer else {}
-    url = f"{config.url}/api/v1/workers"
+    url = f"{config.url}/api/v1/{path}"
     try:
         async with (
             asyncio.timeout(TIMEOUT_S),
             httpx.AsyncClient(timeout=TIMEOUT_S, headers=headers) as client,
-            client.stream("GET", url, follow_redirects=False) as response,
+            client.stream(
+                method, url, content=document or None, follow_redirects=False
+            ) as response,
         ):
             body = await _body(response)
     except TimeoutError:
@@ -73,14 +101,11 @@ async def fetch_workers(config: CollectorConfig) -> tuple[WorkerView, ...]:
         raise ProbeError(Reason.CONNECT_FAILED, f"{config.url} did not answer: {why}") from None
     if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
         raise ProbeError(Reason.AUTH_FAILED, f"{config.url} refused the token")
-    if response.status_code != httpx.codes.OK:
+    if not response.is_success:
         raise ProbeError(Reason.API_FAILED, f"{config.url} answered {response.status_code}")
     if len(body) > _MAX_BYTES:
         raise ProbeError(Reason.API_FAILED, f"{config.url}: the answer is too large")
-    try:
-        return WorkerList.model_validate_json(body).workers
-    except ValidationError:
-        raise ProbeError(Reason.API_FAILED, f"{config.url}: the answer is not a roster") from None
+    return body
 
 
 async def _body(response: "httpx.Response") -> bytes:

@@ -76,6 +76,8 @@ class SentStream:
     ssrc: int
     at_s: float
     packets: int
+    size: int = 0
+    """Bytes of these packets, with the headers of RTP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ class ReceivedStream:
     """When the last packet came, on this host's wall clock; 0 before the first."""
     concealed: int
     """Samples made up because nothing came in time; RED and FEC have done their part before."""
+    size: int = 0
+    """Bytes of the packets that came, with the headers of RTP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +184,12 @@ def _candidate(stat: pb.IceCandidateStats) -> Candidate:
 
 
 def _sent(stat: pb.RtcStats.OutboundRtp) -> SentStream:
-    return SentStream(stat.stream.ssrc, _seconds(stat.rtc), stat.sent.packets_sent)
+    return SentStream(
+        ssrc=stat.stream.ssrc,
+        at_s=_seconds(stat.rtc),
+        packets=stat.sent.packets_sent,
+        size=stat.sent.bytes_sent + stat.outbound.header_bytes_sent,
+    )
 
 
 def _report(stat: pb.RtcStats.RemoteInboundRtp) -> ReceiverReport:
@@ -203,6 +212,7 @@ def _received(stat: pb.RtcStats.InboundRtp) -> ReceivedStream:
         samples=stat.inbound.total_samples_received,
         last_packet_s=stat.inbound.last_packet_received_timestamp / 1000,
         concealed=stat.inbound.concealed_samples,
+        size=stat.inbound.bytes_received + stat.inbound.header_bytes_received,
     )
 
 

@@ -258,7 +258,7 @@ class Settings(Section, BaseSettings):
     )
     collector: CollectorConfig = Field(
         default=CollectorConfig(),
-        description="A running exporter whose roster is shown by `agents`.",
+        description="A running exporter: `agents` shows its roster, `sfu --collector` sends to it.",
     )
     calibrate: CalibrateConfig = Field(
         default=CalibrateConfig(), description="Calibration: measurement of the floor."

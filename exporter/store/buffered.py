@@ -45,7 +45,10 @@ _RUNS_IN_MEMORY = 1000
 _DAYS_TAKEN_OVER = 2
 """A day of any time zone that is not over began at most so long ago."""
 
-OPERATIONS = ("open", "begin", "end", "cancel", "calibration", "workers", "prune", "read")
+OPERATIONS = (
+    *("open", "begin", "end", "cancel", "calibration", "workers", "ramp"),
+    *("prune", "read"),
+)
 """What may fail: the label `operation`."""
 
 
@@ -200,6 +203,10 @@ class BufferedStore:
         self._waiting = deque(each for each in self._waiting if each.operation != "workers")
         self._write("workers", lambda store: store.save_workers(rows))
 
+    def save_ramp(self, vantage: str, document: str) -> None:
+        """Keep the last ramp of a vantage."""
+        self._write("ramp", lambda store: store.save_ramp(vantage, document))
+
     def spent_on(self, target: str, day: str) -> Spending:
         """Return what was spent or is reserved on one target and day."""
         return self._memory.spent_on(target, day)
@@ -219,6 +226,10 @@ class BufferedStore:
     async def workers(self) -> tuple[Worker, ...]:
         """Return the roster that was last kept."""
         return await self._read(lambda store: store.workers())
+
+    async def ramps(self) -> tuple[str, ...]:
+        """Return the last ramp of each vantage."""
+        return await self._read(lambda store: store.ramps())
 
     def _write(self, operation: str, write: Callable[[Store], None]) -> None:
         """Write to memory, and to the file when its turn comes."""

@@ -70,6 +70,17 @@ class Store(Protocol):
     def workers(self) -> tuple[Worker, ...]:
         """Return the roster that was last kept."""
 
+    def save_ramp(self, vantage: str, document: str) -> None:
+        """Keep the last ramp of a vantage, in place of the one before.
+
+        Args:
+            vantage: From where.
+            document: What is kept of it, as JSON.
+        """
+
+    def ramps(self) -> tuple[str, ...]:
+        """Return the last ramp of each vantage, as JSON."""
+
     def prune(self, now: datetime, retention: Retention) -> int:
         """Delete some of what is older than it is kept, in a bounded time.
 

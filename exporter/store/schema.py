@@ -76,6 +76,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     ("CREATE TABLE workers (worker_id TEXT PRIMARY KEY, document TEXT NOT NULL)",),
     ("ALTER TABLE runs ADD COLUMN log TEXT NOT NULL DEFAULT '[]'",),
+    ("CREATE TABLE ramps (vantage TEXT PRIMARY KEY, document TEXT NOT NULL)",),
 )
 
 NEWEST = len(MIGRATIONS)

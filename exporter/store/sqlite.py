@@ -302,6 +302,16 @@ class SqliteStore:
         rows = self._read("SELECT document FROM workers ORDER BY worker_id")
         return tuple(to_worker(document) for (document,) in rows)
 
+    def save_ramp(self, vantage: str, document: str) -> None:
+        """Keep the last ramp of a vantage."""
+        with self._writing() as sql:
+            sql.execute("INSERT OR REPLACE INTO ramps VALUES (?, ?)", (vantage, document))
+
+    def ramps(self) -> tuple[str, ...]:
+        """Return the last ramp of each vantage."""
+        rows = self._read("SELECT document FROM ramps ORDER BY vantage")
+        return tuple(document for (document,) in rows)
+
     def prune(self, now: datetime, retention: Retention) -> int:
         """Delete some of what is older than it is kept."""
         success_since = now.timestamp() - retention.successes_s

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from pydantic import Field, ValidationError
 
+from exporter.probes.ramp.figures import RampFigures
 from exporter.roster.wire import MAX_BODY_BYTES, Heartbeat, WorkerId, WorkerList
 from exporter.store.records import RunQuery, RunRecord
 from exporter.web.refusals import Problem
@@ -17,12 +18,13 @@ from exporter.web.watched import TargetStatus
 
 _NO_HISTORY = "this exporter has no run history"
 _NO_ROSTER = "this exporter has no roster"
-_HEARTBEAT_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Heartbeat"}}},
-    }
-}
+
+
+def _body_of(schema: str) -> dict[str, Any]:
+    """Document a body that is read here and not by FastAPI."""
+    reference = {"$ref": f"#/components/schemas/{schema}"}
+    content = {"application/json": {"schema": reference}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ def api_routes(sources: Sources) -> APIRouter:
     _add_workers(routes, sources)
     _add_targets(routes, sources)
     _add_runs(routes, sources)
+    _add_ramps(routes, sources)
     return routes
 
 
@@ -61,7 +64,7 @@ def _add_workers(routes: APIRouter, sources: Sources) -> None:
         "/workers/{worker_id}/heartbeat",
         status_code=204,
         responses=_problems(400, 401, 403, 409, 413, 422, 503),
-        openapi_extra=_HEARTBEAT_BODY,
+        openapi_extra=_body_of("Heartbeat"),
     )
     async def heartbeat(worker_id: Annotated[WorkerId, Path()], request: Request) -> Response:
         """Tell how a worker is; a worker that stays silent is taken to be offline."""
@@ -129,6 +132,29 @@ def _add_runs(routes: APIRouter, sources: Sources) -> None:
         if found is None:
             raise HTTPException(404, "no such run")
         return found
+
+
+def _add_ramps(routes: APIRouter, sources: Sources) -> None:
+    @routes.post(
+        "/ramps",
+        status_code=204,
+        responses=_problems(400, 401, 403, 409, 413, 422, 503),
+        openapi_extra=_body_of("RampFigures"),
+    )
+    async def ramp(request: Request) -> Response:
+        """Take the figures of a ramp that was made elsewhere, and show them as the last one."""
+        try:
+            figures = RampFigures.model_validate_json(await request.body())
+        except ValidationError as error:
+            raise HTTPException(422, explain(error)) from None
+        if not figures.can_be_shown:
+            raise HTTPException(422, "vantage: expected printable characters only")
+        if sources.take_ramp is None:
+            raise HTTPException(503, "this exporter shows no ramps")
+        refusal = sources.take_ramp(figures)
+        if refusal:
+            raise HTTPException(409, refusal)
+        return Response(status_code=204)
 
 
 def _place(text: str | None) -> tuple[datetime | None, str]:

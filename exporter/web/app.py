@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from exporter import __version__
+from exporter.probes.ramp.figures import RampFigures
 from exporter.roster.wire import Heartbeat
 from exporter.web.api import api_routes
 from exporter.web.gate import Access, Gate, is_write
@@ -162,6 +163,9 @@ def _document(app: FastAPI) -> dict[str, Any]:
     heartbeat = Heartbeat.model_json_schema(ref_template=_REF)
     schemas.update(heartbeat.pop("$defs", {}))
     schemas["Heartbeat"] = heartbeat
+    figures = RampFigures.model_json_schema(ref_template=_REF)
+    schemas |= figures.pop("$defs", {})
+    schemas["RampFigures"] = figures
     schemas["Problem"] = Problem.model_json_schema(ref_template=_REF)
     components["securitySchemes"] = _SCHEMES
     for path, operations in found["paths"].items():

@@ -10,6 +10,7 @@ from exporter.errors import ExporterError
 from exporter.metrics.registry import Metrics, process_metrics
 from exporter.outcome import Outcome, Turn
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.probes.ramp.figures import RampFigures
 from exporter.roster.roster import Roster
 from exporter.store.records import RunQuery, RunRecord
 from exporter.web.watched import TargetStatus
@@ -92,3 +93,5 @@ class Sources:
     call: CallNow | None = None
     roster: Roster | None = None
     history: History | None = None
+    take_ramp: Callable[[RampFigures], str] | None = None
+    """Show and keep a ramp that was made elsewhere; returns why it was refused, or ""."""

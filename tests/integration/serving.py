@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from exporter.metrics.registry import Metrics
 from exporter.outcome import CallResult, Outcome, Turn, TurnOutcome
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.probes.ramp.figures import RampFigures
 from exporter.roster.roster import Roster
 from exporter.store.records import RunQuery, RunRecord
 from exporter.store.sqlite import SqliteStore
@@ -35,6 +36,7 @@ class Behind:
 
     roster: Roster = field(default_factory=Roster)
     store: SqliteStore = field(default_factory=SqliteStore)
+    ramps: list[RampFigures] = field(default_factory=list)
     reloads: int = 0
     calls: int = 0
     cancelled: int = 0
@@ -58,6 +60,11 @@ class Behind:
         on_turn(turn)
         result = CallResult(target.agent_name, target.call_type, target.scenario, (turn,))
         return Outcome("latency", target.agent_name, WHEN, 1.5, result=result, run_id="0123")
+
+    def take_ramp(self, figures: RampFigures) -> str:
+        """Keep the result of a ramp, and refuse those of one vantage."""
+        self.ramps.append(figures)
+        return "too many" if figures.vantage == "refused" else ""
 
     async def runs(self, query: RunQuery) -> tuple[RunRecord, ...]:
         """Read the store."""
@@ -141,4 +148,5 @@ class Serving:
             call=self.behind.call,
             roster=self.behind.roster,
             history=self.behind,
+            take_ramp=self.behind.take_ramp,
         )

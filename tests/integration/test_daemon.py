@@ -19,6 +19,7 @@ from exporter.settings.settings import Settings
 from exporter.web.server import WebServer
 from tests.integration.exporters import SECRET, Start, value
 from tests.patience import END_S, comes_true, until
+from tests.unit.ramp.test_figures import figures
 
 TURNS = (
     'voice_turns_total{agent_name="demo",call_type="default",outcome="replied",'
@@ -125,6 +126,29 @@ def test_unreachable_server_is_a_counted_reason(start: Start) -> None:
     assert "reason=connect_failed" in exporter.text()
     assert "traceback" not in exporter.text().lower()
     assert SECRET not in page + exporter.text()
+
+
+def test_a_knee_that_was_sent_survives_a_restart(start: Start) -> None:
+    """1. The result of a ramp is sent. 2. SIGTERM, and the next exporter. Result: the same knee."""
+    knee = 'voice_knee_clients{server="127.0.0.1:1",vantage="there"}'
+    environ = {
+        "LIVEKIT_URL": "ws://127.0.0.1:1",
+        "LIVEKIT_API_KEY": "key",
+        "LIVEKIT_API_SECRET": SECRET,
+    }
+    serve = ("exporter", "serve", "--web.listen-address=127.0.0.1:0")
+    first = start(*serve, **environ)
+    answer = first.post("/api/v1/ramps", content=figures("there").model_dump_json())
+    assert answer.status_code == 204, answer.text
+    assert value(first.get("/metrics").text, knee) == 10
+    assert first.stop() == 0
+
+    second = start(*serve, **environ)
+    until(lambda: knee in second.get("/metrics").text)
+    page = second.get("/metrics").text
+    assert value(page, knee) == 10
+    assert 'probe="ramp"' not in page
+    assert second.stop() == 0
 
 
 def test_port_in_use_is_one_clear_line() -> None:

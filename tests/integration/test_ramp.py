@@ -30,6 +30,7 @@ from exporter.probes.ramp.summary import TierSummary
 from exporter.server_api import Server, ServerApi
 from tests import patience
 from tests.certificates import Certificates
+from tests.integration.serving import Serving
 from tests.patience import until
 
 pytestmark = pytest.mark.integration
@@ -105,11 +106,14 @@ def gone(processes: list[psutil.Process]) -> bool:
 def test_ramp_from_the_command_line(server: Server) -> None:
     """Two tiers of clients with real audio: figures of each, a verdict, and no room is left.
 
-    Both tiers, unless the first has a reason to be the last one: the document gives it.
+    Both tiers, unless the first has a reason to be the last one: the document gives it. A running
+    exporter gets the same figures.
     """
     arguments = ("--load", "--ramp", "2,3", "--duration", "1s", "--packets", "50", "--pings", "5")
-    with start(server, *arguments, "--json") as process:
-        out, err = process.communicate(timeout=patience.START_S)
+    with Serving() as exporter:
+        sending = ("--collector", exporter.url())
+        with start(server, *arguments, *sending, "--json") as process:
+            out, err = process.communicate(timeout=patience.START_S)
 
     document = json.loads(out)
     first, *more = document["ramp"]
@@ -117,6 +121,13 @@ def test_ramp_from_the_command_line(server: Server) -> None:
     assert first["connected"] == 2 or first["broken"]
     assert first["rtt_ms"]["n"] >= 1 or first["broken"]
     assert first["loss_pct"] is not None
+    assert first["sent_kbps"] > 10
+    assert first["received_kbps"] > 10
+    assert first["prober"]["cpu_per_client"] > 0
+    assert first["prober"]["memory_per_client_bytes"] > 10_000_000
+    [sent] = exporter.behind.ramps
+    assert [each.clients for each in sent.tiers] == [each["clients"] for each in document["ramp"]]
+    assert (sent.vantage, sent.knee) == ("default", document["knee"])
     ended_well = document["knee"] == "none_within"
     assert ended_well == (not any(each["limited"] or each["broken"] for each in document["ramp"]))
     assert bool(more) or not ended_well

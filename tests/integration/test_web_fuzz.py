@@ -69,4 +69,5 @@ def test_every_endpoint_is_in_the_document(serving: Serving) -> None:
         "/api/v1/targets": ["get"],
         "/api/v1/runs": ["get"],
         "/api/v1/runs/{run_id}": ["get"],
+        "/api/v1/ramps": ["post"],
     }

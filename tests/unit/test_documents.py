@@ -1,7 +1,12 @@
 """The JSON that `--json` prints: keys, order, rounding and what is null."""
 
 import json
+import re
+from dataclasses import is_dataclass
 from pathlib import Path
+from typing import get_args, get_type_hints
+
+from pydantic import BaseModel
 
 from exporter.outcome import (
     AgentInRoom,
@@ -14,11 +19,13 @@ from exporter.outcome import (
 )
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.report.agents import AgentsDocument
+from exporter.report.check import CheckDocument
 from exporter.report.latency import CalibrateDocument, CallReport, LatencyDocument, LatencyReport
 from exporter.report.printing import to_json
 
 from .calls import WHEN, broken, call, failed, judged, replied, void
 
+ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden"
 CONFIG = LatencyConfig(agent_name="demo", trials=4)
 FLOOR = judged(Outcome("calibrate", "", WHEN, 20.0, result=Calibration(0.0942, 0.004, 10)))
@@ -119,3 +126,30 @@ def test_calibrate_document() -> None:
     )
     bad = json.loads(to_json(CalibrateDocument.of("s", broken(Reason.DEADLINE, "late"))))
     assert (bad["floor_s"], bad["n"], bad["reason"], bad["detail"]) == (None, 0, "deadline", "late")
+
+
+def fields_of(kind: object) -> set[str]:
+    """Return the names of all fields of a type, and of the types within it."""
+    names: set[str] = set()
+    if is_dataclass(kind) or (isinstance(kind, type) and issubclass(kind, BaseModel)):
+        for name, inner in get_type_hints(kind).items():
+            names |= {name} | fields_of(inner)
+    for inner in get_args(kind):
+        names |= fields_of(inner)
+    return names
+
+
+def test_fields_that_the_comparison_names_are_there() -> None:
+    """Who comes from another tool finds what the page promises."""
+    page = (ROOT / "docs" / "comparison.md").read_text(encoding="utf-8")
+    rows = page.partition("In the JSON of")[2].partition("\n## ")[0].splitlines()
+    ours = [row.split("|")[2] for row in rows if row.startswith("| ") and row.count("|") == 4]
+    named = {
+        name
+        for cell in ours
+        for quoted in re.findall(r"`([^`]+)`", cell)
+        for name in re.findall(r"[a-z][a-z0-9_]+|\bn\b", quoted)
+    }
+    assert len(named) > 30
+    known = fields_of(CheckDocument) | fields_of(AgentsDocument) | {"agents", "check"}
+    assert named - known == set()

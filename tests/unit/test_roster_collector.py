@@ -4,11 +4,12 @@ import asyncio
 from contextlib import suppress
 
 import pytest
+from pydantic import SecretStr
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
 from exporter.roster import collector
-from exporter.roster.collector import CollectorConfig, fetch_workers
+from exporter.roster.collector import CollectorConfig, fetch_workers, send_ramp
 from tests.patience import WAIT_S
 from tests.unit.test_worker_pages import answering
 
@@ -35,6 +36,19 @@ def test_what_is_no_roster(
     with pytest.raises(ProbeError, match=words) as caught:
         asyncio.run(scenario())
     assert caught.value.reason is reason
+
+
+def test_a_ramp_that_is_refused_says_why_and_shows_no_token() -> None:
+    """One line, as for the roster."""
+
+    async def scenario() -> None:
+        async with answering("{}", "403 Forbidden") as port:
+            config = CollectorConfig(url=f"http://127.0.0.1:{port}", token=SecretStr("hunter2"))
+            await send_ramp(config, "{}")
+
+    with pytest.raises(ProbeError, match="refused the token") as caught:
+        asyncio.run(scenario())
+    assert "hunter2" not in str(caught.value)
 
 
 def test_an_answer_without_end_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

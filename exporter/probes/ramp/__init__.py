@@ -1,6 +1,8 @@
 """How many clients with real media the SFU carries before a target breaks: its knee.
 
     spec       configuration, verdict and metrics of a ramp
+    families   its metrics
+    figures    what is kept and sent of a ramp
     measure    the ramp of one host, tier by tier
     rooms      rooms of the clients: created, and always deleted
     processes  the client processes, as controlled by the prober

@@ -39,6 +39,16 @@ class Span:
         return sum(_since(each, before) for each in self.last.received)
 
     @property
+    def sent_kbps(self) -> float:
+        """Kilobits of RTP that it sent in a second."""
+        return _kbps(self.first.sent, self.last.sent)
+
+    @property
+    def received_kbps(self) -> float:
+        """Kilobits of RTP that came to it in a second."""
+        return _kbps(self.first.received, self.last.received)
+
+    @property
     def gaps(self) -> int:
         """Audio packets that are missing between those that came."""
         before = {each.ssrc: each.lost for each in self.first.received}
@@ -73,6 +83,18 @@ def sent_ratio(spans: Iterable[Span], seconds: float) -> float:
 
 def _since(stream: SentStream | ReceivedStream, before: dict[int, int]) -> int:
     return stream.packets - before.get(stream.ssrc, 0)
+
+
+def _kbps(
+    first: Sequence[SentStream | ReceivedStream], last: Sequence[SentStream | ReceivedStream]
+) -> float:
+    """Return the sum of the streams that were there all the time."""
+    before = {each.ssrc: each for each in first}
+    return sum(
+        (each.size - before[each.ssrc].size) * 8e-3 / (each.at_s - before[each.ssrc].at_s)
+        for each in last
+        if each.ssrc in before and each.at_s > before[each.ssrc].at_s
+    )
 
 
 log = logging.getLogger(__name__)

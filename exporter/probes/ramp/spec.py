@@ -1,7 +1,6 @@
 """Ramps: load the SFU with an increasing number of clients until a target breaks."""
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from itertools import pairwise
 from math import ceil
 from typing import Annotated, Any, Self
@@ -12,9 +11,11 @@ from exporter.config.schedule import WindowConfig
 from exporter.config.values import Duration, ProbeSection, check_deadline, invalid
 from exporter.outcome import Finding, Outcome, Ramp, Verdict, failure
 from exporter.probe import Probe, always
+from exporter.probes.ramp.families import FAMILIES
+from exporter.probes.ramp.figures import RampFigures
 from exporter.probes.ramp.judge import JudgedTier, Knee, KneeKind, Targets, find_knee, judge_tier
 from exporter.probes.ramp.summary import TierSummary
-from exporter.series import Reading, family
+from exporter.series import Reading
 
 _START_S, _TIER_S = 40.0, 75.0
 """What a ramp may take beyond what is configured: to begin and end, and to connect each tier."""
@@ -182,61 +183,19 @@ def summary(result: Ramp) -> str:
     return f"{len(result.tiers)} tiers, {connected} of {last.clients} clients in the last"
 
 
-_family = partial(family, "ramp")
-
-KNEE = _family(
-    "voice_knee_clients",
-    "gauge",
-    "vantage",
-    "Capacity knee in clients: the largest tier of the last ramp in which all targets held, if "
-    "the next tier broke one. Absent if no knee was found; voice_ramp_clients_max and "
-    "voice_ramp_limited show why.",
-)
-CLIENTS_MAX = _family(
-    "voice_ramp_clients_max",
-    "gauge",
-    "vantage",
-    "Clients in the largest tier of the last ramp in which all targets held and the prober was "
-    "not the limit, 0 if there was none.",
-)
-RTT = _family(
-    "voice_ramp_rtt_ms",
-    "gauge",
-    "vantage clients",
-    "Round trip in each tier of the last ramp, in milliseconds: the 95th percentile, or the "
-    "maximum if there are fewer than 20. A lost message counts as 2000.",
-)
-LOSS = _family(
-    "voice_ramp_packet_loss_ratio",
-    "gauge",
-    "vantage clients",
-    "Share of audio packets lost between clients in each tier of the last ramp, 0 to 1.",
-)
-LIMITED = _family(
-    "voice_ramp_limited",
-    "gauge",
-    "vantage",
-    "1 if the prober, not the SFU, was the limit of the last ramp, so that the knee is unknown.",
-)
+def figures_of(config: RampConfig, outcome: Outcome) -> RampFigures | None:
+    """Return what is kept of a ramp; None if no tier was measured."""
+    tiers = judged_tiers(config, outcome)
+    if not tiers:
+        return None
+    return RampFigures.of(config.vantage, outcome.started_at, tiers, ramp_knee(config, outcome))
 
 
 def readings(config: RampConfig, outcome: Outcome) -> Iterator[Reading]:
     """Show a ramp, as far as it came."""
-    tiers = judged_tiers(config, outcome)
-    if not tiers:
-        return
-    knee = ramp_knee(config, outcome)
-    yield LIMITED.read(knee.kind is KneeKind.LIMITED)
-    if knee.clients is not None:
-        yield KNEE.read(knee.clients)
-    good = [tier.clients for tier in tiers if tier.held and not tier.limited]
-    yield CLIENTS_MAX.read(max(good, default=0))
-    for tier in tiers:
-        clients = str(tier.clients)
-        if tier.summary.rtt_tail_s is not None:
-            yield RTT.read(tier.summary.rtt_tail_s * 1000, clients=clients)
-        if tier.summary.loss_ratio is not None:
-            yield LOSS.read(tier.summary.loss_ratio, clients=clients)
+    figures = figures_of(config, outcome)
+    if figures is not None:
+        yield from figures.readings()
 
 
 PROBE = Probe(
@@ -247,7 +206,7 @@ PROBE = Probe(
     alone=True,
     judge=judge,
     summary=summary,
-    families=(KNEE, CLIENTS_MAX, RTT, LOSS, LIMITED),
+    families=FAMILIES,
     reader=always(readings),
     labels=lambda config: {"vantage": config.vantage} if config.vantage else {},
 )

@@ -38,6 +38,8 @@ class Prober:
     sent_ratio: float
     void_ratio: float
     """Share of the data messages that the prober itself spoiled."""
+    memory_bytes: int = 0
+    """Resident, of all its processes together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,10 @@ class TierSummary:
     quality: str
     """The connection quality that 95 % of the clients reach; "" if LiveKit reported none."""
     prober: Prober
+    sent_kbps: float | None = None
+    """Kilobits of audio a second that a client sent, on average, with the headers of RTP."""
+    received_kbps: float | None = None
+    """The same of what came to a client."""
 
     @property
     def rtt_tail_s(self) -> float | None:
@@ -102,6 +108,8 @@ class TierSummary:
             packets_lost=sum(each.lost for each in media),
             quality=quality_reached(each.quality for each in members),
             prober=_prober(tier, len(times), reasons[Reason.PROBE_CRASHED]),
+            sent_kbps=_mean(each.sent_kbps for each in members),
+            received_kbps=_mean(each.received_kbps for each in members),
         )
 
 
@@ -111,6 +119,11 @@ def quality_reached(words: Iterable[str]) -> str:
     if not known:
         return ""
     return WORST_FIRST[known[int(len(known) * (1 - QUALITY_REACHED_BY))]]
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [each for each in values if each is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _prober(tier: RampTier, pings: int, crashed: int) -> Prober:
@@ -125,4 +138,5 @@ def _prober(tier: RampTier, pings: int, crashed: int) -> Prober:
         send_wait_s=max(waits, default=None),
         sent_ratio=min((each.sent_ratio for each in tier.load), default=1.0),
         void_ratio=voids / (voids + pings) if voids else 0.0,
+        memory_bytes=sum(each.memory_bytes for each in tier.load),
     )

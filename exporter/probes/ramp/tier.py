@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import psutil
+
 from exporter.errors import ProbeError
 from exporter.outcome import ProberLoad, RampClient, Reason
 from exporter.probes.ramp.clients import RoomOfClients, Seat, Span, media_loss, sent_ratio
@@ -97,6 +99,7 @@ class Tier:
             lag_s=quantile(lags, 0.99) if lags else took_s,
             send_wait_s=quantile(waits, 0.95) if waits else None,
             sent_ratio=sent_ratio(spans, took_s),
+            memory_bytes=psutil.Process().memory_info().rss,
         )
 
     async def _seated(self, room: RoomOfClients) -> list[_Member]:
@@ -159,6 +162,8 @@ class Tier:
             voids=member.pings.voids,
             media=media_loss(member.span, others) if member.span else None,
             quality=member.client.quality,
+            sent_kbps=member.span.sent_kbps if member.span else None,
+            received_kbps=member.span.received_kbps if member.span else None,
             connect_s=seat.connect_s,
             reason=failure.reason if failure else None,
             detail=failure.detail if failure else "",

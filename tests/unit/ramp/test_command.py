@@ -26,6 +26,7 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         (["--ramp", "2,4"], "--ramp and --duration need --load or --coordinator"),
         (["--duration", "5s", "--preflight"], "--ramp and --duration need --load or --coordinator"),
+        (["--collector", "http://127.0.0.1:1"], "--collector needs --load or --coordinator"),
         (["--load", "--expect", "3"], "--expect needs --coordinator"),
         (["--report-to", "http://127.0.0.1:x"], "'http://127.0.0.1:x' is not a URL"),
         (["--report-to", "http://[::1"], "'http://[::1' is not a URL"),

@@ -1,5 +1,7 @@
 """Audio that did not come: gaps within a stream, and streams that stand still."""
 
+from dataclasses import replace
+
 import pytest
 
 from exporter.outcome import Loss
@@ -33,6 +35,17 @@ def receiver(packets: tuple[int, int], lost: tuple[int, int]) -> Span:
 def test_media_loss(packets: tuple[int, int], lost: tuple[int, int], expected: Loss) -> None:
     """Of 1000 packets that were sent, so many came."""
     assert media_loss(receiver(packets, lost), [sender(500, 1500)]) == expected
+
+
+def test_kilobits_a_second() -> None:
+    """1000 packets of 100 bytes in 20 s are 40 kbit/s; a stream that is new does not count."""
+    first = snapshot(replace(sent(5.0, 0), size=0), replace(received(0, at_s=5.0), size=50_000))
+    new = replace(sent(25.0, 9, ssrc=9), size=9999)
+    last = snapshot(
+        replace(sent(25.0, 1000), size=100_000), new, replace(received(9, at_s=25.0), size=150_000)
+    )
+    assert Span(first, last).sent_kbps == pytest.approx(40)
+    assert Span(first, last).received_kbps == pytest.approx(40)
 
 
 def test_nothing_sent_is_no_loss_of_zero() -> None:

@@ -102,9 +102,13 @@ def test_verdict(outcome: Outcome, verdict: Verdict) -> None:
 
 
 def test_cost() -> None:
-    """Two clients at a tenth of a CPU: two CPUs carry forty."""
+    """Two clients at a tenth of a CPU and 100 MB: two CPUs carry forty; it is in the document."""
     summary = RampReport(CONFIG, ramp(tier(2))).tiers[0].summary
-    assert ProberCost.of(2, summary.prober) == ProberCost(0.05, 1, 2.0, 40)
+    cost = ProberCost.of(2, summary.prober)
+    assert cost == ProberCost(0.05, 50_000_000, 1, 2.0, 40)
+    document = SfuDocument.of(SfuReport(SfuConfig(), baseline()), RampReport(CONFIG, ramp(tier(2))))
+    [item] = document.ramp
+    assert (item.prober, item.sent_kbps, item.received_kbps) == (cost, 40, 80)
 
 
 @pytest.mark.parametrize(

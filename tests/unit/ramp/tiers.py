@@ -17,7 +17,14 @@ from tests.unit import calls
 from tests.unit.calls import WHEN
 
 TARGETS = Targets(rtt_ms=100, loss_pct=1, failed_pct=1)
-IDLE = ProberLoad(clients=2, cpu_cores=0.1, lag_s=0.001, send_wait_s=0.001, sent_ratio=1.0)
+IDLE = ProberLoad(
+    clients=2,
+    cpu_cores=0.1,
+    lag_s=0.001,
+    send_wait_s=0.001,
+    sent_ratio=1.0,
+    memory_bytes=100_000_000,
+)
 
 
 def client(rtt_ms: float = 10, **changes: Any) -> RampClient:
@@ -27,6 +34,8 @@ def client(rtt_ms: float = 10, **changes: Any) -> RampClient:
         "media": Loss(1000, 0),
         "quality": "excellent",
         "connect_s": 0.2,
+        "sent_kbps": 40.0,
+        "received_kbps": 80.0,
     }
     return RampClient(**(well | changes))
 

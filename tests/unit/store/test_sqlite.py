@@ -79,6 +79,7 @@ def test_file_of_an_older_version_is_brought_up_to_date(tmp_path: Path, version:
             assert store.calibrations(1)[0].result == Calibration(0.094, 0.01, 10)
         known = (Worker("AW_1", "demo", WorkerStatus.IDLE),) if version >= 2 else ()
         assert store.workers() == known
+        assert store.ramps() == (("{}",) if version >= 4 else ())
         store.save_workers([])
     with closing(open_sqlite(tmp_path / "fresh")):
         pass

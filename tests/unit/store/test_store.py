@@ -206,6 +206,13 @@ def test_calibrations_are_read_newest_first(store: Store) -> None:
     assert len(store.calibrations(9)) == 3
 
 
+def test_a_ramp_replaces_the_one_before_of_its_vantage(store: Store) -> None:
+    """The last one of each is kept."""
+    for vantage, document in (("b", "1"), ("a", "2"), ("b", "3")):
+        store.save_ramp(vantage, document)
+    assert store.ramps() == ("2", "3")
+
+
 def test_roster_replaces_the_one_before(store: Store) -> None:
     """Every field comes back; a worker that is not in the new roster has gone."""
     first = Worker("AW_1", "demo", WorkerStatus.BUSY, 3, 0.7, addresses=("127.0.0.1",))
