@@ -23,6 +23,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from bench.report import Report
 from exporter.daemon.fleet import Fleet as WorkerFleet
+from exporter.metrics.agent_names import AgentNames
 from exporter.metrics.own import OwnSeries, watch_loop_lag
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
@@ -56,7 +57,7 @@ async def serve() -> None:
     recorder = Recorder(metrics)
     for number in range(TARGETS):
         recorder.add("latency", LatencyConfig(agent_name=f"agent-{number}"))
-    fleet = WorkerFleet(settings, metrics)
+    fleet = WorkerFleet(settings, metrics, AgentNames(metrics, 500))
     sources = Sources(
         metrics=metrics,
         server_name=SERVER,

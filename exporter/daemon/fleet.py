@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from typing import Protocol
 
+from exporter.metrics.agent_names import AgentNames
 from exporter.metrics.registry import Metrics
 from exporter.metrics.workers import WorkerMetrics
 from exporter.outcome import Listing, Outcome
@@ -30,18 +31,19 @@ class FleetSettings(Protocol):
 class Fleet:
     """Puts the roster and its metrics together. All of one event loop."""
 
-    def __init__(self, settings: FleetSettings, metrics: Metrics) -> None:
+    def __init__(self, settings: FleetSettings, metrics: Metrics, names: AgentNames) -> None:
         """Set up.
 
         Args:
             settings: The configuration.
             metrics: What is written to.
+            names: Which agent names have series of their own.
         """
         self.roster = make_roster(settings.workers)
         self._judge = Judge()
         self._agents = settings.agents
         no_job_after_s = settings.agents.no_job_after
-        self._metrics = WorkerMetrics(metrics, self.roster, no_job_after_s=no_job_after_s)
+        self._metrics = WorkerMetrics(metrics, self.roster, names, no_job_after_s=no_job_after_s)
 
     def judged(self, outcome: Outcome) -> Outcome:
         """Return a listing with all that is wrong: by those before it, and by the workers."""
@@ -61,6 +63,10 @@ class Fleet:
         while True:
             self._metrics.follow()
             await asyncio.sleep(STEP_S)
+
+    def relabel(self) -> None:
+        """Show the workers anew, because agent names have other labels now."""
+        self._metrics.relabel()
 
     def reconfigure(self, settings: FleetSettings) -> None:
         """Follow a new configuration; known workers stay known."""

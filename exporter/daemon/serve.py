@@ -33,6 +33,7 @@ from exporter.daemon.ramps import Ramps
 from exporter.daemon.reload import Reloader
 from exporter.daemon.run_log import RunLog
 from exporter.daemon.signals import handle_signals
+from exporter.metrics.agent_names import AgentNames
 from exporter.metrics.own import OwnSeries, watch_loop_lag
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
@@ -138,7 +139,8 @@ class Daemon:
         self._own.configure(settings.slo.objective, settings.alerts.by_alert)
         self._recorder = Recorder(metrics, settings.sfu.vantage)
         self._ledger = Ledger(settings.store, metrics, table, self._runner.delete_rooms)
-        self._fleet = Fleet(settings, metrics)
+        self._names = AgentNames(metrics, *_names_of(settings))
+        self._fleet = Fleet(settings, metrics, self._names)
         self._ramps = Ramps(
             self._ledger.store,
             self._recorder.show,
@@ -152,7 +154,7 @@ class Daemon:
         )
         self.listeners = (
             self._run_log.record,
-            self._recorder.record,
+            lambda outcome: self._recorder.record(self._names.capped(outcome)),
             self._ledger.record,
             self._fleet.record,
             self._ramps.record,
@@ -196,6 +198,8 @@ class Daemon:
         self._own.configure(settings.slo.objective, settings.alerts.by_alert)
         self._ledger.reconfigure(settings.store)
         self._fleet.reconfigure(settings)
+        if self._names.reconfigure(*_names_of(settings)):
+            self._fleet.relabel()
         # What comes before what goes: an agent that keeps a target keeps its counters.
         starts = stagger([work.interval_s for work in changes.new])
         for work, first_in_s in zip(changes.new, starts, strict=True):
@@ -394,6 +398,11 @@ def _watch(name: str, work: Coroutine[object, object, None]) -> asyncio.Task[Non
     task = asyncio.create_task(work, name=name)
     task.add_done_callback(note)
     return task
+
+
+def _names_of(settings: Settings) -> tuple[int, frozenset[str]]:
+    """Return how many agent names that are found may have series, and those that always have."""
+    return settings.max_agent_names, frozenset(each.agent_name for each in settings.targets)
 
 
 def _log_setup(settings: Settings, server: Server) -> logs.LogSetup:

@@ -253,6 +253,13 @@ EXPORTER = (
         "password not_loopback origin host too_large too_slow connections certificate rate.",
     ),
     _of_exporter(
+        "voice_agent_names_capped",
+        "gauge",
+        "",
+        "Agent names found in rooms or reported by workers, and not configured, that share the "
+        "agent_name `other` because max_agent_names was reached.",
+    ),
+    _of_exporter(
         "voice_alert_threshold",
         "gauge",
         "alert",

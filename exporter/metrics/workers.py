@@ -1,12 +1,13 @@
 """The listener that turns the roster into metrics."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from exporter.metrics.agent_names import OTHER, AgentNames
 from exporter.metrics.registry import Metrics
 from exporter.outcome import Listing, Outcome
-from exporter.roster.roster import Roster
+from exporter.roster.roster import Changes, Roster
 from exporter.roster.types import Worker, WorkerStatus
 
 _VALUES: Mapping[str, Callable[[Worker], float | None]] = {
@@ -17,6 +18,9 @@ _VALUES: Mapping[str, Callable[[Worker], float | None]] = {
     "voice_worker_last_heartbeat_timestamp_seconds": lambda worker: worker.last_heartbeat,
 }
 _STATUS = "voice_worker_status"
+_OF_AGENTS = ("voice_workers", "voice_workers_lost", "voice_workers_not_taking_jobs")
+_SOURCE = "workers"
+"""Of agent names."""
 
 
 class _Shown(NamedTuple):
@@ -33,18 +37,22 @@ class WorkerMetrics:
     `follow` costs as much as there are changes, not as there are workers: call it each second.
     """
 
-    def __init__(self, metrics: Metrics, roster: Roster, *, no_job_after_s: float) -> None:
+    def __init__(
+        self, metrics: Metrics, roster: Roster, names: AgentNames, *, no_job_after_s: float
+    ) -> None:
         """Show the roster as it is.
 
         Args:
             metrics: What is written to.
             roster: What is followed; nobody else may take its changes.
+            names: Which agent names have series of their own.
             no_job_after_s: Age of a dispatch that nobody took from which the idle workers of
                 its agent do not take jobs.
         """
         self.no_job_after_s = no_job_after_s
         self._metrics = metrics
         self._roster = roster
+        self._names = names
         self._shown: dict[str, _Shown] = {}
         self._counts: Counter[tuple[str, WorkerStatus]] = Counter()
         self._lost: Counter[str] = Counter()
@@ -56,7 +64,22 @@ class WorkerMetrics:
 
     def follow(self) -> None:
         """Show what changed in the roster since the last time."""
-        changes = self._roster.take_changes()
+        self._follow(self._roster.take_changes())
+        refused, self._refused = self._roster.refused - self._refused, self._roster.refused
+        if refused:
+            self._metrics.add("voice_worker_reports_refused_total", refused)
+
+    def relabel(self) -> None:
+        """Show all workers anew, because names have other labels now."""
+        for worker_id in self._shown:
+            self._forget(worker_id)
+        for name in _OF_AGENTS:
+            self._metrics.remove(name)
+        for counted in (self._shown, self._counts, self._lost, self._agents):
+            counted.clear()
+        self._follow(Changes(self._roster.workers(), ()))
+
+    def _follow(self, changes: Changes) -> None:
         agents: set[str] = set()
         for worker_id in changes.gone:
             agents |= self._uncount(worker_id)
@@ -73,12 +96,17 @@ class WorkerMetrics:
                 self._lost[now.agent_name] += now.is_lost
                 self._agents[worker.agent_name] += 1
                 agents.add(worker.agent_name)
+        if agents:
+            self._names.use(_SOURCE, self._agents)
+        for worker in changes.workers:
             self._show(worker)
-        for agent in agents:
-            self._show_agent(agent)
-        refused, self._refused = self._roster.refused - self._refused, self._roster.refused
-        if refused:
-            self._metrics.add("voice_worker_reports_refused_total", refused)
+        self._show_agents(agents)
+        for agent in [each for each in agents if not self._agents[each]]:
+            del self._agents[agent], self._lost[agent]
+            for status in WorkerStatus:
+                del self._counts[agent, status]
+        if agents:
+            self._names.use(_SOURCE, self._agents)
 
     def record(self, outcome: Outcome) -> None:
         """Take note of dispatches that nobody took: a listener, after the roster."""
@@ -89,12 +117,11 @@ class WorkerMetrics:
                 if each.age_s >= self.no_job_after_s
             }
             agents, self._waited_for = self._waited_for ^ waiting, waiting
-            for agent in agents:
-                self._show_agent(agent)
+            self._show_agents(agents & self._agents.keys())
 
     def _show(self, worker: Worker) -> None:
         """Show a worker as it is now; what is not known of it has no series."""
-        labels = worker.agent_name, worker.worker_id
+        labels = self._names.label(worker.agent_name), worker.worker_id
         for status in WorkerStatus:
             self._metrics.set(_STATUS, worker.status is status, *labels, status)
         for name, value_of in _VALUES.items():
@@ -118,17 +145,22 @@ class WorkerMetrics:
         self._agents[shown.agent_name] -= 1
         return {shown.agent_name}
 
-    def _show_agent(self, agent: str) -> None:
-        if not self._agents[agent]:
-            del self._agents[agent], self._lost[agent]
-            for status in WorkerStatus:
-                del self._counts[agent, status]
-            self._metrics.remove("voice_workers", agent_name=agent)
-            self._metrics.remove("voice_workers_lost", agent_name=agent)
-            self._metrics.remove("voice_workers_not_taking_jobs", agent_name=agent)
+    def _show_agents(self, agents: Iterable[str]) -> None:
+        """Show agents by their labels; several may share one."""
+        for label in {self._names.label(agent) for agent in agents}:
+            shared = self._agents if label == OTHER else (label,)
+            of = [each for each in shared if self._agents[each]]
+            self._show_label(label, [each for each in of if self._names.label(each) == label])
+
+    def _show_label(self, label: str, agents: Sequence[str]) -> None:
+        if not agents:
+            for name in _OF_AGENTS:
+                self._metrics.remove(name, agent_name=label)
             return
         for status in WorkerStatus:
-            self._metrics.set("voice_workers", self._counts[agent, status], agent, status)
-        self._metrics.set("voice_workers_lost", self._lost[agent], agent)
-        idle = self._counts[agent, WorkerStatus.IDLE] if agent in self._waited_for else 0
-        self._metrics.set("voice_workers_not_taking_jobs", idle, agent)
+            count = sum(self._counts[agent, status] for agent in agents)
+            self._metrics.set("voice_workers", count, label, status)
+        self._metrics.set("voice_workers_lost", sum(self._lost[each] for each in agents), label)
+        waited_for = self._waited_for.intersection(agents)
+        idle = sum(self._counts[agent, WorkerStatus.IDLE] for agent in waited_for)
+        self._metrics.set("voice_workers_not_taking_jobs", idle, label)

@@ -243,6 +243,14 @@ class Settings(Section, BaseSettings):
         min_length=1,
         description="Value of the label `server`; host and port of the URL if not set.",
     )
+    max_agent_names: int = Field(
+        500,
+        ge=0,
+        description=(
+            "Maximum number of agent names with series of their own that are found in rooms or "
+            "reported by workers, and not configured; the rest is shown as `other`."
+        ),
+    )
     livekit: LiveKitSettings = Field(
         default=LiveKitSettings(), description="The LiveKit server and its credentials."
     )

@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from exporter.daemon.fleet import Fleet
 from exporter.demo.livekit_server import free_ports
 from exporter.demo.processes import Child
+from exporter.metrics.agent_names import AgentNames
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.outcome import Listing, Outcome
@@ -57,7 +58,7 @@ class Exporter:
         self.registry = CollectorRegistry()
         self.metrics = metrics = Metrics(self.registry, server.name)
         limits = Limits()
-        self.fleet = Fleet(limits, metrics)
+        self.fleet = Fleet(limits, metrics, AgentNames(metrics, 500))
         self.recorder = Recorder(metrics)
         self.recorder.add("agents", limits.agents)
         self.url = ""

@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from exporter.daemon.fleet import Fleet
+from exporter.metrics.agent_names import AgentNames
 from exporter.metrics.registry import Metrics
 from exporter.outcome import (
     AgentInRoom,
@@ -124,7 +125,8 @@ def test_workers(workers: tuple[Worker, ...], expected: list[str]) -> None:
 
 def test_daemon_judges_a_listing_by_its_workers() -> None:
     """1. A worker reports, and falls silent. Result: the verdict of the listing is FAIL."""
-    fleet = Fleet(Settings(), Metrics(CollectorRegistry(), "s"))
+    metrics = Metrics(CollectorRegistry(), "s")
+    fleet = Fleet(Settings(), metrics, AgentNames(metrics, 500))
     clock = Clock(time())
     fleet.roster._clock = clock
     fleet.roster.heartbeat(WorkerReport("AW_1", "demo", WorkerStatus.IDLE))

@@ -13,6 +13,7 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.config.values import ProbeSection
+from exporter.metrics.agent_names import AgentNames
 from exporter.metrics.exposition import Format
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
@@ -52,7 +53,8 @@ class Fixture:
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry, 'srv"1')
         self.roster = Roster(max_workers=max_workers, clock=self.clock, wall_clock=self.clock)
-        self.listener = WorkerMetrics(self.metrics, self.roster, no_job_after_s=15)
+        names = AgentNames(self.metrics, 500)
+        self.listener = WorkerMetrics(self.metrics, self.roster, names, no_job_after_s=15)
 
     def beat(self, report: WorkerReport) -> None:
         """Take a heartbeat and show it."""

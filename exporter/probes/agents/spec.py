@@ -11,6 +11,8 @@ from exporter.probe import Probe
 from exporter.probes.agents.families import FAMILIES, Listings, StuckAgents
 from exporter.roster.types import Worker, WorkerStatus
 
+_MOST_FINDINGS = 10
+"""Of one kind: a fleet with an agent name for each call would fill the page."""
 _IN_SERVICE = (WorkerStatus.IDLE, WorkerStatus.BUSY, WorkerStatus.FULL)
 
 
@@ -62,13 +64,11 @@ class Judge:
         if outcome.reason is not None or not isinstance(listing, Listing):
             return failure(outcome)
         stuck = self._stuck(config.stuck_after, listing)
-        return (
-            *_pending(config, listing),
-            *(
-                _failed(f"{_count(count, 'agent')} of {_name(name)} stuck in state {state}")
-                for (name, state), count in sorted(stuck.items())
-            ),
+        late = (
+            _failed(f"{_count(count, 'agent')} of {_name(name)} stuck in state {state}")
+            for (name, state), count in sorted(stuck.items())
         )
+        return (*_few(_pending(config, listing)), *_few(late))
 
 
 def judge(config: AgentsConfig, outcome: Outcome) -> tuple[Finding, ...]:
@@ -76,8 +76,12 @@ def judge(config: AgentsConfig, outcome: Outcome) -> tuple[Finding, ...]:
     return Judge()(config, outcome)
 
 
-def judge_workers(workers: Iterable[Worker]) -> Iterator[Finding]:
+def judge_workers(workers: Iterable[Worker]) -> tuple[Finding, ...]:
     """Judge who is there to take calls: FAIL for an agent whose workers are lost, SLOW for some."""
+    return _few(_lost(workers))
+
+
+def _lost(workers: Iterable[Worker]) -> Iterator[Finding]:
     by_agent: dict[str, list[Worker]] = {}
     for worker in workers:
         by_agent.setdefault(worker.agent_name, []).append(worker)
@@ -99,6 +103,13 @@ def _pending(config: AgentsConfig, listing: Listing) -> Iterator[Finding]:
     for name, waits in sorted(ages.items()):
         count = _count(len(waits), "dispatch", "dispatches")
         yield _failed(f"{count} to {_name(name)} pending, for up to {max(waits):.0f} s")
+
+
+def _few(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return the first findings, worst first, and how many there are besides."""
+    found = sorted(findings, key=lambda finding: finding.verdict is not Verdict.FAIL)
+    shown, more = found[:_MOST_FINDINGS], found[_MOST_FINDINGS:]
+    return (*shown, *(Finding(each.verdict, f"{len(more)} more") for each in more[:1]))
 
 
 def _failed(text: str) -> Finding:

@@ -1,0 +1,82 @@
+"""Which agent names have series of their own: an agent name for each call must not flood a server.
+
+Names are found in rooms and by workers, so whoever names agents decides how many there are.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from exporter.metrics.registry import Metrics
+from exporter.outcome import Listing, Outcome
+
+OTHER = "other"
+"""The label of all names beyond the limit, together."""
+_CAPPED = "voice_agent_names_capped"
+
+
+class AgentNames:
+    """Gives names that are found a label, in the order in which they are found. Of one thread.
+
+    A name keeps its label for as long as anything is shown of it, so that no series jumps.
+    """
+
+    def __init__(self, metrics: Metrics, limit: int, configured: Iterable[str] = ()) -> None:
+        """Set up; no name was found yet.
+
+        Args:
+            metrics: Where the names beyond the limit are counted.
+            limit: Names with a label of their own, besides those of the configuration.
+            configured: Names that always have one.
+        """
+        self._metrics = metrics
+        self._limit = limit
+        self._configured = frozenset(configured)
+        self._labels: dict[str, str] = {}
+        self._used: dict[str, frozenset[str]] = {}
+        self._count()
+
+    def reconfigure(self, limit: int, configured: Iterable[str]) -> bool:
+        """Follow a new configuration, as for new names.
+
+        Returns:
+            Whether a name that is in use has another label now.
+        """
+        before, self._labels = self._labels, {}
+        self._limit, self._configured = limit, frozenset(configured)
+        self._label_all(before)
+        return before != self._labels
+
+    def label(self, name: str) -> str:
+        """Return the label of a name that is in use, or configured."""
+        return name if name in self._configured else self._labels.get(name, OTHER)
+
+    def use(self, source: str, names: Iterable[str]) -> None:
+        """Note all names that a source shows now; those that none shows make room for others."""
+        self._used[source] = frozenset(names)
+        used: frozenset[str] = frozenset().union(*self._used.values())
+        for name in self._labels.keys() - used:
+            del self._labels[name]
+        self._label_all(sorted(used - self._labels.keys()))
+
+    def capped(self, outcome: Outcome) -> Outcome:
+        """Return an outcome with labels in place of the names that a listing found."""
+        listing = outcome.result
+        if not isinstance(listing, Listing):
+            return outcome
+        found = {each.agent_name for each in listing.agents}
+        self.use("listing", found | {each.agent_name for each in listing.pending})
+        agents = (replace(each, agent_name=self.label(each.agent_name)) for each in listing.agents)
+        waits = (replace(each, agent_name=self.label(each.agent_name)) for each in listing.pending)
+        return replace(outcome, result=replace(listing, agents=tuple(agents), pending=tuple(waits)))
+
+    def _label_all(self, names: Iterable[str]) -> None:
+        own = sum(label != OTHER for label in self._labels.values())
+        for name in names:
+            if name not in self._configured:
+                self._labels[name] = name if own < self._limit else OTHER
+                own += self._labels[name] != OTHER
+        self._count()
+
+    def _count(self) -> None:
+        capped = sum(label == OTHER != name for name, label in self._labels.items())
+        self._metrics.set(_CAPPED, capped)
