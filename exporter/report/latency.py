@@ -146,6 +146,7 @@ class LatencyItem:
     stats: Stats
     components: Components | None
     turns: tuple[Turn, ...]
+    agents: int
 
     @classmethod
     def of(cls, call: CallReport) -> "LatencyItem":
@@ -158,6 +159,7 @@ class LatencyItem:
             stats=call.stats,
             components=call.components,
             turns=call.turns,
+            agents=call.result.agents,
         )
 
 
@@ -274,6 +276,8 @@ def _call_lines(call: CallReport) -> Iterable[str]:
     for number, turn in enumerate(call.result.turns, 1):
         if turn.outcome is not TurnOutcome.REPLIED or turn.time_to_answer_s is not None:
             yield f"{label}: {turn_line(number, turn)}"
+    if call.result.agents > 1:
+        yield f"{label}: the caller heard {call.result.agents} agents of this name at once"
     if call.unlisted_reason:
         yield f"{label}: call failed: {why(call.outcome)}"
 

@@ -92,6 +92,8 @@ class RunRecord:
     time_to_greeting_s: float | None = None
     split_absent: str = ""
     """As in `CallResult`."""
+    agents: int = 1
+    """As in `CallResult`."""
 
     @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
     @property
@@ -118,6 +120,7 @@ class RunRecord:
             time_to_agent_s=call.time_to_agent_s if call else None,
             time_to_greeting_s=call.time_to_greeting_s if call else None,
             split_absent=call.split_absent if call else "",
+            agents=call.agents if call else 1,
         )
 
 

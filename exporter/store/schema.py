@@ -75,6 +75,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
     ),
     ("CREATE TABLE workers (worker_id TEXT PRIMARY KEY, document TEXT NOT NULL)",),
+    ("ALTER TABLE runs ADD COLUMN agents INTEGER NOT NULL DEFAULT 1",),
 )
 
 NEWEST = len(MIGRATIONS)

@@ -186,6 +186,7 @@ class Call:
         count = self._config.trials + (1 if self._config.warmup else 0)
         for number in range(count):
             ended: ProbeError | None = None
+            voices = self._caller.voices
             try:
                 if number == 0:
                     turn = await self._first_turn(conversation, inside)
@@ -194,6 +195,9 @@ class Call:
             except ProbeError as error:
                 ended = error
                 turn = Turn.without_reply(error.reason, error.detail)
+            # At the end as well: in a hand-over both may be there for a moment.
+            agents = max(self.result.agents, min(voices, self._caller.voices))
+            self.result = replace(self.result, agents=agents)
             # A first turn without a reply is no settling of buffers: it counts like any other.
             first = number == 0 and self._config.warmup
             turn = replace(turn, warmup=first and turn.outcome is not TurnOutcome.FAILED)

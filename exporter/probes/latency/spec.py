@@ -228,11 +228,21 @@ def judge(config: LatencyConfig, outcome: Outcome) -> tuple[Finding, ...]:
     """Judge one call by its target's thresholds.
 
     FAIL when the call or a measured turn failed, or the average is above `fail_ms`; SLOW when the
-    average is above `target_ms`; UNKNOWN when nothing could be measured or every turn is void.
+    average is above `target_ms`, or the caller heard several agents of the name at once; UNKNOWN
+    when nothing could be measured or every turn is void.
     """
-    turns = outcome.result.turns if isinstance(outcome.result, CallResult) else ()
     if outcome.reason is not None:
         return failure(outcome)
+    call = outcome.result if isinstance(outcome.result, CallResult) else None
+    turns, agents = (call.turns, call.agents) if call else ((), 1)
+    found = _judge_turns(config, turns)
+    if agents > 1:
+        text = f"the caller hears {agents} agents of this name at once: dispatched twice?"
+        found = (*found, Finding(Verdict.SLOW, text))
+    return found
+
+
+def _judge_turns(config: LatencyConfig, turns: tuple[Turn, ...]) -> tuple[Finding, ...]:
     if failed := next((turn for turn in turns if _counts_as_failed(turn)), None):
         return (Finding(Verdict.FAIL, f"{failed.reason}: {failed.detail}"),)
     average_s = Stats.of(turns).avg_s
