@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from math import ceil
 from pathlib import Path
+from statistics import fmean
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
@@ -268,8 +269,12 @@ def summary(result: CallResult) -> str:
     stats = Stats.of(result.turns)
     if stats.avg_s is None or stats.max_s is None:
         return "nothing measured"
-    fillers = sum(turn.time_to_answer_s is not None for turn in result.turns if not turn.warmup)
-    said = f", {fillers} of them after a filler" if fillers else ""
+    begun = [
+        turn.e2e_s
+        for turn in result.turns
+        if turn.time_to_answer_s is not None and turn.e2e_s is not None and not turn.warmup
+    ]
+    said = f", fillers {fmean(begun):.3f} s in {len(begun)} of them" if begun else ""
     return f"average {stats.avg_s:.3f} s, max {stats.max_s:.3f} s, n = {stats.n}{said}"
 
 
