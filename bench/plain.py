@@ -1,4 +1,4 @@
-"""Calls to an agent that shares no code with the caller: a constant bias of both would show here."""
+"""Calls to an agent that shares no code with the caller: a bias of both would show here."""
 
 from pathlib import Path
 

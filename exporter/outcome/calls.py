@@ -77,6 +77,8 @@ class CallResult:
     """Caller in the room to the first audio of the greeting; None if it does not greet."""
     split_absent: str = ""
     """Why there are no components ("" when there are)."""
+    agents: int = 1
+    """Agents of this name that the caller heard in one turn; above 1 it was dispatched twice."""
 
     @property
     def key(self) -> tuple[str, str, str]:

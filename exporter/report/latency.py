@@ -282,6 +282,8 @@ def _call_lines(call: CallReport) -> Iterable[str]:
     for number, turn in enumerate(call.result.turns, 1):
         if turn.outcome is not TurnOutcome.REPLIED or turn.time_to_answer_s is not None:
             yield f"{label}: {turn_line(number, turn)}"
+    if call.result.agents > 1:
+        yield f"{label}: the caller heard {call.result.agents} agents of this name at once"
     if call.unlisted_reason:
         yield f"{label}: call failed: {why(call.outcome)}"
 

@@ -5,7 +5,7 @@ The border to the real-time SDK: its events become `ProbeError` here.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +18,7 @@ from exporter.rtc import connection
 from exporter.rtc.hearing import Hearing
 from exporter.rtc.lag import LagMonitor
 from exporter.rtc.line import Received
+from exporter.rtc.onset import RECENT_S, RECENT_WINDOWS, sounds
 from exporter.rtc.session_events import SessionEvents
 from exporter.rtc.stats import received
 from exporter.rtc.tasks import Tasks
@@ -31,6 +32,9 @@ NAMES = ("lk.agent_name", "lk.agent.name")
 
 CONFIRM_PERIOD_S = 1.0
 """Time between two questions to the server about an agent without a name."""
+
+AVATAR_S = 20.0
+"""How long an avatar that has joined may take to publish: its renderer starts for each call."""
 
 CLOSING_S = 0.5
 """A room that is closed loses its agent first: so long the better reason may follow."""
@@ -87,13 +91,15 @@ class Caller:
         """When it came, on the monotonic clock."""
         self.track: rtc.RemoteAudioTrack | None = None
         self.ear: Hearing | None = None
+        self._ears: list[tuple[rtc.RemoteAudioTrack, Hearing]] = []
+        """On each of the agent's tracks; `ear` is that by which it speaks."""
         self._with_voice = False
         self._arrived: dict[str, float] = {}
         self._changed = asyncio.Event()
         self._ended: ProbeError | None = None
         self.hung_up = False
         """The agent ended the call in order: it did not die, and reported no error."""
-        self._disturbed: tuple[float, str] = (0.0, "")
+        self._disturbed = ""
         self._e2ee_key = ""
         self._decrypts = False
         """Something that somebody else had encrypted was decrypted."""
@@ -101,7 +107,7 @@ class Caller:
         self.tasks.watch(self.events.task)
         self.room.on("participant_connected", self._on_connected)
         self.room.on("participant_disconnected", self._on_disconnected)
-        self.room.on("track_subscribed", self._on_change)
+        self.room.on("track_subscribed", self._on_subscribed)
         self.room.on("track_unsubscribed", self._on_track_gone)
         self.room.on("reconnecting", self._on_reconnect)
         self.room.on("reconnected", self._on_reconnect)
@@ -180,21 +186,50 @@ class Caller:
     async def listen(self, timeout_s: float) -> None:
         """Wait for the agent's microphone track and begin to hear it; again, if it was replaced.
 
+        An avatar that has joined on the agent's behalf is waited for as well, for `AVATAR_S`,
+        unless the agent speaks by itself.
+
         Raises:
             ProbeError: no_audio_track, encrypted, or why the call ended.
         """
         await self._close_ear()
         deadline = time.monotonic() + timeout_s
-        while not self.room.isconnected() or (track := self._agent_track()) is None:
-            if time.monotonic() >= deadline:
-                detail = f"{self._silent()} published no microphone track within {timeout_s:g} s"
-                raise ProbeError(Reason.NO_AUDIO_TRACK, detail)
-            await self.sleep_until_change(deadline - time.monotonic())
-        self._check_encryption(track)
-        self.track = track
-        self.ear = self._devices.ear(track)
-        self.tasks.watch(self.ear.task)
-        self.ear.task.add_done_callback(partial(self._on_silence, self.ear))
+        while not self._ears or [track for track, _ in self._ears] != self._tracks():
+            await self._close_ear()
+            while not self._tracks():
+                left = max(deadline - time.monotonic(), self._avatar_left_s())
+                if left <= 0:
+                    what = f"published no microphone track within {timeout_s:g} s"
+                    raise ProbeError(Reason.NO_AUDIO_TRACK, f"{self._silent()} {what}")
+                await self.sleep_until_change(left)
+            ear = self._open_ears(self._tracks())
+            while (left := self._avatar_left_s()) > 0 and not _speaks(ear):
+                self.check()
+                await ear.hear_more(time.monotonic() + left)
+
+    def _open_ears(self, tracks: Sequence[rtc.RemoteAudioTrack]) -> Hearing:
+        """Hear those tracks; return what hears the first of them."""
+        for track in tracks:
+            self._check_encryption(track)
+            ear = self._devices.ear(track)
+            self._ears.append((track, ear))
+            self.tasks.watch(ear.task)
+            ear.task.add_done_callback(partial(self._on_silence, ear))
+        self.track, self.ear = self._ears[0]
+        return self.ear
+
+    def follow_sound(self) -> bool:
+        """Hear that of the agent's tracks by which it speaks; tell whether it is another one now.
+
+        An agent may have a track of its own beside that of its avatar, and one of them is silent.
+        """
+        if self.ear is None or len(self._ears) == 1 or _speaks(self.ear, RECENT_S):
+            return False
+        for track, ear in self._ears:
+            if _speaks(ear):
+                self.track, self.ear = track, ear
+                return True
+        return False
 
     async def check_key(self) -> None:
         """Raise the ProbeError encrypted if nothing that came from the agent could be decrypted."""
@@ -213,11 +248,11 @@ class Caller:
     def turn_begins(self) -> None:
         """Forget what went wrong before: from now on it belongs to the next turn."""
         self._heard_from = time.monotonic()
+        self._disturbed = ""
 
     def disturbance(self) -> str:
         """Say what broke the line since the turn began, so that nothing can be told; or ""."""
-        when, what = self._disturbed
-        return what if when >= self._heard_from else ""
+        return self._disturbed
 
     async def sleep_until_change(self, timeout_s: float) -> None:
         """Wait until something happened in the room, no longer than that.
@@ -266,8 +301,8 @@ class Caller:
         )
 
     async def _close_ear(self) -> None:
-        if self.ear is not None:
-            ear, self.ear, self.track = self.ear, None, None
+        ears, self._ears, self.ear, self.track = self._ears, [], None, None
+        for _, ear in ears:
             await ear.aclose()
 
     async def _find_agent(self) -> rtc.RemoteParticipant | None:
@@ -322,27 +357,35 @@ class Caller:
 
     def _speakers(self, agent: rtc.RemoteParticipant) -> list[rtc.RemoteTrackPublication]:
         """Return the microphone tracks of an agent, those of an avatar that speaks for it first."""
-        avatars = [
-            each
-            for each in self.room.remote_participants.values()
-            if each.attributes.get(ON_BEHALF) == agent.identity
-        ]
-        return [
-            publication
-            for participant in (*avatars, agent)
-            for publication in participant.track_publications.values()
-            if _is_microphone(publication)
-        ]
+        speakers = (*self._avatars(agent), agent)
+        return [track for each in speakers for track in _microphones(each)]
 
-    def _agent_track(self) -> rtc.RemoteAudioTrack | None:
-        """Return the track by which the agent speaks; another agent's, if that one alone does."""
-        if self.agent is None:
-            return None
+    def _avatars(self, agent: rtc.RemoteParticipant) -> list[rtc.RemoteParticipant]:
+        """Return those who have joined on an agent's behalf."""
+        people = self.room.remote_participants.values()
+        return [each for each in people if _speaks_for(each, agent)]
+
+    def _avatar_left_s(self) -> float:
+        """Return how long an avatar is still waited for that has joined and published nothing."""
+        avatars = self._avatars(self.agent) if self.agent else []
+        came = [
+            self._arrived.setdefault(each.identity, time.monotonic())
+            for each in avatars
+            if not _subscribed(_microphones(each))
+        ]
+        return max(came) + AVATAR_S - time.monotonic() if came else 0.0
+
+    def _tracks(self) -> list[rtc.RemoteAudioTrack]:
+        """Return the tracks by which the agent may speak, an avatar's first; none when not there.
+
+        Another agent's, if that one alone has a voice.
+        """
+        if self.agent is None or not self.room.isconnected():
+            return []
         if self._with_voice and not self._speakers(self.agent):
             talking = next(filter(self._speakers, filter(self._is_agent, self._agents())), None)
             self._take(talking or self.agent)
-        tracks = (publication.track for publication in self._speakers(self.agent))
-        return next((each for each in tracks if isinstance(each, rtc.RemoteAudioTrack)), None)
+        return _subscribed(self._speakers(self.agent))
 
     def _check_encryption(self, track: rtc.Track) -> None:
         """Refuse to hear what one side encrypts and the other does not: it sounds like speech."""
@@ -368,7 +411,19 @@ class Caller:
 
     def _on_connected(self, participant: rtc.RemoteParticipant) -> None:
         self._arrived.setdefault(participant.identity, time.monotonic())
+        self._on_avatar(participant)
         self._on_change()
+
+    def _on_subscribed(
+        self, _track: rtc.Track, _: rtc.RemoteTrackPublication, by: rtc.RemoteParticipant
+    ) -> None:
+        self._on_avatar(by)
+        self._on_change()
+
+    def _on_avatar(self, participant: rtc.RemoteParticipant) -> None:
+        """Hear anew when somebody comes to speak for an agent that is heard already."""
+        if self.ear is not None and self.agent is not None and _speaks_for(participant, self.agent):
+            self._disturb("an avatar came to speak for the agent")
 
     def _on_disconnected(self, participant: rtc.RemoteParticipant) -> None:
         if self.agent is not None and participant.identity == self.agent.identity:
@@ -403,7 +458,7 @@ class Caller:
         self._disturb("the caller's connection was lost and made again")
 
     def _disturb(self, what: str) -> None:
-        self._disturbed = (time.monotonic(), what)
+        self._disturbed = what
         self._on_change()
 
     def _on_closed(self, reason: rtc.DisconnectReason.ValueType) -> None:
@@ -429,6 +484,23 @@ def _is_an_agent(participant: rtc.RemoteParticipant) -> bool:
     """Tell whether a participant is an agent, and not the avatar of one."""
     is_agent = participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
     return is_agent and ON_BEHALF not in participant.attributes
+
+
+def _speaks_for(avatar: rtc.RemoteParticipant, agent: rtc.RemoteParticipant) -> bool:
+    return avatar.attributes.get(ON_BEHALF) == agent.identity
+
+
+def _speaks(ear: Hearing, last_s: float = 0.2) -> bool:
+    return sounds(ear.levels(ear.windows - RECENT_WINDOWS), last_s)
+
+
+def _microphones(participant: rtc.RemoteParticipant) -> list[rtc.RemoteTrackPublication]:
+    return [each for each in participant.track_publications.values() if _is_microphone(each)]
+
+
+def _subscribed(publications: list[rtc.RemoteTrackPublication]) -> list[rtc.RemoteAudioTrack]:
+    tracks = (each.track for each in publications)
+    return [each for each in tracks if isinstance(each, rtc.RemoteAudioTrack)]
 
 
 def _is_microphone(publication: rtc.RemoteTrackPublication) -> bool:

@@ -145,6 +145,10 @@ class Line(Protocol):
         """
         ...
 
+    def follow_sound(self) -> bool:
+        """Hear that of the agent's tracks by which it speaks; tell whether it is another one."""
+        ...
+
     async def sleep_until_change(self, timeout_s: float) -> None:
         """Wait until something happened in the room, no longer than that.
 

@@ -41,6 +41,24 @@ def sound_threshold(noise_db: float) -> float:
     return max(FLOOR_DB, noise_db + NOISE_MARGIN_DB)
 
 
+RECENT_S = 3.0
+"""How far back the line's own noise is looked for."""
+
+RECENT_WINDOWS = round(RECENT_S / WINDOW_S)
+
+
+def quiet_level(levels: Sequence[float]) -> float:
+    """Return the level of the line's own noise in dBFS, by the quiet tenth of the windows."""
+    return noise_level(sorted(levels)[: max(1, len(levels) // 10)])
+
+
+def sounds(levels: Sequence[float], last_s: float = 0.2) -> bool:
+    """Tell whether somebody speaks in the last seconds of these windows, louder than a click."""
+    threshold = sound_threshold(quiet_level(levels))
+    recent = levels[-round(last_s / WINDOW_S) :]
+    return sum(level >= threshold for level in recent) >= NEEDED_WINDOWS
+
+
 class OnsetDetector:
     """Finds the first sound in a sequence of windows that is not a click.
 

@@ -98,6 +98,8 @@ class RunRecord:
     log: tuple[str, ...] = ()
     """The run's own log lines, oldest first, each with its seconds since the start; only of runs
     that failed, and of a long log the end."""
+    agents: int = 1
+    """As in `CallResult`."""
 
     @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
     @property
@@ -125,6 +127,7 @@ class RunRecord:
             time_to_greeting_s=call.time_to_greeting_s if call else None,
             split_absent=call.split_absent if call else "",
             log=outcome.log[-LOG_LINES_KEPT:] if outcome.reason is not None else (),
+            agents=call.agents if call else 1,
         )
 
 

@@ -77,6 +77,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ("CREATE TABLE workers (worker_id TEXT PRIMARY KEY, document TEXT NOT NULL)",),
     ("ALTER TABLE runs ADD COLUMN log TEXT NOT NULL DEFAULT '[]'",),
     ("CREATE TABLE ramps (vantage TEXT PRIMARY KEY, document TEXT NOT NULL)",),
+    ("ALTER TABLE runs ADD COLUMN agents INTEGER NOT NULL DEFAULT 1",),
 )
 
 NEWEST = len(MIGRATIONS)

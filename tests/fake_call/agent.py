@@ -74,6 +74,12 @@ class Script:
     """Its track is noise to whom has no key."""
     avatar: bool = False
     """Another participant speaks on its behalf; it has no track itself."""
+    own_track: bool = False
+    """... but one, which is silent."""
+    avatar_after_s: float = 0.0
+    """From its coming to the avatar's, and from there to the avatar's track."""
+    avatar_is_silent: bool = False
+    """It speaks by its own track all the same."""
     noise_db: float | None = None
     click_s: float | None = None
     """A click of 5 ms ends so long before the reply."""
@@ -170,16 +176,32 @@ class FakeAgent:
             room.methods[self._me.identity] = self._on_rpc
         if script.background:
             room.publish(self._me, BACKGROUND_TRACK).add_noise(voice(2.0, 330))
+        own = script.own_track or not script.avatar
+        self._track = room.publish(self._me, encrypted=script.encrypted) if own else None
         if script.avatar:
-            on_behalf = {ON_BEHALF: self._me.identity}
-            self._speaker = FakeParticipant(f"{self._me.identity}-avatar", on_behalf)
-            room.enter(self._speaker)
-        self._track = room.publish(self._speaker, encrypted=script.encrypted)
+            await self._send_avatar(room)
+        assert self._track is not None
         if script.noise_db is not None:
             self._track.add_noise(noise(script.noise_db))
         if script.greet_s:
             await self._greet(time.monotonic() + script.greet_after_s)
         self._say_state("listening")
+
+    async def _send_avatar(self, room: FakeRoom) -> None:
+        """Let somebody come and speak on its behalf; it says that it listens meanwhile."""
+        script = self._script
+        own = self._track
+        self._track = FakeTrack()  # nobody hears what it says meanwhile
+        self._say_state("listening")
+        await asyncio.sleep(script.avatar_after_s)
+        on_behalf = {ON_BEHALF: self._me.identity}
+        avatar = FakeParticipant(f"{self._me.identity}-avatar", on_behalf)
+        room.enter(avatar)
+        await asyncio.sleep(script.avatar_after_s)
+        track = room.publish(avatar)
+        self._speaker, self._track = avatar, track
+        if script.avatar_is_silent:
+            self._speaker, self._track = self._me, own
 
     async def _greet(self, at: float) -> None:
         assert self._track is not None

@@ -86,6 +86,7 @@ def test_a_filler_is_not_within_the_target() -> None:
     assert page.value("voice_e2e_latency_seconds_sum", **CALL) == pytest.approx(5.0)
     assert page.value("voice_last_call_latency_seconds", **CALL) == pytest.approx(5.0)
     assert page.value("voice_turns_within_target_total", **CALL) == 0
+    assert page.value("voice_call_agents", **CALL) == 1
 
 
 def test_run_sets_the_common_series() -> None:

@@ -7,6 +7,7 @@ import pytest
 from exporter.outcome import (
     AgentInRoom,
     Calibration,
+    CallResult,
     Components,
     Finding,
     Listing,
@@ -65,6 +66,16 @@ def test_fillers_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     lines = printed(capsys, of(outcome))
     assert lines[1] == "demo default 2 3.12s 3.12s - 5.25s - <1.5s SLOW"
     assert "demo: turn 2: 5.25s (a filler after 0.93s)" in lines
+
+
+def test_several_agents_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """A call in which two agents spoke is SLOW, and says why."""
+    outcome = call(replied(1.0))
+    assert isinstance(outcome.result, CallResult)
+    twice = judged(replace(outcome, result=replace(outcome.result, agents=2)))
+    lines = printed(capsys, of(twice))
+    assert "demo: the caller heard 2 agents of this name at once" in lines
+    assert lines[-1] == "VERDICT: SLOW"
 
 
 def test_turns_without_a_measurement(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from exporter.outcome import Outcome, Reason, Verdict, failure, verdict_of, worst
-from exporter.probes.latency.spec import LatencyConfig, judge
+from exporter.outcome import CallResult, Outcome, Reason, Verdict, failure, verdict_of, worst
+from exporter.probes.latency.spec import LatencyConfig, judge, summary
 from exporter.stats import Stats
 
 from .calls import broken, call, failed, replied, void
@@ -70,6 +70,14 @@ def test_a_finding_says_why(outcome: Outcome, text: str) -> None:
     """Its text is what pages, reports and the status page show."""
     (found,) = judge(CONFIG, outcome)
     assert found.text == text
+
+
+def test_the_summary_has_both_times_of_a_filler() -> None:
+    """The status page shows it beside the verdict."""
+    outcome = call(replied(1.0), replied(0.9, answer_s=5.0))
+    assert isinstance(outcome.result, CallResult)
+    said = "average 3.000 s, max 5.000 s, n = 2, fillers 0.900 s in 1 of them"
+    assert summary(outcome.result) == said
 
 
 def test_slowness_never_fails_without_a_hard_threshold() -> None:

@@ -13,7 +13,13 @@ from exporter.rtc.clip import Clip
 from exporter.rtc.hearing import Hearing
 from exporter.rtc.levels import WINDOW, WINDOW_S
 from exporter.rtc.line import Line, Received
-from exporter.rtc.onset import MIN_SOUND_S, OnsetDetector, noise_level, sound_threshold
+from exporter.rtc.onset import (
+    MIN_SOUND_S,
+    RECENT_WINDOWS,
+    OnsetDetector,
+    quiet_level,
+    sound_threshold,
+)
 
 MAX_LAG_S = 0.020
 """An event loop later than this at one of the two ends of a turn voids it."""
@@ -43,9 +49,6 @@ TALK_OVER_S = 0.2
 """Silence after which an agent that talked over the caller's end, and says that it speaks no
 more, is heard anew. One that tells no state is, after `REPLY_OVER_S`: it may be between sentences.
 """
-
-NOISE_S = 3.0
-"""How far back the line's own noise is looked for."""
 
 BUSY = ("speaking", "thinking")
 """States in which an agent has not finished its turn: after a tool call it speaks again."""
@@ -359,6 +362,8 @@ class Conversation:
         await self._ear.hear_more(deadline)
         self._caller.check()
         self._check_line()
+        if self._caller.follow_sound():
+            raise _DisturbedError("the agent began to speak by another of its tracks")
 
     def _check_line(self) -> None:
         if disturbance := self._caller.disturbance():
@@ -370,7 +375,8 @@ class Conversation:
         Raises:
             ProbeError: The call has ended, or the agent cannot be heard any more.
         """
-        await self._caller.listen(self._config.track_timeout)
+        if self._caller.disturbance():
+            await self._caller.listen(self._config.track_timeout)
         self._caller.turn_begins()
 
     def _first_sound(self) -> int | None:
@@ -390,9 +396,7 @@ class Conversation:
         return ear.windows >= count and loud_s < MIN_SOUND_S
 
     def _noise(self) -> float:
-        recent = sorted(self._ear.levels(self._ear.windows - int(NOISE_S / WINDOW_S)))
-        # The quiet tenth: what the line sounds like when nobody speaks.
-        return noise_level(recent[: max(1, len(recent) // 10)])
+        return quiet_level(self._ear.levels(self._ear.windows - RECENT_WINDOWS))
 
 
 def _first_sound(levels: Sequence[float], threshold_db: float, first: int) -> int | None:

@@ -70,6 +70,13 @@ TIME_TO_GREETING = _family(
     "greet.",
     buckets=_WAIT_BUCKETS,
 )
+AGENTS = _family(
+    "voice_call_agents",
+    "gauge",
+    "agent_name call_type scenario vantage",
+    "Agents of this name that the caller heard at once in the last call with a turn. Above 1 the "
+    "agent was dispatched twice, and the call is SLOW.",
+)
 TURNS = _family(
     "voice_turns_total",
     "counter",
@@ -108,7 +115,7 @@ INFO = _family(
 
 FAMILIES = (
     *(E2E, LAST_CALL, COMPONENTS, REPORTED_E2E, TIME_TO_AGENT, TIME_TO_GREETING),
-    *(TURNS, WITHIN_TARGET, TARGET, POLICY, INFO),
+    *(AGENTS, TURNS, WITHIN_TARGET, TARGET, POLICY, INFO),
     *(each.at_zero() for each in OF_EACH_AGENT),  # also where none of its agents is there
 )
 
@@ -140,6 +147,8 @@ def readings(config: "LatencyConfig", outcome: Outcome) -> Iterator[Reading]:
     average_s = Stats.of(result.turns).avg_s
     if average_s is not None:
         yield LAST_CALL.read(average_s)
+    if result.turns:
+        yield AGENTS.read(result.agents)
     if result.time_to_agent_s is not None:
         yield TIME_TO_AGENT.read(result.time_to_agent_s)
     if result.time_to_greeting_s is not None:

@@ -197,7 +197,11 @@ class Call:
             number += 1
             first = partial(self._first_turn, conversation, inside)
             take = first if number == 1 else conversation.turn
+            voices = self._caller.voices
             turn, ended = await self._turn(conversation, take)
+            # At the end as well: in a hand-over both may be there for a moment.
+            agents = max(self.result.agents, min(voices, self._caller.voices))
+            self.result = replace(self.result, agents=agents)
             if ended is not None and self._may_end(ended):
                 self._run.log(f"the agent ended the call: {ended.detail}")
                 return

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from math import ceil
 from pathlib import Path
+from statistics import fmean
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
@@ -300,11 +301,21 @@ def judge(config: LatencyConfig, outcome: Outcome) -> tuple[Finding, ...]:
     """Judge one call by its target's thresholds.
 
     FAIL when the call or a measured turn failed, or the average is above `fail_ms`; SLOW when the
-    average is above `target_ms`; UNKNOWN when nothing could be measured or every turn is void.
+    average is above `target_ms`, or the caller heard several agents of the name at once; UNKNOWN
+    when nothing could be measured or every turn is void.
     """
-    turns = outcome.result.turns if isinstance(outcome.result, CallResult) else ()
     if outcome.reason is not None:
         return failure(outcome)
+    call = outcome.result if isinstance(outcome.result, CallResult) else None
+    turns, agents = (call.turns, call.agents) if call else ((), 1)
+    found = _judge_turns(config, turns)
+    if agents > 1:
+        text = f"the caller hears {agents} agents of this name at once: dispatched twice?"
+        found = (*found, Finding(Verdict.SLOW, text))
+    return found
+
+
+def _judge_turns(config: LatencyConfig, turns: tuple[Turn, ...]) -> tuple[Finding, ...]:
     if failed := next((turn for turn in turns if _counts_as_failed(turn)), None):
         return (Finding(Verdict.FAIL, f"{failed.reason}: {failed.detail}"),)
     average_s = Stats.of(turns).avg_s
@@ -330,8 +341,12 @@ def summary(result: CallResult) -> str:
     stats = Stats.of(result.turns)
     if stats.avg_s is None or stats.max_s is None:
         return "nothing measured"
-    fillers = sum(turn.time_to_answer_s is not None for turn in result.turns if not turn.warmup)
-    said = f", {fillers} of them after a filler" if fillers else ""
+    begun = [
+        turn.e2e_s
+        for turn in result.turns
+        if turn.time_to_answer_s is not None and turn.e2e_s is not None and not turn.warmup
+    ]
+    said = f", fillers {fmean(begun):.3f} s in {len(begun)} of them" if begun else ""
     return f"average {stats.avg_s:.3f} s, max {stats.max_s:.3f} s, n = {stats.n}{said}"
 
 

@@ -7,10 +7,10 @@ import jwt
 import pytest
 
 from exporter.errors import ProbeError
-from exporter.outcome import Reason, TurnOutcome
+from exporter.outcome import Reason, TurnOutcome, Verdict
 from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
 from exporter.probes.latency.measure import Call
-from exporter.probes.latency.spec import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig, judge
 from tests.fake_call.agent import Script
 from tests.fake_call.api import SERVER
 from tests.fake_call.calls import Placed, World, place, target
@@ -99,6 +99,23 @@ def test_an_agent_without_a_voice_is_named(wav: Path) -> None:
     placed = place(Script(), world, config(wav, dispatch="automatic", track_timeout=3))
     assert placed.outcome.reason is Reason.NO_AUDIO_TRACK
     assert placed.outcome.detail == "agent 'scribe' published no microphone track within 3 s"
+
+
+def test_an_agent_that_was_dispatched_twice_is_found(wav: Path) -> None:
+    """The caller hears both: the call is SLOW at least, and says so."""
+    placed = place(Script(), World(twin_until_s=600), config(wav))
+    assert placed.outcome.reason is None, placed.outcome
+    assert placed.call.agents == 2
+    (found,) = judge(config(wav), placed.outcome)
+    assert found.verdict is Verdict.SLOW
+    assert found.text == "the caller hears 2 agents of this name at once: dispatched twice?"
+
+
+def test_an_agent_that_takes_over_is_no_second_one(wav: Path) -> None:
+    """In a hand-over both are there for a moment, not for a whole turn."""
+    placed = place(Script(), World(twin_until_s=1.0), config(wav))
+    assert placed.call.agents == 1
+    assert judge(config(wav), placed.outcome) == ()
 
 
 FAILING = {

@@ -48,6 +48,7 @@ def ended(
         reason=reason,
         detail="a detail" if reason else "",
         verdict=Verdict.FAIL if reason else Verdict.PASS,
+        agents=2,
         turns=TURNS,
         time_to_agent_s=0.4,
         time_to_greeting_s=None,
