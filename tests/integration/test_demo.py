@@ -12,21 +12,36 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from pydantic import TypeAdapter
 
 from exporter.demo.livekit_binary import VARIABLE, ServerProgram
 from exporter.demo.processes import Child
 from exporter.demo.ready import announced
+from exporter.demo.settings import DemoSettings
+from exporter.outcome import Turn
 from exporter.server_api import Server
+from exporter.store.records import RunRecord
 from tests import patience
 from tests.golden_metrics import differences
+from tests.integration.voids import assert_late, measured, span
+from tests.lateness import Watch, watching
 from tests.patience import until
 
 pytestmark = pytest.mark.integration
+
+RUN = TypeAdapter(RunRecord)
+
+BUSY_S = 0.25
+"""What two processes may add to a provider's delay; bench/accuracy.py has the real bound."""
+
+LATE_STEPS = 4
+"""An answer passes so many processes that may each be late: two that ask and two that answer."""
 
 
 def ask(url: str, method: str = "GET", body: object = None) -> tuple[int, str, float]:
@@ -131,44 +146,146 @@ def test_the_demo_comes_to_show_every_metric(livekit_program: ServerProgram) -> 
         until(lambda: not differences(ask(metrics)[1]), patience.START_S, "the golden page")
 
 
-def test_the_demo_measures_a_turn_and_leaves_nothing(livekit_program: ServerProgram) -> None:
-    """1. The demo starts a server of its own. 2. A turn is measured and stands on /metrics.
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one demo showed, from its start to its end by SIGTERM."""
 
-    3. SIGTERM arrives. Result: exit status 0, and no process and no file is left.
-    """
+    metrics: str
+    status_page: tuple[int, str]
+    settings: DemoSettings
+    workers: list[list[str]]
+    """How each worker is known: the first two sources."""
+    run: RunRecord
+    """A call with at least two measured turns; on a machine that was late, the last one."""
+    watch: Watch
+    processes: list[psutil.Process]
+    folder: Path
+    """Where it kept its files."""
+    exit_status: int
+    text: str
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The turns that were measured: all, unless the machine was late."""
+        return measured(self.run.turns)
+
+    @property
+    def late_s(self) -> float:
+        """How late the machine was at worst during the call."""
+        return self.watch.worst_s(*span(self.run))
+
+
+@pytest.fixture(scope="module")
+def seen(
+    livekit_program: ServerProgram, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Seen]:
+    """A demo with a server of its own, and what it showed until SIGTERM came."""
     environ = {VARIABLE: str(livekit_program.path or "docker")}
-    with demo(environ, "--trials", "1", "--tts-delay", "100ms") as running:
-        running.find(r"livekit +(ws://127\.0\.0\.1:\d+)")
-        metrics = running.find(r"metrics +(http://\S+)")
-        # On a busy machine the first calls may be void: then it is a later one that is measured.
-        running.find(r"(1 turn measured, \d+\.\d\d s)")
-        page = ask(metrics)[1]
-        assert re.search(r"^voice_e2e_latency_seconds_count\{.*\} [1-9]", page, re.MULTILINE)
-        status_page = running.find(r"status page +(http://\S+)")
+    delays = ("--llm-delay", "500ms", "--tts-delay", "300ms")
+    with (
+        watching(tmp_path_factory.mktemp("demo")) as watch,
+        demo(environ, "--trials", "3", *delays) as running,
+    ):
+        yield show(running, watch)
 
-        def workers() -> list[list[str]]:
-            found = json.loads(ask(f"{status_page}api/v1/workers")[1])["workers"]
-            return [worker["sources"][:2] for worker in found]
 
-        # One worker that reports itself, and whose page is read.
-        until(lambda: workers() == [["heartbeat", "scrape"]], patience.START_S, "its worker")
-        status, page, _ = ask(status_page)
-        assert status == 200
-        assert "No workers known" not in page
-        settings = json.loads(ask(running.find(r"delays +(http://\S+settings)"))[1])
-        assert settings["tts"] == {"delay_s": 0.1, "failure_rate": 0.0}
-        processes = running.children()
-        folder = next(
-            Path(argument).parent
-            for process in processes
-            for argument in process.cmdline()
-            if argument.endswith("/voice-exporter.yaml")
-        )
-        assert len(processes) >= 4
-        running.process.send_signal(signal.SIGTERM)
-        assert running.wait() == 0, running.text
-        gone(processes)
-        assert not folder.exists()
+def show(running: Running, watch: Watch) -> Seen:
+    """Look at everything that a demo shows, and end it."""
+    running.find(r"livekit +(ws://127\.0\.0\.1:\d+)")
+    page = running.find(r"status page +(http://\S+)")
+
+    def workers() -> list[list[str]]:
+        found = json.loads(ask(f"{page}api/v1/workers")[1])["workers"]
+        return [worker["sources"][:2] for worker in found]
+
+    run = measured_run(page)
+    until(lambda: workers() == [["heartbeat", "scrape"]], patience.START_S, "its worker")
+    metrics, status_page = ask(running.find(r"metrics +(http://\S+)"))[1], ask(page)[:2]
+    settings = ask(running.find(r"delays +(http://\S+settings)"))[1]
+    processes, known = running.children(), workers()
+    arguments = (each for process in processes for each in process.cmdline())
+    folder = next(Path(each).parent for each in arguments if each.endswith("/voice-exporter.yaml"))
+    running.process.send_signal(signal.SIGTERM)
+    return Seen(
+        metrics,
+        status_page,
+        DemoSettings.model_validate_json(settings),
+        known,
+        run,
+        watch,
+        processes,
+        folder,
+        running.wait(),
+        running.text,
+    )
+
+
+def measured_run(page: str) -> RunRecord:
+    """Wait for a call with two measured turns; or return the last one, where the machine is late.
+
+    On a busy machine the first calls may be void: then it is a later one that is measured.
+    """
+    ends, last = time.monotonic() + patience.START_S, None
+    while time.monotonic() < ends:
+        for run in json.loads(ask(f"{page}api/v1/runs?limit=20")[1])["runs"]:
+            if run["probe"] == "latency":
+                last = RUN.validate_python(run)
+                if sum(turn.e2e_s is not None and not turn.warmup for turn in last.turns) >= 2:
+                    return last
+        time.sleep(0.5)
+    assert last is not None, "no call within the time"
+    return last
+
+
+@pytest.mark.whole_machine
+def test_the_demo_measures_and_shows(seen: Seen) -> None:
+    """Its turns stand on /metrics, unless void; and its worker, which reports, on its page."""
+    if len(seen.turns) < 2:
+        assert_late([seen.run], seen.watch, [t for t in seen.run.turns if t not in seen.turns])
+    else:
+        counted = r"^voice_e2e_latency_seconds_count\{.*\} [1-9]"
+        assert re.search(counted, seen.metrics, re.MULTILINE)
+    assert seen.workers == [["heartbeat", "scrape"]]
+    assert seen.status_page[0] == 200
+    assert "No workers known" not in seen.status_page[1]
+    assert (seen.settings.llm.delay_s, seen.settings.tts.delay_s) == (0.5, 0.3)
+
+
+@pytest.mark.whole_machine
+def test_a_real_agents_turn_is_split(seen: Seen) -> None:
+    """Every component is there, true to what the providers took, and they add up to the whole."""
+    busy_s = BUSY_S + LATE_STEPS * seen.late_s
+    assert seen.run.split_absent == "" or not seen.turns
+    for turn in seen.turns:
+        parts = turn.components
+        assert parts.llm_s is not None
+        assert 0 <= parts.llm_s - seen.settings.llm.delay_s < busy_s
+        assert parts.tts_s is not None
+        assert 0 <= parts.tts_s - seen.settings.tts.delay_s < busy_s
+        assert parts.transcription_s is not None
+        assert parts.transcription_s > seen.settings.stt.delay_s
+        assert parts.end_of_turn_s is not None
+        assert parts.transport_s is not None
+        first = (parts.transcription_s, parts.end_of_turn_s, parts.llm_s, parts.tts_s)
+        assert turn.e2e_s == pytest.approx(sum(first) + parts.transport_s, abs=1e-5)
+
+
+@pytest.mark.whole_machine
+def test_the_caller_hears_more_than_the_agent_reports(seen: Seen) -> None:
+    """The agent's own figure lacks the way there and back."""
+    for turn in seen.turns:
+        assert turn.e2e_s is not None
+        assert turn.reported_e2e_s is not None
+        assert 0 < turn.e2e_s - turn.reported_e2e_s < 1.0 + LATE_STEPS * seen.late_s
+
+
+@pytest.mark.whole_machine
+def test_the_demo_leaves_nothing(seen: Seen) -> None:
+    """After SIGTERM: exit status 0, and no process and no file is left."""
+    assert seen.exit_status == 0, seen.text
+    assert len(seen.processes) >= 4
+    gone(seen.processes)
+    assert not seen.folder.exists()
 
 
 @pytest.mark.long

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from exporter.outcome import Outcome, Turn, TurnOutcome
 from exporter.probes.latency.conversation import MAX_LAG_S, RAN_DRY, TORN
+from exporter.store.records import RunRecord
 from tests.lateness import Late, Watch
 
 BY_THE_PROBER = "the prober: "
@@ -29,13 +30,15 @@ def measured(turns: Iterable[Turn]) -> list[Turn]:
     return replied
 
 
-def span(outcome: Outcome) -> tuple[float, float]:
+def span(outcome: Outcome | RunRecord) -> tuple[float, float]:
     """Return when a run began and ended, in seconds since the epoch."""
     begin = outcome.started_at.timestamp()
     return begin, begin + outcome.duration_s
 
 
-def assert_late(outcomes: Iterable[Outcome], watch: Watch, turns: Iterable[Turn]) -> None:
+def assert_late(
+    outcomes: Iterable[Outcome | RunRecord], watch: Watch, turns: Iterable[Turn]
+) -> None:
     """Assert that the machine was late during these runs, as often as it spoiled a turn.
 
     A turn that is void because of the one before it was spoiled by the same lateness.
