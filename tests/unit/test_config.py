@@ -162,7 +162,8 @@ def test_url_from_a_file_is_checked(tmp_path: Path) -> None:
                 (
                     "VOICE_EXPORTER_XYZZY: unknown key; expected one of server_name, "
                     "max_agent_names, livekit, web, targets, discover, agents, workers, "
-                    "collector, calibrate, sfu, reach, reconnect, ramp, distributed, slo, alerts, store, pool, log"
+                    "collector, calibrate, sfu, reach, reconnect, ramp, distributed, slo, "
+                    "alerts, store, pool, log"
                 )
             ],
             id="unknown and like nothing",
