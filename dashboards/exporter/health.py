@@ -66,18 +66,22 @@ def _refusals() -> Panel:
         144,
         "Refused requests",
         "Requests refused by the exporter's web server in the window that ends at each point, by "
-        "reason, and worker reports beyond workers.max_workers. From "
-        "voice_exporter_http_requests_refused_total and voice_worker_reports_refused_total. Bad: "
-        "token or password (someone guesses), connections or rate (too many requests).",
+        "reason, worker reports beyond workers.max_workers, and agent names beyond "
+        "max_agent_names now. From voice_exporter_http_requests_refused_total, "
+        "voice_worker_reports_refused_total and voice_agent_names_capped. Bad: token or password "
+        "(someone guesses), connections or rate (too many requests), agent names (workers name "
+        "their agents anew for each call).",
         empty="No exporter is scraped",
         width=12,
     )
     by_reason = recent(f"voice_exporter_http_requests_refused_total{{{SERVERS}}}")
     reports = recent(f"voice_worker_reports_refused_total{{{SERVERS}}}")
+    names = f"max by (server) (voice_agent_names_capped{{{SERVERS}}})"
     return graph(
         card,
         series(total("server, reason", by_reason), "{{reason}} ({{server}})"),
         series(total("server", reports), "worker reports ({{server}})"),
+        series(names, "agent names ({{server}})"),
         unit=Short,
         is_stacked=True,
         has_bars=True,

@@ -1,0 +1,82 @@
+"""The daemon's parts together: calls that someone asks for, found agents, and its own judge."""
+
+import asyncio
+from time import time
+
+import pytest
+
+from exporter.daemon.plan import FOUND, call_work
+from exporter.daemon.serve import Daemon
+from exporter.metrics.common import SKIPS
+from exporter.outcome import AgentInRoom, Listing, Outcome, Verdict
+from exporter.roster.types import Worker, WorkerStatus
+from exporter.run.scheduler import Work
+from exporter.settings.settings import DiscoverConfig, Settings
+from exporter.web.sources import NotNowError
+from tests.unit.calls import WHEN, call, judged
+
+_NEVER = "0 0 31 2 *"
+_SETTINGS = Settings.model_validate(
+    {
+        "server_name": "s",
+        "livekit": {"url": "ws://127.0.0.1:1", "api_key": "k", "api_secret": "a" * 32},
+        "store": {"enabled": False},
+        "targets": [{"agent_name": "demo", "windows": [{"cron": _NEVER}]}],
+    }
+)
+
+
+def test_refused_call_is_no_scheduled_run_that_was_skipped() -> None:
+    """It was never due: a page that is asked too often is no call that is missing."""
+    daemon = Daemon(_SETTINGS, _SETTINGS.server(), lambda: _SETTINGS)
+    [target] = _SETTINGS.targets
+    daemon._add(call_work(target), 3600)
+
+    with pytest.raises(NotNowError, match="outside its time windows"):
+        asyncio.run(daemon._call(target, lambda _: None))
+
+    labels = {"server": "s", "probe": "latency", "agent_name": "demo"}
+    values = [
+        daemon.metrics.registry.get_sample_value(
+            "voice_probe_skipped_total", {**labels, "reason": reason}
+        )
+        for reason in SKIPS
+    ]
+    assert values == [0] * len(SKIPS)
+
+
+def test_found_agents_share_a_budget_also_when_someone_asks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """1. Discovery finds an agent. 2. Someone asks for a call to it. Result: the same account."""
+    settings = _SETTINGS.model_copy(update={"discover": DiscoverConfig(enabled=True)})
+    daemon = Daemon(settings, settings.server(), lambda: settings)
+    agent = AgentInRoom("stray", "agent-1", "room", "listening", humans=1, age_s=3)
+    daemon._discovery.record(Outcome("agents", "", WHEN, 0.1, result=Listing((agent,))))
+    target = settings.discover.target("stray")
+    asked: list[Work] = []
+
+    async def ask(work: Work, *_: object) -> Outcome:
+        asked.append(work)
+        return call()
+
+    monkeypatch.setattr(daemon._scheduler, "ask", ask)
+    asyncio.run(daemon._call(target, lambda _: None))
+
+    [line] = [each for each in daemon._watch_list.lines.values() if each.work.config == target]
+    assert [line.work.account, asked[0].account] == [FOUND, FOUND]
+
+
+def test_daemon_judges_listings_by_its_roster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker went without a word, which no listing shows: the run of the listing is FAIL."""
+    daemon = Daemon(_SETTINGS, _SETTINGS.server(), lambda: _SETTINGS)
+    lost = Worker("AW_1", "demo", WorkerStatus.OFFLINE, last_heartbeat=time() - 60, is_lost=True)
+    daemon._fleet.roster.restore([lost])
+
+    async def lists(*_: object, **__: object) -> Outcome:
+        return judged(Outcome("agents", "", WHEN, 0.1, result=Listing()))
+
+    monkeypatch.setattr(daemon._runner, "run", lists)
+    outcome = asyncio.run(daemon._run("agents", _SETTINGS.agents, "run1"))
+
+    assert outcome.verdict is Verdict.FAIL
