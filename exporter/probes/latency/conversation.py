@@ -101,6 +101,7 @@ class Conversation:
         self._says_answers = False
         """It reports no latency of its answers, and nothing follows them: they are no fillers."""
         self._greeted = False
+        """The first words of the agent have been heard, or would have been by now."""
         self._last: _Said | None = None
 
     async def greeting(self) -> float | None:
@@ -176,6 +177,7 @@ class Conversation:
         if self._caller.disturbance():  # at the end of the turn before, where it cost nothing
             await self._mend()
         self._caller.turn_begins()
+        self._greeted = self._greeted or self._last is not None
         try:
             await self._perform(self._config.turn.start_rpc)
             said = self._last = await self._speak()
@@ -293,7 +295,8 @@ class Conversation:
         if state == "thinking":
             detail = f"a filler, and no answer for {REPLY_LIMIT_S:g} s (agent state {state!r})"
             return Turn.without_reply(Reason.NO_REPLY, detail)
-        self._says_answers = self._caller.events.only_said_since(said.began)
+        # In a first turn these words may be a greeting that came late.
+        self._says_answers = self._greeted and self._caller.events.only_said_since(said.began)
         return None
 
     async def _failed(self, said: _Said) -> Turn:

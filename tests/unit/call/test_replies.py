@@ -90,14 +90,24 @@ def test_the_figures_of_a_filler_are_not_those_of_the_answer() -> None:
 def test_an_agent_that_says_its_answers_is_asked_on() -> None:
     """Nothing follows in the longest time of a reply: what was said was the answer."""
     script = Script(filler_s=0.9, says_filler=True, reports=True, never_answers=True)
-    talk = converse(script, turns=3)
-    assert [turn.outcome for turn in talk.turns] == [TurnOutcome.REPLIED] * 3, talk
+    talk = converse(script, turns=4)
+    assert [turn.outcome for turn in talk.turns] == [TurnOutcome.REPLIED] * 4, talk
     for turn in talk.turns:
         assert turn.e2e_s == pytest.approx(0.9, abs=RESOLUTION_S)
         assert turn.time_to_answer_s is None
+    first, second, third, fourth = (each.end for each in talk.truth)
+    assert second - first > REPLY_LIMIT_S
+    assert third - second > REPLY_LIMIT_S  # the words before might have been a late greeting
+    assert fourth - third < 5  # it is known by then
+
+
+def test_an_agent_that_has_greeted_and_says_its_answers_is_known_after_one() -> None:
+    """What it says to the first utterance cannot be a late greeting."""
+    script = Script(greet_s=1.0, filler_s=0.9, says_filler=True, reports=True, never_answers=True)
+    talk = converse(script, turns=3)
     first, second, third = (each.end for each in talk.truth)
     assert second - first > REPLY_LIMIT_S
-    assert third - second < 5  # it is known by then
+    assert third - second < 5
 
 
 def test_a_filler_before_an_error_is_no_reply() -> None:
