@@ -109,4 +109,5 @@ def _prober(probers: Sequence[Prober]) -> Prober:
         sent_ratio=min(each.sent_ratio for each in probers),
         void_ratio=max(each.void_ratio for each in probers),
         memory_bytes=sum(each.memory_bytes for each in probers),
+        memory_free_ratio=min(each.memory_free_ratio for each in probers),
     )

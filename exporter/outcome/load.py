@@ -59,6 +59,8 @@ class RampTier:
     """One for each process of the prober that lived to the end of the tier."""
     cores: float
     """That the prober may use."""
+    memory_free_ratio: float = 1.0
+    """Share of the host's memory that was free at the end of the tier."""
 
 
 @dataclass(frozen=True, slots=True)

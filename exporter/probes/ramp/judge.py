@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from exporter.outcome import Reason
-from exporter.probes.ramp.summary import TierSummary
+from exporter.probes.ramp.summary import Prober, TierSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ MAX_LAG_S = 0.020
 MAX_SEND_WAIT_S = 0.050
 MAX_CPU = 0.85
 """Share of the CPUs that the prober may use, all its processes together."""
+MIN_MEMORY_FREE = 0.05
+"""Share of the host's memory; with less it swaps, or ends processes."""
 MIN_SENT = 0.95
 """Share of the audio packets due that must have been sent for the load to be what it claims."""
 MAX_VOID = 0.5
@@ -89,8 +91,7 @@ def _limits(summary: TierSummary) -> Iterator[str]:
             yield f"{each.clients} clients: {each.reason}"
     if not prober.processes:
         return
-    if prober.cpu_cores > MAX_CPU * prober.cores:
-        yield f"the prober used {prober.cpu_cores:.1f} of {prober.cores:g} CPUs"
+    yield from _limits_of_host(prober)
     if prober.lag_s > MAX_LAG_S:
         yield f"its event loop was {prober.lag_s * 1000:.0f} ms late (p99)"
     # A message also waits for those before it, which a slow way holds up for a round trip or less.
@@ -101,6 +102,13 @@ def _limits(summary: TierSummary) -> Iterator[str]:
         yield f"it sent only {prober.sent_ratio:.0%} of its audio in time"
     if prober.void_ratio > MAX_VOID:
         yield f"{prober.void_ratio:.0%} of its data messages were void"
+
+
+def _limits_of_host(prober: Prober) -> Iterator[str]:
+    if prober.cpu_cores > MAX_CPU * prober.cores:
+        yield f"the prober used {prober.cpu_cores:.1f} of {prober.cores:g} CPUs"
+    if prober.memory_free_ratio < MIN_MEMORY_FREE:
+        yield f"its host had only {prober.memory_free_ratio:.0%} of its memory left"
 
 
 class KneeKind(StrEnum):

@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil
+
 from exporter.outcome import ProberLoad, RampClient, RampTier, Reason
 from exporter.probes.ramp.messages import (
     ANSWER,
@@ -121,11 +123,13 @@ class RampProcesses:
                 for index, process in enumerate(self._processes)
             )
         )
+        memory = psutil.virtual_memory()
         return RampTier(
             clients=sum(self._sizes),
             members=tuple(member for members, _ in held for member in members),
             load=tuple(load for _, load in held if load is not None),
             cores=cores(),
+            memory_free_ratio=memory.available / memory.total,
         )
 
     async def __aenter__(self) -> Self:

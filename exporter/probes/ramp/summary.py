@@ -40,6 +40,8 @@ class Prober:
     """Share of the data messages that the prober itself spoiled."""
     memory_bytes: int = 0
     """Resident, of all its processes together."""
+    memory_free_ratio: float = 1.0
+    """Share of its host's memory that was free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,4 +141,5 @@ def _prober(tier: RampTier, pings: int, crashed: int) -> Prober:
         sent_ratio=min((each.sent_ratio for each in tier.load), default=1.0),
         void_ratio=voids / (voids + pings) if voids else 0.0,
         memory_bytes=sum(each.memory_bytes for each in tier.load),
+        memory_free_ratio=tier.memory_free_ratio,
     )

@@ -136,3 +136,10 @@ def test_quality_is_what_nearly_all_reach() -> None:
     assert quality_reached(["excellent"] * 39 + ["lost"]) == "excellent"
     assert quality_reached(["excellent"] * 9 + ["poor"]) == "poor"
     assert quality_reached(["", ""]) == ""
+
+
+def test_a_host_without_memory_is_a_limit_of_the_prober() -> None:
+    """It swaps, or ends processes: the tier says nothing about the SFU."""
+    full = judged(replace(tier(2), memory_free_ratio=0.03))
+    assert full.limits == ("its host had only 3% of its memory left",)
+    assert not judged(replace(tier(2), memory_free_ratio=0.05)).limited
