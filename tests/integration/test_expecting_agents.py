@@ -1,14 +1,18 @@
 """Agents that expect something of their caller: a participant of the real SDK, on a real server."""
 
+from pathlib import Path
+
 import pytest
 from livekit import rtc
 
 from exporter.outcome import CallResult, Reason
 from exporter.probes.calibrate.echo import Answer
+from exporter.probes.latency.conversation import TORN
 from exporter.rtc.tracks import Microphone
 from exporter.server_api import Server
 from tests.integration.own_agent import DELAY_S, REPLY, call, target
-from tests.integration.voids import measured
+from tests.integration.voids import assert_late, measured
+from tests.lateness import watching
 
 pytestmark = pytest.mark.integration
 
@@ -82,16 +86,19 @@ def test_what_an_agent_can_read_of_its_caller(livekit: Server) -> None:
 
 
 @pytest.mark.parametrize("follow", [False, True])
-def test_an_agent_that_hands_over(follow: bool, livekit: Server) -> None:
+def test_an_agent_that_hands_over(follow: bool, livekit: Server, tmp_path: Path) -> None:
     """Others are told late that it has left; the turns go on with the second, if they may."""
     config = target(f"hand-over-{follow}".lower(), follow=follow, trials=2)
-    outcome = call(livekit, config, None)
+    with watching(tmp_path) as watch:
+        outcome = call(livekit, config, None)
     assert isinstance(outcome.result, CallResult)
-    if follow:
-        turns = outcome.result.turns
+    turns = outcome.result.turns
+    if any(turn.detail == TORN for turn in turns):  # nothing more was said, so nobody handed over
+        assert_late([outcome], watch, [turn for turn in turns if turn not in measured(turns)])
+    elif follow:
         assert len(turns) == 3, outcome
         assert all(turn.e2e_s and turn.e2e_s > DELAY_S for turn in measured(turns))
-        assert any("another agent takes over" in line for line in outcome.log)
+        assert any("another agent takes over" in line for line in outcome.log), outcome
     else:
         assert outcome.reason is Reason.AGENT_LEFT, outcome
         assert outcome.detail.endswith("another agent is there")

@@ -45,6 +45,10 @@ of 10 ms in which audio goes in and out. 50 to 81 ms, 66 in the median, were see
 was late by 11 to 77 ms (n 17). A constant error of 30 ms at either end shows where it is not."""
 
 
+SETTLED_S = 0.06
+"""A jitter buffer that is deeper has not settled: it holds 20 to 40 ms where nothing is late."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One call: what the agent does, and what of the target's settings differs."""
@@ -192,7 +196,9 @@ def check_delays(replied: list[Turn], turns: tuple[Turn, ...], notes: Notes, lat
         said = (turn, delays, depths, late_s)
         if len(depths) == len(delays) and ours_s:
             bare_s = way_s - ours_s - depths[number]
-            assert BARE_S[0] - late_s < bare_s < BARE_S[1] + late_s, said
+            # A deep buffer shrinks during the turn: its mean is not what it was at the reply.
+            deep_s = max(0.0, ours_s - SETTLED_S) + max(0.0, depths[number] - SETTLED_S)
+            assert BARE_S[0] - late_s - deep_s < bare_s < BARE_S[1] + late_s + deep_s, said
         else:
             assert LEAST_S < way_s < MOST_S + ours_s + late_s, said
 
