@@ -373,7 +373,7 @@ class StderrProgress:
             self._status.update(Text(f"calling {name}, turn {self._done + 1} of {self._planned}"))
 
     def explain(self, report: LatencyReport) -> None:
-        """Say what the JSON document has no place for."""
+        """Say what went wrong, for people who send the document elsewhere."""
         if report.failure:
             self._console.print(f"agents could not be listed: {why(report.failure)}")
         elif not report.calls:
