@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.models.dashboard import Panel
 from grafana_foundation_sdk.models.units import Short
 
-from dashboards.agent.series import THE_AGENT
+from dashboards.agent.series import CALLS, THE_AGENT
 from dashboards.panels import Card, graph
 from dashboards.queries import CALL_STEP, recent, series, total
 
@@ -18,7 +18,6 @@ def panels() -> tuple[Panel, ...]:
         "and dispatch_failed point to the workers; no_reply and agent_error to the agent; "
         "connect_failed to the server; void and deadline to the prober's host.",
         empty="The agent was not called",
-        width=12,
     )
     runs = Card(
         142,
@@ -28,8 +27,16 @@ def panels() -> tuple[Panel, ...]:
         "voice_probe_skipped_total. Bad: overlap (calls take longer than their interval), missed "
         "(the exporter is overloaded) and budget.",
         empty="The agent was not called",
-        width=12,
     )
+    agents = Card(
+        143,
+        "Agents in the call",
+        "Agents of this name that the caller heard at once in the last call. From "
+        "voice_call_agents. Bad: more than 1. The agent was dispatched twice, and callers hear "
+        "both.",
+        empty="No turn was taken",
+    )
+    heard = f"max by (call_type, scenario) (voice_call_agents{{{CALLS}}})"
     failures = total("reason", recent(f"voice_probe_failures_total{{{THE_AGENT}}}")) + " > 0"
     skipped = total("reason", recent(f"voice_probe_skipped_total{{{THE_AGENT}}}"))
     attempts = total("probe", recent(f"voice_probe_attempts_total{{{THE_AGENT}}}"))
@@ -47,4 +54,5 @@ def panels() -> tuple[Panel, ...]:
             series(skipped, "skipped: {{reason}}", CALL_STEP),
             unit=Short,
         ),
+        graph(agents, series(heard, "{{call_type}} {{scenario}}", CALL_STEP), unit=Short),
     )
