@@ -50,8 +50,9 @@ demo: .venv/demo.stamp
 	@$(BIN)/voice-exporter demo $(DEMO_ARGS)
 
 # Most tests wait, for calls to end and for servers to start: three at a time, each file by itself,
-# the longest files first, and style and types at the same time. What is marked `whole_machine`
-# times real calls, which are void where the prober is late: it comes afterwards, one at a time.
+# the longest files first, and style and types in the time that they leave. What is marked
+# `whole_machine` times real calls, which are void where the prober is late: it comes afterwards, one
+# at a time.
 # A livekit-server is built before the tests, not during them: for minutes it takes every core.
 ifdef PYTEST_ARGS
 test: .venv/dev.stamp
@@ -59,11 +60,11 @@ test: .venv/dev.stamp
 else
 test: .venv/dev.stamp
 	-@$(BIN)/python -m exporter.demo.livekit_binary
-	@( $(MAKE) --no-print-directory lint; echo $$? >.venv/lint.status ) >.venv/lint.log 2>&1 & \
+	@( nice -n 19 $(MAKE) --no-print-directory lint; echo $$? >.venv/lint.status ) >.venv/lint.log 2>&1 & \
 	failed=; \
 	$(PYTEST) -m "not whole_machine and not long" $(SIDE_BY_SIDE) || failed=tests; \
-	wait; cat .venv/lint.log; \
 	$(PYTEST) -m "whole_machine and not long" || failed=tests; \
+	wait; cat .venv/lint.log; \
 	[ "$$(cat .venv/lint.status)" = 0 ] || failed="$$failed lint"; \
 	[ -z "$$failed" ] || { echo "failed: $$failed" >&2; exit 1; }
 endif
