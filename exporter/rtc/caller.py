@@ -177,9 +177,13 @@ class Caller:
         Raises:
             ProbeError: The call has ended meanwhile.
         """
+        before, since = (self._ended, self.hung_up), self.arrived
         self._ended, self.hung_up = None, False
-        self._is_agent = lambda _participant: True
-        there = await self.meet(timeout_s) is not None
+        # Whoever was there before ours is no successor: a transcriber, or an agent of its own.
+        self._is_agent = lambda other: self._arrived.get(other.identity, 0.0) > since
+        there = await self.meet(timeout_s, with_voice=True) is not None
+        if not there:
+            self._ended, self.hung_up = before
         self.turn_begins()
         return there
 
@@ -356,9 +360,9 @@ class Caller:
         return ", ".join(f"agent {name!r}" for name in named)
 
     def _speakers(self, agent: rtc.RemoteParticipant) -> list[rtc.RemoteTrackPublication]:
-        """Return the microphone tracks of an agent, those of an avatar that speaks for it first."""
-        speakers = (*self._avatars(agent), agent)
-        return [track for each in speakers for track in _microphones(each)]
+        """Return the voice of an agent, that of an avatar that speaks for it first."""
+        voices = (_voice(each) for each in (*self._avatars(agent), agent))
+        return [each for each in voices if each is not None]
 
     def _avatars(self, agent: rtc.RemoteParticipant) -> list[rtc.RemoteParticipant]:
         """Return those who have joined on an agent's behalf."""
@@ -415,9 +419,10 @@ class Caller:
         self._on_change()
 
     def _on_subscribed(
-        self, _track: rtc.Track, _: rtc.RemoteTrackPublication, by: rtc.RemoteParticipant
+        self, _: rtc.Track, publication: rtc.RemoteTrackPublication, by: rtc.RemoteParticipant
     ) -> None:
-        self._on_avatar(by)
+        if _is_microphone(publication):
+            self._on_avatar(by)
         self._on_change()
 
     def _on_avatar(self, participant: rtc.RemoteParticipant) -> None:
@@ -496,6 +501,13 @@ def _speaks(ear: Hearing, last_s: float = 0.2) -> bool:
 
 def _microphones(participant: rtc.RemoteParticipant) -> list[rtc.RemoteTrackPublication]:
     return [each for each in participant.track_publications.values() if _is_microphone(each)]
+
+
+def _voice(participant: rtc.RemoteParticipant) -> rtc.RemoteTrackPublication | None:
+    """Return the first microphone track that is heard; others may be music."""
+    found = _microphones(participant)
+    heard = (each for each in found if isinstance(each.track, rtc.RemoteAudioTrack))
+    return next(heard, found[0] if found else None)
 
 
 def _subscribed(publications: list[rtc.RemoteTrackPublication]) -> list[rtc.RemoteAudioTrack]:

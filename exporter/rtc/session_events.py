@@ -74,14 +74,16 @@ class SessionEvents:
 
         `session.say` in `on_user_turn_completed` brings a message without the latency of a turn,
         ahead of the user's own, and the state `listening` while the agent still works. Of an
-        answer the agent reports its latency, or the language model's after the user's message.
+        answer the agent reports its latency, or the language model's after the user's message. A
+        message without any figure (realtime models) proves nothing.
         """
         heard, said = False, False
         for each in self._items:
             if each.at < when or not self._is_ours(each):
                 continue
-            timed = (each.report.e2e_s, each.report.llm_ttft_s if heard else None)
-            if each.by_agent and timed != (None, None):
+            timed = each.report.e2e_s, each.report.llm_ttft_s if heard else None
+            has_figures = (each.report.llm_ttft_s, each.report.tts_ttfb_s) != (None, None)
+            if each.by_agent and (timed != (None, None) or not has_figures):
                 return False
             heard, said = heard or not each.by_agent, said or each.by_agent
         return said

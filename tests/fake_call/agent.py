@@ -70,6 +70,8 @@ class Script:
     """The room is closed at the end of the first utterance."""
     background: bool = False
     """Plays music on a second track all the time."""
+    music: bool = False
+    """The same, on a track that has no name to know it by, published after its voice."""
     encrypted: bool = False
     """Its track is noise to whom has no key."""
     avatar: bool = False
@@ -91,6 +93,14 @@ class Script:
     """Says it by `session.say` in `on_user_turn_completed`: works on in the state `listening`."""
     never_answers: bool = False
     """Says its filler, and nothing more."""
+    answers_once: bool = False
+    """... from the second utterance on."""
+    works_on_s: float = 0.0
+    """So long it thinks in silence after its answer."""
+    says_more: bool = False
+    """A second sentence follows that work."""
+    without_figures: bool = False
+    """Its messages have no figures."""
     fails_after: str = ""
     """Reports this error after its filler."""
     interrupt_s: float = 0.0
@@ -178,6 +188,8 @@ class FakeAgent:
             room.publish(self._me, BACKGROUND_TRACK).add_noise(voice(2.0, 330))
         own = script.own_track or not script.avatar
         self._track = room.publish(self._me, encrypted=script.encrypted) if own else None
+        if script.music:
+            room.publish(self._me, "music").add_noise(voice(2.0, 330))
         if script.avatar:
             await self._send_avatar(room)
         assert self._track is not None
@@ -269,7 +281,7 @@ class FakeAgent:
             return
         if script.says_filler:
             await self._say_filler(end)
-        if script.never_answers:
+        if script.never_answers or (script.answers_once and not first):
             return
         if script.reports:
             self._report(pb.USER, transcription_delay=0.2, end_of_turn_delay=0.3)
@@ -342,10 +354,23 @@ class FakeAgent:
         await _until(at - 0.05)
         self._say_state("speaking")
         await _until(over)
-        if script.reports:
+        if script.reports and script.without_figures:
+            self._report(pb.ASSISTANT)
+        elif script.reports:
             self._report(pb.ASSISTANT, llm_node_ttft=0.4, tts_node_ttfb=0.1, e2e_latency=0.9)
+        if script.works_on_s:
+            await self._work_on(over + script.works_on_s)
         self._end(sum(each.replied is not None for each in self.exchanges))
         self._say_state("listening")
+
+    async def _work_on(self, until: float) -> None:
+        assert self._track is not None
+        self._say_state("thinking")
+        await _until(until)
+        if self._script.says_more:
+            self._track.play(voice(SOUND_S), until + 0.1)
+            self._say_state("speaking")
+            await _until(until + 0.1 + SOUND_S)
 
     def _end(self, replies: int) -> None:
         """End the call after so many replies, if the script has it so."""

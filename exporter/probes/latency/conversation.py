@@ -50,11 +50,18 @@ TALK_OVER_S = 0.2
 more, is heard anew. One that tells no state is, after `REPLY_OVER_S`: it may be between sentences.
 """
 
+SAID_ONLY_S = 12.0
+"""Silence after a filler, in the state `listening`, after which no answer will follow. Shorter than
+the 15 s after which livekit-agents holds a caller for gone."""
+
 BUSY = ("speaking", "thinking")
 """States in which an agent has not finished its turn: after a tool call it speaks again."""
 
 RAN_DRY = "the prober: its audio queue ran empty"
 TORN = "the prober: an earlier utterance had a gap and may be answered late"
+
+LEAVING_S = 3.5
+"""So long after it has gone at most do others hear that an agent has left."""
 
 STALL_S = 2.0
 """Without a packet for so long the agent's media is dead: even with DTX one comes each 0.4 s."""
@@ -100,6 +107,8 @@ class Conversation:
         """An utterance of ours had a gap: the agent may answer it twice, and late."""
         self._says_answers = False
         """It reports no latency of its answers, and nothing follows them: they are no fillers."""
+        self._answers_follow = False
+        """An answer has followed a filler in this call."""
         self._greeted = False
         """The first words of the agent have been heard, or would have been by now."""
         self._last: _Said | None = None
@@ -162,6 +171,11 @@ class Conversation:
                 await self._hear_more(deadline)
         return await ear.time_of(found * WINDOW)
 
+    def hand_over(self) -> None:
+        """Forget what is known of the agent: another one goes on."""
+        self._says_answers = self._answers_follow = self._greeted = False
+        self._last = None
+
     async def turn(self) -> Turn:
         """Speak once and time the reply.
 
@@ -213,7 +227,7 @@ class Conversation:
             return
         await self._wait(at - time.monotonic())
         if why := await self._caller.perform(method, RPC_S):
-            self._check_line()
+            await self._wait(LEAVING_S)  # others learn late that an agent has left
             raise _RefusedError(f"the agent did not take the RPC {method!r}: {why}")
 
     async def _onset(self, said: _Said) -> int | None:
@@ -256,13 +270,15 @@ class Conversation:
         ear = self._ear
         replied = await ear.time_of(ear.first_loud_sample(onset, said.threshold_db))
         fillers = await self._reply_over(said)
-        if fillers.unanswered and (silent := self._unanswered(said)) is not None:
-            return silent
-        answer = replied if fillers.answer is None else await ear.time_of(fillers.answer)
         after = await self._caller.received()
-        begun = answer if answer > replied else 0.0
-        report = await self._caller.events.report_since(said.began, REPORT_TIMEOUT_S, begun)
-        late = self._lag_at_ends(said.end, replied, answer)
+        answer = 0.0 if fillers.answer is None else await ear.time_of(fillers.answer)
+        report = await self._caller.events.report_since(said.began, REPORT_TIMEOUT_S, answer)
+        if not self._says_answers and self._caller.events.only_said_since(said.began):
+            if (silent := self._unanswered(said)) is not None:
+                return silent
+            answer = 0.0  # all of it was said; so that was the answer
+        self._answers_follow = self._answers_follow or answer > 0
+        late = self._lag_at_ends(said.end, replied, answer or replied)
         if self._had_gap:
             return _void(RAN_DRY, late)
         if late > MAX_LAG_S:
@@ -271,9 +287,9 @@ class Conversation:
         return Turn(
             TurnOutcome.REPLIED,
             e2e_s=e2e,
-            time_to_answer_s=answer - said.end if begun else None,
+            time_to_answer_s=answer - said.end if answer else None,
             # The time of the work behind a filler is none of the parts, nor transport.
-            components=report.components(None if begun else e2e),
+            components=report.components(None if answer else e2e),
             reported_e2e_s=report.e2e_s,
             loop_lag_s=late,
             jitter_buffer_s=after.depth_since(said.before) if after and said.before else None,
@@ -285,19 +301,20 @@ class Conversation:
         Raises:
             ProbeError: The call ended while the agent worked.
         """
+        if error := self._caller.events.error_since(said.began):
+            return Turn.without_reply(Reason.AGENT_ERROR, f"the agent reported: {error}")
+        state = self._caller.state
+        if state != "thinking" and not self._answers_follow:
+            # In a first turn these words may be a greeting that came late.
+            self._says_answers = self._greeted
+            return None
         self._caller.check()
         self._check_line()
         if self._had_gap:
             return _void(RAN_DRY)
-        if error := self._caller.events.error_since(said.began):
-            return Turn.without_reply(Reason.AGENT_ERROR, f"the agent reported: {error}")
-        state = self._caller.state
-        if state == "thinking":
-            detail = f"a filler, and no answer for {REPLY_LIMIT_S:g} s (agent state {state!r})"
-            return Turn.without_reply(Reason.NO_REPLY, detail)
-        # In a first turn these words may be a greeting that came late.
-        self._says_answers = self._greeted and self._caller.events.only_said_since(said.began)
-        return None
+        waited = REPLY_LIMIT_S if state == "thinking" else SAID_ONLY_S
+        detail = f"a filler, and no answer for {waited:g} s (agent state {state!r})"
+        return Turn.without_reply(Reason.NO_REPLY, detail)
 
     async def _failed(self, said: _Said) -> Turn:
         """Say why no reply came: we were late, an error was told, the agent is dead, or silence."""
@@ -344,20 +361,18 @@ class Conversation:
         deadline = time.monotonic() + REPLY_LIMIT_S
         with suppress(ProbeError, _DisturbedError):
             while time.monotonic() < deadline:
-                works = self._works(said)
+                works, busy = self._works(said), self._caller.state in BUSY
                 fillers.look(works=works and self._quiet_for(SILENCE_S))
-                talks = works or self._caller.state in BUSY
-                if not talks and self._quiet_for(REPLY_OVER_S):
+                if not busy and self._quiet_for(SAID_ONLY_S if works else REPLY_OVER_S):
                     break
                 await self._hear_more(deadline)
         return fillers
 
     def _works(self, said: _Said) -> bool:
-        """Tell whether the agent has more to say, as far as its state and its reports tell."""
-        state = self._caller.state
-        if state in BUSY:
-            return state == "thinking"
-        return not self._says_answers and self._caller.events.only_said_since(said.began)
+        """Tell whether all that the agent has said is a filler, as far as its reports tell."""
+        speaks = self._caller.state == "speaking"
+        fillers = self._caller.events.only_said_since(said.began)
+        return fillers and not speaks and not self._says_answers
 
     async def _hear_more(self, deadline: float) -> None:
         """Wait for more audio, or for anything in the room."""

@@ -1,4 +1,7 @@
-"""Fillers: what an agent says while it still works ("One moment"), and the answer after them."""
+"""Fillers: lines that an agent says while it still works ("One moment"), and the answer after them.
+
+Which sound is such a line the agent's reports tell: it has no latency of its own.
+"""
 
 from exporter.rtc.hearing import Hearing
 from exporter.rtc.levels import WINDOW_S
@@ -22,13 +25,7 @@ class Fillers:
         self._at = 0
         self._awaited: OnsetDetector | None = None
         self.answer: int | None = None
-        """The first sample of what was said after the last filler; None if no filler was heard, or
-        nothing after it."""
-
-    @property
-    def unanswered(self) -> bool:
-        """Whether the last sound was a filler."""
-        return self._awaited is not None
+        """The first sample of the last sound that followed a filler; None if there was none."""
 
     def look(self, *, works: bool) -> None:
         """Take what was heard since the last look.
@@ -39,7 +36,6 @@ class Fillers:
         if self._awaited is None:
             if not works:
                 return
-            self.answer = None
             self._at = max(0, self._ear.windows - round(SILENCE_S / 2 / WINDOW_S))
             self._awaited = OnsetDetector(self._threshold_db, self._at)
         for level in self._ear.levels(self._at):

@@ -4,7 +4,6 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from functools import partial
 
 from livekit import rtc
 
@@ -186,7 +185,8 @@ class Call:
         late = await conversation.late_greeting()
         if late is None:
             return turn
-        self._greeted(late - inside)
+        if not self._followed:
+            self._greeted(late - inside)
         self._run.log("late greeting: it began during the caller's utterance, which is repeated")
         return await conversation.turn()
 
@@ -195,10 +195,8 @@ class Call:
         number, left = 0, self._config.trials
         while left > 0:
             number += 1
-            first = partial(self._first_turn, conversation, inside)
-            take = first if number == 1 else conversation.turn
             voices = self._caller.voices
-            turn, ended = await self._turn(conversation, take)
+            turn, ended = await self._turn(conversation, inside, is_first=number == 1)
             # At the end as well: in a hand-over both may be there for a moment.
             agents = max(self.result.agents, min(voices, self._caller.voices))
             self.result = replace(self.result, agents=agents)
@@ -217,15 +215,21 @@ class Call:
                 raise ended
 
     async def _turn(
-        self, conversation: Conversation, take: Callable[[], Awaitable[Turn]]
+        self, conversation: Conversation, inside: float, *, is_first: bool
     ) -> tuple[Turn, ProbeError | None]:
         """Take one turn, and return with what the call ended in it, if it did."""
         try:
-            return await take(), None
+            if is_first:
+                return await self._first_turn(conversation, inside), None
+            return await conversation.turn(), None
         except ProbeError as error:
-            if error.reason is Reason.AGENT_LEFT and await self._goes_on(conversation):
-                return await self._turn(conversation, take)
-            return Turn.without_reply(error.reason, error.detail), error
+            ended = error
+        try:
+            if ended.reason is Reason.AGENT_LEFT and await self._goes_on(conversation):
+                return await self._turn(conversation, inside, is_first=True)
+        except ProbeError as error:
+            ended = error
+        return Turn.without_reply(ended.reason, ended.detail), ended
 
     async def _goes_on(self, conversation: Conversation) -> bool:
         """Meet the agent to which ours has handed over: what was said is then said again."""
@@ -235,6 +239,7 @@ class Call:
         if not await self._caller.follow(self._config.join_timeout):
             return False
         self._run.log("another agent takes over")
+        conversation.hand_over()
         await self._caller.listen(self._config.track_timeout)
         await conversation.greeting()
         return True

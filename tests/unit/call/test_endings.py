@@ -1,5 +1,6 @@
 """Calls that the agent ends or hands over: a failure only where the target does not expect it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,31 @@ def test_an_agent_may_end_the_call(script: Script, wav: Path) -> None:
     assert latencies(placed) == pytest.approx([FIRST_S] * 2, abs=0.001)
     assert judge(settings, placed.outcome) == ()
     assert any("the agent ended the call" in line for line in placed.outcome.log)
+
+
+def test_who_may_hand_over_may_also_end_the_call(wav: Path) -> None:
+    """Nobody comes after it: then the call has ended in order."""
+    settings = config(wav, may_end=True, follow=True, warmup=False, join_timeout=3)
+    placed = place(Script(goodbye=True), World(), settings)
+    assert placed.outcome.reason is None, placed.outcome
+    assert latencies(placed) == pytest.approx([FIRST_S], abs=0.001)
+
+
+def test_a_transcriber_is_no_successor(wav: Path) -> None:
+    """It was there before the agent, and has no voice."""
+    world = replace(SUCCESSOR, transcriber=True)
+    placed = place(Script(goodbye=True), world, config(wav, follow=True))
+    assert placed.outcome.reason is None, placed.outcome
+    assert latencies(placed) == pytest.approx([FIRST_S, SECOND_S, SECOND_S], abs=0.001)
+
+
+def test_a_successor_may_greet_late(wav: Path) -> None:
+    """It is known as little as the first agent was."""
+    greets = Script(delay_s=SECOND_S, greet_s=2.0, greet_after_s=5.4, listens_first=True)
+    settings = config(wav, follow=True, greeting="auto", greeting_wait=5)
+    placed = place(Script(goodbye=True), World(successor=greets), settings)
+    assert placed.outcome.reason is None, placed.outcome
+    assert latencies(placed) == pytest.approx([FIRST_S, SECOND_S, SECOND_S], abs=0.001)
 
 
 def test_an_agent_that_leaves_may_end_the_call(wav: Path) -> None:

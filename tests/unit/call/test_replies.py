@@ -4,14 +4,15 @@ import subprocess
 import sys
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from exporter.outcome import Reason, TurnOutcome
-from exporter.probes.latency.spec import REPLY_LIMIT_S
+from exporter.probes.latency.conversation import SAID_ONLY_S
 from exporter.rtc.levels import WINDOW_S
 from tests.fake_call.agent import FILLER_S, SOUND_S, UTTERANCE_S, Script
-from tests.fake_call.calls import converse
+from tests.fake_call.calls import World, converse, place, target
 
 RESOLUTION_S = 0.001
 """On the virtual clock nothing is late: what is left is where in a window sound begins."""
@@ -55,20 +56,19 @@ def test_a_click_right_before_a_reply_is_part_of_it() -> None:
         assert turn.e2e_s == pytest.approx(1.0 - 0.010, abs=RESOLUTION_S)
 
 
+def test_music_on_a_second_track_is_no_reply(wav: Path) -> None:
+    """The first microphone track is the agent's voice, however loud another one is."""
+    placed = place(Script(music=True), World(), target(utterance={"wav": wav}, trials=2))
+    assert [turn.e2e_s for turn in placed.call.turns] == pytest.approx([1.0] * 3, abs=RESOLUTION_S)
+
+
 SAID = Script(filler_s=0.9, delay_s=5.0, says_filler=True, reports=True)
 """Says "one moment" by `session.say`, works for seconds in the state `listening`, and answers."""
 
 
-@pytest.mark.parametrize(
-    "script",
-    [
-        pytest.param(Script(filler_s=0.9, delay_s=5.0), id="says that it thinks"),
-        pytest.param(SAID, id="says that it listens"),
-    ],
-)
-def test_a_filler_is_no_answer(script: Script) -> None:
+def test_a_filler_is_no_answer() -> None:
     """Both times are known, and nothing is said to the agent before its answer has ended."""
-    talk = converse(script, turns=3)
+    talk = converse(SAID, turns=3)
     assert [turn.outcome for turn in talk.turns] == [TurnOutcome.REPLIED] * 3, talk
     for turn in talk.turns:
         assert turn.e2e_s == pytest.approx(0.9, abs=RESOLUTION_S)
@@ -96,8 +96,8 @@ def test_an_agent_that_says_its_answers_is_asked_on() -> None:
         assert turn.e2e_s == pytest.approx(0.9, abs=RESOLUTION_S)
         assert turn.time_to_answer_s is None
     first, second, third, fourth = (each.end for each in talk.truth)
-    assert second - first > REPLY_LIMIT_S
-    assert third - second > REPLY_LIMIT_S  # the words before might have been a late greeting
+    assert second - first > SAID_ONLY_S
+    assert third - second > SAID_ONLY_S  # the words before might have been a late greeting
     assert fourth - third < 5  # it is known by then
 
 
@@ -106,7 +106,7 @@ def test_an_agent_that_has_greeted_and_says_its_answers_is_known_after_one() -> 
     script = Script(greet_s=1.0, filler_s=0.9, says_filler=True, reports=True, never_answers=True)
     talk = converse(script, turns=3)
     first, second, third = (each.end for each in talk.truth)
-    assert second - first > REPLY_LIMIT_S
+    assert second - first > SAID_ONLY_S
     assert third - second < 5
 
 
@@ -118,11 +118,34 @@ def test_a_filler_before_an_error_is_no_reply() -> None:
     assert turn.e2e_s is None
 
 
-def test_an_agent_that_thinks_after_its_filler_for_ever_has_not_replied() -> None:
-    """Its state says that it works: the time of the filler is not that of the turn."""
-    turn = converse(Script(filler_s=0.9, delay_s=90.0)).turns[0]
-    assert (turn.outcome, turn.reason) == (TurnOutcome.FAILED, Reason.NO_REPLY)
-    assert turn.detail == "a filler, and no answer for 30 s (agent state 'thinking')"
+def test_after_an_answer_a_filler_alone_is_no_reply() -> None:
+    """1. A filler, and an answer. 2. A filler, and nothing more. Result: the second failed."""
+    turns = converse(replace(SAID, answers_once=True), turns=2).turns
+    assert turns[0].answered_s == pytest.approx(5.0, abs=RESOLUTION_S)
+    assert (turns[1].outcome, turns[1].reason) == (TurnOutcome.FAILED, Reason.NO_REPLY)
+    assert turns[1].detail == "a filler, and no answer for 12 s (agent state 'listening')"
+
+
+def test_work_after_an_answer_takes_nothing_from_it() -> None:
+    """An agent that works on in silence, for however long, has answered when it did."""
+    for works_on_s in (1.2, 40.0):
+        turn = converse(replace(SAID, works_on_s=works_on_s)).turns[0]
+        assert turn.answered_s == pytest.approx(5.0, abs=RESOLUTION_S)
+        turn = converse(Script(reports=True, works_on_s=works_on_s)).turns[0]
+        assert turn.answered_s == pytest.approx(1.0, abs=RESOLUTION_S)
+
+
+def test_a_second_sentence_after_a_tool_is_not_what_was_waited_for() -> None:
+    """The first sentence has a latency of its own, as the agent reports it."""
+    turn = converse(Script(reports=True, works_on_s=3.0, says_more=True)).turns[0]
+    assert turn.answered_s == pytest.approx(1.0, abs=RESOLUTION_S)
+
+
+def test_messages_without_any_figure_are_no_fillers() -> None:
+    """Realtime models report none: nobody waits for more."""
+    talk = converse(Script(reports=True, without_figures=True), turns=2)
+    first, second = (each.end for each in talk.truth)
+    assert second - first < 6
 
 
 def test_an_answer_long_after_a_filler_is_not_taken_for_the_next_reply() -> None:

@@ -143,6 +143,7 @@ LINE = item(pb.ASSISTANT, tts_node_ttfb=0.27)
         pytest.param((item(pb.ASSISTANT, llm_node_ttft=0.3),), True, id="a generated line"),
         pytest.param((USER, item(pb.ASSISTANT, llm_node_ttft=0.3)), False, id="no latency known"),
         pytest.param((item(pb.ASSISTANT, e2e_latency=1.0),), False, id="a realtime model"),
+        pytest.param((USER, item(pb.ASSISTANT)), False, id="no figures at all"),
     ],
 )
 def test_what_is_said_is_not_always_an_answer(
