@@ -25,8 +25,8 @@ class AgentNames:
 
         Args:
             metrics: Where the names beyond the limit are counted.
-            limit: Names with a label of their own, besides those of the configuration.
-            configured: Names that always have one.
+            limit: Names with a label of their own, besides those that always have one.
+            configured: Names that always have one: those that are called.
         """
         self._metrics = metrics
         self._limit = limit
@@ -50,7 +50,7 @@ class AgentNames:
         return before != {name: self.label(name) for name in before}
 
     def label(self, name: str) -> str:
-        """Return the label of a name that is in use, or configured."""
+        """Return the label of a name that is in use, or always has one."""
         return name if name in self._configured else self._labels.get(name, OTHER)
 
     def use(self, source: str, names: Iterable[str]) -> None:

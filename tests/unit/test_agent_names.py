@@ -39,6 +39,11 @@ class Site:
         self.daemon._recorder.record(self.daemon._names.capped(outcome))
         self.daemon._fleet.record(outcome)
 
+    def tell(self, *names: str, pending: tuple[PendingDispatch, ...] = ()) -> None:
+        """Tell all listeners of an agent of each name, in a room of its own."""
+        for listener in self.daemon.listeners:
+            listener(listing(*names, pending=pending))
+
     def beat(self, name: str, status: WorkerStatus = WorkerStatus.IDLE) -> None:
         """Tell of a worker of that agent."""
         self.daemon._fleet.roster.heartbeat(WorkerReport(f"AW_{name}", name, status))
@@ -146,6 +151,25 @@ def test_name_that_a_reload_drops_keeps_its_label_below_the_limit() -> None:
 
     assert site.shown("voice_workers", status="idle") == {"demo": 1}
     assert site.shown("voice_worker_status", status="idle") == {"demo": 1}
+
+
+def test_found_agent_that_is_called_has_its_figures_under_its_own_name() -> None:
+    """As its calls have. 1. It is found beyond the limit. 2. It is called no more: `other`."""
+    site = Site(max_agent_names=1, discover={"enabled": True, "exclude": ["a", "b"]})
+    for name in ("a", "b", "found"):
+        site.beat(name)
+
+    site.tell("a", "b", "found", pending=(PendingDispatch("found", "x", 9),))
+
+    assert site.shown("voice_agents", state="listening") == {"a": 1, "found": 1, "other": 1}
+    assert site.shown("voice_dispatches_pending") == {"a": 0, "found": 1, "other": 0}
+    assert site.shown("voice_workers", status="idle") == {"a": 1, "found": 1, "other": 1}
+
+    site.daemon.apply(settings(max_agent_names=1))
+    site.tell("a", "b", "found")
+
+    assert site.shown("voice_agents", state="listening") == {"a": 1, "other": 2}
+    assert site.shown("voice_workers", status="idle") == {"a": 1, "other": 2}
 
 
 def test_names_keep_their_labels_when_another_one_is_configured() -> None:
