@@ -139,7 +139,8 @@ class Daemon:
         self._own.configure(settings.slo.objective, settings.alerts.by_alert)
         self._recorder = Recorder(metrics, settings.sfu.vantage)
         self._ledger = Ledger(settings.store, metrics, table, self._runner.delete_rooms)
-        self._names = AgentNames(metrics, *_names_of(settings))
+        called = (target.agent_name for target in settings.targets)
+        self._names = AgentNames(metrics, settings.max_agent_names, called)
         self._fleet = Fleet(settings, metrics, self._names)
         self._ramps = Ramps(
             self._ledger.store,
@@ -154,13 +155,13 @@ class Daemon:
         )
         self.listeners = (
             self._run_log.record,
+            self._discovery.record,  # first: who is called has a label of its own in this listing
             lambda outcome: self._recorder.record(self._names.capped(outcome)),
             self._ledger.record,
             self._fleet.record,
             self._ramps.record,
             self._watch_list.record,
             self._note_listing,
-            self._discovery.record,
             self._credentials.record,
         )
         self._scheduler = Scheduler(
@@ -181,10 +182,19 @@ class Daemon:
 
     def _add_found(self, target: LatencyConfig) -> None:
         self._add(call_work(target, FOUND), FIRST_CALL_S)
+        self._label_called()
 
     def remove_target(self, target: LatencyConfig) -> None:
         """Call this target no more, and let its series go."""
         self._remove(call_work(target))
+        self._label_called()
+
+    def _label_called(self) -> None:
+        """Let all that is known of an agent that is called have its name, as its calls have."""
+        targets = (*self._settings.targets, *self._watch_list.targets)
+        called = (target.agent_name for target in targets)
+        if self._names.reconfigure(self._settings.max_agent_names, called):
+            self._fleet.relabel()
 
     def apply(self, settings: Settings) -> None:
         """Follow a new configuration without a gap in what it does not change.
@@ -198,8 +208,6 @@ class Daemon:
         self._own.configure(settings.slo.objective, settings.alerts.by_alert)
         self._ledger.reconfigure(settings.store)
         self._fleet.reconfigure(settings)
-        if self._names.reconfigure(*_names_of(settings)):
-            self._fleet.relabel()
         # What comes before what goes: an agent that keeps a target keeps its counters.
         starts = stagger([work.interval_s for work in changes.new])
         for work, first_in_s in zip(changes.new, starts, strict=True):
@@ -207,6 +215,7 @@ class Daemon:
         self._discovery.reconfigure(settings.discover, settings.targets)
         for work in changes.gone:
             self._remove(work)
+        self._label_called()
         for key in needs_restart(self._started_with, settings, self._buckets):
             log.warning("setting takes effect after a restart", extra={"key": key})
 
@@ -398,11 +407,6 @@ def _watch(name: str, work: Coroutine[object, object, None]) -> asyncio.Task[Non
     task = asyncio.create_task(work, name=name)
     task.add_done_callback(note)
     return task
-
-
-def _names_of(settings: Settings) -> tuple[int, frozenset[str]]:
-    """Return how many agent names that are found may have series, and those that always have."""
-    return settings.max_agent_names, frozenset(each.agent_name for each in settings.targets)
 
 
 def _log_setup(settings: Settings, server: Server) -> logs.LogSetup:

@@ -25,8 +25,8 @@ class AgentNames:
 
         Args:
             metrics: Where the names beyond the limit are counted.
-            limit: Names with a label of their own, besides those of the configuration.
-            configured: Names that always have one.
+            limit: Names with a label of their own, besides those that always have one.
+            configured: Names that always have one: those that are called.
         """
         self._metrics = metrics
         self._limit = limit
@@ -36,24 +36,27 @@ class AgentNames:
         self._count()
 
     def reconfigure(self, limit: int, configured: Iterable[str]) -> bool:
-        """Follow a new configuration, as for new names.
+        """Follow a new configuration; a new limit gives all names their labels anew.
 
         Returns:
             Whether a name that is in use has another label now.
         """
-        before, self._labels = self._labels, {}
+        before = {name: self.label(name) for name in self._used_by_all()}
+        names = (*self._labels, *sorted(before.keys() - self._labels.keys()))
+        kept = self._labels if limit == self._limit else {}
         self._limit, self._configured = limit, frozenset(configured)
-        self._label_all(before)
-        return before != self._labels
+        self._labels = {name: kept[name] for name in kept if name not in self._configured}
+        self._label_all(name for name in names if name not in kept)
+        return before != {name: self.label(name) for name in before}
 
     def label(self, name: str) -> str:
-        """Return the label of a name that is in use, or configured."""
+        """Return the label of a name that is in use, or always has one."""
         return name if name in self._configured else self._labels.get(name, OTHER)
 
     def use(self, source: str, names: Iterable[str]) -> None:
         """Note all names that a source shows now; those that none shows make room for others."""
         self._used[source] = frozenset(names)
-        used: frozenset[str] = frozenset().union(*self._used.values())
+        used = self._used_by_all()
         for name in self._labels.keys() - used:
             del self._labels[name]
         self._label_all(sorted(used - self._labels.keys()))
@@ -68,6 +71,9 @@ class AgentNames:
         agents = (replace(each, agent_name=self.label(each.agent_name)) for each in listing.agents)
         waits = (replace(each, agent_name=self.label(each.agent_name)) for each in listing.pending)
         return replace(outcome, result=replace(listing, agents=tuple(agents), pending=tuple(waits)))
+
+    def _used_by_all(self) -> frozenset[str]:
+        return frozenset().union(*self._used.values())
 
     def _label_all(self, names: Iterable[str]) -> None:
         own = sum(label != OTHER for label in self._labels.values())

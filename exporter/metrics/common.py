@@ -256,7 +256,7 @@ EXPORTER = (
         "voice_agent_names_capped",
         "gauge",
         "",
-        "Agent names found in rooms or reported by workers, and not configured, that share the "
+        "Agent names found in rooms or reported by workers, and not called, that share the "
         "agent_name `other` because max_agent_names was reached.",
     ),
     _of_exporter(

@@ -7,7 +7,7 @@ from operator import itemgetter
 from time import monotonic, time
 
 from exporter.outcome import Listing, Outcome, WorkerPage, WorkerScrape
-from exporter.roster.types import Worker, WorkerReport
+from exporter.roster.types import Worker, WorkerReport, WorkerStatus
 from exporter.roster.worker_state import WorkerState, WorkerThresholds
 
 
@@ -189,14 +189,19 @@ class Roster:
     def restore(self, workers: Iterable[Worker]) -> None:
         """Know workers again from before a restart; those known already stay as they are.
 
-        Whoever is heard of no more goes offline, and is forgotten, as if there had been no
-        restart. Workers beyond the limit are left out, those silent for longest first.
+        Whoever was offline stays so, and is forgotten as if there had been no restart. Of the
+        others silence counts from now on: nobody could hear them before. Workers beyond the limit
+        are left out, those silent for longest first.
         """
         now = self._clock()
         back_s = now - self._wall_clock()
         for worker in sorted(workers, key=lambda worker: -worker.last_seen):
             if self._find(worker.worker_id) is None and len(self) < self._max_workers:
                 known = WorkerState.of(worker.moved(back_s, latest=now))
+                if known.is_forgotten(now, self._limits):
+                    continue
+                if worker.status is not WorkerStatus.OFFLINE:
+                    known.awaited_since = now
                 self._place(known)
                 self._heard(known, now)
                 if known.own_at is None:

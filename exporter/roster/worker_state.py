@@ -50,6 +50,8 @@ class WorkerState:
     page_at: float | None = None
     room_jobs: int = 0
     room_at: float | None = None
+    awaited_since: float = -inf
+    """Since when its silence counts, where nobody could hear it before: a restart."""
 
     @classmethod
     def of(cls, worker: Worker) -> "WorkerState":
@@ -110,12 +112,13 @@ class WorkerState:
 
     def is_offline(self, now: float, limits: WorkerThresholds) -> bool:
         """Whether it left, or has been silent for too long."""
-        return self.said_goodbye or now - self.seen_at > limits.offline_after
+        silent_s = now - max(self.seen_at, self.awaited_since)
+        return self.said_goodbye or silent_s > limits.offline_after
 
     def is_forgotten(self, now: float, limits: WorkerThresholds) -> bool:
         """Whether it has been silent for so long that nobody asks any more."""
         kept_s = limits.offline_after if self.own_at is None else limits.forget_after
-        return now - self.seen_at > kept_s
+        return now - self.seen_at > kept_s and self.is_offline(now, limits)
 
     def worker(self, now: float, limits: WorkerThresholds) -> Worker | None:
         """Return the worker at that moment; None if it is forgotten."""

@@ -248,7 +248,7 @@ class Settings(Section, BaseSettings):
         ge=0,
         description=(
             "Maximum number of agent names with series of their own that are found in rooms or "
-            "reported by workers, and not configured; the rest is shown as `other`."
+            "reported by workers, and not called; the rest is shown as `other`."
         ),
     )
     livekit: LiveKitSettings = Field(

@@ -19,6 +19,12 @@ def settings(**more: object) -> Settings:
     return Settings.model_validate({**fixed, **more})
 
 
+def listing(*names: str, pending: tuple[PendingDispatch, ...] = ()) -> Outcome:
+    """Return a listing of an agent of each name, in a room of its own."""
+    agents = tuple(AgentInRoom(name, "a", name, "listening", 1, 9) for name in names)
+    return judged(Outcome("agents", "", WHEN, 0.1, result=Listing(agents, pending)))
+
+
 class Site:
     """A daemon that is told of listings and workers, and what it shows."""
 
@@ -29,10 +35,14 @@ class Site:
 
     def list(self, *names: str, pending: tuple[PendingDispatch, ...] = ()) -> None:
         """Tell of an agent of each name, in a room of its own."""
-        agents = tuple(AgentInRoom(name, "a", name, "listening", 1, 9) for name in names)
-        outcome = judged(Outcome("agents", "", WHEN, 0.1, result=Listing(agents, pending)))
+        outcome = listing(*names, pending=pending)
         self.daemon._recorder.record(self.daemon._names.capped(outcome))
         self.daemon._fleet.record(outcome)
+
+    def tell(self, *names: str, pending: tuple[PendingDispatch, ...] = ()) -> None:
+        """Tell all listeners of an agent of each name, in a room of its own."""
+        for listener in self.daemon.listeners:
+            listener(listing(*names, pending=pending))
 
     def beat(self, name: str, status: WorkerStatus = WorkerStatus.IDLE) -> None:
         """Tell of a worker of that agent."""
@@ -114,3 +124,60 @@ def test_name_that_is_configured_by_a_reload_gets_its_series() -> None:
     assert site.shown("voice_workers", status="idle") == {"demo": 1, "other": 1}
     assert site.shown("voice_worker_status", status="idle") == {"demo": 1, "other": 1}
     assert site.shown("voice_agent_names_capped") == {"": 1}
+
+
+def test_name_that_a_reload_drops_leaves_no_series_under_two_labels() -> None:
+    """1. A target with a worker goes. 2. The worker reports. Result: all of it is `other`."""
+    site = Site(max_agent_names=0, targets=[{"agent_name": "demo"}])
+    site.beat("demo")
+    assert site.shown("voice_workers", status="idle") == {"demo": 1}
+
+    site.daemon.apply(settings(max_agent_names=0))
+
+    for _ in range(2):
+        assert site.shown("voice_workers", status="idle") == {"other": 1}
+        assert site.shown("voice_worker_status", status="idle") == {"other": 1}
+        assert site.shown("voice_agent_names_capped") == {"": 1}
+        site.beat("demo")
+
+
+def test_name_that_a_reload_drops_keeps_its_label_below_the_limit() -> None:
+    """It is a name that was found, from then on."""
+    site = Site(targets=[{"agent_name": "demo"}])
+    site.beat("demo")
+
+    site.daemon.apply(settings())
+    site.beat("demo")
+
+    assert site.shown("voice_workers", status="idle") == {"demo": 1}
+    assert site.shown("voice_worker_status", status="idle") == {"demo": 1}
+
+
+def test_found_agent_that_is_called_has_its_figures_under_its_own_name() -> None:
+    """As its calls have. 1. It is found beyond the limit. 2. It is called no more: `other`."""
+    site = Site(max_agent_names=1, discover={"enabled": True, "exclude": ["a", "b"]})
+    for name in ("a", "b", "found"):
+        site.beat(name)
+
+    site.tell("a", "b", "found", pending=(PendingDispatch("found", "x", 9),))
+
+    assert site.shown("voice_agents", state="listening") == {"a": 1, "found": 1, "other": 1}
+    assert site.shown("voice_dispatches_pending") == {"a": 0, "found": 1, "other": 0}
+    assert site.shown("voice_workers", status="idle") == {"a": 1, "found": 1, "other": 1}
+
+    site.daemon.apply(settings(max_agent_names=1))
+    site.tell("a", "b", "found")
+
+    assert site.shown("voice_agents", state="listening") == {"a": 1, "other": 2}
+    assert site.shown("voice_workers", status="idle") == {"a": 1, "other": 2}
+
+
+def test_names_keep_their_labels_when_another_one_is_configured() -> None:
+    """A place that becomes free is for the next new name: no series jumps."""
+    names = AgentNames(Metrics(CollectorRegistry(), "s"), 1)
+    names.use("listing", ["a", "b"])
+
+    assert not names.reconfigure(1, ["a"])
+    assert [names.label(name) for name in ("a", "b")] == ["a", "other"]
+    assert names.reconfigure(2, ["a"])
+    assert [names.label(name) for name in ("a", "b")] == ["a", "b"]

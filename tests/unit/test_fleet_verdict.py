@@ -139,6 +139,35 @@ def test_daemon_judges_a_listing_by_its_workers() -> None:
     assert fleet.judged(failed) == failed
 
 
+def test_nobody_is_lost_because_the_exporter_was_down() -> None:
+    """1. Workers report. 2. The exporter is down for long. Result: a silence of its own is none."""
+    clock = Clock(time())
+    before = Roster(clock=clock, wall_clock=clock)
+    before.heartbeat(WorkerReport("AW_1", "demo", WorkerStatus.IDLE))
+    before.heartbeat(WorkerReport("AW_2", "demo", WorkerStatus.IDLE))
+    kept = before.export()
+    clock.now += 600
+    metrics = Metrics(CollectorRegistry(), "s")
+    fleet = Fleet(Settings(), metrics, AgentNames(metrics, 500))
+    fleet.roster._clock = fleet.roster._wall_clock = clock
+    fleet.roster.restore(kept)
+
+    def found() -> list[str]:
+        outcome = judged(listed())
+        fleet.record(outcome)
+        lost = metrics.registry.get_sample_value(
+            "voice_workers_lost", {"server": "s", "agent_name": "demo"}
+        )
+        return [f"{lost:g} lost", *map(str, fleet.judged(outcome).findings or ())]
+
+    assert found() == ["0 lost"]
+    clock.now += 45
+    fleet.roster.heartbeat(WorkerReport("AW_1", "demo", WorkerStatus.IDLE))
+    assert found() == ["0 lost"]
+    clock.now += 1
+    assert found() == ["1 lost", "SLOW: 1 worker of 'demo' lost, 1 in service"]
+
+
 def test_a_lost_worker_is_lost_for_who_asks_the_exporter() -> None:
     """`check --collector` restores what the running exporter tells: no lost worker has left."""
     told = WorkerView.of(

@@ -261,7 +261,7 @@ def test_a_full_roster_refuses_newcomers_and_says_so(clock: Clock) -> None:
 
 
 def test_a_restart_forgets_nobody(roster: Roster, clock: Clock) -> None:
-    """What is exported and restored is the same roster, and ages as before."""
+    """What is exported and restored is the same roster; silence counts from the restart on."""
     roster.heartbeat(beat("AW_1", memory_bytes=5, cpu_ratio=0.5))
     clock.now += 30
     roster.scraped(WorkerScrape((page(address="10.0.0.9", host="w9"),)))
@@ -270,12 +270,37 @@ def test_a_restart_forgets_nobody(roster: Roster, clock: Clock) -> None:
     again.restore(roster.export())
     assert again.workers() == roster.workers()
     clock.now += 16
+    assert [each.status for each in again.workers()] == [BUSY, BUSY, BUSY]
+    clock.now += 30
     assert again.workers() == roster.workers()
-    assert {each.worker_id: each.status for each in again.take_changes().workers} == {
+    changes = again.take_changes()
+    assert {each.worker_id: each.status for each in changes.workers} == {
         "AW_1": OFFLINE,
-        "w9:8081": BUSY,
-        "AW_7": BUSY,
+        "w9:8081": OFFLINE,
     }
+    assert changes.gone == ("AW_7",)
+
+
+def test_what_was_known_before_the_exporter_was_down_stays(roster: Roster, clock: Clock) -> None:
+    """Who was lost, or had left, is still; who has been silent for too long is forgotten."""
+    roster.heartbeat(beat("AW_lost", addresses=()))
+    clock.now += 46
+    roster.heartbeat(beat("AW_left", addresses=(), status=OFFLINE))
+    roster.heartbeat(beat("AW_here", addresses=()))
+    kept = roster.export()
+
+    def restored(after_s: float) -> dict[str, tuple[WorkerStatus, bool]]:
+        now = Clock(clock.now + after_s)
+        again = Roster(clock=now, wall_clock=now)
+        again.restore(kept)
+        now.advance(10)
+        return {each.worker_id: (each.status, each.is_lost) for each in again.workers()}
+
+    gone = {"AW_lost": (OFFLINE, True), "AW_left": (OFFLINE, False)}
+    assert restored(600) == {**gone, "AW_here": (BUSY, False)}
+    assert restored(3545) == {"AW_left": (OFFLINE, False), "AW_here": (BUSY, False)}
+    assert restored(3595) == {"AW_here": (BUSY, False)}
+    assert restored(3601) == {}
 
 
 def test_restoring_keeps_the_latest_within_the_limit(roster: Roster, clock: Clock) -> None:
