@@ -65,6 +65,7 @@ _ASK_AGAIN_S = 60.0
 _REFUSALS = {
     "busy": "no probe process became free in time",
     "overlap": "a call to it is in progress",
+    "removed": "its configuration changed during the wait",
     "window": "it is outside its time windows",
     "budget": "its budget for today is spent",
 }
