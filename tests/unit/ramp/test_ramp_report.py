@@ -121,12 +121,26 @@ def test_cost() -> None:
         ({"tiers": "1,10"}, "out of bounds"),
         ({"tiers": "2;10"}, "not a list of tiers"),
         ({"tiers": []}, "at least 1"),
+        ({"tiers": [*range(2, 103)]}, "has 101 tiers; expected at most 100"),
+        ({"vantage": "v" * 129}, "is too long; expected at most 128 characters"),
+        ({"vantage": "a\nb"}, "control character"),
     ],
 )
 def test_impossible_ramps(given: dict[str, object], words: str) -> None:
     """The daemon ramps only inside of windows and under a cap; tiers grow."""
     with pytest.raises(ValidationError, match=words):
         RampConfig.model_validate(given)
+
+
+def test_what_a_configuration_allows_is_kept_whole() -> None:
+    """The longest vantage, of the baselines as well, and the most tiers: nothing is lost."""
+    longest = "v" * 128
+    with pytest.raises(ValidationError, match="expected at most 128 characters"):
+        SfuConfig(vantage=longest + "v")
+    config = RampConfig(tiers=tuple(range(2, 102))).at(SfuConfig(vantage=longest).vantage)
+    page = Page(ramp=config)
+    page.recorder.record(ramp(*map(tier, config.tiers)))
+    assert page.value("voice_ramp_clients_max", vantage=longest) == 101
 
 
 def test_the_daemon_ramps_only_when_told() -> None:
