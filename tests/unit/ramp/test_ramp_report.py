@@ -17,6 +17,7 @@ from exporter.report.sfu import SfuDocument, SfuReport
 from exporter.run.scheduler import Work
 from exporter.run.windows import WindowGate
 from exporter.settings.settings import Settings
+from tests.unit.calls import WHEN
 from tests.unit.ramp.tiers import IDLE, ramp, tier
 from tests.unit.recording import Page
 from tests.unit.sfu.baselines import baseline
@@ -45,6 +46,7 @@ def test_metrics_of_a_ramp_with_a_knee() -> None:
         "voice_knee_clients": 10,
         "voice_ramp_clients_max": 10,
         "voice_ramp_limited": 0,
+        "voice_ramp_timestamp_seconds": WHEN.timestamp(),
         "voice_ramp_rtt_ms 2": 10,
         "voice_ramp_rtt_ms 10": 20,
         "voice_ramp_rtt_ms 25": 300,
