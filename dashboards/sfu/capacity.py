@@ -1,7 +1,7 @@
 """How much the SFU carries: the knee beside the load, and the ramps that found it."""
 
 from grafana_foundation_sdk.models.dashboard import Panel
-from grafana_foundation_sdk.models.units import Milliseconds, PercentUnit, Short
+from grafana_foundation_sdk.models.units import DateTimeFromNow, Milliseconds, PercentUnit, Short
 
 from dashboards.overrides import dashed
 from dashboards.panels import Card, Field, curve, graph, table
@@ -47,7 +47,8 @@ def _tiers() -> Panel:
         "Last ramp by vantage",
         "Result of the last ramp: the knee, or the largest tier that held if no tier broke, and "
         "whether the prober was the limit, so that the knee is unknown. From voice_knee_clients, "
-        "voice_ramp_clients_max and voice_ramp_limited. Bad: 0: not even the first tier held.",
+        "voice_ramp_clients_max, voice_ramp_limited and voice_ramp_timestamp_seconds. Bad: 0: not "
+        "even the first tier held; a ramp of long ago.",
         empty="No ramp has run: ramp.enabled, with windows and max_clients",
         width=12,
     )
@@ -55,6 +56,7 @@ def _tiers() -> Panel:
         column("knee", largest("voice_knee_clients")),
         column("held", largest("voice_ramp_clients_max")),
         column("limited", largest("voice_ramp_limited")),
+        column("began", f"{largest('voice_ramp_timestamp_seconds')} * 1000"),
     ]
     limited = words((0, "no", GOOD), (1, "yes", WARN))
     fields = [
@@ -62,6 +64,7 @@ def _tiers() -> Panel:
         Field("Knee", "knee"),
         Field("Largest tier that held", "held"),
         Field("Prober was the limit", "limited", words=limited),
+        Field("Began", "began", DateTimeFromNow),
     ]
     return table(card, columns, fields, worst="Knee")
 

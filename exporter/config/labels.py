@@ -5,11 +5,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from exporter.config.values import invalid, is_name
+from exporter.config.values import MOST_CHARACTERS, invalid, is_name
 
 MOST_LABELS = 10
-MOST_CHARACTERS = 128
-"""Of a value."""
 _NAME = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 
 RESERVED = frozenset(

@@ -91,6 +91,19 @@ def _check_name(text: str) -> str:
 Name = Annotated[str, AfterValidator(_check_name)]
 """The name of an agent, or a label that a person chooses."""
 
+MOST_CHARACTERS = 128
+"""Of the value of a label, where a person chooses it."""
+
+
+def _check_length(text: str) -> str:
+    if len(text) > MOST_CHARACTERS:
+        raise invalid(f"{{value}} is too long; expected at most {MOST_CHARACTERS} characters")
+    return text
+
+
+Vantage = Annotated[Name, AfterValidator(_check_length)]
+"""From where is measured: the label of that name."""
+
 
 def _stripped(value: object) -> object:
     return value.strip() if isinstance(value, str) else value

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from pydantic import ValidationError
@@ -10,6 +11,7 @@ from exporter.outcome import Outcome
 from exporter.probes.ramp.figures import RampFigures
 from exporter.probes.ramp.spec import RampConfig, figures_of
 from exporter.series import Reading
+from exporter.store.records import Retention
 
 log = logging.getLogger(__name__)
 
@@ -17,8 +19,15 @@ log = logging.getLogger(__name__)
 class Kept(Protocol):
     """Where the last ramp of each vantage is kept: the ledger."""
 
+    @property
+    def retention(self) -> Retention:
+        """How long it is kept."""
+
     def save_ramp(self, vantage: str, document: str) -> None:
         """Keep one, in place of the one before."""
+
+    def forget_ramp(self, vantage: str) -> None:
+        """Keep none of a vantage any longer."""
 
     async def ramps(self) -> Iterable[str]:
         """Return all of them."""
@@ -26,6 +35,8 @@ class Kept(Protocol):
 
 MOST_VANTAGES = 50
 """From which ramps are kept: each has series of its own."""
+_AHEAD = timedelta(minutes=1)
+"""By which the clock of another host may be ahead of the own one."""
 
 Show = Callable[[str, str, Iterable[Reading]], None]
 """Shows readings of a probe from a vantage: `Recorder.show`."""
@@ -34,28 +45,40 @@ Show = Callable[[str, str, Iterable[Reading]], None]
 class Ramps:
     """Keeps and shows ramps, so that a knee survives a restart."""
 
-    def __init__(self, kept: Kept, show: Show, config: Callable[[], RampConfig]) -> None:
+    def __init__(
+        self,
+        kept: Kept,
+        show: Show,
+        config: Callable[[], RampConfig],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         """Set up.
 
         Args:
             kept: The ledger.
             show: Writes the series.
             config: Returns how ramps of a schedule are made, with their vantage.
+            clock: The wall clock.
         """
         self._kept = kept
         self._show = show
         self._config = config
-        self._vantages: set[str] = set()
+        self._clock = clock
+        self._began: dict[str, datetime] = {}
+        """When the last ramp of each vantage began."""
 
     async def restore(self) -> None:
-        """Show what an exporter before this one knew; not what it alone could read."""
+        """Show what an exporter before this one knew; not what is too old, or cannot be read."""
         for document in await self._kept.ramps():
             try:
                 figures = RampFigures.model_validate_json(document)
             except ValidationError:
                 log.warning("ramp in the ledger cannot be read")
                 continue
-            self._vantages.add(figures.vantage)
+            if figures.started_at < self._oldest():
+                self._kept.forget_ramp(figures.vantage)
+                continue
+            self._began[figures.vantage] = figures.started_at
             self._show("ramp", figures.vantage, figures.readings())
 
     def take(self, figures: RampFigures) -> str:
@@ -64,8 +87,8 @@ class Ramps:
         Returns:
             Why it was refused, one line; "" when it was taken.
         """
-        if figures.vantage not in self._vantages and len(self._vantages) >= MOST_VANTAGES:
-            return f"the last ramps of {MOST_VANTAGES} vantages are kept, which is the most"
+        if refusal := self._refusal(figures):
+            return refusal
         self._show("ramp", figures.vantage, figures.readings())
         self._keep(figures)
         return ""
@@ -77,6 +100,37 @@ class Ramps:
             if figures is not None:
                 self._keep(figures)
 
+    def _refusal(self, figures: RampFigures) -> str:
+        """Return why a ramp that was made elsewhere may not be shown, "" when it may."""
+        began, latest = figures.started_at, self._clock() + _AHEAD
+        if figures.vantage == self._scheduled():
+            return "vantage: this exporter ramps from it on a schedule; expected another"
+        if began > latest:
+            return "started_at: is in the future by the clock of this exporter"
+        if began < self._oldest():
+            return "started_at: is longer ago than ramps are kept"
+        # One that is kept from the future, by a clock that was wrong, hinders nobody.
+        if began < self._began.get(figures.vantage, began) <= latest:
+            return "started_at: a later ramp of this vantage is known"
+        return ""
+
+    def _scheduled(self) -> str | None:
+        """Return the vantage of the schedule here; None: there is none."""
+        config = self._config()
+        return config.vantage if config.scheduled else None
+
+    def _oldest(self) -> datetime:
+        """Return since when ramps are kept."""
+        return self._clock() - timedelta(seconds=self._kept.retention.longest_s)
+
     def _keep(self, figures: RampFigures) -> None:
-        self._vantages.add(figures.vantage)
+        self._began[figures.vantage] = figures.started_at
         self._kept.save_ramp(figures.vantage, figures.model_dump_json())
+        if len(self._began) > MOST_VANTAGES:
+            stay = (figures.vantage, self._scheduled())
+            oldest = min(
+                (each for each in self._began if each not in stay), key=self._began.__getitem__
+            )
+            del self._began[oldest]
+            self._kept.forget_ramp(oldest)
+            self._show("ramp", oldest, ())

@@ -65,6 +65,7 @@ _ASK_AGAIN_S = 60.0
 _REFUSALS = {
     "busy": "no probe process became free in time",
     "overlap": "a call to it is in progress",
+    "removed": "its configuration changed during the wait",
     "window": "it is outside its time windows",
     "budget": "its budget for today is spent",
 }
@@ -262,13 +263,13 @@ class Daemon:
         """
         await self._ledger.start()
         self._fleet.roster.restore(await self._ledger.store.workers())
+        await self._ramps.restore()
         web = make_server(
             self._make_sources(), lambda: self._settings.web, self._web_config, self._refusals
         )
         serving = asyncio.create_task(web.serve(sockets=[listener]))
         stopping = asyncio.create_task(stop.wait())
         self._start()
-        await self._ramps.restore()
         self._watching = (
             _watch("loop lag", watch_loop_lag(self._own.loop_lag)),
             _watch("health", self._health.watch()),

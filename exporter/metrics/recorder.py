@@ -129,7 +129,7 @@ class Recorder:
         Args:
             probe: Whose figures they are.
             vantage: From where.
-            readings: What its row would say.
+            readings: What its row would say; none: it is known no longer.
         """
         found = (
             subject
@@ -144,6 +144,8 @@ class Recorder:
         own = {family.name for family in subject.row.families}
         others = frozenset(series for series in subject.shown if series[0] not in own)
         self._show(subject, [*readings], others)
+        if not subject.held:
+            self._elsewhere.pop((probe, vantage), None)
 
     def _show(
         self,

@@ -1,12 +1,13 @@
 """Ask a running exporter: for its roster, and to take the result of a ramp."""
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from exporter.config.values import Secret, SecretFromFile, Section, Stripped, invalid
+from exporter.config.values import Secret, SecretFromFile, Section, Stripped, invalid, is_name
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
 from exporter.roster.wire import WorkerList, WorkerView
@@ -18,6 +19,8 @@ TIMEOUT_S = 5.0
 """For the whole answer."""
 _MAX_BYTES = 32 * 1024 * 1024
 """Ten thousand workers are some 3 MB."""
+_MOST_EXPLAINED = 200
+"""Characters of an explanation that are repeated."""
 
 
 def _check_url(url: str) -> str:
@@ -102,10 +105,21 @@ async def _ask(config: CollectorConfig, method: str, path: str, document: str = 
     if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
         raise ProbeError(Reason.AUTH_FAILED, f"{config.url} refused the token")
     if not response.is_success:
-        raise ProbeError(Reason.API_FAILED, f"{config.url} answered {response.status_code}")
+        detail = f"{config.url} answered {response.status_code}{_why(body)}"
+        raise ProbeError(Reason.API_FAILED, detail)
     if len(body) > _MAX_BYTES:
         raise ProbeError(Reason.API_FAILED, f"{config.url}: the answer is too large")
     return body
+
+
+def _why(body: bytes) -> str:
+    """Return the explanation of an exporter that refused; "" for what cannot be printed."""
+    try:
+        error = json.loads(body)["error"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    short = isinstance(error, str) and len(error) <= _MOST_EXPLAINED and is_name(error)
+    return f": {error}" if short else ""
 
 
 async def _body(response: "httpx.Response") -> bytes:

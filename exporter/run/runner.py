@@ -15,6 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from pebble import ProcessExpired
@@ -123,7 +124,7 @@ class Runner:
         """
         if self._closing:
             raise RuntimeError("the runner is closed")
-        order = self._order(probe, config, run_id or new_run_id())
+        order = partial(self._order, probe, config, run_id or new_run_id())
         row = self._table.load()[probe]
         task = asyncio.current_task()
         if task is not None:
@@ -217,15 +218,16 @@ class Runner:
     async def _run_in(
         self,
         row: Probe[Any, Any],
-        order: Order,
+        make_order: Callable[[], Order],
         on_start: Callable[[], Awaitable[None]],
         callbacks: "_Callbacks",
     ) -> Outcome:
-        """Run the order in a free slot of its lane, and see to the slot afterwards."""
+        """Run an order in a free slot of its lane, and see to the slot afterwards."""
         lane = self._lanes[row.lane]
         slot = await lane.take(alone=row.alone)
         try:
             await on_start()
+            order = make_order()  # only now: credentials may have changed during the wait
         except BaseException:
             lane.give_back(slot)
             raise

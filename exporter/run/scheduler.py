@@ -78,7 +78,8 @@ class Refused(Exception):  # noqa: N818 - not an error of the program
     """A run that was asked for may not start now.
 
     Attributes:
-        reason: overlap; busy, no process became free in time; or what a gate says: window, budget.
+        reason: overlap; busy, no process became free in time; removed, it is configured no more,
+            or differently; or what a gate says: window, budget.
     """
 
     def __init__(self, reason: str) -> None:
@@ -246,12 +247,15 @@ class Scheduler:
         if work.id in self._under_way:
             self._skip(work.id, "overlap")
             return
+        if self._works.get(work.id) is not work:
+            return  # it was removed or replaced in this moment
         self._under_way.add(work.id)
         run_id = new_run_id()
         try:
             outcome = await self._start(work, run_id, _Began())
         except Refused as refusal:
-            self._put_off(work, refusal.reason)
+            if self._works.get(work.id) is work:
+                self._put_off(work, refusal.reason)
             return
         except asyncio.CancelledError:
             return  # we are stopping
@@ -274,10 +278,14 @@ class Scheduler:
         """Run as soon as there is a process, if the gates agree now and then.
 
         Raises:
-            Refused: A gate does not; a window may have closed during the wait.
+            Refused: A gate does not; a window may have closed during the wait. Or a reload removed
+                or replaced the work during the wait.
         """
+        known = self._works.get(work.id)
 
         async def on_start() -> None:
+            if self._works.get(work.id) is not known:
+                raise Refused("removed")
             await _pass((*self._gates, *self._reserve), work, run_id)
             began.at, began.clock_s = datetime.now(UTC), time.monotonic()
 

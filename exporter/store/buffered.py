@@ -70,6 +70,8 @@ class _Write:
     """The same without limits: after a failure nobody waits for the answer."""
     answer: asyncio.Future[bool | None]
     """None: the store did not answer."""
+    subject: str = ""
+    """What is written, where a later write of it takes the place of this one."""
 
 
 class BufferedStore:
@@ -199,13 +201,15 @@ class BufferedStore:
     def save_workers(self, workers: Sequence[Worker]) -> None:
         """Keep the roster as it is now."""
         rows = tuple(workers)
-        # One that waits is out of date: an outage of days must not pile up rosters of a fleet.
-        self._waiting = deque(each for each in self._waiting if each.operation != "workers")
-        self._write("workers", lambda store: store.save_workers(rows))
+        self._replace("workers", "", lambda store: store.save_workers(rows))
 
     def save_ramp(self, vantage: str, document: str) -> None:
         """Keep the last ramp of a vantage."""
-        self._write("ramp", lambda store: store.save_ramp(vantage, document))
+        self._replace("ramp", vantage, lambda store: store.save_ramp(vantage, document))
+
+    def forget_ramp(self, vantage: str) -> None:
+        """Keep no ramp of a vantage any longer."""
+        self._replace("ramp", vantage, lambda store: store.forget_ramp(vantage))
 
     def spent_on(self, target: str, day: str) -> Spending:
         """Return what was spent or is reserved on one target and day."""
@@ -231,23 +235,40 @@ class BufferedStore:
         """Return the last ramp of each vantage."""
         return await self._read(lambda store: store.ramps())
 
-    def _write(self, operation: str, write: Callable[[Store], None]) -> None:
+    def _write(self, operation: str, write: Callable[[Store], None], subject: str = "") -> None:
         """Write to memory, and to the file when its turn comes."""
         try:
             write(self._memory)
         except (StoreError, UnicodeError):  # such as half a character, which no column takes
             log.exception("record cannot be stored")
-        self._queue(operation, write, write)
+        self._queue(operation, write, write, subject)
+
+    def _replace(self, operation: str, subject: str, write: Callable[[Store], None]) -> None:
+        """Write what takes the place of the write before it.
+
+        One that waits is out of date: an outage of days must not pile up rosters of a fleet, nor
+        push what is kept once out of the queue.
+
+        Args:
+            operation: Of which writes of the same subject replace one another.
+            subject: What is written, of several; "" where there is one.
+            write: Does it.
+        """
+        self._waiting = deque(
+            each for each in self._waiting if (each.operation, each.subject) != (operation, subject)
+        )
+        self._write(operation, write, subject)
 
     def _queue(
         self,
         operation: str,
         write: Callable[[Store], bool | None],
         again: Callable[[Store], bool | None],
+        subject: str = "",
     ) -> _Write:
         """Put a write for the file at the end of the queue."""
         answer = asyncio.get_running_loop().create_future()
-        item = _Write(operation, write, again, answer)
+        item = _Write(operation, write, again, answer, subject)
         if self._open_store is None:
             answer.set_result(None)
             return item

@@ -78,6 +78,9 @@ class Store(Protocol):
             document: What is kept of it, as JSON.
         """
 
+    def forget_ramp(self, vantage: str) -> None:
+        """Keep no ramp of a vantage any longer."""
+
     def ramps(self) -> tuple[str, ...]:
         """Return the last ramp of each vantage, as JSON."""
 

@@ -163,6 +163,11 @@ class Retention:
     max_runs: int = 100_000
     """The oldest successes go first, then the oldest failures."""
 
+    @property
+    def longest_s(self) -> float:
+        """How long what is neither is kept."""
+        return max(self.successes_s, self.failures_s)
+
 
 SPENDING_KEPT_DAYS = 35
 """Sums of older days are dropped: no budget and no page asks for them."""

@@ -307,6 +307,11 @@ class SqliteStore:
         with self._writing() as sql:
             sql.execute("INSERT OR REPLACE INTO ramps VALUES (?, ?)", (vantage, document))
 
+    def forget_ramp(self, vantage: str) -> None:
+        """Forget the ramp of a vantage."""
+        with self._writing() as sql:
+            sql.execute("DELETE FROM ramps WHERE vantage = ?", (vantage,))
+
     def ramps(self) -> tuple[str, ...]:
         """Return the last ramp of each vantage."""
         rows = self._read("SELECT document FROM ramps ORDER BY vantage")

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -138,7 +139,8 @@ def test_a_knee_that_was_sent_survives_a_restart(start: Start) -> None:
     }
     serve = ("exporter", "serve", "--web.listen-address=127.0.0.1:0")
     first = start(*serve, **environ)
-    answer = first.post("/api/v1/ramps", content=figures("there").model_dump_json())
+    sent = figures("there", started_at=datetime.now(UTC))
+    answer = first.post("/api/v1/ramps", content=sent.model_dump_json())
     assert answer.status_code == 204, answer.text
     assert value(first.get("/metrics").text, knee) == 10
     assert first.stop() == 0

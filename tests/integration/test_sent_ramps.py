@@ -24,7 +24,9 @@ def test_what_is_sent_arrives_whole_and_only_with_the_token() -> None:
         assert send_figures(settings(serving, TOKEN), figures()) == ""
         assert serving.behind.ramps == [figures()]
         assert "refused the token" in send_figures(settings(serving, "wrong"), figures())
-        assert "answered 409" in send_figures(settings(serving, TOKEN), figures("refused"))
+        assert "answered 409: too many" in send_figures(
+            settings(serving, TOKEN), figures("refused")
+        )
     assert send_figures(Settings(), None) == "no tier was measured"
 
 

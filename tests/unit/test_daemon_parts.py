@@ -1,10 +1,15 @@
 """The daemon's parts together: calls that someone asks for, found agents, and its own judge."""
 
 import asyncio
+import socket
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
 from time import time
 
 import pytest
 
+from exporter.daemon import serve
 from exporter.daemon.plan import FOUND, call_work
 from exporter.daemon.serve import Daemon
 from exporter.metrics.common import SKIPS
@@ -12,8 +17,11 @@ from exporter.outcome import AgentInRoom, Listing, Outcome, Verdict
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.run.scheduler import Work
 from exporter.settings.settings import DiscoverConfig, Settings
+from exporter.store.config import StoreConfig
+from exporter.store.sqlite import open_sqlite
 from exporter.web.sources import NotNowError
 from tests.unit.calls import WHEN, call, judged
+from tests.unit.ramp.test_figures import figures
 
 _NEVER = "0 0 31 2 *"
 _SETTINGS = Settings.model_validate(
@@ -65,6 +73,34 @@ def test_found_agents_share_a_budget_also_when_someone_asks(
 
     [line] = [each for each in daemon._watch_list.lines.values() if each.work.config == target]
     assert [line.work.account, asked[0].account] == [FOUND, FOUND]
+
+
+def test_the_first_page_has_the_knee_of_before(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Kept ramps are shown before anyone can ask: a scrape without them would end the series."""
+    with closing(open_sqlite(tmp_path)) as store:
+        kept = figures("there", started_at=datetime.now(UTC))
+        store.save_ramp("there", kept.model_dump_json())
+    update = {"store": StoreConfig(folder=tmp_path), "targets": ()}
+    settings = _SETTINGS.model_copy(update=update)
+    daemon = Daemon(settings, settings.server(), lambda: settings)
+    stop, seen = asyncio.Event(), []
+
+    class Web:
+        should_exit = False
+
+        async def serve(self, **_: object) -> None:
+            labels = {"server": "s", "vantage": "there"}
+            seen.append(daemon.metrics.registry.get_sample_value("voice_knee_clients", labels))
+            stop.set()
+
+    monkeypatch.setattr(serve, "make_server", lambda *_: Web())
+    monkeypatch.setattr(daemon._scheduler, "start", lambda: None)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        asyncio.run(daemon.run(listener, stop))
+    assert seen == [10]
 
 
 def test_daemon_judges_listings_by_its_roster(monkeypatch: pytest.MonkeyPatch) -> None:

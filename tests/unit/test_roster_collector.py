@@ -51,6 +51,28 @@ def test_a_ramp_that_is_refused_says_why_and_shows_no_token() -> None:
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ('{"error": "a later ramp is known"}', ": a later ramp is known"),
+        ('{"error": "a\\u001b[2J"}', ""),
+        ('{"error": 1}', ""),
+        ("[]", ""),
+        ("<html>", ""),
+    ],
+)
+def test_why_a_ramp_was_refused(body: str, shown: str) -> None:
+    """The exporter's own words, unless they would steer a terminal or it is no exporter."""
+
+    async def scenario() -> None:
+        async with answering(body, "409 Conflict") as port:
+            await send_ramp(CollectorConfig(url=f"http://127.0.0.1:{port}"), "{}")
+
+    with pytest.raises(ProbeError) as caught:
+        asyncio.run(scenario())
+    assert caught.value.detail.partition("answered 409")[2] == shown
+
+
 def test_an_answer_without_end_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """A byte from time to time keeps the command no longer than silence does."""
     monkeypatch.setattr(collector, "TIMEOUT_S", 0.3)

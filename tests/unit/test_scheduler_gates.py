@@ -3,11 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from pydantic import BaseModel
 
+from exporter.config.values import ProbeSection
 from exporter.daemon.plan import call_work
 from exporter.outcome import CallResult, Outcome, Reason, Turn
 from exporter.probes.latency.spec import LatencyConfig
@@ -245,3 +247,64 @@ def test_who_gives_up_before_a_process_is_free_is_refused() -> None:
         return refusal.value.reason, told.told
 
     assert virtual_time.run(story) == ("busy", [])
+
+
+class Waiting(Calls):
+    """A probe that waits for a process until it is told, and then runs at once."""
+
+    async def run(
+        self,
+        _probe: str,
+        _config: ProbeSection,
+        run_id: str,
+        *,
+        on_start: Callable[[], Awaitable[None]] | None = None,
+        **_: object,
+    ) -> Outcome:
+        """Wait, ask whether it may begin, and note that it has run."""
+        await self.go_on.wait()
+        assert on_start is not None
+        await on_start()
+        return replace(DONE, run_id=run_id)
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_work_that_a_reload_took_away_is_not_run_after_its_wait(replaced: bool) -> None:
+    """1. A run waits for a process. 2. Its work is removed or replaced. Result: no run, no skip."""
+
+    async def scenario(_clock: Clock) -> None:
+        calls = Waiting()
+        bench = Bench(calls.run)
+        bench.scheduler.add(work(interval_s=3600), 0)
+        bench.scheduler.start()
+        await asyncio.sleep(60)
+        if replaced:
+            bench.scheduler.add(work(interval_s=1800), 1800)
+        else:
+            bench.scheduler.remove("w")
+        calls.go_on.set()
+        await asyncio.sleep(60)
+        assert (bench.seen, bench.skipped) == ([], [])
+        await asyncio.sleep(1800)
+        assert len(bench.seen) == replaced
+        bench.scheduler.stop()
+
+    virtual_time.run(scenario, wall=True)
+
+
+def test_who_asks_for_work_that_a_reload_takes_away_is_refused() -> None:
+    """1. A run that was asked for waits. 2. A reload removes the target. Result: no call."""
+
+    async def story(_clock: Clock) -> tuple[str, list[Outcome]]:
+        calls = Waiting()
+        bench = Bench(calls.run)
+        bench.scheduler.add(work(interval_s=3600), 3600)
+        asked = asyncio.create_task(calls.ask(bench.scheduler))
+        await asyncio.sleep(1)
+        bench.scheduler.remove("w")
+        calls.go_on.set()
+        with pytest.raises(Refused) as refusal:
+            await asked
+        return refusal.value.reason, calls.told
+
+    assert virtual_time.run(story, wall=True) == ("removed", [])

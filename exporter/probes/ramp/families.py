@@ -40,5 +40,11 @@ LIMITED = _family(
     "vantage",
     "1 if the prober, not the SFU, was the limit of the last ramp, so that the knee is unknown.",
 )
+TIMESTAMP = _family(
+    "voice_ramp_timestamp_seconds",
+    "gauge",
+    "vantage",
+    "Unix time at which the last ramp began, by the clock of the host that made it.",
+)
 
-FAMILIES = (KNEE, CLIENTS_MAX, RTT, LOSS, LIMITED)
+FAMILIES = (KNEE, CLIENTS_MAX, RTT, LOSS, LIMITED, TIMESTAMP)

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from exporter.config.values import is_name
-from exporter.probes.ramp.families import CLIENTS_MAX, KNEE, LIMITED, LOSS, RTT
+from exporter.config.values import MOST_CHARACTERS, is_name
+from exporter.probes.ramp.families import CLIENTS_MAX, KNEE, LIMITED, LOSS, RTT, TIMESTAMP
 from exporter.probes.ramp.judge import JudgedTier, Knee, KneeKind
 from exporter.series import Reading
 
@@ -38,12 +38,24 @@ class RampFigures(_Figures):
     """One ramp: the body of `POST /api/v1/ramps`. Unknown keys are refused."""
 
     vantage: str = Field(
-        min_length=1, max_length=128, description="From where: the label of that name."
+        min_length=1,
+        max_length=MOST_CHARACTERS,
+        description="From where: the label of that name.",
     )
     started_at: AwareDatetime
     knee: KneeKind
     knee_clients: _Clients | None = Field(None, description="Only if the knee was found.")
     tiers: tuple[TierFigures, ...] = Field(min_length=1, max_length=MOST_TIERS)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        """Refuse a knee that the rest contradicts: it would be shown as a capacity."""
+        if (self.knee is KneeKind.FOUND) is (self.knee_clients is None):
+            raise ValueError("knee_clients: expected if and only if the knee is found")
+        held = {tier.clients for tier in self.tiers if tier.held and not tier.limited}
+        if self.knee_clients is not None and self.knee_clients not in held:
+            raise ValueError("knee_clients: expected the clients of a tier that held")
+        return self
 
     @classmethod
     def of(
@@ -72,6 +84,7 @@ class RampFigures(_Figures):
 
     def readings(self) -> Iterator[Reading]:
         """Return what it shows on /metrics."""
+        yield TIMESTAMP.read(self.started_at.timestamp())
         yield LIMITED.read(self.knee is KneeKind.LIMITED)
         if self.knee_clients is not None:
             yield KNEE.read(self.knee_clients)

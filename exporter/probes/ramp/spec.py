@@ -8,11 +8,11 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from exporter.config.schedule import WindowConfig
-from exporter.config.values import Duration, ProbeSection, check_deadline, invalid
+from exporter.config.values import Duration, ProbeSection, Vantage, check_deadline, invalid
 from exporter.outcome import Finding, Outcome, Ramp, Verdict, failure
 from exporter.probe import Probe, always
 from exporter.probes.ramp.families import FAMILIES
-from exporter.probes.ramp.figures import RampFigures
+from exporter.probes.ramp.figures import MOST_TIERS, RampFigures
 from exporter.probes.ramp.judge import JudgedTier, Knee, KneeKind, Targets, find_knee, judge_tier
 from exporter.probes.ramp.summary import TierSummary
 from exporter.series import Reading
@@ -43,6 +43,8 @@ def _needed_s(config: Mapping[str, Any]) -> float:
 
 
 def _check(tiers: tuple[int, ...]) -> tuple[int, ...]:
+    if len(tiers) > MOST_TIERS:
+        raise invalid(f"has {len(tiers)} tiers; expected at most {MOST_TIERS}")
     if not all(_FEWEST <= clients <= _MOST for clients in tiers):
         raise invalid(f"{{value}} has a tier out of bounds; expected {_FEWEST} to {_MOST} clients")
     if any(after <= before for before, after in pairwise(tiers)):
@@ -63,7 +65,7 @@ class RampConfig(ProbeSection):
     enabled: bool = Field(
         False, description="Run ramps on a schedule; needs windows and max_clients."
     )
-    vantage: str = Field("", description="Value of the label vantage; that of `sfu` if empty.")
+    vantage: Vantage = Field("", description="Value of the label vantage; that of `sfu` if empty.")
     interval: Duration = Field(86400.0, ge=600, description="Time between two ramps.")
     windows: tuple[WindowConfig, ...] = Field(
         (), description="Time windows in which scheduled ramps may start."

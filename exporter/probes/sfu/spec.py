@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from exporter.config.values import Duration, ProbeSection, check_deadline, invalid
+from exporter.config.values import Duration, ProbeSection, Vantage, check_deadline, invalid
 from exporter.outcome import Finding, Outcome, Reconnect, SfuBaseline, Verdict, failure
 from exporter.probe import Probe, always
 from exporter.probes.sfu.families import FAMILIES, configured, readings
@@ -38,7 +38,7 @@ class SfuConfig(ProbeSection):
     """Baselines of the network path to the SFU. They call no agent, so providers charge nothing."""
 
     enabled: bool = Field(True, description="Measure baselines on a schedule.")
-    vantage: str = Field(
+    vantage: Vantage = Field(
         "default",
         min_length=1,
         description="Value of the label vantage: the place of this exporter, such as `iad`.",

@@ -17,6 +17,7 @@ from exporter.report.sfu import SfuDocument, SfuReport
 from exporter.run.scheduler import Work
 from exporter.run.windows import WindowGate
 from exporter.settings.settings import Settings
+from tests.unit.calls import WHEN
 from tests.unit.ramp.tiers import IDLE, ramp, tier
 from tests.unit.recording import Page
 from tests.unit.sfu.baselines import baseline
@@ -45,6 +46,7 @@ def test_metrics_of_a_ramp_with_a_knee() -> None:
         "voice_knee_clients": 10,
         "voice_ramp_clients_max": 10,
         "voice_ramp_limited": 0,
+        "voice_ramp_timestamp_seconds": WHEN.timestamp(),
         "voice_ramp_rtt_ms 2": 10,
         "voice_ramp_rtt_ms 10": 20,
         "voice_ramp_rtt_ms 25": 300,
@@ -121,12 +123,26 @@ def test_cost() -> None:
         ({"tiers": "1,10"}, "out of bounds"),
         ({"tiers": "2;10"}, "not a list of tiers"),
         ({"tiers": []}, "at least 1"),
+        ({"tiers": [*range(2, 103)]}, "has 101 tiers; expected at most 100"),
+        ({"vantage": "v" * 129}, "is too long; expected at most 128 characters"),
+        ({"vantage": "a\nb"}, "control character"),
     ],
 )
 def test_impossible_ramps(given: dict[str, object], words: str) -> None:
     """The daemon ramps only inside of windows and under a cap; tiers grow."""
     with pytest.raises(ValidationError, match=words):
         RampConfig.model_validate(given)
+
+
+def test_what_a_configuration_allows_is_kept_whole() -> None:
+    """The longest vantage, of the baselines as well, and the most tiers: nothing is lost."""
+    longest = "v" * 128
+    with pytest.raises(ValidationError, match="expected at most 128 characters"):
+        SfuConfig(vantage=longest + "v")
+    config = RampConfig(tiers=tuple(range(2, 102))).at(SfuConfig(vantage=longest).vantage)
+    page = Page(ramp=config)
+    page.recorder.record(ramp(*map(tier, config.tiers)))
+    assert page.value("voice_ramp_clients_max", vantage=longest) == 101
 
 
 def test_the_daemon_ramps_only_when_told() -> None:

@@ -103,6 +103,31 @@ def test_roster_waits_once_however_long_the_outage() -> None:
     asyncio.run(scenario())
 
 
+def test_a_ramp_waits_once_for_each_vantage() -> None:
+    """1. The disk is full. 2. Ramps are sent again and again. Result: the last of each vantage."""
+
+    async def scenario() -> None:
+        store = Flaky()
+        buffered = make(lambda: store)
+        await buffered.start()
+        store.broken = True
+        buffered.end(ended("a"))
+        await comes_true(lambda: buffered.problem != "")
+        for number in range(100):
+            for vantage in ("iad", "lhr"):
+                buffered.save_ramp(vantage, f"{vantage} {number}")
+        assert len(buffered._waiting) == 3
+        buffered.forget_ramp("lhr")
+        assert len(buffered._waiting) == 3
+        assert await buffered.ramps() == ("iad 99",)
+        store.broken = False
+        await comes_true(lambda: buffered.problem == "")
+        assert store.ramps() == ("iad 99",)
+        await buffered.aclose()
+
+    asyncio.run(scenario())
+
+
 class Odd(Lasting):
     """A store with rows that nobody understands, and with old ones that do not go."""
 

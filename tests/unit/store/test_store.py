@@ -211,6 +211,9 @@ def test_a_ramp_replaces_the_one_before_of_its_vantage(store: Store) -> None:
     for vantage, document in (("b", "1"), ("a", "2"), ("b", "3")):
         store.save_ramp(vantage, document)
     assert store.ramps() == ("2", "3")
+    store.forget_ramp("a")
+    store.forget_ramp("a")
+    assert store.ramps() == ("3",)
 
 
 def test_roster_replaces_the_one_before(store: Store) -> None:
