@@ -179,8 +179,9 @@ class Caller:
         """
         before, since = (self._ended, self.hung_up), self.arrived
         self._ended, self.hung_up = None, False
-        # Whoever was there before ours is no successor: a transcriber, or an agent of its own.
-        self._is_agent = lambda other: self._arrived.get(other.identity, 0.0) > since
+        # Whoever was there before ours is no successor: a transcriber, or an agent of its own. Of
+        # agents without a name the successor may have been taken for ours already.
+        self._is_agent = lambda other: self._arrived.get(other.identity, 0.0) >= since
         there = await self.meet(timeout_s, with_voice=True) is not None
         if not there:
             self._ended, self.hung_up = before
