@@ -154,7 +154,10 @@ class Call:
         """
         taken = await self._dispatched()
         if self._dispatch_id:
-            await self._api.delete_dispatch(self._room, self._dispatch_id)
+            try:
+                await self._api.delete_dispatch(self._room, self._dispatch_id)
+            except ProbeError as error:  # why nobody came is more
+                self._run.log(f"dispatch not deleted: {error}")
         waited = self._config.join_timeout
         if taken:
             detail = f"a worker accepted the job, but no agent joined within {waited:g} s"

@@ -244,6 +244,15 @@ def test_a_dispatch_that_brought_nobody_is_taken_back(works: bool, wav: Path) ->
     assert placed.dispatches_left == 0
 
 
+def test_a_dispatch_that_cannot_be_taken_back_hides_no_reason(wav: Path) -> None:
+    """Why nobody came is the outcome; the log of the run has the rest."""
+    fails = {"delete_dispatch": ProbeError(Reason.API_FAILED, "size mismatch")}
+    world = World(works=True, join_after_s=None, api_fails=fails)
+    placed = place(Script(), world, config(wav, join_timeout=3))
+    assert placed.outcome.reason is Reason.JOIN_TIMEOUT
+    assert any("dispatch not deleted: api_failed" in line for line in placed.outcome.log)
+
+
 def test_without_a_dispatch_a_worker_without_a_name_is_missed(wav: Path) -> None:
     """With `dispatch: automatic` none is asked for, and the detail says who did not come."""
     placed = place(Script(), World(), config(wav, dispatch="automatic", join_timeout=3))
