@@ -10,9 +10,6 @@ from exporter.run.runner import Runner
 from exporter.server_api import Server
 from tests.plain_agents import plain_agent
 
-BOUND_MS = 10.0
-"""What the medians may differ by: the jitter buffers settle in steps of 10 ms."""
-
 
 async def plain_calls(
     server: Server, folder: Path, wav: Path, delays_s: tuple[float, ...]
@@ -50,13 +47,7 @@ def tell_plain(report: Report, calls: list[Call], floor_ms: float) -> None:
             holds=abs(slope - 1) <= 0.005,
         )
     if not np.isnan(floor_ms):
-        off = median - floor_ms
-        rows.check(
-            "less the median offset of the other agents",
-            n,
-            f"{off:+.1f} ms",
-            bound=f"± {BOUND_MS:g} ms",
-            holds=abs(off) <= BOUND_MS,
-        )
+        # Without a bound: it is of the agents, not of the caller (see bench/wire.py).
+        rows.add("less the median offset of the other agents", n, f"{median - floor_ms:+.1f} ms")
     rows.add("void or failed turns", turns, str(turns - n))
     rows.show()
