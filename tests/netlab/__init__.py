@@ -7,7 +7,11 @@
     jitter     a jitter of a known size
     flow       packets of our own over the link, to see whether it tells the truth
     livekit    a real livekit-server at the far end
-    probe      the project's baseline at the near end
+    inside     a process at the near end that answers line by line
+    probe      the project's baseline there
+    call       the project's calls there
+    audio      the audio packets that pass, by their headers
+    wire       both ends of a turn, by those packets
     cut        what two participants notice when the link is cut
 
 Delay, jitter, loss and blocking are set for each direction on its own, by a forwarder of ours

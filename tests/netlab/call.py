@@ -8,14 +8,11 @@ import asyncio
 import itertools
 import json
 import os
-import select
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from livekit import rtc
 
@@ -27,8 +24,8 @@ from exporter.rtc.caller import Caller, Devices
 from exporter.rtc.tracks import Ear, Microphone
 from exporter.server_api import Server
 from tests import patience
+from tests.netlab.inside import Inside
 from tests.netlab.lab import NetLab
-from tests.netlab.livekit import credentials
 
 IsAgent = Callable[[rtc.RemoteParticipant], bool | None]
 Confirm = Callable[[str], Awaitable[bool]]
@@ -57,32 +54,12 @@ class Placed:
     ended_s: float
 
 
-class Callers:
+class Callers(Inside):
     """The process at the near end, from its start to the end of a `with` block."""
 
     def __init__(self, lab: NetLab, server: Server) -> None:
         """Prepare it; nothing runs yet."""
-        self._lab = lab
-        self._server = server
-
-    def __enter__(self) -> Self:
-        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")
-        self._process = self._lab.client.start(
-            [sys.executable, "-m", "tests.netlab.call"],
-            environ=os.environ | credentials(self._server),
-            errors=self._errors,
-        )
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.kill()
-        self._process.communicate()
-        self._errors.close()
+        super().__init__(lab, server, "tests.netlab.call")
 
     def place(self, **settings: Any) -> Placed:
         """Place one call by these settings of a target.
@@ -90,16 +67,8 @@ class Callers:
         Raises:
             RuntimeError: The process has ended, or does not answer.
         """
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(settings) + "\n")
-        self._process.stdin.flush()
         limit_s = LatencyConfig.model_validate(settings).deadline + patience.START_S
-        ready, _, _ = select.select([self._process.stdout], [], [], limit_s)
-        if not (line := self._process.stdout.readline() if ready else ""):
-            self._errors.seek(0)
-            raise RuntimeError(f"the caller's process does not answer:\n{self._errors.read()}")
-        told = json.loads(line)
+        told = json.loads(self.ask(json.dumps(settings), limit_s))
         ends = tuple(Ends(**each) for each in told.pop("turns"))
         return Placed(turns=ends, **told)
 

@@ -9,14 +9,9 @@ standard input, for the SDK takes seconds to import, and ends when that does.
 import asyncio
 import json
 import os
-import select
 import sys
-import tempfile
 import time
-from contextlib import suppress
 from dataclasses import replace
-from types import TracebackType
-from typing import Self
 
 from pydantic import TypeAdapter
 
@@ -26,14 +21,14 @@ from exporter.probes.sfu.measure import measure_baseline
 from exporter.probes.sfu.spec import SfuConfig
 from exporter.server_api import Server
 from tests import patience
+from tests.netlab.inside import Inside
 from tests.netlab.lab import NetLab
-from tests.netlab.livekit import credentials
 
 _OUTCOME = TypeAdapter(Outcome)
 _RESULT = TypeAdapter(SfuBaseline)
 
 
-class Probe:
+class Probe(Inside):
     """The process at the near end, from its start to the end of a `with` block."""
 
     def __init__(self, lab: NetLab, server: Server) -> None:
@@ -43,27 +38,7 @@ class Probe:
             lab: An open laboratory, at whose far end the server runs.
             server: Where it is.
         """
-        self._lab = lab
-        self._server = server
-
-    def __enter__(self) -> Self:
-        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")
-        self._process = self._lab.client.start(
-            [sys.executable, "-m", "tests.netlab.probe"],
-            environ=os.environ | credentials(self._server),
-            errors=self._errors,
-        )
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.kill()
-        self._process.communicate()
-        self._errors.close()
+        super().__init__(lab, server, "tests.netlab.probe")
 
     def outcome(self, **settings: object) -> Outcome:
         """Measure the server once.
@@ -74,20 +49,8 @@ class Probe:
         Raises:
             RuntimeError: The process has ended, or does not answer.
         """
-        config = SfuConfig.model_validate(settings)
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        with suppress(BrokenPipeError):  # its missing answer says so, too
-            self._process.stdin.write(json.dumps(settings) + "\n")
-            self._process.stdin.flush()
-        limit_s = config.deadline + patience.START_S
-        ready, _, _ = select.select([self._process.stdout], [], [], limit_s)
-        if not (line := self._process.stdout.readline() if ready else ""):
-            self._process.kill()
-            status = self._process.wait()
-            self._errors.seek(0)
-            raise RuntimeError(f"the probe ended with status {status}:\n{self._errors.read()}")
-        outcome = _OUTCOME.validate_json(line)
+        limit_s = SfuConfig.model_validate(settings).deadline + patience.START_S
+        outcome = _OUTCOME.validate_json(self.ask(json.dumps(settings), limit_s))
         if outcome.result is None:
             return outcome
         return replace(outcome, result=_RESULT.validate_python(outcome.result))
