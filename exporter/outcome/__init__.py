@@ -4,7 +4,14 @@ All are frozen and picklable. Times are seconds. `None` means "not known" or "no
 is never replaced by 0.
 """
 
-from exporter.outcome.calls import Calibration, CallResult, Components, Turn
+from exporter.outcome.calls import (
+    Calibration,
+    CallResult,
+    Components,
+    Transcription,
+    Turn,
+    WordErrors,
+)
 from exporter.outcome.fleet import (
     AgentInRoom,
     Listing,
@@ -53,10 +60,12 @@ __all__ = [
     "SfuBaseline",
     "SfuReach",
     "SfuReconnects",
+    "Transcription",
     "Transport",
     "Turn",
     "TurnOutcome",
     "Verdict",
+    "WordErrors",
     "WorkerPage",
     "WorkerScrape",
     "failure",

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from pydantic import computed_field
+
 from exporter.outcome.reasons import Reason, TurnOutcome
 
 
@@ -22,6 +24,44 @@ class Components:
     """First text given to speech synthesis to its first audio."""
     transport_s: float | None = None
     """What the caller's end-to-end latency has over the sum of the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordErrors:
+    """How a transcript differs from what was said.
+
+    In words; in characters where a language has no spaces between words.
+    """
+
+    words: int
+    """Words that were said, at least 1."""
+    substituted: int = 0
+    deleted: int = 0
+    """Said, and not in the transcript."""
+    inserted: int = 0
+    """In the transcript, and not said."""
+
+    @property
+    def hit(self) -> int:
+        """Words that were understood."""
+        return self.words - self.substituted - self.deleted
+
+    @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
+    @property
+    def wer(self) -> float:
+        """The word error rate: 0 where all was understood; above 1 where much was inserted."""
+        return (self.substituted + self.deleted + self.inserted) / self.words
+
+
+@dataclass(frozen=True, slots=True)
+class Transcription(WordErrors):
+    """What the agent's own final transcript made of an utterance.
+
+    Without regard to case, punctuation and the form of numbers.
+    """
+
+    raw: WordErrors | None = None
+    """The same as written, with regard to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +90,9 @@ class Turn:
     time_to_answer_s: float | None = None
     """Last sample of the caller's speech to first sample of the answer, where the agent said a
     filler ("One moment") first and worked on; None where the reply was the answer."""
+    transcription: Transcription | None = None
+    """How well the agent understood the caller; None where the words of the utterance are not
+    known, or the agent sent no final transcript of it."""
 
     @property
     def answered_s(self) -> float | None:
