@@ -11,6 +11,7 @@ from exporter.outcome.calls import (
     Transcription,
     Turn,
     WordErrors,
+    understood,
 )
 from exporter.outcome.fleet import (
     AgentInRoom,
@@ -69,6 +70,7 @@ __all__ = [
     "WorkerPage",
     "WorkerScrape",
     "failure",
+    "understood",
     "verdict_of",
     "worst",
 ]

@@ -1,5 +1,6 @@
 """What a call to an agent found."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pydantic import computed_field
@@ -60,7 +61,7 @@ class Transcription(WordErrors):
     Without regard to case, punctuation and the form of numbers.
     """
 
-    raw: WordErrors | None = None
+    raw: WordErrors = field(kw_only=True)
     """The same as written, with regard to them."""
 
 
@@ -104,6 +105,13 @@ class Turn:
         """Return a turn that has no measurement: void where the prober is to blame, else failed."""
         outcome = TurnOutcome.VOID if reason.is_own_fault else TurnOutcome.FAILED
         return cls(outcome, reason=reason, detail=detail, loop_lag_s=loop_lag_s)
+
+
+def understood(turns: Iterable[Turn]) -> WordErrors | None:
+    """Return the word errors of all turns but warm-up, as of one utterance; None where unknown."""
+    heard = [turn.transcription for turn in turns if turn.transcription and not turn.warmup]
+    counts = [(each.words, each.substituted, each.deleted, each.inserted) for each in heard]
+    return WordErrors(*map(sum, zip(*counts, strict=True))) if counts else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """The conversation: wait for the greeting to end, speak, hear the reply, wait for its end."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import cycle
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason, Turn, TurnOutcome
@@ -80,6 +81,8 @@ class _Said:
     """When the last sample of speech left the source."""
     threshold_db: float
     before: Received | None
+    words: str
+    """"" where they are not known."""
 
 
 class _DisturbedError(Exception):
@@ -96,13 +99,13 @@ class Conversation:
     Args:
         caller: In the room, with an ear on the agent's track; a `Caller` outside of tests.
         config: Of the target: greeting and time-outs.
-        clip: The utterance of every turn.
+        clips: The utterances, one for each turn, again from the first one after the last.
     """
 
-    def __init__(self, caller: Line, config: LatencyConfig, clip: Clip) -> None:
+    def __init__(self, caller: Line, config: LatencyConfig, clips: Iterable[Clip]) -> None:
         self._caller = caller
         self._config = config
-        self._clip = clip
+        self._clips = cycle(clips)
         self._had_gap = False
         """An utterance of ours had a gap: the agent may answer it twice, and late."""
         self._says_answers = False
@@ -212,14 +215,14 @@ class Conversation:
 
     async def _speak(self) -> _Said:
         noise = self._noise()
-        microphone = self._caller.microphone
+        microphone, clip = self._caller.microphone, next(self._clips)
         before = await self._caller.received()
         began, underruns = time.monotonic(), microphone.underruns
-        start = microphone.play(self._clip.pcm)
-        end = await microphone.time_of(start + self._clip.speech_end)
+        start = microphone.play(clip.pcm)
+        end = await microphone.time_of(start + clip.speech_end)
         # All of the speech has been pushed: a gap after this one is a gap in silence.
         self._had_gap = microphone.underruns > underruns
-        return _Said(began, end, sound_threshold(noise), before)
+        return _Said(began, end, sound_threshold(noise), before, clip.words)
 
     async def _perform(self, method: str, at: float = 0.0) -> None:
         """Perform an RPC at the agent, if one is named, not before the time `at`."""

@@ -52,7 +52,7 @@ def score(said: str, heard: Iterable[str]) -> Transcription:
     """
     text = " ".join(heard)
     raw, plain = _errors(_spaced(said), _spaced(text)), _errors(normalized(said), normalized(text))
-    return Transcription(plain.words, plain.substituted, plain.deleted, plain.inserted, raw)
+    return Transcription(plain.words, plain.substituted, plain.deleted, plain.inserted, raw=raw)
 
 
 def has_words(text: str) -> bool:

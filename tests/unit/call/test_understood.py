@@ -36,7 +36,6 @@ def test_word_errors_are_counted(heard: list[str], wrong: tuple[int, int, int]) 
 def test_as_written_case_and_punctuation_count() -> None:
     """`raw` compares what is written: `My` is not `my`, `yet.` is not `yet`."""
     raw = score(SAID, ["my order has not arrived yet"]).raw
-    assert raw is not None
     assert (raw.words, raw.hit, raw.substituted) == (6, 4, 2)
 
 
