@@ -4,7 +4,14 @@ All are frozen and picklable. Times are seconds. `None` means "not known" or "no
 is never replaced by 0.
 """
 
-from exporter.outcome.calls import Calibration, CallResult, Components, Turn
+from exporter.outcome.calls import (
+    Calibration,
+    CallResult,
+    Components,
+    SilentStage,
+    Stages,
+    Turn,
+)
 from exporter.outcome.fleet import (
     AgentInRoom,
     Listing,
@@ -27,6 +34,8 @@ from exporter.outcome.network import (
 )
 from exporter.outcome.reasons import Reason, TurnOutcome
 from exporter.outcome.run import Outcome, failure
+from exporter.outcome.timeline import Timeline
+from exporter.outcome.turn_report import TurnReport
 from exporter.outcome.verdict import Finding, Verdict, verdict_of, worst
 
 __all__ = [
@@ -53,9 +62,13 @@ __all__ = [
     "SfuBaseline",
     "SfuReach",
     "SfuReconnects",
+    "SilentStage",
+    "Stages",
+    "Timeline",
     "Transport",
     "Turn",
     "TurnOutcome",
+    "TurnReport",
     "Verdict",
     "WorkerPage",
     "WorkerScrape",
