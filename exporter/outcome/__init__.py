@@ -8,6 +8,8 @@ from exporter.outcome.calls import (
     Calibration,
     CallResult,
     Components,
+    SilentStage,
+    Stages,
     Transcription,
     Turn,
     WordErrors,
@@ -35,6 +37,8 @@ from exporter.outcome.network import (
 )
 from exporter.outcome.reasons import Reason, TurnOutcome
 from exporter.outcome.run import Outcome, failure
+from exporter.outcome.timeline import Timeline
+from exporter.outcome.turn_report import TurnReport
 from exporter.outcome.verdict import Finding, Verdict, verdict_of, worst
 
 __all__ = [
@@ -61,10 +65,14 @@ __all__ = [
     "SfuBaseline",
     "SfuReach",
     "SfuReconnects",
+    "SilentStage",
+    "Stages",
+    "Timeline",
     "Transcription",
     "Transport",
     "Turn",
     "TurnOutcome",
+    "TurnReport",
     "Verdict",
     "WordErrors",
     "WorkerPage",

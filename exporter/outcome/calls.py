@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from pydantic import computed_field
 
@@ -25,6 +26,40 @@ class Components:
     """First text given to speech synthesis to its first audio."""
     transport_s: float | None = None
     """What the caller's end-to-end latency has over the sum of the others."""
+
+
+class SilentStage(StrEnum):
+    """The first stage that did not happen in a turn without a reply."""
+
+    NOT_HEARD = "not_heard"
+    """The agent told of no voice of the caller."""
+    NOT_TRANSCRIBED = "not_transcribed"
+    """It heard a voice, and understood no words."""
+    TURN_NOT_ENDED = "turn_not_ended"
+    """It had words, and went on waiting for more."""
+    NO_ANSWER = "no_answer"
+    """The caller's turn was over for it, and it made no answer: its model or its code."""
+    NOT_SPOKEN = "not_spoken"
+    """It had an answer, or said that it speaks, and no sound came."""
+    UNKNOWN = "unknown"
+    """It tells too little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """When the agent told of each stage of a turn: seconds after the end of the caller's speech.
+
+    Below 0 where it told of one before; None where it did not tell.
+    """
+
+    heard_s: float | None = None
+    """It hears a voice."""
+    transcribed_s: float | None = None
+    """Its last final transcript."""
+    turn_ended_s: float | None = None
+    """The caller's turn is over for it."""
+    speaking_s: float | None = None
+    """It speaks, as it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +129,10 @@ class Turn:
     transcription: Transcription | None = None
     """How well the agent understood the caller; None where the words of the utterance are not
     known, or the agent sent no final transcript of it."""
+    silent_stage: SilentStage | None = None
+    """Where a turn without a reply broke (`no_reply` alone)."""
+    stages: Stages = field(default_factory=Stages)
+    """How far the agent came, and when."""
 
     @property
     def answered_s(self) -> float | None:

@@ -14,6 +14,7 @@ from livekit import rtc
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
+from exporter.outcome.timeline import AgentState, Joined, Left
 from exporter.rtc import connection
 from exporter.rtc.hearing import Hearing
 from exporter.rtc.lag import LagMonitor
@@ -112,7 +113,7 @@ class Caller:
         self.room.on("reconnecting", self._on_reconnect)
         self.room.on("reconnected", self._on_reconnect)
         self.room.on("disconnected", self._on_closed)
-        self.room.on("participant_attributes_changed", self._on_change)
+        self.room.on("participant_attributes_changed", self._on_attributes)
         self.room.on("e2ee_state_changed", self._on_encryption)
 
     @property
@@ -163,7 +164,7 @@ class Caller:
         if self.agent is None or self.agent.identity != agent.identity:
             self.arrived = self._arrived.get(agent.identity, time.monotonic())
         self.agent = agent
-        self.events.agent = agent.identity
+        self.events.timeline.agent = agent.identity
         return self.arrived
 
     @property
@@ -414,8 +415,19 @@ class Caller:
         if isinstance(whose, rtc.RemoteParticipant) and state == rtc.EncryptionState.OK:
             self._decrypts = True
 
+    def _on_attributes(
+        self, changed: dict[str, str], participant: rtc.RemoteParticipant, *_: object
+    ) -> None:
+        if STATE in changed:
+            now, who = time.monotonic(), participant.identity
+            self.events.timeline.add(AgentState(at=now, sender=who, state=changed[STATE]))
+        self._on_change()
+
     def _on_connected(self, participant: rtc.RemoteParticipant) -> None:
-        self._arrived.setdefault(participant.identity, time.monotonic())
+        now, who = time.monotonic(), participant.identity
+        self._arrived.setdefault(who, now)
+        kind = rtc.ParticipantKind.Name(participant.kind).removeprefix("PARTICIPANT_KIND_").lower()
+        self.events.timeline.add(Joined(at=now, identity=who, kind=kind))
         self._on_avatar(participant)
         self._on_change()
 
@@ -432,6 +444,7 @@ class Caller:
             self._disturb("an avatar came to speak for the agent")
 
     def _on_disconnected(self, participant: rtc.RemoteParticipant) -> None:
+        self.events.timeline.add(Left(at=time.monotonic(), identity=participant.identity))
         if self.agent is not None and participant.identity == self.agent.identity:
             loop, why = asyncio.get_running_loop(), participant.disconnect_reason
             loop.call_later(CLOSING_S, self._on_agent_left, self._heard_from, why)

@@ -3,13 +3,16 @@
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason, Turn, TurnOutcome
+from exporter.outcome.timeline import AgentSounded, CallerSpoke
 from exporter.probes.latency.fillers import SILENCE_S, Fillers
 from exporter.probes.latency.spec import REPLY_LIMIT_S, REPORT_TIMEOUT_S, RPC_S, LatencyConfig
+from exporter.probes.latency.stages import silent_stage, stages
+from exporter.probes.latency.understood import score
 from exporter.rtc.clip import Clip
 from exporter.rtc.hearing import Hearing
 from exporter.rtc.levels import WINDOW, WINDOW_S
@@ -77,12 +80,16 @@ class _Said:
 
     began: float
     """When the turn began; what the agent reports from then on belongs to it."""
-    end: float
-    """When the last sample of speech left the source."""
+    spoke: CallerSpoke
     threshold_db: float
     before: Received | None
     words: str
     """"" where they are not known."""
+
+    @property
+    def end(self) -> float:
+        """When the last sample of speech left the source."""
+        return self.spoke.until
 
 
 class _DisturbedError(Exception):
@@ -207,6 +214,19 @@ class Conversation:
         except _RefusedError as refused:
             return Turn.without_reply(Reason.AGENT_ERROR, str(refused))
 
+    def explained(self, turn: Turn) -> Turn:
+        """Return the turn just taken with how far the agent came in it, and what it understood."""
+        silent = turn.reason is Reason.NO_REPLY
+        if self._last is None or not (silent or turn.outcome is TurnOutcome.REPLIED):
+            return turn
+        call, spoke = self._caller.events.timeline, self._last.spoke
+        where = silent_stage(call, spoke) if silent else None
+        turn = replace(turn, silent_stage=where, stages=stages(call, spoke))
+        finals, words = call.finals(spoke.at), self._last.words
+        if not (finals and words):
+            return turn
+        return replace(turn, transcription=score(words, [each.text for each in finals]))
+
     @property
     def _ear(self) -> Hearing:
         if self._caller.ear is None:
@@ -220,9 +240,12 @@ class Conversation:
         began, underruns = time.monotonic(), microphone.underruns
         start = microphone.play(clip.pcm)
         end = await microphone.time_of(start + clip.speech_end)
+        first = await microphone.time_of(start + clip.speech_start)
         # All of the speech has been pushed: a gap after this one is a gap in silence.
         self._had_gap = microphone.underruns > underruns
-        return _Said(began, end, sound_threshold(noise), before, clip.words)
+        spoke = CallerSpoke(at=first, until=end)
+        self._caller.events.timeline.add(spoke)
+        return _Said(began, spoke, sound_threshold(noise), before, clip.words)
 
     async def _perform(self, method: str, at: float = 0.0) -> None:
         """Perform an RPC at the agent, if one is named, not before the time `at`."""
@@ -273,6 +296,7 @@ class Conversation:
         ear = self._ear
         replied = await ear.time_of(ear.first_loud_sample(onset, said.threshold_db))
         fillers = await self._reply_over(said)
+        self._sounded(replied, onset, said.threshold_db)
         after = await self._caller.received()
         answer = 0.0 if fillers.answer is None else await ear.time_of(fillers.answer)
         report = await self._caller.events.report_since(said.began, REPORT_TIMEOUT_S, answer)
@@ -297,6 +321,13 @@ class Conversation:
             loop_lag_s=late,
             jitter_buffer_s=after.depth_since(said.before) if after and said.before else None,
         )
+
+    def _sounded(self, at: float, onset: int, threshold_db: float) -> None:
+        """Note that the agent was heard from `at` on, to its last sound."""
+        levels = self._ear.levels(onset)
+        loud = [number for number, level in enumerate(levels) if level >= threshold_db]
+        until = self._ear.time_by_now((onset + max(loud, default=0) + 1) * WINDOW)
+        self._caller.events.timeline.add(AgentSounded(at=at, until=until))
 
     def _unanswered(self, said: _Said) -> Turn | None:
         """Return the turn in which an agent said a filler only; None if that was its answer.

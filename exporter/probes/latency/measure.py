@@ -200,6 +200,7 @@ class Call:
             number += 1
             voices = self._caller.voices
             turn, ended = await self._turn(conversation, inside, is_first=number == 1)
+            turn = conversation.explained(turn)
             # At the end as well: in a hand-over both may be there for a moment.
             agents = max(self.result.agents, min(voices, self._caller.voices))
             self.result = replace(self.result, agents=agents)

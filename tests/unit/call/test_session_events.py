@@ -8,7 +8,8 @@ import pytest
 from livekit import rtc
 from livekit.protocol.agent_pb import agent_session as pb
 
-from exporter.rtc.line import TurnReport
+from exporter.outcome import TurnReport
+from exporter.outcome.timeline import Event
 from exporter.rtc.session_events import SessionEvents
 from tests import virtual_time
 from tests.virtual_time import Clock
@@ -76,7 +77,7 @@ def merged(*told: Told) -> tuple[TurnReport, str, str]:
 
     async def listen(clock: Clock) -> tuple[TurnReport, str, str]:
         listener = SessionEvents(rtc.Room())
-        listener.agent = US
+        listener.timeline.agent = US
         began = time.monotonic()
         for sender, event in told:
             clock.advance(0.01)
@@ -84,7 +85,11 @@ def merged(*told: Told) -> tuple[TurnReport, str, str]:
             listener._take(event, sender)
         try:
             report = await listener.report_since(began, 0.0)
-            return report, listener.error_since(began), repr(vars(listener))
+            return (
+                report,
+                listener.error_since(began),
+                repr([*listener.timeline.of(Event), *vars(listener).values()]),
+            )
         finally:
             await listener.aclose()
 
@@ -153,13 +158,13 @@ def test_what_is_said_is_not_always_an_answer(
 
     async def listen(clock: Clock) -> tuple[bool, bool]:
         listener = SessionEvents(rtc.Room())
-        listener.agent = US
+        listener.timeline.agent = US
         began = time.monotonic()
         for event in events:
             clock.advance(0.01)
             listener._take(event, US)
         found = listener.only_said_since(began)
-        listener.agent = OTHER
+        listener.timeline.agent = OTHER
         others = listener.only_said_since(began)
         await listener.aclose()
         return found, others
@@ -194,7 +199,7 @@ def test_an_agent_that_never_reported_is_not_waited_for() -> None:
 
     async def ask(_clock: Clock) -> tuple[TurnReport, float]:
         listener = SessionEvents(rtc.Room())
-        listener.agent = US
+        listener.timeline.agent = US
         began = time.monotonic()
         report = await listener.report_since(began, timeout_s=60.0)
         await listener.aclose()
@@ -230,7 +235,7 @@ def test_a_stream_that_breaks_costs_only_its_own_message() -> None:
 
     async def listen(_clock: Clock) -> TurnReport:
         listener = SessionEvents(rtc.Room())
-        listener.agent = US
+        listener.timeline.agent = US
         began = time.monotonic()
         listener._heard.add(US)
         for stream in (Broken(), Whole(message.SerializeToString())):
