@@ -109,6 +109,8 @@ class Script:
     """Replaces its track at the first utterance, and does not reply to that one."""
     reports: bool = False
     """Reports the figures of its turns, as livekit-agents does from 1.5 on."""
+    hears: tuple[str, ...] = ()
+    """Its final transcripts of each utterance, after one that is not final."""
     blocks: tuple[tuple[float, float], ...] = ()
     """The *prober's* event loop: blocked from so many seconds after the end of the first utterance
     on (before it, if negative), for so many seconds."""
@@ -279,6 +281,9 @@ class FakeAgent:
         self._break(first=first)
         if self._room is None or self._track is None or not replies:
             return
+        for text in script.hears:
+            self._understand(text.split()[0], final=False)
+            self._understand(text, final=True)
         if script.says_filler:
             await self._say_filler(end)
         if script.never_answers or (script.answers_once and not first):
@@ -409,6 +414,12 @@ class FakeAgent:
         said.role = role
         for name, value in metrics.items():
             setattr(said.metrics, name, value)
+        self._send(message)
+
+    def _understand(self, text: str, *, final: bool) -> None:
+        message = pb.AgentSessionMessage()
+        heard = message.event.user_input_transcribed
+        heard.transcript, heard.is_final = text, final
         self._send(message)
 
     def _report_error(self, text: str) -> None:

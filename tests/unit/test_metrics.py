@@ -26,6 +26,7 @@ LABELS = {
     "verdict",
     "state",
     "kind",
+    "form",
     "worker_id",
     "status",
     "result",
