@@ -40,12 +40,17 @@ def _waterfall() -> Panel:
         "(network, jitter buffers, and time that the agent reports in no component) on top. The "
         "line is the mean end-to-end latency. From voice_component_latency_seconds as reported by "
         "the agent. Bad: a component that grows. The stack is lower than the line if some turns "
-        "were not reported, and higher if components overlap.",
+        "were not reported, and higher if components overlap. Left out (right axis): components "
+        "that the agent reported as longer than the whole turn, from "
+        "voice_component_implausible_total.",
         empty="The agent reports no components",
         width=12,
         height=9,
     )
-    parts = ("transcription", "end_of_turn", "llm", "tts", "transport")
+    parts = (
+        *("transcription", "end_of_turn", "on_user_turn_completed", "llm", "tools"),
+        *("first_sentence", "tts", "transport"),
+    )
     queries = [
         series(
             mean(_COMPONENTS, CALL_TYPE, f'{CALLS}, component="{part}", source="probe"'),
@@ -55,9 +60,10 @@ def _waterfall() -> Panel:
         for part in parts
     ]
     queries.append(series(mean(E2E, CALL_TYPE, CALLS), "end to end", CALL_STEP))
-    return graph(
-        card, *queries, unit=Seconds, is_stacked=True, overrides=[dashed("^end to end$", "text")]
-    )
+    left_out = total(CALL_TYPE, recent(f"voice_component_implausible_total{{{CALLS}}}"))
+    queries.append(series(f"{left_out} > 0", "left out", CALL_STEP))
+    shown = [dashed("^end to end$", "text"), counted("^left out$")]
+    return graph(card, *queries, unit=Seconds, is_stacked=True, overrides=shown)
 
 
 def _quantiles() -> Panel:

@@ -40,10 +40,16 @@ from exporter.store.records import RunRecord
 _COMPONENTS = {
     "transcription": "transcription_s",
     "end of turn": "end_of_turn_s",
+    "on_user_turn_completed": "on_user_turn_completed_s",
     "llm": "llm_s",
+    "tools": "tools_s",
+    "first sentence": "first_sentence_s",
     "tts": "tts_s",
     "transport": "transport_s",
 }
+_OPTIONAL = ("on_user_turn_completed_s", "tools_s", "first_sentence_s")
+"""Components that are shown where an agent has them."""
+_NEGLIGIBLE_S = 0.005
 NONE_FOUND = "no agent is configured, in a room or on the roster; name one with --agent"
 COST_NOTE = "each turn is a real agent turn and costs what its providers charge"
 
@@ -290,7 +296,9 @@ def _call_lines(call: CallReport) -> Iterable[str]:
 
 def _split(split: Components) -> str:
     return " · ".join(
-        f"{name} {seconds(getattr(split, field))}" for name, field in _COMPONENTS.items()
+        f"{name} {seconds(getattr(split, field))}"
+        for name, field in _COMPONENTS.items()
+        if field not in _OPTIONAL or (getattr(split, field) or 0.0) >= _NEGLIGIBLE_S
     )
 
 

@@ -67,7 +67,7 @@ class SessionEvents:
         return reported.only_said_since(self.timeline, when)
 
     async def report_since(
-        self, when: float, timeout_s: float, answered: float = 0.0
+        self, when: float, replied: float, timeout_s: float, answered: float = 0.0
     ) -> TurnReport:
         """Return what was reported about the turn that began at `when`.
 
@@ -76,8 +76,9 @@ class SessionEvents:
 
         Args:
             when: The begin of the turn.
+            replied: When the reply began to sound; with a filler before it, the answer.
             timeout_s: How long to wait.
-            answered: When the answer began; what the agent said before was a filler.
+            answered: The same where a filler came first, else 0: what was said before is that one.
         """
         deadline = time.monotonic() + timeout_s
         while self.reports and not reported.answers(self.timeline, when, answered):
@@ -87,7 +88,7 @@ class SessionEvents:
                     await self._changed.wait()
             except TimeoutError:
                 break
-        return reported.report_of(self.timeline, when, answered)
+        return reported.report_of(self.timeline, when, replied, answered)
 
     def why_absent(self) -> str:
         """Say why there is no split for an agent whose turns have none."""

@@ -9,7 +9,15 @@ from itertools import chain
 from operator import attrgetter
 
 from exporter.outcome import SilentStage, Stages, Timeline
-from exporter.outcome.timeline import AgentState, CallerSpoke, Event, Message, Transcript, UserState
+from exporter.outcome.timeline import (
+    AgentSounded,
+    AgentState,
+    CallerSpoke,
+    Event,
+    Message,
+    Transcript,
+    UserState,
+)
 
 
 def silent_stage(call: Timeline, said: CallerSpoke) -> SilentStage:
@@ -19,6 +27,8 @@ def silent_stage(call: Timeline, said: CallerSpoke) -> SilentStage:
         call: What happened.
         said: The utterance that was not answered, the last one of the call.
     """
+    if call.has(AgentSounded, said.until):  # a filler
+        return SilentStage.NO_ANSWER
     if _spoken(call, said):
         return SilentStage.NOT_SPOKEN
     if _ended(call, said):
