@@ -73,7 +73,8 @@ def _quantiles() -> Panel:
         "Median and 95th percentile of the end-to-end latency in the window that ends at each "
         "point, the mean of the last call, the target, and n, the measured turns of the window "
         "(right axis): with few turns the percentiles jump. From voice_e2e_latency_seconds, "
-        "voice_last_call_latency_seconds and voice_target_latency_seconds. Bad: the last call "
+        "voice_last_call_latency_seconds and voice_target_latency_seconds; the mean behind a "
+        "filler, of the turns that had one, from voice_time_to_answer_seconds. Bad: the last call "
         "above the target: the verdict is SLOW.",
         empty="No turn was measured",
         height=9,
@@ -85,6 +86,9 @@ def _quantiles() -> Panel:
         series(quantile(0.5, CALL_TYPE, rates), "median", CALL_STEP),
         series(quantile(0.95, CALL_TYPE, rates), "p95", CALL_STEP),
         series(seen(CALL_TYPE, f"voice_last_call_latency_seconds{{{CALLS}}}"), "last call"),
+        series(
+            mean("voice_time_to_answer_seconds", CALL_TYPE, CALLS), "behind a filler", CALL_STEP
+        ),
         series(TARGET, "target"),
         series(samples, "n", CALL_STEP),
         unit=Seconds,

@@ -148,6 +148,7 @@ def _call(turn: int, target: LatencyConfig) -> Outcome:
             tools_s=0.1,
             first_sentence_s=0.04,
         ),
+        time_to_answer_s=seconds + 0.1 if turn % 11 == 0 else None,
         implausible=("llm",) if turn % 20 == 0 else (),
         reported_e2e_s=seconds - 0.1,
     )

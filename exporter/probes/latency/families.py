@@ -32,6 +32,14 @@ E2E = _family(
     buckets=_TURN_BUCKETS,
     has_thresholds=True,
 )
+TIME_TO_ANSWER = _family(
+    "voice_time_to_answer_seconds",
+    "histogram",
+    "agent_name call_type scenario vantage",
+    "Time from the end of the caller's speech to the first sound of the answer, of measured turns "
+    "in which the agent said a filler first. The same turns are in voice_e2e_latency_seconds.",
+    buckets=_TURN_BUCKETS,
+)
 LAST_CALL = _family(
     "voice_last_call_latency_seconds",
     "gauge",
@@ -135,7 +143,16 @@ INFO = _family(
 )
 
 FAMILIES = (
-    *(E2E, LAST_CALL, COMPONENTS, IMPLAUSIBLE, REPORTED_E2E, TIME_TO_AGENT, TIME_TO_GREETING),
+    *(
+        E2E,
+        TIME_TO_ANSWER,
+        LAST_CALL,
+        COMPONENTS,
+        IMPLAUSIBLE,
+        REPORTED_E2E,
+        TIME_TO_AGENT,
+        TIME_TO_GREETING,
+    ),
     *(AGENTS, TURNS, SILENT, WITHIN_TARGET, TARGET, POLICY, INFO),
     *(each.at_zero() for each in OF_EACH_AGENT),  # also where none of its agents is there
 )
@@ -185,6 +202,8 @@ def _of_turn(config: "LatencyConfig", turn: Turn) -> Iterator[Reading]:
     if turn.answered_s * 1000 <= config.target_ms:
         yield WITHIN_TARGET.read(1)
     yield E2E.read(turn.answered_s)
+    if turn.time_to_answer_s is not None:
+        yield TIME_TO_ANSWER.read(turn.time_to_answer_s)
     if turn.reported_e2e_s is not None:
         yield REPORTED_E2E.read(turn.reported_e2e_s)
     for component in turn.implausible:
