@@ -13,7 +13,6 @@ from exporter.probes.latency.spec import LatencyConfig
 from tests.unit.calls import WHEN, broken, call, failed, judged, replied, void
 from tests.unit.recording import CALL, DEMO, FAILURES, NOW, PROBE, Page
 
-
 STAGES = tuple(map(str, SilentStage))
 
 
