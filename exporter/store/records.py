@@ -100,6 +100,8 @@ class RunRecord:
     that failed, and of a long log the end."""
     agents: int = 1
     """As in `CallResult`."""
+    loop_lag_s: float | None = None
+    """As in `Outcome`: that of a turn is of its two ends only."""
 
     @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
     @property
@@ -128,6 +130,7 @@ class RunRecord:
             split_absent=call.split_absent if call else "",
             log=outcome.log[-LOG_LINES_KEPT:] if outcome.reason is not None else (),
             agents=call.agents if call else 1,
+            loop_lag_s=outcome.loop_lag_s,
         )
 
 

@@ -194,7 +194,8 @@ class _Failure:
 
 def _failure(outcome: Outcome, now: datetime) -> _Failure:
     subject = outcome.target or (outcome.agent_name, "", "")
-    cells = _ago(outcome, now), outcome.probe, *subject, str(outcome.reason), outcome.detail
+    detail = "; ".join(filter(None, (outcome.detail, _conditions(outcome))))
+    cells = _ago(outcome, now), outcome.probe, *subject, str(outcome.reason), detail
     return _Failure(outcome.run_id, cells, outcome.log[-LOG_LINES_KEPT:])
 
 
@@ -205,10 +206,16 @@ def _ago(outcome: Outcome, now: datetime) -> str:
 
 
 def _result_text(line: Watched) -> str:
-    """Return the result of the last run, and its findings."""
+    """Return the result of the last run, its findings, and what it was measured under."""
     row, last = PROBES.get(line.work.probe), line.last
     if row is None or last is None:
         return ""
     said = [row.text(last)]
     said += [each.text for each in last.findings or () if each.text not in said]
-    return "; ".join(filter(None, said))
+    return "; ".join(filter(None, (*said, _conditions(last))))
+
+
+def _conditions(outcome: Outcome) -> str:
+    """Say how late the prober was; nothing where no lag was watched."""
+    lag_s = outcome.loop_lag_s
+    return "" if lag_s is None else f"loop lag {lag_s * 1000:.0f} ms"
