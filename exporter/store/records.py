@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import ConfigDict, computed_field, with_config
 
 from exporter.outcome import Calibration, CallResult, Outcome, Reason, Turn, Verdict
+from exporter.stats import mean_jitter_buffer_s
 
 LOG_LINES_KEPT = 200
 """Of one run: a listing may log a line for each room."""
@@ -108,6 +109,15 @@ class RunRecord:
     def outcome(self) -> Literal["succeeded", "failed"]:
         """succeeded, or failed where it has a reason: of the JSON only."""
         return "succeeded" if self.reason is None else "failed"
+
+    @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
+    @property
+    def jitter_buffer_s(self) -> float | None:
+        """Mean depth of the caller's jitter buffer, without the warm-up turn; null if unknown.
+
+        Of the JSON only: it follows from the turns.
+        """
+        return mean_jitter_buffer_s(self.turns)
 
     @classmethod
     def of(cls, outcome: Outcome) -> Self:

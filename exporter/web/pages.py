@@ -14,10 +14,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from exporter import __version__
-from exporter.outcome import Outcome, Verdict
+from exporter.outcome import CallResult, Outcome, Verdict
 from exporter.probes import PROBES
 from exporter.probes.latency.spec import as_target
 from exporter.roster.types import Worker, WorkerStatus
+from exporter.stats import mean_jitter_buffer_s
 from exporter.store.records import LOG_LINES_KEPT, Remaining
 from exporter.web.refusals import TEXT
 from exporter.web.sources import Sources
@@ -216,6 +217,8 @@ def _result_text(line: Watched) -> str:
 
 
 def _conditions(outcome: Outcome) -> str:
-    """Say how late the prober was; nothing where no lag was watched."""
-    lag_s = outcome.loop_lag_s
-    return "" if lag_s is None else f"loop lag {lag_s * 1000:.0f} ms"
+    """Say how late the prober was, and how deep its jitter buffer; nothing of what is unknown."""
+    call = outcome.result
+    depth_s = mean_jitter_buffer_s(call.turns) if isinstance(call, CallResult) else None
+    known = (("loop lag", outcome.loop_lag_s), ("jitter buffer", depth_s))
+    return ", ".join(f"{name} {s * 1000:.0f} ms" for name, s in known if s is not None)

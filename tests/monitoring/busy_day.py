@@ -139,6 +139,7 @@ def _call(turn: int, target: LatencyConfig) -> Outcome:
         e2e_s=seconds,
         components=Components(0.2, 0.3, 0.35, 0.15, seconds - 1.0),
         reported_e2e_s=seconds - 0.1,
+        jitter_buffer_s=0.03 + 0.01 * (turn % 3),
     )
     last = replied if reason is None else Turn(ended, reason=reason)
     turns = replace(replied, warmup=True), replied, replied, last

@@ -43,8 +43,8 @@ def test_latency_document_is_the_golden_one() -> None:
     """The whole document stands as a file, so that no key is renamed unseen."""
     measured = call(
         replied(0.93, warmup=True),
-        replied(0.8200000004, split=FULL),
-        replied(0.84, split=Components(llm_s=0.55)),
+        replied(0.8200000004, split=FULL, depth_s=0.04),
+        replied(0.84, split=Components(llm_s=0.55), depth_s=0.06),
         failed(),
         void(),
     )

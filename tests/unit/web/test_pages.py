@@ -171,12 +171,12 @@ def test_status_page_tells_last_and_next_run() -> None:
     now = WHEN + timedelta(seconds=42)
 
     page = status_page(
-        watch_list(call(replied(1.0), replied(1.5)), calibration),
+        watch_list(call(replied(1.0, depth_s=0.04), replied(1.5)), calibration),
         {"calibrate": now + timedelta(seconds=99)}.get,
         now,
     )
 
-    assert "average 1.250 s, max 1.500 s, n = 2" in page
+    assert "average 1.250 s, max 1.500 s, n = 2; jitter buffer 40 ms" in page
     assert "floor 94 ms, spread 4 ms, n = 10; loop lag 7 ms" in page
     assert '<td class="PASS">PASS</td>' in page
     assert "42 s ago" in page
