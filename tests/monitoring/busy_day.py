@@ -151,6 +151,7 @@ def _call(turn: int, target: LatencyConfig) -> Outcome:
         time_to_answer_s=seconds + 0.1 if turn % 11 == 0 else None,
         implausible=("llm",) if turn % 20 == 0 else (),
         reported_e2e_s=seconds - 0.1,
+        jitter_buffer_s=0.03 + 0.01 * (turn % 3),
     )
     stage = SilentStage.NO_ANSWER if reason is Reason.NO_REPLY else None
     last = replied if reason is None else Turn(ended, reason=reason, silent_stage=stage)

@@ -26,10 +26,17 @@ def replied(
     warmup: bool = False,
     split: Components | None = None,
     answer_s: float | None = None,
+    depth_s: float | None = None,
 ) -> Turn:
     """Return a turn that was answered; with `answer_s` a filler came first."""
-    parts = split or Components()
-    return Turn(TurnOutcome.REPLIED, warmup, e2e_s, components=parts, time_to_answer_s=answer_s)
+    return Turn(
+        TurnOutcome.REPLIED,
+        warmup,
+        e2e_s,
+        components=split or Components(),
+        jitter_buffer_s=depth_s,
+        time_to_answer_s=answer_s,
+    )
 
 
 def failed(reason: Reason = Reason.NO_REPLY, *, warmup: bool = False, detail: str = "") -> Turn:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from exporter.outcome import CallResult, Components, Outcome, SilentStage, Turn, TurnOutcome
 from exporter.probes.agents.families import OF_EACH_AGENT
 from exporter.series import OWN_LABELS, Reading, family, pack
-from exporter.stats import Stats
+from exporter.stats import Stats, mean_jitter_buffer_s
 
 if TYPE_CHECKING:
     from exporter.probes.latency.spec import LatencyConfig
@@ -46,6 +46,14 @@ LAST_CALL = _family(
     "agent_name call_type scenario vantage",
     "Mean end-to-end latency of the last call with a measured turn. The verdict compares it with "
     "the target. Absent before the first measured turn.",
+    keeps=True,
+)
+JITTER_BUFFER = _family(
+    "voice_call_jitter_buffer_seconds",
+    "gauge",
+    "agent_name call_type scenario vantage",
+    "Mean depth of the caller's jitter buffer in the measured turns of the last call with one: a "
+    "part of the end-to-end latency. Absent before the first measured turn.",
     keeps=True,
 )
 COMPONENTS = _family(
@@ -143,17 +151,22 @@ INFO = _family(
 )
 
 FAMILIES = (
-    *(
-        E2E,
-        TIME_TO_ANSWER,
-        LAST_CALL,
-        COMPONENTS,
-        IMPLAUSIBLE,
-        REPORTED_E2E,
-        TIME_TO_AGENT,
-        TIME_TO_GREETING,
-    ),
-    *(AGENTS, TURNS, SILENT, WITHIN_TARGET, TARGET, POLICY, INFO),
+    E2E,
+    TIME_TO_ANSWER,
+    LAST_CALL,
+    JITTER_BUFFER,
+    COMPONENTS,
+    IMPLAUSIBLE,
+    REPORTED_E2E,
+    TIME_TO_AGENT,
+    TIME_TO_GREETING,
+    AGENTS,
+    TURNS,
+    SILENT,
+    WITHIN_TARGET,
+    TARGET,
+    POLICY,
+    INFO,
     *(each.at_zero() for each in OF_EACH_AGENT),  # also where none of its agents is there
 )
 
@@ -187,6 +200,9 @@ def readings(config: "LatencyConfig", outcome: Outcome) -> Iterator[Reading]:
     average_s = Stats.of(result.turns).avg_s
     if average_s is not None:
         yield LAST_CALL.read(average_s)
+    depth_s = mean_jitter_buffer_s(result.turns)
+    if depth_s is not None:
+        yield JITTER_BUFFER.read(depth_s)
     if result.turns:
         yield AGENTS.read(result.agents)
     if result.time_to_agent_s is not None:
