@@ -93,8 +93,8 @@ class Recognizer:
 def misheard(heard: str, settings: SttSettings) -> str:
     """Return the words with as many errors as the settings ask for, or as they allow.
 
-    Errors of different kinds stay apart as long as one right word stands between them: so that the
-    errors that a word error rate counts are these.
+    Insertions are at the begin and deletions at the end: a word error rate counts exactly these
+    errors, as long as more words are right than are inserted or deleted.
     """
     words = heard.split()
     kept = words[: max(0, len(words) - settings.deleted)]

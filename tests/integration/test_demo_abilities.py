@@ -14,6 +14,7 @@ import pytest
 from livekit.protocol.agent_pb import agent_session as pb
 
 from exporter.demo.counts import Counts
+from exporter.demo.settings import Answer
 from exporter.server_api import Server
 from tests.integration.witness import Reports, Witness, called
 
@@ -22,9 +23,9 @@ pytestmark = [pytest.mark.integration, pytest.mark.whole_machine]
 TOOL_S = 0.5
 FILLER = "One moment."
 TURNS = (
-    {"tool": "look_up_order", "tool_s": TOOL_S, "reply": "Yes."},
-    {"tool": "look_up_order", "tool_fails": True, "filler": FILLER, "tool_s": 1.0, "reply": "No."},
-    {"tool": "call_colleague", "reply": "Hello."},
+    Answer(tool="look_up_order", tool_s=TOOL_S, reply="Yes."),
+    Answer(tool="look_up_order", tool_s=1.0, tool_fails=True, filler=FILLER, reply="No."),
+    Answer(tool="call_colleague", reply="Hello."),
 )
 HEARD = "zebra banana order has not arrived"
 """The clip, with a word before it, its first word wrong and its last one missing."""
@@ -43,18 +44,19 @@ class ToolCall:
 def tools(livekit: Server, providers: str) -> ToolCall:
     """A call of three turns: a tool, a tool that fails, a hand-over."""
     errors = {"substituted": 1, "deleted": 1, "inserted": 1}
-    settings = {"llm": {"turns": TURNS, "cached_tokens": 3}, "stt": errors}
+    turns = [each.model_dump() for each in TURNS]
+    settings = {"llm": {"turns": turns, "cached_tokens": 3}, "stt": errors}
 
     async def talk() -> ToolCall:
         async with called(livekit, settings) as witness:
-            turns = []
+            reports = []
             for turn in TURNS:
                 ended = await witness.say()
-                await witness.answered(ended, turn["reply"])
-                if turn["tool"] == "call_colleague":
+                await witness.answered(ended, turn.reply or "")
+                if turn.tool == "call_colleague":
                     await witness.until(Reports.handovers, ended)
-                turns.append(witness.reports.since(ended))
-            return ToolCall(tuple(turns), counts(providers, witness))
+                reports.append(witness.reports.since(ended))
+            return ToolCall(tuple(reports), counts(providers, witness))
 
     return asyncio.run(talk())
 
@@ -117,17 +119,13 @@ def test_the_agent_reports_the_usage_that_was_delivered(tools: ToolCall) -> None
     """Tokens, characters and seconds of the whole call are those that the providers counted."""
     usage = tools.turns[-1].usage()
     llm, tts, stt = usage["llm"].llm, usage["tts"].tts, usage["stt"].stt
-    assert (
-        Counts(
-            llm_input=llm.input_tokens,
-            llm_cached=llm.input_cached_tokens,
-            llm_output=llm.output_tokens,
-            tts_characters=tts.characters_count,
-            stt_seconds=pytest.approx(stt.audio_duration),
-        )
-        == tools.counts
-    )
-    assert tools.counts.llm_cached == 3 * 2 * len(TURNS)  # each turn asks twice
+    counted = tools.counts
+    assert llm.input_tokens == counted.llm_input
+    assert llm.input_cached_tokens == counted.llm_cached
+    assert llm.output_tokens == counted.llm_output
+    assert tts.characters_count == counted.tts_characters
+    assert stt.audio_duration == pytest.approx(counted.stt_seconds)
+    assert counted.llm_cached == 3 * 2 * len(TURNS)  # each turn asks twice
 
 
 def test_silent_turns_of_three_kinds(livekit: Server, providers: str) -> None:
@@ -169,10 +167,12 @@ async def no_transcript(witness: Witness) -> None:
     """The caller was heard and the sound recognised, but no text is reported and no turn ends."""
     before_s = witness.reports.usage()["stt"].stt.audio_duration
     ended = await witness.say()
-    more = lambda reports: reports.usage()["stt"].stt.audio_duration > before_s  # noqa: E731
-    await witness.until(
-        lambda reports: reports.of("session_usage_updated") and more(reports), ended
-    )
+
+    def is_recognised(reports: Reports) -> bool:
+        told = reports.of("session_usage_updated")
+        return bool(told) and reports.usage()["stt"].stt.audio_duration > before_s
+
+    await witness.until(is_recognised, ended)
     reports = witness.reports.since(ended)
     assert reports.of("user_state_changed")
     assert (reports.heard(), reports.of("eot_prediction"), reports.states()) == ([], [], [])
@@ -257,9 +257,9 @@ def test_a_turn_that_never_ends(livekit: Server, providers: str) -> None:
     async def talk() -> None:
         async with called(livekit, {"agent": {"endpointing_s": 600.0}}) as witness:
             began = witness.reports[-1].at + 1e-6
-            for said in (1, 2):
-                await witness.say()
-                await witness.until(lambda reports, n=said: len(reports.heard()) >= n, began)
+            await witness.say()
+            await witness.until(Reports.heard, began)
+            await witness.until(Reports.heard, await witness.say())
             reports = await witness.until(lambda reports: reports.of("eot_prediction"), began)
             assert (reports.states(), reports.items()) == ([], [])
 

@@ -61,7 +61,7 @@ class Reports(list[Seen]):
         added = self.of("conversation_item_added")
         return [each.conversation_item_added.item for each in added]
 
-    def messages(self, role: pb.ChatRole.ValueType) -> list[pb.ChatMessage]:
+    def messages(self, role: int) -> list[pb.ChatMessage]:
         """Return what one side has said."""
         messages = (each.message for each in self.items() if each.HasField("message"))
         return [each for each in messages if each.role == role]
@@ -71,7 +71,7 @@ class Reports(list[Seen]):
         found = (each.agent_handoff for each in self.items() if each.HasField("agent_handoff"))
         return [(each.old_agent_id, each.new_agent_id) for each in found]
 
-    def states(self) -> list[pb.AgentState.ValueType]:
+    def states(self) -> list[int]:
         """Return the states that the agent went into."""
         changes = self.of("agent_state_changed")
         return [each.agent_state_changed.new_state for each in changes]

@@ -1,5 +1,7 @@
 """The demo's settings: checked values, partial changes, what the options make of them."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -119,3 +121,10 @@ def test_a_recogniser_mishears_as_told(errors: dict[str, int], text: str) -> Non
     """Each error is made as often as the settings say, at the same place every time."""
     settings = SttSettings.model_validate({"delay_s": 0, **errors})
     assert misheard("my order has not arrived yet", settings) == text
+
+
+def test_the_page_of_the_demo_has_every_setting() -> None:
+    """A person finds each setting, by its name, in docs/demo.md."""
+    page = (Path(__file__).parents[2] / "docs" / "demo.md").read_text(encoding="utf-8")
+    names = [f"{part}.{key}" for part, keys in DemoSettings() for key in keys.model_dump()]
+    assert [name for name in names if f"`{name}`" not in page] == []
