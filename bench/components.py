@@ -1,13 +1,14 @@
 """The components of a real agent's turn, beside what its providers were told to take."""
 
 import math
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
 from bench.report import Figures, Report
-from exporter.demo.settings import DemoSettings, ProviderSettings
-from exporter.outcome import CallResult, Outcome, Turn
+from exporter.demo.settings import DemoSettings
+from exporter.outcome import CallResult, Components, Outcome, Turn
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.runner import Runner
 from exporter.server_api import Server
@@ -15,10 +16,8 @@ from tests.integration.workers import demo_agent
 
 SPLITS = (
     DemoSettings(),
-    DemoSettings(
-        stt=ProviderSettings(delay_s=0.6),
-        llm=ProviderSettings(delay_s=0.9),
-        tts=ProviderSettings(delay_s=0.4),
+    DemoSettings().changed(
+        {"stt": {"delay_s": 0.6}, "llm": {"delay_s": 0.9}, "tts": {"delay_s": 0.4}}
     ),
 )
 
@@ -65,7 +64,7 @@ def _measured(outcome: Outcome) -> list[Turn]:
 
 
 def _medians(turns: list[Turn]) -> dict[str, float]:
-    names = ("transcription", "end_of_turn", "llm", "tts", "transport")
+    names = [each.name.removesuffix("_s") for each in fields(Components)]
     values = {name: [getattr(turn.components, f"{name}_s") for turn in turns] for name in names}
     return {
         name: float(np.median([v for v in found if v is not None]))

@@ -12,6 +12,7 @@ _COMPONENTS = (
     ("transcription", "#56b4e9", "end of speech to the final transcript"),
     ("end_of_turn", "#e69f00", "final transcript to the decision that the turn is over"),
     ("llm", "#009e73", "language model: request to first token"),
+    ("first_sentence", "#f0e442", "first token to the first text given to speech synthesis"),
     ("tts", "#cc79a7", "speech synthesis: first text to first audio"),
     ("transport", "#8c959f", "the rest: network and jitter buffers both ways, first sentence"),
 )
@@ -48,7 +49,8 @@ def draw(data: dict[str, Any]) -> str:
     picture.text(x(-speech_s / 2), _CALLER_Y + 20, f"{speech_s:.2f} s of speech", color="#ffffff",
                  anchor="middle")  # fmt: skip
     at_s = 0.0
-    for name, color, _ in _COMPONENTS:
+    parts = _known(turn["components"])
+    for name, color, _ in parts:
         part_s = turn["components"][f"{name}_s"]
         picture.box(x(at_s), _AGENT_Y, max(part_s * scale, 1.5), _BAR, color)
         at_s += part_s
@@ -58,7 +60,7 @@ def draw(data: dict[str, Any]) -> str:
         picture.line((x(at), 72), (x(at), _AXIS_Y), INK, width=1.5)
         picture.text(x(at), 64, words, anchor="middle", bold=True)
     _span(picture, x(0), x(e2e_s), f"end-to-end latency {e2e_s:.3f} s")
-    _legend(picture, turn["components"])
+    _legend(picture, turn["components"], parts)
     return picture.document()
 
 
@@ -66,7 +68,7 @@ def _turn(data: dict[str, Any]) -> dict[str, Any]:
     for call in data["document"]["latency"]:
         for turn in call["turns"]:
             split = turn["components"] or {}
-            if not turn["warmup"] and all(split.get(f"{name}_s") for name, *_ in _COMPONENTS):
+            if not turn["warmup"] and split.get("transport_s"):
                 return dict(turn)
     raise ValueError("no measured turn has all components")
 
@@ -98,8 +100,15 @@ def _span(picture: Picture, left: float, right: float, words: str) -> None:
     picture.text((left + right) / 2, y - 7, words, anchor="middle", bold=True)
 
 
-def _legend(picture: Picture, components: dict[str, float]) -> None:
-    for row, (name, color, meaning) in enumerate(_COMPONENTS):
+def _known(components: dict[str, float | None]) -> list[tuple[str, str, str]]:
+    """Return the components that this turn has."""
+    return [row for row in _COMPONENTS if components.get(f"{row[0]}_s") is not None]
+
+
+def _legend(
+    picture: Picture, components: dict[str, float], parts: list[tuple[str, str, str]]
+) -> None:
+    for row, (name, color, meaning) in enumerate(parts):
         y = _LEGEND_Y + 24 * row
         picture.box(_LEFT, y, 14, 14, color)
         picture.text(_LEFT + 24, y + 12, name, bold=True)

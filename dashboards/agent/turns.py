@@ -40,12 +40,17 @@ def _waterfall() -> Panel:
         "(network, jitter buffers, and time that the agent reports in no component) on top. The "
         "line is the mean end-to-end latency. From voice_component_latency_seconds as reported by "
         "the agent. Bad: a component that grows. The stack is lower than the line if some turns "
-        "were not reported, and higher if components overlap.",
+        "were not reported, and higher if components overlap. Left out (right axis): components "
+        "that the agent reported as longer than the whole turn, from "
+        "voice_component_implausible_total.",
         empty="The agent reports no components",
         width=12,
         height=9,
     )
-    parts = ("transcription", "end_of_turn", "llm", "tts", "transport")
+    parts = (
+        *("transcription", "end_of_turn", "on_user_turn_completed", "llm", "tools"),
+        *("first_sentence", "tts", "transport"),
+    )
     queries = [
         series(
             mean(_COMPONENTS, CALL_TYPE, f'{CALLS}, component="{part}", source="probe"'),
@@ -55,9 +60,10 @@ def _waterfall() -> Panel:
         for part in parts
     ]
     queries.append(series(mean(E2E, CALL_TYPE, CALLS), "end to end", CALL_STEP))
-    return graph(
-        card, *queries, unit=Seconds, is_stacked=True, overrides=[dashed("^end to end$", "text")]
-    )
+    left_out = total(CALL_TYPE, recent(f"voice_component_implausible_total{{{CALLS}}}"))
+    queries.append(series(f"{left_out} > 0", "left out", CALL_STEP))
+    shown = [dashed("^end to end$", "text"), counted("^left out$")]
+    return graph(card, *queries, unit=Seconds, is_stacked=True, overrides=shown)
 
 
 def _quantiles() -> Panel:
@@ -67,7 +73,8 @@ def _quantiles() -> Panel:
         "Median and 95th percentile of the end-to-end latency in the window that ends at each "
         "point, the mean of the last call, the target, and n, the measured turns of the window "
         "(right axis): with few turns the percentiles jump. From voice_e2e_latency_seconds, "
-        "voice_last_call_latency_seconds and voice_target_latency_seconds. Bad: the last call "
+        "voice_last_call_latency_seconds and voice_target_latency_seconds; the mean behind a "
+        "filler, of the turns that had one, from voice_time_to_answer_seconds. Bad: the last call "
         "above the target: the verdict is SLOW.",
         empty="No turn was measured",
         height=9,
@@ -79,6 +86,9 @@ def _quantiles() -> Panel:
         series(quantile(0.5, CALL_TYPE, rates), "median", CALL_STEP),
         series(quantile(0.95, CALL_TYPE, rates), "p95", CALL_STEP),
         series(seen(CALL_TYPE, f"voice_last_call_latency_seconds{{{CALLS}}}"), "last call"),
+        series(
+            mean("voice_time_to_answer_seconds", CALL_TYPE, CALLS), "behind a filler", CALL_STEP
+        ),
         series(TARGET, "target"),
         series(samples, "n", CALL_STEP),
         unit=Seconds,

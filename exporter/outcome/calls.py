@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Self
 
 from exporter.outcome.reasons import Reason, TurnOutcome
 
@@ -24,23 +25,33 @@ class Components:
     """First text given to speech synthesis to its first audio."""
     transport_s: float | None = None
     """What the caller's end-to-end latency has over the sum of the others."""
+    on_user_turn_completed_s: float | None = None
+    """The agent's own code, after the decision and before the request to the language model."""
+    tools_s: float | None = None
+    """Tools that came to their end before the reply began; those that ran together count once."""
+    first_sentence_s: float | None = None
+    """First token to the first text given to speech synthesis."""
 
 
 class SilentStage(StrEnum):
     """The first stage that did not happen in a turn without a reply."""
 
-    NOT_HEARD = "not_heard"
-    """The agent told of no voice of the caller."""
-    NOT_TRANSCRIBED = "not_transcribed"
-    """It heard a voice, and understood no words."""
-    TURN_NOT_ENDED = "turn_not_ended"
-    """It had words, and went on waiting for more."""
-    NO_ANSWER = "no_answer"
-    """The caller's turn was over for it, and it made no answer: its model or its code."""
-    NOT_SPOKEN = "not_spoken"
-    """It had an answer, or said that it speaks, and no sound came."""
-    UNKNOWN = "unknown"
-    """It tells too little."""
+    words: str
+    """What is known of the agent, for people."""
+
+    NOT_HEARD = "not_heard", "it heard no voice"
+    NOT_TRANSCRIBED = "not_transcribed", "it heard a voice, and understood no words"
+    TURN_NOT_ENDED = "turn_not_ended", "it understood words, and went on waiting for more"
+    NO_ANSWER = "no_answer", "it held the caller's turn for over, and had no answer"
+    NOT_SPOKEN = "not_spoken", "it had an answer, and no sound came"
+    UNKNOWN = "unknown", "where it broke is not known: it tells too little"
+
+    def __new__(cls, value: str, words: str) -> Self:
+        """Return the stage with its words."""
+        stage = str.__new__(cls, value)
+        stage._value_ = value
+        stage.words = words
+        return stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +141,8 @@ class Turn:
     known, or the agent sent no final transcript of it."""
     silent_stage: SilentStage | None = None
     """Where a turn without a reply broke (`no_reply` alone)."""
+    implausible: tuple[str, ...] = ()
+    """Components that the agent reported as longer than the whole turn, and that are left out."""
     stages: Stages = field(default_factory=Stages)
     """How far the agent came, and when."""
 

@@ -1,11 +1,15 @@
 """What an agent reports about one turn, and the parts of the turn that follow from it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from exporter.outcome.calls import Components
 
 OVERLAP_S = 0.02
 """By so much the parts may exceed the agent's own end-to-end latency, for they are rounded."""
+
+
+_NEEDED = ("transcription_s", "end_of_turn_s", "llm_s", "tts_s")
+"""Without one of these the rest is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,32 +20,64 @@ class TurnReport:
     """End of the user's speech to the final transcript."""
     end_of_turn_delay_s: float | None = None
     """End of the user's speech to the decision that the turn is over; holds the one above."""
+    on_user_turn_completed_s: float | None = None
+    """The agent's own code between that decision and the request to the language model."""
     llm_ttft_s: float | None = None
+    """Request to the language model to its first token; of the last request before the reply."""
+    llm_ttfs_s: float | None = None
+    """That request to the first text given to speech synthesis."""
     tts_ttfb_s: float | None = None
+    tools_s: float | None = None
+    """Tools that came to their end before the reply began."""
+    tool_requests_s: float = 0.0
+    """The requests to the language model in answer to which it called them."""
     e2e_s: float | None = None
 
-    def components(self, e2e_s: float | None) -> Components:
+    def split(self, heard_s: float, *, whole: bool = True) -> tuple[Components, tuple[str, ...]]:
         """Split the latency that the caller heard, without counting anything twice.
 
         The agent's end-of-turn delay begins at the end of speech, as its transcription delay
-        does; the component `end_of_turn` is what it has over the transcription.
+        does; the component `end_of_turn` is what it has over the transcription. Where tools were
+        called, `llm` is the sum of all requests.
 
-        `transport` is known only when all four parts are. It is None when they exceed what the
-        agent itself counts for the turn: the model then ran ahead of the end of the turn, and
-        the parts overlap.
+        `transport` is known only when transcription, end_of_turn, llm and tts are. It is None when
+        the parts exceed what the agent itself counts for the turn: the model then ran ahead of the
+        end of the turn, and the parts overlap.
+
+        Args:
+            heard_s: What the caller waited.
+            whole: The parts are all that filled this time; not so where a filler came first.
+
+        Returns:
+            The parts, and the names of those left out because they exceed all that was heard.
         """
-        end_of_turn = None
+        parts = self._parts()
+        values = {each.name: getattr(parts, each.name) for each in fields(parts)}
+        known = {name: value for name, value in values.items() if value is not None}
+        wrong = [name for name, value in known.items() if not 0 <= value <= heard_s + OVERLAP_S]
+        parts = replace(parts, **dict.fromkeys(wrong))
+        if whole and all(getattr(parts, name) is not None for name in _NEEDED):
+            rest = heard_s - sum(known.values())
+            counted = heard_s if self.e2e_s is None else min(heard_s, self.e2e_s + OVERLAP_S)
+            if heard_s - rest <= counted and not wrong:
+                parts = replace(parts, transport_s=rest)
+        return parts, tuple(name.removesuffix("_s") for name in wrong)
+
+    def _parts(self) -> Components:
+        """Return the parts as they are reported."""
+        end_of_turn = first_sentence = llm = None
         if self.end_of_turn_delay_s is not None:
             end_of_turn = max(0.0, self.end_of_turn_delay_s - (self.transcription_delay_s or 0.0))
-        parts = Components(
+        if self.llm_ttft_s is not None:
+            llm = self.llm_ttft_s + self.tool_requests_s
+            if self.llm_ttfs_s is not None:
+                first_sentence = max(0.0, self.llm_ttfs_s - self.llm_ttft_s)
+        return Components(
             transcription_s=self.transcription_delay_s,
             end_of_turn_s=end_of_turn,
-            llm_s=self.llm_ttft_s,
+            on_user_turn_completed_s=self.on_user_turn_completed_s,
+            llm_s=llm,
+            tools_s=self.tools_s,
+            first_sentence_s=first_sentence,
             tts_s=self.tts_ttfb_s,
         )
-        known = (parts.transcription_s, parts.end_of_turn_s, parts.llm_s, parts.tts_s)
-        if e2e_s is None or None in known:
-            return parts
-        total = sum(part for part in known if part is not None)
-        whole = e2e_s if self.e2e_s is None else min(e2e_s, self.e2e_s + OVERLAP_S)
-        return replace(parts, transport_s=e2e_s - total) if total <= whole else parts

@@ -41,10 +41,16 @@ from exporter.store.records import RunRecord
 _COMPONENTS = {
     "transcription": "transcription_s",
     "end of turn": "end_of_turn_s",
+    "on_user_turn_completed": "on_user_turn_completed_s",
     "llm": "llm_s",
+    "tools": "tools_s",
+    "first sentence": "first_sentence_s",
     "tts": "tts_s",
     "transport": "transport_s",
 }
+_OPTIONAL = ("on_user_turn_completed_s", "tools_s", "first_sentence_s")
+"""Components that are shown where an agent has them."""
+_NEGLIGIBLE_S = 0.005
 NONE_FOUND = "no agent is configured, in a room or on the roster; name one with --agent"
 COST_NOTE = "each turn is a real agent turn and costs what its providers charge"
 
@@ -202,6 +208,8 @@ class CalibrateDocument:
     voids: int
     reason: Reason | None
     detail: str
+    loop_lag_s: float | None
+    """As of a run."""
 
     @classmethod
     def of(cls, server: str, outcome: Outcome) -> "CalibrateDocument":
@@ -216,6 +224,7 @@ class CalibrateDocument:
             voids=found.voids if found else 0,
             reason=outcome.reason,
             detail=outcome.detail,
+            loop_lag_s=outcome.loop_lag_s,
         )
 
 
@@ -296,7 +305,9 @@ def _call_lines(call: CallReport) -> Iterable[str]:
 
 def _split(split: Components) -> str:
     return " · ".join(
-        f"{name} {seconds(getattr(split, field))}" for name, field in _COMPONENTS.items()
+        f"{name} {seconds(getattr(split, field))}"
+        for name, field in _COMPONENTS.items()
+        if field not in _OPTIONAL or (getattr(split, field) or 0.0) >= _NEGLIGIBLE_S
     )
 
 

@@ -44,14 +44,15 @@ class Reports(Protocol):
         ...
 
     async def report_since(
-        self, when: float, timeout_s: float, answered: float = 0.0
+        self, when: float, replied: float, timeout_s: float, answered: float = 0.0
     ) -> TurnReport:
         """Return what was reported about the turn that began at `when`.
 
         Args:
             when: The begin of the turn.
+            replied: When the reply began to sound; with a filler before it, the answer.
             timeout_s: How long to wait for it.
-            answered: When the answer began; what the agent said before was a filler.
+            answered: The same where a filler came first, else 0: what was said before is that one.
         """
         ...
 

@@ -1,9 +1,10 @@
 """What the agent's own reports say about one turn; pure functions of the call's events."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from exporter.outcome import Timeline, TurnReport
-from exporter.outcome.timeline import AgentFault, Message
+from exporter.outcome.timeline import AgentFault, Message, ToolEnded, ToolStarted
 
 
 def error_since(call: Timeline, when: float) -> str:
@@ -38,34 +39,65 @@ def answers(call: Timeline, when: float, answered: float) -> list[Message]:
     return [each for each in call.of(Message, begin) if each.by_agent]
 
 
-def report_of(call: Timeline, when: float, answered: float) -> TurnReport:
+def report_of(call: Timeline, when: float, replied: float, answered: float = 0.0) -> TurnReport:
     """Return what was reported about the turn that began at `when`.
 
     Args:
         call: What happened.
         when: The begin of the turn.
-        answered: When the answer began; what the agent said before was a filler.
+        replied: When the reply began to sound; with a filler before it, the answer.
+        answered: The same where a filler came first, else 0: what was said before is that filler.
     """
     questions, said = _questions(call, when), answers(call, when, answered)
     if said:
         questions = [each for each in questions if each.at <= said[0].at]
-    merged = TurnReport()
+    merged = _tools(call, questions[-1] if questions else None, when, replied)
     if questions:  # the last one before the answer decided that the turn was over
         heard = questions[-1].figures
         merged = replace(
             merged,
             transcription_delay_s=heard.transcription_delay_s,
             end_of_turn_delay_s=heard.end_of_turn_delay_s,
+            on_user_turn_completed_s=heard.on_user_turn_completed_s,
         )
     for figures in (each.figures for each in reversed(said)):
         # A turn may have several answers (tool calls): the first is what was waited for.
         merged = replace(
             merged,
             llm_ttft_s=_known(figures.llm_ttft_s, merged.llm_ttft_s),
+            llm_ttfs_s=_known(figures.llm_ttfs_s, merged.llm_ttfs_s),
             tts_ttfb_s=_known(figures.tts_ttfb_s, merged.tts_ttfb_s),
             e2e_s=_known(figures.e2e_s, merged.e2e_s),
         )
     return merged
+
+
+def _tools(call: Timeline, question: Message | None, when: float, replied: float) -> TurnReport:
+    """Return the time of the tools before the reply, and of the requests that called them.
+
+    All of it by the agent's own clock. A tool that still runs when the reply begins is no part of
+    the wait.
+    """
+    spans = sorted(_spans(call, when, replied))
+    if not spans:
+        return TurnReport()
+    busy_s, requests_s = 0.0, 0.0
+    at = question.told_at if question is not None else None
+    for begin, end in spans:
+        if at is not None:
+            requests_s += max(0.0, begin - at)
+        busy_s += max(0.0, end - max(begin, at or begin))
+        at = max(end, at or end)
+    return TurnReport(tools_s=busy_s, tool_requests_s=requests_s)
+
+
+def _spans(call: Timeline, since: float, until: float) -> Iterator[tuple[float, float]]:
+    """Return begin and end of each tool within a time, by the agent's clock."""
+    ended = {each.call_id: each.told_at for each in reversed(call.of(ToolEnded, since, until))}
+    for each in call.of(ToolStarted, since, until):
+        end = ended.get(each.call_id)
+        if each.told_at is not None and end is not None:
+            yield each.told_at, end
 
 
 def _questions(call: Timeline, when: float) -> list[Message]:

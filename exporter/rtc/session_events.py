@@ -38,7 +38,6 @@ class SessionEvents:
         self.timeline = Timeline()
         """What was told, by all agents in the room, and what the caller adds."""
         self._changed = asyncio.Event()
-        self._heard: set[str] = set()
         self._legacy = False
         self._texts: set[asyncio.Task[None]] = set()
         room.register_byte_stream_handler(TOPIC, self._on_stream)
@@ -53,11 +52,6 @@ class SessionEvents:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    @property
-    def reports(self) -> bool:
-        """Whether our agent has told anything on `lk.agent.session`."""
-        return self.timeline.agent in self._heard
-
     def error_since(self, when: float) -> str:
         """Return the last error that the agent reported since then, or ""."""
         return reported.error_since(self.timeline, when)
@@ -67,7 +61,7 @@ class SessionEvents:
         return reported.only_said_since(self.timeline, when)
 
     async def report_since(
-        self, when: float, timeout_s: float, answered: float = 0.0
+        self, when: float, replied: float, timeout_s: float, answered: float = 0.0
     ) -> TurnReport:
         """Return what was reported about the turn that began at `when`.
 
@@ -76,22 +70,23 @@ class SessionEvents:
 
         Args:
             when: The begin of the turn.
+            replied: When the reply began to sound; with a filler before it, the answer.
             timeout_s: How long to wait.
-            answered: When the answer began; what the agent said before was a filler.
+            answered: The same where a filler came first, else 0: what was said before is that one.
         """
         deadline = time.monotonic() + timeout_s
-        while self.reports and not reported.answers(self.timeline, when, answered):
+        while self.timeline.reports and not reported.answers(self.timeline, when, answered):
             self._changed.clear()
             try:
                 async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
                     await self._changed.wait()
             except TimeoutError:
                 break
-        return reported.report_of(self.timeline, when, answered)
+        return reported.report_of(self.timeline, when, replied, answered)
 
     def why_absent(self) -> str:
         """Say why there is no split for an agent whose turns have none."""
-        if self.reports:
+        if self.timeline.reports:
             return "the agent reports no components of its turns (a realtime model?)"
         if self._legacy:
             return "the agent runs livekit-agents 1.4; components need 1.5 or later"
@@ -135,7 +130,7 @@ class SessionEvents:
                     message.ParseFromString(b"".join([chunk async for chunk in reader]))
             except (rtc.StreamError, TimeoutError, DecodeError):
                 continue  # one lost message must not cost the others
-            self._heard.add(sender)
+            self.timeline.reporters.add(sender)
             if message.HasField("event"):
                 self._take(message.event, sender)
             self._changed.set()

@@ -52,7 +52,8 @@ def _transcript(told: pb.AgentSessionEvent) -> Iterator[Event]:
 
 def _item(told: pb.AgentSessionEvent) -> Iterator[Event]:
     item = told.conversation_item_added.item
-    if item.HasField("agent_handoff"):
+    # The first agent of a session is told in the same way: nobody handed over to it.
+    if item.HasField("agent_handoff") and item.agent_handoff.old_agent_id:
         yield HandOver(to=item.agent_handoff.new_agent_id)
     if item.HasField("message"):
         yield Message(
@@ -70,7 +71,9 @@ def _figures(metrics: pb.MetricsReport) -> TurnReport:
     return TurnReport(
         transcription_delay_s=value("transcription_delay"),
         end_of_turn_delay_s=value("end_of_turn_delay"),
+        on_user_turn_completed_s=value("on_user_turn_completed_delay"),
         llm_ttft_s=value("llm_node_ttft"),
+        llm_ttfs_s=value("llm_node_ttfs"),
         tts_ttfb_s=value("tts_node_ttfb"),
         e2e_s=value("e2e_latency"),
     )

@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import ConfigDict, computed_field, with_config
 
 from exporter.outcome import Calibration, CallResult, Outcome, Reason, Turn, Verdict
+from exporter.stats import mean_jitter_buffer_s
 
 LOG_LINES_KEPT = 200
 """Of one run: a listing may log a line for each room."""
@@ -100,12 +101,23 @@ class RunRecord:
     that failed, and of a long log the end."""
     agents: int = 1
     """As in `CallResult`."""
+    loop_lag_s: float | None = None
+    """As in `Outcome`: that of a turn is of its two ends only."""
 
     @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
     @property
     def outcome(self) -> Literal["succeeded", "failed"]:
         """succeeded, or failed where it has a reason: of the JSON only."""
         return "succeeded" if self.reason is None else "failed"
+
+    @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
+    @property
+    def jitter_buffer_s(self) -> float | None:
+        """Mean depth of the caller's jitter buffer, without the warm-up turn; null if unknown.
+
+        Of the JSON only: it follows from the turns.
+        """
+        return mean_jitter_buffer_s(self.turns)
 
     @classmethod
     def of(cls, outcome: Outcome) -> Self:
@@ -128,6 +140,7 @@ class RunRecord:
             split_absent=call.split_absent if call else "",
             log=outcome.log[-LOG_LINES_KEPT:] if outcome.reason is not None else (),
             agents=call.agents if call else 1,
+            loop_lag_s=outcome.loop_lag_s,
         )
 
 

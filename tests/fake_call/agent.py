@@ -10,6 +10,7 @@ import numpy as np
 from livekit import rtc
 from livekit.protocol.agent_pb import agent_session as pb
 
+from exporter.outcome import SilentStage
 from exporter.probes.calibrate.echo import buzz
 from exporter.rtc.caller import BACKGROUND_TRACK, ON_BEHALF, STATE
 from exporter.rtc.clip import Clip
@@ -26,6 +27,8 @@ SOUND_S = 0.6
 FILLER_S = 0.5
 REPUBLISH_S = 0.05
 """Between the end of a track and the next."""
+TRANSCRIBED_S, TURN_OVER_S, SPEAKS_S = 0.3, 0.5, 0.9
+"""After the end of the caller's speech, in the turns of which the stages are told."""
 SECOND_SENTENCE_S = 0.4
 BETWEEN_SENTENCES_S = 0.3
 
@@ -50,6 +53,8 @@ class Script:
     """Does not reply to the first utterance."""
     hang: bool = False
     """Says it is thinking, and never replies."""
+    stops_before: SilentStage | None = None
+    """Never replies, and tells of each stage of its turns before that one."""
     error: str = ""
     """Reports this error instead of a reply."""
     stall: bool = False
@@ -279,11 +284,13 @@ class FakeAgent:
         replies = not self._silent() and not drops
         self.exchanges.append(Heard(end, end + script.delay_s if replies else None))
         self._break(first=first)
+        if script.stops_before is not None:
+            await self._stop_before(script.stops_before, end)
         if self._room is None or self._track is None or not replies:
             return
         for text in script.hears:
-            self._understand(text.split()[0], final=False)
-            self._understand(text, final=True)
+            self._transcribe(text.split()[0], final=False)
+            self._transcribe(text, final=True)
         if script.says_filler:
             await self._say_filler(end)
         if script.never_answers or (script.answers_once and not first):
@@ -295,7 +302,8 @@ class FakeAgent:
     def _silent(self) -> bool:
         script = self._script
         broken = script.leave or script.close or script.stall or script.breaks_off
-        return script.mute or script.hang or broken or bool(script.error)
+        stops = script.hang or script.stops_before is not None
+        return script.mute or stops or broken or bool(script.error)
 
     def _break(self, *, first: bool) -> None:
         """Do what the script has in place of a reply."""
@@ -318,6 +326,27 @@ class FakeAgent:
         if script.republish and first:
             room.unpublish(self._speaker, track)
             self._at(time.monotonic() + REPUBLISH_S, self._publish)
+
+    async def _stop_before(self, stage: SilentStage, end: float) -> None:
+        """Tell of the stages before that one, each at its own time."""
+        order = list(SilentStage)
+        if stage is SilentStage.UNKNOWN:
+            return
+        heard = order.index(stage) > 0
+        self._say_user(pb.US_SPEAKING if heard else pb.US_AWAY)
+        if heard:
+            self._transcribe("so", final=False)
+            await _until(end + TRANSCRIBED_S)
+            words = order.index(stage) > 1
+            self._transcribe("so be it" if words else "", final=True)
+        if order.index(stage) > 2:
+            await _until(end + TURN_OVER_S)
+            self._report(pb.USER, transcription_delay=0.2, end_of_turn_delay=0.3)
+        if stage is SilentStage.NOT_SPOKEN:
+            await _until(end + SPEAKS_S)
+            self._say_state("speaking")
+            await _until(end + SPEAKS_S + SOUND_S)
+            self._say_state("listening")
 
     async def _publish(self) -> None:
         assert self._room is not None
@@ -416,10 +445,15 @@ class FakeAgent:
             setattr(said.metrics, name, value)
         self._send(message)
 
-    def _understand(self, text: str, *, final: bool) -> None:
+    def _say_user(self, state: pb.UserState) -> None:
         message = pb.AgentSessionMessage()
-        heard = message.event.user_input_transcribed
-        heard.transcript, heard.is_final = text, final
+        message.event.user_state_changed.new_state = state
+        self._send(message)
+
+    def _transcribe(self, text: str, *, final: bool) -> None:
+        message = pb.AgentSessionMessage()
+        message.event.user_input_transcribed.transcript = text
+        message.event.user_input_transcribed.is_final = final
         self._send(message)
 
     def _report_error(self, text: str) -> None:

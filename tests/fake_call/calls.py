@@ -82,7 +82,7 @@ async def _talk(
     talk.listened_after_s = clock() - begin
     talk.greeted_after_s = None if greeted is None else greeted - begin
     for _ in range(turns):
-        talk.turns.append(await conversation.turn())
+        talk.turns.append(conversation.explained(await conversation.turn()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from exporter.outcome import (
     SfuBaseline,
     SfuReach,
     SfuReconnects,
+    SilentStage,
     Transport,
     Turn,
     TurnOutcome,
@@ -138,11 +139,24 @@ def _call(turn: int, target: LatencyConfig) -> Outcome:
     replied = Turn(
         TurnOutcome.REPLIED,
         e2e_s=seconds,
-        components=Components(0.2, 0.3, 0.35, 0.15, seconds - 1.0),
+        components=Components(
+            0.2,
+            0.2,
+            0.3,
+            0.15,
+            seconds - 1.0,
+            on_user_turn_completed_s=0.01,
+            tools_s=0.1,
+            first_sentence_s=0.04,
+        ),
+        time_to_answer_s=seconds + 0.1 if turn % 11 == 0 else None,
+        implausible=("llm",) if turn % 20 == 0 else (),
         reported_e2e_s=seconds - 0.1,
         transcription=heard(6, substituted=1, deleted=1, inserted=1),
+        jitter_buffer_s=0.03 + 0.01 * (turn % 3),
     )
-    last = replied if reason is None else Turn(ended, reason=reason)
+    stage = SilentStage.NO_ANSWER if reason is Reason.NO_REPLY else None
+    last = replied if reason is None else Turn(ended, reason=reason, silent_stage=stage)
     turns = replace(replied, warmup=True), replied, replied, last
     result = CallResult(*target.key, turns, time_to_agent_s=0.4, time_to_greeting_s=0.9)
     called = Outcome("latency", target.agent_name, _WHEN, 20, reason, result=result)

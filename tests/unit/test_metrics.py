@@ -22,6 +22,7 @@ LABELS = {
     "outcome",
     "probe",
     "reason",
+    "stage",
     "check",
     "verdict",
     "state",

@@ -8,10 +8,12 @@ from prometheus_client import CollectorRegistry
 from exporter.config.labels import RESERVED
 from exporter.metrics.exposition import Format
 from exporter.metrics.table import ROWS
-from exporter.outcome import CallResult, Components, Outcome, Reason, Turn
+from exporter.outcome import CallResult, Components, Outcome, Reason, SilentStage, Turn
 from exporter.probes.latency.spec import LatencyConfig
 from tests.unit.calls import WHEN, broken, call, failed, heard, judged, replied, void
 from tests.unit.recording import CALL, DEMO, FAILURES, NOW, PROBE, Page
+
+STAGES = tuple(map(str, SilentStage))
 
 
 def test_series_of_a_target_exist_before_its_first_call() -> None:
@@ -81,12 +83,28 @@ def test_a_filler_is_not_within_the_target() -> None:
     """The histogram, the mean and the good turns are of the answer."""
     page = Page(DEMO)
 
-    page.recorder.record(call(replied(0.9, answer_s=5.0)))
+    page.recorder.record(call(replied(0.9, answer_s=5.0), replied(0.8)))
 
-    assert page.value("voice_e2e_latency_seconds_sum", **CALL) == pytest.approx(5.0)
-    assert page.value("voice_last_call_latency_seconds", **CALL) == pytest.approx(5.0)
-    assert page.value("voice_turns_within_target_total", **CALL) == 0
+    assert page.value("voice_e2e_latency_seconds_sum", **CALL) == pytest.approx(5.8)
+    assert page.value("voice_last_call_latency_seconds", **CALL) == pytest.approx(2.9)
+    assert page.value("voice_turns_within_target_total", **CALL) == 1
+    assert page.value("voice_time_to_answer_seconds_sum", **CALL) == pytest.approx(5.0)
+    assert page.value("voice_time_to_answer_seconds_count", **CALL) == 1
     assert page.value("voice_call_agents", **CALL) == 1
+
+
+def test_a_silent_turn_is_counted_at_its_stage() -> None:
+    """And a component that was left out by its name; neither is in a histogram."""
+    page = Page(DEMO)
+    silent = replace(failed(), silent_stage=SilentStage.TURN_NOT_ENDED)
+
+    page.recorder.record(call(replace(replied(1), implausible=("llm",)), silent, failed()))
+
+    stages = {each: page.value("voice_silent_turns_total", **CALL, stage=each) for each in STAGES}
+    assert stages == dict.fromkeys(STAGES, 0.0) | {"turn_not_ended": 1.0}
+    assert page.value("voice_component_implausible_total", **CALL, component="llm") == 1
+    part = {**CALL, "source": "probe", "component": "llm"}
+    assert page.value("voice_component_latency_seconds_count", **part) == 0
 
 
 def test_run_sets_the_common_series() -> None:
@@ -195,6 +213,18 @@ def test_latency_of_the_last_call_is_the_mean_of_its_measured_turns() -> None:
     assert page.value("voice_last_call_latency_seconds", **CALL) == 1.25
     page.recorder.record(call(failed(), reason=Reason.NO_REPLY))
     assert page.value("voice_last_call_latency_seconds", **CALL) == 1.25
+
+
+def test_jitter_buffer_of_the_last_call_is_shown() -> None:
+    """It is the mean over the turns that know it, without warm-up; it stays as the latency does."""
+    page = Page(DEMO)
+    assert page.value("voice_call_jitter_buffer_seconds", **CALL) is None
+
+    warmup = replied(9, warmup=True, depth_s=0.2)
+    page.recorder.record(call(warmup, replied(1, depth_s=0.03), replied(1, depth_s=0.05), void()))
+    assert page.value("voice_call_jitter_buffer_seconds", **CALL) == pytest.approx(0.04)
+    page.recorder.record(call(failed(), reason=Reason.NO_REPLY))
+    assert page.value("voice_call_jitter_buffer_seconds", **CALL) == pytest.approx(0.04)
 
 
 def test_turns_within_the_target_are_counted() -> None:

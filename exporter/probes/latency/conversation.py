@@ -220,12 +220,13 @@ class Conversation:
         if self._last is None or not (silent or turn.outcome is TurnOutcome.REPLIED):
             return turn
         call, spoke = self._caller.events.timeline, self._last.spoke
-        where = silent_stage(call, spoke) if silent else None
-        turn = replace(turn, silent_stage=where, stages=stages(call, spoke))
         finals, words = call.finals(spoke.at), self._last.words
-        if not (finals and words):
+        heard = score(words, [each.text for each in finals]) if finals and words else None
+        turn = replace(turn, stages=stages(call, spoke), transcription=heard)
+        if not silent:
             return turn
-        return replace(turn, transcription=score(words, [each.text for each in finals]))
+        where = silent_stage(call, spoke)
+        return replace(turn, silent_stage=where, detail=f"{turn.detail}: {where.words}")
 
     @property
     def _ear(self) -> Hearing:
@@ -299,7 +300,9 @@ class Conversation:
         self._sounded(replied, onset, said.threshold_db)
         after = await self._caller.received()
         answer = 0.0 if fillers.answer is None else await ear.time_of(fillers.answer)
-        report = await self._caller.events.report_since(said.began, REPORT_TIMEOUT_S, answer)
+        report = await self._caller.events.report_since(
+            said.began, answer or replied, REPORT_TIMEOUT_S, answer
+        )
         if not self._says_answers and self._caller.events.only_said_since(said.began):
             if (silent := self._unanswered(said)) is not None:
                 return silent
@@ -310,13 +313,14 @@ class Conversation:
             return _void(RAN_DRY, late)
         if late > MAX_LAG_S:
             return _void(f"the prober: its event loop was {late * 1e3:.0f} ms late", late)
-        e2e = replied - said.end
+        # The time of the work behind a filler is none of the parts, nor transport.
+        parts, wrong = report.split((answer or replied) - said.end, whole=not answer)
         return Turn(
             TurnOutcome.REPLIED,
-            e2e_s=e2e,
+            e2e_s=replied - said.end,
             time_to_answer_s=answer - said.end if answer else None,
-            # The time of the work behind a filler is none of the parts, nor transport.
-            components=report.components(None if answer else e2e),
+            components=parts,
+            implausible=wrong,
             reported_e2e_s=report.e2e_s,
             loop_lag_s=late,
             jitter_buffer_s=after.depth_since(said.before) if after and said.before else None,

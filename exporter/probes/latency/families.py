@@ -5,10 +5,18 @@ from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING
 
-from exporter.outcome import CallResult, Components, Outcome, Transcription, Turn, TurnOutcome
+from exporter.outcome import (
+    CallResult,
+    Components,
+    Outcome,
+    SilentStage,
+    Transcription,
+    Turn,
+    TurnOutcome,
+)
 from exporter.probes.agents.families import OF_EACH_AGENT
 from exporter.series import OWN_LABELS, Reading, family, pack
-from exporter.stats import Stats
+from exporter.stats import Stats, mean_jitter_buffer_s
 
 if TYPE_CHECKING:
     from exporter.probes.latency.spec import LatencyConfig
@@ -16,6 +24,9 @@ if TYPE_CHECKING:
 _TURN_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7.5, 10)
 _PART_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 5, 10)
 _WAIT_BUCKETS = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 7.5, 10, 15, 20, 30)
+
+_PARTS = tuple(part.name.removesuffix("_s") for part in fields(Components))
+_REPORTED = tuple(name for name in _PARTS if name != "transport")
 
 _family = partial(family, "calls")
 
@@ -29,6 +40,14 @@ E2E = _family(
     buckets=_TURN_BUCKETS,
     has_thresholds=True,
 )
+TIME_TO_ANSWER = _family(
+    "voice_time_to_answer_seconds",
+    "histogram",
+    "agent_name call_type scenario vantage",
+    "Time from the end of the caller's speech to the first sound of the answer, of measured turns "
+    "in which the agent said a filler first. The same turns are in voice_e2e_latency_seconds.",
+    buckets=_TURN_BUCKETS,
+)
 LAST_CALL = _family(
     "voice_last_call_latency_seconds",
     "gauge",
@@ -37,15 +56,32 @@ LAST_CALL = _family(
     "the target. Absent before the first measured turn.",
     keeps=True,
 )
+JITTER_BUFFER = _family(
+    "voice_call_jitter_buffer_seconds",
+    "gauge",
+    "agent_name call_type scenario vantage",
+    "Mean depth of the caller's jitter buffer in the measured turns of the last call with one: a "
+    "part of the end-to-end latency. Absent before the first measured turn.",
+    keeps=True,
+)
 COMPONENTS = _family(
     "voice_component_latency_seconds",
     "histogram",
     "agent_name call_type scenario vantage component source",
-    "End-to-end latency of measured turns by component: transcription, end_of_turn, llm and tts "
-    "as reported by the agent, transport is the remainder. Source: probe.",
+    "End-to-end latency of measured turns by component: transcription, end_of_turn, "
+    "on_user_turn_completed, llm, tools, first_sentence and tts as reported by the agent, "
+    "transport is the remainder. Source: probe.",
     buckets=_PART_BUCKETS,
-    component=tuple(part.name.removesuffix("_s") for part in fields(Components)),
+    component=_PARTS,
     source=("probe",),
+)
+IMPLAUSIBLE = _family(
+    "voice_component_implausible_total",
+    "counter",
+    "agent_name call_type scenario vantage component",
+    "Components of measured turns that the agent reported as longer than the whole turn as heard. "
+    "They are left out of voice_component_latency_seconds.",
+    component=_REPORTED,
 )
 REPORTED_E2E = _family(
     "voice_reported_e2e_latency_seconds",
@@ -96,6 +132,15 @@ TURNS = _family(
     "calls weigh as much as good ones.",
     outcome=tuple(TurnOutcome),
 )
+SILENT = _family(
+    "voice_silent_turns_total",
+    "counter",
+    "agent_name call_type scenario vantage stage",
+    "Turns without a reply by the first stage that did not happen, as the agent reports: not_heard "
+    "(it told of no voice), not_transcribed (no words), turn_not_ended (it waited for more words), "
+    "no_answer, not_spoken (an answer, but no sound), unknown (it tells too little).",
+    stage=tuple(SilentStage),
+)
 WITHIN_TARGET = _family(
     "voice_turns_within_target_total",
     "counter",
@@ -131,8 +176,24 @@ INFO = _family(
 )
 
 FAMILIES = (
-    *(E2E, LAST_CALL, COMPONENTS, REPORTED_E2E, WORDS, TIME_TO_AGENT, TIME_TO_GREETING),
-    *(AGENTS, TURNS, WITHIN_TARGET, TARGET, MAX_WER, POLICY, INFO),
+    E2E,
+    TIME_TO_ANSWER,
+    LAST_CALL,
+    JITTER_BUFFER,
+    COMPONENTS,
+    IMPLAUSIBLE,
+    REPORTED_E2E,
+    WORDS,
+    TIME_TO_AGENT,
+    TIME_TO_GREETING,
+    AGENTS,
+    TURNS,
+    SILENT,
+    WITHIN_TARGET,
+    TARGET,
+    MAX_WER,
+    POLICY,
+    INFO,
     *(each.at_zero() for each in OF_EACH_AGENT),  # also where none of its agents is there
 )
 
@@ -158,9 +219,10 @@ def readings(config: "LatencyConfig", outcome: Outcome) -> Iterator[Reading]:
     measured = [turn for turn in result.turns if not turn.warmup]
     for turn in measured:
         yield TURNS.read(1, outcome=turn.outcome)
+        if turn.silent_stage is not None:
+            yield SILENT.read(1, stage=turn.silent_stage)
         yield from _of_turn(config, turn)
-        if turn.transcription is not None:
-            yield from _of_words(turn.transcription)
+        yield from _of_words(turn.transcription)
     missing = config.trials - len(measured)
     if outcome.reason is not None and missing > 0:
         ended = Turn.without_reply(outcome.reason, outcome.detail)
@@ -168,6 +230,9 @@ def readings(config: "LatencyConfig", outcome: Outcome) -> Iterator[Reading]:
     average_s = Stats.of(result.turns).avg_s
     if average_s is not None:
         yield LAST_CALL.read(average_s)
+    depth_s = mean_jitter_buffer_s(result.turns)
+    if depth_s is not None:
+        yield JITTER_BUFFER.read(depth_s)
     if result.turns:
         yield AGENTS.read(result.agents)
     if result.time_to_agent_s is not None:
@@ -183,8 +248,12 @@ def _of_turn(config: "LatencyConfig", turn: Turn) -> Iterator[Reading]:
     if turn.answered_s * 1000 <= config.target_ms:
         yield WITHIN_TARGET.read(1)
     yield E2E.read(turn.answered_s)
+    if turn.time_to_answer_s is not None:
+        yield TIME_TO_ANSWER.read(turn.time_to_answer_s)
     if turn.reported_e2e_s is not None:
         yield REPORTED_E2E.read(turn.reported_e2e_s)
+    for component in turn.implausible:
+        yield IMPLAUSIBLE.read(1, component=component)
     for part in fields(turn.components):
         seconds = getattr(turn.components, part.name)
         if seconds is not None:
@@ -193,8 +262,10 @@ def _of_turn(config: "LatencyConfig", turn: Turn) -> Iterator[Reading]:
             yield COMPONENTS.read(max(0.0, seconds), component=component, source="probe")
 
 
-def _of_words(heard: Transcription) -> Iterator[Reading]:
-    """Count what became of the caller's words, in both forms."""
+def _of_words(heard: Transcription | None) -> Iterator[Reading]:
+    """Count what became of the caller's words, in both forms; nothing where it is not known."""
+    if heard is None:
+        return
     for form, errors in (("normalized", heard), ("raw", heard.raw)):
         for kind in WORDS.values["kind"]:
             yield WORDS.read(getattr(errors, kind), kind=kind, form=form)

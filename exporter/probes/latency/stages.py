@@ -9,7 +9,15 @@ from itertools import chain
 from operator import attrgetter
 
 from exporter.outcome import SilentStage, Stages, Timeline
-from exporter.outcome.timeline import AgentState, CallerSpoke, Event, Message, Transcript, UserState
+from exporter.outcome.timeline import (
+    AgentSounded,
+    AgentState,
+    CallerSpoke,
+    Event,
+    Message,
+    Transcript,
+    UserState,
+)
 
 
 def silent_stage(call: Timeline, said: CallerSpoke) -> SilentStage:
@@ -19,6 +27,8 @@ def silent_stage(call: Timeline, said: CallerSpoke) -> SilentStage:
         call: What happened.
         said: The utterance that was not answered, the last one of the call.
     """
+    if call.has(AgentSounded, said.until):  # a filler
+        return SilentStage.NO_ANSWER
     if _spoken(call, said):
         return SilentStage.NOT_SPOKEN
     if _ended(call, said):
@@ -27,8 +37,7 @@ def silent_stage(call: Timeline, said: CallerSpoke) -> SilentStage:
         return SilentStage.TURN_NOT_ENDED
     if _heard(call, said):
         return SilentStage.NOT_TRANSCRIBED
-    # Who never tells of its user may have heard all the same.
-    return SilentStage.NOT_HEARD if call.has(UserState) else SilentStage.UNKNOWN
+    return SilentStage.NOT_HEARD if call.reports else SilentStage.UNKNOWN
 
 
 def stages(call: Timeline, said: CallerSpoke) -> Stages:

@@ -123,7 +123,10 @@ def test_after_an_answer_a_filler_alone_is_no_reply() -> None:
     turns = converse(replace(SAID, answers_once=True), turns=2).turns
     assert turns[0].answered_s == pytest.approx(5.0, abs=RESOLUTION_S)
     assert (turns[1].outcome, turns[1].reason) == (TurnOutcome.FAILED, Reason.NO_REPLY)
-    assert turns[1].detail == "a filler, and no answer for 12 s (agent state 'listening')"
+    assert turns[1].detail == (
+        "a filler, and no answer for 12 s (agent state 'listening'): "
+        "it held the caller's turn for over, and had no answer"
+    )
 
 
 def test_work_after_an_answer_takes_nothing_from_it() -> None:

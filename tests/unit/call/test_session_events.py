@@ -9,8 +9,9 @@ from livekit import rtc
 from livekit.protocol.agent_pb import agent_session as pb
 
 from exporter.outcome import TurnReport
-from exporter.outcome.timeline import Event
+from exporter.outcome.timeline import Event, HandOver
 from exporter.rtc.session_events import SessionEvents
+from exporter.rtc.session_messages import events_of
 from tests import virtual_time
 from tests.virtual_time import Clock
 
@@ -21,7 +22,8 @@ REPORT = TurnReport(
 
 def test_parts_add_up_to_what_the_caller_heard() -> None:
     """The end-of-turn delay holds the transcription delay: only what it has over it is a part."""
-    parts = REPORT.components(1.5)
+    parts, wrong = REPORT.split(1.5)
+    assert wrong == ()
     assert (parts.transcription_s, parts.llm_s, parts.tts_s) == (0.5, 0.4, 0.1)
     assert parts.end_of_turn_s == pytest.approx(0.2)
     assert parts.transport_s == pytest.approx(0.3)
@@ -36,7 +38,8 @@ def test_parts_add_up_to_what_the_caller_heard() -> None:
 )
 def test_parts_that_overlap_leave_no_transport(reported_s: float, heard_s: float) -> None:
     """Where the model ran ahead of the end of the turn, the rest is unknown."""
-    assert replace(REPORT, e2e_s=reported_s).components(heard_s).transport_s is None
+    parts, wrong = replace(REPORT, e2e_s=reported_s).split(heard_s)
+    assert (parts.transport_s, wrong) == (None, ())
 
 
 @pytest.mark.parametrize(
@@ -49,9 +52,42 @@ def test_parts_that_overlap_leave_no_transport(reported_s: float, heard_s: float
 )
 def test_what_is_unknown_stays_unknown(report: TurnReport) -> None:
     """Without all four parts there is no transport, and no part is 0."""
-    parts = report.components(1.5)
-    assert parts.transport_s is None
-    assert parts.transcription_s is None
+    parts, wrong = report.split(1.5)
+    assert (parts.transport_s, parts.transcription_s, wrong) == (None, None, ())
+
+
+FULL = replace(
+    REPORT,
+    on_user_turn_completed_s=0.05,
+    llm_ttfs_s=0.45,
+    tools_s=1.5,
+    tool_requests_s=0.3,
+    e2e_s=3.1,
+)
+
+
+def test_everything_that_is_reported_is_a_part() -> None:
+    """Tools, the requests that called them, the agent's own code and the first sentence."""
+    parts, _ = FULL.split(3.3)
+    assert (parts.on_user_turn_completed_s, parts.tools_s) == (0.05, 1.5)
+    assert parts.llm_s == pytest.approx(0.4 + 0.3)
+    assert parts.first_sentence_s == pytest.approx(0.05)
+    assert parts.transport_s == pytest.approx(3.3 - (0.7 + 0.05 + 0.7 + 1.5 + 0.05 + 0.1))
+
+
+def test_a_part_longer_than_the_turn_is_left_out() -> None:
+    """Agents have reported 200 s; the rest is unknown then, and no part is below 0."""
+    parts, wrong = replace(REPORT, llm_ttft_s=200.0).split(1.5)
+    assert wrong == ("llm",)
+    assert (parts.llm_s, parts.transport_s, parts.tts_s) == (None, None, 0.1)
+    assert replace(REPORT, tts_ttfb_s=-0.3).split(1.5)[1] == ("tts",)
+    assert REPORT.split(0.5)[1] == ()  # as long as the whole: possible
+
+
+def test_behind_a_filler_the_rest_is_no_transport() -> None:
+    """The work of the agent fills it, and a part may take all of that time."""
+    parts, wrong = FULL.split(9.0, whole=False)
+    assert (parts.transport_s, parts.tools_s, wrong) == (None, 1.5, ())
 
 
 def item(role: pb.ChatRole, **metrics: float) -> pb.AgentSessionEvent:
@@ -81,10 +117,10 @@ def merged(*told: Told) -> tuple[TurnReport, str, str]:
         began = time.monotonic()
         for sender, event in told:
             clock.advance(0.01)
-            listener._heard.add(sender)
+            listener.timeline.reporters.add(sender)
             listener._take(event, sender)
         try:
-            report = await listener.report_since(began, 0.0)
+            report = await listener.report_since(began, time.monotonic(), 0.0)
             return (
                 report,
                 listener.error_since(began),
@@ -201,7 +237,7 @@ def test_an_agent_that_never_reported_is_not_waited_for() -> None:
         listener = SessionEvents(rtc.Room())
         listener.timeline.agent = US
         began = time.monotonic()
-        report = await listener.report_since(began, timeout_s=60.0)
+        report = await listener.report_since(began, time.monotonic(), timeout_s=60.0)
         await listener.aclose()
         return report, time.monotonic() - began
 
@@ -237,12 +273,70 @@ def test_a_stream_that_breaks_costs_only_its_own_message() -> None:
         listener = SessionEvents(rtc.Room())
         listener.timeline.agent = US
         began = time.monotonic()
-        listener._heard.add(US)
+        listener.timeline.reporters.add(US)
         for stream in (Broken(), Whole(message.SerializeToString())):
             listener._on_stream(cast("rtc.ByteStreamReader", stream), US)
         try:
-            return await listener.report_since(began, timeout_s=30.0)
+            return await listener.report_since(began, time.monotonic(), timeout_s=30.0)
         finally:
             await listener.aclose()
 
     assert virtual_time.run(listen).llm_ttft_s == pytest.approx(0.4)
+
+
+def at(seconds: float, event: pb.AgentSessionEvent) -> pb.AgentSessionEvent:
+    """Return an event that happened then by the clock of the agent."""
+    event.created_at.FromNanoseconds(1_795_822_390_000_000_000 + round(seconds * 1e9))
+    return event
+
+
+def tool(call_id: str, status: pb.ToolCallStatus | None = None) -> pb.AgentSessionEvent:
+    """Return the event that tells of the begin of a tool, or of its end."""
+    event = pb.AgentSessionEvent()
+    if status is None:
+        event.tool_execution_updated.started.function_call.call_id = call_id
+        event.tool_execution_updated.started.function_call.name = "look_up_order"
+    else:
+        event.tool_execution_updated.ended.call_id = call_id
+        event.tool_execution_updated.ended.status = status
+    return event
+
+
+TOOLS = (
+    at(0.0, item(pb.USER, transcription_delay=0.5, end_of_turn_delay=0.7)),
+    at(0.4, tool("a")),
+    at(0.5, tool("b")),  # beside the first
+    at(1.9, tool("a", pb.TC_DONE)),
+    at(1.4, tool("b", pb.TC_ERROR)),
+    at(2.2, tool("c")),  # in answer to what the first two found
+    at(2.7, tool("c", pb.TC_DONE)),
+)
+
+
+def test_tools_before_the_reply_are_a_part() -> None:
+    """By the agent's own clock; what ran together counts once, and so does what was asked."""
+    report, _, _ = merged(*((US, each) for each in TOOLS), (US, ANSWER))
+    assert report.tools_s == pytest.approx(1.5 + 0.5)
+    assert report.tool_requests_s == pytest.approx(0.4 + 0.3)
+
+
+def test_a_tool_that_still_runs_is_no_part() -> None:
+    """The reply did not wait for it."""
+    report, _, _ = merged(*((US, each) for each in TOOLS[:2]), (US, ANSWER))
+    assert (report.tools_s, report.tool_requests_s) == (None, 0.0)
+
+
+def test_tools_of_another_agent_are_not_ours() -> None:
+    """A bystander may work as well."""
+    report, _, _ = merged(*((OTHER, each) for each in TOOLS), (US, ANSWER))
+    assert report.tools_s is None
+
+
+def test_who_hands_over_is_told_and_who_begins_is_not() -> None:
+    """The first agent of a session is reported in the same way, without one before it."""
+    first, second = pb.AgentSessionEvent(), pb.AgentSessionEvent()
+    first.conversation_item_added.item.agent_handoff.new_agent_id = "shop"
+    second.conversation_item_added.item.agent_handoff.old_agent_id = "shop"
+    second.conversation_item_added.item.agent_handoff.new_agent_id = "colleague"
+    found = [each for told in (first, second) for each in events_of(told, 1.0, US)]
+    assert found == [HandOver(at=1.0, sender=US, to="colleague")]
