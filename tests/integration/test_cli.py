@@ -136,7 +136,12 @@ def test_server_that_does_not_serve_us(
 
 
 @pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+    ("number", "status"),
+    [
+        pytest.param(signal.SIGINT, 130, id="Ctrl-C"),
+        # unit/test_once.py has it of work without a process.
+        pytest.param(signal.SIGTERM, 143, id="SIGTERM", marks=pytest.mark.long),
+    ],
 )
 def test_interrupted_call_leaves_nothing(server: Server, number: int, status: int) -> None:
     """An interrupted call cleans up and says so.
