@@ -34,6 +34,7 @@ from exporter.outcome.network import (
 )
 from exporter.outcome.reasons import Reason, TurnOutcome
 from exporter.outcome.run import Outcome, failure
+from exporter.outcome.sound import Media, MediaDirection, ReplySound, SpeechSeconds
 from exporter.outcome.timeline import Timeline
 from exporter.outcome.turn_report import TurnReport
 from exporter.outcome.verdict import Finding, Verdict, verdict_of, worst
@@ -49,6 +50,8 @@ __all__ = [
     "Finding",
     "Listing",
     "Loss",
+    "Media",
+    "MediaDirection",
     "Outcome",
     "PendingDispatch",
     "ProberLoad",
@@ -58,11 +61,13 @@ __all__ = [
     "RampTier",
     "Reason",
     "Reconnect",
+    "ReplySound",
     "RoomWithoutHuman",
     "SfuBaseline",
     "SfuReach",
     "SfuReconnects",
     "SilentStage",
+    "SpeechSeconds",
     "Stages",
     "Timeline",
     "Transport",

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from exporter.outcome.reasons import Reason, TurnOutcome
+from exporter.outcome.sound import Media, ReplySound, SpeechSeconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,8 @@ class Turn:
     """Where a turn without a reply broke (`no_reply` alone)."""
     stages: Stages = field(default_factory=Stages)
     """How far the agent came, and when."""
+    reply: ReplySound | None = None
+    """How the reply sounded; None where there was none, or the turn is void."""
 
     @property
     def answered_s(self) -> float | None:
@@ -118,6 +121,12 @@ class CallResult:
     """Why there are no components ("" when there are)."""
     agents: int = 1
     """Agents of this name that the caller heard in one turn; above 1 it was dispatched twice."""
+    speech_s: SpeechSeconds | None = None
+    """For how long each side was heard; None where the caller never heard the agent's track."""
+    overlap_s: float | None = None
+    """For how long of this both were heard at once, where the caller is."""
+    media: Media | None = None
+    """The call's RTP; None where the SDK tells nothing any more, as of a call that was cut off."""
 
     @property
     def key(self) -> tuple[str, str, str]:

@@ -6,7 +6,16 @@ from typing import Literal, Self
 
 from pydantic import ConfigDict, computed_field, with_config
 
-from exporter.outcome import Calibration, CallResult, Outcome, Reason, Turn, Verdict
+from exporter.outcome import (
+    Calibration,
+    CallResult,
+    Media,
+    Outcome,
+    Reason,
+    SpeechSeconds,
+    Turn,
+    Verdict,
+)
 
 LOG_LINES_KEPT = 200
 """Of one run: a listing may log a line for each room."""
@@ -100,6 +109,12 @@ class RunRecord:
     that failed, and of a long log the end."""
     agents: int = 1
     """As in `CallResult`."""
+    speech_s: SpeechSeconds | None = None
+    """As in `CallResult`."""
+    overlap_s: float | None = None
+    """As in `CallResult`."""
+    media: Media | None = None
+    """As in `CallResult`."""
 
     @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
     @property
@@ -128,6 +143,9 @@ class RunRecord:
             split_absent=call.split_absent if call else "",
             log=outcome.log[-LOG_LINES_KEPT:] if outcome.reason is not None else (),
             agents=call.agents if call else 1,
+            speech_s=call.speech_s if call else None,
+            overlap_s=call.overlap_s if call else None,
+            media=call.media if call else None,
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from exporter.outcome import CallResult, Components, Outcome, Turn, TurnOutcome
 from exporter.probes.agents.families import OF_EACH_AGENT
+from exporter.probes.latency import sound
 from exporter.series import OWN_LABELS, Reading, family, pack
 from exporter.stats import Stats
 
@@ -116,6 +117,7 @@ INFO = _family(
 FAMILIES = (
     *(E2E, LAST_CALL, COMPONENTS, REPORTED_E2E, TIME_TO_AGENT, TIME_TO_GREETING),
     *(AGENTS, TURNS, WITHIN_TARGET, TARGET, POLICY, INFO),
+    *sound.FAMILIES,
     *(each.at_zero() for each in OF_EACH_AGENT),  # also where none of its agents is there
 )
 
@@ -153,6 +155,7 @@ def readings(config: "LatencyConfig", outcome: Outcome) -> Iterator[Reading]:
         yield TIME_TO_AGENT.read(result.time_to_agent_s)
     if result.time_to_greeting_s is not None:
         yield TIME_TO_GREETING.read(result.time_to_greeting_s)
+    yield from sound.readings(result)
 
 
 def _of_turn(config: "LatencyConfig", turn: Turn) -> Iterator[Reading]:

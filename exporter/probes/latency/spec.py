@@ -31,6 +31,7 @@ from exporter.outcome import (
 )
 from exporter.probe import Probe, always
 from exporter.probes.latency.families import FAMILIES, configured, readings
+from exporter.probes.latency.sound import SoundConfig, judge_sound
 from exporter.rtc.clip import clip_length_s, load_clip
 from exporter.stats import Stats
 
@@ -171,6 +172,9 @@ class LatencyConfig(ProbeSection):
     fail_ms: float | None = Field(
         None, gt=0, description="Average latency above which the agent is FAIL; not set: no limit."
     )
+    sound: SoundConfig = Field(
+        default=SoundConfig(), description="Thresholds of what the caller hears; off by default."
+    )
     slo: bool = Field(
         default_factory=lambda target: target.get("scenario") == "default",
         description=(
@@ -301,8 +305,8 @@ def judge(config: LatencyConfig, outcome: Outcome) -> tuple[Finding, ...]:
     """Judge one call by its target's thresholds.
 
     FAIL when the call or a measured turn failed, or the average is above `fail_ms`; SLOW when the
-    average is above `target_ms`, or the caller heard several agents of the name at once; UNKNOWN
-    when nothing could be measured or every turn is void.
+    average is above `target_ms`, the caller heard several agents of the name at once, or a
+    threshold of `sound` is passed; UNKNOWN when nothing could be measured or every turn is void.
     """
     if outcome.reason is not None:
         return failure(outcome)
@@ -312,7 +316,7 @@ def judge(config: LatencyConfig, outcome: Outcome) -> tuple[Finding, ...]:
     if agents > 1:
         text = f"the caller hears {agents} agents of this name at once: dispatched twice?"
         found = (*found, Finding(Verdict.SLOW, text))
-    return found
+    return (*found, *judge_sound(config.sound, call)) if call else found
 
 
 def _judge_turns(config: LatencyConfig, turns: tuple[Turn, ...]) -> tuple[Finding, ...]:
