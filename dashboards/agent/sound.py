@@ -81,12 +81,12 @@ def _speech() -> Panel:
         "overlap: the agent talks over its caller.",
         empty="The agent was not heard",
     )
-    speech = total("speaker", recent(f"voice_speech_seconds_total{{{CALLS}}}"))
-    both = f"sum({recent(f'voice_overlap_seconds_total{{{CALLS}}}')})"
+    speech = total(f"{CALL_TYPE}, speaker", recent(f"voice_speech_seconds_total{{{CALLS}}}"))
+    both = total(CALL_TYPE, recent(f"voice_overlap_seconds_total{{{CALLS}}}"))
     return graph(
         card,
-        series(speech, "{{speaker}}", CALL_STEP),
-        series(both, "both", CALL_STEP),
+        series(speech, "{{speaker}} {{call_type}}", CALL_STEP),
+        series(both, "both {{call_type}}", CALL_STEP),
         unit=Seconds,
     )
 
@@ -102,12 +102,12 @@ def _loss() -> Panel:
         "heard. Loss that redundancy repairs is not.",
         empty="No statistics of a call",
     )
-    lost = total("direction", recent(f"voice_call_packets_lost_total{{{CALLS}}}"))
-    packets = total("direction", recent(f"voice_call_packets_total{{{CALLS}}}"))
+    lost = total(f"{CALL_TYPE}, direction", recent(f"voice_call_packets_lost_total{{{CALLS}}}"))
+    packets = total(f"{CALL_TYPE}, direction", recent(f"voice_call_packets_total{{{CALLS}}}"))
     concealed = seen(CALL_TYPE, f"voice_call_concealed_ratio{{{CALLS}}}")
     return graph(
         card,
-        series(f"{lost} / ({packets} > 0)", "lost {{direction}}", CALL_STEP),
+        series(f"{lost} / ({packets} > 0)", "lost {{direction}} {{call_type}}", CALL_STEP),
         series(concealed, "concealed {{call_type}}", CALL_STEP),
         unit=PercentUnit,
     )
@@ -117,10 +117,10 @@ def _jitter() -> Panel:
     card = Card(
         176,
         "Jitter",
-        "RTP interarrival jitter at the end of the last call, by direction, the largest of the "
-        "selected call types. From voice_call_jitter_seconds. Bad: above 0.03 s: jitter buffers "
+        "RTP interarrival jitter at the end of the last call, by direction and call "
+        "type. From voice_call_jitter_seconds. Bad: above 0.03 s: jitter buffers "
         "grow, and every turn takes longer.",
         empty="No statistics of a call",
     )
-    jitter = seen("direction", f"voice_call_jitter_seconds{{{CALLS}}}")
-    return graph(card, series(jitter, "{{direction}}", CALL_STEP), unit=Seconds)
+    jitter = seen(f"{CALL_TYPE}, direction", f"voice_call_jitter_seconds{{{CALLS}}}")
+    return graph(card, series(jitter, "{{direction}} {{call_type}}", CALL_STEP), unit=Seconds)

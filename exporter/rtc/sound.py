@@ -104,15 +104,18 @@ def active_windows(levels: Levels) -> Mask:
 
 
 FULL_SCALE = 32768
-_CLIP_STEPS = (0.60, 0.70, 0.75)
+_CLIP_STEPS = (0.50, 0.60, 0.85)
+_TAIL = 0.1
+"""So many samples of speech that was not clipped are above 0.85, as a share of those from 0.5 to
+0.6, or fewer."""
 
 
-def _clipped(above: npt.NDArray[np.int64]) -> int:
+def _clipped(above: npt.NDArray[np.int64]) -> float:
     """Return how many samples were at full scale before they were encoded.
 
-    A codec smears flat tops: of samples that were at full scale a quarter comes back below 0.85 of
-    it, some above. So not the samples at full scale are counted, but those above 0.75, less as many
-    as there would be without clipping, by those between 0.6 and 0.7: the distribution of speech
+    A codec smears flat tops: of samples that were at full scale a quarter comes back below 0.9 of
+    it, some above. So not the samples at full scale are counted, but those above 0.85, less as many
+    as there would be without clipping, by those between 0.5 and 0.6: the distribution of speech
     falls smoothly, and what was clipped stands above it. (After Eaton and Naylor, "Detection of
     clipping in coded speech signals", EUSIPCO 2013, who read clipping from such a histogram. The
     constants are our own: docs/measurement.md has what they were tried with.)
@@ -120,8 +123,8 @@ def _clipped(above: npt.NDArray[np.int64]) -> int:
     Args:
         above: Samples louder than each of `_CLIP_STEPS`.
     """
-    above_60, above_70, above_75 = above.tolist()
-    return int(max(0, above_75 - (above_60 - above_70)))
+    above_50, above_60, above_85 = above.tolist()
+    return max(0.0, above_85 - _TAIL * (above_50 - above_60))
 
 
 FRAME_WINDOWS = 4

@@ -34,6 +34,7 @@ LABELS = {
     "vantage",
     "method",
     "direction",
+    "speaker",
     "phase",
     "transport",
     "alert",
