@@ -45,7 +45,7 @@ class SilentStage(StrEnum):
     TURN_NOT_ENDED = "turn_not_ended", "it understood words, and went on waiting for more"
     NO_ANSWER = "no_answer", "it held the caller's turn for over, and had no answer"
     NOT_SPOKEN = "not_spoken", "it had an answer, and no sound came"
-    UNKNOWN = "unknown", "where it broke is not known: it tells too little"
+    UNKNOWN = "unknown", "it tells too little"
 
     def __new__(cls, value: str, words: str) -> Self:
         """Return the stage with its words."""

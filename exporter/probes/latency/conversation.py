@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import cycle
 
 from exporter.errors import ProbeError
-from exporter.outcome import Reason, ReplySound, Turn, TurnOutcome
+from exporter.outcome import Reason, ReplySound, SilentStage, Turn, TurnOutcome
 from exporter.outcome.timeline import AgentSounded, CallerSpoke
 from exporter.probes.latency.fillers import SILENCE_S, Fillers
 from exporter.probes.latency.spec import REPLY_LIMIT_S, REPORT_TIMEOUT_S, RPC_S, LatencyConfig
@@ -228,7 +228,9 @@ class Conversation:
         if not silent:
             return turn
         where = silent_stage(call, spoke)
-        return replace(turn, silent_stage=where, detail=f"{turn.detail}: {where.words}")
+        known = where is not SilentStage.UNKNOWN
+        detail = f"{turn.detail}: {where.words}" if known else turn.detail
+        return replace(turn, silent_stage=where, detail=detail)
 
     @property
     def _ear(self) -> Hearing:
