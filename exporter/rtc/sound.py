@@ -123,8 +123,8 @@ def _clipped(above: npt.NDArray[np.int64]) -> float:
     Args:
         above: Samples louder than each of `_CLIP_STEPS`.
     """
-    above_50, above_60, above_85 = above.tolist()
-    return max(0.0, above_85 - _TAIL * (above_50 - above_60))
+    above_50, above_60, above_85 = above
+    return max(0.0, float(above_85 - _TAIL * (above_50 - above_60)))
 
 
 FRAME_WINDOWS = 4

@@ -353,4 +353,4 @@ def test_a_call_says_how_it_sounded(wav: Path) -> None:
     assert call.speech_s.agent > len(call.turns) * 2 * SOUND_S
     assert call.media is not None
     assert call.media.up == MediaDirection(1000, 10, 0.002)
-    assert call.media.down == MediaDirection(500, 5, 0.003, pytest.approx(0.01))
+    assert call.media.down == MediaDirection(500, 5, 0.003, 0.01)
