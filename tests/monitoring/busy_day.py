@@ -22,15 +22,19 @@ from exporter.outcome import (
     Certificate,
     Components,
     Listing,
+    Media,
+    MediaDirection,
     Outcome,
     PendingDispatch,
     Ramp,
     Reason,
     Reconnect,
+    ReplySound,
     RoomWithoutHuman,
     SfuBaseline,
     SfuReach,
     SfuReconnects,
+    SpeechSeconds,
     Transport,
     Turn,
     TurnOutcome,
@@ -139,10 +143,19 @@ def _call(turn: int, target: LatencyConfig) -> Outcome:
         e2e_s=seconds,
         components=Components(0.2, 0.3, 0.35, 0.15, seconds - 1.0),
         reported_e2e_s=seconds - 0.1,
+        reply=ReplySound(-21.0, 0.001, 11_500.0, 0.4),
     )
     last = replied if reason is None else Turn(ended, reason=reason)
     turns = replace(replied, warmup=True), replied, replied, last
-    result = CallResult(*target.key, turns, time_to_agent_s=0.4, time_to_greeting_s=0.9)
+    result = CallResult(
+        *target.key,
+        turns,
+        time_to_agent_s=0.4,
+        time_to_greeting_s=0.9,
+        speech_s=SpeechSeconds(6.0, 14.0),
+        overlap_s=0.2,
+        media=Media(MediaDirection(1500, 3, 0.002), MediaDirection(1500, 9, 0.003, 0.004)),
+    )
     called = Outcome("latency", target.agent_name, _WHEN, 20, reason, result=result)
     return judged(replace(called, loop_lag_s=0.03 if reason is Reason.VOID else 0.002))
 
