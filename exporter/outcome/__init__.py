@@ -36,6 +36,7 @@ from exporter.outcome.reasons import Reason, TurnOutcome
 from exporter.outcome.run import Outcome, failure
 from exporter.outcome.timeline import Timeline
 from exporter.outcome.turn_report import TurnReport
+from exporter.outcome.usage import ModelUsage, tokens
 from exporter.outcome.verdict import Finding, Verdict, verdict_of, worst
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "Finding",
     "Listing",
     "Loss",
+    "ModelUsage",
     "Outcome",
     "PendingDispatch",
     "ProberLoad",
@@ -73,6 +75,7 @@ __all__ = [
     "WorkerPage",
     "WorkerScrape",
     "failure",
+    "tokens",
     "verdict_of",
     "worst",
 ]

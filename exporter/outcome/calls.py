@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Self
 
 from exporter.outcome.reasons import Reason, TurnOutcome
+from exporter.outcome.usage import ModelUsage
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,8 @@ class CallResult:
     """Why there are no components ("" when there are)."""
     agents: int = 1
     """Agents of this name that the caller heard in one turn; above 1 it was dispatched twice."""
+    usage: tuple[ModelUsage, ...] = ()
+    """What the call has used of each model, as the agent reports; () where it reports nothing."""
 
     @property
     def key(self) -> tuple[str, str, str]:

@@ -6,7 +6,15 @@ from typing import Literal, Self
 
 from pydantic import ConfigDict, computed_field, with_config
 
-from exporter.outcome import Calibration, CallResult, Outcome, Reason, Turn, Verdict
+from exporter.outcome import (
+    Calibration,
+    CallResult,
+    ModelUsage,
+    Outcome,
+    Reason,
+    Turn,
+    Verdict,
+)
 from exporter.stats import mean_jitter_buffer_s
 
 LOG_LINES_KEPT = 200
@@ -20,12 +28,22 @@ class Spending:
     turns: int = 0
     """Warm-up turns as well: they cost the same."""
     call_seconds: float = 0.0
+    tokens: int = 0
+    """Read and written by language models, as agents report; no plan knows them before."""
 
     def __add__(self, other: "Spending") -> "Spending":
-        return Spending(self.turns + other.turns, self.call_seconds + other.call_seconds)
+        return Spending(
+            self.turns + other.turns,
+            self.call_seconds + other.call_seconds,
+            self.tokens + other.tokens,
+        )
 
     def __sub__(self, other: "Spending") -> "Spending":
-        return Spending(self.turns - other.turns, self.call_seconds - other.call_seconds)
+        return Spending(
+            self.turns - other.turns,
+            self.call_seconds - other.call_seconds,
+            self.tokens - other.tokens,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +52,17 @@ class BudgetLimits:
 
     turns: int | None = None
     call_seconds: float | None = None
+    tokens: int | None = None
 
     def allow(self, spent: Spending) -> bool:
-        """Return whether so much is within the limits."""
-        return (self.turns is None or spent.turns <= self.turns) and (
-            self.call_seconds is None or spent.call_seconds <= self.call_seconds
+        """Return whether a call may begin that brings the spending to so much.
+
+        Of tokens something must be left: how many the call takes is known only after it.
+        """
+        return (
+            (self.turns is None or spent.turns <= self.turns)
+            and (self.call_seconds is None or spent.call_seconds <= self.call_seconds)
+            and (self.tokens is None or spent.tokens < self.tokens)
         )
 
 
@@ -51,6 +75,7 @@ class Remaining:
 
     turns: int | None = None
     call_seconds: float | None = None
+    tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +128,8 @@ class RunRecord:
     """As in `CallResult`."""
     loop_lag_s: float | None = None
     """As in `Outcome`: that of a turn is of its two ends only."""
+    usage: tuple[ModelUsage, ...] = ()
+    """As in `CallResult`: tokens, characters and seconds by model."""
 
     @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
     @property
@@ -141,6 +168,7 @@ class RunRecord:
             log=outcome.log[-LOG_LINES_KEPT:] if outcome.reason is not None else (),
             agents=call.agents if call else 1,
             loop_lag_s=outcome.loop_lag_s,
+            usage=call.usage if call else (),
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from exporter.outcome import Reason, Turn, Verdict
+from exporter.outcome import ModelUsage, Reason, Turn, Verdict
 from exporter.roster.types import Worker
 from exporter.store.records import OpenRun, RunRecord, Spending
 
@@ -79,6 +79,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ("CREATE TABLE ramps (vantage TEXT PRIMARY KEY, document TEXT NOT NULL)",),
     ("ALTER TABLE runs ADD COLUMN agents INTEGER NOT NULL DEFAULT 1",),
     ("ALTER TABLE runs ADD COLUMN loop_lag_s REAL",),
+    (
+        "ALTER TABLE runs ADD COLUMN usage TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE spent ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0",
+    ),
 )
 
 NEWEST = len(MIGRATIONS)
@@ -128,6 +132,7 @@ INSERT_RUN = _insert("runs", RUN_COLUMNS)
 INSERT_OPEN_RUN = _insert("open_runs", OPEN_COLUMNS)
 _TURNS = TypeAdapter(tuple[Turn, ...])
 _LOG = TypeAdapter(tuple[str, ...])
+_USAGE = TypeAdapter(tuple[ModelUsage, ...])
 _WORKER = TypeAdapter(Worker)
 
 
@@ -137,6 +142,7 @@ def from_record(record: RunRecord) -> Row:
     values["started_at"] = record.started_at.timestamp()
     values["turns"] = _TURNS.dump_json(record.turns).decode()
     values["log"] = _LOG.dump_json(record.log).decode()
+    values["usage"] = _USAGE.dump_json(record.usage).decode()
     return tuple(values.values())
 
 
@@ -148,6 +154,7 @@ def to_record(row: Row) -> RunRecord:
     values["verdict"] = Verdict(values["verdict"])
     values["turns"] = _TURNS.validate_json(values["turns"])
     values["log"] = _LOG.validate_json(values["log"])
+    values["usage"] = _USAGE.validate_json(values["usage"])
     return RunRecord(**values)
 
 

@@ -12,6 +12,7 @@ from exporter.outcome import CallResult, Outcome, Reason, Turn, TurnOutcome
 from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
 from exporter.probes.latency.conversation import Conversation, worst_turn
 from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyConfig
+from exporter.probes.latency.usage import usage_of
 from exporter.rtc.caller import NAMES, Caller
 from exporter.rtc.clip import load_clip
 from exporter.server_api import Server, ServerApi, make_token
@@ -91,7 +92,8 @@ class Call:
     async def hang_up(self) -> None:
         """Leave the room, then delete it if it is ours; log what fails."""
         await self._caller.leave()
-        self.result = replace(self.result, split_absent=self._why_no_split())
+        usage = usage_of(self._caller.events.timeline)
+        self.result = replace(self.result, split_absent=self._why_no_split(), usage=usage)
         if not self._made_room:
             return
         try:

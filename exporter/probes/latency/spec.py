@@ -29,8 +29,8 @@ from exporter.outcome import (
     Verdict,
     failure,
 )
-from exporter.probe import Probe, always
-from exporter.probes.latency.families import FAMILIES, configured, readings
+from exporter.probe import Probe
+from exporter.probes.latency.families import FAMILIES, CallReader, configured
 from exporter.rtc.clip import clip_length_s, load_clip
 from exporter.stats import Stats
 
@@ -358,7 +358,7 @@ PROBE = Probe(
     judge=judge,
     summary=summary,
     families=FAMILIES,
-    reader=always(readings),
+    reader=CallReader,
     configured=configured,
     labels=lambda target: dict(zip(KEY, target.key, strict=True)),
 )

@@ -2,12 +2,17 @@
 
 from datetime import UTC, datetime, timedelta
 
-from exporter.outcome import Components, Reason, Turn, TurnOutcome, Verdict
+from exporter.outcome import Components, ModelUsage, Reason, Turn, TurnOutcome, Verdict
 from exporter.store.records import OpenRun, RunRecord, Spending
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = "2026-11-21"
 PLAN = Spending(4, 180.0)
+USAGE = (
+    ModelUsage("reader", llm_input=1500, llm_cached=1000, llm_output=60),
+    ModelUsage("speaker", tts_characters=312),
+    ModelUsage("listener", stt_seconds=40.5),
+)
 TURNS = (
     Turn(TurnOutcome.REPLIED, warmup=True, e2e_s=1.1),
     Turn(
@@ -55,4 +60,5 @@ def ended(
         split_absent="",
         log=("   0.100 in room r",) if reason else (),
         loop_lag_s=0.004,
+        usage=USAGE,
     )
