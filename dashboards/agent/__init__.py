@@ -1,6 +1,6 @@
 """One agent: what its callers hear, where the time goes, and why calls fail."""
 
-from dashboards.agent import failures, now, prober, reaching, turns, workers
+from dashboards.agent import failures, now, prober, reaching, turns, usage, workers
 from dashboards.board import AGENT, Board, Section
 from dashboards.variables import CALL_TYPES_OF_ONE, ONE_AGENT, ONE_SERVER
 
@@ -19,6 +19,7 @@ def board() -> Board:
             Section(130, "Reaching the agent", reaching.panels()),
             Section(140, "Failures", failures.panels()),
             Section(150, "Error of the prober, and its budget", prober.panels()),
+            Section(170, "Usage", usage.panels()),
             Section(160, "Workers, dispatches and rooms", workers.panels()),
         ),
     )

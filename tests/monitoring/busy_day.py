@@ -22,6 +22,7 @@ from exporter.outcome import (
     Certificate,
     Components,
     Listing,
+    ModelUsage,
     Outcome,
     PendingDispatch,
     Ramp,
@@ -50,7 +51,17 @@ _VANTAGE = "default"
 _NEVER_S = 86_400.0
 _WHEN = datetime(2026, 11, 21, tzinfo=UTC)
 _ALWAYS = [{"hours": "00:00-24:00"}]
-_BUDGET = {"turns_per_day": 50_000, "call_seconds_per_day": "100d", "price_per_minute": 0.05}
+_BUDGET = {
+    "turns_per_day": 50_000,
+    "call_seconds_per_day": "100d",
+    "tokens_per_day": 100_000_000,
+    "price_per_minute": 0.05,
+}
+_USAGE = (
+    ModelUsage("reader", llm_input=6000, llm_cached=4000, llm_output=240),
+    ModelUsage("voice", tts_characters=300),
+    ModelUsage("ear", stt_seconds=16.0),
+)
 _SLOW_WAY = replace(GOOD, vantage=_VANTAGE, round_trips_s=(0.120,) * 21)
 _CONFIGURATION = {
     "server_name": SERVER,
@@ -156,7 +167,9 @@ def _call(turn: int, target: LatencyConfig) -> Outcome:
     stage = SilentStage.NO_ANSWER if reason is Reason.NO_REPLY else None
     last = replied if reason is None else Turn(ended, reason=reason, silent_stage=stage)
     turns = replace(replied, warmup=True), replied, replied, last
-    result = CallResult(*target.key, turns, time_to_agent_s=0.4, time_to_greeting_s=0.9)
+    result = CallResult(
+        *target.key, turns, time_to_agent_s=0.4, time_to_greeting_s=0.9, usage=_USAGE
+    )
     called = Outcome("latency", target.agent_name, _WHEN, 20, reason, result=result)
     return judged(replace(called, loop_lag_s=0.03 if reason is Reason.VOID else 0.002))
 
