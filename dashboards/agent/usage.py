@@ -23,8 +23,8 @@ def _tokens() -> Panel:
         "Tokens by kind",
         "Tokens of test calls by call type, kind and model, in the window that ends at each "
         "point: llm_input was read, llm_cached is the part of it that the provider had in its "
-        "cache, llm_output was written. From voice_usage_total as reported by the agent. Bad: llm_input grows, or "
-        "llm_cached falls, while the calls stay the same.",
+        "cache, llm_output was written. From voice_usage_total as reported by the agent. Bad: "
+        "llm_input grows, or llm_cached falls, while the calls stay the same.",
         empty=_ABSENT,
         width=12,
     )
