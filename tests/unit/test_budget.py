@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -437,7 +438,7 @@ COST = (500 * 2 + 400 * 0.5 + 100 * 10) / 1e6 + 1000 * 30 / 1e6 + 0.003
         ),
     ],
 )
-def test_what_a_call_has_used_has_its_price(budget: dict[str, object], expected: float) -> None:
+def test_what_a_call_has_used_has_its_price(budget: dict[str, Any], expected: float) -> None:
     """Cached tokens are among those read, and have a price of their own where one is set."""
 
     async def scenario() -> None:
