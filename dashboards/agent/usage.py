@@ -19,7 +19,7 @@ def panels() -> tuple[Panel, ...]:
 
 def _tokens() -> Panel:
     card = Card(
-        171,
+        211,
         "Tokens by kind",
         "Tokens of test calls by call type, kind and model, in the window that ends at each "
         "point: llm_input was read, llm_cached is the part of it that the provider had in its "
@@ -34,7 +34,7 @@ def _tokens() -> Panel:
 
 def _per_turn() -> Panel:
     card = Card(
-        172,
+        212,
         "Tokens per turn",
         "Tokens read and written for each turn that did not fail, by call type and scenario, in "
         "the window that ends at each point; those of warm-up turns are among them. From "
@@ -52,7 +52,7 @@ def _per_turn() -> Panel:
 
 def _speech() -> Panel:
     card = Card(
-        173,
+        213,
         "Characters spoken and sound recognised",
         "Characters given to speech synthesis, and seconds of sound given to speech recognition, "
         "by call type and model, in the window that ends at each point. From voice_usage_total "
@@ -74,7 +74,7 @@ def _speech() -> Panel:
 
 def _cost() -> Panel:
     card = Card(
-        174,
+        214,
         "Cost of test calls",
         "Cost of calls to the agent at budget.price_per_minute and budget.prices, in the same "
         "currency, in the window that ends at each point. From voice_budget_cost_total. Bad: more "
@@ -87,7 +87,7 @@ def _cost() -> Panel:
 
 def _remaining() -> Panel:
     card = Card(
-        175,
+        215,
         "Tokens left today",
         "Tokens left for the agent's targets until midnight. From voice_budget_remaining_tokens. "
         "Bad: 0: the agent is not called until midnight.",

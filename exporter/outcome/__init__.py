@@ -10,7 +10,10 @@ from exporter.outcome.calls import (
     Components,
     SilentStage,
     Stages,
+    Transcription,
     Turn,
+    WordErrors,
+    understood,
 )
 from exporter.outcome.fleet import (
     AgentInRoom,
@@ -34,6 +37,7 @@ from exporter.outcome.network import (
 )
 from exporter.outcome.reasons import Reason, TurnOutcome
 from exporter.outcome.run import Outcome, failure
+from exporter.outcome.sound import Media, MediaDirection, ReplySound, SpeechSeconds
 from exporter.outcome.timeline import Timeline
 from exporter.outcome.turn_report import TurnReport
 from exporter.outcome.usage import ModelUsage, tokens
@@ -50,6 +54,8 @@ __all__ = [
     "Finding",
     "Listing",
     "Loss",
+    "Media",
+    "MediaDirection",
     "ModelUsage",
     "Outcome",
     "PendingDispatch",
@@ -60,22 +66,27 @@ __all__ = [
     "RampTier",
     "Reason",
     "Reconnect",
+    "ReplySound",
     "RoomWithoutHuman",
     "SfuBaseline",
     "SfuReach",
     "SfuReconnects",
     "SilentStage",
+    "SpeechSeconds",
     "Stages",
     "Timeline",
+    "Transcription",
     "Transport",
     "Turn",
     "TurnOutcome",
     "TurnReport",
     "Verdict",
+    "WordErrors",
     "WorkerPage",
     "WorkerScrape",
     "failure",
     "tokens",
+    "understood",
     "verdict_of",
     "worst",
 ]

@@ -1,10 +1,12 @@
 """What a call to an agent found."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 
 from exporter.outcome.reasons import Reason, TurnOutcome
+from exporter.outcome.sound import Media, ReplySound, SpeechSeconds
 from exporter.outcome.usage import ModelUsage
 
 
@@ -44,7 +46,7 @@ class SilentStage(StrEnum):
     TURN_NOT_ENDED = "turn_not_ended", "it understood words, and went on waiting for more"
     NO_ANSWER = "no_answer", "it held the caller's turn for over, and had no answer"
     NOT_SPOKEN = "not_spoken", "it had an answer, and no sound came"
-    UNKNOWN = "unknown", "where it broke is not known: it tells too little"
+    UNKNOWN = "unknown", "it tells too little"
 
     def __new__(cls, value: str, words: str) -> Self:
         """Return the stage with its words."""
@@ -69,6 +71,45 @@ class Stages:
     """The caller's turn is over for it."""
     speaking_s: float | None = None
     """It speaks, as it says."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordErrors:
+    """How a transcript differs from what was said.
+
+    In words; in characters where a language has no spaces between words.
+    """
+
+    words: int
+    """Words that were said, at least 1."""
+    substituted: int = 0
+    deleted: int = 0
+    """Said, and not in the transcript."""
+    inserted: int = 0
+    """In the transcript, and not said."""
+    wer: float = field(init=False, default=0.0)
+    """The word error rate: 0 where all was understood; above 1 where much was inserted."""
+
+    def __post_init__(self) -> None:
+        # A field, so that it is in JSON: a computed one would import pydantic at every start.
+        wer = (self.substituted + self.deleted + self.inserted) / self.words
+        object.__setattr__(self, "wer", wer)
+
+    @property
+    def hit(self) -> int:
+        """Words that were understood."""
+        return self.words - self.substituted - self.deleted
+
+
+@dataclass(frozen=True, slots=True)
+class Transcription(WordErrors):
+    """What the agent's own final transcript made of an utterance.
+
+    Without regard to case, punctuation and the form of numbers.
+    """
+
+    raw: WordErrors = field(kw_only=True)
+    """The same as written, with regard to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +138,17 @@ class Turn:
     time_to_answer_s: float | None = None
     """Last sample of the caller's speech to first sample of the answer, where the agent said a
     filler ("One moment") first and worked on; None where the reply was the answer."""
+    transcription: Transcription | None = None
+    """How well the agent understood the caller; None where the words of the utterance are not
+    known, or the agent sent no final transcript of it."""
     silent_stage: SilentStage | None = None
     """Where a turn without a reply broke (`no_reply` alone)."""
     implausible: tuple[str, ...] = ()
     """Components that the agent reported as longer than the whole turn, and that are left out."""
     stages: Stages = field(default_factory=Stages)
     """How far the agent came, and when."""
+    reply: ReplySound | None = None
+    """How the reply sounded; None where there was none, or the turn is void."""
 
     @property
     def answered_s(self) -> float | None:
@@ -114,6 +160,13 @@ class Turn:
         """Return a turn that has no measurement: void where the prober is to blame, else failed."""
         outcome = TurnOutcome.VOID if reason.is_own_fault else TurnOutcome.FAILED
         return cls(outcome, reason=reason, detail=detail, loop_lag_s=loop_lag_s)
+
+
+def understood(turns: Iterable[Turn]) -> WordErrors | None:
+    """Return the word errors of all turns but warm-up, as of one utterance; None where unknown."""
+    heard = [turn.transcription for turn in turns if turn.transcription and not turn.warmup]
+    counts = [(each.words, each.substituted, each.deleted, each.inserted) for each in heard]
+    return WordErrors(*map(sum, zip(*counts, strict=True))) if counts else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +185,12 @@ class CallResult:
     """Why there are no components ("" when there are)."""
     agents: int = 1
     """Agents of this name that the caller heard in one turn; above 1 it was dispatched twice."""
+    speech_s: SpeechSeconds | None = None
+    """For how long each side was heard; None where the caller never heard the agent's track."""
+    overlap_s: float | None = None
+    """For how long of this both were heard at once, where the caller is."""
+    media: Media | None = None
+    """The call's RTP; None where the SDK tells nothing any more, as of a call that was cut off."""
     usage: tuple[ModelUsage, ...] = ()
     """What the call has used of each model, as the agent reports; () where it reports nothing."""
 

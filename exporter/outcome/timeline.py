@@ -148,9 +148,14 @@ Kind = TypeVar("Kind", bound=Event)
 
 
 class Timeline:
-    """The events of one call."""
+    """The events of one call.
+
+    Attributes:
+        reporters: Identities of the agents that tell anything on `lk.agent.session`.
+    """
 
     def __init__(self, agent: str = "") -> None:
+        self.reporters: set[str] = set()
         self._agents: list[str] = [agent]
         self._events: list[Event] = []
 
@@ -162,6 +167,11 @@ class Timeline:
     @agent.setter
     def agent(self, identity: str) -> None:
         self._agents.append(identity)
+
+    @property
+    def reports(self) -> bool:
+        """Whether our agent tells of its session: then what it does not tell did not happen."""
+        return self.agent in self.reporters
 
     def add(self, event: Event) -> None:
         """Take the next event."""

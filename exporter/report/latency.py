@@ -21,6 +21,7 @@ from exporter.outcome import (
     Turn,
     TurnOutcome,
     Verdict,
+    understood,
     worst,
 )
 from exporter.probes.latency.spec import LatencyConfig
@@ -292,6 +293,11 @@ def _call_lines(call: CallReport) -> Iterable[str]:
     for number, turn in enumerate(call.result.turns, 1):
         if turn.outcome is not TurnOutcome.REPLIED or turn.time_to_answer_s is not None:
             yield f"{label}: {turn_line(number, turn)}"
+    if heard := understood(call.result.turns):
+        yield (
+            f"{label}: understood {heard.hit} of {heard.words} words "
+            f"(word error rate {heard.wer:.1%})"
+        )
     if call.result.usage:
         yield f"{label}: used {clean(usage_text(call.result.usage))}"
     if call.result.agents > 1:

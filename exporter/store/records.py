@@ -9,9 +9,11 @@ from pydantic import ConfigDict, computed_field, with_config
 from exporter.outcome import (
     Calibration,
     CallResult,
+    Media,
     ModelUsage,
     Outcome,
     Reason,
+    SpeechSeconds,
     Turn,
     Verdict,
 )
@@ -128,6 +130,12 @@ class RunRecord:
     """As in `CallResult`."""
     loop_lag_s: float | None = None
     """As in `Outcome`: that of a turn is of its two ends only."""
+    speech_s: SpeechSeconds | None = None
+    """As in `CallResult`."""
+    overlap_s: float | None = None
+    """As in `CallResult`."""
+    media: Media | None = None
+    """As in `CallResult`."""
     usage: tuple[ModelUsage, ...] = ()
     """As in `CallResult`: tokens, characters and seconds by model."""
 
@@ -168,6 +176,9 @@ class RunRecord:
             log=outcome.log[-LOG_LINES_KEPT:] if outcome.reason is not None else (),
             agents=call.agents if call else 1,
             loop_lag_s=outcome.loop_lag_s,
+            speech_s=call.speech_s if call else None,
+            overlap_s=call.overlap_s if call else None,
+            media=call.media if call else None,
             usage=call.usage if call else (),
         )
 

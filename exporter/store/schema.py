@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from exporter.outcome import ModelUsage, Reason, Turn, Verdict
+from exporter.outcome import Media, ModelUsage, Reason, SpeechSeconds, Turn, Verdict
 from exporter.roster.types import Worker
 from exporter.store.records import OpenRun, RunRecord, Spending
 
@@ -80,6 +80,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ("ALTER TABLE runs ADD COLUMN agents INTEGER NOT NULL DEFAULT 1",),
     ("ALTER TABLE runs ADD COLUMN loop_lag_s REAL",),
     (
+        "ALTER TABLE runs ADD COLUMN speech_s TEXT NOT NULL DEFAULT 'null'",
+        "ALTER TABLE runs ADD COLUMN overlap_s REAL",
+        "ALTER TABLE runs ADD COLUMN media TEXT NOT NULL DEFAULT 'null'",
+    ),
+    (
         "ALTER TABLE runs ADD COLUMN usage TEXT NOT NULL DEFAULT '[]'",
         "ALTER TABLE spent ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0",
     ),
@@ -130,9 +135,14 @@ def _insert(table: str, columns: str) -> str:
 
 INSERT_RUN = _insert("runs", RUN_COLUMNS)
 INSERT_OPEN_RUN = _insert("open_runs", OPEN_COLUMNS)
-_TURNS = TypeAdapter(tuple[Turn, ...])
-_LOG = TypeAdapter(tuple[str, ...])
-_USAGE = TypeAdapter(tuple[ModelUsage, ...])
+_DOCUMENTS: dict[str, TypeAdapter[Any]] = {
+    "turns": TypeAdapter(tuple[Turn, ...]),
+    "log": TypeAdapter(tuple[str, ...]),
+    "speech_s": TypeAdapter(SpeechSeconds | None),
+    "media": TypeAdapter(Media | None),
+    "usage": TypeAdapter(tuple[ModelUsage, ...]),
+}
+"""The columns of a run that hold JSON."""
 _WORKER = TypeAdapter(Worker)
 
 
@@ -140,9 +150,8 @@ def from_record(record: RunRecord) -> Row:
     """Return the values of `RUN_COLUMNS`."""
     values = {each.name: getattr(record, each.name) for each in fields(record)}
     values["started_at"] = record.started_at.timestamp()
-    values["turns"] = _TURNS.dump_json(record.turns).decode()
-    values["log"] = _LOG.dump_json(record.log).decode()
-    values["usage"] = _USAGE.dump_json(record.usage).decode()
+    for column, document in _DOCUMENTS.items():
+        values[column] = document.dump_json(values[column]).decode()
     return tuple(values.values())
 
 
@@ -152,9 +161,8 @@ def to_record(row: Row) -> RunRecord:
     values["started_at"] = to_time(values["started_at"])
     values["reason"] = Reason(values["reason"]) if values["reason"] else None
     values["verdict"] = Verdict(values["verdict"])
-    values["turns"] = _TURNS.validate_json(values["turns"])
-    values["log"] = _LOG.validate_json(values["log"])
-    values["usage"] = _USAGE.validate_json(values["usage"])
+    for column, document in _DOCUMENTS.items():
+        values[column] = document.validate_json(values[column])
     return RunRecord(**values)
 
 

@@ -8,13 +8,16 @@ from dataclasses import replace
 from livekit import rtc
 
 from exporter.errors import ProbeError
-from exporter.outcome import CallResult, Outcome, Reason, Turn, TurnOutcome
+from exporter.outcome import CallResult, Outcome, Reason, SpeechSeconds, Turn, TurnOutcome
+from exporter.outcome.timeline import CallerSpoke
 from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
+from exporter.probes.latency.clips import in_turn, ready_clips
 from exporter.probes.latency.conversation import Conversation, worst_turn
 from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyConfig
 from exporter.probes.latency.usage import usage_of
 from exporter.rtc.caller import NAMES, Caller
-from exporter.rtc.clip import load_clip
+from exporter.rtc.media import media_of
+from exporter.rtc.sound import overlap_s, seconds
 from exporter.server_api import Server, ServerApi, make_token
 from exporter.stats import Stats
 
@@ -67,7 +70,7 @@ class Call:
 
     async def _conduct(self) -> None:
         config, caller = self._config, self._caller
-        clip = load_clip(config.utterance.wav)
+        clips = in_turn(await ready_clips(config.says), self._run.started_at, config)
         asked = time.monotonic()  # the room itself calls an agent that is dispatched by no one
         await self._make_room()
         server, key = self._run.server, self._run.server.e2ee_key if config.e2ee else ""
@@ -83,7 +86,7 @@ class Call:
         await caller.listen(config.track_timeout)
         if caller.arrived != arrived:  # only another agent has a voice
             self._met(asked)
-        conversation = Conversation(caller, config, clip)
+        conversation = Conversation(caller, config, clips)
         greeted = await conversation.greeting()
         if greeted is not None:
             self._greeted(greeted - inside)
@@ -91,15 +94,32 @@ class Call:
 
     async def hang_up(self) -> None:
         """Leave the room, then delete it if it is ours; log what fails."""
+        media = await media_of(self._caller.room)
         await self._caller.leave()
-        usage = usage_of(self._caller.events.timeline)
-        self.result = replace(self.result, split_absent=self._why_no_split(), usage=usage)
+        self.result = replace(
+            self._with_speech(),
+            split_absent=self._why_no_split(),
+            media=media,
+            usage=usage_of(self._caller.events.timeline),
+        )
         if not self._made_room:
             return
         try:
             await self._api.delete_room(self._room)
         except ProbeError as error:
             self._run.log(f"room {self._room} not deleted: {error}")
+
+    def _with_speech(self) -> CallResult:
+        """Return the result with how long each side was heard."""
+        if not self._caller.heard:
+            return self.result
+        heard = [span for ear in self._caller.heard for span in ear.sounds()]
+        said = [(each.at, each.until) for each in self._caller.events.timeline.of(CallerSpoke)]
+        return replace(
+            self.result,
+            speech_s=SpeechSeconds(seconds(said), seconds(heard)),
+            overlap_s=overlap_s(said, heard),
+        )
 
     async def _make_room(self) -> None:
         if self._config.room_name and await self._api.list_rooms([self._room]):
@@ -192,7 +212,7 @@ class Call:
             return turn
         if not self._followed:
             self._greeted(late - inside)
-        self._run.log("late greeting: it began during the caller's utterance, which is repeated")
+        self._run.log("late greeting: it began during the caller's utterance; once more")
         return await conversation.turn()
 
     async def _take_turns(self, conversation: Conversation, inside: float) -> None:

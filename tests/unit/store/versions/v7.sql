@@ -36,17 +36,17 @@ CREATE TABLE runs (
             time_to_agent_s REAL,
             time_to_greeting_s REAL,
             split_absent TEXT NOT NULL
-        , log TEXT NOT NULL DEFAULT '[]', agents INTEGER NOT NULL DEFAULT 1, loop_lag_s REAL, usage TEXT NOT NULL DEFAULT '[]');
-INSERT INTO "runs" VALUES('old','latency','demo','sales','busy',1763726400.5,31.25,'no_reply','nothing came','FAIL','[{"outcome":"failed","reason":"no_reply"}]',0.4,NULL,'','["0.1 in room r"]',1,0.25,'[{"model":"m","llm_input":9,"llm_cached":0,"llm_output":0,"tts_characters":0,"stt_seconds":0.0}]');
+        , log TEXT NOT NULL DEFAULT '[]', agents INTEGER NOT NULL DEFAULT 1, loop_lag_s REAL, speech_s TEXT NOT NULL DEFAULT 'null', overlap_s REAL, media TEXT NOT NULL DEFAULT 'null');
+INSERT INTO "runs" VALUES('old','latency','demo','sales','busy',1763726400.5,31.25,'no_reply','nothing came','FAIL','[{"outcome":"failed","reason":"no_reply"}]',0.4,NULL,'','["0.1 in room r"]',1,0.25,'{"caller":2.5,"agent":4.0}',0.25,'null');
 CREATE TABLE spent (
             target TEXT NOT NULL,
             day TEXT NOT NULL,
             turns INTEGER NOT NULL,
-            call_seconds REAL NOT NULL, tokens INTEGER NOT NULL DEFAULT 0,
+            call_seconds REAL NOT NULL,
             PRIMARY KEY (target, day)
         ) WITHOUT ROWID
         ;
-INSERT INTO "spent" VALUES('t','2026-11-21',4,180.0,9);
+INSERT INTO "spent" VALUES('t','2026-11-21',4,180.0);
 CREATE TABLE workers (worker_id TEXT PRIMARY KEY, document TEXT NOT NULL);
 INSERT INTO "workers" VALUES('AW_1','{"worker_id":"AW_1","agent_name":"demo","status":"idle"}');
 CREATE TABLE ramps (vantage TEXT PRIMARY KEY, document TEXT NOT NULL);
