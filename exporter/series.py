@@ -31,7 +31,8 @@ class Family:
     has_thresholds: bool = False
     """The buckets hold every latency threshold of the configuration, too."""
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
-    """The values that a label may have, of labels that the subject of a run does not have."""
+    """The values that a label may have, of labels that the subject of a run does not have; () for
+    a label whose values only runs tell: its series are there from the first of them on."""
     from_start: bool = False
     """A gauge that is 0 until the first run; others are absent. Counters and histograms are 0."""
     keeps: bool = False

@@ -152,6 +152,7 @@ LONGEST_FIRST = (
     *("integration/test_kills.py", "integration/test_runner.py", "integration/test_daemon.py"),
     *("integration/test_check.py", "integration/test_roster.py", "integration/test_ramp.py"),
     *("integration/test_reasons.py", "integration/test_cli.py", "integration/test_reach.py"),
+    "integration/test_demo_abilities.py",
 )
 """Files below tests/ that take longest, in that order: none of them is begun last."""
 

@@ -39,9 +39,9 @@ def _cost() -> Panel:
     card = Card(
         133,
         "Cost of calls, per hour",
-        "Cost of calls at budget.price_per_minute, in the same currency, over the window that "
-        "ends at each point. From voice_budget_cost_total. Bad: more than planned.",
-        empty="No price is set: budget.price_per_minute",
+        "Cost of calls at budget.price_per_minute and budget.prices, in the same currency, over "
+        "the window that ends at each point. From voice_budget_cost_total. Bad: more than planned.",
+        empty="No price is set: budget.price_per_minute or budget.prices",
     )
     return _spending(card, "voice_budget_cost_total", Short)
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, tzinfo
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, model_validator
 
 from exporter.config.values import Duration, Section, invalid
+from exporter.outcome import ModelUsage
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """In the order of `datetime.weekday`."""
@@ -139,6 +140,39 @@ class WindowConfig(Section):
         return self
 
 
+_MILLION = 1_000_000
+_Price = Annotated[float, Field(ge=0)]
+
+
+class ModelPrice(Section):
+    """Prices of one model, in any currency, for voice_budget_cost_total."""
+
+    model: str = Field(
+        min_length=1, description="Name of the model as in the label model of voice_usage_total."
+    )
+    llm_input_per_million: _Price = Field(0, description="Price of a million tokens read.")
+    llm_cached_per_million: _Price | None = Field(
+        None,
+        description="Price of those of them that were cached; not set: as the others.",
+    )
+    llm_output_per_million: _Price = Field(0, description="Price of a million tokens written.")
+    tts_characters_per_million: _Price = Field(
+        0, description="Price of a million characters spoken."
+    )
+    stt_per_minute: _Price = Field(0, description="Price of a minute of recognised sound.")
+
+    def cost(self, used: ModelUsage) -> float:
+        """Return what so much of the model costs."""
+        cached = self.llm_cached_per_million
+        per_million = (
+            max(0, used.llm_input - used.llm_cached) * self.llm_input_per_million
+            + used.llm_cached * (self.llm_input_per_million if cached is None else cached)
+            + used.llm_output * self.llm_output_per_million
+            + used.tts_characters * self.tts_characters_per_million
+        )
+        return per_million / _MILLION + used.stt_seconds / 60 * self.stt_per_minute
+
+
 class BudgetConfig(Section):
     """Daily budget of the calls to one target. Every turn costs money."""
 
@@ -150,11 +184,49 @@ class BudgetConfig(Section):
     call_seconds_per_day: Annotated[Duration, Field(gt=0)] | None = Field(
         None, description="Maximum length of all calls together; not set: no limit."
     )
+    tokens_per_day: int | None = Field(
+        None,
+        ge=1,
+        description=(
+            "Tokens, read and written, after which no more call starts; the last one may exceed "
+            "it. Needs an agent with livekit-agents 1.5 or later; not set: no limit."
+        ),
+    )
     time_zone: TimeZone = Field("UTC", description="Time zone whose midnight starts a new day.")
     price_per_minute: Annotated[float, Field(gt=0)] | None = Field(
         None,
         description="Price of one minute of a call, in any currency, for voice_budget_cost_total.",
     )
+    prices: tuple[ModelPrice, ...] = Field(
+        (), description="Prices of the agent's models, added to that of the minutes."
+    )
+
+    @model_validator(mode="after")
+    def _check_prices(self) -> "BudgetConfig":
+        models = [each.model for each in self.prices]
+        for number, model in enumerate(models):
+            if model in models[:number]:
+                raise invalid("{value} has prices already", "prices", number, "model")
+        return self
+
+    @property
+    def priced(self) -> bool:
+        """Whether what calls cost can be said."""
+        return self.price_per_minute is not None or bool(self.prices)
+
+    def cost(self, call_seconds: float, usage: Iterable[ModelUsage]) -> float | None:
+        """Return what a call cost by all prices that are set; None where none is.
+
+        Args:
+            call_seconds: Its length.
+            usage: What it has used. A model without a price costs nothing.
+        """
+        if not self.priced:
+            return None
+        prices = {each.model: each for each in self.prices}
+        known = ((prices[each.model], each) for each in usage if each.model in prices)
+        minutes = (self.price_per_minute or 0.0) * call_seconds / 60
+        return minutes + sum(price.cost(used) for price, used in known)
 
     def check_plan(self, turns: int, call_seconds: float) -> None:
         """Refuse a budget that is less than one call needs: none would ever be made.

@@ -16,7 +16,8 @@ No label contains the name of a room or a participant, or any words of a call.
 
 Durations are seconds.
 A value that is unknown is absent, never 0.
-Series of a configured target exist at 0 from the start, and are removed with the target.
+Series of a configured target exist at 0 from the start, and are removed with the target;
+those of `voice_usage_total` from the first call that reports their model.
 
 A *measured* turn was answered and is not the warm-up turn, the first of a call that
 did not fail.

@@ -128,6 +128,13 @@ BUDGETS = (
         "for agents with budget.call_seconds_per_day.",
     ),
     _of_runs(
+        "voice_budget_remaining_tokens",
+        "gauge",
+        "agent_name",
+        "Tokens left in today's budget of calls to the agent, summed over its targets. Only for "
+        "agents with budget.tokens_per_day.",
+    ),
+    _of_runs(
         "voice_budget_spent_total",
         "counter",
         "agent_name",
@@ -144,8 +151,8 @@ BUDGETS = (
         "voice_budget_cost_total",
         "counter",
         "agent_name",
-        "Cost of calls at budget.price_per_minute, in the same currency. Only if that price is "
-        "set.",
+        "Cost of calls at budget.price_per_minute and budget.prices, in the same currency. Only if "
+        "one of them is set. Models without a price cost nothing.",
     ),
 )
 """Written by the ledger."""
@@ -264,7 +271,7 @@ EXPORTER = (
         "gauge",
         "alert",
         "Configured threshold of the alert with this name, from the section alerts: seconds, a "
-        "ratio from 0 to 1, or a number of turns.",
+        "ratio from 0 to 1, a multiple, or a number of turns.",
     ),
     _of_exporter(
         "voice_store_up",

@@ -45,6 +45,7 @@ class BudgetSeries:
         """Show what is left; without a limit there is no series."""
         self._show("voice_budget_remaining_turns", agent_name, remaining.turns)
         self._show("voice_budget_remaining_call_seconds", agent_name, remaining.call_seconds)
+        self._show("voice_budget_remaining_tokens", agent_name, remaining.tokens)
 
     def spend(self, agent_name: str, spent: Spending, cost: float | None) -> None:
         """Count what a run cost."""

@@ -40,6 +40,7 @@ from exporter.outcome.run import Outcome, failure
 from exporter.outcome.sound import Media, MediaDirection, ReplySound, SpeechSeconds
 from exporter.outcome.timeline import Timeline
 from exporter.outcome.turn_report import TurnReport
+from exporter.outcome.usage import ModelUsage, tokens
 from exporter.outcome.verdict import Finding, Verdict, verdict_of, worst
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "Loss",
     "Media",
     "MediaDirection",
+    "ModelUsage",
     "Outcome",
     "PendingDispatch",
     "ProberLoad",
@@ -83,6 +85,7 @@ __all__ = [
     "WorkerPage",
     "WorkerScrape",
     "failure",
+    "tokens",
     "understood",
     "verdict_of",
     "worst",

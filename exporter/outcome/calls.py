@@ -7,6 +7,7 @@ from typing import Self
 
 from exporter.outcome.reasons import Reason, TurnOutcome
 from exporter.outcome.sound import Media, ReplySound, SpeechSeconds
+from exporter.outcome.usage import ModelUsage
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +191,8 @@ class CallResult:
     """For how long of this both were heard at once, where the caller is."""
     media: Media | None = None
     """The call's RTP; None where the SDK tells nothing any more, as of a call that was cut off."""
+    usage: tuple[ModelUsage, ...] = ()
+    """What the call has used of each model, as the agent reports; () where it reports nothing."""
 
     @property
     def key(self) -> tuple[str, str, str]:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from exporter.outcome.turn_report import TurnReport
+from exporter.outcome.usage import ModelUsage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,19 +121,6 @@ class FalseInterruption(Event):
     """It goes on with what it was saying."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelUsage:
-    """What a session has used of one model since it began."""
-
-    model: str
-    llm_input: int = 0
-    """Tokens, those of the cache among them."""
-    llm_cached: int = 0
-    llm_output: int = 0
-    tts_characters: int = 0
-    stt_seconds: float = 0.0
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage(Event):
     """The agent told what its session has used so far."""
@@ -163,14 +151,22 @@ class Timeline:
     """The events of one call.
 
     Attributes:
-        agent: Identity of the agent in question; what others tell does not count.
         reporters: Identities of the agents that tell anything on `lk.agent.session`.
     """
 
     def __init__(self, agent: str = "") -> None:
-        self.agent = agent
         self.reporters: set[str] = set()
+        self._agents: list[str] = [agent]
         self._events: list[Event] = []
+
+    @property
+    def agent(self) -> str:
+        """Identity of the agent in question now; what others tell does not count."""
+        return self._agents[-1]
+
+    @agent.setter
+    def agent(self, identity: str) -> None:
+        self._agents.append(identity)
 
     @property
     def reports(self) -> bool:
@@ -190,6 +186,11 @@ class Timeline:
             and since <= each.at < until
             and each.sender in ("", self.agent)
         ]
+
+    def of_every_agent(self, kind: type[Kind]) -> list[Kind]:
+        """Return the events of one kind of all agents that were ours, one after another."""
+        events = self._events
+        return [each for each in events if isinstance(each, kind) and each.sender in self._agents]
 
     def has(self, kind: type[Event], since: float = -math.inf, until: float = math.inf) -> bool:
         """Tell whether there is any such event."""

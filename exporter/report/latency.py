@@ -15,6 +15,7 @@ from exporter.outcome import (
     CallResult,
     Components,
     Finding,
+    ModelUsage,
     Outcome,
     Reason,
     Turn,
@@ -297,6 +298,8 @@ def _call_lines(call: CallReport) -> Iterable[str]:
             f"{label}: understood {heard.hit} of {heard.words} words "
             f"(word error rate {heard.wer:.1%})"
         )
+    if call.result.usage:
+        yield f"{label}: used {clean(usage_text(call.result.usage))}"
     if call.result.agents > 1:
         yield f"{label}: the caller heard {call.result.agents} agents of this name at once"
     if call.unlisted_reason:
@@ -309,6 +312,21 @@ def _split(split: Components) -> str:
         for name, field in _COMPONENTS.items()
         if field not in _OPTIONAL or (getattr(split, field) or 0.0) >= _NEGLIGIBLE_S
     )
+
+
+def usage_text(usage: Iterable[ModelUsage]) -> str:
+    """Say what a call has used, model by model."""
+    return "; ".join(f"{each.model} {', '.join(_amounts(each))}" for each in usage)
+
+
+def _amounts(used: ModelUsage) -> Iterable[str]:
+    if used.llm_input or used.llm_output:
+        cached = f" ({used.llm_cached} cached)" if used.llm_cached else ""
+        yield f"{used.llm_input} tokens in{cached}, {used.llm_output} out"
+    if used.tts_characters:
+        yield f"{used.tts_characters} characters spoken"
+    if used.stt_seconds:
+        yield f"{used.stt_seconds:.0f} s recognised"
 
 
 def turn_line(number: int, turn: Turn) -> str:

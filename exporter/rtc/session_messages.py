@@ -5,14 +5,13 @@ from dataclasses import replace
 
 from livekit.protocol.agent_pb import agent_session as pb
 
-from exporter.outcome import TurnReport
+from exporter.outcome import ModelUsage, TurnReport
 from exporter.outcome.timeline import (
     AgentFault,
     Event,
     FalseInterruption,
     HandOver,
     Message,
-    ModelUsage,
     ToolEnded,
     ToolStarted,
     Transcript,

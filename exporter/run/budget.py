@@ -1,6 +1,7 @@
 """What runs may cost: a gate that reserves before a run starts, a listener that settles after it.
 
-A run reserves all that it may cost: its turns and its deadline. What a run that never ended has
+A run reserves all that it may cost: its turns and its deadline; its tokens are known only after
+it, so the last run of a day may exceed them. What a run that never ended has
 reserved stays spent, so an exporter that dies again and again cannot spend more than the budget.
 """
 
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from exporter.config.schedule import BudgetConfig, zone
-from exporter.outcome import Calibration, CallResult, Outcome, Reason
+from exporter.outcome import Calibration, CallResult, ModelUsage, Outcome, Reason, tokens
 from exporter.probes.latency.spec import LatencyConfig, as_target
 from exporter.run.process import ProbeTable
 from exporter.run.scheduler import Work
@@ -73,8 +74,7 @@ class Budgets:
         """Know a target; a known one is replaced."""
         if (target := as_target(work.config)) is not None:
             self._targets[work.id] = work, target
-            priced = target.budget.price_per_minute is not None
-            self._series.create(work.agent_name, priced=priced)
+            self._series.create(work.agent_name, priced=target.budget.priced)
             self._show(work.agent_name)
 
     def remove(self, work: Work) -> None:
@@ -146,11 +146,12 @@ class Budgets:
         if isinstance(outcome.result, Calibration):
             self._store.add_calibration(CalibrationRecord(outcome.started_at, outcome.result))
         if target is not None and spent is not None and work.id in self._targets:
-            self._spend(target, spent)  # else its series have gone
+            self._spend(target, spent, _usage(outcome))  # else its series have gone
 
-    def _spend(self, target: LatencyConfig, spent: Spending) -> None:
-        price = target.budget.price_per_minute
-        cost = None if price is None else price * spent.call_seconds / 60
+    def _spend(
+        self, target: LatencyConfig, spent: Spending, usage: Sequence[ModelUsage] = ()
+    ) -> None:
+        cost = target.budget.cost(spent.call_seconds, usage)
         self._series.spend(target.agent_name, spent, cost)
 
     def _opening(self, work: Work, run_id: str) -> tuple[OpenRun, BudgetLimits]:
@@ -170,7 +171,10 @@ class Budgets:
             plan=plan_of(config),
             room_name=config.room_name,
         )
-        return run, BudgetLimits(config.budget.turns_per_day, config.budget.call_seconds_per_day)
+        budget = config.budget
+        return run, BudgetLimits(
+            budget.turns_per_day, budget.call_seconds_per_day, budget.tokens_per_day
+        )
 
     def _is_news(self, outcome: Outcome) -> bool:
         """Return whether a run that costs nothing belongs into the history.
@@ -213,20 +217,31 @@ def spending(outcome: Outcome, plan: Spending) -> Spending:
     turns = len(outcome.result.turns) if isinstance(outcome.result, CallResult) else 0
     if outcome.reason in _CUT_SHORT:
         turns = min(turns + 1, plan.turns)
-    return Spending(turns, outcome.duration_s)
+    return Spending(turns, outcome.duration_s, tokens(_usage(outcome)))
+
+
+def _usage(outcome: Outcome) -> tuple[ModelUsage, ...]:
+    """Return what the agent told of a call; a killed one tells nothing."""
+    return outcome.result.usage if isinstance(outcome.result, CallResult) else ()
 
 
 def _together(left: Sequence[Remaining]) -> Remaining:
     turns = [each.turns for each in left if each.turns is not None]
     seconds = [each.call_seconds for each in left if each.call_seconds is not None]
-    return Remaining(sum(turns) if turns else None, sum(seconds) if seconds else None)
+    of_models = [each.tokens for each in left if each.tokens is not None]
+    return Remaining(
+        sum(turns) if turns else None,
+        sum(seconds) if seconds else None,
+        sum(of_models) if of_models else None,
+    )
 
 
 def _left(budget: BudgetConfig, spent: Spending) -> Remaining:
-    turns, seconds = budget.turns_per_day, budget.call_seconds_per_day
+    turns, seconds, most = budget.turns_per_day, budget.call_seconds_per_day, budget.tokens_per_day
     return Remaining(
         turns=None if turns is None else max(0, turns - spent.turns),
         call_seconds=None if seconds is None else max(0.0, seconds - spent.call_seconds),
+        tokens=None if most is None else max(0, most - spent.tokens),
     )
 
 

@@ -22,6 +22,14 @@ class AlertsConfig(Section):
             "latency over an hour."
         ),
     )
+    tokens_jump: float = Field(
+        2,
+        gt=1,
+        description=(
+            "VoiceAgentTokensJump: tokens per turn of an hour, as a multiple of those of the past "
+            "day."
+        ),
+    )
     max_void_ratio: float = Field(
         0.2, gt=0, lt=1, description="VoiceTooManyVoids: share of void turns."
     )
@@ -50,6 +58,7 @@ class AlertsConfig(Section):
             {
                 "VoiceDispatchPending": self.dispatch_pending_after,
                 "VoiceLatencyDisagrees": self.latency_disagrees_by,
+                "VoiceAgentTokensJump": self.tokens_jump,
                 "VoiceTooManyVoids": self.max_void_ratio,
                 "VoiceCertificateExpires": self.certificate_expires_in,
                 "VoiceSfuReconnects": self.lost_connections,

@@ -10,6 +10,7 @@ from exporter.outcome import (
     Calibration,
     CallResult,
     Media,
+    ModelUsage,
     Outcome,
     Reason,
     SpeechSeconds,
@@ -29,12 +30,22 @@ class Spending:
     turns: int = 0
     """Warm-up turns as well: they cost the same."""
     call_seconds: float = 0.0
+    tokens: int = 0
+    """Read and written by language models, as agents report; no plan knows them before."""
 
     def __add__(self, other: "Spending") -> "Spending":
-        return Spending(self.turns + other.turns, self.call_seconds + other.call_seconds)
+        return Spending(
+            self.turns + other.turns,
+            self.call_seconds + other.call_seconds,
+            self.tokens + other.tokens,
+        )
 
     def __sub__(self, other: "Spending") -> "Spending":
-        return Spending(self.turns - other.turns, self.call_seconds - other.call_seconds)
+        return Spending(
+            self.turns - other.turns,
+            self.call_seconds - other.call_seconds,
+            self.tokens - other.tokens,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +54,17 @@ class BudgetLimits:
 
     turns: int | None = None
     call_seconds: float | None = None
+    tokens: int | None = None
 
     def allow(self, spent: Spending) -> bool:
-        """Return whether so much is within the limits."""
-        return (self.turns is None or spent.turns <= self.turns) and (
-            self.call_seconds is None or spent.call_seconds <= self.call_seconds
+        """Return whether a call may begin that brings the spending to so much.
+
+        Of tokens something must be left: how many the call takes is known only after it.
+        """
+        return (
+            (self.turns is None or spent.turns <= self.turns)
+            and (self.call_seconds is None or spent.call_seconds <= self.call_seconds)
+            and (self.tokens is None or spent.tokens < self.tokens)
         )
 
 
@@ -60,6 +77,7 @@ class Remaining:
 
     turns: int | None = None
     call_seconds: float | None = None
+    tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +136,8 @@ class RunRecord:
     """As in `CallResult`."""
     media: Media | None = None
     """As in `CallResult`."""
+    usage: tuple[ModelUsage, ...] = ()
+    """As in `CallResult`: tokens, characters and seconds by model."""
 
     @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
     @property
@@ -159,6 +179,7 @@ class RunRecord:
             speech_s=call.speech_s if call else None,
             overlap_s=call.overlap_s if call else None,
             media=call.media if call else None,
+            usage=call.usage if call else (),
         )
 
 

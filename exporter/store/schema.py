@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from exporter.outcome import Media, Reason, SpeechSeconds, Turn, Verdict
+from exporter.outcome import Media, ModelUsage, Reason, SpeechSeconds, Turn, Verdict
 from exporter.roster.types import Worker
 from exporter.store.records import OpenRun, RunRecord, Spending
 
@@ -84,6 +84,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE runs ADD COLUMN overlap_s REAL",
         "ALTER TABLE runs ADD COLUMN media TEXT NOT NULL DEFAULT 'null'",
     ),
+    (
+        "ALTER TABLE runs ADD COLUMN usage TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE spent ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0",
+    ),
 )
 
 NEWEST = len(MIGRATIONS)
@@ -136,6 +140,7 @@ _DOCUMENTS: dict[str, TypeAdapter[Any]] = {
     "log": TypeAdapter(tuple[str, ...]),
     "speech_s": TypeAdapter(SpeechSeconds | None),
     "media": TypeAdapter(Media | None),
+    "usage": TypeAdapter(tuple[ModelUsage, ...]),
 }
 """The columns of a run that hold JSON."""
 _WORKER = TypeAdapter(Worker)

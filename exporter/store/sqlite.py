@@ -10,6 +10,7 @@ import sqlite3
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -55,6 +56,10 @@ _IN_MEMORY = Path(":memory:")
 _BUSY_TIMEOUT_S = 5.0
 """For another program that reads the file, such as a backup."""
 _PRUNED_AT_ONCE = 500
+_INSERT_SPENT = (
+    "INSERT INTO spent (target, day, turns, call_seconds, tokens) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (target, day) DO UPDATE SET"
+)
 _CORRUPT = frozenset({"SQLITE_CORRUPT", "SQLITE_NOTADB"})
 _WORDS = {
     "SQLITE_FULL": "No space left on device",
@@ -221,13 +226,13 @@ class SqliteStore:
 
     def spent(self, since_day: str) -> Mapping[tuple[str, str], Spending]:
         """Return what was spent from that day on."""
-        query = "SELECT target, day, turns, call_seconds FROM spent WHERE day >= ?"
+        query = "SELECT target, day, turns, call_seconds, tokens FROM spent WHERE day >= ?"
         rows = self._read(query, since_day)
-        return {(target, day): Spending(turns, seconds) for target, day, turns, seconds in rows}
+        return {(target, day): Spending(*amounts) for target, day, *amounts in rows}
 
     def spent_on(self, target: str, day: str) -> Spending:
         """Return what was spent or is reserved on one target and day."""
-        query = "SELECT turns, call_seconds FROM spent WHERE target = ? AND day = ?"
+        query = "SELECT turns, call_seconds, tokens FROM spent WHERE target = ? AND day = ?"
         rows = self._read(query, target, day)
         return Spending(*rows[0]) if rows else Spending()
 
@@ -239,13 +244,13 @@ class SqliteStore:
         Of two sums for one day the larger is true: each store may lack what was spent while it
         could not be written, or before it was made.
         """
-        sums = [(*key, each.turns, each.call_seconds) for key, each in spent.items()]
+        sums = [(*key, *astuple(each)) for key, each in spent.items()]
         with self._writing() as sql:
             sql.executemany(INSERT_OPEN_RUN, map(from_open_run, open_runs))
             sql.executemany(
-                "INSERT INTO spent VALUES (?, ?, ?, ?) ON CONFLICT (target, day) DO UPDATE SET "
-                "turns = max(turns, excluded.turns), "
-                "call_seconds = max(call_seconds, excluded.call_seconds)",
+                f"{_INSERT_SPENT} turns = max(turns, excluded.turns), "
+                "call_seconds = max(call_seconds, excluded.call_seconds), "
+                "tokens = max(tokens, excluded.tokens)",
                 sums,
             )
 
@@ -370,9 +375,10 @@ class SqliteStore:
 def _charge(sql: sqlite3.Connection, run: OpenRun, amount: Spending) -> None:
     if run.target:
         sql.execute(
-            "INSERT INTO spent VALUES (?, ?, ?, ?) ON CONFLICT (target, day) DO UPDATE SET "
-            "turns = turns + excluded.turns, call_seconds = call_seconds + excluded.call_seconds",
-            (run.target, run.day, amount.turns, amount.call_seconds),
+            f"{_INSERT_SPENT} turns = turns + excluded.turns, "
+            "call_seconds = call_seconds + excluded.call_seconds, "
+            "tokens = tokens + excluded.tokens",
+            (run.target, run.day, *astuple(amount)),
         )
 
 

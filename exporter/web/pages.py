@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from exporter import __version__
-from exporter.outcome import CallResult, Outcome, Verdict
+from exporter.outcome import CallResult, Outcome, Verdict, tokens
 from exporter.probes import PROBES
 from exporter.probes.latency.spec import as_target
 from exporter.roster.types import Worker, WorkerStatus
@@ -172,6 +172,7 @@ def _left(remaining: Remaining) -> str:
     turns, seconds = remaining.turns, remaining.call_seconds
     parts = [f"{turns} turns"] if turns is not None else []
     parts += [f"{seconds:.0f} s of calls"] if seconds is not None else []
+    parts += [f"{remaining.tokens} tokens"] if remaining.tokens is not None else []
     return ", ".join(parts)
 
 
@@ -213,7 +214,13 @@ def _result_text(line: Watched) -> str:
         return ""
     said = [row.text(last)]
     said += [each.text for each in last.findings or () if each.text not in said]
-    return "; ".join(filter(None, (*said, _conditions(last))))
+    return "; ".join(filter(None, (*said, _conditions(last), _used(last))))
+
+
+def _used(outcome: Outcome) -> str:
+    """Say how many tokens a call has used; nothing where the agent does not report it."""
+    usage = outcome.result.usage if isinstance(outcome.result, CallResult) else ()
+    return f"{tokens(usage)} tokens" if usage else ""
 
 
 def _conditions(outcome: Outcome) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from livekit import rtc
 from livekit.protocol.agent_pb import agent_session as pb
 
-from exporter.outcome import SilentStage
+from exporter.outcome import ModelUsage, SilentStage
 from exporter.probes.calibrate.echo import buzz
 from exporter.rtc.caller import BACKGROUND_TRACK, ON_BEHALF, STATE
 from exporter.rtc.clip import Clip
@@ -116,6 +116,8 @@ class Script:
     """Reports the figures of its turns, as livekit-agents does from 1.5 on."""
     hears: tuple[str, ...] = ()
     """Its final transcripts of each utterance, after one that is not final."""
+    uses: ModelUsage | None = None
+    """Reports that each reply took so much of one language model."""
     blocks: tuple[tuple[float, float], ...] = ()
     """The *prober's* event loop: blocked from so many seconds after the end of the first utterance
     on (before it, if negative), for so many seconds."""
@@ -388,6 +390,8 @@ class FakeAgent:
         await _until(at - 0.05)
         self._say_state("speaking")
         await _until(over)
+        if script.uses is not None:
+            self._report_usage(script.uses)
         if script.reports and script.without_figures:
             self._report(pb.ASSISTANT)
         elif script.reports:
@@ -443,6 +447,17 @@ class FakeAgent:
         said.role = role
         for name, value in metrics.items():
             setattr(said.metrics, name, value)
+        self._send(message)
+
+    def _report_usage(self, of_each: ModelUsage) -> None:
+        """Tell the totals since the session began."""
+        replies = sum(each.replied is not None for each in self.exchanges)
+        message = pb.AgentSessionMessage()
+        used = message.event.session_usage_updated.usage.model_usage.add().llm
+        used.model = of_each.model
+        used.input_tokens = replies * of_each.llm_input
+        used.input_cached_tokens = replies * of_each.llm_cached
+        used.output_tokens = replies * of_each.llm_output
         self._send(message)
 
     def _say_user(self, state: pb.UserState) -> None:

@@ -24,6 +24,7 @@ from exporter.outcome import (
     Listing,
     Media,
     MediaDirection,
+    ModelUsage,
     Outcome,
     PendingDispatch,
     Ramp,
@@ -54,7 +55,17 @@ _VANTAGE = "default"
 _NEVER_S = 86_400.0
 _WHEN = datetime(2026, 11, 21, tzinfo=UTC)
 _ALWAYS = [{"hours": "00:00-24:00"}]
-_BUDGET = {"turns_per_day": 50_000, "call_seconds_per_day": "100d", "price_per_minute": 0.05}
+_BUDGET = {
+    "turns_per_day": 50_000,
+    "call_seconds_per_day": "100d",
+    "tokens_per_day": 100_000_000,
+    "price_per_minute": 0.05,
+}
+_USAGE = (
+    ModelUsage("reader", llm_input=6000, llm_cached=4000, llm_output=240),
+    ModelUsage("voice", tts_characters=300),
+    ModelUsage("ear", stt_seconds=16.0),
+)
 _SLOW_WAY = replace(GOOD, vantage=_VANTAGE, round_trips_s=(0.120,) * 21)
 _CONFIGURATION = {
     "server_name": SERVER,
@@ -171,6 +182,7 @@ def _call(turn: int, target: LatencyConfig) -> Outcome:
         speech_s=SpeechSeconds(6.0, 14.0),
         overlap_s=0.2,
         media=Media(MediaDirection(1500, 3, 0.002), MediaDirection(1500, 9, 0.003, 0.004)),
+        usage=_USAGE,
     )
     called = Outcome("latency", target.agent_name, _WHEN, 20, reason, result=result)
     return judged(replace(called, loop_lag_s=0.03 if reason is Reason.VOID else 0.002))

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from exporter.outcome import (
     CallResult,
     Components,
+    ModelUsage,
     Outcome,
     Reason,
     Transcription,
@@ -68,9 +69,15 @@ def void() -> Turn:
     return Turn(TurnOutcome.VOID, reason=Reason.VOID, detail="the prober was 31 ms late")
 
 
-def call(*turns: Turn, reason: Reason | None = None, detail: str = "", absent: str = "") -> Outcome:
+def call(
+    *turns: Turn,
+    reason: Reason | None = None,
+    detail: str = "",
+    absent: str = "",
+    usage: tuple[ModelUsage, ...] = (),
+) -> Outcome:
     """Return the outcome of a call to the agent `demo`."""
-    result = CallResult("demo", "default", "default", turns, split_absent=absent)
+    result = CallResult("demo", "default", "default", turns, split_absent=absent, usage=usage)
     return judged(Outcome("latency", "demo", WHEN, 12.5, reason, detail, result))
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from exporter.outcome import (
     Calibration,
     CallResult,
     Listing,
+    ModelUsage,
     Outcome,
     Reason,
     Turn,
@@ -71,10 +73,11 @@ class Bench:
         *,
         seconds: float = 30,
         reason: Reason | None = None,
+        usage: tuple[ModelUsage, ...] = (),
     ) -> None:
         """End a run after so many turns."""
         each = tuple(Turn(TurnOutcome.REPLIED, e2e_s=1) for _ in range(turns))
-        result = CallResult(config.agent_name, config.call_type, config.scenario, each)
+        result = CallResult(*config.key, each, usage=usage)
         self.budgets.record(
             judged(Outcome("latency", "demo", self.now, seconds, reason, "", result, run_id=run_id))
         )
@@ -352,5 +355,97 @@ def test_targets_of_one_account_share_its_budget() -> None:
         assert bench.value("voice_budget_remaining_turns") == 1
         bench.budgets.forfeit(bench.store.open_runs()[0])
         assert bench.value("voice_budget_spent_total") == 4
+
+    asyncio.run(scenario())
+
+
+READER = ModelUsage("reader", llm_input=900, llm_cached=400, llm_output=100)
+
+
+def test_no_call_starts_once_the_tokens_of_a_day_are_reached(tmp_path: Path) -> None:
+    """1. Three calls of 1,000 tokens, of 2,500. 2. A restart. 3. The next day.
+
+    Result: the third overshoots; then none starts, also after the restart, until the next day.
+    """
+    config = target(tokens_per_day=2500)
+    work = call_work(config)
+
+    async def first() -> None:
+        bench = Bench(tmp_path)
+        await bench.store.start()
+        bench.budgets.add(work)
+        left = [bench.value("voice_budget_remaining_tokens")]
+        for number in range(3):
+            assert await bench.budgets.admit(work, f"first{number}") == ""
+            bench.end(config, f"first{number}", usage=(READER, ModelUsage("voice", 0, 0, 0, 70)))
+            left.append(bench.value("voice_budget_remaining_tokens"))
+        assert left == [2500, 1500, 500, 0]
+        assert await bench.budgets.admit(work, "fourth") == "budget"
+        await bench.store.aclose()
+
+    async def second() -> None:
+        bench = Bench(tmp_path)
+        await bench.store.start()
+        bench.budgets.add(work)
+        assert await bench.budgets.admit(work, "fifth") == "budget"
+        assert bench.budgets.remaining(work.id).tokens == 0
+        bench.now += timedelta(days=1)
+        assert await bench.budgets.admit(work, "sixth") == ""
+        await bench.store.aclose()
+
+    asyncio.run(first())
+    asyncio.run(second())
+
+
+def test_agent_that_reports_no_tokens_is_not_held_by_them() -> None:
+    """Its limit stays as it was; without a limit there is no series."""
+
+    async def scenario() -> None:
+        bench, config = Bench(), target(tokens_per_day=10)
+        bench.budgets.add(call_work(config))
+        for _ in range(5):
+            bench.end(config, await bench.begin(call_work(config)))
+        assert bench.value("voice_budget_remaining_tokens") == 10
+        bench.budgets.remove(call_work(config))
+        bench.budgets.add(call_work(target()))
+        assert bench.value("voice_budget_remaining_tokens") is None
+
+    asyncio.run(scenario())
+
+
+PRICES = [
+    {
+        "model": "reader",
+        "llm_input_per_million": 2.0,
+        "llm_cached_per_million": 0.5,
+        "llm_output_per_million": 10,
+    },
+    {"model": "voice", "tts_characters_per_million": 30},
+    {"model": "ear", "stt_per_minute": 0.006},
+]
+USED = (READER, ModelUsage("voice", tts_characters=1000), ModelUsage("ear", stt_seconds=30))
+COST = (500 * 2 + 400 * 0.5 + 100 * 10) / 1e6 + 1000 * 30 / 1e6 + 0.003
+
+
+@pytest.mark.parametrize(
+    ("budget", "expected"),
+    [
+        pytest.param({"prices": PRICES}, COST, id="by model"),
+        pytest.param({"prices": PRICES, "price_per_minute": 0.5}, COST + 0.25, id="and minutes"),
+        pytest.param({"prices": PRICES[1:2]}, 0.03, id="a model without a price"),
+        pytest.param(
+            {"prices": [{"model": "reader", "llm_input_per_million": 2}]}, 0.0018, id="no cache"
+        ),
+    ],
+)
+def test_what_a_call_has_used_has_its_price(budget: dict[str, Any], expected: float) -> None:
+    """Cached tokens are among those read, and have a price of their own where one is set."""
+
+    async def scenario() -> None:
+        bench, config = Bench(), target(**budget)
+        bench.budgets.add(call_work(config))
+        assert bench.value("voice_budget_cost_total") == 0
+        bench.end(config, await bench.begin(call_work(config)), usage=USED)
+        assert bench.value("voice_budget_cost_total") == pytest.approx(expected)
 
     asyncio.run(scenario())

@@ -79,6 +79,7 @@ def test_full_file() -> None:
     assert (busy.call_type, busy.scenario, busy.greeting_wait) == ("sales", "busy", 0.5)
     assert [window.time_zone for window in busy.windows] == ["Europe/Berlin", "UTC"]
     assert (busy.budget.call_seconds_per_day, busy.budget.price_per_minute) == (7200, 0.05)
+    assert [each.model for each in busy.budget.prices] == ["reader", "voice"]
     assert settings.store.folder == FILES / "state"
     assert settings.slo.thresholds == (0.8, 1.5, 2)
     assert (settings.web.host, settings.web.port) == ("::1", 9465)

@@ -13,6 +13,7 @@ from exporter.outcome import (
     Calibration,
     Components,
     Listing,
+    ModelUsage,
     Outcome,
     PendingDispatch,
     Reason,
@@ -47,6 +48,7 @@ def test_latency_document_is_the_golden_one() -> None:
         replied(0.84, split=Components(llm_s=0.55), depth_s=0.06, heard=heard(6, deleted=1)),
         failed(),
         void(),
+        usage=(ModelUsage("reader", 1500, 900, 60), ModelUsage("ear", stt_seconds=9.5)),
     )
     late = replace(measured, loop_lag_s=0.031)
     found = report(late, broken(Reason.NO_WORKER, "nobody"), floor=FLOOR)

@@ -18,6 +18,7 @@ LABELS = {
     "call_type",
     "scenario",
     "component",
+    "model",
     "source",
     "outcome",
     "probe",

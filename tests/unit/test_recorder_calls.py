@@ -8,7 +8,16 @@ from prometheus_client import CollectorRegistry
 from exporter.config.labels import RESERVED
 from exporter.metrics.exposition import Format
 from exporter.metrics.table import ROWS
-from exporter.outcome import CallResult, Components, Outcome, Reason, SilentStage, Turn
+from exporter.outcome import (
+    CallResult,
+    Components,
+    ModelUsage,
+    Outcome,
+    Reason,
+    SilentStage,
+    Turn,
+)
+from exporter.probes.latency.families import MAX_MODELS
 from exporter.probes.latency.spec import LatencyConfig
 from tests.unit.calls import WHEN, broken, call, failed, heard, judged, replied, void
 from tests.unit.recording import CALL, DEMO, FAILURES, NOW, PROBE, Page
@@ -362,3 +371,40 @@ def test_the_limit_of_word_errors_is_shown() -> None:
     """The alert compares with it."""
     page = Page(DEMO.model_copy(update={"max_wer": 0.2}))
     assert page.value("voice_target_word_error_ratio", **CALL) == 0.2
+
+
+def used(*models: ModelUsage) -> Outcome:
+    """Return a call of the demo whose agent told what it has used."""
+    return call(replied(1), usage=models)
+
+
+def usage_series(page: Page) -> list[str]:
+    """Return the series of usage on a page."""
+    return [line for line in page.text().splitlines() if line.startswith("voice_usage_total{")]
+
+
+def test_usage_grows_by_kind_and_model_and_goes_with_its_target() -> None:
+    """1. Two calls. 2. The target goes. Result: their sum, then nothing."""
+    page = Page(DEMO)
+    for _ in range(2):
+        page.recorder.record(used(ModelUsage("reader", 100, 0, 7), ModelUsage("ear", 0, 0, 0)))
+    page.recorder.record(used(ModelUsage("ear", stt_seconds=2.5)))
+    name, reader = "voice_usage_total", {**CALL, "model": "reader"}
+    assert page.value(name, **reader, kind="llm_input") == 200
+    assert page.value(name, **reader, kind="llm_cached") == 0
+    assert page.value(name, **reader, kind="llm_output") == 14
+    assert page.value(name, **reader, kind="tts_characters") is None
+    assert page.value(name, **CALL, model="ear", kind="stt_seconds") == 2.5
+    page.recorder.remove("latency", DEMO)
+    assert usage_series(page) == []
+
+
+def test_models_beyond_the_cap_share_a_label() -> None:
+    """An agent that names a model anew in each call must not flood a server."""
+    page = Page(DEMO)
+    for number in range(MAX_MODELS + 3):
+        page.recorder.record(used(ModelUsage(f"{number} " * 100, tts_characters=1)))
+    series = usage_series(page)
+    assert len(series) == MAX_MODELS + 1
+    assert page.value("voice_usage_total", **CALL, model="other", kind="tts_characters") == 3
+    assert max(map(len, series)) < 400

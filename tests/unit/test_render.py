@@ -11,6 +11,7 @@ from exporter.outcome import (
     Components,
     Finding,
     Listing,
+    ModelUsage,
     Outcome,
     PendingDispatch,
     Reason,
@@ -73,6 +74,18 @@ def test_fillers_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     lines = printed(capsys, of(outcome))
     assert lines[1] == "demo default 2 3.12s 3.12s - 5.25s - <1.5s SLOW"
     assert "demo: turn 2: 5.25s (a filler after 0.93s)" in lines
+
+
+def test_usage_is_shown_by_model(capsys: pytest.CaptureFixture[str]) -> None:
+    """Tokens with those of the cache, characters and seconds; nothing that is not known."""
+    voice = ModelUsage("voice", tts_characters=312)
+    used = ModelUsage("reader", 1500, 900, 60), voice, ModelUsage("ear", stt_seconds=9.4)
+    assert (
+        "demo: used reader 1500 tokens in (900 cached), 60 out; voice 312 characters spoken; "
+        "ear 9 s recognised"
+    ) in printed(capsys, of(call(replied(1.0), usage=used)))
+    few = call(replied(1.0), usage=(ModelUsage("reader", 20, 0, 5),))
+    assert "demo: used reader 20 tokens in, 5 out" in printed(capsys, of(few))
 
 
 def test_several_agents_are_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,6 +29,13 @@ _WAIT_BUCKETS = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 7.5, 10, 15, 20, 30)
 _PARTS = tuple(part.name.removesuffix("_s") for part in fields(Components))
 _REPORTED = tuple(name for name in _PARTS if name != "transport")
 
+MAX_MODELS = 20
+"""Models of one target with a label of their own: the agent's code names them."""
+_OTHER = "other"
+_LONGEST_NAME = 100
+_KINDS = (("llm_input", "llm_cached", "llm_output"), ("tts_characters",), ("stt_seconds",))
+"""Kinds of usage; a model that has used some of one group has series of all of that group."""
+
 _family = partial(family, "calls")
 
 E2E = _family(
@@ -142,6 +149,16 @@ SILENT = _family(
     "no_answer, not_spoken (an answer, but no sound), unknown (it tells too little).",
     stage=tuple(SilentStage),
 )
+USAGE = _family(
+    "voice_usage_total",
+    "counter",
+    "agent_name call_type scenario vantage kind model",
+    "What calls have used of the agent's models, as the agent reports (livekit-agents 1.5 and "
+    "later), warm-up turns included. Kind: llm_input (tokens read, the cached ones among them), "
+    "llm_cached, llm_output, tts_characters, stt_seconds. A model has no series before it is "
+    f"reported; models beyond {MAX_MODELS} of one target are `other`.",
+    model=(),  # known when an agent names it
+).of(kind=tuple(kind for kinds in _KINDS for kind in kinds))
 WITHIN_TARGET = _family(
     "voice_turns_within_target_total",
     "counter",
@@ -190,6 +207,7 @@ FAMILIES = (
     AGENTS,
     TURNS,
     SILENT,
+    USAGE,
     WITHIN_TARGET,
     TARGET,
     MAX_WER,
@@ -207,6 +225,30 @@ def configured(config: "LatencyConfig") -> Iterable[Reading]:
         yield MAX_WER.read(config.max_wer)
     yield POLICY.read(1, slo=str(config.slo).lower(), page_on=config.page_on)
     yield INFO.read(1, labels=pack(config.labels))
+
+
+class CallReader:
+    """Turns the calls of one target into readings."""
+
+    def __init__(self) -> None:
+        self._models: set[str] = set()
+
+    def __call__(self, config: "LatencyConfig", outcome: Outcome) -> Iterator[Reading]:
+        """Show a call, and what it has used."""
+        yield from readings(config, outcome)
+        usage = outcome.result.usage if isinstance(outcome.result, CallResult) else ()
+        for used in usage:
+            model = self._label(used.model[:_LONGEST_NAME])
+            for kinds in _KINDS:
+                amounts = {kind: getattr(used, kind) for kind in kinds}
+                if any(amounts.values()):
+                    for kind, amount in amounts.items():
+                        yield USAGE.read(amount, kind=kind, model=model)
+
+    def _label(self, model: str) -> str:
+        if len(self._models) < MAX_MODELS:
+            self._models.add(model)
+        return model if model in self._models else _OTHER
 
 
 def readings(config: "LatencyConfig", outcome: Outcome) -> Iterator[Reading]:

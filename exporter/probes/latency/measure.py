@@ -14,6 +14,7 @@ from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
 from exporter.probes.latency.clips import in_turn, ready_clips
 from exporter.probes.latency.conversation import Conversation, worst_turn
 from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyConfig
+from exporter.probes.latency.usage import usage_of
 from exporter.rtc.caller import NAMES, Caller
 from exporter.rtc.media import media_of
 from exporter.rtc.sound import overlap_s, seconds
@@ -95,7 +96,12 @@ class Call:
         """Leave the room, then delete it if it is ours; log what fails."""
         media = await media_of(self._caller.room)
         await self._caller.leave()
-        self.result = replace(self._with_speech(), split_absent=self._why_no_split(), media=media)
+        self.result = replace(
+            self._with_speech(),
+            split_absent=self._why_no_split(),
+            media=media,
+            usage=usage_of(self._caller.events.timeline),
+        )
         if not self._made_room:
             return
         try:

@@ -27,8 +27,8 @@ from exporter.outcome import (
     failure,
     understood,
 )
-from exporter.probe import Probe, always
-from exporter.probes.latency.families import FAMILIES, configured, readings
+from exporter.probe import Probe
+from exporter.probes.latency.families import FAMILIES, CallReader, configured
 from exporter.probes.latency.sound import SoundConfig, judge_sound
 from exporter.probes.latency.utterances import SPEAKING_S, Utterance
 from exporter.stats import Stats
@@ -369,7 +369,7 @@ PROBE = Probe(
     judge=judge,
     summary=summary,
     families=FAMILIES,
-    reader=always(readings),
+    reader=CallReader,
     configured=configured,
     labels=lambda target: dict(zip(KEY, target.key, strict=True)),
 )

@@ -6,6 +6,7 @@ from exporter.outcome import (
     Components,
     Media,
     MediaDirection,
+    ModelUsage,
     Reason,
     ReplySound,
     SpeechSeconds,
@@ -18,6 +19,11 @@ from exporter.store.records import OpenRun, RunRecord, Spending
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = "2026-11-21"
 PLAN = Spending(4, 180.0)
+USAGE = (
+    ModelUsage("reader", llm_input=1500, llm_cached=1000, llm_output=60),
+    ModelUsage("speaker", tts_characters=312),
+    ModelUsage("listener", stt_seconds=40.5),
+)
 TURNS = (
     Turn(TurnOutcome.REPLIED, warmup=True, e2e_s=1.1),
     Turn(
@@ -69,4 +75,5 @@ def ended(
         speech_s=SpeechSeconds(3.5, 9.25),
         overlap_s=0.125,
         media=Media(MediaDirection(1500, 3, 0.002), MediaDirection(1490, None, None, 0.004)),
+        usage=USAGE,
     )

@@ -23,7 +23,7 @@ from exporter.errors import ConfigError
 from exporter.metrics.exposition import Format
 from exporter.metrics.registry import Metrics
 from exporter.metrics.table import ROWS
-from exporter.outcome import Calibration, Listing, Outcome, Reason, Verdict
+from exporter.outcome import Calibration, Listing, ModelUsage, Outcome, Reason, Verdict
 from exporter.probes.agents.spec import AgentsConfig
 from exporter.probes.calibrate.spec import CalibrateConfig
 from exporter.probes.latency.spec import LatencyConfig
@@ -176,14 +176,15 @@ def test_status_page_tells_last_and_next_run() -> None:
     floor = Calibration(0.0942, 0.004, 10)
     calibration = judged(Outcome("calibrate", "", WHEN, 9, result=floor, loop_lag_s=0.0071))
     now = WHEN + timedelta(seconds=42)
+    used = (ModelUsage("reader", 1500, 900, 60), ModelUsage("ear", stt_seconds=9))
 
     page = status_page(
-        watch_list(call(replied(1.0, depth_s=0.04), replied(1.5)), calibration),
+        watch_list(call(replied(1.0, depth_s=0.04), replied(1.5), usage=used), calibration),
         {"calibrate": now + timedelta(seconds=99)}.get,
         now,
     )
 
-    assert "average 1.250 s, max 1.500 s, n = 2; jitter buffer 40 ms" in page
+    assert "average 1.250 s, max 1.500 s, n = 2; jitter buffer 40 ms; 1560 tokens" in page
     assert "floor 94 ms, spread 4 ms, n = 10; loop lag 7 ms" in page
     assert '<td class="PASS">PASS</td>' in page
     assert "42 s ago" in page
@@ -198,7 +199,7 @@ def test_status_page_tells_of_workers_budgets_and_trouble() -> None:
         Worker("AW_2", "demo", WorkerStatus.OFFLINE),
         Worker("AW_3", "", WorkerStatus.OFFLINE),
     )
-    left = {call_work(DEMO).id: Remaining(turns=12, call_seconds=90.4)}
+    left = {call_work(DEMO).id: Remaining(turns=12, call_seconds=90.4, tokens=4000)}
 
     page = status_page(
         watch_list(),
@@ -208,7 +209,7 @@ def test_status_page_tells_of_workers_budgets_and_trouble() -> None:
         notes=("the store cannot be <written>",),
     )
 
-    assert "<td>12 turns, 90 s of calls</td>" in page
+    assert "<td>12 turns, 90 s of calls, 4000 tokens</td>" in page
     numbers = ["<td>1</td>", "<td>0</td>", "<td>0</td>", "<td>0</td>", "<td>1</td>"]
     assert "<td>demo</td>" + "".join(numbers) in page
     assert "<td>(any)</td>" in page
