@@ -116,6 +116,8 @@ class Script:
     """Reports these at the end of each utterance as well."""
     reports: bool = False
     """Reports the figures of its turns, as livekit-agents does from 1.5 on."""
+    hears: tuple[str, ...] = ()
+    """Its final transcripts of each utterance, after one that is not final."""
     blocks: tuple[tuple[float, float], ...] = ()
     """The *prober's* event loop: blocked from so many seconds after the end of the first utterance
     on (before it, if negative), for so many seconds."""
@@ -290,6 +292,9 @@ class FakeAgent:
             await self._stop_before(script.stops_before, end)
         if self._room is None or self._track is None or not replies:
             return
+        for text in script.hears:
+            self._transcribe(text.split()[0], final=False)
+            self._transcribe(text, final=True)
         if script.says_filler:
             await self._say_filler(end)
         if script.never_answers or (script.answers_once and not first):
