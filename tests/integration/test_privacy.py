@@ -4,20 +4,25 @@ Every way by which words reach the exporter carries a password here, which is se
 that it writes.
 """
 
+import json
 import pickle
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+import yaml
 from livekit.agents import APIError
 from livekit.agents.llm import LLMError
 from livekit.agents.tts import TTSError
 from livekit.protocol.agent_pb import agent_session as pb
 
 from exporter.outcome import Reason
+from exporter.server_api import Server
+from tests import patience
 from tests.fake_call.agent import Script
 from tests.fake_call.calls import Placed, World, place, target
 from tests.integration.exporters import Exporter, Start
+from tests.integration.test_demo_abilities import changed
 from tests.patience import until
 
 PASSWORD = "swordfish"  # noqa: S105 - made up, and said aloud
@@ -119,3 +124,43 @@ def test_words_stay_in_memory(
     assert exporter.stop() == 0
     found += exporter.text().encode() + _files(tmp_path / "state")
     assert_silent(found, *details(placed))
+
+
+def configuration(server: Server) -> str:
+    """Return that of an exporter that calls the demo's agent, which has a voice and then none."""
+    mute = json.dumps({"tts": {"output": "nothing"}})
+    common = {"agent_name": "demo", "trials": 1, "warmup": False, "greeting": "none"}
+    settings = {
+        "livekit": {
+            "url": server.url,
+            "api_key": server.api_key,
+            "api_secret": server.api_secret,
+        },
+        "log": {"level": "debug"},
+        "web": {"listen_address": "127.0.0.1:0"},
+        "targets": [common, common | {"call_type": "mute", "metadata": mute}],
+    }
+    return yaml.safe_dump(settings)
+
+
+@pytest.mark.integration
+@pytest.mark.whole_machine
+@pytest.mark.long
+def test_words_of_real_calls_stay_in_memory(
+    start: Start, livekit: Server, providers: str, tmp_path: Path
+) -> None:
+    """The password is heard, looked up and said; and an error has it, where no sound comes."""
+    file = tmp_path / "exporter.yaml"
+    file.write_text(configuration(livekit))
+    answer = {"tool": "look_up_order", "filler": SAID, "reply": SAID}
+    with (
+        changed(providers, "stt", transcript=SAID),
+        changed(providers, "llm", **answer),
+    ):
+        exporter = start("exporter", "serve", "--config", str(file))
+        runs = "/api/v1/runs?agent_name=demo"
+        until(lambda: len(exporter.get(runs).json()["runs"]) == 2, patience.START_S)
+    found = written(exporter, tmp_path / "state")
+    assert exporter.stop() == 0
+    found += exporter.text().encode() + _files(tmp_path / "state")
+    assert_silent(found, "agent_error: the agent reported: tts: APIError: no audio frames")
