@@ -258,10 +258,13 @@ def _median(seconds: Sequence[float]) -> float:
     return float(np.median(seconds)) if seconds else math.nan
 
 
+def _in_ms(seconds: float) -> str:
+    return "none" if math.isnan(seconds) else f"{seconds * 1e3:+.0f} ms"
+
+
 def _check(rows: Figures, what: str, n: int, off_s: float) -> None:
-    off_ms = off_s * 1e3
-    bound, holds = f"± {BOUND_MS:g} ms", abs(off_ms) <= BOUND_MS
-    rows.check(what, n, f"{off_ms:+.0f} ms", bound=bound, holds=holds)
+    bound, holds = f"± {BOUND_MS:g} ms", abs(off_s) * 1e3 <= BOUND_MS
+    rows.check(what, n, _in_ms(off_s), bound=bound, holds=holds)
 
 
 def _check_more(
@@ -282,7 +285,7 @@ def _check_more(
 def _add_offset(rows: Figures, what: str, call: Made, told_s: float) -> None:
     seconds = call.seconds(_between_s)
     off_s = _median(seconds) - told_s - call.settings.llm.delay_s
-    rows.add(what, len(seconds), f"{off_s * 1e3:+.0f} ms")
+    rows.add(what, len(seconds), _in_ms(off_s))
 
 
 def main() -> int:
