@@ -37,6 +37,7 @@ from exporter.outcome.network import (
 )
 from exporter.outcome.reasons import Reason, TurnOutcome
 from exporter.outcome.run import Outcome, failure
+from exporter.outcome.sound import Media, MediaDirection, ReplySound, SpeechSeconds
 from exporter.outcome.timeline import Timeline
 from exporter.outcome.turn_report import TurnReport
 from exporter.outcome.verdict import Finding, Verdict, verdict_of, worst
@@ -52,6 +53,8 @@ __all__ = [
     "Finding",
     "Listing",
     "Loss",
+    "Media",
+    "MediaDirection",
     "Outcome",
     "PendingDispatch",
     "ProberLoad",
@@ -61,11 +64,13 @@ __all__ = [
     "RampTier",
     "Reason",
     "Reconnect",
+    "ReplySound",
     "RoomWithoutHuman",
     "SfuBaseline",
     "SfuReach",
     "SfuReconnects",
     "SilentStage",
+    "SpeechSeconds",
     "Stages",
     "Timeline",
     "Transcription",
