@@ -1,8 +1,9 @@
 """`serve` over fake probes: `python -m tests.fake_daemon NOTE PROBE`.
 
-PROBE is what every call does: `answers`, `hangs` or `ignores_cancellation`.
+PROBE is what every call does: `answers`, `hangs`, `ignores_cancellation` or `replays`.
 """
 
+import pickle
 import sys
 from pathlib import Path
 
@@ -53,6 +54,16 @@ async def ignores_cancellation(config: LatencyConfig, run: Run) -> Outcome:
     return await fake_probes.ignores_cancellation(FakeConfig(), run)
 
 
+async def replays(config: LatencyConfig, run: Run) -> Outcome:
+    """Return the next of the outcomes of calls that the note holds, pickled."""
+    note = Path(config.metadata)
+    outcome, *others = pickle.loads(note.read_bytes())  # noqa: ASYNC240, S301 - an instant; our own
+    note.write_bytes(pickle.dumps(others))  # noqa: ASYNC240 - an instant
+    for turn in outcome.result.turns:
+        run.on_turn(turn)
+    return outcome  # type: ignore[no-any-return] # as the test has written it
+
+
 def _table(call: str) -> ProbeTable:
     return ProbeTable("tests.fake_daemon", f"{call.upper()}_TABLE")
 
@@ -66,6 +77,7 @@ _OWN = {
     "calibrate": row("calibrate", CalibrateConfig, "tests.fake_daemon:calibrates"),
     "sfu": row("sfu", SfuConfig, "tests.fake_daemon:measures"),
 }
+REPLAYS_TABLE = {**_OWN, "latency": _latency("replays")}
 ANSWERS_TABLE = {**_OWN, "latency": _latency("answers")}
 HANGS_TABLE = {**_OWN, "latency": _latency("hangs")}
 IGNORES_CANCELLATION_TABLE = {**_OWN, "latency": _latency("ignores_cancellation")}
@@ -76,6 +88,7 @@ if __name__ == "__main__":
     settings = Settings.model_validate(
         {
             "server_name": "fake",
+            "log": {"level": "debug"},
             "livekit": {"url": "ws://127.0.0.1:1", "api_key": "key", "api_secret": "very-secret"},
             "store": {"folder": str(Path(note).parent / "state")},
             "web": {"listen_address": "127.0.0.1:0"},

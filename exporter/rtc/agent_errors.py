@@ -15,10 +15,14 @@ _QUOTED = r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 _OBJECT = re.compile(rf"type='(\w+?)(?:_model)?_error' .*? error=(\w+)\({_QUOTED}?", re.DOTALL)
 _STATUS = re.compile(r"\bstatus_code=(\d{3})\b")
 _WORDS = re.compile(
-    r"\s*(?:\b(?:for|from|of|with) )?\b(?:text|input|transcript|prompt)[:=].*", re.DOTALL
+    r"""\s*(?:\b(?:for|from|of|with) )?['"]?\b(?:\w+_)?"""
+    r"(?:arguments|content|input|input_value|output|prompt|text|transcript)"
+    r"""['"]?\s*[:=].*""",
+    re.DOTALL,
 )
 """What was said or is to be said, such as "no audio frames were pushed for text: ..." of speech
-synthesis: an error goes into logs and pages, words do not."""
+synthesis, or the key "input" of what a provider has refused: an error goes into logs and pages,
+words do not."""
 _INNER = re.compile(rf"""['"]message['"]: {_QUOTED}""")
 """A provider's own words, within its answer in JSON."""
 

@@ -112,6 +112,8 @@ class Script:
     """Talks so long from the beginning of each utterance on, then a second sentence."""
     republish: bool = False
     """Replaces its track at the first utterance, and does not reply to that one."""
+    tells: tuple[pb.AgentSessionEvent, ...] = ()
+    """Reports these at the end of each utterance as well."""
     reports: bool = False
     """Reports the figures of its turns, as livekit-agents does from 1.5 on."""
     hears: tuple[str, ...] = ()
@@ -286,6 +288,8 @@ class FakeAgent:
         replies = not self._silent() and not drops
         self.exchanges.append(Heard(end, end + script.delay_s if replies else None))
         self._break(first=first)
+        for event in script.tells:
+            self._send(pb.AgentSessionMessage(event=event))
         if script.stops_before is not None:
             await self._stop_before(script.stops_before, end)
         if self._room is None or self._track is None or not replies:

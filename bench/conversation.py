@@ -1,0 +1,307 @@
+"""How true it is what is said of a conversation: against an agent that was told what to do.
+
+Run by `make bench-conversation`; prints tables, each figure with its n and the bound it is held to,
+and exits 1 when a bound does not hold. The agent, its providers and the livekit-server are the
+demo's, on this machine.
+"""
+
+import argparse
+import asyncio
+import math
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from bench.report import Figures, Report
+from bench.stage import livekit_stage
+from exporter.demo.settings import DemoSettings
+from exporter.outcome import CallResult, SilentStage, Turn, TurnOutcome
+from exporter.probes.latency.spec import LatencyConfig
+from exporter.rtc.clip import SHIPPED
+from exporter.run.runner import Runner
+from exporter.server_api import Server
+from tests.integration.workers import demo_agent
+
+TIMES = 5
+BOUND_MS = 30.0
+REPLY_TIMEOUT_S = 6.0
+_CLIP = "caller.wav"
+_WORDS = len(SHIPPED[_CLIP].split())
+_FILLER = "One moment."
+
+
+def told(**change: object) -> DemoSettings:
+    """Return the settings of a quick, healthy agent with a change laid over them."""
+    return DemoSettings().changed(change)
+
+
+def _tool(seconds: float, filler: str = "") -> DemoSettings:
+    answer = {"tool": "look_up_order", "tool_s": seconds, "filler": filler, "reply": "Yes."}
+    return told(llm=answer)
+
+
+STAGES: Mapping[SilentStage, DemoSettings] = MappingProxyType(
+    {
+        SilentStage.NOT_HEARD: told(agent={"deaf": True}),
+        SilentStage.NOT_TRANSCRIBED: told(stt={"transcript": ""}),
+        SilentStage.TURN_NOT_ENDED: told(agent={"endpointing_s": 60.0}),
+        SilentStage.NO_ANSWER: told(llm={"reply": ""}),
+        SilentStage.NOT_SPOKEN: told(tts={"output": "silence"}),
+    }
+)
+"""What makes each stage the first that does not happen."""
+
+TOOLS = (_tool(0.5), _tool(2.0))
+FILLERS = (_tool(2.0, _FILLER), _tool(3.5, _FILLER))
+WORKS = (
+    told(agent={"filler": _FILLER, "work_s": 2.0}),
+    told(agent={"filler": _FILLER, "work_s": 3.5}),
+)
+
+WORDS = (
+    DemoSettings(),
+    *(
+        told(stt={kind: number})
+        for kind in ("substituted", "deleted", "inserted")
+        # With every word deleted there is no transcript, and nothing to score.
+        for number in (1, 2, _WORDS - 1 if kind == "deleted" else _WORDS)
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One call to the agent, and how it was told to behave."""
+
+    settings: DemoSettings
+    turns: tuple[Turn, ...]
+    """Without the warm-up turn."""
+    detail: str = ""
+    """Why the call ended early; "" where it did not."""
+
+    def seconds(self, of: Callable[[Turn], float | None]) -> list[float]:
+        """Return a figure of each turn that was answered and has it, in seconds."""
+        answered = (turn for turn in self.turns if turn.outcome is TurnOutcome.REPLIED)
+        return [value for turn in answered if (value := of(turn)) is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversations:
+    """All calls of the bench."""
+
+    silent: Mapping[SilentStage, Made]
+    tools: tuple[Made, ...]
+    fillers: tuple[Made, ...]
+    works: tuple[Made, ...]
+    words: tuple[Made, ...]
+
+    @property
+    def answering(self) -> tuple[Made, ...]:
+        """The calls in which every turn is to be answered."""
+        return (*self.tools, *self.fillers, *self.works, *self.words)
+
+
+async def place(runner: Runner, settings: DemoSettings, times: int, *, warmup: bool) -> Made:
+    """Call the agent with these settings, and take so many turns."""
+    clip = {"wav": Path(str(files("exporter.rtc") / "clips" / _CLIP)), "transcript": SHIPPED[_CLIP]}
+    config = LatencyConfig.model_validate(
+        {
+            "agent_name": "demo",
+            "metadata": settings.model_dump_json(),
+            "utterance": clip,
+            "trials": times,
+            "warmup": warmup,
+            "greeting": "none",
+            "join_timeout": 60,
+            "reply_timeout": REPLY_TIMEOUT_S,
+        }
+    )
+    outcome = await runner.run("latency", config)
+    turns = outcome.result.turns if isinstance(outcome.result, CallResult) else ()
+    kept = tuple(turn for turn in turns if not turn.warmup)
+    return Made(settings, kept, f"{outcome.reason}: {outcome.detail}" if outcome.reason else "")
+
+
+async def converse(server: Server, times: int) -> Conversations:
+    """Place all calls, one after another."""
+    runner = Runner(server, processes=1)
+
+    async def each(settings: Iterable[DemoSettings]) -> tuple[Made, ...]:
+        return tuple([await place(runner, one, times, warmup=True) for one in settings])
+
+    try:
+        silent = {
+            stage: await place(runner, settings, times, warmup=False)
+            for stage, settings in STAGES.items()
+        }
+        return Conversations(
+            silent, await each(TOOLS), await each(FILLERS), await each(WORKS), await each(WORDS)
+        )
+    finally:
+        await runner.aclose()
+
+
+def tell_stages(report: Report, found: Conversations) -> None:
+    """Print how each silent stage that was made was named."""
+    rows = report.figures("silent turns: the stage that was named, of turns that are not void")
+    for stage, call in found.silent.items():
+        turns = _valid([call])
+        named = [turn.silent_stage for turn in turns]
+        right = named.count(stage)
+        wrong = sorted({each or "none" for each in named} - {stage})
+        value = f"{right} right" + (f", else {', '.join(wrong)}" if wrong else "")
+        rows.check(stage, len(turns), value, bound="all", holds=turns and right == len(turns))
+    answered = [turn for turn in _valid(found.answering) if turn.outcome is TurnOutcome.REPLIED]
+    named_any = sum(turn.silent_stage is not None for turn in answered)
+    rows.check(
+        "a stage, in a turn that was answered",
+        len(answered),
+        str(named_any),
+        bound="none",
+        holds=answered and named_any == 0,
+    )
+    turns = _valid(found.answering)
+    rows.add("not answered, where an answer was due", len(turns), str(len(turns) - len(answered)))
+    every = [turn for call in (*found.silent.values(), *found.answering) for turn in call.turns]
+    voids = sum(turn.outcome is TurnOutcome.VOID for turn in every)
+    rows.add("void, of all turns", len(every), str(voids))
+    rows.show()
+
+
+def tell_times(report: Report, found: Conversations) -> None:
+    """Print tools, fillers and answers beside the seconds that the agent was told.
+
+    A tool is timed by the agent's own clock, and begins and ends with it. All else begins at the
+    end of the caller's speech, so it holds the agent's waiting, its providers and the way there
+    and back: the difference of two settings is held instead.
+    """
+    rows = report.figures("seconds: what is measured less what was told; medians")
+    for call in found.tools:
+        seconds, tool_s = (
+            call.seconds(lambda turn: turn.components.tools_s),
+            call.settings.llm.tool_s,
+        )
+        _check(rows, f"tools, told {tool_s:g} s", len(seconds), _median(seconds) - tool_s)
+    _check_more(rows, "the answer, tool", found.tools, _tool_s, _answered_s)
+    for name, calls, of in (
+        ("filler in a tool", found.fillers, _tool_s),
+        ("filler, then work", found.works, _work_s),
+    ):
+        _check_more(rows, f"first sound, {name}", calls, lambda _: 0.0, lambda turn: turn.e2e_s)
+        _check_more(rows, f"the answer, {name}", calls, of, lambda turn: turn.time_to_answer_s)
+        _check_more(rows, f"from the one to the other, {name}", calls, of, _between_s)
+        for call in calls:
+            _add_offset(rows, f"of it the agent's, {name} of {of(call):g} s", call, of(call))
+    rows.show()
+    report.say(
+        "  the agent's: from its first sound to its answer, less tool or work and less the delay "
+        "of its language model;\n  it made the filler's sound before that one began"
+    )
+
+
+def tell_words(report: Report, found: Conversations) -> None:
+    """Print in how many turns the word errors are those that were made."""
+    rows = report.figures(f"word errors of {_WORDS} words: turns that have exactly those made")
+    for call in found.words:
+        heard = [turn.transcription for turn in _valid([call])]
+        made = call.settings.stt
+        errors = (made.substituted, made.deleted, made.inserted)
+        right = sum(
+            each is not None and (each.substituted, each.deleted, each.inserted) == errors
+            for each in heard
+        )
+        kinds = zip(errors, ("substituted", "deleted", "inserted"), strict=True)
+        what = ", ".join(f"{number} {kind}" for number, kind in kinds if number) or "no error"
+        rows.check(what, len(heard), str(right), bound="all", holds=heard and right == len(heard))
+    rows.show()
+
+
+def tell(report: Report, found: Conversations) -> None:
+    """Print all of it, and why calls ended early that should not have."""
+    tell_stages(report, found)
+    tell_times(report, found)
+    tell_words(report, found)
+    for call in found.answering:
+        if call.detail:
+            report.say(f"  a call that should have been answered: {call.detail}")
+
+
+def _valid(calls: Iterable[Made]) -> list[Turn]:
+    turns = (turn for call in calls for turn in call.turns)
+    return [turn for turn in turns if turn.outcome is not TurnOutcome.VOID]
+
+
+def _tool_s(call: Made) -> float:
+    return call.settings.llm.tool_s
+
+
+def _work_s(call: Made) -> float:
+    return call.settings.agent.work_s
+
+
+def _answered_s(turn: Turn) -> float | None:
+    return turn.answered_s
+
+
+def _between_s(turn: Turn) -> float | None:
+    if turn.time_to_answer_s is None or turn.e2e_s is None:
+        return None
+    return turn.time_to_answer_s - turn.e2e_s
+
+
+def _median(seconds: Sequence[float]) -> float:
+    return float(np.median(seconds)) if seconds else math.nan
+
+
+def _in_ms(seconds: float) -> str:
+    return "none" if math.isnan(seconds) else f"{seconds * 1e3:+.0f} ms"
+
+
+def _check(rows: Figures, what: str, n: int, off_s: float) -> None:
+    bound, holds = f"± {BOUND_MS:g} ms", abs(off_s) * 1e3 <= BOUND_MS
+    rows.check(what, n, _in_ms(off_s), bound=bound, holds=holds)
+
+
+def _check_more(
+    rows: Figures,
+    what: str,
+    calls: Sequence[Made],
+    told_s: Callable[[Made], float],
+    of: Callable[[Turn], float | None],
+) -> None:
+    """Hold the difference of two calls against the difference of what they were told."""
+    one, two = calls
+    first, second = one.seconds(of), two.seconds(of)
+    more_s = told_s(two) - told_s(one)
+    off_s = _median(second) - _median(first) - more_s
+    _check(rows, f"{what}, told {more_s:g} s more", len(first) + len(second), off_s)
+
+
+def _add_offset(rows: Figures, what: str, call: Made, told_s: float) -> None:
+    seconds = call.seconds(_between_s)
+    off_s = _median(seconds) - told_s - call.settings.llm.delay_s
+    rows.add(what, len(seconds), _in_ms(off_s))
+
+
+def main() -> int:
+    """Hold the conversations and print what was found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=TIMES, help="measured turns of each call")
+    options = parser.parse_args()
+    report = Report()
+    with (
+        livekit_stage(report.say) as stage,
+        demo_agent(stage.server, stage.folder, DemoSettings()),
+    ):
+        found = asyncio.run(converse(stage.server, options.times))
+    tell(report, found)
+    return 0 if report.held else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
