@@ -37,7 +37,7 @@ from exporter.outcome.network import (
 )
 from exporter.outcome.reasons import Reason, TurnOutcome
 from exporter.outcome.run import Outcome, failure
-from exporter.outcome.sound import Media, MediaDirection, ReplySound, SpeechSeconds
+from exporter.outcome.sound import Media, MediaDirection, Mos, ReplySound, SpeechSeconds
 from exporter.outcome.timeline import Timeline
 from exporter.outcome.turn_report import TurnReport
 from exporter.outcome.verdict import Finding, Verdict, verdict_of, worst
@@ -55,6 +55,7 @@ __all__ = [
     "Loss",
     "Media",
     "MediaDirection",
+    "Mos",
     "Outcome",
     "PendingDispatch",
     "ProberLoad",

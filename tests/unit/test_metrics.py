@@ -37,6 +37,7 @@ LABELS = {
     "method",
     "direction",
     "speaker",
+    "model",
     "phase",
     "transport",
     "alert",
