@@ -123,7 +123,8 @@ image:
 # What is run follows what was tested. The demo is built with hatchling, so that is in its lock; the
 # image builds by a lock of its own, so that it ships without.
 lock: .venv/dev.stamp
-	$(LOCK) pyproject.toml --extra demo --extra redis --extra dev -o requirements/dev.txt
+	$(LOCK) pyproject.toml --extra demo --extra quality --extra redis --extra dev \
+		-o requirements/dev.txt
 	echo hatchling | $(LOCK) pyproject.toml - --extra demo -c requirements/dev.txt \
 		-o requirements/demo.txt
 	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/run.txt

@@ -1,7 +1,7 @@
 """How calls sound: the replies, who speaks for how long, and the way of the media."""
 
 from grafana_foundation_sdk.models.dashboard import Panel
-from grafana_foundation_sdk.models.units import Decibel, Hertz, PercentUnit, Seconds
+from grafana_foundation_sdk.models.units import Decibel, Hertz, PercentUnit, Seconds, Short
 
 from dashboards.agent.series import CALL_TYPE, CALLS
 from dashboards.overrides import counted, in_unit
@@ -13,7 +13,7 @@ _GAP = "voice_reply_gap_seconds"
 
 def panels() -> tuple[Panel, ...]:
     """Return the panels of the row."""
-    return _level(), _bandwidth(), _gaps(), _speech(), _loss(), _jitter()
+    return _level(), _bandwidth(), _gaps(), _speech(), _loss(), _jitter(), _quality()
 
 
 def _level() -> Panel:
@@ -124,3 +124,18 @@ def _jitter() -> Panel:
     )
     jitter = seen(f"{CALL_TYPE}, direction", f"voice_call_jitter_seconds{{{CALLS}}}")
     return graph(card, series(jitter, "{{direction}} {{call_type}}", CALL_STEP), unit=Seconds)
+
+
+def _quality() -> Panel:
+    card = Card(
+        177,
+        "Quality, as DNSMOS estimates it",
+        "What listeners would say of the replies of the last call, 1 (bad) to 5 (excellent): of "
+        "the speech (dnsmos_signal), of the noise behind it (dnsmos_background) and of both "
+        "(dnsmos_overall). From voice_reply_mos. Bad: a fall of 0.3 that stays. Compare a voice "
+        "with itself only.",
+        empty="sound.mos of the target is not set, or no reply was scored",
+        width=24,
+    )
+    scores = seen(f"{CALL_TYPE}, model", f"voice_reply_mos{{{CALLS}}}")
+    return graph(card, series(scores, "{{model}} {{call_type}}", CALL_STEP), unit=Short, lowest=1)

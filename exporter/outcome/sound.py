@@ -4,6 +4,17 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Mos:
+    """What listeners would say of a reply, as DNSMOS P.835 estimates it: 1 is bad, 5 excellent."""
+
+    signal: float
+    """Of the speech itself."""
+    background: float
+    """Of the noise behind it; 5 is none that is heard."""
+    overall: float
+
+
+@dataclass(frozen=True, slots=True)
 class ReplySound:
     """How one reply sounded where the caller heard it, after the codec and the jitter buffer."""
 
@@ -18,6 +29,8 @@ class ReplySound:
     carries."""
     longest_gap_s: float
     """The longest silence between the first sound of the reply and its last."""
+    mos: Mos | None = None
+    """None unless `sound.mos` is set; warm-up turns, and what could not be scored, have none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@
     tracks          both of them on tracks of the SDK
     sample_clock    when every sample that was heard was delivered
     levels, onset   when sound begins, above the noise, and not for a click
+    sound           how a reply sounds
+    mos             and what listeners would say of it
     line            what a conversation needs of a caller: from there on no SDK
     session_events  what the agent itself reports about its turns
     agent_errors    and about its errors, in words

@@ -133,7 +133,7 @@ def _mono_48k(path: Path) -> "Pcm":
         raise _cut_off(path)
     whole = np.rint(np.nan_to_num(samples.mean(axis=1)) * 32768)
     pcm = np.clip(whole, -32768, 32767).astype(np.int16)
-    return pcm if rate == RATE else _resample(pcm, rate, RATE)
+    return pcm if rate == RATE else resample(pcm, rate, RATE)
 
 
 def _sized(path: Path) -> bytes:
@@ -179,7 +179,8 @@ def _cut_off(path: Path) -> ConfigError:
     return ConfigError(f"{path}: ends before its header says; copy or make it again")
 
 
-def _resample(pcm: "Pcm", rate: int, wanted: int) -> "Pcm":
+def resample(pcm: "Pcm", rate: int, wanted: int) -> "Pcm":
+    """Return the same sound at another rate, both in Hz."""
     import numpy as np  # noqa: PLC0415
     from livekit import rtc  # noqa: PLC0415 - soxr comes with the SDK
 

@@ -8,20 +8,22 @@ from exporter.outcome import (
     CallResult,
     Media,
     MediaDirection,
+    Mos,
     Outcome,
     ReplySound,
     SpeechSeconds,
     Verdict,
 )
-from exporter.probes.latency.sound import readings
+from exporter.probes.latency import sound
+from exporter.probes.latency.sound import MOS, readings
 from exporter.probes.latency.spec import LatencyConfig, judge
 
 from .calls import WHEN, replied
 
 REPLIES = (
-    ReplySound(-10.0, 0.5, 100.0, 9.0),
-    ReplySound(-30.0, 0.01, 8000.0, 0.5),
-    ReplySound(-34.0, 0.02, 4000.0, 1.5),
+    ReplySound(-10.0, 0.5, 100.0, 9.0, Mos(1.0, 1.0, 1.0)),
+    ReplySound(-30.0, 0.01, 8000.0, 0.5, Mos(3.0, 4.0, 2.5)),
+    ReplySound(-34.0, 0.02, 4000.0, 1.5, Mos(3.5, 5.0, 3.0)),
 )
 """The first is of the warm-up, which does not count."""
 
@@ -35,6 +37,8 @@ CALL = CallResult(
     overlap_s=0.5,
     media=Media(MediaDirection(1000, 10, 0.002), MediaDirection(500, 25, 0.003, 0.04)),
 )
+
+BAD = Mos(1.0, 1.0, 1.0)
 
 BROKEN = {
     "min_level_dbfs": (-31.0, "level -32.0 dBFS is below -31.0 dBFS"),
@@ -93,6 +97,9 @@ def test_metrics_of_a_call() -> None:
         ("reply_level_dbfs",): -32.0,
         ("reply_clipped_ratio",): pytest.approx(0.015),
         ("reply_bandwidth_hertz",): 6000.0,
+        ("reply_mos", "dnsmos_signal"): 3.25,
+        ("reply_mos", "dnsmos_background"): 4.5,
+        ("reply_mos", "dnsmos_overall"): 2.75,
         ("speech_seconds_total", "caller"): 4.0,
         ("speech_seconds_total", "agent"): 9.0,
         ("overlap_seconds_total",): 0.5,
@@ -104,3 +111,33 @@ def test_metrics_of_a_call() -> None:
         ("call_jitter_seconds", "down"): 0.003,
         ("call_concealed_ratio",): 0.04,
     }
+
+
+def test_replies_without_a_score_are_not_in_the_mean() -> None:
+    """What could not be scored says nothing; where none was there is no reading."""
+    first, second, third = CALL.turns
+    plain = replace(second, reply=replace(REPLIES[1], mos=None))
+    assert scores(replace(CALL, turns=(first, plain, third))) == [3.5, 5.0, 3.0]
+    assert scores(replace(CALL, turns=(first, plain))) == []
+
+
+def scores(call: CallResult) -> list[float]:
+    """Return what is said of the quality of a call: signal, background, overall."""
+    return [each.value for each in readings(call) if each.family is MOS]
+
+
+def test_scores_are_in_no_verdict() -> None:
+    """A call that listeners would call bad passes."""
+    bad = tuple(replace(turn, reply=replace(REPLIES[1], mos=BAD)) for turn in CALL.turns)
+    assert found(replace(CALL, turns=bad)) == []
+
+
+def test_a_deadline_holds_the_scoring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each measured reply, and of ten at most."""
+    monkeypatch.setattr(sound, "find_spec", lambda _name: "there")
+    for trials, scored in ((9, 9), (20, 10)):
+        with_scores, without = (
+            LatencyConfig(agent_name="demo", trials=trials, sound={"mos": mos}).deadline
+            for mos in (True, False)
+        )
+        assert with_scores - without == scored * sound.SCORE_S

@@ -10,6 +10,7 @@ import yaml
 from exporter.demo import livekit_binary
 from exporter.errors import ConfigError
 from exporter.probes.calibrate.spec import CalibrateConfig
+from exporter.probes.latency import sound
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.settings.load import load_settings, override
 from exporter.settings.schema import json_schema
@@ -403,3 +404,19 @@ def test_schema_accepts_what_loads_and_refuses_what_does_not() -> None:
     for name in ("unknown_keys", "wrong_types"):
         bad = yaml.safe_load((FILES / f"{name}.bad.yaml").read_text())
         assert not validator.is_valid(bad)
+
+
+def test_scores_need_their_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one line names what is missing and how it is installed; without scores nothing is."""
+    monkeypatch.setattr(sound, "find_spec", lambda _name: None)
+    text = "targets: [{{agent_name: a, sound: {{mos: {}}}}}]\n"
+    minimal = {"LIVEKIT_URL": "ws://127.0.0.1", "LIVEKIT_API_KEY": "k", "LIVEKIT_API_SECRET": "s"}
+    file = written(tmp_path, text.format("true"))
+    (line,) = problems(file, environ=minimal)
+    assert line == (
+        f"{file}: targets[0].sound.mos: needs what is not installed: onnxruntime, speechmos; "
+        "expected pip install 'livekit-voice-exporter[quality]'"
+    )
+    load_settings(written(tmp_path, text.format("false")), {}, minimal)
+    monkeypatch.setattr(sound, "find_spec", lambda _name: "there")
+    load_settings(written(tmp_path, text.format("true")), {}, minimal)

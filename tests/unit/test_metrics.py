@@ -38,6 +38,7 @@ LABELS = {
     "method",
     "direction",
     "speaker",
+    "model",
     "phase",
     "transport",
     "alert",

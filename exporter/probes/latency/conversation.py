@@ -124,6 +124,8 @@ class Conversation:
         self._greeted = False
         """The first words of the agent have been heard, or would have been by now."""
         self._last: _Said | None = None
+        self.heard: Pcm | None = None
+        """The last reply that was timed, from its first sound to a while after its last."""
 
     async def greeting(self) -> float | None:
         """Wait until the agent listens and is silent, after its greeting if it greets.
@@ -304,7 +306,7 @@ class Conversation:
         self._sounded(replied, onset, said.threshold_db)
         after = await self._caller.received()
         answer = 0.0 if fillers.answer is None else await ear.time_of(fillers.answer)
-        heard = ear.audio(onset)
+        heard = self.heard = ear.audio(onset)
         report = await self._caller.events.report_since(
             said.began, answer or replied, REPORT_TIMEOUT_S, answer
         )

@@ -13,9 +13,11 @@ from exporter.outcome.timeline import CallerSpoke
 from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
 from exporter.probes.latency.clips import in_turn, ready_clips
 from exporter.probes.latency.conversation import Conversation, worst_turn
+from exporter.probes.latency.quality import Replies
 from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyConfig
 from exporter.probes.latency.usage import usage_of
 from exporter.rtc.caller import NAMES, Caller
+from exporter.rtc.levels import Pcm
 from exporter.rtc.media import media_of
 from exporter.rtc.sound import overlap_s, seconds
 from exporter.server_api import Server, ServerApi, make_token
@@ -52,6 +54,8 @@ class Call:
         self._dispatch_id = ""
         self._followed = False
         self._caller = make_caller(self._is_agent, self._was_dispatched)
+        self.replies = Replies()
+        """To be scored when the call is over; none are kept unless the target asks for it."""
         self.result = CallResult(config.agent_name, config.call_type, config.scenario)
 
     @property
@@ -234,11 +238,17 @@ class Call:
             turn = replace(turn, warmup=warming_up and turn.outcome is not TurnOutcome.FAILED)
             warming_up = warming_up and not turn.warmup
             left -= not turn.warmup
-            self.result = replace(self.result, turns=(*self.result.turns, turn))
+            self._add(turn, conversation.heard)
             self._run.log(_line(number, count, turn))
             self._run.on_turn(turn)
             if ended is not None:
                 raise ended
+
+    def _add(self, turn: Turn, heard: Pcm | None) -> None:
+        measured = turn.reply is not None and not turn.warmup
+        if self._config.sound.mos and measured and heard is not None:
+            self.replies.keep(len(self.result.turns), heard)
+        self.result = replace(self.result, turns=(*self.result.turns, turn))
 
     async def _turn(
         self, conversation: Conversation, inside: float, *, is_first: bool
@@ -293,22 +303,26 @@ async def place_call(
     async with open_api(run.server) as api:
         call = Call(config, run, api, make_caller)
         try:
-            ended = await run.within_deadline(call.conduct(), CLEANUP_S)
+            ended = await run.within_deadline(
+                call.conduct(), CLEANUP_S + config.sound.scoring_s(config.trials)
+            )
         finally:
             await call.hang_up()
     reason, detail = worst_turn(call.result.turns)
     # A turn that failed says more than the deadline that it led to.
     if ended is not None and ended.reason is Reason.DEADLINE and reason not in (None, Reason.VOID):
         ended = None
-    return run.outcome(
+    outcome = run.outcome(
         "latency",
         config.agent_name,
-        result=call.result,
         ended=ended,
         reason=reason,
         detail=detail,
         loop_lag_s=call.loop_lag_s,
     )
+    # What the call took, which is what it costs, is known by now: scoring is no part of it.
+    result = await call.replies.scored(call.result, run)
+    return replace(outcome, result=result, log=tuple(run.lines))
 
 
 def _line(number: int, count: int, turn: Turn) -> str:

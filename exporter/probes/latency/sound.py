@@ -3,22 +3,45 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from statistics import fmean
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from exporter.config.values import Section
-from exporter.outcome import CallResult, Finding, Media, TurnOutcome, Verdict
+from exporter.config.values import Section, invalid
+from exporter.outcome import CallResult, Finding, Media, Mos, TurnOutcome, Verdict
 from exporter.series import Reading, family
+
+SCORE_S = 4.0
+"""How long the scoring of one reply may take, which is two runs of the model at most."""
+MOST_SCORED = 10
+"""Replies of a call that are scored, so that neither their audio nor the time has no bound."""
+_PACKAGES = ("onnxruntime", "speechmos")
+
+
+def _check_packages(wanted: bool) -> bool:
+    """Refuse what the installed packages cannot do."""
+    missing = [name for name in _PACKAGES if wanted and find_spec(name) is None]
+    if missing:
+        expected = "expected pip install 'livekit-voice-exporter[quality]'"
+        raise invalid(f"needs what is not installed: {', '.join(missing)}; {expected}")
+    return wanted
 
 
 class SoundConfig(Section):
-    """Thresholds of what the caller hears; none is set by default, and one that is passed is SLOW.
+    """What is said of how a call sounds: thresholds, and an estimate of its quality.
 
-    All but the last two are of the measured replies of a call: their mean, of gaps the longest.
+    No threshold is set by default, and one that is passed is SLOW. All but the last two are of the
+    measured replies of a call: their mean, of gaps the longest.
     """
 
+    mos: Annotated[bool, AfterValidator(_check_packages)] = Field(
+        False,
+        description="Estimate by DNSMOS what listeners would say of each measured reply, the first "
+        f"{MOST_SCORED} of a call. In no verdict. It needs the extra `quality`, and up to 1.1 s of "
+        "CPU for each reply, once the call is over.",
+    )
     min_level_dbfs: float | None = Field(
         None, ge=-100, le=0, description="Lowest active level of the replies, in dBFS."
     )
@@ -38,6 +61,10 @@ class SoundConfig(Section):
         None, ge=0, le=1, description="Largest share of received audio that was concealed."
     )
 
+    def scoring_s(self, turns: int) -> float:
+        """Return how long scoring may take after a call of so many measured turns."""
+        return SCORE_S * min(turns, MOST_SCORED) if self.mos else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class CallSound:
@@ -51,6 +78,8 @@ class CallSound:
     """Mean."""
     longest_gap_s: float
     """The longest of all."""
+    mos: Mos | None
+    """Mean of those that were scored; None where none was."""
 
     @classmethod
     def of(cls, call: CallResult) -> Self | None:
@@ -64,7 +93,18 @@ class CallSound:
             fmean(each.clipped_ratio for each in replies),
             fmean(each.bandwidth_hz for each in replies),
             max(each.longest_gap_s for each in replies),
+            _mean_mos([each.mos for each in replies if each.mos is not None]),
         )
+
+
+def _mean_mos(found: list[Mos]) -> Mos | None:
+    if not found:
+        return None
+    return Mos(
+        fmean(each.signal for each in found),
+        fmean(each.background for each in found),
+        fmean(each.overall for each in found),
+    )
 
 
 def judge_sound(limits: SoundConfig, call: CallResult) -> Iterator[Finding]:
@@ -140,6 +180,14 @@ BANDWIDTH = _family(
     "Highest frequency with energy in the replies of the last call with a measured turn.",
     keeps=True,
 )
+MOS = _family(
+    "voice_reply_mos",
+    "gauge",
+    f"{_LABELS} model",
+    "What listeners would say of the replies of the last call, as DNSMOS P.835 estimates it, 1 to "
+    "5; the mean. Absent unless `sound.mos` of the target is set, or where none was scored.",
+    model=("dnsmos_signal", "dnsmos_background", "dnsmos_overall"),
+)
 SPEECH = _family(
     "voice_speech_seconds_total",
     "counter",
@@ -183,7 +231,7 @@ JITTER = _family(
     "measured by the caller.",
 )
 FAMILIES = (
-    *(GAP, LEVEL, CLIPPED, BANDWIDTH, SPEECH, OVERLAP),
+    *(GAP, LEVEL, CLIPPED, BANDWIDTH, MOS, SPEECH, OVERLAP),
     *(PACKETS, PACKETS_LOST, CONCEALED, JITTER),
 )
 
@@ -197,6 +245,10 @@ def readings(call: CallResult) -> Iterator[Reading]:
         yield LEVEL.read(found.level_dbfs)
         yield CLIPPED.read(found.clipped_ratio)
         yield BANDWIDTH.read(found.bandwidth_hz)
+        if found.mos is not None:
+            yield MOS.read(found.mos.signal, model="dnsmos_signal")
+            yield MOS.read(found.mos.background, model="dnsmos_background")
+            yield MOS.read(found.mos.overall, model="dnsmos_overall")
     if call.speech_s is not None:
         yield SPEECH.read(call.speech_s.caller, speaker="caller")
         yield SPEECH.read(call.speech_s.agent, speaker="agent")

@@ -120,7 +120,8 @@ def _needed_s(target: Mapping[str, Any]) -> float:
     turn_s = says_s + target.get("reply_timeout", 0.0) + _TURN_S
     turn_s += RPC_S * (rpcs.methods if rpcs else 0)
     speaking_s = SPEAKING_S * sum(each.say is not None for each in says)
-    return float(ceil(_AROUND_S + waits + speaking_s + turns * turn_s))
+    scoring_s = target.get("sound", SoundConfig()).scoring_s(target.get("trials", 1))
+    return float(ceil(_AROUND_S + waits + speaking_s + turns * turn_s + scoring_s))
 
 
 def _default_page_on(target: dict[str, Any]) -> Literal["slow", "none"]:
@@ -157,7 +158,8 @@ class LatencyConfig(ProbeSection):
         "is SLOW; not set: no limit.",
     )
     sound: SoundConfig = Field(
-        default=SoundConfig(), description="Thresholds of what the caller hears; off by default."
+        default=SoundConfig(),
+        description="Thresholds of what the caller hears, and its quality; off by default.",
     )
     slo: bool = Field(
         default_factory=lambda target: target.get("scenario") == "default",

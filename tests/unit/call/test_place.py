@@ -1,23 +1,29 @@
 """A whole call ends in the right reason, keeps what it knows, and leaves nothing behind."""
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import jwt
+import numpy as np
 import pytest
 
 from exporter.errors import ProbeError
-from exporter.outcome import MediaDirection, Reason, TurnOutcome, Verdict
+from exporter.outcome import MediaDirection, Mos, Reason, TurnOutcome, Verdict
 from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
-from exporter.probes.latency import clips
+from exporter.probes.latency import clips, quality, sound
 from exporter.probes.latency.measure import Call
+from exporter.probes.latency.sound import SCORE_S
 from exporter.probes.latency.spec import LatencyConfig, judge
 from exporter.probes.latency.utterances import Say
+from exporter.rtc.levels import RATE, Pcm, speech_bounds
 from tests.fake_call.agent import SOUND_S, Script
 from tests.fake_call.api import SERVER
 from tests.fake_call.calls import Placed, World, place, target
+from tests.virtual_time import Clock
 
 RESOLUTION_S = 0.001
 GONE = frozenset[str]()
@@ -401,3 +407,85 @@ def test_a_call_says_how_it_sounded(wav: Path) -> None:
     assert call.media.up == MediaDirection(1000, 10, 0.002)
     assert call.media.down.concealed_ratio == pytest.approx(0.01)
     assert replace(call.media.down, concealed_ratio=None) == MediaDirection(500, 5, 0.003)
+
+
+Score = Callable[[Pcm], Mos]
+GOOD = Mos(4.0, 4.5, 4.25)
+
+
+def scored_call(wav: Path, monkeypatch: pytest.MonkeyPatch, score: Score, **more: Any) -> Placed:
+    """Return a call whose replies `score` scores."""
+    monkeypatch.setattr(sound, "find_spec", lambda _name: "there")
+    monkeypatch.setattr(quality, "mos", score)
+    settings: dict[str, Any] = {"trials": 2, "sound": {"mos": True}, **more}
+    return place(Script(), World(), config(wav, **settings))
+
+
+def scores(placed: Placed) -> list[Mos | None]:
+    """Return the score of each reply of a call."""
+    return [turn.reply.mos for turn in placed.call.turns if turn.reply]
+
+
+def test_measured_replies_are_scored(wav: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each the audio from its first sound on; the run is as long as without."""
+    heard: list[Pcm] = []
+
+    def score(pcm: Pcm) -> Mos:
+        heard.append(pcm)
+        return GOOD
+
+    placed = scored_call(wav, monkeypatch, score)
+    assert scores(placed) == [None, GOOD, GOOD]
+    for pcm in heard:
+        begin, end = speech_bounds(pcm)
+        assert begin < RATE * 0.01
+        assert (end - begin) / RATE == pytest.approx(SOUND_S, abs=0.01)
+    without = place(Script(), World(), config(wav, trials=2))
+    assert placed.outcome.duration_s == pytest.approx(without.outcome.duration_s)
+
+
+def test_no_reply_is_scored_unless_asked(wav: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And none is kept for it."""
+    placed = scored_call(wav, monkeypatch, lambda _pcm: GOOD, sound={})
+    assert scores(placed) == [None, None, None]
+
+
+def test_ten_replies_of_a_call_are_scored(wav: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first ones: their audio is kept until then."""
+    placed = scored_call(wav, monkeypatch, lambda _pcm: GOOD, trials=12)
+    assert scores(placed) == [None, *[GOOD] * 10, None, None]
+
+
+def test_a_fault_of_the_model_costs_no_turn(wav: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log says what it was, in one line; the other replies are scored."""
+    faults = iter((RuntimeError("[ONNXRuntimeError] no\nmore"),))
+
+    def score(_pcm: Pcm) -> Mos:
+        for fault in faults:
+            raise fault
+        return GOOD
+
+    placed = scored_call(wav, monkeypatch, score)
+    assert placed.outcome.reason is None
+    assert scores(placed) == [None, None, GOOD]
+    logged = "a reply was not scored: RuntimeError: [ONNXRuntimeError] no"
+    assert any(line.endswith(logged) for line in placed.outcome.log)
+
+
+def test_what_cannot_be_scored_in_time_is_left(wav: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that passes its deadline loses everything; so the log has how many were left."""
+    clock = Clock()
+    run = Run("r1", SERVER, clock() + 3 * SCORE_S, clock=clock, started=clock())
+
+    def score(_pcm: Pcm) -> Mos:
+        clock.advance(SCORE_S + 0.1)
+        return GOOD
+
+    monkeypatch.setattr(quality, "mos", score)
+    call = place(Script(), World(), config(wav, trials=3)).call
+    replies = quality.Replies()
+    for number in range(1, 4):
+        replies.keep(number, np.zeros(0, np.int16))
+    turns = asyncio.run(replies.scored(call, run)).turns
+    assert [turn.reply.mos for turn in turns if turn.reply] == [None, GOOD, None, None]
+    assert "2 replies not scored" in run.lines[-1]
