@@ -27,7 +27,7 @@ help:
 	@echo 'make lint            style, types, generated files'
 	@echo 'make format          put the code into its style'
 	@echo 'make docs            write the pages and dashboards that follow from the code'
-	@echo 'make clips           make the caller'"'"'s utterance again'
+	@echo 'make clips           make the caller'"'"'s utterances again'
 	@echo 'make bench-accuracy  print how true the measured latency is'
 	@echo 'make bench-paging    print how long it takes from a cause to the pager; BENCH_ARGS="--runs 5"'
 	@echo 'make bench-outage    print what an outage of two minutes looks like'

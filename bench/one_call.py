@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ def _call(server: Server) -> dict[str, Any]:
         "LIVEKIT_URL": server.url,
         "LIVEKIT_API_KEY": server.api_key,
         "LIVEKIT_API_SECRET": server.api_secret,
+        # One clip in every turn: the picture has one length of speech.
+        "VOICE_EXPORTER_DISCOVER__UTTERANCE__WAV": str(files("exporter.rtc") / "clips/caller.wav"),
     }
     done = subprocess.run(
         [sys.executable, "-m", "exporter", *COMMAND],

@@ -17,6 +17,7 @@ from exporter.errors import ProbeError
 from exporter.logs import LogSetup, configure
 from exporter.outcome import Finding, Listing, Outcome, Turn, Verdict
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.probes.latency.utterances import Utterance
 from exporter.report.agents import NO_ROSTER, FleetReport, page_notes
 from exporter.report.latency import CallReport, LatencyReport
 from exporter.report.sfu import PreflightReport, SfuReport
@@ -147,6 +148,10 @@ def plan_calls(settings: Settings, order: LatencyOrder, agent_name: str) -> list
     same_type = [target for target in targets if target.call_type == call_type]
     bases = same_type or (targets[:1] if call_type else targets)
     bases = bases or [settings.discover.target(agent_name)]
+    if order.flags.get("utterance.wav") is not None:
+        # The sound file takes the place of all that is configured to be said.
+        nothing = {"utterance": Utterance(), "utterances": ()}
+        bases = [base.model_copy(update=nothing) for base in bases]
     named = f"target {agent_name!r}"
     return [override(base, order.flags, named) for base in bases]
 

@@ -1,15 +1,15 @@
-"""Make the caller's default utterance, exporter/rtc/clips/*.wav.
+"""Make the caller's built-in utterances, exporter/rtc/clips/*.wav.
 
     python -m exporter.demo.make_clips           write the clips
     python -m exporter.demo.make_clips --check   fail when they are not what this file makes
-    python -m exporter.demo.make_clips --judge   show why this sentence and voice were chosen
+    python -m exporter.demo.make_clips --judge   show why these sentences and voices were chosen
 
-The clip is part of the measurement: an agent waits longer after an utterance that does not sound
-finished. CLIP is the one that the local end-of-turn model takes for finished with the widest
+The clips are part of the measurement: an agent waits longer after an utterance that does not sound
+finished. CLIPS are three that the local end-of-turn model takes for finished with the widest
 margin among some 2,000 combinations of sentence, voice, speed and melody, of those that
-pocketsphinx understands word by word: its worst probability over 0.15 to 0.4 s of silence is
-0.7, the model's threshold 0.36; a plain "What time is it, please?" reads 0.17, and the agent
-waits for its maximum delay. It has no pause inside.
+pocketsphinx understands word by word: their worst probabilities over 0.15 to 0.4 s of silence are
+0.6 to 0.7, the model's threshold 0.36; a plain "What time is it, please?" reads 0.17, and the agent
+waits for its maximum delay. They have no pause inside.
 """
 
 import argparse
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporter.demo.speech import Samples, Sound, Voice, speak
+from exporter.rtc.clip import SHIPPED
 
 FOLDER = Path(__file__).parent.parent / "rtc" / "clips"
 RATE = 24_000
@@ -53,11 +54,21 @@ class Clip:
         return spoken.padded(_EDGE_S, _EDGE_S)
 
 
-CLIP = Clip("caller", "My order has not arrived yet.", Voice("en-us+f2", 220, 40, 99))
+CLIPS = tuple(
+    Clip(name.removesuffix(".wav"), text, voice)
+    for (name, text), voice in zip(
+        SHIPPED.items(),
+        (
+            Voice("en-us+f2", 220, 40, 99),
+            Voice("en-us+f2", 200, 40, 99),
+            Voice("en-us+f2", 200, 40, 99),
+        ),
+        strict=True,
+    )
+)
 _ALTERNATIVES = (
-    Clip("cost", "How much does it cost?", Voice("en+f2", 195, 70, 99)),
+    Clip("table", "I want to book a table for two.", Voice("en+f2", 220, 40, 99)),
     Clip("time", "I would like to know the time.", Voice("en+f2", 190, 50, 90)),
-    Clip("thanks", "Thank you very much.", Voice("en-us+f2", 190, 40, 90)),
     Clip("plain", "What time is it, please?", Voice("en-us", 160, 50, 50)),
 )
 
@@ -87,7 +98,7 @@ def difference(file: Path, wanted: Sound) -> str:
 
 def main() -> int:
     """Write, check or judge the clips; return the exit status."""
-    parser = argparse.ArgumentParser(description="Make the caller's utterance.")
+    parser = argparse.ArgumentParser(description="Make the caller's utterances.")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--check", action="store_true", help="write nothing, fail on a difference")
     mode.add_argument("--judge", action="store_true", help="write nothing, compare alternatives")
@@ -95,14 +106,19 @@ def main() -> int:
     if arguments.judge:
         _judge()
         return 0
-    found = difference(CLIP.file, CLIP.sound())
-    if found and arguments.check:
-        sys.stderr.write(f"{CLIP.file}: {found}; run `make clips`\n")
+    return max(_make(clip, check=arguments.check) for clip in CLIPS)
+
+
+def _make(clip: Clip, *, check: bool) -> int:
+    """Write a clip that differs, or say so; return the exit status."""
+    found = difference(clip.file, clip.sound())
+    if found and check:
+        sys.stderr.write(f"{clip.file}: {found}; run `make clips`\n")
         return 1
     if found:
         FOLDER.mkdir(parents=True, exist_ok=True)
-        CLIP.file.write_bytes(CLIP.sound().wav())
-        sys.stdout.write(f"wrote {CLIP.file}\n")
+        clip.file.write_bytes(clip.sound().wav())
+        sys.stdout.write(f"wrote {clip.file}\n")
     return 0
 
 
@@ -114,7 +130,7 @@ def _judge() -> None:
 
     model, recognizer = EOT(), Recognizer()
     sys.stdout.write("finished  seconds  heard as\n")
-    for clip in (CLIP, *_ALTERNATIVES):
+    for clip in (*CLIPS, *_ALTERNATIVES):
         spoken = read_wav(clip.file) if clip.file.exists() else clip.sound()
         sound = spoken.trimmed().resampled(16_000)
         ends = (sound.padded(1.0, silence).samples for silence in (0.15, 0.25, 0.32, 0.4))

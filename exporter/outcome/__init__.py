@@ -10,7 +10,10 @@ from exporter.outcome.calls import (
     Components,
     SilentStage,
     Stages,
+    Transcription,
     Turn,
+    WordErrors,
+    understood,
 )
 from exporter.outcome.fleet import (
     AgentInRoom,
@@ -65,14 +68,17 @@ __all__ = [
     "SilentStage",
     "Stages",
     "Timeline",
+    "Transcription",
     "Transport",
     "Turn",
     "TurnOutcome",
     "TurnReport",
     "Verdict",
+    "WordErrors",
     "WorkerPage",
     "WorkerScrape",
     "failure",
+    "understood",
     "verdict_of",
     "worst",
 ]

@@ -1,8 +1,11 @@
 """What a call to an agent found."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
+
+from pydantic import computed_field
 
 from exporter.outcome.reasons import Reason, TurnOutcome
 
@@ -71,6 +74,44 @@ class Stages:
 
 
 @dataclass(frozen=True, slots=True)
+class WordErrors:
+    """How a transcript differs from what was said.
+
+    In words; in characters where a language has no spaces between words.
+    """
+
+    words: int
+    """Words that were said, at least 1."""
+    substituted: int = 0
+    deleted: int = 0
+    """Said, and not in the transcript."""
+    inserted: int = 0
+    """In the transcript, and not said."""
+
+    @property
+    def hit(self) -> int:
+        """Words that were understood."""
+        return self.words - self.substituted - self.deleted
+
+    @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
+    @property
+    def wer(self) -> float:
+        """The word error rate: 0 where all was understood; above 1 where much was inserted."""
+        return (self.substituted + self.deleted + self.inserted) / self.words
+
+
+@dataclass(frozen=True, slots=True)
+class Transcription(WordErrors):
+    """What the agent's own final transcript made of an utterance.
+
+    Without regard to case, punctuation and the form of numbers.
+    """
+
+    raw: WordErrors = field(kw_only=True)
+    """The same as written, with regard to them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """One utterance of the caller and what came of it."""
 
@@ -96,6 +137,9 @@ class Turn:
     time_to_answer_s: float | None = None
     """Last sample of the caller's speech to first sample of the answer, where the agent said a
     filler ("One moment") first and worked on; None where the reply was the answer."""
+    transcription: Transcription | None = None
+    """How well the agent understood the caller; None where the words of the utterance are not
+    known, or the agent sent no final transcript of it."""
     silent_stage: SilentStage | None = None
     """Where a turn without a reply broke (`no_reply` alone)."""
     implausible: tuple[str, ...] = ()
@@ -113,6 +157,13 @@ class Turn:
         """Return a turn that has no measurement: void where the prober is to blame, else failed."""
         outcome = TurnOutcome.VOID if reason.is_own_fault else TurnOutcome.FAILED
         return cls(outcome, reason=reason, detail=detail, loop_lag_s=loop_lag_s)
+
+
+def understood(turns: Iterable[Turn]) -> WordErrors | None:
+    """Return the word errors of all turns but warm-up, as of one utterance; None where unknown."""
+    heard = [turn.transcription for turn in turns if turn.transcription and not turn.warmup]
+    counts = [(each.words, each.substituted, each.deleted, each.inserted) for each in heard]
+    return WordErrors(*map(sum, zip(*counts, strict=True))) if counts else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from exporter.outcome import (
     Turn,
     TurnOutcome,
     Verdict,
+    understood,
     worst,
 )
 from exporter.probes.latency.spec import LatencyConfig
@@ -288,6 +289,11 @@ def _call_lines(call: CallReport) -> Iterable[str]:
     for number, turn in enumerate(call.result.turns, 1):
         if turn.outcome is not TurnOutcome.REPLIED or turn.time_to_answer_s is not None:
             yield f"{label}: {turn_line(number, turn)}"
+    if heard := understood(call.result.turns):
+        yield (
+            f"{label}: understood {heard.hit} of {heard.words} words "
+            f"(word error rate {heard.wer:.1%})"
+        )
     if call.result.agents > 1:
         yield f"{label}: the caller heard {call.result.agents} agents of this name at once"
     if call.unlisted_reason:

@@ -3,10 +3,12 @@
 import io
 import struct
 import wave
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from exporter.errors import ConfigError
@@ -18,7 +20,14 @@ MIN_CLIP_S = 0.1
 MAX_CLIP_S = 60.0
 MAX_BYTES = 256 << 20
 """More than a minute of any sound."""
-DEFAULT_CLIP = "caller.wav"
+SHIPPED: Mapping[str, str] = MappingProxyType(
+    {
+        "caller.wav": "My order has not arrived yet.",
+        "price.wav": "How much does it cost?",
+        "thanks.wav": "Thank you very much.",
+    }
+)
+"""The clips that ship with the package, and their words; exporter/demo/make_clips.py makes them."""
 
 UNKNOWN_SIZE = 0x7F000000
 """A WAV of so many bytes, or of none, was written by a service that did not know its length."""
@@ -35,30 +44,32 @@ class Clip:
         speech_start: First sample of speech.
         speech_end: The sample after the last one of speech; what follows is silence.
         longest_pause_s: Longest silence inside the speech; an agent may take it for the end.
+        words: What is said; "" where it is not known.
     """
 
     pcm: "Pcm"
     speech_start: int
     speech_end: int
     longest_pause_s: float
+    words: str = ""
 
 
 def clip_length_s(path: Path | None) -> float:
-    """Return how long an utterance is, in seconds; None is the clip that ships.
+    """Return how long an utterance is, in seconds; None is the longest clip that ships.
 
     Raises:
         ConfigError: As of `load_clip`.
     """
     if path is None:
-        return _shipped_length_s()
+        return max(map(_shipped_length_s, SHIPPED))
     from exporter.rtc.levels import RATE  # noqa: PLC0415 - numpy only where audio is touched
 
     return len(load_clip(path).pcm) / RATE
 
 
 @cache
-def _shipped_length_s() -> float:
-    clip = files("exporter.rtc") / "clips" / DEFAULT_CLIP
+def _shipped_length_s(name: str) -> float:
+    clip = files("exporter.rtc") / "clips" / name
     with as_file(clip) as shipped, wave.open(str(shipped), "rb") as file:
         return file.getnframes() / file.getframerate()
 
@@ -67,18 +78,27 @@ def load_clip(path: Path | None) -> Clip:
     """Load an utterance, resample it to 48 kHz and find its speech.
 
     Args:
-        path: A WAV, FLAC or Ogg file, or None for the clip that ships with the package.
+        path: A WAV, FLAC or Ogg file, or None for the first clip that ships with the package.
 
     Raises:
         ConfigError: The file cannot be read, is no sound, not of a length to be said, or silent.
     """
     if path is None:
-        with as_file(files("exporter.rtc") / "clips" / DEFAULT_CLIP) as shipped:
-            return load_clip(shipped)
+        return shipped_clips()[0]
     try:
         return _load(path, path.stat().st_mtime_ns)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def shipped_clips() -> tuple[Clip, ...]:
+    """Return the clips that ship with the package, with their words."""
+    return tuple(_shipped(name) for name in SHIPPED)
+
+
+def _shipped(name: str) -> Clip:
+    with as_file(files("exporter.rtc") / "clips" / name) as file:
+        return replace(load_clip(file), words=SHIPPED[name])
 
 
 @cache

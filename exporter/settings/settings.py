@@ -39,7 +39,8 @@ from exporter.errors import ConfigError
 from exporter.probes import PROBES
 from exporter.probes.agents.spec import AgentsConfig
 from exporter.probes.calibrate.spec import CalibrateConfig
-from exporter.probes.latency.spec import LatencyConfig, Utterance
+from exporter.probes.latency.spec import LatencyConfig
+from exporter.probes.latency.utterances import Utterance
 from exporter.probes.ramp.spec import RampConfig
 from exporter.probes.reach.spec import ReachConfig
 from exporter.probes.reconnect.spec import ReconnectConfig

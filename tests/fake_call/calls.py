@@ -77,7 +77,7 @@ async def _talk(
 ) -> None:
     await caller.listen(config.track_timeout)
     begin = clock()
-    conversation = Conversation(caller, config, utterance())
+    conversation = Conversation(caller, config, (utterance(),))
     greeted = await conversation.greeting()
     talk.listened_after_s = clock() - begin
     talk.greeted_after_s = None if greeted is None else greeted - begin

@@ -4,7 +4,16 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel
 
-from exporter.outcome import CallResult, Components, Outcome, Reason, Turn, TurnOutcome
+from exporter.outcome import (
+    CallResult,
+    Components,
+    Outcome,
+    Reason,
+    Transcription,
+    Turn,
+    TurnOutcome,
+    WordErrors,
+)
 from exporter.probes import PROBES
 from exporter.probes.latency.spec import LatencyConfig
 
@@ -26,10 +35,26 @@ def replied(
     warmup: bool = False,
     split: Components | None = None,
     answer_s: float | None = None,
+    heard: Transcription | None = None,
 ) -> Turn:
     """Return a turn that was answered; with `answer_s` a filler came first."""
     parts = split or Components()
-    return Turn(TurnOutcome.REPLIED, warmup, e2e_s, components=parts, time_to_answer_s=answer_s)
+    return Turn(
+        TurnOutcome.REPLIED,
+        warmup,
+        e2e_s,
+        components=parts,
+        time_to_answer_s=answer_s,
+        transcription=heard,
+    )
+
+
+def heard(
+    words: int, *, substituted: int = 0, deleted: int = 0, inserted: int = 0
+) -> Transcription:
+    """Return how much was understood; as written two words more are wrong."""
+    raw = WordErrors(words, substituted + 2, deleted, inserted)
+    return Transcription(words, substituted, deleted, inserted, raw=raw)
 
 
 def failed(reason: Reason = Reason.NO_REPLY, *, warmup: bool = False, detail: str = "") -> Turn:

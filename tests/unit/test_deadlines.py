@@ -40,6 +40,13 @@ def test_a_long_utterance_is_held(long_wav: Path) -> None:
     assert target.deadline >= 4 * (CLIP_S + target.reply_timeout + REPLY_LIMIT_S)
 
 
+def test_the_longest_of_several_utterances_is_held(long_wav: Path) -> None:
+    """Any turn may have it."""
+    several = [{}, {"wav": long_wav}]
+    target = LatencyConfig.model_validate({"agent_name": "a", "utterances": several})
+    assert target.deadline >= 4 * (CLIP_S + target.reply_timeout + REPLY_LIMIT_S)
+
+
 def test_many_turns_with_long_replies_are_held() -> None:
     """20 trials and a warm-up, each answered for 30 s after a second: 745 s."""
     assert LatencyConfig(agent_name="a", trials=20).deadline >= 745

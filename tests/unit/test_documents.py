@@ -23,7 +23,7 @@ from exporter.report.check import CheckDocument
 from exporter.report.latency import CalibrateDocument, CallReport, LatencyDocument, LatencyReport
 from exporter.report.printing import to_json
 
-from .calls import WHEN, broken, call, failed, judged, replied, void
+from .calls import WHEN, broken, call, failed, heard, judged, replied, void
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden"
@@ -44,7 +44,7 @@ def test_latency_document_is_the_golden_one() -> None:
     measured = call(
         replied(0.93, warmup=True),
         replied(0.8200000004, split=FULL),
-        replied(0.84, split=Components(llm_s=0.55)),
+        replied(0.84, split=Components(llm_s=0.55), heard=heard(6, deleted=1)),
         failed(),
         void(),
     )

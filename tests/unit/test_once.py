@@ -17,6 +17,7 @@ from exporter.roster.collector import CollectorConfig
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.run.runner import Runner
 from exporter.settings.settings import DiscoverConfig, Settings
+from tests.unit.call.test_clip import speech, write
 from tests.unit.calls import WHEN, judged
 
 SUPPORT = LatencyConfig(agent_name="demo", call_type="support", target_ms=900)
@@ -25,6 +26,12 @@ SETTINGS = Settings(
     targets=(SUPPORT, SALES, LatencyConfig(agent_name="other")),
     discover=DiscoverConfig(trials=1, target_ms=700),
 )
+
+
+@pytest.fixture
+def wav(tmp_path: Path) -> Path:
+    """A sound file."""
+    return write(tmp_path / "a.wav", speech().tobytes())
 
 
 def planned(agent: str, **flags: object) -> list[LatencyConfig]:
@@ -41,6 +48,15 @@ def test_flags_replace_keys_of_a_target() -> None:
     """A flag replaces its key, and what the target says otherwise stays."""
     [_, sales] = planned("demo", trials="7")
     assert (sales.trials, sales.metadata) == (7, "m")
+
+
+def test_a_sound_file_replaces_all_that_is_configured_to_be_said(wav: Path) -> None:
+    """Also several utterances, which would conflict with one."""
+    several = LatencyConfig.model_validate({"agent_name": "a", "utterances": [{}, {"wav": wav}]})
+    settings = Settings(targets=(several,))
+    order = LatencyOrder("a", {"utterance.wav": wav, "utterance.transcript": "Hello."})
+    [call] = plan_calls(settings, order, "a")
+    assert [(each.wav, each.transcript) for each in call.says] == [(wav, "Hello.")]
 
 
 def test_call_type_selects_among_targets() -> None:

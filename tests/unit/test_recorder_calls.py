@@ -10,7 +10,7 @@ from exporter.metrics.exposition import Format
 from exporter.metrics.table import ROWS
 from exporter.outcome import CallResult, Components, Outcome, Reason, SilentStage, Turn
 from exporter.probes.latency.spec import LatencyConfig
-from tests.unit.calls import WHEN, broken, call, failed, judged, replied, void
+from tests.unit.calls import WHEN, broken, call, failed, heard, judged, replied, void
 from tests.unit.recording import CALL, DEMO, FAILURES, NOW, PROBE, Page
 
 STAGES = tuple(map(str, SilentStage))
@@ -326,3 +326,27 @@ def test_last_skip_goes_with_the_last_target_of_an_agent() -> None:
     assert page.value(when, **PROBE, reason="window") == NOW
     page.recorder.remove("latency", sales)
     assert page.value(when, **PROBE, reason="window") is None
+
+
+def test_words_are_counted_by_what_became_of_them() -> None:
+    """Each kind in both forms, at 0 from the start; without warm-up."""
+    page = Page(DEMO)
+
+    def words(form: str) -> list[float | None]:
+        kinds = ("hit", "substituted", "deleted", "inserted")
+        name = "voice_transcribed_words_total"
+        return [page.value(name, **CALL, kind=kind, form=form) for kind in kinds]
+
+    assert words("normalized") == words("raw") == [0, 0, 0, 0]
+    misheard = heard(6, substituted=1, deleted=2, inserted=3)
+    warmup = replied(1, heard=heard(6), warmup=True)
+    page.recorder.record(call(warmup, replied(1, heard=misheard), replied(1, heard=heard(5))))
+    assert words("normalized") == [3 + 5, 1, 2, 3]
+    assert words("raw") == [1 + 3, 3 + 2, 2, 3]
+    assert page.value("voice_target_word_error_ratio", **CALL) is None
+
+
+def test_the_limit_of_word_errors_is_shown() -> None:
+    """The alert compares with it."""
+    page = Page(DEMO.model_copy(update={"max_wer": 0.2}))
+    assert page.value("voice_target_word_error_ratio", **CALL) == 0.2

@@ -29,7 +29,7 @@ from exporter.report.latency import (
 from exporter.report.printing import age
 from exporter.roster.types import Worker, WorkerStatus
 
-from .calls import WHEN, broken, call, failed, judged, replied, void
+from .calls import WHEN, broken, call, failed, heard, judged, replied, void
 
 CONFIG = LatencyConfig(agent_name="demo", trials=2)
 SPLIT = Components(0.12, 0.3, 0.45, 0.09, 0.06)
@@ -58,6 +58,13 @@ def test_good_call(capsys: pytest.CaptureFixture[str]) -> None:
         "p95 needs 20 measured turns",
         "VERDICT: PASS",
     ]
+
+
+def test_misheard_words_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """How much of what the caller said was understood, and with which error rate."""
+    misheard = heard(6, substituted=1, inserted=1)
+    lines = printed(capsys, of(call(replied(0.8, heard=misheard), replied(0.8, heard=heard(6)))))
+    assert "demo: understood 11 of 12 words (word error rate 16.7%)" in lines
 
 
 def test_fillers_are_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ from exporter.outcome import CallResult, Outcome, Reason, Verdict, failure, verd
 from exporter.probes.latency.spec import LatencyConfig, judge, summary
 from exporter.stats import Stats
 
-from .calls import broken, call, failed, replied, void
+from .calls import broken, call, failed, heard, replied, void
 
 CONFIG = LatencyConfig(agent_name="demo", target_ms=1500, fail_ms=3000)
 SOFT = LatencyConfig(agent_name="demo", target_ms=1500)
@@ -70,6 +70,51 @@ def test_a_finding_says_why(outcome: Outcome, text: str) -> None:
     """Its text is what pages, reports and the status page show."""
     (found,) = judge(CONFIG, outcome)
     assert found.text == text
+
+
+HALF_WRONG = heard(6, substituted=3)
+
+
+@pytest.mark.parametrize(
+    ("max_wer", "outcome", "expected"),
+    [
+        pytest.param(0.25, call(replied(1.0, heard=heard(6))), Verdict.PASS, id="all understood"),
+        pytest.param(0.25, call(replied(1.0, heard=HALF_WRONG)), Verdict.SLOW, id="half is wrong"),
+        pytest.param(None, call(replied(1.0, heard=HALF_WRONG)), Verdict.PASS, id="no limit"),
+        pytest.param(0.5, call(replied(1.0, heard=HALF_WRONG)), Verdict.PASS, id="at the limit"),
+        pytest.param(
+            0.3,
+            call(replied(1.0, heard=HALF_WRONG), replied(1.0, heard=heard(6))),
+            Verdict.PASS,
+            id="a quarter of the words of both turns",
+        ),
+        pytest.param(
+            0.25,
+            call(replied(1.0, heard=HALF_WRONG, warmup=True), replied(1.0, heard=heard(6))),
+            Verdict.PASS,
+            id="warm-up",
+        ),
+        pytest.param(0.25, call(replied(1.0)), Verdict.PASS, id="no transcript"),
+        pytest.param(
+            0.25, call(replied(1.0, heard=HALF_WRONG), failed()), Verdict.FAIL, id="and no reply"
+        ),
+    ],
+)
+def test_a_call_that_is_misheard_is_slow(
+    max_wer: float | None, outcome: Outcome, expected: Verdict
+) -> None:
+    """Above `max_wer`, over all words of the measured turns of the call."""
+    config = CONFIG.model_copy(update={"max_wer": max_wer})
+    assert verdict_of(judge(config, outcome)) is expected
+
+
+def test_a_misheard_call_says_how_much_is_wrong() -> None:
+    """The finding has the share and the limit, the summary the words."""
+    outcome = call(replied(1.0, heard=HALF_WRONG))
+    (found,) = judge(CONFIG.model_copy(update={"max_wer": 0.2}), outcome)
+    assert found.text == "50% of the words are wrong in the agent's transcript, above 20%"
+    assert isinstance(outcome.result, CallResult)
+    assert summary(outcome.result).endswith("n = 1, 3 of 6 words understood")
 
 
 def test_the_summary_has_both_times_of_a_filler() -> None:

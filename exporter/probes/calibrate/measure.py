@@ -87,7 +87,7 @@ async def _one_call(
         if await caller.meet(TIMEOUT_S) is None:
             raise ProbeError(Reason.JOIN_TIMEOUT, "the echo did not join")
         await caller.listen(TIMEOUT_S)
-        conversation = Conversation(caller, target, echo_clip())
+        conversation = Conversation(caller, target, (echo_clip(),))
         await conversation.greeting()
         return [await conversation.turn() for _ in range(config.trials + 1)][1:]
 

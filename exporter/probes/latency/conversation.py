@@ -1,9 +1,10 @@
 """The conversation: wait for the greeting to end, speak, hear the reply, wait for its end."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import cycle
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason, Turn, TurnOutcome
@@ -11,6 +12,7 @@ from exporter.outcome.timeline import AgentSounded, CallerSpoke
 from exporter.probes.latency.fillers import SILENCE_S, Fillers
 from exporter.probes.latency.spec import REPLY_LIMIT_S, REPORT_TIMEOUT_S, RPC_S, LatencyConfig
 from exporter.probes.latency.stages import silent_stage, stages
+from exporter.probes.latency.understood import score
 from exporter.rtc.clip import Clip
 from exporter.rtc.hearing import Hearing
 from exporter.rtc.levels import WINDOW, WINDOW_S
@@ -81,6 +83,8 @@ class _Said:
     spoke: CallerSpoke
     threshold_db: float
     before: Received | None
+    words: str
+    """"" where they are not known."""
 
     @property
     def end(self) -> float:
@@ -102,13 +106,13 @@ class Conversation:
     Args:
         caller: In the room, with an ear on the agent's track; a `Caller` outside of tests.
         config: Of the target: greeting and time-outs.
-        clip: The utterance of every turn.
+        clips: The utterances, one for each turn, again from the first one after the last.
     """
 
-    def __init__(self, caller: Line, config: LatencyConfig, clip: Clip) -> None:
+    def __init__(self, caller: Line, config: LatencyConfig, clips: Iterable[Clip]) -> None:
         self._caller = caller
         self._config = config
-        self._clip = clip
+        self._clips = cycle(clips)
         self._had_gap = False
         """An utterance of ours had a gap: the agent may answer it twice, and late."""
         self._says_answers = False
@@ -211,16 +215,19 @@ class Conversation:
             return Turn.without_reply(Reason.AGENT_ERROR, str(refused))
 
     def explained(self, turn: Turn) -> Turn:
-        """Return the turn just taken with how far the agent came in it."""
+        """Return the turn just taken with how far the agent came in it, and what it understood."""
         silent = turn.reason is Reason.NO_REPLY
         if self._last is None or not (silent or turn.outcome is TurnOutcome.REPLIED):
             return turn
         call, spoke = self._caller.events.timeline, self._last.spoke
         turn = replace(turn, stages=stages(call, spoke))
-        if not silent:
+        if silent:
+            where = silent_stage(call, spoke)
+            turn = replace(turn, silent_stage=where, detail=f"{turn.detail}: {where.words}")
+        finals, words = call.finals(spoke.at), self._last.words
+        if not (finals and words):
             return turn
-        where = silent_stage(call, spoke)
-        return replace(turn, silent_stage=where, detail=f"{turn.detail}: {where.words}")
+        return replace(turn, transcription=score(words, [each.text for each in finals]))
 
     @property
     def _ear(self) -> Hearing:
@@ -230,17 +237,17 @@ class Conversation:
 
     async def _speak(self) -> _Said:
         noise = self._noise()
-        microphone = self._caller.microphone
+        microphone, clip = self._caller.microphone, next(self._clips)
         before = await self._caller.received()
         began, underruns = time.monotonic(), microphone.underruns
-        start = microphone.play(self._clip.pcm)
-        end = await microphone.time_of(start + self._clip.speech_end)
-        first = await microphone.time_of(start + self._clip.speech_start)
+        start = microphone.play(clip.pcm)
+        end = await microphone.time_of(start + clip.speech_end)
+        first = await microphone.time_of(start + clip.speech_start)
         # All of the speech has been pushed: a gap after this one is a gap in silence.
         self._had_gap = microphone.underruns > underruns
         spoke = CallerSpoke(at=first, until=end)
         self._caller.events.timeline.add(spoke)
-        return _Said(began, spoke, sound_threshold(noise), before)
+        return _Said(began, spoke, sound_threshold(noise), before, clip.words)
 
     async def _perform(self, method: str, at: float = 0.0) -> None:
         """Perform an RPC at the agent, if one is named, not before the time `at`."""

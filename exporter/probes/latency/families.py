@@ -5,7 +5,15 @@ from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING
 
-from exporter.outcome import CallResult, Components, Outcome, SilentStage, Turn, TurnOutcome
+from exporter.outcome import (
+    CallResult,
+    Components,
+    Outcome,
+    SilentStage,
+    Transcription,
+    Turn,
+    TurnOutcome,
+)
 from exporter.probes.agents.families import OF_EACH_AGENT
 from exporter.series import OWN_LABELS, Reading, family, pack
 from exporter.stats import Stats
@@ -75,6 +83,16 @@ REPORTED_E2E = _family(
     buckets=_TURN_BUCKETS,
     has_thresholds=True,
 )
+WORDS = _family(
+    "voice_transcribed_words_total",
+    "counter",
+    "agent_name call_type scenario vantage kind form",
+    "Words that the caller said, as the agent's own final transcript has them: hit, substituted, "
+    "deleted, and inserted ones that were not said. Form: normalized (without regard to case, "
+    "punctuation and the form of numbers) or raw. Characters in languages without spaces. Without "
+    "warm-up turns, and turns without a final transcript.",
+    form=("normalized", "raw"),
+).of(kind=("hit", "substituted", "deleted", "inserted"))
 TIME_TO_AGENT = _family(
     "voice_time_to_agent_seconds",
     "histogram",
@@ -128,6 +146,13 @@ TARGET = _family(
     "agent_name call_type scenario vantage",
     "Configured target of the end-to-end latency.",
 )
+MAX_WER = _family(
+    "voice_target_word_error_ratio",
+    "gauge",
+    "agent_name call_type scenario vantage",
+    "Configured max_wer of a target, 0 to 1: a call with a higher word error rate is SLOW. Absent "
+    "without one.",
+)
 POLICY = _family(
     "voice_target_policy",
     "gauge",
@@ -150,10 +175,11 @@ FAMILIES = (
         COMPONENTS,
         IMPLAUSIBLE,
         REPORTED_E2E,
+        WORDS,
         TIME_TO_AGENT,
         TIME_TO_GREETING,
     ),
-    *(AGENTS, TURNS, SILENT, WITHIN_TARGET, TARGET, POLICY, INFO),
+    *(AGENTS, TURNS, SILENT, WITHIN_TARGET, TARGET, MAX_WER, POLICY, INFO),
     *(each.at_zero() for each in OF_EACH_AGENT),  # also where none of its agents is there
 )
 
@@ -161,6 +187,8 @@ FAMILIES = (
 def configured(config: "LatencyConfig") -> Iterable[Reading]:
     """Show what the verdict compares with, the policy, and whom it is for."""
     yield TARGET.read(config.target_ms / 1000)
+    if config.max_wer is not None:
+        yield MAX_WER.read(config.max_wer)
     yield POLICY.read(1, slo=str(config.slo).lower(), page_on=config.page_on)
     yield INFO.read(1, labels=pack(config.labels))
 
@@ -180,6 +208,8 @@ def readings(config: "LatencyConfig", outcome: Outcome) -> Iterator[Reading]:
         if turn.silent_stage is not None:
             yield SILENT.read(1, stage=turn.silent_stage)
         yield from _of_turn(config, turn)
+        if turn.transcription is not None:
+            yield from _of_words(turn.transcription)
     missing = config.trials - len(measured)
     if outcome.reason is not None and missing > 0:
         ended = Turn.without_reply(outcome.reason, outcome.detail)
@@ -214,3 +244,10 @@ def _of_turn(config: "LatencyConfig", turn: Turn) -> Iterator[Reading]:
             # Two clocks meet in `transport`; below 0 the sum of the histogram would fall.
             component = part.name.removesuffix("_s")
             yield COMPONENTS.read(max(0.0, seconds), component=component, source="probe")
+
+
+def _of_words(heard: Transcription) -> Iterator[Reading]:
+    """Count what became of the caller's words, in both forms."""
+    for form, errors in (("normalized", heard), ("raw", heard.raw)):
+        for kind in WORDS.values["kind"]:
+            yield WORDS.read(getattr(errors, kind), kind=kind, form=form)

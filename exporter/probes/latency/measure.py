@@ -10,10 +10,10 @@ from livekit import rtc
 from exporter.errors import ProbeError
 from exporter.outcome import CallResult, Outcome, Reason, Turn, TurnOutcome
 from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
+from exporter.probes.latency.clips import in_turn, ready_clips
 from exporter.probes.latency.conversation import Conversation, worst_turn
 from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyConfig
 from exporter.rtc.caller import NAMES, Caller
-from exporter.rtc.clip import load_clip
 from exporter.server_api import Server, ServerApi, make_token
 from exporter.stats import Stats
 
@@ -66,7 +66,7 @@ class Call:
 
     async def _conduct(self) -> None:
         config, caller = self._config, self._caller
-        clip = load_clip(config.utterance.wav)
+        clips = in_turn(await ready_clips(config.says), self._run.started_at, config)
         asked = time.monotonic()  # the room itself calls an agent that is dispatched by no one
         await self._make_room()
         server, key = self._run.server, self._run.server.e2ee_key if config.e2ee else ""
@@ -82,7 +82,7 @@ class Call:
         await caller.listen(config.track_timeout)
         if caller.arrived != arrived:  # only another agent has a voice
             self._met(asked)
-        conversation = Conversation(caller, config, clip)
+        conversation = Conversation(caller, config, clips)
         greeted = await conversation.greeting()
         if greeted is not None:
             self._greeted(greeted - inside)
@@ -190,7 +190,7 @@ class Call:
             return turn
         if not self._followed:
             self._greeted(late - inside)
-        self._run.log("late greeting: it began during the caller's utterance, which is repeated")
+        self._run.log("late greeting: it began during the caller's utterance; once more")
         return await conversation.turn()
 
     async def _take_turns(self, conversation: Conversation, inside: float) -> None:

@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping
 from math import ceil
-from pathlib import Path
 from statistics import fmean
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from exporter.config.labels import OwnLabels
 from exporter.config.schedule import BudgetConfig, WindowConfig
 from exporter.config.values import (
-    FILE,
     Duration,
     Name,
     ProbeSection,
@@ -19,7 +17,6 @@ from exporter.config.values import (
     check_deadline,
     invalid,
 )
-from exporter.errors import ConfigError
 from exporter.outcome import (
     CallResult,
     Finding,
@@ -28,10 +25,11 @@ from exporter.outcome import (
     TurnOutcome,
     Verdict,
     failure,
+    understood,
 )
 from exporter.probe import Probe, always
 from exporter.probes.latency.families import FAMILIES, configured, readings
-from exporter.rtc.clip import clip_length_s, load_clip
+from exporter.probes.latency.utterances import SPEAKING_S, Utterance
 from exporter.stats import Stats
 
 CONNECT_TIMEOUT_S = 10.0
@@ -60,29 +58,6 @@ TargetKey = tuple[str, str, str]
 def joined(key: TargetKey) -> str:
     """Return one text for a target, as of no other: a slash within a name is written %2F."""
     return "/".join(part.replace("%", "%25").replace("/", "%2F") for part in key)
-
-
-def _check_clip(file: Path) -> Path:
-    """Refuse a sound file that the caller could not say."""
-    try:
-        load_clip(file)
-    except ConfigError as error:
-        if isinstance(error.__cause__, OSError):
-            why = error.__cause__.strerror
-            raise invalid(f"{{value}} cannot be read: {why}; expected a sound file") from None
-        raise invalid("{value}: " + str(error).removeprefix(f"{file}: ")) from None
-    return file
-
-
-class Utterance(Section):
-    """The caller's speech."""
-
-    wav: Annotated[Path, AfterValidator(_check_clip), FILE] | None = Field(
-        None,
-        description="Sound file with the caller's speech: WAV of any kind, FLAC or Ogg; a "
-        "built-in clip if not set.",
-    )
-    transcript: str = Field("", description="Transcript of the WAV file.")
 
 
 class CallerIdentity(Section):
@@ -136,12 +111,15 @@ def _needed_s(target: Mapping[str, Any]) -> float:
     waits = sum(target.get(f"{name}_timeout", 0.0) for name in ("join", "track", "greeting"))
     waits *= 1 + target.get("follow", False)
     turns = target.get("trials", 1) + target.get("warmup", True)
-    says: Utterance | None = target.get("utterance")
-    says_s = clip_length_s(says.wav) if says else 0.0
+    says: tuple[Utterance, ...] = target.get("utterances") or (
+        target.get("utterance", Utterance()),
+    )
+    says_s = max(each.longest_s for each in says)
     rpcs: TurnConfig | None = target.get("turn")
     turn_s = says_s + target.get("reply_timeout", 0.0) + _TURN_S
     turn_s += RPC_S * (rpcs.methods if rpcs else 0)
-    return float(ceil(_AROUND_S + waits + turns * turn_s))
+    speaking_s = SPEAKING_S * sum(each.say is not None for each in says)
+    return float(ceil(_AROUND_S + waits + speaking_s + turns * turn_s))
 
 
 def _default_page_on(target: dict[str, Any]) -> Literal["slow", "none"]:
@@ -170,6 +148,12 @@ class LatencyConfig(ProbeSection):
     )
     fail_ms: float | None = Field(
         None, gt=0, description="Average latency above which the agent is FAIL; not set: no limit."
+    )
+    max_wer: float | None = Field(
+        None,
+        ge=0,
+        description="Word error rate of the agent's transcripts of a call, 0 to 1, above which it "
+        "is SLOW; not set: no limit.",
     )
     slo: bool = Field(
         default_factory=lambda target: target.get("scenario") == "default",
@@ -220,6 +204,11 @@ class LatencyConfig(ProbeSection):
         ),
     )
     utterance: Utterance = Field(default_factory=Utterance, description="The caller's speech.")
+    utterances: tuple[Utterance, ...] = Field(
+        (),
+        description="Several utterances, in place of `utterance`: each turn has the next one, and "
+        "each call begins with another one.",
+    )
     turn: TurnConfig = Field(
         default=TurnConfig(),
         description="Push-to-talk: RPCs by which the agent knows the caller's turn.",
@@ -277,6 +266,11 @@ class LatencyConfig(ProbeSection):
         return self.trials + self.warmup, self.deadline
 
     @property
+    def says(self) -> tuple[Utterance, ...]:
+        """What the caller says, in turn."""
+        return self.utterances or (self.utterance,)
+
+    @property
     def key(self) -> TargetKey:
         """What tells this target from all others."""
         return self.agent_name, self.call_type, self.scenario
@@ -287,6 +281,8 @@ class LatencyConfig(ProbeSection):
             raise invalid("required unless dispatch is automatic", "agent_name")
         if self.fail_ms is not None and self.fail_ms <= self.target_ms:
             raise invalid("{value} must be above target_ms", "fail_ms")
+        if self.utterances and self.utterance != Utterance():
+            raise invalid("conflicts with utterance; expected one of them", "utterances")
         check_deadline(self.deadline, _needed_s(vars(self)), "call")
         self.budget.check_plan(*self.most)
         return self
@@ -301,14 +297,14 @@ def judge(config: LatencyConfig, outcome: Outcome) -> tuple[Finding, ...]:
     """Judge one call by its target's thresholds.
 
     FAIL when the call or a measured turn failed, or the average is above `fail_ms`; SLOW when the
-    average is above `target_ms`, or the caller heard several agents of the name at once; UNKNOWN
-    when nothing could be measured or every turn is void.
+    average is above `target_ms`, the word error rate above `max_wer`, or the caller heard several
+    agents of the name at once; UNKNOWN when nothing could be measured or every turn is void.
     """
     if outcome.reason is not None:
         return failure(outcome)
     call = outcome.result if isinstance(outcome.result, CallResult) else None
     turns, agents = (call.turns, call.agents) if call else ((), 1)
-    found = _judge_turns(config, turns)
+    found = (*_judge_turns(config, turns), *_judge_words(config, turns))
     if agents > 1:
         text = f"the caller hears {agents} agents of this name at once: dispatched twice?"
         found = (*found, Finding(Verdict.SLOW, text))
@@ -328,6 +324,14 @@ def _judge_turns(config: LatencyConfig, turns: tuple[Turn, ...]) -> tuple[Findin
     return ()
 
 
+def _judge_words(config: LatencyConfig, turns: tuple[Turn, ...]) -> tuple[Finding, ...]:
+    heard = understood(turns)
+    if config.max_wer is None or heard is None or heard.wer <= config.max_wer:
+        return ()
+    text = f"{heard.wer:.0%} of the words are wrong in the agent's transcript"
+    return (Finding(Verdict.SLOW, f"{text}, above {config.max_wer:.0%}"),)
+
+
 def _counts_as_failed(turn: Turn) -> bool:
     return turn.outcome is TurnOutcome.FAILED and not turn.warmup
 
@@ -337,7 +341,7 @@ def _slow(verdict: Verdict, average_s: float, limit_ms: float) -> Finding:
 
 
 def summary(result: CallResult) -> str:
-    """Say what the measured turns took."""
+    """Say what the measured turns took, and how much of the caller was understood."""
     stats = Stats.of(result.turns)
     if stats.avg_s is None or stats.max_s is None:
         return "nothing measured"
@@ -347,6 +351,8 @@ def summary(result: CallResult) -> str:
         if turn.time_to_answer_s is not None and turn.e2e_s is not None and not turn.warmup
     ]
     said = f", fillers {fmean(begun):.3f} s in {len(begun)} of them" if begun else ""
+    if heard := understood(result.turns):
+        said += f", {heard.hit} of {heard.words} words understood"
     return f"average {stats.avg_s:.3f} s, max {stats.max_s:.3f} s, n = {stats.n}{said}"
 
 

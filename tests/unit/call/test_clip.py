@@ -10,7 +10,7 @@ import soundfile
 
 from exporter.errors import ConfigError
 from exporter.probes.calibrate.echo import buzz
-from exporter.rtc.clip import load_clip
+from exporter.rtc.clip import clip_length_s, load_clip, shipped_clips
 from exporter.rtc.levels import (
     RATE,
     amplitude,
@@ -185,11 +185,14 @@ def test_an_hour_is_no_utterance(tmp_path: Path) -> None:
         load_clip(write(tmp_path / "a.wav", bytes(2 * 8000 * 61), rate=8000))
 
 
-def test_the_shipped_clip_has_speech_without_a_pause_that_ends_a_turn() -> None:
+def test_shipped_clips_have_words_and_no_pause_that_ends_a_turn() -> None:
     """A pause of 150 ms inside would end the turn for a plain energy endpointer."""
-    clip = load_clip(None)
-    assert 0.5 < (clip.speech_end - clip.speech_start) / RATE < 5.0
-    assert clip.longest_pause_s < 0.15
+    clips = shipped_clips()
+    assert len({clip.words for clip in clips}) == 3
+    for clip in clips:
+        assert 0.5 < (clip.speech_end - clip.speech_start) / RATE < 5.0
+        assert clip.longest_pause_s < 0.15
+    assert clip_length_s(None) == max(len(clip.pcm) for clip in clips) / RATE
 
 
 def test_levels_are_in_dbfs() -> None:

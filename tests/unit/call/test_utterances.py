@@ -1,0 +1,190 @@
+"""What the caller says: several utterances in turn, from files or spoken once and kept."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from exporter.errors import ProbeError
+from exporter.outcome import Reason
+from exporter.probes.latency.clips import in_turn, ready_clips, speech_folder
+from exporter.probes.latency.spec import LatencyConfig
+from exporter.probes.latency.utterances import Utterance
+from exporter.rtc.clip import SHIPPED, Clip
+from tests.unit.call.test_clip import speech, write
+
+KEY = "key-of-the-speech-service"
+BEGIN = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is spoken is kept in a folder of the test's own."""
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def espeak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program of that name, which notes what it was asked; returns the file of its notes."""
+    wav, notes = write(tmp_path / "spoken.wav", speech().tobytes()), tmp_path / "notes"
+    program = tmp_path / "bin" / "espeak-ng"
+    program.parent.mkdir()
+    program.write_text(
+        f'#!/bin/sh\n/bin/cat >>{notes}\necho " $*" >>{notes}\n/bin/cat {wav}\n', "utf-8"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    return notes
+
+
+class Service(HTTPServer):
+    """A speech service that keeps what it is asked."""
+
+    def __init__(self, answer: bytes, status: int = 200) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answer, self.status = answer, status
+        self.asked: list[tuple[dict[str, Any], str]] = []
+        self.url = f"http://127.0.0.1:{self.server_port}/v1/audio/speech"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Service
+
+    def do_POST(self) -> None:
+        """Answer with the sound."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.asked.append((json.loads(body), self.headers.get("Authorization", "")))
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(len(self.server.answer)))
+        self.end_headers()
+        self.wfile.write(self.server.answer)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """A speech service on this machine."""
+    server = Service(write(tmp_path / "served.wav", speech().tobytes()).read_bytes())
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def clips(*utterances: dict[str, Any]) -> tuple[Clip, ...]:
+    """Return what is said by that configuration."""
+    return asyncio.run(ready_clips([Utterance.model_validate(each) for each in utterances]))
+
+
+def refused(target: dict[str, Any]) -> str:
+    """Return the key by which a target is refused, and why."""
+    with pytest.raises(ValidationError) as caught:
+        LatencyConfig.model_validate({"agent_name": "a", **target})
+    (error,) = caught.value.errors()
+    path = (*error["loc"], *error["ctx"]["key"])
+    return f"{'.'.join(map(str, path))}: {error['ctx']['text']}"
+
+
+def test_without_a_setting_the_built_in_clips_are_said() -> None:
+    """All of them, with their words."""
+    assert [clip.words for clip in clips({})] == list(SHIPPED.values())
+
+
+def test_files_have_the_words_that_are_written(tmp_path: Path) -> None:
+    """A file without a transcript is said, and not scored."""
+    wav = str(write(tmp_path / "a.wav", speech().tobytes()))
+    said = clips({"wav": wav, "transcript": "Hello there."}, {"wav": wav})
+    assert [clip.words for clip in said] == ["Hello there.", ""]
+
+
+def test_each_call_begins_with_another_clip() -> None:
+    """In turn over the intervals, every one as often, and the same for exporters that share it."""
+    said = clips({})
+    config = LatencyConfig(agent_name="a", interval=300)
+    firsts = [in_turn(said, BEGIN + timedelta(minutes=5 * n), config)[0] for n in range(6)]
+    assert len({clip.words for clip in firsts[:3]}) == 3
+    assert firsts[3:] == firsts[:3]
+    again = in_turn(said, BEGIN + timedelta(seconds=200), config)
+    assert again == in_turn(said, BEGIN, config)
+    assert sorted(clip.words for clip in again) == sorted(SHIPPED.values())
+
+
+def test_a_text_is_spoken_once(espeak: Path) -> None:
+    """By espeak-ng, which is asked anew only for another text or voice."""
+    hello: dict[str, Any] = {"say": {"text": "Hello there."}}
+    german: dict[str, Any] = {"say": {"text": "Guten Tag.", "voice": "de"}}
+    said = clips(hello, german, hello)
+    assert [clip.words for clip in said] == ["Hello there.", "Guten Tag.", "Hello there."]
+    assert said[0].speech_end - said[0].speech_start == pytest.approx(24_000, abs=100)
+    clips(hello)
+    assert espeak.read_text("utf-8").splitlines() == [
+        "Hello there. --stdin --stdout",
+        "Guten Tag. -v de --stdin --stdout",
+    ]
+    assert len(list(speech_folder().iterdir())) == 2
+
+
+def test_a_text_is_spoken_by_a_service(service: Service, tmp_path: Path) -> None:
+    """The key comes from a file and is in the header alone."""
+    file = tmp_path / "key"
+    file.write_text(KEY, "utf-8")
+    say = {"text": "Hello.", "url": service.url, "voice": "nova", "api_key_file": str(file)}
+    assert [clip.words for clip in clips({"say": say}, {"say": say})] == ["Hello.", "Hello."]
+    asked = {"model": "tts-1", "input": "Hello.", "voice": "nova", "response_format": "wav"}
+    assert service.asked == [(asked, f"Bearer {KEY}")]
+    assert KEY not in repr(Utterance.model_validate({"say": say}))
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "why"),
+    [
+        pytest.param(b"", 401, "the speech service answered 401", id="refused"),
+        pytest.param(b"<html>", 200, "what was spoken is no utterance", id="no sound"),
+    ],
+)
+def test_a_failure_to_speak_is_no_fault_of_the_agent(
+    service: Service, answer: bytes, status: int, why: str
+) -> None:
+    """It is void, says why without the words, and nothing of it is kept."""
+    service.answer, service.status = answer, status
+    with pytest.raises(ProbeError, match=why) as caught:
+        clips({"say": {"text": "A secret order.", "url": service.url}})
+    assert caught.value.reason is Reason.VOID
+    assert "secret" not in caught.value.detail
+    assert not speech_folder().exists() or list(speech_folder().iterdir()) == []
+
+
+def test_a_program_that_fails_is_no_fault_of_the_agent(espeak: Path) -> None:
+    """Such as for a voice that it does not have."""
+    program = espeak.parent / "bin" / "espeak-ng"
+    program.write_text("#!/bin/sh\nexit 3\n", "utf-8")
+    with pytest.raises(ProbeError, match="espeak-ng ended with status 3") as caught:
+        clips({"say": {"text": "Hello.", "voice": "none"}})
+    assert caught.value.reason is Reason.VOID
+
+
+def test_impossible_utterances_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line each, with what was expected."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    wav = str(write(tmp_path / "a.wav", speech().tobytes()))
+    say = {"text": "Hello.", "url": "http://127.0.0.1/v1/audio/speech"}
+    assert refused({"utterance": {"say": {"text": "Hello."}}}) == (
+        "utterance.say.text: needs the program espeak-ng, which is not installed; or set url"
+    )
+    assert "utterance.say: conflicts with wav" in refused({"utterance": {"wav": wav, "say": say}})
+    assert "utterances: conflicts with utterance" in refused(
+        {"utterance": {"wav": wav}, "utterances": [{"say": say}]}
+    )
+    assert "has no words" in refused({"utterance": {"wav": wav, "transcript": "..."}})
+    assert "is no URL of a speech service" in refused({"utterance": {"say": say | {"url": "x"}}})
