@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.report import Figures, Report
-from exporter.demo.settings import DemoSettings, ProviderSettings
+from exporter.demo.settings import DemoSettings
 from exporter.outcome import CallResult, Components, Outcome, Turn
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.runner import Runner
@@ -16,10 +16,8 @@ from tests.integration.workers import demo_agent
 
 SPLITS = (
     DemoSettings(),
-    DemoSettings(
-        stt=ProviderSettings(delay_s=0.6),
-        llm=ProviderSettings(delay_s=0.9),
-        tts=ProviderSettings(delay_s=0.4),
+    DemoSettings().changed(
+        {"stt": {"delay_s": 0.6}, "llm": {"delay_s": 0.9}, "tts": {"delay_s": 0.4}}
     ),
 )
 

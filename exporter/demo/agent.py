@@ -7,6 +7,9 @@ Voice activity and the end of a turn are found by models that ship with the SDK;
 language model and text to speech are the plugins for OpenAI, pointed at `exporter.demo.providers`.
 It needs no key and reaches for no host but its server and its providers. The credentials may also
 come from files, by LIVEKIT_API_KEY_FILE and so on, as the exporter takes them.
+
+How it behaves is read from its providers when a call begins (`exporter.demo.settings`); metadata
+of the dispatch with the same JSON changes that for the one call.
 """
 
 import argparse
@@ -17,19 +20,22 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from livekit.agents import Agent, AgentServer, AgentSession, JobContext, inference
+from livekit.agents import AgentServer, AgentSession, JobContext, TurnHandlingOptions, inference
 from livekit.plugins import openai
+from openai import AsyncClient
 
 from exporter.demo.ready import LOOPBACK, announce
+from exporter.demo.settings import AgentSettings, DemoCall, DemoSettings
+from exporter.demo.shop import ShopAgent
 from exporter.errors import ConfigError
 from exporter.server_api import Server
 from exporter.settings.load import load_settings
 
 log = logging.getLogger("voice-exporter.demo")
 
-_INSTRUCTIONS = "You answer the phone of a small shop. Be brief."
 # The address is checked, not the key; the plugin asks for one.
 _NO_KEY = "none"
+_SETTINGS_TIMEOUT_S = 10.0
 _DRAIN_S = 5
 _REPORTS_EVERY_S = 5
 """Often, because the exporter starts after the agent and is to know it soon."""
@@ -47,26 +53,53 @@ class AgentOptions:
 
 async def answer_call(options: AgentOptions, job: JobContext) -> None:
     """Serve one call, from the room's first participant to its last word."""
-    url = f"{options.providers}/v1"
+    call = _call_of(job)
+    # One for all three providers, which then share its connections.
+    client = AsyncClient(
+        base_url=f"{options.providers}/v1",
+        api_key=_NO_KEY,
+        max_retries=0,
+        timeout=_SETTINGS_TIMEOUT_S,  # the plugins set their own
+        default_headers=call.header(),
+    )
+    job.add_shutdown_callback(client.close)
+    answer = await client.get(f"{options.providers}/settings", cast_to=object)
+    settings = DemoSettings.model_validate(answer).agent
     session: AgentSession[None] = AgentSession(
         vad=inference.VAD(),
-        stt=openai.STT(base_url=url, api_key=_NO_KEY, model="demo"),
-        llm=openai.LLM(base_url=url, api_key=_NO_KEY, model="demo"),
-        tts=openai.TTS(
-            base_url=url, api_key=_NO_KEY, model="demo", voice="demo", response_format="pcm"
-        ),
-        turn_handling={
-            # By name: left to itself the SDK asks a remote model in its development mode.
-            "turn_detection": inference.TurnDetector(version="v1-mini"),
-            "interruption": {"mode": "vad"},
-            # Ahead of the turn's end the language model would run at the same time as the
-            # waiting, and the components of a turn would add up to more than the turn.
-            "preemptive_generation": {"enabled": False},
-        },
+        stt=openai.STT(client=client, model="demo"),
+        llm=openai.LLM(client=client, model="demo"),
+        tts=openai.TTS(client=client, model="demo", voice="demo", response_format="pcm"),
+        turn_handling=_turn_handling(settings),
     )
-    await session.start(Agent(instructions=_INSTRUCTIONS), room=job.room, record=False)
+    await session.start(ShopAgent(settings), room=job.room, record=False)
+    if settings.deaf:
+        session.input.set_audio_enabled(False)
     if options.greeting:
         session.say(options.greeting)
+
+
+def _call_of(job: JobContext) -> DemoCall:
+    """Return the call, without settings of its own where the metadata has none for a demo."""
+    try:
+        return DemoCall.dispatched(job.job.room.name, job.job.metadata)
+    except ValueError as error:
+        log.warning("the metadata of the dispatch is no change of settings: %s", error)
+        return DemoCall(room=job.job.room.name)
+
+
+def _turn_handling(settings: AgentSettings) -> TurnHandlingOptions:
+    handling: TurnHandlingOptions = {
+        # By name: left to itself the SDK asks a remote model in its development mode.
+        "turn_detection": inference.TurnDetector(version="v1-mini"),
+        "interruption": {"mode": "vad", "enabled": settings.interruptible},
+        # Ahead of the turn's end the language model would run at the same time as the
+        # waiting, and the components of a turn would add up to more than the turn.
+        "preemptive_generation": {"enabled": False},
+    }
+    if (wait_s := settings.endpointing_s) is not None:
+        handling["endpointing"] = {"min_delay": wait_s, "max_delay": wait_s}
+    return handling
 
 
 def no_load() -> float:

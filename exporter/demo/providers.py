@@ -1,7 +1,9 @@
 """Speech to text, a language model and text to speech behind the HTTP API that OpenAI defined.
 
-They really recognise, answer and speak, without network and without key. How long each takes
-and how often it fails can be set while it runs, by PUT /settings.
+They really recognise, answer and speak, without network and without key. How long each takes,
+how often it fails and what it returns can be set while it runs, by PUT /settings. A request that
+says of which call it is (`DemoCall`) is answered by the settings of that call. GET /counts has
+what was delivered, GET /counts?room=NAME what was delivered to one call.
 
 The delay is exact: the work is done first, inside the delay, and only what is left of it is
 slept. So the delay that an agent reports for a provider is the delay that was set.
@@ -10,7 +12,6 @@ slept. So the delay that an agent reports for a provider is the delay that was s
 import argparse
 import asyncio
 import io
-import json
 import logging
 import multiprocessing
 import random
@@ -19,8 +20,8 @@ import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import uvicorn
@@ -31,10 +32,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from exporter.demo.llm_replies import answer
+from exporter.demo.chat import Completion, Prompt
+from exporter.demo.counts import Counts, CountsByRoom
 from exporter.demo.ready import LOOPBACK, announce, free_socket
-from exporter.demo.recognition import Recognizer
-from exporter.demo.settings import DemoSettings, ProviderSettings
+from exporter.demo.recognition import Recognizer, misheard
+from exporter.demo.refusal import RequestRefused, failed, json_object, refusal
+from exporter.demo.settings import (
+    CALL_HEADER,
+    DemoCall,
+    DemoSettings,
+    ProviderSettings,
+    TtsSettings,
+    in_one_line,
+)
 from exporter.demo.speech import Sound, Voice, speak
 
 log = logging.getLogger("voice-exporter.demo")
@@ -48,10 +58,6 @@ _AGENT_VOICE = Voice("en-us+f3", words_per_minute=170)
 _KEEP_ALIVE_S = 600
 
 
-class RequestRefused(Exception):  # noqa: N818 - an answer, not a fault
-    """The request is wrong; the message says what was expected."""
-
-
 class Providers:
     """The three providers and their settings; `app` is the ASGI application."""
 
@@ -61,6 +67,7 @@ class Providers:
         self.settings = settings
         self._transcribe = transcribe
         self._luck = random.Random()
+        self._counts = CountsByRoom()
 
     def app(self) -> Starlette:
         """Return the application."""
@@ -68,67 +75,86 @@ class Providers:
             routes=[
                 Route("/settings", self.read_settings, methods=["GET"]),
                 Route("/settings", self.write_settings, methods=["PUT"]),
+                Route("/counts", self.read_counts, methods=["GET"]),
                 Route("/v1/audio/transcriptions", self.transcriptions, methods=["POST"]),
                 Route("/v1/chat/completions", self.completions, methods=["POST"]),
                 Route("/v1/audio/speech", self.speech, methods=["POST"]),
             ],
-            exception_handlers={RequestRefused: _refusal},
+            exception_handlers={RequestRefused: refusal},
         )
 
-    async def read_settings(self, _request: Request) -> Response:
-        """Answer with the settings now in force."""
-        return JSONResponse(self.settings.model_dump())
+    async def read_settings(self, request: Request) -> Response:
+        """Answer with the settings now in force, for all calls or for the one that asks."""
+        return JSONResponse(self._of(request)[1].model_dump())
 
     async def write_settings(self, request: Request) -> Response:
         """Change what the body names, and answer with all settings."""
         try:
-            self.settings = self.settings.changed(await _json(request))
+            self.settings = self.settings.changed(await json_object(request))
         except ValidationError as error:
-            raise RequestRefused(_in_one_line(error)) from error
+            raise RequestRefused(in_one_line(error)) from error
         log.info("settings: %s", self.settings.model_dump_json())
         return JSONResponse(self.settings.model_dump())
 
+    async def read_counts(self, request: Request) -> Response:
+        """Answer with what was delivered, in all or to one room."""
+        room = request.query_params.get("room")
+        return JSONResponse(asdict(self._counts.all if room is None else self._counts.of(room)))
+
     async def transcriptions(self, request: Request) -> Response:
         """Recognise the speech in the uploaded WAV file."""
-        began, settings = time.monotonic(), self.settings.stt
+        began, (room, settings) = time.monotonic(), self._of(request)
+        stt = settings.stt
         async with request.form(max_part_size=_MAX_UPLOAD_BYTES) as form:
             upload = form.get("file")
             if not isinstance(upload, UploadFile):
                 raise RequestRefused("file: expected a WAV file as multipart form data")
             sound = _read_wav(await upload.read())
-        text = await self._transcribe(sound)
-        if failure := await self._hold("stt", began, settings):
+        heard = stt.transcript if stt.transcript is not None else await self._transcribe(sound)
+        if failure := await self._hold("stt", began, stt):
             return failure
-        return JSONResponse({"text": text})
+        self._counts.add(room, Counts(stt_seconds=sound.seconds))
+        return JSONResponse({"text": misheard(heard, stt)})
 
     async def completions(self, request: Request) -> Response:
         """Answer the last message of the user, as a stream of tokens if so asked."""
-        began, settings = time.monotonic(), self.settings.llm
-        body = await _json(request)
-        model = str(body.get("model", ""))
-        reply = answer(_last_user_text(body))
-        if failure := await self._hold("llm", began, settings):
+        began, (room, settings) = time.monotonic(), self._of(request)
+        body = await json_object(request)
+        completion = Completion.to(Prompt.of(body), settings.llm)
+        if failure := await self._hold("llm", began, settings.llm):
             return failure
+        self._counts.add(room, completion.usage)
         if body.get("stream"):
-            return StreamingResponse(_tokens(reply, model), media_type="text/event-stream")
-        message = {"role": "assistant", "content": reply}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        return JSONResponse(_completion("chat.completion", model, choice))
+            return StreamingResponse(completion.stream(), media_type="text/event-stream")
+        return JSONResponse(completion.document())
 
     async def speech(self, request: Request) -> Response:
         """Speak the input, as `pcm` (24 kHz, 16 bits, mono) or `wav`."""
-        began, settings = time.monotonic(), self.settings.tts
-        body = await _json(request)
+        began, (room, settings) = time.monotonic(), self._of(request)
+        body, tts = await json_object(request), settings.tts
         text, form = body.get("input"), body.get("response_format", "wav")
         if not isinstance(text, str) or not text.strip():
             raise RequestRefused("input: expected the text to speak")
         if form not in {"pcm", "wav"}:
             raise RequestRefused(f"response_format: expected pcm or wav, got {form!r}")
-        sound = await asyncio.to_thread(_spoken, text)
+        sound = _put_out(await asyncio.to_thread(_spoken, text), tts)
         raw = sound.samples.tobytes() if form == "pcm" else sound.wav()
-        if failure := await self._hold("tts", began, settings):
+        if failure := await self._hold("tts", began, tts):
             return failure
+        if sound.samples.size:
+            self._counts.add(room, Counts(tts_characters=len(text)))
         return StreamingResponse(_chunks(raw), media_type=f"audio/{form}")
+
+    def _of(self, request: Request) -> tuple[str, DemoSettings]:
+        """Return the room of the call that a request belongs to, and the settings for it."""
+        header = request.headers.get(CALL_HEADER)
+        if header is None:
+            return "", self.settings
+        try:
+            call = DemoCall.model_validate_json(header)
+            return call.room, self.settings.changed(call.settings)
+        except ValidationError as error:
+            raise RequestRefused(f"{CALL_HEADER}: {in_one_line(error)}") from error
 
     async def _hold(self, part: str, began: float, settings: ProviderSettings) -> Response | None:
         """Let the rest of the delay pass; return an error when it is this request's turn."""
@@ -138,7 +164,7 @@ class Providers:
         await asyncio.sleep(max(0.0, left))
         if self._luck.random() >= settings.failure_rate:
             return None
-        return _error(503, f"the demo's {part} was set to fail", "server_error")
+        return failed(503, f"the demo's {part} was set to fail", "server_error")
 
 
 def main() -> None:
@@ -213,6 +239,17 @@ def _spoken(text: str) -> Sound:
     return speak(text, _AGENT_VOICE).trimmed().resampled(_OPENAI_RATE).at_peak(0.6)
 
 
+def _put_out(sound: Sound, settings: TtsSettings) -> Sound:
+    """Return what is sent in place of the speech, or the speech itself."""
+    match settings.output:
+        case "silence":
+            return Sound(np.zeros_like(sound.samples), sound.rate)
+        case "nothing":
+            return Sound(sound.samples[:0], sound.rate)
+        case "speech":
+            return sound
+
+
 def _read_wav(raw: bytes) -> Sound:
     try:
         with wave.open(io.BytesIO(raw)) as file:
@@ -226,76 +263,9 @@ def _read_wav(raw: bytes) -> Sound:
     return Sound(samples.astype(np.int16), rate)
 
 
-async def _json(request: Request) -> dict[str, Any]:
-    """Return the body, which must be a JSON object."""
-    try:
-        body = await request.json()
-    except ValueError as error:
-        raise RequestRefused(f"body: expected JSON: {error}") from error
-    if not isinstance(body, dict):
-        raise RequestRefused("body: expected a JSON object")
-    return body
-
-
-def _last_user_text(body: dict[str, Any]) -> str:
-    """Return the user's last words; a message's content is text or a list of parts."""
-    messages = body.get("messages")
-    if not isinstance(messages, list):
-        raise RequestRefused("messages: expected a list")
-    for message in reversed(messages):
-        if isinstance(message, dict) and message.get("role") == "user":
-            content = message.get("content")
-            if isinstance(content, list):
-                parts = (part.get("text", "") for part in content if isinstance(part, dict))
-                return " ".join(str(part) for part in parts)
-            return str(content or "")
-    return ""
-
-
-async def _tokens(reply: str, model: str) -> AsyncIterator[bytes]:
-    """Stream the answer word by word, without pauses: only the first token has a delay."""
-    for number, word in enumerate(reply.split(" ")):
-        delta = {"role": "assistant", "content": word if number == 0 else f" {word}"}
-        choice = {"index": 0, "delta": delta, "finish_reason": None}
-        yield _event(_completion("chat.completion.chunk", model, choice))
-    last = {"index": 0, "delta": {}, "finish_reason": "stop"}
-    yield _event(_completion("chat.completion.chunk", model, last))
-    yield b"data: [DONE]\n\n"
-
-
-def _completion(kind: str, model: str, choice: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "id": "chatcmpl-demo",
-        "object": kind,
-        "created": int(time.time()),
-        "model": model,
-        "choices": [choice],
-    }
-
-
-def _event(data: dict[str, Any]) -> bytes:
-    return b"data: " + json.dumps(data).encode() + b"\n\n"
-
-
 async def _chunks(raw: bytes) -> AsyncIterator[bytes]:
     for start in range(0, len(raw), _CHUNK_BYTES):
         yield raw[start : start + _CHUNK_BYTES]
-
-
-async def _refusal(_request: Request, error: Exception) -> Response:
-    return _error(400, str(error), "invalid_request_error")
-
-
-def _error(status: int, message: str, kind: str) -> Response:
-    """Return an error in the shape that clients of that API expect."""
-    return JSONResponse({"error": {"message": message, "type": kind}}, status_code=status)
-
-
-def _in_one_line(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(str(step) for step in each['loc']) or 'settings'}: {each['msg']}"
-        for each in error.errors()
-    )
 
 
 if __name__ == "__main__":

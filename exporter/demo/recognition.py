@@ -13,6 +13,7 @@ import numpy as np
 from pocketsphinx import Decoder
 from pocketsphinx.lm import ArpaBoLM
 
+from exporter.demo.settings import SttSettings
 from exporter.demo.speech import Sound
 
 PHRASES = """
@@ -58,6 +59,8 @@ _RATE = 16_000
 _LANGUAGE_WEIGHT = 9.0
 _SILENCE_S = 0.2
 _SILENT = 200
+_WRONG, _INSERTED = "banana", "zebra"
+"""Words of no phrase."""
 
 
 class Recognizer:
@@ -85,6 +88,18 @@ class Recognizer:
             self._decoder.end_utt()
             best = self._decoder.hyp()
         return str(best.hypstr) if best is not None else ""
+
+
+def misheard(heard: str, settings: SttSettings) -> str:
+    """Return the words with as many errors as the settings ask for, or as they allow.
+
+    Insertions are at the begin and deletions at the end: a word error rate counts exactly these
+    errors, as long as more words are right than are inserted or deleted.
+    """
+    words = heard.split()
+    kept = words[: max(0, len(words) - settings.deleted)]
+    wrong = min(settings.substituted, len(kept))
+    return " ".join([_INSERTED] * settings.inserted + [_WRONG] * wrong + kept[wrong:])
 
 
 def _language_model() -> ArpaBoLM:

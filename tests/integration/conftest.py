@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter.server_api import Server
 from tests.integration.exporters import Start, exporters
 
 
@@ -13,3 +14,13 @@ def _start(tmp_path: Path) -> Iterator[Start]:
     """Start exporters by the arguments of `python -m`; none is left after the test."""
     with exporters(tmp_path) as start:
         yield start
+
+
+@pytest.fixture(scope="session")
+def providers(livekit: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The demo's agent on the shared server, for the whole run; yields the URL of its providers."""
+    from exporter.demo.settings import DemoSettings  # noqa: PLC0415 - only where it is needed
+    from tests.integration.workers import demo_agent  # noqa: PLC0415
+
+    with demo_agent(livekit, tmp_path_factory.mktemp("demo"), DemoSettings()) as url:
+        yield url

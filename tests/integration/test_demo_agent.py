@@ -11,14 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
-from exporter.demo.settings import DemoSettings
 from exporter.outcome import CallResult, Outcome, Reason
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.runner import Runner
 from exporter.server_api import Server
 from tests import patience
 from tests.integration.voids import assert_late, measured
-from tests.integration.workers import demo_agent
 from tests.lateness import Watch, watching
 
 pytestmark = [pytest.mark.integration, pytest.mark.whole_machine]
@@ -28,13 +26,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.whole_machine]
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where everything that runs in this file writes its log."""
     return tmp_path_factory.mktemp("demo")
-
-
-@pytest.fixture(scope="module")
-def providers(livekit: Server, folder: Path) -> Iterator[str]:
-    """The demo's agent on the shared server; yields the URL of its providers."""
-    with demo_agent(livekit, folder, DemoSettings()) as url:
-        yield url
 
 
 @pytest.fixture(scope="module")

@@ -6,15 +6,12 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from exporter.demo.settings import DemoSettings
 from exporter.server_api import Server
 from exporter.settings.load import load_settings
-from tests.integration.workers import demo_agent
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -60,13 +57,6 @@ def by_length(command: str) -> object:
     return pytest.param(command, marks=pytest.mark.long if long else ())
 
 
-@pytest.fixture(scope="module")
-def agent(livekit: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The demo's agent on the shared server."""
-    with demo_agent(livekit, tmp_path_factory.mktemp("demo"), DemoSettings()):
-        yield livekit
-
-
 @pytest.mark.integration
 @pytest.mark.parametrize("command", [by_length(each) for each in commands()])
 def test_a_command_works(command: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
@@ -76,7 +66,9 @@ def test_a_command_works(command: str, tmp_path: Path, request: pytest.FixtureRe
     name, *arguments = shlex.split(command)
     assert name == "voice-exporter"
     needs_server = arguments[0] in ASKS
-    server: Server = request.getfixturevalue("agent") if needs_server else NOWHERE
+    if needs_server:
+        request.getfixturevalue("providers")  # those of an agent that can be called
+    server: Server = request.getfixturevalue("livekit") if needs_server else NOWHERE
     environ = os.environ | {
         "LIVEKIT_URL": server.url,
         "LIVEKIT_API_KEY": server.api_key,

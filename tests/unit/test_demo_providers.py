@@ -12,13 +12,16 @@ import httpx
 import numpy as np
 import pytest
 
-from exporter.demo.llm_replies import answer
+from exporter.demo.llm_replies import STORY, answer
 from exporter.demo.providers import Providers
-from exporter.demo.settings import DemoSettings
+from exporter.demo.settings import DemoCall, DemoSettings
 from exporter.demo.speech import Sound
 
 QUICK = {part: {"delay_s": 0.0} for part in ("stt", "llm", "tts")}
-CHAT = {"model": "m", "messages": [{"role": "user", "content": "Where is my order?"}]}
+CHAT: dict[str, Any] = {
+    "model": "m",
+    "messages": [{"role": "user", "content": "Where is my order?"}],
+}
 SPEECH = {"model": "m", "voice": "v", "input": "Yes.", "response_format": "pcm"}
 WAV = Sound(np.zeros(2_400, np.int16), 24_000).wav()
 
@@ -51,8 +54,7 @@ def test_settings_are_read_and_changed_over_http() -> None:
 
     put, get = talk(change)
     assert put == get
-    assert put["llm"] == {"delay_s": 2.0, "failure_rate": 0.0}
-    assert put["stt"] == {"delay_s": 0.0, "failure_rate": 0.0}
+    assert put == DemoSettings().changed(QUICK | {"llm": {"delay_s": 2.0}}).model_dump()
 
 
 @pytest.mark.parametrize(
@@ -202,3 +204,153 @@ def test_delay_and_failures_hold_for_their_provider(
 def test_the_answer_follows_the_words(words: str, reply: str) -> None:
     """What the caller says decides what the agent answers."""
     assert answer(words) == reply
+
+
+def asked(settings: dict[str, Any], *more: dict[str, Any], **changes: Any) -> Any:
+    """Return the whole answer in a call with those settings, to a prompt with more messages."""
+
+    async def ask(client: httpx.AsyncClient) -> Any:
+        body = {**CHAT, "messages": [*CHAT["messages"], *more], **changes}
+        headers = DemoCall(room="r", settings={"llm": settings}).header()
+        return (await client.post("/v1/chat/completions", json=body, headers=headers)).json()
+
+    return talk(ask)
+
+
+def test_one_call_has_its_own_settings() -> None:
+    """A request that says of which call it is gets that call's answer; others do not."""
+
+    async def ask(client: httpx.AsyncClient) -> list[str]:
+        call = DemoCall(room="r", settings={"stt": {"transcript": "hello", "inserted": 1}})
+        files = {"file": ("file.wav", WAV)}
+        path = "/v1/audio/transcriptions"
+        ours = await client.post(path, files=files, headers=call.header())
+        theirs = await client.post(path, files=files)
+        return [ours.json()["text"], theirs.json()["text"]]
+
+    assert talk(ask) == ["zebra hello", "24000 2400"]
+
+
+def test_a_call_without_valid_settings_is_refused() -> None:
+    """The header is checked like the settings."""
+
+    async def ask(client: httpx.AsyncClient) -> Any:
+        headers = DemoCall(settings={"llm": {"tool_s": -1}}).header()
+        return (await client.get("/settings", headers=headers)).json()
+
+    assert talk(ask)["error"]["message"].startswith("X-Demo-Call: llm.tool_s: Input should be")
+
+
+TOOLS = [{"type": "function", "function": {"name": "look_up_order"}}]
+TOOL_RESULT = {"role": "tool", "tool_call_id": "c", "content": "It left."}
+
+
+def test_a_tool_is_called_and_then_the_reply_given() -> None:
+    """The arguments say how the tool shall behave; after its result the answer is text."""
+    settings = {"tool": "look_up_order", "tool_s": 1.5, "tool_fails": True, "filler": "Wait."}
+    choice = asked(settings, tools=TOOLS)["choices"][0]
+    function = choice["message"]["tool_calls"][0]["function"]
+    assert (choice["finish_reason"], function["name"]) == ("tool_calls", "look_up_order")
+    assert json.loads(function["arguments"]) == {"seconds": 1.5, "fails": True, "filler": "Wait."}
+    filler = {"role": "assistant", "content": "Wait."}
+    for since in ([TOOL_RESULT], [TOOL_RESULT, filler]):
+        after = asked(settings, *since, tools=TOOLS)["choices"][0]
+        assert (after["finish_reason"], after["message"]["content"]) == ("stop", answer("order"))
+    again = asked(settings, TOOL_RESULT, CHAT["messages"][0], tools=TOOLS)["choices"][0]
+    assert again["finish_reason"] == "tool_calls"  # in the caller's next turn
+    assert asked(settings)["choices"][0]["finish_reason"] == "stop"  # an agent without tools
+
+
+def test_a_streamed_call_of_a_tool_ends_with_its_usage() -> None:
+    """The stream has the call, the reason for its end, and the usage if that was asked for."""
+
+    async def ask(client: httpx.AsyncClient) -> str:
+        await client.put("/settings", json={"llm": {"tool": "look_up_order"}})
+        body = {**CHAT, "tools": TOOLS, "stream": True, "stream_options": {"include_usage": True}}
+        return (await client.post("/v1/chat/completions", json=body)).text
+
+    lines = [line.removeprefix("data: ") for line in talk(ask).split("\n\n") if line]
+    call, end, usage = (json.loads(line) for line in lines[:-1])
+    assert call["choices"][0]["delta"]["tool_calls"][0]["index"] == 0
+    assert end["choices"][0]["finish_reason"] == "tool_calls"
+    assert (usage["choices"], usage["usage"]["prompt_tokens"]) == ([], 4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reply"),
+    [
+        pytest.param({"reply": "Yes, it is."}, "Yes, it is.", id="given"),
+        pytest.param({"reply": ""}, "", id="empty"),
+        pytest.param({"story": True}, STORY, id="story"),
+        pytest.param({"turns": [{"reply": "First."}], "reply": "Later."}, "First.", id="by turn"),
+    ],
+)
+def test_the_reply_may_be_given(settings: dict[str, Any], reply: str) -> None:
+    """What is set is said whatever was heard."""
+    assert asked(settings)["choices"][0]["message"]["content"] == reply
+
+
+def test_an_empty_answer_streams_no_token() -> None:
+    """Only the end comes."""
+
+    async def ask(client: httpx.AsyncClient) -> str:
+        await client.put("/settings", json={"llm": {"reply": ""}})
+        return (await client.post("/v1/chat/completions", json={**CHAT, "stream": True})).text
+
+    assert talk(ask).count("data: ") == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "usage"),
+    [
+        pytest.param({"reply": "One two."}, (4, 0, 2), id="counted"),
+        pytest.param({"reply": "", "cached_tokens": 99}, (4, 4, 0), id="all cached"),
+        pytest.param(
+            {"prompt_tokens": 200, "cached_tokens": 50, "completion_tokens": 20},
+            (200, 50, 20),
+            id="given",
+        ),
+    ],
+)
+def test_tokens_are_reported(settings: dict[str, Any], usage: tuple[int, ...]) -> None:
+    """Usage is one token a word, or what was set."""
+    told = asked(settings)["usage"]
+    cached = told["prompt_tokens_details"]["cached_tokens"]
+    assert (told["prompt_tokens"], cached, told["completion_tokens"]) == usage
+    assert told["total_tokens"] == usage[0] + usage[2]
+
+
+def test_what_is_delivered_is_counted() -> None:
+    """Totals of all requests and of one room; what fails or has no content counts nothing."""
+
+    async def use(client: httpx.AsyncClient) -> list[Any]:
+        headers = DemoCall(room="a").header()
+        for each in (headers, {}):
+            files = {"file": ("file.wav", WAV)}
+            await client.post("/v1/audio/transcriptions", files=files, headers=each)
+            await client.post("/v1/chat/completions", json=CHAT, headers=each)
+            await client.post("/v1/audio/speech", json=SPEECH, headers=each)
+        await client.put("/settings", json={"tts": {"output": "nothing"}})
+        await client.post("/v1/audio/speech", json=SPEECH)
+        await client.put("/settings", json={"llm": {"failure_rate": 1.0}})
+        await client.post("/v1/chat/completions", json=CHAT)
+        paths = ("/counts", "/counts?room=a", "/counts?room=b")
+        return [(await client.get(path)).json() for path in paths]
+
+    one = {"llm_input": 4, "llm_cached": 0, "llm_output": 7, "tts_characters": 4}
+    both = {name: 2 * value for name, value in one.items()}
+    nothing = dict.fromkeys(one, 0) | {"stt_seconds": 0.0}
+    assert talk(use) == [both | {"stt_seconds": 0.2}, one | {"stt_seconds": 0.1}, nothing]
+
+
+@pytest.mark.parametrize(("output", "seconds"), [("silence", 0.2), ("nothing", 0.0)])
+def test_speech_may_be_missing(output: str, seconds: float) -> None:
+    """Silence lasts as long as the speech would; nothing has no sample."""
+
+    async def say(client: httpx.AsyncClient) -> bytes:
+        await client.put("/settings", json={"tts": {"output": output}})
+        return (await client.post("/v1/audio/speech", json=SPEECH)).content
+
+    samples = np.frombuffer(talk(say), "<i2")
+    assert len(samples) >= seconds * 24_000
+    assert not samples.any()
