@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import ConfigDict, computed_field, with_config
 
-from exporter.outcome import Calibration, CallResult, Outcome, Reason, Turn, Verdict
+from exporter.outcome import Calibration, CallResult, Expectation, Outcome, Reason, Turn, Verdict
 
 LOG_LINES_KEPT = 200
 """Of one run: a listing may log a line for each room."""
@@ -100,6 +100,8 @@ class RunRecord:
     that failed, and of a long log the end."""
     agents: int = 1
     """As in `CallResult`."""
+    expectations: tuple[Expectation, ...] = ()
+    """Of a dialogue (`script`): what was expected in each step, and what became of it."""
 
     @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
     @property
@@ -128,6 +130,7 @@ class RunRecord:
             split_absent=call.split_absent if call else "",
             log=outcome.log[-LOG_LINES_KEPT:] if outcome.reason is not None else (),
             agents=call.agents if call else 1,
+            expectations=call.expectations if call else (),
         )
 
 

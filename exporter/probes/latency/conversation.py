@@ -1,5 +1,6 @@
 """The conversation: wait for the greeting to end, speak, hear the reply, wait for its end."""
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -7,9 +8,11 @@ from dataclasses import dataclass, replace
 from itertools import cycle
 
 from exporter.errors import ProbeError
-from exporter.outcome import Reason, Turn, TurnOutcome
+from exporter.outcome import Expectation, Reason, Turn, TurnOutcome
 from exporter.outcome.timeline import AgentSounded, CallerSpoke
+from exporter.probes.latency.expectations import Seen, expectations, may_come
 from exporter.probes.latency.fillers import SILENCE_S, Fillers
+from exporter.probes.latency.script import TOLD_S, Expect
 from exporter.probes.latency.spec import REPLY_LIMIT_S, REPORT_TIMEOUT_S, RPC_S, LatencyConfig
 from exporter.probes.latency.stages import silent_stage, stages
 from exporter.probes.latency.understood import score
@@ -70,6 +73,9 @@ LEAVING_S = 3.5
 STALL_S = 2.0
 """Without a packet for so long the agent's media is dead: even with DTX one comes each 0.4 s."""
 
+LOOK_S = 0.1
+"""Time between two looks at what the agent has reported, where something is expected of it."""
+
 GONE_TIMEOUT_S = 25.0
 """How long the server may list a participant that has died."""
 
@@ -83,8 +89,7 @@ class _Said:
     spoke: CallerSpoke
     threshold_db: float
     before: Received | None
-    words: str
-    """"" where they are not known."""
+    clip: Clip
 
     @property
     def end(self) -> float:
@@ -113,6 +118,8 @@ class Conversation:
         self._caller = caller
         self._config = config
         self._clips = cycle(clips)
+        self._clip: Clip | None = None
+        """Of this turn; of the next one as well, where nobody was there who could answer it."""
         self._had_gap = False
         """An utterance of ours had a gap: the agent may answer it twice, and late."""
         self._says_answers = False
@@ -173,6 +180,7 @@ class Conversation:
         found = _first_sound(ear.levels(first, last), said.threshold_db, first)
         if found is None:
             return None
+        self._clip = said.clip
         deadline = time.monotonic() + REPLY_LIMIT_S
         with suppress(_DisturbedError):  # the next turn sees to it
             while not (self._listens() and self._quiet_for(QUIET_S)):
@@ -195,16 +203,23 @@ class Conversation:
         Raises:
             ProbeError: Why the call ended, if it did before the outcome was known.
         """
+        self._greeted = self._greeted or self._last is not None
+        self._last = None
         if self._had_gap:
             return _void(TORN)
+        clip = self._clip = self._clip or next(self._clips)
         self._caller.check()  # nothing is said to a room that the agent has left
         if self._caller.disturbance():  # at the end of the turn before, where it cost nothing
             await self._mend()
         self._caller.turn_begins()
-        self._greeted = self._greeted or self._last is not None
+        turn = await self._say_and_hear(clip)
+        self._clip = None
+        return turn
+
+    async def _say_and_hear(self, clip: Clip) -> Turn:
         try:
             await self._perform(self._config.turn.start_rpc)
-            said = self._last = await self._speak()
+            said = self._last = await self._speak(clip)
             await self._perform(self._config.turn.end_rpc, said.end)
             onset = await self._onset(said)
             return await (self._failed(said) if onset is None else self._replied(said, onset))
@@ -224,10 +239,47 @@ class Conversation:
         if silent:
             where = silent_stage(call, spoke)
             turn = replace(turn, silent_stage=where, detail=f"{turn.detail}: {where.words}")
-        finals, words = call.finals(spoke.at), self._last.words
+        finals, words = call.finals(spoke.at), self._last.clip.words
         if not (finals and words):
             return turn
         return replace(turn, transcription=score(words, [each.text for each in finals]))
+
+    async def expected(self, step: int, expect: Expect, turn: Turn) -> tuple[Expectation, ...]:
+        """Wait until what is expected in a step has happened, and return what became of it.
+
+        A call that ends meanwhile ends the wait: the next turn tells why.
+
+        Args:
+            step: Its place in the script, from 1.
+            expect: Of the step.
+            turn: The turn of the step, just taken.
+        """
+        until = time.monotonic() + TOLD_S
+        if expect.within is not None and self._last is not None:
+            until = self._last.end + expect.within
+        void = turn.outcome is TurnOutcome.VOID
+        replied, spoiled = turn.outcome is TurnOutcome.REPLIED, "the turn is void" if void else ""
+        with suppress(ProbeError):
+            while may_come(self.met(step, expect, until, replied=replied, spoiled=spoiled)):
+                if (left := until - time.monotonic()) <= 0:
+                    break
+                await self._caller.sleep_until_change(min(left, LOOK_S))
+        return self.met(step, expect, until, replied=replied, spoiled=spoiled)
+
+    def met(
+        self,
+        step: int,
+        expect: Expect,
+        until: float = math.inf,
+        *,
+        replied: bool = False,
+        spoiled: str = "",
+    ) -> tuple[Expectation, ...]:
+        """Return what has become so far of what is expected in a step; see `Seen`."""
+        since = math.inf if self._last is None else self._last.spoke.at
+        call = self._caller.events.timeline
+        seen = Seen(call=call, since=since, until=until, replied=replied, spoiled=spoiled)
+        return expectations(step, expect, seen)
 
     @property
     def _ear(self) -> Hearing:
@@ -235,9 +287,9 @@ class Conversation:
             raise RuntimeError("the caller receives no audio of the agent")
         return self._caller.ear
 
-    async def _speak(self) -> _Said:
+    async def _speak(self, clip: Clip) -> _Said:
         noise = self._noise()
-        microphone, clip = self._caller.microphone, next(self._clips)
+        microphone = self._caller.microphone
         before = await self._caller.received()
         began, underruns = time.monotonic(), microphone.underruns
         start = microphone.play(clip.pcm)
@@ -247,7 +299,7 @@ class Conversation:
         self._had_gap = microphone.underruns > underruns
         spoke = CallerSpoke(at=first, until=end)
         self._caller.events.timeline.add(spoke)
-        return _Said(began, spoke, sound_threshold(noise), before, clip.words)
+        return _Said(began, spoke, sound_threshold(noise), before, clip)
 
     async def _perform(self, method: str, at: float = 0.0) -> None:
         """Perform an RPC at the agent, if one is named, not before the time `at`."""
