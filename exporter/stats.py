@@ -3,9 +3,19 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import fmean
 
 from exporter.outcome import Turn, TurnOutcome
 from exporter.quantile import P95_NEEDS, quantile
+
+
+def mean_jitter_buffer_s(turns: Iterable[Turn]) -> float | None:
+    """Return the mean depth of the caller's jitter buffer over the turns that know it, in seconds.
+
+    Without the warm-up turn, in which it settles; None where no other turn knows it.
+    """
+    known = [t.jitter_buffer_s for t in turns if t.jitter_buffer_s is not None and not t.warmup]
+    return fmean(known) if known else None
 
 
 @dataclass(frozen=True, slots=True)

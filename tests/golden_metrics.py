@@ -125,6 +125,7 @@ def _outcomes() -> tuple[Outcome, ...]:
             e2e_s=1.2,
             components=Components(0.2, 0.3, 0.35, 0.15, 0.2),
             reported_e2e_s=1.1,
+            jitter_buffer_s=0.04,
         )
         for place in range(TARGET.trials + 1)
     ]

@@ -6,12 +6,12 @@ from grafana_foundation_sdk.models.units import PercentUnit, Seconds, Short
 from dashboards.agent.series import CALL_TYPE, CALLS, THE_AGENT, THE_SERVER, TURNS
 from dashboards.overrides import in_unit
 from dashboards.panels import Card, graph, stat
-from dashboards.queries import increase, series, total, value
+from dashboards.queries import increase, seen, series, total, value
 
 
 def panels() -> tuple[Panel, ...]:
     """Return the panels of the row."""
-    return _floor(), _voids(), _remaining(), _spent()
+    return _floor(), _voids(), _remaining(), _spent(), _jitter_buffer(), _lag()
 
 
 def _floor() -> Panel:
@@ -93,3 +93,33 @@ def _spent() -> Panel:
     ]
     units = [in_unit("^call time$", Seconds)]
     return stat(card, *spent, unit=Short, decimals=1, overrides=units)
+
+
+def _jitter_buffer() -> Panel:
+    card = Card(
+        155,
+        "Jitter buffer",
+        "Mean depth of the caller's jitter buffer in the last call, by call type and scenario: a "
+        "part of the end-to-end latency. From voice_call_jitter_buffer_seconds. Bad: above 0.06 s, "
+        "or steps of some 0.01 s that move the latency: packets arrive late or in bursts.",
+        empty="No turn was measured",
+        width=12,
+        height=7,
+    )
+    depth = seen("call_type, scenario", f"voice_call_jitter_buffer_seconds{{{CALLS}}}")
+    return graph(card, series(depth, "{{call_type}} {{scenario}}"), unit=Seconds)
+
+
+def _lag() -> Panel:
+    card = Card(
+        156,
+        "Lag of the event loop",
+        "Largest lag of the event loop of the prober in the last call, by call type and scenario. "
+        "From voice_probe_loop_lag_seconds. Bad: often above the line of 0.02 s: at an end of a "
+        "turn it makes the turn void.",
+        empty="The agent was not called",
+        width=12,
+        height=7,
+    )
+    lag = seen("call_type, scenario", f"voice_probe_loop_lag_seconds{{{CALLS}}}")
+    return graph(card, series(lag, "{{call_type}} {{scenario}}"), unit=Seconds, limit=0.02)

@@ -37,7 +37,7 @@ def panels() -> tuple[Panel, ...]:
         width=12,
     )
     limit = f"min by ({_BY}) (voice_target_word_error_ratio{{{CALLS}}})"
-    kinds = total("kind", recent(f'{_WORDS}{{{CALLS}, form="normalized"}}'))
+    kinds = total("call_type, kind", recent(f'{_WORDS}{{{CALLS}, form="normalized"}}'))
     return (
         graph(
             rate_card,
@@ -49,7 +49,7 @@ def panels() -> tuple[Panel, ...]:
         ),
         graph(
             kinds_card,
-            series(kinds, "{{kind}}", CALL_STEP),
+            series(kinds, "{{call_type}} {{kind}}", CALL_STEP),
             unit=Short,
             is_stacked=True,
             has_bars=True,

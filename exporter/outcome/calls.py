@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 
-from pydantic import computed_field
-
 from exporter.outcome.reasons import Reason, TurnOutcome
 
 
@@ -87,17 +85,18 @@ class WordErrors:
     """Said, and not in the transcript."""
     inserted: int = 0
     """In the transcript, and not said."""
+    wer: float = field(init=False, default=0.0)
+    """The word error rate: 0 where all was understood; above 1 where much was inserted."""
+
+    def __post_init__(self) -> None:
+        # A field, so that it is in JSON: a computed one would import pydantic at every start.
+        wer = (self.substituted + self.deleted + self.inserted) / self.words
+        object.__setattr__(self, "wer", wer)
 
     @property
     def hit(self) -> int:
         """Words that were understood."""
         return self.words - self.substituted - self.deleted
-
-    @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
-    @property
-    def wer(self) -> float:
-        """The word error rate: 0 where all was understood; above 1 where much was inserted."""
-        return (self.substituted + self.deleted + self.inserted) / self.words
 
 
 @dataclass(frozen=True, slots=True)

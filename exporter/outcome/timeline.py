@@ -179,11 +179,18 @@ class Timeline:
 
     Attributes:
         agent: Identity of the agent in question; what others tell does not count.
+        reporters: Identities of the agents that tell anything on `lk.agent.session`.
     """
 
     def __init__(self, agent: str = "") -> None:
         self.agent = agent
+        self.reporters: set[str] = set()
         self._events: list[Event] = []
+
+    @property
+    def reports(self) -> bool:
+        """Whether our agent tells of its session: then what it does not tell did not happen."""
+        return self.agent in self.reporters
 
     def add(self, event: Event) -> None:
         """Take the next event."""

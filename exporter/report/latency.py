@@ -209,6 +209,8 @@ class CalibrateDocument:
     voids: int
     reason: Reason | None
     detail: str
+    loop_lag_s: float | None
+    """As of a run."""
 
     @classmethod
     def of(cls, server: str, outcome: Outcome) -> "CalibrateDocument":
@@ -223,6 +225,7 @@ class CalibrateDocument:
             voids=found.voids if found else 0,
             reason=outcome.reason,
             detail=outcome.detail,
+            loop_lag_s=outcome.loop_lag_s,
         )
 
 

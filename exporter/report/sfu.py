@@ -131,6 +131,8 @@ class SfuDocument:
     verdict: Verdict
     findings: tuple[str, ...]
     """What the verdict rests on, when it is not PASS."""
+    loop_lag_ms: float | None
+    """The largest lateness of the prober's event loop during the baseline."""
 
     @classmethod
     def of(cls, report: SfuReport, ramp: RampReport | None = None) -> Self:
@@ -143,6 +145,7 @@ class SfuDocument:
             knee=ramp.knee.kind if ramp else None,
             verdict=worst((report.verdict, *((ramp.verdict,) if ramp else ()))),
             findings=tuple(map(str, findings)),
+            loop_lag_ms=_milli(report.outcome.loop_lag_s),
         )
 
 

@@ -38,7 +38,6 @@ class SessionEvents:
         self.timeline = Timeline()
         """What was told, by all agents in the room, and what the caller adds."""
         self._changed = asyncio.Event()
-        self._heard: set[str] = set()
         self._legacy = False
         self._texts: set[asyncio.Task[None]] = set()
         room.register_byte_stream_handler(TOPIC, self._on_stream)
@@ -52,11 +51,6 @@ class SessionEvents:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-    @property
-    def reports(self) -> bool:
-        """Whether our agent has told anything on `lk.agent.session`."""
-        return self.timeline.agent in self._heard
 
     def error_since(self, when: float) -> str:
         """Return the last error that the agent reported since then, or ""."""
@@ -81,7 +75,7 @@ class SessionEvents:
             answered: The same where a filler came first, else 0: what was said before is that one.
         """
         deadline = time.monotonic() + timeout_s
-        while self.reports and not reported.answers(self.timeline, when, answered):
+        while self.timeline.reports and not reported.answers(self.timeline, when, answered):
             self._changed.clear()
             try:
                 async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
@@ -92,7 +86,7 @@ class SessionEvents:
 
     def why_absent(self) -> str:
         """Say why there is no split for an agent whose turns have none."""
-        if self.reports:
+        if self.timeline.reports:
             return "the agent reports no components of its turns (a realtime model?)"
         if self._legacy:
             return "the agent runs livekit-agents 1.4; components need 1.5 or later"
@@ -141,7 +135,7 @@ class SessionEvents:
                     message.ParseFromString(b"".join([chunk async for chunk in reader]))
             except (rtc.StreamError, TimeoutError, DecodeError):
                 continue  # one lost message must not cost the others
-            self._heard.add(sender)
+            self.timeline.reporters.add(sender)
             if message.HasField("event"):
                 self._take(message.event, sender)
             self._changed.set()

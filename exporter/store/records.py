@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import ConfigDict, computed_field, with_config
 
 from exporter.outcome import Calibration, CallResult, Expectation, Outcome, Reason, Turn, Verdict
+from exporter.stats import mean_jitter_buffer_s
 
 LOG_LINES_KEPT = 200
 """Of one run: a listing may log a line for each room."""
@@ -100,6 +101,8 @@ class RunRecord:
     that failed, and of a long log the end."""
     agents: int = 1
     """As in `CallResult`."""
+    loop_lag_s: float | None = None
+    """As in `Outcome`: that of a turn is of its two ends only."""
     expectations: tuple[Expectation, ...] = ()
     """Of a dialogue (`script`): what was expected in each step, and what became of it."""
 
@@ -108,6 +111,15 @@ class RunRecord:
     def outcome(self) -> Literal["succeeded", "failed"]:
         """succeeded, or failed where it has a reason: of the JSON only."""
         return "succeeded" if self.reason is None else "failed"
+
+    @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
+    @property
+    def jitter_buffer_s(self) -> float | None:
+        """Mean depth of the caller's jitter buffer, without the warm-up turn; null if unknown.
+
+        Of the JSON only: it follows from the turns.
+        """
+        return mean_jitter_buffer_s(self.turns)
 
     @classmethod
     def of(cls, outcome: Outcome) -> Self:
@@ -130,6 +142,7 @@ class RunRecord:
             split_absent=call.split_absent if call else "",
             log=outcome.log[-LOG_LINES_KEPT:] if outcome.reason is not None else (),
             agents=call.agents if call else 1,
+            loop_lag_s=outcome.loop_lag_s,
             expectations=call.expectations if call else (),
         )
 

@@ -78,6 +78,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ("ALTER TABLE runs ADD COLUMN log TEXT NOT NULL DEFAULT '[]'",),
     ("CREATE TABLE ramps (vantage TEXT PRIMARY KEY, document TEXT NOT NULL)",),
     ("ALTER TABLE runs ADD COLUMN agents INTEGER NOT NULL DEFAULT 1",),
+    ("ALTER TABLE runs ADD COLUMN loop_lag_s REAL",),
 )
 
 NEWEST = len(MIGRATIONS)

@@ -14,10 +14,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from exporter import __version__
-from exporter.outcome import Outcome, Verdict
+from exporter.outcome import CallResult, Outcome, Verdict
 from exporter.probes import PROBES
 from exporter.probes.latency.spec import as_target
 from exporter.roster.types import Worker, WorkerStatus
+from exporter.stats import mean_jitter_buffer_s
 from exporter.store.records import LOG_LINES_KEPT, Remaining
 from exporter.web.refusals import TEXT
 from exporter.web.sources import Sources
@@ -194,7 +195,8 @@ class _Failure:
 
 def _failure(outcome: Outcome, now: datetime) -> _Failure:
     subject = outcome.target or (outcome.agent_name, "", "")
-    cells = _ago(outcome, now), outcome.probe, *subject, str(outcome.reason), outcome.detail
+    detail = "; ".join(filter(None, (outcome.detail, _conditions(outcome))))
+    cells = _ago(outcome, now), outcome.probe, *subject, str(outcome.reason), detail
     return _Failure(outcome.run_id, cells, outcome.log[-LOG_LINES_KEPT:])
 
 
@@ -205,10 +207,18 @@ def _ago(outcome: Outcome, now: datetime) -> str:
 
 
 def _result_text(line: Watched) -> str:
-    """Return the result of the last run, and its findings."""
+    """Return the result of the last run, its findings, and what it was measured under."""
     row, last = PROBES.get(line.work.probe), line.last
     if row is None or last is None:
         return ""
     said = [row.text(last)]
     said += [each.text for each in last.findings or () if each.text not in said]
-    return "; ".join(filter(None, said))
+    return "; ".join(filter(None, (*said, _conditions(last))))
+
+
+def _conditions(outcome: Outcome) -> str:
+    """Say how late the prober was, and how deep its jitter buffer; nothing of what is unknown."""
+    call = outcome.result
+    depth_s = mean_jitter_buffer_s(call.turns) if isinstance(call, CallResult) else None
+    known = (("loop lag", outcome.loop_lag_s), ("jitter buffer", depth_s))
+    return ", ".join(f"{name} {s * 1000:.0f} ms" for name, s in known if s is not None)

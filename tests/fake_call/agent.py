@@ -114,6 +114,8 @@ class Script:
     """Replaces its track at the first utterance, and does not reply to that one."""
     reports: bool = False
     """Reports the figures of its turns, as livekit-agents does from 1.5 on."""
+    hears: tuple[str, ...] = ()
+    """Its final transcripts of each utterance, after one that is not final."""
     says: tuple[str, ...] = ()
     """Its replies in words, as it reports them; the last one again and again."""
     tool: str = ""
@@ -300,6 +302,9 @@ class FakeAgent:
             await self._stop_before(script.stops_before, end)
         if self._room is None or self._track is None or not replies:
             return
+        for text in script.hears:
+            self._transcribe(text.split()[0], final=False)
+            self._transcribe(text, final=True)
         if script.says_filler:
             await self._say_filler(end)
         if script.never_answers or (script.answers_once and not first):

@@ -284,6 +284,19 @@ def test_the_caller_hears_more_than_the_agent_reports(seen: Seen) -> None:
 
 
 @pytest.mark.whole_machine
+def test_a_real_agent_understands_every_word(seen: Seen) -> None:
+    """Its own final transcripts have all words of the clips, which are said in turn."""
+    heard = [turn.transcription for turn in seen.turns]
+    assert [each and each.wer for each in heard] == [0.0] * len(seen.turns)
+    if len(seen.turns) > 1:
+        assert re.search(
+            r'^voice_transcribed_words_total\{.*form="normalized",kind="hit".*\} [1-9]',
+            seen.metrics,
+            re.MULTILINE,
+        )
+
+
+@pytest.mark.whole_machine
 def test_the_demo_leaves_nothing(seen: Seen) -> None:
     """After SIGTERM: exit status 0, and no process and no file is left."""
     assert seen.exit_status == 0, seen.text

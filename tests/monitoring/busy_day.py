@@ -41,7 +41,7 @@ from exporter.outcome import (
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.types import WorkerReport, WorkerStatus
 from exporter.settings.settings import Settings
-from tests.unit.calls import judged
+from tests.unit.calls import heard, judged
 from tests.unit.ramp.tiers import tier
 from tests.unit.sfu.baselines import GOOD
 
@@ -61,15 +61,16 @@ _CONFIGURATION = {
     "workers": {"scrape": ["http://127.0.0.1:8081"]},
     "ramp": {"enabled": True, "windows": _ALWAYS, "max_clients": 50},
     "targets": [
-        {"agent_name": "sales", "budget": _BUDGET},
+        {"agent_name": "sales", "max_wer": 0.6, "budget": _BUDGET},
         {
             "agent_name": "sales",
             "call_type": "refund",
             "target_ms": 2500,
+            "max_wer": 0.6,
             "page_on": "fail",
             "budget": _BUDGET,
         },
-        {"agent_name": "support", "scenario": "angry", "budget": _BUDGET},
+        {"agent_name": "support", "scenario": "angry", "max_wer": 0.6, "budget": _BUDGET},
     ],
 }
 
@@ -151,6 +152,8 @@ def _call(turn: int, target: LatencyConfig) -> Outcome:
         time_to_answer_s=seconds + 0.1 if turn % 11 == 0 else None,
         implausible=("llm",) if turn % 20 == 0 else (),
         reported_e2e_s=seconds - 0.1,
+        transcription=heard(6, substituted=1, deleted=1, inserted=1),
+        jitter_buffer_s=0.03 + 0.01 * (turn % 3),
     )
     stage = SilentStage.NO_ANSWER if reason is Reason.NO_REPLY else None
     last = replied if reason is None else Turn(ended, reason=reason, silent_stage=stage)

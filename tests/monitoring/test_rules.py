@@ -21,7 +21,13 @@ RULES = [rule for rule in rules.load() if rule.is_alert]
 NAMES = sorted({rule.name for rule in RULES})
 ALWAYS_FIRES = "VoiceWatchdog"
 SEVERITIES = {"page", "warning", "ticket", "none"}
-PAGES = {"VoiceAgentFailing", "VoiceAgentSlow", "VoiceSfuDown", "VoiceSloBurnFast"}
+PAGES = {
+    "VoiceAgentFailing",
+    "VoiceAgentMissesExpectation",
+    "VoiceAgentSlow",
+    "VoiceSfuDown",
+    "VoiceSloBurnFast",
+}
 """Some of them where the target says so, by page_on."""
 DASHBOARDS = {"voice-fleet", "voice-agent", "voice-sfu", "voice-exporter"}
 

@@ -35,15 +35,16 @@ def replied(
     warmup: bool = False,
     split: Components | None = None,
     answer_s: float | None = None,
+    depth_s: float | None = None,
     heard: Transcription | None = None,
 ) -> Turn:
     """Return a turn that was answered; with `answer_s` a filler came first."""
-    parts = split or Components()
     return Turn(
         TurnOutcome.REPLIED,
         warmup,
         e2e_s,
-        components=parts,
+        components=split or Components(),
+        jitter_buffer_s=depth_s,
         time_to_answer_s=answer_s,
         transcription=heard,
     )

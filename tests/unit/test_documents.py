@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -11,7 +11,10 @@ from pydantic import BaseModel
 from exporter.outcome import (
     AgentInRoom,
     Calibration,
+    CallResult,
     Components,
+    Expectation,
+    ExpectationOutcome,
     Listing,
     Outcome,
     PendingDispatch,
@@ -43,12 +46,16 @@ def test_latency_document_is_the_golden_one() -> None:
     """The whole document stands as a file, so that no key is renamed unseen."""
     measured = call(
         replied(0.93, warmup=True),
-        replied(0.8200000004, split=FULL),
-        replied(0.84, split=Components(llm_s=0.55), heard=heard(6, deleted=1)),
+        replied(0.8200000004, split=FULL, depth_s=0.04),
+        replied(0.84, split=Components(llm_s=0.55), depth_s=0.06, heard=heard(6, deleted=1)),
         failed(),
         void(),
     )
-    found = report(measured, broken(Reason.NO_WORKER, "nobody"), floor=FLOOR)
+    assert isinstance(measured.result, CallResult)
+    untold = Expectation(2, "tool", ExpectationOutcome.VOID, "why")
+    result = replace(measured.result, expectations=(untold,))
+    late = replace(measured, loop_lag_s=0.031, result=result)
+    found = report(late, broken(Reason.NO_WORKER, "nobody"), floor=FLOOR)
     expected = (GOLDEN / "latency.json").read_text(encoding="utf-8")
     assert to_json(LatencyDocument.of(found)) + "\n" == expected
 
@@ -117,7 +124,8 @@ def test_agents_document() -> None:
 
 def test_calibrate_document() -> None:
     """A calibration says its n; one that failed says why, and has no numbers."""
-    good = json.loads(to_json(CalibrateDocument.of("s", FLOOR)))
+    good = json.loads(to_json(CalibrateDocument.of("s", replace(FLOOR, loop_lag_s=0.002))))
+    assert good["loop_lag_s"] == 0.002
     assert (good["floor_s"], good["spread_s"], good["n"], good["reason"]) == (
         0.0942,
         0.004,

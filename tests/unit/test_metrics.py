@@ -27,6 +27,7 @@ LABELS = {
     "verdict",
     "state",
     "kind",
+    "form",
     "worker_id",
     "status",
     "result",

@@ -23,8 +23,9 @@ from exporter.report.ramp import RampReport
 from exporter.report.sfu import PreflightReport, SfuReport
 from exporter.run.scheduler import Work
 from exporter.settings.settings import Settings
-from exporter.store.records import RunQuery
-from exporter.web.watched import target_statuses
+from exporter.store.records import RunQuery, RunRecord
+from exporter.web.pages import status_page
+from exporter.web.watched import WatchList, target_statuses
 from tests.unit.calls import WHEN
 from tests.unit.probe_outcomes import OUTCOMES
 
@@ -160,6 +161,18 @@ def test_every_consumer_shows_the_same_verdict(probe: str, kind: str) -> None:
     if row.lane == "api" and outcome.reason is None:
         assert told.pop("ledger") == "not kept"  # one each 15 seconds would soon fill it
     assert set(told.values()) == {expected}, told
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_every_run_says_how_late_the_prober_was(probe: str) -> None:
+    """The record of a run and the status page have its largest lag, whatever the probe."""
+    found = replace(OUTCOMES[probe].good, loop_lag_s=0.012)
+    watched = WatchList("s")
+    watched.add(work_of(probe))
+    watched.record(PROBES[probe].judged(config_of(probe), found))
+
+    assert RunRecord.of(found).loop_lag_s == 0.012
+    assert "loop lag 12 ms" in status_page(watched, lambda _id: None, WHEN)
 
 
 @pytest.mark.parametrize("probe", PROBES)

@@ -215,6 +215,18 @@ def test_latency_of_the_last_call_is_the_mean_of_its_measured_turns() -> None:
     assert page.value("voice_last_call_latency_seconds", **CALL) == 1.25
 
 
+def test_jitter_buffer_of_the_last_call_is_shown() -> None:
+    """It is the mean over the turns that know it, without warm-up; it stays as the latency does."""
+    page = Page(DEMO)
+    assert page.value("voice_call_jitter_buffer_seconds", **CALL) is None
+
+    warmup = replied(9, warmup=True, depth_s=0.2)
+    page.recorder.record(call(warmup, replied(1, depth_s=0.03), replied(1, depth_s=0.05), void()))
+    assert page.value("voice_call_jitter_buffer_seconds", **CALL) == pytest.approx(0.04)
+    page.recorder.record(call(failed(), reason=Reason.NO_REPLY))
+    assert page.value("voice_call_jitter_buffer_seconds", **CALL) == pytest.approx(0.04)
+
+
 def test_turns_within_the_target_are_counted() -> None:
     """Good is measured and in time, the target itself included; late, failed and warm-up is not."""
     page = Page(DEMO)

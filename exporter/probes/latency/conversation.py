@@ -235,14 +235,13 @@ class Conversation:
         if self._last is None or not (silent or turn.outcome is TurnOutcome.REPLIED):
             return turn
         call, spoke = self._caller.events.timeline, self._last.spoke
-        turn = replace(turn, stages=stages(call, spoke))
-        if silent:
-            where = silent_stage(call, spoke)
-            turn = replace(turn, silent_stage=where, detail=f"{turn.detail}: {where.words}")
         finals, words = call.finals(spoke.at), self._last.clip.words
-        if not (finals and words):
+        heard = score(words, [each.text for each in finals]) if finals and words else None
+        turn = replace(turn, stages=stages(call, spoke), transcription=heard)
+        if not silent:
             return turn
-        return replace(turn, transcription=score(words, [each.text for each in finals]))
+        where = silent_stage(call, spoke)
+        return replace(turn, silent_stage=where, detail=f"{turn.detail}: {where.words}")
 
     async def expected(self, step: int, expect: Expect, turn: Turn) -> tuple[Expectation, ...]:
         """Wait until what is expected in a step has happened, and return what became of it.

@@ -19,7 +19,7 @@ from exporter.outcome import (
 )
 from exporter.probes.agents.families import OF_EACH_AGENT
 from exporter.series import OWN_LABELS, Reading, family, pack
-from exporter.stats import Stats
+from exporter.stats import Stats, mean_jitter_buffer_s
 
 if TYPE_CHECKING:
     from exporter.probes.latency.spec import LatencyConfig
@@ -57,6 +57,14 @@ LAST_CALL = _family(
     "agent_name call_type scenario vantage",
     "Mean end-to-end latency of the last call with a measured turn. The verdict compares it with "
     "the target. Absent before the first measured turn.",
+    keeps=True,
+)
+JITTER_BUFFER = _family(
+    "voice_call_jitter_buffer_seconds",
+    "gauge",
+    "agent_name call_type scenario vantage",
+    "Mean depth of the caller's jitter buffer in the measured turns of the last call with one: a "
+    "part of the end-to-end latency. Absent before the first measured turn.",
     keeps=True,
 )
 COMPONENTS = _family(
@@ -195,21 +203,27 @@ INFO = _family(
 )
 
 FAMILIES = (
-    *(
-        E2E,
-        TIME_TO_ANSWER,
-        LAST_CALL,
-        COMPONENTS,
-        IMPLAUSIBLE,
-        REPORTED_E2E,
-        WORDS,
-        EXPECTATIONS,
-        TASKS,
-        CALL_MISSED,
-        TIME_TO_AGENT,
-        TIME_TO_GREETING,
-    ),
-    *(AGENTS, TURNS, SILENT, WITHIN_TARGET, TARGET, MAX_WER, POLICY, INFO),
+    E2E,
+    TIME_TO_ANSWER,
+    LAST_CALL,
+    JITTER_BUFFER,
+    COMPONENTS,
+    IMPLAUSIBLE,
+    REPORTED_E2E,
+    WORDS,
+    EXPECTATIONS,
+    TASKS,
+    CALL_MISSED,
+    TIME_TO_AGENT,
+    TIME_TO_GREETING,
+    AGENTS,
+    TURNS,
+    SILENT,
+    WITHIN_TARGET,
+    TARGET,
+    MAX_WER,
+    POLICY,
+    INFO,
     *(each.at_zero() for each in OF_EACH_AGENT),  # also where none of its agents is there
 )
 
@@ -235,6 +249,7 @@ def readings(config: "LatencyConfig", outcome: Outcome) -> Iterator[Reading]:
     measured = [turn for turn in result.turns if not turn.warmup]
     for turn in measured:
         yield from _of_turn(config, turn)
+        yield from _of_words(turn.transcription)
     missing = config.measured - len(measured)
     # An agent that answered something else has ended no call: what is missing then was not wanted.
     if outcome.reason not in (None, Reason.UNEXPECTED_ANSWER) and missing > 0:
@@ -245,6 +260,9 @@ def readings(config: "LatencyConfig", outcome: Outcome) -> Iterator[Reading]:
     average_s = Stats.of(result.turns).avg_s
     if average_s is not None:
         yield LAST_CALL.read(average_s)
+    depth_s = mean_jitter_buffer_s(result.turns)
+    if depth_s is not None:
+        yield JITTER_BUFFER.read(depth_s)
     if result.turns:
         yield AGENTS.read(result.agents)
     if result.time_to_agent_s is not None:
@@ -274,8 +292,6 @@ def _of_turn(config: "LatencyConfig", turn: Turn) -> Iterator[Reading]:
     yield TURNS.read(1, outcome=turn.outcome)
     if turn.silent_stage is not None:
         yield SILENT.read(1, stage=turn.silent_stage)
-    if turn.transcription is not None:
-        yield from _of_words(turn.transcription)
     if turn.outcome is not TurnOutcome.REPLIED or turn.answered_s is None:
         return
     if turn.answered_s * 1000 <= config.target_ms:
@@ -295,8 +311,10 @@ def _of_turn(config: "LatencyConfig", turn: Turn) -> Iterator[Reading]:
             yield COMPONENTS.read(max(0.0, seconds), component=component, source="probe")
 
 
-def _of_words(heard: Transcription) -> Iterator[Reading]:
-    """Count what became of the caller's words, in both forms."""
+def _of_words(heard: Transcription | None) -> Iterator[Reading]:
+    """Count what became of the caller's words, in both forms; nothing where it is not known."""
+    if heard is None:
+        return
     for form, errors in (("normalized", heard), ("raw", heard.raw)):
         for kind in WORDS.values["kind"]:
             yield WORDS.read(getattr(errors, kind), kind=kind, form=form)

@@ -37,8 +37,7 @@ def silent_stage(call: Timeline, said: CallerSpoke) -> SilentStage:
         return SilentStage.TURN_NOT_ENDED
     if _heard(call, said):
         return SilentStage.NOT_TRANSCRIBED
-    # Who never tells of its user may have heard all the same.
-    return SilentStage.NOT_HEARD if call.has(UserState) else SilentStage.UNKNOWN
+    return SilentStage.NOT_HEARD if call.reports else SilentStage.UNKNOWN
 
 
 def stages(call: Timeline, said: CallerSpoke) -> Stages:

@@ -1,7 +1,7 @@
 """Errors of agents, made by livekit-agents itself, in words."""
 
 import pytest
-from livekit.agents import APIConnectionError, APIStatusError
+from livekit.agents import APIConnectionError, APIError, APIStatusError
 from livekit.agents.llm import LLMError, RealtimeModelError
 from livekit.agents.stt import STTError
 from livekit.agents.tts import TTSError
@@ -46,6 +46,16 @@ _BODY = """Error code: 503 - {'error': {'message': "It's too\\nbusy", 'type': 's
             ),
             "realtime: ValueError: a \"b\" 'c'",
         ),
+        (
+            TTSError(
+                timestamp=1.5,
+                label="tts",
+                error=APIError("no audio frames were pushed for text: my secret is 'swordfish'"),
+                recoverable=False,
+            ),
+            "tts: APIError: no audio frames were pushed",
+        ),
+        ("synthesis failed, text='swordfish'", "synthesis failed,"),
         ("the model is down", "the model is down"),
         ("", "an error without a message"),
     ],

@@ -3,14 +3,17 @@
 from pathlib import Path
 from typing import Any
 
+import httpx
 import jwt
 import pytest
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason, TurnOutcome, Verdict
 from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
+from exporter.probes.latency import clips
 from exporter.probes.latency.measure import Call
 from exporter.probes.latency.spec import LatencyConfig, judge
+from exporter.probes.latency.utterances import Say
 from tests.fake_call.agent import Script
 from tests.fake_call.api import SERVER
 from tests.fake_call.calls import Placed, World, place, target
@@ -42,6 +45,48 @@ def test_a_call_is_measured(wav: Path) -> None:
     assert "lk.agent.session" in placed.call.split_absent
     assert placed.call.time_to_greeting_s is None
     assert_clean(placed)
+
+
+@pytest.mark.parametrize(
+    ("heard", "wrong"),
+    [
+        pytest.param(("Where is my order",), 0, id="all"),
+        pytest.param(("Where is", "my border?"), 1, id="two finals, one word wrong"),
+        pytest.param((), None, id="no transcript"),
+    ],
+)
+def test_what_the_agent_understood_is_counted(
+    wav: Path, caplog: pytest.LogCaptureFixture, heard: tuple[str, ...], wrong: int | None
+) -> None:
+    """Its final transcripts of each turn against the words; interim ones and others do not count.
+
+    The words stay in the call.
+    """
+    said = {"wav": wav, "transcript": "Where is my order?"}
+    placed = place(Script(hears=heard), World(), target(utterances=[said], trials=2))
+    assert placed.outcome.reason is None, placed.outcome
+    for turn in placed.call.turns:
+        assert (turn.transcription and turn.transcription.substituted) == wrong
+        if turn.transcription is not None:
+            assert (turn.transcription.words, turn.transcription.inserted) == (4, 0)
+    assert "order" not in repr(placed.outcome) + caplog.text
+
+
+def test_a_text_that_cannot_be_spoken_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run is void before a room is made: nothing was asked of the agent."""
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+
+    async def no_one(_say: Say) -> bytes:
+        raise httpx.ConnectError("refused")
+
+    monkeypatch.setattr(clips, "_by_program", no_one)
+    monkeypatch.setattr("shutil.which", lambda _name: "/bin/espeak-ng")
+    placed = place(Script(), World(), target(utterance={"say": {"text": "Hello."}}))
+    assert placed.outcome.reason is Reason.VOID
+    assert "an utterance could not be spoken" in placed.outcome.detail
+    assert placed.rooms_made == ()
 
 
 def test_times_run_from_the_dispatch_and_from_our_coming(wav: Path) -> None:

@@ -117,7 +117,7 @@ def merged(*told: Told) -> tuple[TurnReport, str, str]:
         began = time.monotonic()
         for sender, event in told:
             clock.advance(0.01)
-            listener._heard.add(sender)
+            listener.timeline.reporters.add(sender)
             listener._take(event, sender)
         try:
             report = await listener.report_since(began, time.monotonic(), 0.0)
@@ -273,7 +273,7 @@ def test_a_stream_that_breaks_costs_only_its_own_message() -> None:
         listener = SessionEvents(rtc.Room())
         listener.timeline.agent = US
         began = time.monotonic()
-        listener._heard.add(US)
+        listener.timeline.reporters.add(US)
         for stream in (Broken(), Whole(message.SerializeToString())):
             listener._on_stream(cast("rtc.ByteStreamReader", stream), US)
         try:

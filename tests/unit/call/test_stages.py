@@ -25,6 +25,8 @@ def call(*events: Event) -> Timeline:
     happened = Timeline(US)
     for each in (SAID, *events):
         happened.add(each)
+        if isinstance(each, UserState):  # told on the stream of its session
+            happened.reporters.add(each.sender)
     return happened
 
 
@@ -85,6 +87,13 @@ OLD_TEXT = Transcript(at=11.2, text="so be it", final=True, source=Source.TRANSC
 def test_the_first_stage_that_did_not_happen(events: tuple[Event, ...], stage: SilentStage) -> None:
     """What came before does not count, nor what another agent tells."""
     assert silent_stage(call(*events), SAID) is stage
+
+
+def test_a_deaf_agent_that_reports_tells_of_no_voice() -> None:
+    """A real one (livekit-agents 1.8.9) tells nothing at all while it hears nothing."""
+    silent = call()
+    silent.reporters.add(US)
+    assert silent_stage(silent, SAID) is SilentStage.NOT_HEARD
 
 
 def test_each_stage_has_its_time_after_the_end_of_speech() -> None:

@@ -1,6 +1,7 @@
 """The JSON and the table of `sfu`."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -20,8 +21,11 @@ def report(outcome: Outcome) -> SfuReport:
 
 def test_document_of_a_baseline() -> None:
     """The keys that are promised, in milliseconds and percent."""
-    document = json.loads(to_json(SfuDocument.of(report(baseline()))))
-    assert list(document) == ["baseline", "ramp", "knee_clients", "knee", "verdict", "findings"]
+    measured = replace(baseline(), loop_lag_s=0.004)
+    document = json.loads(to_json(SfuDocument.of(report(measured))))
+    keys = ["baseline", "ramp", "knee_clients", "knee", "verdict", "findings", "loop_lag_ms"]
+    assert list(document) == keys
+    assert document["loop_lag_ms"] == 4.0
     told = document["baseline"]
     assert told["vantage"] == "here"
     assert told["rtt_ms"] == {"p50": 20.0, "p95": 29.0, "max": 30.0, "n": 21}

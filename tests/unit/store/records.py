@@ -54,4 +54,5 @@ def ended(
         time_to_greeting_s=None,
         split_absent="",
         log=("   0.100 in room r",) if reason else (),
+        loop_lag_s=0.004,
     )

@@ -166,17 +166,18 @@ def watch_list(*outcomes: Outcome) -> WatchList:
 
 def test_status_page_tells_last_and_next_run() -> None:
     """What is watched, its verdict, what was found, and when the next run is due."""
-    calibration = judged(Outcome("calibrate", "", WHEN, 9, result=Calibration(0.0942, 0.004, 10)))
+    floor = Calibration(0.0942, 0.004, 10)
+    calibration = judged(Outcome("calibrate", "", WHEN, 9, result=floor, loop_lag_s=0.0071))
     now = WHEN + timedelta(seconds=42)
 
     page = status_page(
-        watch_list(call(replied(1.0), replied(1.5)), calibration),
+        watch_list(call(replied(1.0, depth_s=0.04), replied(1.5)), calibration),
         {"calibrate": now + timedelta(seconds=99)}.get,
         now,
     )
 
-    assert "average 1.250 s, max 1.500 s, n = 2" in page
-    assert "floor 94 ms, spread 4 ms, n = 10" in page
+    assert "average 1.250 s, max 1.500 s, n = 2; jitter buffer 40 ms" in page
+    assert "floor 94 ms, spread 4 ms, n = 10; loop lag 7 ms" in page
     assert '<td class="PASS">PASS</td>' in page
     assert "42 s ago" in page
     assert "<td>in 99 s</td>" in page
@@ -309,11 +310,13 @@ def test_outage_of_one_probe_keeps_the_failures_of_others() -> None:
 
 
 def test_log_of_a_failed_run_is_on_the_page() -> None:
-    """Nobody can ask for it later: the run was on a schedule."""
-    bad = replace(call(reason=Reason.NO_WORKER), run_id="run1", log=("   0.1 in room <a>",))
+    """Nobody can ask for it later: the run was on a schedule. So is how late the prober was."""
+    bad = call(reason=Reason.NO_WORKER, detail="nobody came")
+    bad = replace(bad, run_id="run1", log=("   0.1 in room <a>",), loop_lag_s=0.31)
     page = status_page(watch_list(bad), lambda _id: None, WHEN)
 
     assert "   0.1 in room &lt;a&gt;" in page
+    assert "<td>nobody came; loop lag 310 ms</td>" in page
     assert 'href="./api/v1/runs/run1"' in page
 
 
