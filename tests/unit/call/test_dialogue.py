@@ -22,7 +22,7 @@ from tests.unit.recording import CALL, Page
 
 SIP = rtc.ParticipantKind.PARTICIPANT_KIND_SIP
 STANDARD = rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD
-SECRET = "xylophone"
+WORD = "xylophone"
 ALL_IN_ONE = Script(
     reports=True,
     says=("Hello.", "Your order has left."),
@@ -100,7 +100,7 @@ def test_the_only_step_is_measured() -> None:
 
 
 @pytest.mark.parametrize(("within", "met"), [(9, True), (7, False)])
-def test_something_may_take_its_time(within: float, met: bool) -> None:  # noqa: FBT001 - a case
+def test_something_may_take_its_time(within: float, met: bool) -> None:
     """A person joins 8 s after the end of our speech, long after the reply."""
     config = dialogue({"joins": "standard", "within": within}, reply_timeout=3)
     script = Script(reports=True, brings=STANDARD, brings_after_s=8.0)
@@ -213,12 +213,11 @@ def test_no_word_leaves_the_call(
 ) -> None:
     """Neither what was expected nor what was said: in no record, series, line or document."""
     caplog.set_level(logging.DEBUG)
-    expect = {"words": [SECRET, f"{SECRET} gone"], "regex": SECRET, "not_words": [SECRET]}
-    config = dialogue(expect, {"attribute": {"topic": SECRET}}, {"words": [SECRET]})
-    script = Script(reports=True, says=(f"My {SECRET}.",), tells=("topic", SECRET))
+    expect = {"words": [WORD, f"{WORD} gone"], "regex": WORD, "not_words": [WORD]}
+    config = dialogue(expect, {"attribute": {"topic": WORD}}, {"words": [WORD]})
+    script = Script(reports=True, says=(f"My {WORD}.",), tells=("topic", WORD))
     outcome = judged(place(script, World(), config).outcome, config)
     assert outcome.reason is Reason.UNEXPECTED_ANSWER
-    assert isinstance(outcome.run_id, str)
     page = Page(config)
     page.recorder.record(outcome)
     report = LatencyReport(WHEN, "here", (CallReport(config, outcome),))
@@ -229,7 +228,7 @@ def test_no_word_leaves_the_call(
         repr(config),
     )
     assert "unexpected_answer" in written[1]
-    assert [text for text in written if SECRET in text.lower()] == []
+    assert [text for text in written if WORD in text.lower()] == []
 
 
 def test_a_spoiled_step_is_void() -> None:
