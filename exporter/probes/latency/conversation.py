@@ -120,6 +120,8 @@ class Conversation:
         self._clips = cycle(clips)
         self._clip: Clip | None = None
         """Of this turn; of the next one as well, where nobody was there who could answer it."""
+        self._spoiled = ""
+        """Why this turn proves nothing about what the agent does; a late loop spoils times only."""
         self._had_gap = False
         """An utterance of ours had a gap: the agent may answer it twice, and late."""
         self._says_answers = False
@@ -205,6 +207,7 @@ class Conversation:
         """
         self._greeted = self._greeted or self._last is not None
         self._last = None
+        self._spoiled = TORN if self._had_gap else ""
         if self._had_gap:
             return _void(TORN)
         clip = self._clip = self._clip or next(self._clips)
@@ -224,6 +227,7 @@ class Conversation:
             onset = await self._onset(said)
             return await (self._failed(said) if onset is None else self._replied(said, onset))
         except _DisturbedError as disturbed:
+            self._spoiled = str(disturbed)
             await self._mend()
             return _void(str(disturbed))
         except _RefusedError as refused:
@@ -256,14 +260,13 @@ class Conversation:
         until = time.monotonic() + TOLD_S
         if expect.within is not None and self._last is not None:
             until = self._last.end + expect.within
-        void = turn.outcome is TurnOutcome.VOID
-        replied, spoiled = turn.outcome is TurnOutcome.REPLIED, "the turn is void" if void else ""
+        replied = turn.outcome is not TurnOutcome.FAILED
         with suppress(ProbeError):
-            while may_come(self.met(step, expect, until, replied=replied, spoiled=spoiled)):
+            while may_come(self.met(step, expect, until, replied=replied)):
                 if (left := until - time.monotonic()) <= 0:
                     break
                 await self._caller.sleep_until_change(min(left, LOOK_S))
-        return self.met(step, expect, until, replied=replied, spoiled=spoiled)
+        return self.met(step, expect, until, replied=replied)
 
     def met(
         self,
@@ -276,6 +279,7 @@ class Conversation:
     ) -> tuple[Expectation, ...]:
         """Return what has become so far of what is expected in a step; see `Seen`."""
         since = math.inf if self._last is None else self._last.spoke.at
+        spoiled = spoiled or self._spoiled
         call = self._caller.events.timeline
         seen = Seen(call=call, since=since, until=until, replied=replied, spoiled=spoiled)
         return expectations(step, expect, seen)
@@ -296,6 +300,7 @@ class Conversation:
         first = await microphone.time_of(start + clip.speech_start)
         # All of the speech has been pushed: a gap after this one is a gap in silence.
         self._had_gap = microphone.underruns > underruns
+        self._spoiled = RAN_DRY if self._had_gap else ""
         spoke = CallerSpoke(at=first, until=end)
         self._caller.events.timeline.add(spoke)
         return _Said(began, spoke, sound_threshold(noise), before, clip)

@@ -232,10 +232,20 @@ def test_no_word_leaves_the_call(
 
 
 def test_a_spoiled_step_is_void() -> None:
-    """Our own lateness: what did not happen then is no evidence."""
-    config = dialogue({}, {"words": ["goodbye"]})
+    """The agent may not have heard us: what did not happen then is no evidence."""
+    script = Script(reports=True, says=("Hello.",), republish=True)
+    placed = place(script, World(), dialogue({"words": ["goodbye"]}, {"words": ["goodbye"]}))
+    assert [turn.outcome for turn in placed.call.turns][0] is TurnOutcome.VOID
+    assert [each.outcome for each in placed.call.expectations] == [
+        ExpectationOutcome.VOID,
+        ExpectationOutcome.MISSED,
+    ]
+    assert "track was replaced" in results(placed)[0]
+
+
+def test_a_late_prober_spoils_times_only() -> None:
+    """The turn is void, because it could not be timed; what the agent said it did say."""
     script = Script(reports=True, says=("Hello.",), blocks=((0.9, 0.2),))
-    placed = place(script, World(), dialogue({"words": ["goodbye"]}))
+    placed = place(script, World(), dialogue({"words": ["hello"], "not_words": ["goodbye"]}))
     assert [turn.outcome for turn in placed.call.turns] == [TurnOutcome.VOID]
-    assert results(placed) == ["step 1: words void: the turn is void"]
-    assert place(script, World(), config).outcome.reason is Reason.UNEXPECTED_ANSWER
+    assert {each.outcome for each in placed.call.expectations} == {ExpectationOutcome.MET}
