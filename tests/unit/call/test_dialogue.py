@@ -235,7 +235,7 @@ def test_a_spoiled_step_is_void() -> None:
     """The agent may not have heard us: what did not happen then is no evidence."""
     script = Script(reports=True, says=("Hello.",), republish=True)
     placed = place(script, World(), dialogue({"words": ["goodbye"]}, {"words": ["goodbye"]}))
-    assert [turn.outcome for turn in placed.call.turns][0] is TurnOutcome.VOID
+    assert placed.call.turns[0].outcome is TurnOutcome.VOID
     assert [each.outcome for each in placed.call.expectations] == [
         ExpectationOutcome.VOID,
         ExpectationOutcome.MISSED,
