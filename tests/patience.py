@@ -15,7 +15,9 @@ WAIT_S = 60.0
 END_S = 60.0
 """For processes to be gone."""
 
-_LOOK_EVERY_S = 0.05
+_LOOK_EVERY_S = 0.1
+"""To look costs as much as what is looked at: a page, a listing."""
+_LOOK_EVERY_OF_LOOP_S = 0.01
 
 AT_EASE: Mapping[str, float] = {
     "target_rtt_ms": 10_000,
@@ -46,4 +48,4 @@ async def comes_true(condition: Callable[[], object], limit_s: float = WAIT_S) -
     """
     async with asyncio.timeout(limit_s):
         while not condition():  # noqa: ASYNC110 - of other processes and threads, without events
-            await asyncio.sleep(_LOOK_EVERY_S / 5)
+            await asyncio.sleep(_LOOK_EVERY_OF_LOOP_S)

@@ -1,7 +1,8 @@
 """An agent of known latency that shares no code with the caller: the plain SDK, nothing else.
 
-`python -m tests.plain_agent` takes a line on standard input for each call: a room, and a delay in
-seconds. It joins the room once it is there, as a participant of the kind agent, replies so long
+`python -m tests.plain_agent` takes a line on standard input for each call: a room, a delay in
+seconds, and the WAV files (48 kHz, mono, 16 bits) that are its replies in turn, if it shall not
+just sound. It joins the room once it is there, as a participant of the kind agent, replies so long
 after the last loud sample that it heard, by its own clock, and leaves with the caller. It imports
 nothing of the exporter: a constant error of the caller's microphone, ear or sample clock is not in
 it, and so is seen.
@@ -15,6 +16,8 @@ import math
 import os
 import sys
 import time
+import wave
+from collections.abc import Sequence
 
 from livekit import api, rtc
 
@@ -42,20 +45,30 @@ def voiced(seconds: float, pitch_hz: int = 180) -> array.array[int]:
     return array.array("h", (period * (count // len(period) + 1))[:count])
 
 
+def read(wav: str) -> array.array[int]:
+    """Return the samples of a WAV file."""
+    with wave.open(wav) as file:
+        return array.array("h", file.readframes(file.getnframes()))
+
+
 class PlainAgent:
     """Hears one track and speaks on another.
 
     Args:
         room: Not yet connected.
         delay_s: From the last loud sample that it heard to the first sample of its reply.
+        replies: WAV files, for one utterance after another; it says its state where there are any.
     """
 
-    def __init__(self, room: rtc.Room, delay_s: float) -> None:
+    def __init__(self, room: rtc.Room, delay_s: float, replies: Sequence[str] = ()) -> None:
         self._room = room
         self._delay_s = delay_s
-        self._reply = voiced(REPLY_S)
+        self._says_state = bool(replies)
+        self._replies = [read(each) for each in replies] or [voiced(REPLY_S)]
+        self._answered = 0
         self._source = rtc.AudioSource(RATE, 1, QUEUE_MS)
         self._due_s: float | None = None
+        self._state = ""
         self._tasks: list[asyncio.Task[None]] = []
         self._ended = asyncio.Event()
         room.on("track_subscribed", self._on_track)
@@ -94,17 +107,27 @@ class PlainAgent:
     async def _speak(self) -> None:
         reply = array.array("h")
         while True:
+            self._say_state(speaks=bool(reply))
             # The next piece leaves when all that waits before it has left.
             leaves_s = time.monotonic() + self._source.queued_duration
             if self._due_s is not None and self._due_s < leaves_s + PIECE_MS / 1e3:
                 ahead = max(0, round((self._due_s - leaves_s) * RATE))
-                reply, self._due_s = array.array("h", bytes(2 * ahead)) + self._reply, None
+                reply = self._replies[self._answered % len(self._replies)]
+                reply, self._due_s = array.array("h", bytes(2 * ahead)) + reply, None
+                self._answered += 1
             piece, reply = reply[:PIECE], reply[PIECE:]
             piece += array.array("h", bytes(2 * (PIECE - len(piece))))
             await self._source.capture_frame(rtc.AudioFrame(piece.tobytes(), RATE, 1, PIECE))
 
+    def _say_state(self, *, speaks: bool) -> None:
+        state = "speaking" if speaks else "listening"
+        if self._says_state and state != self._state:
+            self._state = state
+            told = self._room.local_participant.set_attributes({"lk.agent.state": state})
+            self._tasks.append(asyncio.create_task(told))
 
-async def answer_in(room_name: str, delay_s: float) -> None:
+
+async def answer_in(room_name: str, delay_s: float, replies: Sequence[str]) -> None:
     """Wait until the room is there, and answer the caller in it until the call ends."""
     async with api.LiveKitAPI() as server:
         named = api.ListRoomsRequest(names=[room_name])
@@ -114,16 +137,20 @@ async def answer_in(room_name: str, delay_s: float) -> None:
         api.AccessToken()
         .with_identity("agent-of-known-delay")
         .with_kind("agent")
-        .with_grants(api.VideoGrants(room_join=True, room=room_name, agent=True))
+        .with_grants(
+            api.VideoGrants(
+                room_join=True, room=room_name, agent=True, can_update_own_metadata=True
+            )
+        )
     )
-    await PlainAgent(rtc.Room(), delay_s).call(os.environ["LIVEKIT_URL"], token.to_jwt())
+    await PlainAgent(rtc.Room(), delay_s, replies).call(os.environ["LIVEKIT_URL"], token.to_jwt())
 
 
 def main() -> None:
     """Answer in one room after another."""
     for line in sys.stdin:
-        room_name, delay_s = line.split()
-        asyncio.run(answer_in(room_name, float(delay_s)))
+        room_name, delay_s, *replies = line.split()
+        asyncio.run(answer_in(room_name, float(delay_s), replies))
     os._exit(0)  # the SDK (livekit 1.1.21) sometimes aborts when its library is unloaded
 
 

@@ -3,14 +3,19 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from exporter.server_api import Server
 
-Join = Callable[[str, float], None]
-"""Sends the agent into a room; it replies after so many seconds."""
+
+class Join(Protocol):
+    """Sends the agent into a room."""
+
+    def __call__(self, room_name: str, delay_s: float, *replies: Path) -> None:
+        """Send it: it replies after so many seconds, with these WAV files in turn."""
 
 
 @contextmanager
@@ -38,8 +43,8 @@ def plain_agent(server: Server, folder: Path, entrance: Sequence[str] = ()) -> I
         stdin = process.stdin
         assert stdin is not None
 
-        def join(room_name: str, delay_s: float) -> None:
-            stdin.write(f"{room_name} {delay_s}\n")
+        def join(room_name: str, delay_s: float, *replies: Path) -> None:
+            stdin.write(" ".join([room_name, str(delay_s), *map(str, replies)]) + "\n")
             stdin.flush()
 
         try:

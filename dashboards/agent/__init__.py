@@ -1,6 +1,16 @@
 """One agent: what its callers hear, where the time goes, and why calls fail."""
 
-from dashboards.agent import dialogue, failures, now, prober, reaching, turns, understood, workers
+from dashboards.agent import (
+    dialogue,
+    failures,
+    now,
+    prober,
+    reaching,
+    sound,
+    turns,
+    understood,
+    workers,
+)
 from dashboards.board import AGENT, Board, Section
 from dashboards.variables import CALL_TYPES_OF_ONE, ONE_AGENT, ONE_SERVER
 
@@ -19,6 +29,7 @@ def board() -> Board:
             Section(190, "Understood", understood.panels()),
             Section(230, "Dialogue", dialogue.panels()),
             Section(130, "Reaching the agent", reaching.panels()),
+            Section(170, "Sound", sound.panels()),
             Section(140, "Failures", failures.panels()),
             Section(150, "Error of the prober, and its budget", prober.panels()),
             Section(160, "Workers, dispatches and rooms", workers.panels()),

@@ -38,14 +38,14 @@ def default_of(key: str, model: str = "exporter.settings.settings:Settings") -> 
     """
 
     def read() -> str:
-        from exporter.config.schema import part, value_text
+        from exporter.config.schema import part, schema_of, value_text
 
         module, _, name = model.partition(":")
         found = getattr(import_module(module), name)
         if not key:
             return str(found)
         path = (int(step) if step.isdecimal() else step for step in key.split("."))
-        about = part(found.model_json_schema(), tuple(path))
+        about = part(schema_of(found), tuple(path))
         value = about["default"]
         values = value if isinstance(value, list) else [value]
         return ",".join(value_text(about, each) for each in values)

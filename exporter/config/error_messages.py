@@ -2,13 +2,12 @@
 
 import difflib
 from collections.abc import Iterable, Sequence
-from functools import cache
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from exporter.config.layers import KeyPath, Layer, Unusable
-from exporter.config.schema import Schema, part
+from exporter.config.schema import Schema, part, schema_of
 
 _SHOWN = 200
 """Characters of a value that an error line repeats."""
@@ -46,16 +45,11 @@ def explain(error: ValidationError, model: type[BaseModel], layers: Sequence[Lay
         model: What the layers should have become.
         layers: Where its values came from, the strongest first.
     """
-    schema = _schema(model)
+    schema = schema_of(model)
     errors = error.errors(include_url=False)
     # A default that follows from other keys has no problem of its own.
     problems = [found for found in errors if found["type"] != "default_factory_not_called"]
     return "\n".join(_line(found, schema, layers) for found in problems)
-
-
-@cache
-def _schema(model: type[BaseModel]) -> Schema:
-    return model.model_json_schema()  # a tenth of a second: a reload in vain need not pay it again
 
 
 def _line(error: ErrorDetails, schema: Schema, layers: Sequence[Layer]) -> str:

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
-from pocketsphinx import Decoder
+from pocketsphinx import Decoder, get_model_path
 from pocketsphinx.lm import ArpaBoLM
 
 from exporter.demo.settings import SttSettings
@@ -69,11 +69,16 @@ class Recognizer:
     def __init__(self) -> None:
         """Load the models, which takes some tenths of a second."""
         with tempfile.TemporaryDirectory() as folder:
-            model = Path(folder) / "phrases.lm"
+            model, words = Path(folder) / "phrases.lm", Path(folder) / "phrases.dict"
             with model.open("w", encoding="utf-8") as out:
                 _language_model().write(out)
+            words.write_text("".join(_pronunciations()), encoding="utf-8")
             self._decoder = Decoder(
-                samprate=_RATE, lm=str(model), lw=_LANGUAGE_WEIGHT, loglevel="FATAL"
+                samprate=_RATE,
+                lm=str(model),
+                dict=str(words),
+                lw=_LANGUAGE_WEIGHT,
+                loglevel="FATAL",
             )
         self._lock = threading.Lock()
 
@@ -100,6 +105,14 @@ def misheard(heard: str, settings: SttSettings) -> str:
     kept = words[: max(0, len(words) - settings.deleted)]
     wrong = min(settings.substituted, len(kept))
     return " ".join([_INSERTED] * settings.inserted + [_WRONG] * wrong + kept[wrong:])
+
+
+def _pronunciations() -> list[str]:
+    """Return the lines of the shipped dictionary for our words; all of it takes seconds to load."""
+    words = set(PHRASES.split())
+    with Path(get_model_path("en-us/cmudict-en-us.dict")).open(encoding="utf-8") as lines:
+        # A second pronunciation of a word stands under `word(2)`.
+        return [line for line in lines if line.split(" ", 1)[0].partition("(")[0] in words]
 
 
 def _language_model() -> ArpaBoLM:

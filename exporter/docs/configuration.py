@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from exporter.config.layers import KeyPath, dotted
-from exporter.config.schema import Schema, part, value_text
+from exporter.config.schema import Schema, part, schema_of, value_text
 from exporter.docs import GENERATED
 from exporter.settings.settings import Settings
 from exporter.settings.sources import NAMES, PREFIX
@@ -55,7 +55,7 @@ Schema for editors.
 
 def configuration_page() -> str:
     """Return docs/configuration.md."""
-    schema = Settings.model_json_schema()
+    schema = schema_of(Settings)
     lines = ["# Configuration", "", GENERATED, "", *_INTRODUCTION.splitlines()]
     lines += ["", "## Top level", "", *_table(schema, ())]
     for path in _sections(schema, ()):

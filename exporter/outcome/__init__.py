@@ -40,6 +40,7 @@ from exporter.outcome.network import (
 )
 from exporter.outcome.reasons import Reason, TurnOutcome
 from exporter.outcome.run import Outcome, failure
+from exporter.outcome.sound import Media, MediaDirection, ReplySound, SpeechSeconds
 from exporter.outcome.timeline import Timeline
 from exporter.outcome.turn_report import TurnReport
 from exporter.outcome.verdict import Finding, Verdict, verdict_of, worst
@@ -57,6 +58,8 @@ __all__ = [
     "Finding",
     "Listing",
     "Loss",
+    "Media",
+    "MediaDirection",
     "Outcome",
     "PendingDispatch",
     "ProberLoad",
@@ -66,11 +69,13 @@ __all__ = [
     "RampTier",
     "Reason",
     "Reconnect",
+    "ReplySound",
     "RoomWithoutHuman",
     "SfuBaseline",
     "SfuReach",
     "SfuReconnects",
     "SilentStage",
+    "SpeechSeconds",
     "Stages",
     "TaskOutcome",
     "Timeline",

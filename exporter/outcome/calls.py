@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Self
 
 from exporter.outcome.reasons import Reason, TurnOutcome
+from exporter.outcome.sound import Media, ReplySound, SpeechSeconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class SilentStage(StrEnum):
     TURN_NOT_ENDED = "turn_not_ended", "it understood words, and went on waiting for more"
     NO_ANSWER = "no_answer", "it held the caller's turn for over, and had no answer"
     NOT_SPOKEN = "not_spoken", "it had an answer, and no sound came"
-    UNKNOWN = "unknown", "where it broke is not known: it tells too little"
+    UNKNOWN = "unknown", "it tells too little"
 
     def __new__(cls, value: str, words: str) -> Self:
         """Return the stage with its words."""
@@ -145,6 +146,8 @@ class Turn:
     """Components that the agent reported as longer than the whole turn, and that are left out."""
     stages: Stages = field(default_factory=Stages)
     """How far the agent came, and when."""
+    reply: ReplySound | None = None
+    """How the reply sounded; None where there was none, or the turn is void."""
 
     @property
     def answered_s(self) -> float | None:
@@ -228,6 +231,12 @@ class CallResult:
     """Why there are no components ("" when there are)."""
     agents: int = 1
     """Agents of this name that the caller heard in one turn; above 1 it was dispatched twice."""
+    speech_s: SpeechSeconds | None = None
+    """For how long each side was heard; None where the caller never heard the agent's track."""
+    overlap_s: float | None = None
+    """For how long of this both were heard at once, where the caller is."""
+    media: Media | None = None
+    """The call's RTP; None where the SDK tells nothing any more, as of a call that was cut off."""
     expectations: tuple[Expectation, ...] = ()
     """Of the steps of the dialogue that were reached, in their order."""
 

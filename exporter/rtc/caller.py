@@ -94,6 +94,8 @@ class Caller:
         self.ear: Hearing | None = None
         self._ears: list[tuple[rtc.RemoteAudioTrack, Hearing]] = []
         """On each of the agent's tracks; `ear` is that by which it speaks."""
+        self.heard: list[Hearing] = []
+        """All ears of this call, those of tracks that were replaced as well."""
         self._with_voice = False
         self._arrived: dict[str, float] = {}
         self._changed = asyncio.Event()
@@ -223,6 +225,7 @@ class Caller:
             self._check_encryption(track)
             ear = self._devices.ear(track)
             self._ears.append((track, ear))
+            self.heard.append(ear)
             self.tasks.watch(ear.task)
             ear.task.add_done_callback(partial(self._on_silence, ear))
         self.track, self.ear = self._ears[0]

@@ -6,7 +6,8 @@ Knows no SDK: frames come from an iterator.
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -14,10 +15,12 @@ from exporter.errors import ProbeError
 from exporter.outcome import Reason
 from exporter.rtc import levels
 from exporter.rtc.levels import WINDOW, Pcm
+from exporter.rtc.onset import quiet_level, sound_threshold
 from exporter.rtc.sample_clock import FRAME_MS, LOOK_AHEAD_S, SampleClock
+from exporter.rtc.sound import Span, runs
 
-KEEP_S = 5
-"""Seconds of audio kept, to find the first sample within a window."""
+KEEP_S = 35
+"""Seconds of audio kept: the longest reply, and what is waited for after it. 3.4 MB."""
 
 
 class Hearing:
@@ -70,6 +73,15 @@ class Hearing:
         """Return the window that was delivered at that time (on the monotonic clock)."""
         return self._clock.sample_at(when) // WINDOW
 
+    def audio(self, start: int) -> Pcm:
+        """Return what was heard from that window on, as far as it is kept."""
+        return self._samples(start, self.windows)[1]
+
+    def sounds(self) -> Iterator[Span]:
+        """Yield when something was heard that is no click, on the monotonic clock."""
+        for start, end in runs(self._levels, sound_threshold(quiet_level(self._levels))):
+            yield self._clock.time_of(start * WINDOW), self._clock.time_of(end * WINDOW)
+
     def first_loud_sample(self, window: int, threshold_db: float) -> int:
         """Return the first sample louder than the threshold in that window or the one before."""
         first, pcm = self._samples(window - 1, window + 1)
@@ -100,8 +112,12 @@ class Hearing:
         """Return the audio of windows [start, end), as far as it is kept, and its first sample."""
         oldest = (self._clock.frames - len(self._recent)) * self._clock.frame
         first = max(start_window * WINDOW, oldest, 0)
-        pcm = np.concatenate(list(self._recent))
-        return first, pcm[first - oldest : max(0, end_window * WINDOW - oldest)]
+        begin, end = first - oldest, max(0, end_window * WINDOW - oldest)
+        frame = self._clock.frame
+        kept = list(islice(self._recent, begin // frame, -(-end // frame)))
+        pcm = np.concatenate(kept or [np.zeros(0, np.int16)])
+        skipped = begin // frame * frame
+        return first, pcm[begin - skipped : max(0, end - skipped)]
 
     async def aclose(self) -> None:
         """Stop listening."""

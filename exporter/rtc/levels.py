@@ -78,7 +78,11 @@ def speech_bounds(pcm: Pcm) -> tuple[int, int]:
 
 def longest_pause_s(pcm: Pcm) -> float:
     """Return the longest stretch in seconds below the speech threshold, inside the speech."""
-    levels = window_levels(pcm)
+    return longest_gap_s(window_levels(pcm))
+
+
+def longest_gap_s(levels: npt.NDArray[np.float64]) -> float:
+    """Return the same for the levels of a recording."""
     loud = _without_clicks(np.flatnonzero(levels >= speech_threshold(levels)))
     return float(np.diff(loud).max(initial=1) - 1) * WINDOW_S
 

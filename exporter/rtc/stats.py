@@ -112,6 +112,8 @@ class ReceivedStream:
     """Samples made up because nothing came in time; RED and FEC have done their part before."""
     size: int = 0
     """Bytes of the packets that came, with the headers of RTP."""
+    concealed_silence: int = 0
+    """Those of the samples made up that are silence: nobody hears them, nor that they lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +215,7 @@ def _received(stat: pb.RtcStats.InboundRtp) -> ReceivedStream:
         last_packet_s=stat.inbound.last_packet_received_timestamp / 1000,
         concealed=stat.inbound.concealed_samples,
         size=stat.inbound.bytes_received + stat.inbound.header_bytes_received,
+        concealed_silence=stat.inbound.silent_concealed_samples,
     )
 
 

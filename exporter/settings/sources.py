@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 
 from exporter.config.layers import KeyPath, Layer, Unusable, nested
-from exporter.config.schema import Schema, part
+from exporter.config.schema import Schema, part, schema_of
 from exporter.config.strict_yaml import read_yaml
 from exporter.errors import ConfigError
 from exporter.settings.settings import LiveKitSettings, Settings
@@ -130,7 +130,7 @@ def file_layer(file: Path, environ: Mapping[str, str]) -> Layer:
         ) from None
     if not isinstance(written, dict | None):
         raise ConfigError(f"{file}: is not a mapping of settings; expected `key: value`")
-    schema = Settings.model_json_schema()
+    schema = schema_of(Settings)
     values = _meant(written or {}, (), schema, file.parent, environ)
     return Layer(values, {(): str(file)}, written or {})
 

@@ -6,7 +6,17 @@ from typing import Literal, Self
 
 from pydantic import ConfigDict, computed_field, with_config
 
-from exporter.outcome import Calibration, CallResult, Expectation, Outcome, Reason, Turn, Verdict
+from exporter.outcome import (
+    Calibration,
+    CallResult,
+    Expectation,
+    Media,
+    Outcome,
+    Reason,
+    SpeechSeconds,
+    Turn,
+    Verdict,
+)
 from exporter.stats import mean_jitter_buffer_s
 
 LOG_LINES_KEPT = 200
@@ -103,6 +113,12 @@ class RunRecord:
     """As in `CallResult`."""
     loop_lag_s: float | None = None
     """As in `Outcome`: that of a turn is of its two ends only."""
+    speech_s: SpeechSeconds | None = None
+    """As in `CallResult`."""
+    overlap_s: float | None = None
+    """As in `CallResult`."""
+    media: Media | None = None
+    """As in `CallResult`."""
     expectations: tuple[Expectation, ...] = ()
     """Of a dialogue (`script`): what was expected in each step, and what became of it."""
 
@@ -143,6 +159,9 @@ class RunRecord:
             log=outcome.log[-LOG_LINES_KEPT:] if outcome.reason is not None else (),
             agents=call.agents if call else 1,
             loop_lag_s=outcome.loop_lag_s,
+            speech_s=call.speech_s if call else None,
+            overlap_s=call.overlap_s if call else None,
+            media=call.media if call else None,
             expectations=call.expectations if call else (),
         )
 

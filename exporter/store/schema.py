@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from exporter.outcome import Reason, Turn, Verdict
+from exporter.outcome import Media, Reason, SpeechSeconds, Turn, Verdict
 from exporter.roster.types import Worker
 from exporter.store.records import OpenRun, RunRecord, Spending
 
@@ -79,6 +79,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ("CREATE TABLE ramps (vantage TEXT PRIMARY KEY, document TEXT NOT NULL)",),
     ("ALTER TABLE runs ADD COLUMN agents INTEGER NOT NULL DEFAULT 1",),
     ("ALTER TABLE runs ADD COLUMN loop_lag_s REAL",),
+    (
+        "ALTER TABLE runs ADD COLUMN speech_s TEXT NOT NULL DEFAULT 'null'",
+        "ALTER TABLE runs ADD COLUMN overlap_s REAL",
+        "ALTER TABLE runs ADD COLUMN media TEXT NOT NULL DEFAULT 'null'",
+    ),
 )
 
 NEWEST = len(MIGRATIONS)
@@ -126,8 +131,13 @@ def _insert(table: str, columns: str) -> str:
 
 INSERT_RUN = _insert("runs", RUN_COLUMNS)
 INSERT_OPEN_RUN = _insert("open_runs", OPEN_COLUMNS)
-_TURNS = TypeAdapter(tuple[Turn, ...])
-_LOG = TypeAdapter(tuple[str, ...])
+_DOCUMENTS: dict[str, TypeAdapter[Any]] = {
+    "turns": TypeAdapter(tuple[Turn, ...]),
+    "log": TypeAdapter(tuple[str, ...]),
+    "speech_s": TypeAdapter(SpeechSeconds | None),
+    "media": TypeAdapter(Media | None),
+}
+"""The columns of a run that hold JSON."""
 _WORKER = TypeAdapter(Worker)
 
 
@@ -135,8 +145,8 @@ def from_record(record: RunRecord) -> Row:
     """Return the values of `RUN_COLUMNS`."""
     values = {each.name: getattr(record, each.name) for each in fields(record)}
     values["started_at"] = record.started_at.timestamp()
-    values["turns"] = _TURNS.dump_json(record.turns).decode()
-    values["log"] = _LOG.dump_json(record.log).decode()
+    for column, document in _DOCUMENTS.items():
+        values[column] = document.dump_json(values[column]).decode()
     return tuple(values.values())
 
 
@@ -146,8 +156,8 @@ def to_record(row: Row) -> RunRecord:
     values["started_at"] = to_time(values["started_at"])
     values["reason"] = Reason(values["reason"]) if values["reason"] else None
     values["verdict"] = Verdict(values["verdict"])
-    values["turns"] = _TURNS.validate_json(values["turns"])
-    values["log"] = _LOG.validate_json(values["log"])
+    for column, document in _DOCUMENTS.items():
+        values[column] = document.validate_json(values[column])
     return RunRecord(**values)
 
 

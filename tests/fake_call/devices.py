@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from livekit import rtc
 from livekit.rtc._proto.stats_pb2 import RtcStats
+from livekit.rtc.room import RtcStats as SessionStats
 
 from exporter.rtc.hearing import Hearing
 from exporter.rtc.levels import RATE, Pcm
@@ -265,6 +266,24 @@ class FakeRoom(rtc.Room):
     def isconnected(self) -> bool:
         """Tell whether the caller is in."""
         return self._inside
+
+    async def get_rtc_stats(self) -> SessionStats:
+        """Count what never came: 1000 packets up, of which 10 were lost, and 500 down."""
+        if not self._inside:
+            raise RuntimeError("the room isn't connected")
+        up, report, down = RtcStats(), RtcStats(), RtcStats()
+        up.outbound_rtp.stream.ssrc = report.remote_inbound_rtp.stream.ssrc = 1
+        up.outbound_rtp.sent.packets_sent = 1000
+        report.remote_inbound_rtp.received.packets_lost = 10
+        report.remote_inbound_rtp.received.jitter = 0.002
+        down.inbound_rtp.stream.ssrc = 2
+        down.inbound_rtp.received.packets_received = 495
+        down.inbound_rtp.received.packets_lost = 5
+        down.inbound_rtp.received.jitter = 0.003
+        down.inbound_rtp.inbound.total_samples_received = 480_000
+        down.inbound_rtp.inbound.concealed_samples = 5_800
+        down.inbound_rtp.inbound.silent_concealed_samples = 1_000
+        return SessionStats(publisher_stats=[up, report], subscriber_stats=[down])
 
     async def disconnect(
         self, *, reason: rtc.DisconnectReason.ValueType = rtc.DisconnectReason.CLIENT_INITIATED

@@ -85,6 +85,7 @@ def test_a_mute_agent_fails_the_whole(server: Server, tmp_path: Path) -> None:
     assert "SFU: PASS" in lines
 
 
+@pytest.mark.long  # test_cli.py has it of `latency`, which finds its agents in the same way
 def test_no_agent_anywhere_is_no_pass(server: Server, quick: str) -> None:
     """Where nothing was called nothing is known: UNKNOWN, and exit status 1."""
     status, out, _ = run_here(server, "check", "--json", "--config", quick)

@@ -35,6 +35,10 @@ def _server(
         yield running.server
 
 
+OTHERS = ("agents", "calibrate")
+"""Commands that ask the same server API as `latency` does."""
+
+
 def rooms(server: Server) -> list[str]:
     """Return the names of the rooms of calls."""
 
@@ -113,7 +117,9 @@ def test_latency_of_an_agent_without_a_worker(server: Server) -> None:
     assert rooms(server) == []
 
 
-@pytest.mark.parametrize("command", ["agents", "latency", "calibrate"])
+@pytest.mark.parametrize(
+    "command", ["latency", *(pytest.param(each, marks=pytest.mark.long) for each in OTHERS)]
+)
 @pytest.mark.parametrize(
     ("change", "reason"),
     [({"url": "ws://127.0.0.1:1"}, "connect_failed"), ({"api_secret": "x" * 32}, "auth_failed")],
@@ -130,7 +136,12 @@ def test_server_that_does_not_serve_us(
 
 
 @pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+    ("number", "status"),
+    [
+        pytest.param(signal.SIGINT, 130, id="Ctrl-C"),
+        # unit/test_once.py has it of work without a process.
+        pytest.param(signal.SIGTERM, 143, id="SIGTERM", marks=pytest.mark.long),
+    ],
 )
 def test_interrupted_call_leaves_nothing(server: Server, number: int, status: int) -> None:
     """An interrupted call cleans up and says so.

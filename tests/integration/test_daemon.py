@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from exporter.daemon.fleet import Fleet
+from exporter.daemon.plan import server_works
 from exporter.daemon.serve import Daemon
 from exporter.run.process import ProbeTable
 from exporter.settings.settings import Settings
@@ -30,6 +31,7 @@ OF_CALLS = (
     'voice_verdict{agent_name="demo",call_type="default",check="latency",scenario="default",'
     'server="fake",vantage="default",verdict="P'
 )
+NOT_NOW_S = 3600.0
 OF_LISTINGS = (
     'voice_verdict{agent_name="",call_type="",check="agents",scenario="",server="fake",'
     'vantage="default",verdict="PASS"'
@@ -37,7 +39,11 @@ OF_LISTINGS = (
 
 
 def test_a_turn_reaches_metrics(start: Start, tmp_path: Path) -> None:
-    """1. Start. 2. A call ends. Result: its turn is on /metrics and on the status page."""
+    """1. Start. 2. A call ends. Result: its turn is on /metrics and on the status page.
+
+    3. A worker's heartbeat, which reaches /metrics. 4. A call that is asked for: it stands on its
+    own page.
+    """
     exporter = start("tests.fake_daemon", str(tmp_path / "note"), "answers")
 
     until(lambda: exporter.get("/-/ready").status_code == 200)
@@ -49,14 +55,7 @@ def test_a_turn_reaches_metrics(start: Start, tmp_path: Path) -> None:
     assert value(page, "process_resident_memory_bytes") < 150e6
     assert "n = 1" in exporter.get("/").text
     assert exporter.get("/-/healthy").text == "healthy\n"
-    assert exporter.stop() == 0
-    assert SECRET not in page + exporter.text()
 
-
-def test_what_others_tell_and_ask_for(start: Start, tmp_path: Path) -> None:
-    """A worker's heartbeat reaches /metrics; a call that is asked for stands on its own page."""
-    exporter = start("tests.fake_daemon", str(tmp_path / "note"), "answers")
-    until(lambda: value(exporter.get("/metrics").text, TURNS) == 1)
     beat = {"agent_name": "demo", "status": "busy", "active_jobs": 1}
 
     answer = exporter.post("/api/v1/workers/AW_1/heartbeat", json=beat)
@@ -70,6 +69,8 @@ def test_what_others_tell_and_ask_for(start: Start, tmp_path: Path) -> None:
     assert value(asked.text, TURNS) == 1
     assert value(exporter.get("/metrics").text, TURNS) == 1
     assert len(exporter.get("/api/v1/runs?agent_name=demo").json()["runs"]) == 2
+    assert exporter.stop() == 0
+    assert SECRET not in page + exporter.text()
 
 
 def test_sigterm_ends_a_running_call_in_order(start: Start, tmp_path: Path) -> None:
@@ -197,6 +198,24 @@ def faked(settings: Settings) -> Daemon:
     """Return a daemon over fake probes, which is not started."""
     table = ProbeTable("tests.fake_daemon", "ANSWERS_TABLE")
     return Daemon(settings, settings.server(), lambda: settings, table)
+
+
+def test_every_series_is_there_from_the_start() -> None:
+    """At 0, so that the first failure is an increase; and no verdict is known."""
+    settings = quiet(sfu={"vantage": "lab"}, reach={}, reconnect={})
+    daemon = faked(settings)
+    for work in server_works(settings):
+        daemon._add(work, NOT_NOW_S)
+    registry = daemon.metrics.registry
+    labels = {"server": "127.0.0.1:1", "vantage": "lab"}
+
+    lost = registry.get_sample_value("voice_sfu_packets_lost_total", labels | {"direction": "up"})
+    full = registry.get_sample_value("voice_reconnect_seconds_count", labels | {"kind": "full"})
+    assert (lost, full) == (0, 0)
+    nobody = {"agent_name": "", "call_type": "", "scenario": "", "verdict": "UNKNOWN"}
+    for check in ("sfu", "reach", "reconnect"):
+        verdict = labels | nobody | {"check": check}
+        assert registry.get_sample_value("voice_verdict", verdict) == 1, check
 
 
 def test_part_that_ends_by_itself_is_noticed(

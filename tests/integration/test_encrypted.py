@@ -17,7 +17,11 @@ KEY = "a-key-of-the-test"
 @pytest.mark.parametrize(
     ("ours", "agents", "words"),
     [
-        pytest.param("", KEY, "is encrypted, but the call is not", id="no key"),
+        pytest.param(
+            *("", KEY, "is encrypted, but the call is not"),
+            id="no key",
+            marks=pytest.mark.long,  # unit/call/test_place.py has it with a fake agent
+        ),
         pytest.param("another-key", KEY, "cannot be decrypted with the key", id="another key"),
         pytest.param(KEY, "", "is not encrypted, but the call is", id="no encryption"),
     ],

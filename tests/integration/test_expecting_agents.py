@@ -55,6 +55,7 @@ def test_push_to_talk(livekit: Server) -> None:
     assert all(turn.e2e_s and turn.e2e_s > DELAY_S for turn in measured(turns))
 
 
+@pytest.mark.long  # unit/call/test_push_to_talk.py has it with a fake agent
 def test_an_rpc_that_the_agent_does_not_have(livekit: Server) -> None:
     """The turn fails, and the line names the method."""
     config = target("no-such-rpc", turn={"start_rpc": "begin"})
@@ -85,7 +86,7 @@ def test_what_an_agent_can_read_of_its_caller(livekit: Server) -> None:
     assert len(set(seen)) == 1
 
 
-@pytest.mark.parametrize("follow", [False, True])
+@pytest.mark.parametrize("follow", [pytest.param(False, marks=pytest.mark.long), True])
 def test_an_agent_that_hands_over(follow: bool, livekit: Server, tmp_path: Path) -> None:
     """Others are told late that it has left; the turns go on with the second, if they may."""
     config = target(f"hand-over-{follow}".lower(), follow=follow, trials=2)

@@ -19,7 +19,6 @@ from exporter.run.runner import Runner
 from exporter.server_api import Server, ServerApi
 from tests import patience
 from tests.integration.scripts import Script
-from tests.integration.voids import measured
 from tests.integration.workers import truth_worker
 
 pytestmark = pytest.mark.integration
@@ -88,6 +87,7 @@ def probe_process() -> psutil.Process:
     raise AssertionError("no probe process found")
 
 
+@pytest.mark.long  # test_cli.py has this and the next with each command
 def test_a_wrong_secret_is_refused(livekit: Server) -> None:
     """A server that refuses the credentials is auth_failed, and no secret is told."""
     wrong = replace(livekit, api_secret="x" * 40)
@@ -96,6 +96,7 @@ def test_a_wrong_secret_is_refused(livekit: Server) -> None:
     assert "x" * 40 not in repr(outcome)
 
 
+@pytest.mark.long
 def test_an_unreachable_server_is_told(livekit: Server) -> None:
     """A port on which nobody listens is connect_failed."""
     outcome = call(replace(livekit, url="ws://127.0.0.1:9"), target())
@@ -133,16 +134,6 @@ def test_a_dispatch_that_the_server_does_not_take(livekit: Server) -> None:
     assert outcome.reason is Reason.DISPATCH_FAILED
 
 
-def test_an_agent_that_hangs_up_may_end_the_call(truth: Server) -> None:
-    """The server passes on that it left by itself: after a measured turn that is no failure."""
-    script = Script(goodbye=True).metadata()
-    outcome = call(truth, target(metadata=script, warmup=False, may_end=True))
-    assert isinstance(outcome.result, CallResult)
-    if measured(outcome.result.turns[:1]):
-        assert outcome.reason is None, outcome
-        assert len(outcome.result.turns) == 1
-
-
 @pytest.mark.long
 def test_a_room_that_is_deleted_in_the_call(truth: Server) -> None:
     """A call whose room is closed under it says so, and keeps its turns."""
@@ -158,6 +149,7 @@ def test_a_room_that_is_deleted_in_the_call(truth: Server) -> None:
     assert outcome.result.turns[-1].outcome is TurnOutcome.FAILED
 
 
+@pytest.mark.long  # test_runner_rooms.py has this and the next of a call that waits for its agent
 def test_a_probe_that_dies_in_the_call(truth: Server) -> None:
     """A killed probe process is probe_crashed, and its room is deleted all the same."""
 
@@ -204,6 +196,7 @@ def test_a_prober_that_was_late_voids_its_turns(truth: Server) -> None:
     assert outcome.result.turns[-1].detail == TORN
 
 
+@pytest.mark.long
 def test_a_call_that_is_cancelled_leaves_no_room(truth: Server) -> None:
     """When the runner is closed in a call, the call ends and its room is deleted."""
 

@@ -1,12 +1,13 @@
 """A configuration that changes under a running exporter."""
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.integration.exporters import Exporter, Start, value
+from tests.integration.exporters import Exporter, Start, exporters, value
 from tests.patience import until
 
 ATTEMPTS = 'voice_probe_attempts_total{{agent_name="{}",probe="latency"'
@@ -44,9 +45,21 @@ class Configured:
         return sum(text in line for line in self.exporter.text().splitlines())
 
 
+@pytest.fixture(scope="module", name="running")
+def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Configured]:
+    folder = tmp_path_factory.mktemp("reload")
+    with exporters(folder) as start:
+        yield Configured(start, folder)
+
+
 @pytest.fixture(name="configured")
-def _configured(start: Start, tmp_path: Path) -> Configured:
-    return Configured(start, tmp_path)
+def _configured(running: Configured) -> Configured:
+    """The exporter that all tests of this file share, with its first targets."""
+    running.write("kept", "dropped")
+    running.reload()
+    until(lambda: all(ATTEMPTS.format(name) in running.page() for name in ("kept", "dropped")))
+    until(lambda: 'agent_name="new"' not in running.page())
+    return running
 
 
 def test_targets_come_and_go(configured: Configured) -> None:

@@ -73,11 +73,17 @@ def once(server: Server, probe: str, config: FakeConfig | LatencyConfig) -> tupl
     ("probe", "reason", "detail"),
     [
         pytest.param("segfaults", Reason.PROBE_CRASHED, "ended by SIGSEGV", id="segfault"),
-        pytest.param("exits", Reason.PROBE_CRASHED, "exited with status 7", id="exit"),
+        pytest.param(
+            *("exits", Reason.PROBE_CRASHED, "exited with status 7"),
+            id="exit",
+            marks=pytest.mark.long,  # as "segfault"
+        ),
         pytest.param("raises", Reason.PROBE_CRASHED, "ValueError: cannot sign", id="exception"),
         pytest.param("fails", Reason.NO_WORKER, "nobody took the dispatch", id="probe-error"),
         pytest.param(
-            "times_out_by_itself", Reason.PROBE_CRASHED, "TimeoutError: a read", id="own-timeout"
+            *("times_out_by_itself", Reason.PROBE_CRASHED, "TimeoutError: a read"),
+            id="own-timeout",
+            marks=pytest.mark.long,  # as "exception"
         ),
         pytest.param("returns_nothing", Reason.PROBE_CRASHED, "returned NoneType", id="no-outcome"),
         pytest.param(

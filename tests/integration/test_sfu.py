@@ -7,7 +7,6 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -19,7 +18,6 @@ from exporter.rtc.pings import LOST_AFTER_S
 from exporter.run.runner import Runner
 from exporter.server_api import Server, ServerApi
 from tests.command import run_here
-from tests.integration.exporters import Start, value
 
 pytestmark = pytest.mark.integration
 
@@ -128,25 +126,3 @@ def test_command(livekit: Server) -> None:
     assert any(each.startswith("SLOW: round trip ") for each in document["findings"]) == slow
     assert (document["verdict"] == "PASS") == (document["findings"] == [])
     assert status == (0 if document["verdict"] == "PASS" else 1)
-
-
-def test_the_daemon_is_wired_to_publish(livekit: Server, start: Start, tmp_path: Path) -> None:
-    """From the start on every series is there at 0, so that the first failure is an increase."""
-    path = tmp_path / "exporter.yaml"
-    config = {"web": {"listen_address": "127.0.0.1:0"}, "sfu": {"vantage": "lab"}}
-    path.write_text(json.dumps(config))
-    exporter = start(
-        *("exporter", "serve", "--config", str(path)),
-        LIVEKIT_URL=livekit.url,
-        LIVEKIT_API_KEY=livekit.api_key,
-        LIVEKIT_API_SECRET=livekit.api_secret,
-    )
-    page = exporter.get("/metrics").text
-    server = f'server="{livekit.url.removeprefix("ws://")}"'
-    lost = f'voice_sfu_packets_lost_total{{direction="up",{server},vantage="lab"}}'
-    assert value(page, lost) == 0
-    assert value(page, f'voice_reconnect_seconds_count{{kind="full",{server},vantage="lab"}}') == 0
-    for check in ("sfu", "reach", "reconnect"):
-        verdict = f'voice_verdict{{agent_name="",call_type="",check="{check}",scenario="",{server}'
-        assert value(page, f'{verdict},vantage="lab",verdict="UNKNOWN"}}') == 1
-    assert exporter.stop() == 0

@@ -80,6 +80,22 @@ def test_the_caller_appears_as_the_target_says(truth: Server) -> None:
     assert outcome.reason in WELL, outcome
 
 
+def test_an_agent_that_hangs_up_may_end_the_call(truth: Server) -> None:
+    """The server passes on that it left by itself: after a measured turn that is no failure."""
+    config = LatencyConfig(
+        agent_name="truth",
+        metadata=Script(goodbye=True).metadata(),
+        trials=2,
+        warmup=False,
+        may_end=True,
+    )
+    outcome = run(truth, "latency", config)
+    assert isinstance(outcome.result, CallResult)
+    if measured(outcome.result.turns[:1]):
+        assert outcome.reason is None, outcome
+        assert len(outcome.result.turns) == 1
+
+
 async def caller_in(api: ServerApi, room: str) -> Participant:
     """Wait until a standard participant is in the room."""
     deadline = time.monotonic() + patience.START_S

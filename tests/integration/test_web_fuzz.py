@@ -16,7 +16,10 @@ from tests.integration.serving import Serving
 from tests.patience import WAIT_S
 from tests.unit.web.asking import sources
 
-pytestmark = [pytest.mark.long] if settings.get_current_profile_name() == "long" else []
+LONG = settings.get_current_profile_name() == "long"
+EXAMPLES = settings().max_examples if LONG else 20
+"""Of each endpoint. Each is a request with all that schemathesis checks of its answer."""
+pytestmark = [pytest.mark.long] if LONG else []
 
 
 @pytest.fixture(name="serving", scope="module")
@@ -41,7 +44,7 @@ def test_no_request_breaks(endpoint: str, serving: Serving) -> None:
 
     # By hypothesis itself: the plugin of schemathesis would be imported by every run of pytest.
     @given(case=ENDPOINTS[endpoint].as_strategy())
-    @settings(suppress_health_check=list(HealthCheck))
+    @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
     def send(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(
             base_url=serving.url(),

@@ -22,16 +22,20 @@ from exporter.outcome import (
     Certificate,
     Components,
     Listing,
+    Media,
+    MediaDirection,
     Outcome,
     PendingDispatch,
     Ramp,
     Reason,
     Reconnect,
+    ReplySound,
     RoomWithoutHuman,
     SfuBaseline,
     SfuReach,
     SfuReconnects,
     SilentStage,
+    SpeechSeconds,
     Transport,
     Turn,
     TurnOutcome,
@@ -154,11 +158,20 @@ def _call(turn: int, target: LatencyConfig) -> Outcome:
         reported_e2e_s=seconds - 0.1,
         transcription=heard(6, substituted=1, deleted=1, inserted=1),
         jitter_buffer_s=0.03 + 0.01 * (turn % 3),
+        reply=ReplySound(-21.0, 0.001, 11_500.0, 0.4),
     )
     stage = SilentStage.NO_ANSWER if reason is Reason.NO_REPLY else None
     last = replied if reason is None else Turn(ended, reason=reason, silent_stage=stage)
     turns = replace(replied, warmup=True), replied, replied, last
-    result = CallResult(*target.key, turns, time_to_agent_s=0.4, time_to_greeting_s=0.9)
+    result = CallResult(
+        *target.key,
+        turns,
+        time_to_agent_s=0.4,
+        time_to_greeting_s=0.9,
+        speech_s=SpeechSeconds(6.0, 14.0),
+        overlap_s=0.2,
+        media=Media(MediaDirection(1500, 3, 0.002), MediaDirection(1500, 9, 0.003, 0.004)),
+    )
     called = Outcome("latency", target.agent_name, _WHEN, 20, reason, result=result)
     return judged(replace(called, loop_lag_s=0.03 if reason is Reason.VOID else 0.002))
 

@@ -137,6 +137,7 @@ def test_blocked_udp_is_found(site: Site) -> None:
     assert [each.verdict for each in blocked] == [Verdict.SLOW]
 
 
+@pytest.mark.long
 def test_a_short_cut_is_a_silence(site: Site) -> None:
     """1. A baseline. 2. The link is cut for 2 s. Result: no reconnect, and the silence is true."""
     site.lab.link.set(rtt_ms=40)

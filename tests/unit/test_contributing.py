@@ -83,6 +83,7 @@ def test_the_example_measures(copy: Path) -> None:
     assert re.fullmatch(r"PASS \d+ addresses in \d+ ms\n", run(copy, "-c", _RUN))
 
 
+@pytest.mark.long  # it runs three test files in an interpreter of its own
 def test_every_consumer_takes_the_example(copy: Path) -> None:
     """The tests over the table pass for it: metrics, pages, ledger, imports."""
     files = ("test_probe_table.py", "test_families.py", "test_imports.py")

@@ -36,6 +36,7 @@ LABELS = {
     "vantage",
     "method",
     "direction",
+    "speaker",
     "phase",
     "transport",
     "alert",

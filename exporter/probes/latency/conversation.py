@@ -1,5 +1,6 @@
 """The conversation: wait for the greeting to end, speak, hear the reply, wait for its end."""
 
+import asyncio
 import math
 import time
 from collections.abc import Iterable, Sequence
@@ -8,7 +9,14 @@ from dataclasses import dataclass, replace
 from itertools import cycle
 
 from exporter.errors import ProbeError
-from exporter.outcome import Expectation, Reason, Turn, TurnOutcome
+from exporter.outcome import (
+    Expectation,
+    Reason,
+    ReplySound,
+    SilentStage,
+    Turn,
+    TurnOutcome,
+)
 from exporter.outcome.timeline import AgentSounded, CallerSpoke
 from exporter.probes.latency.expectations import Seen, expectations, may_come
 from exporter.probes.latency.fillers import SILENCE_S, Fillers
@@ -18,7 +26,7 @@ from exporter.probes.latency.stages import silent_stage, stages
 from exporter.probes.latency.understood import score
 from exporter.rtc.clip import Clip
 from exporter.rtc.hearing import Hearing
-from exporter.rtc.levels import WINDOW, WINDOW_S
+from exporter.rtc.levels import WINDOW, WINDOW_S, Pcm
 from exporter.rtc.line import Line, Received
 from exporter.rtc.onset import (
     MIN_SOUND_S,
@@ -27,6 +35,7 @@ from exporter.rtc.onset import (
     quiet_level,
     sound_threshold,
 )
+from exporter.rtc.sound import SoundOfReply, blocks
 
 MAX_LAG_S = 0.020
 """An event loop later than this at one of the two ends of a turn voids it."""
@@ -245,7 +254,9 @@ class Conversation:
         if not silent:
             return turn
         where = silent_stage(call, spoke)
-        return replace(turn, silent_stage=where, detail=f"{turn.detail}: {where.words}")
+        known = where is not SilentStage.UNKNOWN
+        detail = f"{turn.detail}: {where.words}" if known else turn.detail
+        return replace(turn, silent_stage=where, detail=detail)
 
     async def expected(self, step: int, expect: Expect, turn: Turn) -> tuple[Expectation, ...]:
         """Wait until what is expected in a step has happened, and return what became of it.
@@ -357,6 +368,7 @@ class Conversation:
         self._sounded(replied, onset, said.threshold_db)
         after = await self._caller.received()
         answer = 0.0 if fillers.answer is None else await ear.time_of(fillers.answer)
+        heard = ear.audio(onset)
         report = await self._caller.events.report_since(
             said.began, answer or replied, REPORT_TIMEOUT_S, answer
         )
@@ -381,6 +393,7 @@ class Conversation:
             reported_e2e_s=report.e2e_s,
             loop_lag_s=late,
             jitter_buffer_s=after.depth_since(said.before) if after and said.before else None,
+            reply=await _sound_of(heard),
         )
 
     def _sounded(self, at: float, onset: int, threshold_db: float) -> None:
@@ -517,6 +530,18 @@ def _first_sound(levels: Sequence[float], threshold_db: float, first: int) -> in
     detector = OnsetDetector(threshold_db, first)
     found = (detector.push(level) for level in levels)
     return next((window for window in found if window is not None), None)
+
+
+async def _sound_of(heard: Pcm) -> ReplySound | None:
+    """Return how a reply sounded, a block at a time: the microphone and the ear go on meanwhile.
+
+    Both ends of its turn are over and no other turn has begun: nothing is timed.
+    """
+    sound = SoundOfReply()
+    for block in blocks(heard):
+        sound.take(block)
+        await asyncio.sleep(0)
+    return sound.result()
 
 
 def _void(detail: str, late_s: float | None = None) -> Turn:

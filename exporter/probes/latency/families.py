@@ -18,6 +18,7 @@ from exporter.outcome import (
     TurnOutcome,
 )
 from exporter.probes.agents.families import OF_EACH_AGENT
+from exporter.probes.latency import sound
 from exporter.series import OWN_LABELS, Reading, family, pack
 from exporter.stats import Stats, mean_jitter_buffer_s
 
@@ -224,6 +225,7 @@ FAMILIES = (
     MAX_WER,
     POLICY,
     INFO,
+    *sound.FAMILIES,
     *(each.at_zero() for each in OF_EACH_AGENT),  # also where none of its agents is there
 )
 
@@ -269,6 +271,7 @@ def readings(config: "LatencyConfig", outcome: Outcome) -> Iterator[Reading]:
         yield TIME_TO_AGENT.read(result.time_to_agent_s)
     if result.time_to_greeting_s is not None:
         yield TIME_TO_GREETING.read(result.time_to_greeting_s)
+    yield from sound.readings(result)
 
 
 def _of_dialogue(

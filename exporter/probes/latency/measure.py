@@ -15,15 +15,19 @@ from exporter.outcome import (
     ExpectationOutcome,
     Outcome,
     Reason,
+    SpeechSeconds,
     Turn,
     TurnOutcome,
 )
+from exporter.outcome.timeline import CallerSpoke
 from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
 from exporter.probes.latency.clips import clips_of, in_turn, ready_clips
 from exporter.probes.latency.conversation import Conversation, worst_turn
 from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyConfig
 from exporter.rtc.caller import NAMES, Caller
 from exporter.rtc.clip import Clip
+from exporter.rtc.media import media_of
+from exporter.rtc.sound import overlap_s, seconds
 from exporter.server_api import Server, ServerApi, make_token
 from exporter.stats import Stats
 
@@ -110,14 +114,27 @@ class Call:
 
     async def hang_up(self) -> None:
         """Leave the room, then delete it if it is ours; log what fails."""
+        media = await media_of(self._caller.room)
         await self._caller.leave()
-        self.result = replace(self.result, split_absent=self._why_no_split())
+        self.result = replace(self._with_speech(), split_absent=self._why_no_split(), media=media)
         if not self._made_room:
             return
         try:
             await self._api.delete_room(self._room)
         except ProbeError as error:
             self._run.log(f"room {self._room} not deleted: {error}")
+
+    def _with_speech(self) -> CallResult:
+        """Return the result with how long each side was heard."""
+        if not self._caller.heard:
+            return self.result
+        heard = [span for ear in self._caller.heard for span in ear.sounds()]
+        said = [(each.at, each.until) for each in self._caller.events.timeline.of(CallerSpoke)]
+        return replace(
+            self.result,
+            speech_s=SpeechSeconds(seconds(said), seconds(heard)),
+            overlap_s=overlap_s(said, heard),
+        )
 
     async def _make_room(self) -> None:
         if self._config.room_name and await self._api.list_rooms([self._room]):

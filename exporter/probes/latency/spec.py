@@ -31,6 +31,7 @@ from exporter.outcome import (
 from exporter.probe import Probe, always
 from exporter.probes.latency.families import FAMILIES, configured, readings
 from exporter.probes.latency.script import Step
+from exporter.probes.latency.sound import SoundConfig, judge_sound
 from exporter.probes.latency.utterances import SPEAKING_S, Utterance
 from exporter.stats import Stats
 
@@ -159,6 +160,9 @@ class LatencyConfig(ProbeSection):
         ge=0,
         description="Word error rate of the agent's transcripts of a call, 0 to 1, above which it "
         "is SLOW; not set: no limit.",
+    )
+    sound: SoundConfig = Field(
+        default=SoundConfig(), description="Thresholds of what the caller hears; off by default."
     )
     slo: bool = Field(
         default_factory=lambda target: target.get("scenario") == "default",
@@ -340,9 +344,10 @@ def judge(config: LatencyConfig, outcome: Outcome) -> tuple[Finding, ...]:
     """Judge one call by its target's thresholds.
 
     FAIL when the call or a measured turn failed, or the average is above `fail_ms`; SLOW when the
-    average is above `target_ms`, the word error rate above `max_wer`, or the caller heard several
-    agents of the name at once; UNKNOWN when nothing could be measured, every turn is void, or
-    it cannot be told whether a step of the script came out as expected.
+    average is above `target_ms`, the word error rate above `max_wer`, a threshold of `sound` is
+    passed, or the caller heard several agents of the name at once; UNKNOWN when nothing could be
+    measured, every turn is void, or it cannot be told whether a step of the script came out as
+    expected.
     """
     if outcome.reason is not None:
         return failure(outcome)
@@ -356,7 +361,7 @@ def judge(config: LatencyConfig, outcome: Outcome) -> tuple[Finding, ...]:
     if agents > 1:
         text = f"the caller hears {agents} agents of this name at once: dispatched twice?"
         found = (*found, Finding(Verdict.SLOW, text))
-    return found
+    return (*found, *judge_sound(config.sound, call)) if call else found
 
 
 def _judge_turns(config: LatencyConfig, turns: tuple[Turn, ...]) -> tuple[Finding, ...]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.outcome import Reason, TurnOutcome
+from exporter.outcome import Reason, SilentStage, TurnOutcome
 from tests.fake_call.agent import Script
 from tests.fake_call.calls import Talk, converse
 
@@ -25,7 +25,8 @@ def test_an_agent_that_hangs_is_named_by_its_state() -> None:
     """The detail of a missing reply has the agent's last state."""
     talk = converse(Script(hang=True), reply_timeout=3)
     assert reasons(talk) == [Reason.NO_REPLY]
-    assert talk.turns[0].detail == "silence for 3 s (agent state 'thinking')"
+    detail = "silence for 3 s (agent state 'thinking')"
+    assert talk.turns[0].detail == f"{detail}: {SilentStage.NO_ANSWER.words}"
 
 
 def test_an_agent_without_states_is_said_to_have_told_none() -> None:

@@ -1,5 +1,6 @@
 """A whole call ends in the right reason, keeps what it knows, and leaves nothing behind."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,13 @@ import jwt
 import pytest
 
 from exporter.errors import ProbeError
-from exporter.outcome import Reason, TurnOutcome, Verdict
+from exporter.outcome import MediaDirection, Reason, TurnOutcome, Verdict
 from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
 from exporter.probes.latency import clips
 from exporter.probes.latency.measure import Call
 from exporter.probes.latency.spec import LatencyConfig, judge
 from exporter.probes.latency.utterances import Say
-from tests.fake_call.agent import Script
+from tests.fake_call.agent import SOUND_S, Script
 from tests.fake_call.api import SERVER
 from tests.fake_call.calls import Placed, World, place, target
 
@@ -382,3 +383,21 @@ def test_a_room_that_cannot_be_deleted_costs_no_turn(wav: Path) -> None:
     placed = place(Script(), World(api_fails=fails), config(wav))
     assert placed.outcome.reason is None
     assert any("not deleted: api_failed: busy" in line for line in placed.outcome.log)
+
+
+def test_a_call_says_how_it_sounded(wav: Path) -> None:
+    """The reply of each turn, who spoke for how long, and both ways of the media."""
+    script = Script(pause_s=0.6, interrupt_s=1.4, delay_s=3.0)
+    call = place(script, World(), target(utterance={"wav": wav})).call
+    for turn in call.turns:
+        assert turn.reply is not None
+        assert turn.reply.longest_gap_s == pytest.approx(0.6, abs=0.01)
+        assert turn.reply.clipped_ratio == 0.0
+    assert call.speech_s is not None
+    assert call.overlap_s is not None
+    assert call.speech_s.caller > call.overlap_s > 0.1
+    assert call.speech_s.agent > len(call.turns) * 2 * SOUND_S
+    assert call.media is not None
+    assert call.media.up == MediaDirection(1000, 10, 0.002)
+    assert call.media.down.concealed_ratio == pytest.approx(0.01)
+    assert replace(call.media.down, concealed_ratio=None) == MediaDirection(500, 5, 0.003)

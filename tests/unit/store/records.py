@@ -2,7 +2,17 @@
 
 from datetime import UTC, datetime, timedelta
 
-from exporter.outcome import Components, Reason, Turn, TurnOutcome, Verdict
+from exporter.outcome import (
+    Components,
+    Media,
+    MediaDirection,
+    Reason,
+    ReplySound,
+    SpeechSeconds,
+    Turn,
+    TurnOutcome,
+    Verdict,
+)
 from exporter.store.records import OpenRun, RunRecord, Spending
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -17,6 +27,7 @@ TURNS = (
         reported_e2e_s=0.85,
         loop_lag_s=0.001,
         jitter_buffer_s=0.02,
+        reply=ReplySound(-21.5, 0.001, 7900.0, 0.35),
     ),
     Turn(TurnOutcome.FAILED, reason=Reason.NO_REPLY, detail="no reply within 10 s — “ü”"),
     Turn(TurnOutcome.VOID, reason=Reason.VOID, detail="loop lag"),
@@ -55,4 +66,7 @@ def ended(
         split_absent="",
         log=("   0.100 in room r",) if reason else (),
         loop_lag_s=0.004,
+        speech_s=SpeechSeconds(3.5, 9.25),
+        overlap_s=0.125,
+        media=Media(MediaDirection(1500, 3, 0.002), MediaDirection(1490, None, None, 0.004)),
     )

@@ -1,0 +1,60 @@
+"""How a call sounded: what its replies were like to hear, who spoke for how long, and the line."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ReplySound:
+    """How one reply sounded where the caller heard it, after the codec and the jitter buffer."""
+
+    level_dbfs: float
+    """Active level: mean power while there is speech, 0 is a full-scale square wave. Pauses of
+    0.2 s and more are left out."""
+    clipped_ratio: float
+    """Share of the samples of speech that were cut off at full scale before they were encoded, 0
+    to 1. An estimate: a codec smears what was cut off."""
+    bandwidth_hz: float
+    """The highest frequency that speech has energy at: 3400 is a telephone, 20000 all that Opus
+    carries."""
+    longest_gap_s: float
+    """The longest silence between the first sound of the reply and its last."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechSeconds:
+    """For how long each side of a call was heard, in seconds; pauses below 0.2 s are speech."""
+
+    caller: float
+    agent: float
+    """The greeting is part of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaDirection:
+    """The RTP of a call, in one direction; None where it is not known."""
+
+    packets: int
+    """Sent, on the way up; expected, on the way down."""
+    lost: int | None = None
+    """Of these. On the way up as the SFU reports it; on the way down as the caller counts it,
+    which includes what the agent's own way to the SFU has lost."""
+    jitter_s: float | None = None
+    """Between arrivals, at the end of the call."""
+    concealed_ratio: float | None = None
+    """Share of the audio that was made up because nothing came in time, 0 to 1, silence apart;
+    on the way down only."""
+
+    @property
+    def loss_ratio(self) -> float | None:
+        """The lost share, 0 to 1."""
+        return self.lost / self.packets if self.lost is not None and self.packets else None
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """The RTP of a call in both directions."""
+
+    up: MediaDirection
+    """From the caller to the SFU."""
+    down: MediaDirection
+    """From the SFU to the caller."""

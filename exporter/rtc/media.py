@@ -1,0 +1,45 @@
+"""The RTP of a call, read once at its end."""
+
+import asyncio
+
+from livekit import rtc
+
+from exporter.outcome import Media, MediaDirection
+from exporter.rtc.loss import loss_up
+from exporter.rtc.stats import STATS_TIMEOUT_S, Snapshot
+
+
+async def media_of(room: rtc.Room) -> Media | None:
+    """Return what the SDK has counted since the call began; None where it tells nothing.
+
+    Args:
+        room: Of the caller, not yet left.
+    """
+    try:
+        async with asyncio.timeout(STATS_TIMEOUT_S):
+            snapshot = Snapshot.of(await room.get_rtc_stats())
+    except (RuntimeError, TimeoutError):  # the connection is gone: it has no statistics
+        return None
+    return Media(_up(snapshot), _down(snapshot))
+
+
+def _up(snapshot: Snapshot) -> MediaDirection:
+    loss = loss_up([snapshot])
+    return MediaDirection(
+        packets=loss.packets if loss else sum(each.packets for each in snapshot.sent),
+        lost=loss.lost if loss else None,
+        jitter_s=max((each.jitter_s for each in snapshot.reports), default=None),
+    )
+
+
+def _down(snapshot: Snapshot) -> MediaDirection:
+    streams = snapshot.received
+    lost = sum(max(0, each.lost) for each in streams)
+    heard = sum(each.samples for each in streams)
+    concealed = sum(max(0, each.concealed - each.concealed_silence) for each in streams)
+    return MediaDirection(
+        packets=sum(each.packets for each in streams) + lost,
+        lost=lost if streams else None,
+        jitter_s=max((each.jitter_s for each in streams), default=None),
+        concealed_ratio=concealed / heard if heard else None,
+    )

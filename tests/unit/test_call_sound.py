@@ -1,0 +1,106 @@
+"""What is made of how a call sounds: its verdict and its metrics."""
+
+from dataclasses import replace
+
+import pytest
+
+from exporter.outcome import (
+    CallResult,
+    Media,
+    MediaDirection,
+    Outcome,
+    ReplySound,
+    SpeechSeconds,
+    Verdict,
+)
+from exporter.probes.latency.sound import readings
+from exporter.probes.latency.spec import LatencyConfig, judge
+
+from .calls import WHEN, replied
+
+REPLIES = (
+    ReplySound(-10.0, 0.5, 100.0, 9.0),
+    ReplySound(-30.0, 0.01, 8000.0, 0.5),
+    ReplySound(-34.0, 0.02, 4000.0, 1.5),
+)
+"""The first is of the warm-up, which does not count."""
+
+CALL = CallResult(
+    *("demo", "default", "default"),
+    turns=tuple(
+        replace(replied(1.0, warmup=number == 0), reply=reply)
+        for number, reply in enumerate(REPLIES)
+    ),
+    speech_s=SpeechSeconds(4.0, 9.0),
+    overlap_s=0.5,
+    media=Media(MediaDirection(1000, 10, 0.002), MediaDirection(500, 25, 0.003, 0.04)),
+)
+
+BROKEN = {
+    "min_level_dbfs": (-31.0, "level -32.0 dBFS is below -31.0 dBFS"),
+    "max_clipped_ratio": (0.01, "clipping 1.50 % is above 1.00 %"),
+    "min_bandwidth_hz": (7000.0, "bandwidth 6000 Hz is below 7000 Hz"),
+    "max_gap_ms": (1000.0, "a gap in a reply of 1.50 s is above 1.00 s"),
+    "max_loss_ratio": (0.04, "packet loss 5.00 % is above 4.00 %"),
+    "max_concealed_ratio": (0.01, "concealed audio 4.00 % is above 1.00 %"),
+}
+KEPT = {
+    "min_level_dbfs": -32.0,
+    "max_clipped_ratio": 0.015,
+    "min_bandwidth_hz": 6000.0,
+    "max_gap_ms": 1500.0,
+    "max_loss_ratio": 0.05,
+    "max_concealed_ratio": 0.04,
+}
+
+
+def found(call: CallResult, **limits: float) -> list[tuple[Verdict, str]]:
+    """Return what the judge says of a call by these thresholds."""
+    config = LatencyConfig(agent_name="demo", sound=limits)
+    outcome = Outcome("latency", "demo", WHEN, 12.5, result=call)
+    return [(each.verdict, each.text) for each in judge(config, outcome)]
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_threshold_that_is_passed_is_slow(name: str) -> None:
+    """One finding for each, with both figures; what is exactly at the threshold is within."""
+    limit, text = BROKEN[name]
+    assert found(CALL, **{name: limit}) == [(Verdict.SLOW, text)]
+    assert found(CALL, **{name: KEPT[name]}) == []
+
+
+def test_no_threshold_is_set_by_default() -> None:
+    """A call that sounds terrible passes where nobody asked."""
+    assert found(CALL) == []
+
+
+def test_what_is_not_known_breaks_nothing() -> None:
+    """No reply and no statistics: no finding about the sound."""
+    unknown = replace(CALL, turns=(replied(1.0),), media=None)
+    assert found(unknown, **{name: limit for name, (limit, _) in BROKEN.items()}) == []
+
+
+def test_metrics_of_a_call() -> None:
+    """Means of the measured replies, the gap of each, and sums of both directions."""
+    told = {
+        (each.family.name.removeprefix("voice_"), *each.labels.values()): each.value
+        for each in readings(CALL)
+    }
+    gaps = [each.value for each in readings(CALL) if each.family.kind == "histogram"]
+    assert gaps == [0.5, 1.5]
+    assert told.pop(("reply_gap_seconds",)) == 1.5
+    assert told == {
+        ("reply_level_dbfs",): -32.0,
+        ("reply_clipped_ratio",): pytest.approx(0.015),
+        ("reply_bandwidth_hertz",): 6000.0,
+        ("speech_seconds_total", "caller"): 4.0,
+        ("speech_seconds_total", "agent"): 9.0,
+        ("overlap_seconds_total",): 0.5,
+        ("call_packets_total", "up"): 1000,
+        ("call_packets_total", "down"): 500,
+        ("call_packets_lost_total", "up"): 10,
+        ("call_packets_lost_total", "down"): 25,
+        ("call_jitter_seconds", "up"): 0.002,
+        ("call_jitter_seconds", "down"): 0.003,
+        ("call_concealed_ratio",): 0.04,
+    }
