@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from exporter.outcome import Media, Reason, SpeechSeconds, Turn, Verdict
+from exporter.outcome import Expectation, Media, Reason, SpeechSeconds, Turn, Verdict
 from exporter.roster.types import Worker
 from exporter.store.records import OpenRun, RunRecord, Spending
 
@@ -84,6 +84,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE runs ADD COLUMN overlap_s REAL",
         "ALTER TABLE runs ADD COLUMN media TEXT NOT NULL DEFAULT 'null'",
     ),
+    ("ALTER TABLE runs ADD COLUMN expectations TEXT NOT NULL DEFAULT '[]'",),
 )
 
 NEWEST = len(MIGRATIONS)
@@ -134,6 +135,7 @@ INSERT_OPEN_RUN = _insert("open_runs", OPEN_COLUMNS)
 _DOCUMENTS: dict[str, TypeAdapter[Any]] = {
     "turns": TypeAdapter(tuple[Turn, ...]),
     "log": TypeAdapter(tuple[str, ...]),
+    "expectations": TypeAdapter(tuple[Expectation, ...]),
     "speech_s": TypeAdapter(SpeechSeconds | None),
     "media": TypeAdapter(Media | None),
 }

@@ -14,6 +14,7 @@ from exporter.report.printing import to_json
 from exporter.rtc.clip import shipped_clips
 from exporter.rtc.levels import Pcm
 from exporter.store.records import RunRecord
+from exporter.store.schema import from_record
 from tests.fake_call.agent import Script
 from tests.fake_call.calls import Placed, World, place, target
 from tests.fake_call.devices import FakeMicrophone
@@ -224,7 +225,7 @@ def test_no_word_leaves_the_call(
     print_latency(report)
     written = (
         *(page.text(), to_json(LatencyDocument.of(report)), repr(outcome)),
-        *(repr(RunRecord.of(outcome)), caplog.text, *capsys.readouterr()),
+        *(repr(from_record(RunRecord.of(outcome))), caplog.text, *capsys.readouterr()),
         repr(config),
     )
     assert "unexpected_answer" in written[1]

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from exporter.errors import StoreError, StoreInUse
-from exporter.outcome import Calibration, Reason, SpeechSeconds
+from exporter.outcome import Calibration, Expectation, ExpectationOutcome, Reason, SpeechSeconds
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.store.protocol import Store
 from exporter.store.records import RunQuery, Spending
@@ -77,6 +77,8 @@ def test_file_of_an_older_version_is_brought_up_to_date(tmp_path: Path, version:
             assert run.log == (("0.1 in room r",) if version >= 3 else ())
             assert run.loop_lag_s == (0.25 if version >= 6 else None)
             assert run.speech_s == (SpeechSeconds(2.5, 4.0) if version >= 7 else None)
+            told = Expectation(1, "tool", ExpectationOutcome.MET)
+            assert run.expectations == ((told,) if version >= 8 else ())
             assert [each.run_id for each in store.open_runs()] == ["open"]
             assert store.calibrations(1)[0].result == Calibration(0.094, 0.01, 10)
         known = (Worker("AW_1", "demo", WorkerStatus.IDLE),) if version >= 2 else ()
