@@ -1,6 +1,7 @@
 """One agent: what its callers hear, where the time goes, and why calls fail."""
 
 from dashboards.agent import (
+    dialogue,
     failures,
     now,
     prober,
@@ -27,6 +28,7 @@ def board() -> Board:
             Section(100, "Now", now.panels()),
             Section(110, "Calls of type $call_type", turns.panels(), repeat="call_type"),
             Section(190, "Understood", understood.panels()),
+            Section(230, "Dialogue", dialogue.panels()),
             Section(130, "Reaching the agent", reaching.panels()),
             Section(170, "Sound", sound.panels()),
             Section(140, "Failures", failures.panels()),

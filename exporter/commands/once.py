@@ -150,7 +150,7 @@ def plan_calls(settings: Settings, order: LatencyOrder, agent_name: str) -> list
     bases = bases or [settings.discover.target(agent_name)]
     if order.flags.get("utterance.wav") is not None:
         # The sound file takes the place of all that is configured to be said.
-        nothing = {"utterance": Utterance(), "utterances": ()}
+        nothing = {"utterance": Utterance(), "utterances": (), "script": (), "stop_at": "none"}
         bases = [base.model_copy(update=nothing) for base in bases]
     named = f"target {agent_name!r}"
     return [override(base, order.flags, named) for base in bases]

@@ -169,6 +169,53 @@ def understood(turns: Iterable[Turn]) -> WordErrors | None:
     return WordErrors(*map(sum, zip(*counts, strict=True))) if counts else None
 
 
+class ExpectationOutcome(StrEnum):
+    """What became of an expectation: the label `outcome`."""
+
+    MET = "met"
+    MISSED = "missed"
+    VOID = "void"
+    """It cannot be told: the agent does not report it, or the prober is to blame."""
+
+
+class TaskOutcome(StrEnum):
+    """What became of a dialogue as a whole: the label `outcome`."""
+
+    COMPLETED = "completed"
+    """Every expectation of every step is met."""
+    MISSED = "missed"
+    VOID = "void"
+    """None is missed, and not all can be told."""
+
+    @classmethod
+    def of(cls, outcomes: Iterable[ExpectationOutcome]) -> Self:
+        """Return what becomes of a dialogue with these expectations."""
+        found = set(outcomes)
+        if ExpectationOutcome.MISSED in found:
+            return cls.MISSED
+        return cls.VOID if ExpectationOutcome.VOID in found else cls.COMPLETED
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What was expected of the agent in one step of a dialogue, and what became of it.
+
+    It has neither the words of the call nor those of the configuration.
+    """
+
+    step: int
+    """Its place in the script, from 1."""
+    kind: str
+    """The key of `expect`: words not_words regex tool handoff joins leaves attribute."""
+    outcome: ExpectationOutcome
+    detail: str = ""
+    """Why it is void."""
+
+    def __str__(self) -> str:
+        what = f"step {self.step}: {self.kind} {self.outcome}"
+        return f"{what}: {self.detail}" if self.detail else what
+
+
 @dataclass(frozen=True, slots=True)
 class CallResult:
     """What one call to one agent found; `turns` may be empty when the call failed early."""
@@ -193,6 +240,19 @@ class CallResult:
     """The call's RTP; None where the SDK tells nothing any more, as of a call that was cut off."""
     usage: tuple[ModelUsage, ...] = ()
     """What the call has used of each model, as the agent reports; () where it reports nothing."""
+    expectations: tuple[Expectation, ...] = ()
+    """Of the steps of the dialogue that were reached, in their order."""
+
+    def expected(self, outcome: ExpectationOutcome) -> tuple[Expectation, ...]:
+        """Return the expectations with that outcome."""
+        return tuple(each for each in self.expectations if each.outcome is outcome)
+
+    @property
+    def needs_no_latency(self) -> bool:
+        """Whether it has shown what it was for although no turn was timed: see `stop_at`."""
+        met = len(self.expected(ExpectationOutcome.MET))
+        void = any(turn.outcome is TurnOutcome.VOID for turn in self.turns)
+        return 0 < met == len(self.expectations) and not void
 
     @property
     def key(self) -> tuple[str, str, str]:

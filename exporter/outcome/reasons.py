@@ -29,6 +29,8 @@ class Reason(StrEnum):
     """The agent did not come to listen: it greeted without end, or never when it should."""
     NO_REPLY = "no_reply"
     """The agent listened, and no audible reply came in time."""
+    UNEXPECTED_ANSWER = "unexpected_answer"
+    """The agent answered, and a step of the dialogue did not come out as expected."""
     AGENT_LEFT = "agent_left"
     """The agent left the room during the call."""
     AGENT_ERROR = "agent_error"

@@ -83,6 +83,21 @@ class Message(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Subtitle(Event):
+    """What the agent said, as the text that accompanies its voice (`lk.transcription`)."""
+
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribute(Event):
+    """An attribute of the agent has this value from now on."""
+
+    name: str
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolStarted(Event):
     """The agent called a tool."""
 

@@ -14,6 +14,7 @@ from exporter.outcome import (
     Calibration,
     CallResult,
     Components,
+    ExpectationOutcome,
     Finding,
     ModelUsage,
     Outcome,
@@ -300,10 +301,20 @@ def _call_lines(call: CallReport) -> Iterable[str]:
         )
     if call.result.usage:
         yield f"{label}: used {clean(usage_text(call.result.usage))}"
+    yield from (f"{label}: {line}" for line in _dialogue_lines(call.result))
     if call.result.agents > 1:
         yield f"{label}: the caller heard {call.result.agents} agents of this name at once"
     if call.unlisted_reason:
         yield f"{label}: call failed: {why(call.outcome)}"
+
+
+def _dialogue_lines(call: CallResult) -> Iterable[str]:
+    if call.expectations:
+        met = len(call.expected(ExpectationOutcome.MET))
+        yield f"{met} of {len(call.expectations)} expectations met"
+    for each in call.expectations:
+        if each.outcome is not ExpectationOutcome.MET:
+            yield str(each)
 
 
 def _split(split: Components) -> str:
@@ -422,4 +433,4 @@ class StderrProgress:
 
     @property
     def _planned(self) -> int:
-        return self._config.trials + self._config.warmup if self._config else 0
+        return self._config.most[0] if self._config else 0

@@ -5,7 +5,7 @@ The border to the real-time SDK: its events become `ProbeError` here.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ from livekit import rtc
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
-from exporter.outcome.timeline import AgentState, Joined, Left
+from exporter.outcome.timeline import AgentState, Attribute, Joined, Left
 from exporter.rtc import connection
 from exporter.rtc.hearing import Hearing
 from exporter.rtc.lag import LagMonitor
@@ -103,6 +103,8 @@ class Caller:
         self.hung_up = False
         """The agent ended the call in order: it did not die, and reported no error."""
         self._disturbed = ""
+        self._awaited: Collection[str] = ()
+        self._came = asyncio.Event()
         self._e2ee_key = ""
         self._decrypts = False
         """Something that somebody else had encrypted was decrypted."""
@@ -165,6 +167,8 @@ class Caller:
         """Hold that agent for ours from now on; return when it came."""
         if self.agent is None or self.agent.identity != agent.identity:
             self.arrived = self._arrived.get(agent.identity, time.monotonic())
+        if self.agent is not agent:
+            self._on_told(agent, agent.attributes)
         self.agent = agent
         self.events.timeline.agent = agent.identity
         return self.arrived
@@ -277,6 +281,15 @@ class Caller:
         except TimeoutError:
             return
         self.check()
+
+    def coming(self, kinds: Collection[str]) -> asyncio.Event:
+        """Return what is set as soon as a participant of one of these kinds joins.
+
+        Args:
+            kinds: As in `Joined`.
+        """
+        self._awaited = kinds
+        return self._came
 
     async def perform(self, method: str, timeout_s: float) -> str:
         """Perform an RPC at the agent; return why it failed, or ""."""
@@ -424,13 +437,22 @@ class Caller:
         if STATE in changed:
             now, who = time.monotonic(), participant.identity
             self.events.timeline.add(AgentState(at=now, sender=who, state=changed[STATE]))
+        self._on_told(participant, changed)
         self._on_change()
+
+    def _on_told(self, participant: rtc.RemoteParticipant, attributes: dict[str, str]) -> None:
+        """Note what a participant tells of itself by its attributes."""
+        now, who = time.monotonic(), participant.identity
+        for name, value in attributes.items():
+            self.events.timeline.add(Attribute(at=now, sender=who, name=name, value=value))
 
     def _on_connected(self, participant: rtc.RemoteParticipant) -> None:
         now, who = time.monotonic(), participant.identity
         self._arrived.setdefault(who, now)
         kind = rtc.ParticipantKind.Name(participant.kind).removeprefix("PARTICIPANT_KIND_").lower()
         self.events.timeline.add(Joined(at=now, identity=who, kind=kind))
+        if kind in self._awaited:
+            self._came.set()
         self._on_avatar(participant)
         self._on_change()
 
@@ -488,6 +510,8 @@ class Caller:
         if reason in CLOSED:
             error = self.events.error_since(self._heard_from)
             self.hung_up = self.hung_up or (reason in HANGS_UP and not error)
+            if self.hung_up and self.agent is not None:  # nobody is told that the others left
+                self.events.timeline.add(Left(at=time.monotonic(), identity=self.agent.identity))
             self._end(Reason.ROOM_CLOSED, f"{CLOSED[reason]} ({name})")
         elif reason != rtc.DisconnectReason.CLIENT_INITIATED:
             self._end(Reason.CONNECT_FAILED, f"the connection was lost ({name})")

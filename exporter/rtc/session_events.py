@@ -13,7 +13,7 @@ from livekit import rtc
 from livekit.protocol.agent_pb import agent_session as pb
 
 from exporter.outcome import Timeline, TurnReport
-from exporter.outcome.timeline import Source, Transcript
+from exporter.outcome.timeline import Source, Subtitle, Transcript
 from exporter.rtc import reported
 from exporter.rtc.session_messages import events_of
 
@@ -102,7 +102,8 @@ class SessionEvents:
     def _on_transcription(self, reader: rtc.TextStreamReader, sender: str) -> None:
         # What the agent understood comes in the name of whom it heard; the rest are its own words.
         ours = sender == self._room.local_participant.identity
-        self._read_text(self._take_transcript(reader) if ours else self._drain(reader))
+        take = self._take_transcript(reader) if ours else self._take_subtitle(reader, sender)
+        self._read_text(take)
 
     def _read_text(self, reading: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(reading, name="text-stream")
@@ -120,6 +121,10 @@ class SessionEvents:
         final = attributes.get("lk.transcription_final") == "true"
         heard = Transcript(at=time.monotonic(), text=text, final=final, source=Source.TRANSCRIPTION)
         self.timeline.add(heard)
+
+    async def _take_subtitle(self, reader: rtc.TextStreamReader, sender: str) -> None:
+        if text := await _text(reader):
+            self.timeline.add(Subtitle(at=time.monotonic(), sender=sender, text=text))
 
     async def _read(self) -> None:
         while True:

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, computed_field, with_config
 from exporter.outcome import (
     Calibration,
     CallResult,
+    Expectation,
     Media,
     ModelUsage,
     Outcome,
@@ -138,6 +139,8 @@ class RunRecord:
     """As in `CallResult`."""
     usage: tuple[ModelUsage, ...] = ()
     """As in `CallResult`: tokens, characters and seconds by model."""
+    expectations: tuple[Expectation, ...] = ()
+    """Of a dialogue (`script`): what was expected in each step, and what became of it."""
 
     @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
     @property
@@ -180,6 +183,7 @@ class RunRecord:
             overlap_s=call.overlap_s if call else None,
             media=call.media if call else None,
             usage=call.usage if call else (),
+            expectations=call.expectations if call else (),
         )
 
 

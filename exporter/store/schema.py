@@ -12,7 +12,15 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from exporter.outcome import Media, ModelUsage, Reason, SpeechSeconds, Turn, Verdict
+from exporter.outcome import (
+    Expectation,
+    Media,
+    ModelUsage,
+    Reason,
+    SpeechSeconds,
+    Turn,
+    Verdict,
+)
 from exporter.roster.types import Worker
 from exporter.store.records import OpenRun, RunRecord, Spending
 
@@ -88,6 +96,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE runs ADD COLUMN usage TEXT NOT NULL DEFAULT '[]'",
         "ALTER TABLE spent ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0",
     ),
+    ("ALTER TABLE runs ADD COLUMN expectations TEXT NOT NULL DEFAULT '[]'",),
 )
 
 NEWEST = len(MIGRATIONS)
@@ -138,6 +147,7 @@ INSERT_OPEN_RUN = _insert("open_runs", OPEN_COLUMNS)
 _DOCUMENTS: dict[str, TypeAdapter[Any]] = {
     "turns": TypeAdapter(tuple[Turn, ...]),
     "log": TypeAdapter(tuple[str, ...]),
+    "expectations": TypeAdapter(tuple[Expectation, ...]),
     "speech_s": TypeAdapter(SpeechSeconds | None),
     "media": TypeAdapter(Media | None),
     "usage": TypeAdapter(tuple[ModelUsage, ...]),

@@ -134,7 +134,7 @@ def target_statuses(
                 call_type=config.call_type,
                 scenario=config.scenario,
                 interval_s=config.interval,
-                trials=config.trials,
+                trials=config.measured,
                 target_s=config.target_ms / 1000,
                 verdict=line.verdict,
                 last_run_at=last.started_at if last else None,

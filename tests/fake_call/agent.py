@@ -120,6 +120,18 @@ class Script:
     """Its final transcripts of each utterance, after one that is not final."""
     uses: ModelUsage | None = None
     """Reports that each reply took so much of one language model."""
+    says: tuple[str, ...] = ()
+    """Its replies in words, as it reports them; the last one again and again."""
+    tool: str = ""
+    """It calls this tool before each reply."""
+    tool_fails: bool = False
+    hands_over_to: str = ""
+    """It reports this at the end of each reply."""
+    brings: rtc.ParticipantKind.ValueType | None = None
+    """Somebody of this kind joins, so long after the end of the first utterance:"""
+    brings_after_s: float = 0.3
+    attribute: tuple[str, str] | None = None
+    """It has this attribute, with this value, from its first reply on."""
     blocks: tuple[tuple[float, float], ...] = ()
     """The *prober's* event loop: blocked from so many seconds after the end of the first utterance
     on (before it, if negative), for so many seconds."""
@@ -290,6 +302,8 @@ class FakeAgent:
         self._break(first=first)
         for event in script.tells:
             self._send(pb.AgentSessionMessage(event=event))
+        if first and script.brings is not None:
+            self._at(end + script.brings_after_s, self._bring)
         if script.stops_before is not None:
             await self._stop_before(script.stops_before, end)
         if self._room is None or self._track is None or not replies:
@@ -303,6 +317,8 @@ class FakeAgent:
             return
         if script.reports:
             self._report(pb.USER, transcription_delay=0.2, end_of_turn_delay=0.3)
+        if script.tool:
+            self._call_tool(script.tool, fails=script.tool_fails)
         await self._reply(end + script.delay_s, end)
 
     def _silent(self) -> bool:
@@ -399,7 +415,10 @@ class FakeAgent:
         if script.reports and script.without_figures:
             self._report(pb.ASSISTANT)
         elif script.reports:
-            self._report(pb.ASSISTANT, llm_node_ttft=0.4, tts_node_ttfb=0.1, e2e_latency=0.9)
+            text = script.says[min(len(self.exchanges), len(script.says)) - 1 :][:1]
+            figures = {"llm_node_ttft": 0.4, "tts_node_ttfb": 0.1, "e2e_latency": 0.9}
+            self._report(pb.ASSISTANT, "".join(text), **figures)
+        self._finish()
         if script.works_on_s:
             await self._work_on(over + script.works_on_s)
         self._end(sum(each.replied is not None for each in self.exchanges))
@@ -445,10 +464,41 @@ class FakeAgent:
         if self._script.states and self._room is not None:
             self._room.attributes_changed(self._me, **{STATE: state})
 
-    def _report(self, role: pb.ChatRole, **metrics: float) -> None:
+    def _finish(self) -> None:
+        """Do what the script has at the end of a reply."""
+        script, room = self._script, self._room
+        assert room is not None
+        if script.hands_over_to:
+            message = pb.AgentSessionMessage()
+            handed = message.event.conversation_item_added.item.agent_handoff
+            handed.old_agent_id, handed.new_agent_id = "first", script.hands_over_to
+            self._send(message)
+        if script.attribute is not None:
+            room.attributes_changed(self._me, **dict([script.attribute]))
+
+    async def _bring(self) -> None:
+        assert self._room is not None
+        assert self._script.brings is not None
+        self._room.enter(FakeParticipant("person", {}, self._script.brings))
+
+    def _call_tool(self, name: str, *, fails: bool) -> None:
+        """Tell of a tool, as livekit-agents 1.6 and later do."""
+        call_id = f"call-{len(self.exchanges)}"
+        message = pb.AgentSessionMessage()
+        call = message.event.tool_execution_updated.started.function_call
+        call.call_id, call.name = call_id, name
+        self._send(message)
+        message = pb.AgentSessionMessage()
+        ended = message.event.tool_execution_updated.ended
+        ended.call_id, ended.status = call_id, pb.TC_ERROR if fails else pb.TC_DONE
+        self._send(message)
+
+    def _report(self, role: pb.ChatRole, text: str = "", **metrics: float) -> None:
         message = pb.AgentSessionMessage()
         said = message.event.conversation_item_added.item.message
         said.role = role
+        if text:
+            said.content.add().text = text
         for name, value in metrics.items():
             setattr(said.metrics, name, value)
         self._send(message)

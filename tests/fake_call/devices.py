@@ -159,8 +159,14 @@ class FakePublication(rtc.RemoteTrackPublication):
 class FakeParticipant(rtc.RemoteParticipant):
     """An agent as its caller sees it."""
 
-    def __init__(self, identity: str, attributes: dict[str, str]) -> None:
+    def __init__(
+        self,
+        identity: str,
+        attributes: dict[str, str],
+        kind: rtc.ParticipantKind.ValueType = rtc.ParticipantKind.PARTICIPANT_KIND_AGENT,
+    ) -> None:
         self._identity = identity
+        self._kind = kind
         self.told = attributes
         self.published: dict[str, FakePublication] = {}
         self.left_by: rtc.DisconnectReason.ValueType | None = None
@@ -182,8 +188,8 @@ class FakeParticipant(rtc.RemoteParticipant):
 
     @property
     def kind(self) -> rtc.ParticipantKind.ValueType:
-        """An agent, always."""
-        return rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
+        """An agent, if not made otherwise."""
+        return self._kind
 
     @property
     def track_publications(self) -> dict[str, rtc.RemoteTrackPublication]:

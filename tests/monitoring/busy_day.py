@@ -21,6 +21,8 @@ from exporter.outcome import (
     CallResult,
     Certificate,
     Components,
+    Expectation,
+    ExpectationOutcome,
     Listing,
     Media,
     MediaDirection,
@@ -76,7 +78,12 @@ _CONFIGURATION = {
     "workers": {"scrape": ["http://127.0.0.1:8081"]},
     "ramp": {"enabled": True, "windows": _ALWAYS, "max_clients": 50},
     "targets": [
-        {"agent_name": "sales", "max_wer": 0.6, "budget": _BUDGET},
+        {
+            "agent_name": "sales",
+            "script": [{"expect": {"words": ["order"], "tool": "look_up"}}, {}, {}, {}],
+            "max_wer": 0.6,
+            "budget": _BUDGET,
+        },
         {
             "agent_name": "sales",
             "call_type": "refund",
@@ -149,6 +156,7 @@ def _call(turn: int, target: LatencyConfig) -> Outcome:
     """Return a call that was good, or every so often slow, void or failed."""
     seconds = 4.0 if turn % 10 == 3 else 1.0 + 0.02 * (turn % 7)
     reason = {5: Reason.NO_REPLY, 7: Reason.VOID}.get(turn % 10)
+    missed = bool(target.script) and turn % 10 == 8
     outcome = {None: TurnOutcome.REPLIED, Reason.VOID: TurnOutcome.VOID}
     ended = outcome.get(reason, TurnOutcome.FAILED)
     replied = Turn(
@@ -181,11 +189,18 @@ def _call(turn: int, target: LatencyConfig) -> Outcome:
         time_to_greeting_s=0.9,
         speech_s=SpeechSeconds(6.0, 14.0),
         overlap_s=0.2,
+        expectations=_expected(missed=missed) if target.script else (),
         media=Media(MediaDirection(1500, 3, 0.002), MediaDirection(1500, 9, 0.003, 0.004)),
         usage=_USAGE,
     )
+    reason = Reason.UNEXPECTED_ANSWER if missed else reason
     called = Outcome("latency", target.agent_name, _WHEN, 20, reason, result=result)
     return judged(replace(called, loop_lag_s=0.03 if reason is Reason.VOID else 0.002))
+
+
+def _expected(*, missed: bool) -> tuple[Expectation, ...]:
+    tool = ExpectationOutcome.MISSED if missed else ExpectationOutcome.MET
+    return Expectation(1, "words", ExpectationOutcome.MET), Expectation(1, "tool", tool)
 
 
 def _listing() -> Listing:

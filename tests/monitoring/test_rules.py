@@ -23,7 +23,13 @@ DAYS = "days"
 """The file whose tests evaluate days: each night only."""
 ALWAYS_FIRES = "VoiceWatchdog"
 SEVERITIES = {"page", "warning", "ticket", "none"}
-PAGES = {"VoiceAgentFailing", "VoiceAgentSlow", "VoiceSfuDown", "VoiceSloBurnFast"}
+PAGES = {
+    "VoiceAgentFailing",
+    "VoiceAgentMissesExpectation",
+    "VoiceAgentSlow",
+    "VoiceSfuDown",
+    "VoiceSloBurnFast",
+}
 """Some of them where the target says so, by page_on."""
 DASHBOARDS = {"voice-fleet", "voice-agent", "voice-sfu", "voice-exporter"}
 

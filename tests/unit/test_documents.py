@@ -11,7 +11,10 @@ from pydantic import BaseModel
 from exporter.outcome import (
     AgentInRoom,
     Calibration,
+    CallResult,
     Components,
+    Expectation,
+    ExpectationOutcome,
     Listing,
     ModelUsage,
     Outcome,
@@ -50,7 +53,10 @@ def test_latency_document_is_the_golden_one() -> None:
         void(),
         usage=(ModelUsage("reader", 1500, 900, 60), ModelUsage("ear", stt_seconds=9.5)),
     )
-    late = replace(measured, loop_lag_s=0.031)
+    assert isinstance(measured.result, CallResult)
+    untold = Expectation(2, "tool", ExpectationOutcome.VOID, "why")
+    result = replace(measured.result, expectations=(untold,))
+    late = replace(measured, loop_lag_s=0.031, result=result)
     found = report(late, broken(Reason.NO_WORKER, "nobody"), floor=FLOOR)
     expected = (GOLDEN / "latency.json").read_text(encoding="utf-8")
     assert to_json(LatencyDocument.of(found)) + "\n" == expected

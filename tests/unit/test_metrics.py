@@ -38,7 +38,6 @@ LABELS = {
     "method",
     "direction",
     "speaker",
-    "model",
     "phase",
     "transport",
     "alert",

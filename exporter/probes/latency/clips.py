@@ -44,6 +44,17 @@ async def ready_clips(utterances: Sequence[Utterance]) -> tuple[Clip, ...]:
     return tuple(clips)
 
 
+async def clips_of(script: Sequence[Utterance]) -> tuple[Clip, ...]:
+    """Return what the caller says in each step: one that names nothing has a built-in clip.
+
+    Raises:
+        ConfigError: As of `ready_clips`.
+        ProbeError: The same.
+    """
+    found = [await ready_clips((step,)) for step in script]
+    return tuple(clips[place % len(clips)] for place, clips in enumerate(found))
+
+
 def in_turn(clips: Sequence[Clip], started_at: datetime, config: ProbeSection) -> tuple[Clip, ...]:
     """Return the clips in the order of one call: each call begins with another one.
 

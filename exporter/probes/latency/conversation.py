@@ -1,6 +1,7 @@
 """The conversation: wait for the greeting to end, speak, hear the reply, wait for its end."""
 
 import asyncio
+import math
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -8,9 +9,18 @@ from dataclasses import dataclass, replace
 from itertools import cycle
 
 from exporter.errors import ProbeError
-from exporter.outcome import Reason, ReplySound, SilentStage, Turn, TurnOutcome
+from exporter.outcome import (
+    Expectation,
+    Reason,
+    ReplySound,
+    SilentStage,
+    Turn,
+    TurnOutcome,
+)
 from exporter.outcome.timeline import AgentSounded, CallerSpoke
+from exporter.probes.latency.expectations import Seen, expectations, may_come
 from exporter.probes.latency.fillers import SILENCE_S, Fillers
+from exporter.probes.latency.script import TOLD_S, Expect
 from exporter.probes.latency.spec import REPLY_LIMIT_S, REPORT_TIMEOUT_S, RPC_S, LatencyConfig
 from exporter.probes.latency.stages import silent_stage, stages
 from exporter.probes.latency.understood import score
@@ -72,6 +82,9 @@ LEAVING_S = 3.5
 STALL_S = 2.0
 """Without a packet for so long the agent's media is dead: even with DTX one comes each 0.4 s."""
 
+LOOK_S = 0.1
+"""Time between two looks at what the agent has reported, where something is expected of it."""
+
 GONE_TIMEOUT_S = 25.0
 """How long the server may list a participant that has died."""
 
@@ -85,8 +98,7 @@ class _Said:
     spoke: CallerSpoke
     threshold_db: float
     before: Received | None
-    words: str
-    """"" where they are not known."""
+    clip: Clip
 
     @property
     def end(self) -> float:
@@ -115,6 +127,10 @@ class Conversation:
         self._caller = caller
         self._config = config
         self._clips = cycle(clips)
+        self._clip: Clip | None = None
+        """Of this turn; of the next one as well, where nobody was there who could answer it."""
+        self._spoiled = ""
+        """Why this turn proves nothing about what the agent does; a late loop spoils times only."""
         self._had_gap = False
         """An utterance of ours had a gap: the agent may answer it twice, and late."""
         self._says_answers = False
@@ -177,6 +193,7 @@ class Conversation:
         found = _first_sound(ear.levels(first, last), said.threshold_db, first)
         if found is None:
             return None
+        self._clip = said.clip
         deadline = time.monotonic() + REPLY_LIMIT_S
         with suppress(_DisturbedError):  # the next turn sees to it
             while not (self._listens() and self._quiet_for(QUIET_S)):
@@ -199,20 +216,29 @@ class Conversation:
         Raises:
             ProbeError: Why the call ended, if it did before the outcome was known.
         """
+        self._greeted = self._greeted or self._last is not None
+        self._last = None
+        self._spoiled = TORN if self._had_gap else ""
         if self._had_gap:
             return _void(TORN)
+        clip = self._clip = self._clip or next(self._clips)
         self._caller.check()  # nothing is said to a room that the agent has left
         if self._caller.disturbance():  # at the end of the turn before, where it cost nothing
             await self._mend()
         self._caller.turn_begins()
-        self._greeted = self._greeted or self._last is not None
+        turn = await self._say_and_hear(clip)
+        self._clip = None
+        return turn
+
+    async def _say_and_hear(self, clip: Clip) -> Turn:
         try:
             await self._perform(self._config.turn.start_rpc)
-            said = self._last = await self._speak()
+            said = self._last = await self._speak(clip)
             await self._perform(self._config.turn.end_rpc, said.end)
             onset = await self._onset(said)
             return await (self._failed(said) if onset is None else self._replied(said, onset))
         except _DisturbedError as disturbed:
+            self._spoiled = str(disturbed)
             await self._mend()
             return _void(str(disturbed))
         except _RefusedError as refused:
@@ -224,7 +250,7 @@ class Conversation:
         if self._last is None or not (silent or turn.outcome is TurnOutcome.REPLIED):
             return turn
         call, spoke = self._caller.events.timeline, self._last.spoke
-        finals, words = call.finals(spoke.at), self._last.words
+        finals, words = call.finals(spoke.at), self._last.clip.words
         heard = score(words, [each.text for each in finals]) if finals and words else None
         turn = replace(turn, stages=stages(call, spoke), transcription=heard)
         if not silent:
@@ -234,15 +260,52 @@ class Conversation:
         detail = f"{turn.detail}: {where.words}" if known else turn.detail
         return replace(turn, silent_stage=where, detail=detail)
 
+    async def expected(self, step: int, expect: Expect, turn: Turn) -> tuple[Expectation, ...]:
+        """Wait until what is expected in a step has happened, and return what became of it.
+
+        A call that ends meanwhile ends the wait: the next turn tells why.
+
+        Args:
+            step: Its place in the script, from 1.
+            expect: Of the step.
+            turn: The turn of the step, just taken.
+        """
+        until = time.monotonic() + TOLD_S
+        if expect.within is not None and self._last is not None:
+            until = self._last.end + expect.within
+        replied = turn.outcome is not TurnOutcome.FAILED
+        with suppress(ProbeError):
+            while may_come(self.met(step, expect, until, replied=replied)):
+                if (left := until - time.monotonic()) <= 0:
+                    break
+                await self._caller.sleep_until_change(min(left, LOOK_S))
+        return self.met(step, expect, until, replied=replied)
+
+    def met(
+        self,
+        step: int,
+        expect: Expect,
+        until: float = math.inf,
+        *,
+        replied: bool = False,
+        spoiled: str = "",
+    ) -> tuple[Expectation, ...]:
+        """Return what has become so far of what is expected in a step; see `Seen`."""
+        since = math.inf if self._last is None else self._last.spoke.at
+        spoiled = spoiled or self._spoiled
+        call = self._caller.events.timeline
+        seen = Seen(call=call, since=since, until=until, replied=replied, spoiled=spoiled)
+        return expectations(step, expect, seen)
+
     @property
     def _ear(self) -> Hearing:
         if self._caller.ear is None:
             raise RuntimeError("the caller receives no audio of the agent")
         return self._caller.ear
 
-    async def _speak(self) -> _Said:
+    async def _speak(self, clip: Clip) -> _Said:
         noise = self._noise()
-        microphone, clip = self._caller.microphone, next(self._clips)
+        microphone = self._caller.microphone
         before = await self._caller.received()
         began, underruns = time.monotonic(), microphone.underruns
         start = microphone.play(clip.pcm)
@@ -250,9 +313,10 @@ class Conversation:
         first = await microphone.time_of(start + clip.speech_start)
         # All of the speech has been pushed: a gap after this one is a gap in silence.
         self._had_gap = microphone.underruns > underruns
+        self._spoiled = RAN_DRY if self._had_gap else ""
         spoke = CallerSpoke(at=first, until=end)
         self._caller.events.timeline.add(spoke)
-        return _Said(began, spoke, sound_threshold(noise), before, clip.words)
+        return _Said(began, spoke, sound_threshold(noise), before, clip)
 
     async def _perform(self, method: str, at: float = 0.0) -> None:
         """Perform an RPC at the agent, if one is named, not before the time `at`."""

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 from exporter.outcome import (
     CallResult,
     Components,
+    ExpectationOutcome,
     Outcome,
+    Reason,
     SilentStage,
+    TaskOutcome,
     Transcription,
     Turn,
     TurnOutcome,
@@ -109,6 +112,30 @@ WORDS = _family(
     "warm-up turns, and turns without a final transcript.",
     form=("normalized", "raw"),
 ).of(kind=("hit", "substituted", "deleted", "inserted"))
+EXPECTATIONS = _family(
+    "voice_expectations_total",
+    "counter",
+    "agent_name call_type scenario vantage outcome",
+    "Expectations of the steps of a dialogue (script) by outcome: met, missed, or void (the agent "
+    "does not report it, or a fault of the prober). Those of steps that a call did not reach "
+    "because it failed count as missed.",
+    outcome=tuple(ExpectationOutcome),
+)
+TASKS = _family(
+    "voice_tasks_total",
+    "counter",
+    "agent_name call_type scenario vantage outcome",
+    "Dialogues by outcome: completed (every expectation of every step is met), missed (at least "
+    "one is missed), or void (none is missed, and not all can be told).",
+    outcome=tuple(TaskOutcome),
+)
+CALL_MISSED = _family(
+    "voice_call_expectations_missed",
+    "gauge",
+    "agent_name call_type scenario vantage",
+    "Expectations that the agent missed in the dialogue of the last call. Absent without a script, "
+    "and where the call failed for another reason.",
+)
 TIME_TO_AGENT = _family(
     "voice_time_to_agent_seconds",
     "histogram",
@@ -202,6 +229,9 @@ FAMILIES = (
     IMPLAUSIBLE,
     REPORTED_E2E,
     WORDS,
+    EXPECTATIONS,
+    TASKS,
+    CALL_MISSED,
     TIME_TO_AGENT,
     TIME_TO_GREETING,
     AGENTS,
@@ -262,15 +292,15 @@ def readings(config: "LatencyConfig", outcome: Outcome) -> Iterator[Reading]:
         return
     measured = [turn for turn in result.turns if not turn.warmup]
     for turn in measured:
-        yield TURNS.read(1, outcome=turn.outcome)
-        if turn.silent_stage is not None:
-            yield SILENT.read(1, stage=turn.silent_stage)
         yield from _of_turn(config, turn)
         yield from _of_words(turn.transcription)
-    missing = config.trials - len(measured)
-    if outcome.reason is not None and missing > 0:
+    missing = config.measured - len(measured)
+    # An agent that answered something else has ended no call: what is missing then was not wanted.
+    if outcome.reason not in (None, Reason.UNEXPECTED_ANSWER) and missing > 0:
         ended = Turn.without_reply(outcome.reason, outcome.detail)
         yield TURNS.read(missing, outcome=ended.outcome)
+    if config.expects:
+        yield from _of_dialogue(config, outcome, result)
     average_s = Stats.of(result.turns).avg_s
     if average_s is not None:
         yield LAST_CALL.read(average_s)
@@ -286,8 +316,27 @@ def readings(config: "LatencyConfig", outcome: Outcome) -> Iterator[Reading]:
     yield from sound.readings(result)
 
 
+def _of_dialogue(
+    config: "LatencyConfig", outcome: Outcome, result: CallResult
+) -> Iterator[Reading]:
+    """Count what came as expected: of steps that were not reached, by why they were not."""
+    reason = outcome.reason
+    by_agent = reason not in (None, Reason.UNEXPECTED_ANSWER) and not reason.is_own_fault
+    rest = ExpectationOutcome.MISSED if by_agent else ExpectationOutcome.VOID
+    found = [each.outcome for each in result.expectations]
+    found += [rest] * (config.expects - len(found))
+    for each in found:
+        yield EXPECTATIONS.read(1, outcome=each)
+    yield TASKS.read(1, outcome=TaskOutcome.of(found))
+    if reason in (None, Reason.UNEXPECTED_ANSWER):
+        yield CALL_MISSED.read(len(result.expected(ExpectationOutcome.MISSED)))
+
+
 def _of_turn(config: "LatencyConfig", turn: Turn) -> Iterator[Reading]:
-    """Put an answered turn into the histograms, and among the good ones if it is."""
+    """Count a turn; put an answered one into the histograms, and among the good ones if it is."""
+    yield TURNS.read(1, outcome=turn.outcome)
+    if turn.silent_stage is not None:
+        yield SILENT.read(1, stage=turn.silent_stage)
     if turn.outcome is not TurnOutcome.REPLIED or turn.answered_s is None:
         return
     if turn.answered_s * 1000 <= config.target_ms:

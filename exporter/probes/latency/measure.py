@@ -1,5 +1,6 @@
 """One whole call: a room, a caller, a dispatch, an agent, the turns, and everything left clean."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -8,20 +9,32 @@ from dataclasses import replace
 from livekit import rtc
 
 from exporter.errors import ProbeError
-from exporter.outcome import CallResult, Outcome, Reason, SpeechSeconds, Turn, TurnOutcome
+from exporter.outcome import (
+    CallResult,
+    Expectation,
+    ExpectationOutcome,
+    Outcome,
+    Reason,
+    SpeechSeconds,
+    Turn,
+    TurnOutcome,
+)
 from exporter.outcome.timeline import CallerSpoke
 from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
-from exporter.probes.latency.clips import in_turn, ready_clips
+from exporter.probes.latency.clips import clips_of, in_turn, ready_clips
 from exporter.probes.latency.conversation import Conversation, worst_turn
 from exporter.probes.latency.quality import Replies
 from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyConfig
 from exporter.probes.latency.usage import usage_of
 from exporter.rtc.caller import NAMES, Caller
+from exporter.rtc.clip import Clip
 from exporter.rtc.levels import Pcm
 from exporter.rtc.media import media_of
 from exporter.rtc.sound import overlap_s, seconds
 from exporter.server_api import Server, ServerApi, make_token
 from exporter.stats import Stats
+
+STOPPED = "stop_at ended the call before"
 
 MakeCaller = Callable[
     [Callable[[rtc.RemoteParticipant], bool | None], Callable[[str], Awaitable[bool]]], Caller
@@ -53,6 +66,8 @@ class Call:
         self._made_room = False
         self._dispatch_id = ""
         self._followed = False
+        self._step = 0
+        """The step of the script that is under way; 0 between two."""
         self._caller = make_caller(self._is_agent, self._was_dispatched)
         self.replies = Replies()
         """To be scored when the call is over; none are kept unless the target asks for it."""
@@ -74,7 +89,7 @@ class Call:
 
     async def _conduct(self) -> None:
         config, caller = self._config, self._caller
-        clips = in_turn(await ready_clips(config.says), self._run.started_at, config)
+        clips = await self._clips()
         asked = time.monotonic()  # the room itself calls an agent that is dispatched by no one
         await self._make_room()
         server, key = self._run.server, self._run.server.e2ee_key if config.e2ee else ""
@@ -94,7 +109,13 @@ class Call:
         greeted = await conversation.greeting()
         if greeted is not None:
             self._greeted(greeted - inside)
-        await self._take_turns(conversation, inside)
+        await self._talk(conversation, inside)
+
+    async def _clips(self) -> tuple[Clip, ...]:
+        config = self._config
+        if config.script:
+            return await clips_of(config.script)
+        return in_turn(await ready_clips(config.says), self._run.started_at, config)
 
     async def hang_up(self) -> None:
         """Leave the room, then delete it if it is ours; log what fails."""
@@ -219,11 +240,33 @@ class Call:
         self._run.log("late greeting: it began during the caller's utterance; once more")
         return await conversation.turn()
 
+    async def _talk(self, conversation: Conversation, inside: float) -> None:
+        """Take the turns; with `stop_at`, only until somebody joins whom the script expects."""
+        if not self._config.stops_at:
+            await self._take_turns(conversation, inside)
+            return
+        turns = asyncio.ensure_future(self._take_turns(conversation, inside))
+        stop = asyncio.ensure_future(self._caller.coming(self._config.stops_at).wait())
+        try:
+            await asyncio.wait((turns, stop), return_when=asyncio.FIRST_COMPLETED)
+            if turns.done():
+                await turns
+                return
+        finally:
+            for each in (turns, stop):
+                each.cancel()
+            await asyncio.gather(turns, stop, return_exceptions=True)
+        self._run.log("somebody joined: the call ends, as stop_at says")
+        if self._step:
+            expect = self._config.script[self._step - 1].expect
+            self._note(conversation.met(self._step, expect, spoiled=STOPPED))
+
     async def _take_turns(self, conversation: Conversation, inside: float) -> None:
-        count, warming_up = self._config.most[0], self._config.warmup
-        number, left = 0, self._config.trials
-        while left > 0:
+        count, warming_up = self._config.most[0], self._config.warms_up
+        number, left = 0, self._config.measured
+        while number < count if self._config.script else left > 0:
             number += 1
+            self._step = number if self._config.script else 0
             voices = self._caller.voices
             turn, ended = await self._turn(conversation, inside, is_first=number == 1)
             turn = conversation.explained(turn)
@@ -232,6 +275,7 @@ class Call:
             self.result = replace(self.result, agents=agents)
             if ended is not None and self._may_end(ended):
                 self._run.log(f"the agent ended the call: {ended.detail}")
+                await self._expect(conversation, turn)
                 return
             # A turn without a reply settles no buffers: it is one of the trials, and the next one
             # may be the warm-up.
@@ -241,6 +285,7 @@ class Call:
             self._add(turn, conversation.heard)
             self._run.log(_line(number, count, turn))
             self._run.on_turn(turn)
+            await self._expect(conversation, turn)
             if ended is not None:
                 raise ended
 
@@ -249,6 +294,19 @@ class Call:
         if self._config.sound.mos and measured and heard is not None:
             self.replies.keep(len(self.result.turns), heard)
         self.result = replace(self.result, turns=(*self.result.turns, turn))
+
+    async def _expect(self, conversation: Conversation, turn: Turn) -> None:
+        """See what became of what the step expects, once its turn was taken."""
+        if number := self._step:
+            expect = self._config.script[number - 1].expect
+            self._note(await conversation.expected(number, expect, turn))
+
+    def _note(self, found: tuple[Expectation, ...]) -> None:
+        """Keep what became of the expectations of a step."""
+        self._step = 0
+        self.result = replace(self.result, expectations=(*self.result.expectations, *found))
+        for each in found:
+            self._run.log(str(each))
 
     async def _turn(
         self, conversation: Conversation, inside: float, *, is_first: bool
@@ -283,7 +341,9 @@ class Call:
     def _may_end(self, ended: ProbeError) -> bool:
         """Tell whether the end of the call is the agent's, and no failure."""
         by_agent = ended.reason in (Reason.AGENT_LEFT, Reason.ROOM_CLOSED) and self._caller.hung_up
-        return self._config.may_end and by_agent and Stats.of(self.result.turns).n > 0
+        may = self._config.may_end and Stats.of(self.result.turns).n > 0
+        should = self._step > 0 and self._config.script[self._step - 1].expect.leaves
+        return by_agent and (may or should)
 
     def _why_no_split(self) -> str:
         if any(turn.components.llm_s is not None for turn in self.result.turns):
@@ -304,11 +364,11 @@ async def place_call(
         call = Call(config, run, api, make_caller)
         try:
             ended = await run.within_deadline(
-                call.conduct(), CLEANUP_S + config.sound.scoring_s(config.trials)
+                call.conduct(), CLEANUP_S + config.sound.scoring_s(config.most[0])
             )
         finally:
             await call.hang_up()
-    reason, detail = worst_turn(call.result.turns)
+    reason, detail = _worst(call.result)
     # A turn that failed says more than the deadline that it led to.
     if ended is not None and ended.reason is Reason.DEADLINE and reason not in (None, Reason.VOID):
         ended = None
@@ -323,6 +383,16 @@ async def place_call(
     # What the call took, which is what it costs, is known by now: scoring is no part of it.
     result = await call.replies.scored(call.result, run)
     return replace(outcome, result=result, log=tuple(run.lines))
+
+
+def _worst(result: CallResult) -> tuple[Reason | None, str]:
+    """Return why a call failed that came to its end: a turn, or what was missed in a dialogue."""
+    reason, detail = worst_turn(result.turns)
+    if reason not in (None, Reason.VOID):
+        return reason, detail
+    if missed := result.expected(ExpectationOutcome.MISSED):
+        return Reason.UNEXPECTED_ANSWER, "; ".join(map(str, missed))
+    return (None, "") if result.needs_no_latency else (reason, detail)
 
 
 def _line(number: int, count: int, turn: Turn) -> str:

@@ -19,6 +19,7 @@ from exporter.config.values import (
 )
 from exporter.outcome import (
     CallResult,
+    ExpectationOutcome,
     Finding,
     Outcome,
     Turn,
@@ -29,6 +30,7 @@ from exporter.outcome import (
 )
 from exporter.probe import Probe
 from exporter.probes.latency.families import FAMILIES, CallReader, configured
+from exporter.probes.latency.script import Step
 from exporter.probes.latency.sound import SoundConfig, judge_sound
 from exporter.probes.latency.utterances import SPEAKING_S, Utterance
 from exporter.stats import Stats
@@ -112,16 +114,19 @@ def _needed_s(target: Mapping[str, Any]) -> float:
     waits = sum(target.get(f"{name}_timeout", 0.0) for name in ("join", "track", "greeting"))
     waits *= 1 + target.get("follow", False)
     turns = target.get("trials", 1) + target.get("warmup", True)
-    says: tuple[Utterance, ...] = target.get("utterances") or (
-        target.get("utterance", Utterance()),
+    script: tuple[Step, ...] = target.get("script", ())
+    says: tuple[Utterance, ...] = (
+        script or target.get("utterances") or (target.get("utterance", Utterance()),)
     )
-    says_s = max(each.longest_s for each in says)
+    says_s = turns * max(each.longest_s for each in says)
+    if script:
+        turns = len(script)
+        says_s = sum(each.longest_s + each.expect.longest_s for each in script)
     rpcs: TurnConfig | None = target.get("turn")
-    turn_s = says_s + target.get("reply_timeout", 0.0) + _TURN_S
-    turn_s += RPC_S * (rpcs.methods if rpcs else 0)
+    turn_s = target.get("reply_timeout", 0.0) + _TURN_S + RPC_S * (rpcs.methods if rpcs else 0)
     speaking_s = SPEAKING_S * sum(each.say is not None for each in says)
-    scoring_s = target.get("sound", SoundConfig()).scoring_s(target.get("trials", 1))
-    return float(ceil(_AROUND_S + waits + speaking_s + turns * turn_s + scoring_s))
+    scoring_s = target.get("sound", SoundConfig()).scoring_s(turns)
+    return float(ceil(_AROUND_S + waits + speaking_s + says_s + turns * turn_s + scoring_s))
 
 
 def _default_page_on(target: dict[str, Any]) -> Literal["slow", "none"]:
@@ -215,6 +220,19 @@ class LatencyConfig(ProbeSection):
         description="Several utterances, in place of `utterance`: each turn has the next one, and "
         "each call begins with another one.",
     )
+    script: tuple[Step, ...] = Field(
+        (),
+        max_length=50,
+        description="A dialogue, in place of `utterance`: what the caller says in each step, and "
+        "what is expected of the agent. A call goes through it once, and `trials` has no effect.",
+    )
+    stop_at: Literal["joins", "none"] = Field(
+        "none",
+        description=(
+            "joins: the call ends as soon as a participant joins of a kind that the script expects "
+            "(`joins`), so that nobody has to answer it."
+        ),
+    )
     turn: TurnConfig = Field(
         default=TurnConfig(),
         description="Push-to-talk: RPCs by which the agent knows the caller's turn.",
@@ -269,12 +287,33 @@ class LatencyConfig(ProbeSection):
     @property
     def most(self) -> tuple[int, float]:
         """Turns and seconds that one call has at most; the warm-up turn counts."""
-        return self.trials + self.warmup, self.deadline
+        return len(self.script) or self.trials + self.warmup, self.deadline
+
+    @property
+    def measured(self) -> int:
+        """Turns that one call is to measure."""
+        return len(self.script) - self.warms_up if self.script else self.trials
+
+    @property
+    def warms_up(self) -> bool:
+        """Whether a turn is a warm-up; the only step of a script is none."""
+        return self.warmup and len(self.script) != 1
+
+    @property
+    def expects(self) -> int:
+        """How many things the script expects in a call."""
+        return sum(len(step.expect.kinds) for step in self.script)
+
+    @property
+    def stops_at(self) -> frozenset[str]:
+        """Kinds of participants that end the call when one joins."""
+        kinds = {step.expect.joins for step in self.script if self.stop_at == "joins"}
+        return frozenset(kind for kind in kinds if kind is not None)
 
     @property
     def says(self) -> tuple[Utterance, ...]:
         """What the caller says, in turn."""
-        return self.utterances or (self.utterance,)
+        return self.script or self.utterances or (self.utterance,)
 
     @property
     def key(self) -> TargetKey:
@@ -289,6 +328,10 @@ class LatencyConfig(ProbeSection):
             raise invalid("{value} must be above target_ms", "fail_ms")
         if self.utterances and self.utterance != Utterance():
             raise invalid("conflicts with utterance; expected one of them", "utterances")
+        if self.script and (self.utterances or self.utterance != Utterance()):
+            raise invalid("conflicts with utterance and utterances; expected one of them", "script")
+        if self.stop_at == "joins" and not self.stops_at:
+            raise invalid("{value} needs a step of the script that expects joins", "stop_at")
         check_deadline(self.deadline, _needed_s(vars(self)), "call")
         self.budget.check_plan(*self.most)
         return self
@@ -305,13 +348,18 @@ def judge(config: LatencyConfig, outcome: Outcome) -> tuple[Finding, ...]:
     FAIL when the call or a measured turn failed, or the average is above `fail_ms`; SLOW when the
     average is above `target_ms`, the word error rate above `max_wer`, a threshold of `sound` is
     passed, or the caller heard several agents of the name at once; UNKNOWN when nothing could be
-    measured or every turn is void.
+    measured, every turn is void, or it cannot be told whether a step of the script came out as
+    expected.
     """
     if outcome.reason is not None:
         return failure(outcome)
     call = outcome.result if isinstance(outcome.result, CallResult) else None
     turns, agents = (call.turns, call.agents) if call else ((), 1)
-    found = (*_judge_turns(config, turns), *_judge_words(config, turns))
+    found = _judge_words(config, turns)
+    if call is None or not call.needs_no_latency or Stats.of(turns).n:
+        found = (*_judge_turns(config, turns), *found)
+    if call is not None and (void := call.expected(ExpectationOutcome.VOID)):
+        found = (*found, Finding(Verdict.UNKNOWN, "; ".join(map(str, void))))
     if agents > 1:
         text = f"the caller hears {agents} agents of this name at once: dispatched twice?"
         found = (*found, Finding(Verdict.SLOW, text))
@@ -348,10 +396,12 @@ def _slow(verdict: Verdict, average_s: float, limit_ms: float) -> Finding:
 
 
 def summary(result: CallResult) -> str:
-    """Say what the measured turns took, and how much of the caller was understood."""
+    """Say what the measured turns took, how much was understood, and what came as expected."""
     stats = Stats.of(result.turns)
+    met = len(result.expected(ExpectationOutcome.MET))
+    dialogue = f"{met} of {len(result.expectations)} expectations met"
     if stats.avg_s is None or stats.max_s is None:
-        return "nothing measured"
+        return dialogue if result.expectations else "nothing measured"
     begun = [
         turn.e2e_s
         for turn in result.turns
@@ -360,6 +410,8 @@ def summary(result: CallResult) -> str:
     said = f", fillers {fmean(begun):.3f} s in {len(begun)} of them" if begun else ""
     if heard := understood(result.turns):
         said += f", {heard.hit} of {heard.words} words understood"
+    if result.expectations:
+        said += f", {dialogue}"
     return f"average {stats.avg_s:.3f} s, max {stats.max_s:.3f} s, n = {stats.n}{said}"
 
 

@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from exporter.outcome import (
     Components,
+    Expectation,
+    ExpectationOutcome,
     Media,
     MediaDirection,
     ModelUsage,
@@ -73,6 +75,7 @@ def ended(
         split_absent="",
         log=("   0.100 in room r",) if reason else (),
         loop_lag_s=0.004,
+        expectations=(Expectation(2, "tool", ExpectationOutcome.VOID, "why"),),
         speech_s=SpeechSeconds(3.5, 9.25),
         overlap_s=0.125,
         media=Media(MediaDirection(1500, 3, 0.002), MediaDirection(1490, None, None, 0.004)),

@@ -17,7 +17,14 @@ import psutil
 import pytest
 
 from exporter.errors import StoreError, StoreInUse
-from exporter.outcome import Calibration, ModelUsage, Reason, SpeechSeconds
+from exporter.outcome import (
+    Calibration,
+    Expectation,
+    ExpectationOutcome,
+    ModelUsage,
+    Reason,
+    SpeechSeconds,
+)
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.store.protocol import Store
 from exporter.store.records import RunQuery, Spending
@@ -80,6 +87,8 @@ def test_file_of_an_older_version_is_brought_up_to_date(tmp_path: Path, version:
             assert run.usage == ((ModelUsage("m", llm_input=9),) if version >= 8 else ())
             spent = store.spent_on("t", "2026-11-21")
             assert spent == Spending(4, 180.0, 9 if version >= 8 else 0)
+            told = Expectation(1, "tool", ExpectationOutcome.MET)
+            assert run.expectations == ((told,) if version >= 9 else ())
             assert [each.run_id for each in store.open_runs()] == ["open"]
             assert store.calibrations(1)[0].result == Calibration(0.094, 0.01, 10)
         known = (Worker("AW_1", "demo", WorkerStatus.IDLE),) if version >= 2 else ()
