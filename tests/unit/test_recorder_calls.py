@@ -8,7 +8,16 @@ from prometheus_client import CollectorRegistry
 from exporter.config.labels import RESERVED
 from exporter.metrics.exposition import Format
 from exporter.metrics.table import ROWS
-from exporter.outcome import CallResult, Components, Outcome, Reason, SilentStage, Turn
+from exporter.outcome import (
+    CallResult,
+    Components,
+    Mos,
+    Outcome,
+    Reason,
+    ReplySound,
+    SilentStage,
+    Turn,
+)
 from exporter.probes.latency.spec import LatencyConfig
 from tests.unit.calls import WHEN, broken, call, failed, heard, judged, replied, void
 from tests.unit.recording import CALL, DEMO, FAILURES, NOW, PROBE, Page
@@ -362,3 +371,18 @@ def test_the_limit_of_word_errors_is_shown() -> None:
     """The alert compares with it."""
     page = Page(DEMO.model_copy(update={"max_wer": 0.2}))
     assert page.value("voice_target_word_error_ratio", **CALL) == 0.2
+
+
+def test_a_score_goes_with_a_call_that_has_none() -> None:
+    """A model that fails leaves no old figure, while the level of the last reply stays."""
+    page = Page(DEMO)
+    reply = ReplySound(-20.0, 0.0, 8000.0, 0.1, Mos(3.0, 4.0, 2.5))
+
+    page.recorder.record(call(replace(replied(1.0), reply=reply)))
+    assert page.value("voice_reply_mos", **CALL, model="dnsmos_signal") == 3.0
+    assert page.value("voice_reply_mos", **CALL, model="dnsmos_background") == 4.0
+    assert page.value("voice_reply_mos", **CALL, model="dnsmos_overall") == 2.5
+
+    page.recorder.record(call(failed(), reason=Reason.NO_REPLY))
+    assert page.value("voice_reply_mos", **CALL, model="dnsmos_overall") is None
+    assert page.value("voice_reply_level_dbfs", **CALL) == -20.0
