@@ -16,7 +16,7 @@ from exporter.rtc.levels import RATE, Pcm, speech_bounds
 
 MODEL_RATE = 16_000
 MODEL_SAMPLES = 144_160
-"""What the model takes: 9.01 s. A shorter sound is repeated, as those were that it learned from."""
+"""What the model takes: 9.01 s. A shorter sound is repeated, as by the published script."""
 
 _SEGMENT = MODEL_SAMPLES * RATE // MODEL_RATE
 _SCALES = (
@@ -57,7 +57,7 @@ def _scores(model: Any, pcm: Pcm) -> npt.NDArray[np.float64]:
 
 
 def _load_model() -> Any:  # onnxruntime ships no types
-    import onnxruntime  # noqa: PLC0415 - an extra, and 0.2 s to import
+    import onnxruntime  # noqa: PLC0415 - an extra, which few have
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # other calls are timed beside

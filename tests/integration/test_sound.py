@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.outcome import CallResult, ReplySound
+from exporter.outcome import CallResult, Outcome, ReplySound
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.runner import Runner
 from exporter.server_api import Server
@@ -16,6 +16,7 @@ from tests.integration.test_truth import write_clip
 from tests.integration.voids import assert_late, measured, span
 from tests.lateness import watching
 from tests.plain_agents import plain_agent
+from tests.unit.call.test_mos import needs_quality
 
 pytestmark = pytest.mark.integration
 
@@ -109,3 +110,36 @@ def test_faults_of_replies_are_found(livekit: Server, tmp_path: Path) -> None:
 def test_more_faults_of_replies_are_found(livekit: Server, tmp_path: Path) -> None:
     """The same for more of each."""
     asyncio.run(_check(livekit, tmp_path, MANY))
+
+
+@needs_quality
+def test_replies_are_scored_when_the_call_is_over(livekit: Server, tmp_path: Path) -> None:
+    """In the probe's process, with the packages that a user has; the log tells of no fault."""
+    outcome = asyncio.run(_scored(livekit, tmp_path))
+    assert isinstance(outcome.result, CallResult)
+    warmup, *turns = outcome.result.turns
+    assert warmup.reply is None or warmup.reply.mos is None
+    for turn in measured(turns):
+        assert turn.reply is not None
+        assert turn.reply.mos is not None, outcome.log
+        assert 1.0 < turn.reply.mos.overall < 5.0
+
+
+async def _scored(livekit: Server, folder: Path) -> Outcome:
+    samples, _ = faulty_speech.reply(Fault(20_000, 0.3, level_dbfs=-24.0))
+    config = LatencyConfig(
+        agent_name="",
+        dispatch="automatic",
+        room_name="scored",
+        trials=2,
+        greeting="none",
+        utterance={"wav": write_clip(folder / "clip.wav")},
+        sound={"mos": True},
+    )
+    runner = Runner(livekit, processes=1)
+    with plain_agent(livekit, folder) as join:
+        join("scored", 0.5, faulty_speech.write(folder / "reply.wav", samples))
+        try:
+            return await runner.run("latency", config)
+        finally:
+            await runner.aclose()

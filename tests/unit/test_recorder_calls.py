@@ -12,8 +12,10 @@ from exporter.outcome import (
     CallResult,
     Components,
     ModelUsage,
+    Mos,
     Outcome,
     Reason,
+    ReplySound,
     SilentStage,
     Turn,
 )
@@ -408,3 +410,18 @@ def test_models_beyond_the_cap_share_a_label() -> None:
     assert len(series) == MAX_MODELS + 1
     assert page.value("voice_usage_total", **CALL, model="other", kind="tts_characters") == 3
     assert max(map(len, series)) < 400
+
+
+def test_a_score_goes_with_a_call_that_has_none() -> None:
+    """A model that fails leaves no old figure, while the level of the last reply stays."""
+    page = Page(DEMO)
+    reply = ReplySound(-20.0, 0.0, 8000.0, 0.1, Mos(3.0, 4.0, 2.5))
+
+    page.recorder.record(call(replace(replied(1.0), reply=reply)))
+    assert page.value("voice_reply_mos", **CALL, model="dnsmos_signal") == 3.0
+    assert page.value("voice_reply_mos", **CALL, model="dnsmos_background") == 4.0
+    assert page.value("voice_reply_mos", **CALL, model="dnsmos_overall") == 2.5
+
+    page.recorder.record(call(failed(), reason=Reason.NO_REPLY))
+    assert page.value("voice_reply_mos", **CALL, model="dnsmos_overall") is None
+    assert page.value("voice_reply_level_dbfs", **CALL) == -20.0
