@@ -43,7 +43,11 @@ def panels() -> tuple[Panel, ...]:
         *(
             graph(
                 card,
-                series(total("outcome", recent(f"{name}{{{CALLS}}}")), "{{outcome}}", CALL_STEP),
+                series(
+                    total("call_type, outcome", recent(f"{name}{{{CALLS}}}")),
+                    "{{call_type}}: {{outcome}}",
+                    CALL_STEP,
+                ),
                 unit=Short,
                 is_stacked=True,
                 has_bars=True,

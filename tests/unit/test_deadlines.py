@@ -47,6 +47,15 @@ def test_the_longest_of_several_utterances_is_held(long_wav: Path) -> None:
     assert target.deadline >= 4 * (CLIP_S + target.reply_timeout + REPLY_LIMIT_S)
 
 
+def test_the_steps_of_a_dialogue_are_held(long_wav: Path) -> None:
+    """One step of 45 s of speech, and one in which something may take five minutes."""
+    script = [{"wav": long_wav}, {"expect": {"joins": "sip", "within": "5m"}}]
+    target = LatencyConfig.model_validate({"agent_name": "a", "script": script})
+    assert target.deadline >= CLIP_S + 300 + 2 * (target.reply_timeout + REPLY_LIMIT_S)
+    assert target.deadline < 3 * CLIP_S + 300 + 2 * (target.reply_timeout + REPLY_LIMIT_S)
+    assert target.most[0] == 2
+
+
 def test_many_turns_with_long_replies_are_held() -> None:
     """20 trials and a warm-up, each answered for 30 s after a second: 745 s."""
     assert LatencyConfig(agent_name="a", trials=20).deadline >= 745

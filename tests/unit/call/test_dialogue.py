@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from livekit import rtc
+from pydantic import ValidationError
 
 from exporter.outcome import ExpectationOutcome, Outcome, Reason, TurnOutcome, Verdict
 from exporter.probes.latency.measure import STOPPED
@@ -250,3 +251,21 @@ def test_a_late_prober_spoils_times_only() -> None:
     placed = place(script, World(), dialogue({"words": ["hello"], "not_words": ["goodbye"]}))
     assert [turn.outcome for turn in placed.call.turns] == [TurnOutcome.VOID]
     assert {each.outcome for each in placed.call.expectations} == {ExpectationOutcome.MET}
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"script": [{"expect": {"words": ["!"]}}]}, "has no words"),
+        ({"script": [{"expect": {"regex": f"({WORD}"}}]}, "is no regular expression"),
+        ({"script": [{}], "utterances": [{}]}, "conflicts with utterance and utterances"),
+        ({"script": [{}], "stop_at": "joins"}, "needs a step of the script that expects joins"),
+    ],
+)
+def test_a_script_that_makes_no_sense_is_refused(settings: dict[str, Any], said: str) -> None:
+    """In one line, which repeats no words."""
+    with pytest.raises(ValidationError) as refused:
+        target(**settings)
+    error, *_ = refused.value.errors()  # the default deadline follows from the script
+    assert said in error["msg"]
+    assert WORD not in error["msg"]
