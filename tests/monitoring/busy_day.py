@@ -27,6 +27,7 @@ from exporter.outcome import (
     Media,
     MediaDirection,
     ModelUsage,
+    Mos,
     Outcome,
     PendingDispatch,
     Ramp,
@@ -177,7 +178,7 @@ def _call(turn: int, target: LatencyConfig) -> Outcome:
         reported_e2e_s=seconds - 0.1,
         transcription=heard(6, substituted=1, deleted=1, inserted=1),
         jitter_buffer_s=0.03 + 0.01 * (turn % 3),
-        reply=ReplySound(-21.0, 0.001, 11_500.0, 0.4),
+        reply=ReplySound(-21.0, 0.001, 11_500.0, 0.4, mos=Mos(3.1, 3.6, 2.7)),
     )
     stage = SilentStage.NO_ANSWER if reason is Reason.NO_REPLY else None
     last = replied if reason is None else Turn(ended, reason=reason, silent_stage=stage)

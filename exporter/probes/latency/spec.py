@@ -125,7 +125,7 @@ def _needed_s(target: Mapping[str, Any]) -> float:
     rpcs: TurnConfig | None = target.get("turn")
     turn_s = target.get("reply_timeout", 0.0) + _TURN_S + RPC_S * (rpcs.methods if rpcs else 0)
     speaking_s = SPEAKING_S * sum(each.say is not None for each in says)
-    scoring_s = target.get("sound", SoundConfig()).scoring_s(turns)
+    scoring_s = target.get("sound", SoundConfig()).scoring_s(len(script) or target.get("trials", 1))
     return float(ceil(_AROUND_S + waits + speaking_s + says_s + turns * turn_s + scoring_s))
 
 
