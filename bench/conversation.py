@@ -10,17 +10,20 @@ import asyncio
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
 
+import httpx
 import numpy as np
 
 from bench.report import Figures, Report
 from bench.stage import livekit_stage
+from exporter.demo.counts import Counts
 from exporter.demo.settings import DemoSettings
-from exporter.outcome import CallResult, SilentStage, Turn, TurnOutcome
+from exporter.outcome import CallResult, Outcome, SilentStage, Turn, TurnOutcome
+from exporter.probe import ROOM_PREFIX
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.rtc.clip import SHIPPED
 from exporter.run.runner import Runner
@@ -33,6 +36,7 @@ REPLY_TIMEOUT_S = 6.0
 _CLIP = "caller.wav"
 _WORDS = len(SHIPPED[_CLIP].split())
 _FILLER = "One moment."
+_KINDS = tuple(each.name for each in fields(Counts))
 
 
 def told(**change: object) -> DemoSettings:
@@ -64,7 +68,7 @@ WORKS = (
 )
 
 WORDS = (
-    DemoSettings(),
+    told(llm={"cached_tokens": 3}),
     *(
         told(stt={kind: number})
         for kind in ("substituted", "deleted", "inserted")
@@ -83,6 +87,10 @@ class Made:
     """Without the warm-up turn."""
     detail: str = ""
     """Why the call ended early; "" where it did not."""
+    used: Counts = field(default_factory=Counts)
+    """As the exporter says, of all models together."""
+    delivered: Counts = field(default_factory=Counts)
+    """As the agent's providers have counted."""
 
     def seconds(self, of: Callable[[Turn], float | None]) -> list[float]:
         """Return a figure of each turn that was answered and has it, in seconds."""
@@ -105,8 +113,15 @@ class Conversations:
         """The calls in which every turn is to be answered."""
         return (*self.tools, *self.fillers, *self.works, *self.words)
 
+    @property
+    def all(self) -> tuple[Made, ...]:
+        """Every call."""
+        return (*self.silent.values(), *self.answering)
 
-async def place(runner: Runner, settings: DemoSettings, times: int, *, warmup: bool) -> Made:
+
+async def place(
+    runner: Runner, providers: str, settings: DemoSettings, times: int, *, warmup: bool
+) -> Made:
     """Call the agent with these settings, and take so many turns."""
     clip = {"wav": Path(str(files("exporter.rtc") / "clips" / _CLIP)), "transcript": SHIPPED[_CLIP]}
     config = LatencyConfig.model_validate(
@@ -124,19 +139,35 @@ async def place(runner: Runner, settings: DemoSettings, times: int, *, warmup: b
     outcome = await runner.run("latency", config)
     turns = outcome.result.turns if isinstance(outcome.result, CallResult) else ()
     kept = tuple(turn for turn in turns if not turn.warmup)
-    return Made(settings, kept, f"{outcome.reason}: {outcome.detail}" if outcome.reason else "")
+    detail = f"{outcome.reason}: {outcome.detail}" if outcome.reason else ""
+    return Made(settings, kept, detail, _used(outcome), await _delivered(providers, outcome.run_id))
 
 
-async def converse(server: Server, times: int) -> Conversations:
+def _used(outcome: Outcome) -> Counts:
+    """Return what a call is said to have used, of all models together."""
+    total = Counts()
+    for each in outcome.result.usage if isinstance(outcome.result, CallResult) else ():
+        total.add(Counts(**{name: getattr(each, name) for name in _KINDS}))
+    return total
+
+
+async def _delivered(providers: str, run_id: str) -> Counts:
+    """Return what the providers have delivered to the call of that run."""
+    async with httpx.AsyncClient(base_url=providers) as client:
+        answer = await client.get("/counts", params={"room": f"{ROOM_PREFIX}{run_id}"})
+        return Counts(**answer.raise_for_status().json())
+
+
+async def converse(server: Server, providers: str, times: int) -> Conversations:
     """Place all calls, one after another."""
     runner = Runner(server, processes=1)
 
     async def each(settings: Iterable[DemoSettings]) -> tuple[Made, ...]:
-        return tuple([await place(runner, one, times, warmup=True) for one in settings])
+        return tuple([await place(runner, providers, one, times, warmup=True) for one in settings])
 
     try:
         silent = {
-            stage: await place(runner, settings, times, warmup=False)
+            stage: await place(runner, providers, settings, times, warmup=False)
             for stage, settings in STAGES.items()
         }
         return Conversations(
@@ -167,7 +198,7 @@ def tell_stages(report: Report, found: Conversations) -> None:
     )
     turns = _valid(found.answering)
     rows.add("not answered, where an answer was due", len(turns), str(len(turns) - len(answered)))
-    every = [turn for call in (*found.silent.values(), *found.answering) for turn in call.turns]
+    every = [turn for call in found.all for turn in call.turns]
     voids = sum(turn.outcome is TurnOutcome.VOID for turn in every)
     rows.add("void, of all turns", len(every), str(voids))
     rows.show()
@@ -221,11 +252,24 @@ def tell_words(report: Report, found: Conversations) -> None:
     rows.show()
 
 
+def tell_usage(report: Report, found: Conversations) -> None:
+    """Print for how many calls each kind of usage is what the providers have delivered."""
+    rows = report.figures("usage: calls of which it is what the agent's providers delivered")
+    for kind in _KINDS:
+        pairs = [(getattr(call.used, kind), getattr(call.delivered, kind)) for call in found.all]
+        right = sum(math.isclose(used, delivered, abs_tol=1e-6) for used, delivered in pairs)
+        # Nothing delivered and nothing said is no evidence.
+        holds = any(delivered for _, delivered in pairs) and right == len(pairs)
+        rows.check(kind, len(pairs), str(right), bound="all", holds=holds)
+    rows.show()
+
+
 def tell(report: Report, found: Conversations) -> None:
     """Print all of it, and why calls ended early that should not have."""
     tell_stages(report, found)
     tell_times(report, found)
     tell_words(report, found)
+    tell_usage(report, found)
     for call in found.answering:
         if call.detail:
             report.say(f"  a call that should have been answered: {call.detail}")
@@ -296,9 +340,9 @@ def main() -> int:
     report = Report()
     with (
         livekit_stage(report.say) as stage,
-        demo_agent(stage.server, stage.folder, DemoSettings()),
+        demo_agent(stage.server, stage.folder, DemoSettings()) as providers,
     ):
-        found = asyncio.run(converse(stage.server, options.times))
+        found = asyncio.run(converse(stage.server, providers, options.times))
     tell(report, found)
     return 0 if report.held else 1
 

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -16,12 +17,17 @@ from bench.conversation import (
     Made,
     tell_stages,
     tell_times,
+    tell_usage,
     tell_words,
 )
 from bench.report import Report
+from exporter.demo.counts import Counts
 from exporter.demo.settings import DemoSettings
 from exporter.outcome import Components, SilentStage, Transcription, Turn, WordErrors
 from tests.unit.calls import failed, replied, void
+
+USED = Counts(llm_input=9, llm_cached=3, llm_output=4, tts_characters=20, stt_seconds=0.1 + 0.2)
+DELIVERED = replace(USED, stt_seconds=0.3)
 
 
 def silent(stage: SilentStage) -> Turn:
@@ -61,7 +67,12 @@ def conversations(times: int = 2, late_s: float = 0.0) -> Conversations:
         timed(*TOOLS),
         timed(*FILLERS),
         timed(*WORKS),
-        tuple(Made(told, (understood(told),) * times) for told in WORDS),
+        tuple(
+            Made(told, (understood(told),) * times, used=USED, delivered=DELIVERED)
+            if times
+            else Made(told, ())
+            for told in WORDS
+        ),
     )
 
 
@@ -77,7 +88,7 @@ def printed(
     return {first: rest for first, *rest in cells}, report.held
 
 
-@pytest.mark.parametrize("tell", [tell_stages, tell_times, tell_words])
+@pytest.mark.parametrize("tell", [tell_stages, tell_times, tell_words, tell_usage])
 def test_an_agent_that_does_what_it_was_told_holds_every_bound(
     tell: Callable[[Report, Conversations], None],
 ) -> None:
@@ -96,7 +107,7 @@ def test_a_stage_that_is_named_wrongly_is_shown() -> None:
     broken = {**found.silent, SilentStage.NO_ANSWER: Made(DemoSettings(), turns)}
     rows, held = printed(
         tell_stages,
-        Conversations(broken, found.tools, found.fillers, found.works, found.words),
+        replace(found, silent=broken),
     )
     assert not held
     assert rows["no_answer"] == ["3", "1 right, else none, not_heard", "all", "NO"]
@@ -111,7 +122,7 @@ def test_a_stage_of_a_turn_that_was_answered_is_shown() -> None:
     tools = (Made(TOOLS[0], (odd, failed())), found.tools[1])
     rows, held = printed(
         tell_stages,
-        Conversations(found.silent, tools, found.fillers, found.works, found.words),
+        replace(found, tools=tools),
     )
     assert not held
     assert rows["a stage, in a turn that was answered"] == ["31", "1", "none", "NO"]
@@ -138,10 +149,19 @@ def test_word_errors_that_were_not_made_are_shown() -> None:
         Made(WORDS[0], (understood(WORDS[0]), understood(WORDS[0], 1), replied(1.0))),
         *found.words[1:],
     )
-    rows, held = printed(
-        tell_words, Conversations(found.silent, found.tools, found.fillers, found.works, words)
-    )
+    rows, held = printed(tell_words, replace(found, words=words))
     assert not held
     assert rows["no error"] == ["3", "1", "all", "NO"]
     assert rows["6 inserted"] == ["2", "2", "all", "yes"]
     assert rows["5 deleted"] == ["2", "2", "all", "yes"]
+
+
+def test_usage_that_was_not_delivered_is_shown() -> None:
+    """One token too many in one call breaks the bound of its kind alone."""
+    found = conversations()
+    more = replace(USED, llm_output=5)
+    words = (replace(found.words[0], used=more), *found.words[1:])
+    rows, held = printed(tell_usage, replace(found, words=words))
+    assert not held
+    assert rows["llm_output"] == ["21", "20", "all", "NO"]
+    assert {rows[kind][-1] for kind in ("llm_input", "llm_cached", "stt_seconds")} == {"yes"}
