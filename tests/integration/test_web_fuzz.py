@@ -24,6 +24,9 @@ pytestmark = [pytest.mark.long] if LONG else []
 
 @pytest.fixture(name="serving", scope="module")
 def _serving() -> Iterator[Serving]:
+    # Its modules are compiled here: within hypothesis, which moves the limit of recursion, CPython
+    # 3.11 may refuse to ("AST constructor recursion depth mismatch").
+    assert schema.transport is not None
     with Serving(token=TOKEN) as serving:
         yield serving
         assert plain_http.get(serving.url("/-/healthy")).status_code == 200
