@@ -157,6 +157,8 @@ class Left(Event):
     """Somebody left the room."""
 
     identity: str = field(repr=False)
+    in_order: bool = False
+    """It is our agent, which did not die and reported no error: it left, or ended the call."""
 
 
 Kind = TypeVar("Kind", bound=Event)
@@ -188,6 +190,10 @@ class Timeline:
         """Whether our agent tells of its session: then what it does not tell did not happen."""
         return self.agent in self.reporters
 
+    def __len__(self) -> int:
+        """Return how much has happened."""
+        return len(self._events)
+
     def add(self, event: Event) -> None:
         """Take the next event."""
         self._events.append(event)
@@ -202,10 +208,21 @@ class Timeline:
             and each.sender in ("", self.agent)
         ]
 
-    def of_every_agent(self, kind: type[Kind]) -> list[Kind]:
-        """Return the events of one kind of all agents that were ours, one after another."""
-        events = self._events
-        return [each for each in events if isinstance(each, kind) and each.sender in self._agents]
+    def of_every_agent(
+        self, kind: type[Kind], since: float = -math.inf, until: float = math.inf
+    ) -> list[Kind]:
+        """Return the same of all agents that were ours, one after another, and of the caller."""
+        return [
+            each
+            for each in self._events
+            if isinstance(each, kind)
+            and since <= each.at < until
+            and (each.sender == "" or self.was_ours(each.sender))
+        ]
+
+    def was_ours(self, identity: str) -> bool:
+        """Tell whether that one is our agent, or was before another one took over."""
+        return identity in self._agents
 
     def has(self, kind: type[Event], since: float = -math.inf, until: float = math.inf) -> bool:
         """Tell whether there is any such event."""

@@ -4,12 +4,12 @@ import math
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from functools import partial
 from itertools import cycle
 
 from exporter.errors import ProbeError
 from exporter.outcome import Expectation, Reason, Turn, TurnOutcome
-from exporter.probes.latency.expectations import Seen, expectations
+from exporter.outcome.timeline import CallerSpoke
+from exporter.probes.latency.expectations import NOTHING_SAID, Seen, expectations
 from exporter.probes.latency.explained import awaited, explained
 from exporter.probes.latency.listening import DisturbedError, Listening, first_sound
 from exporter.probes.latency.reply import MIN_REPLY_S, Habits
@@ -47,6 +47,8 @@ class Conversation:
         self._had_gap = False
         """An utterance of ours had a gap: the agent may answer it twice, and late."""
         self._last: Said | None = None
+        self._spoke: CallerSpoke | None = None
+        """What was said of this step's words, for the first time where it was said again."""
         self._habits = Habits()
         self._line = Listening(caller, config.track_timeout)
         self._speaking = Speaking(self._line)
@@ -107,7 +109,7 @@ class Conversation:
         found = first_sound(ear.levels(first, last), said.threshold_db, first)
         if found is None:
             return None
-        self._clip = said.clip
+        self._clip, self._spoke = said.clip, None
         deadline = time.monotonic() + REPLY_LIMIT_S
         with suppress(DisturbedError):  # the next turn sees to it
             while not (self._line.listens() and self._line.quiet_for(QUIET_S)):
@@ -132,6 +134,7 @@ class Conversation:
         """
         self._habits.greeted = self._habits.greeted or self._last is not None
         self._last = None
+        self._spoke = None if self._clip is None else self._spoke
         self._spoiled = TORN if self._had_gap else ""
         if self._had_gap:
             return void(TORN)
@@ -147,7 +150,10 @@ class Conversation:
     async def _say_and_hear(self, clip: Clip) -> Turn:
         try:
             await self._speaking.perform(self._config.turn.start_rpc)
+            spoke = self._spoke
+            self._spoke = spoke or CallerSpoke(at=time.monotonic(), until=math.inf)
             said = self._last = await self._speaking.say(clip)
+            self._spoke = spoke or said.spoke
             self._had_gap = said.torn
             self._spoiled = RAN_DRY if said.torn else ""
             await self._speaking.perform(self._config.turn.end_rpc, said.end)
@@ -165,38 +171,35 @@ class Conversation:
             return turn
         return explained(turn, self._last, self._caller.events.timeline)
 
-    async def expected(self, step: int, expect: Expect, turn: Turn) -> tuple[Expectation, ...]:
+    async def expected(self, step: int, expect: Expect) -> tuple[Expectation, ...]:
         """Wait until what is expected in a step has happened, and return what became of it.
 
-        A call that ends meanwhile ends the wait: the next turn tells why.
+        A call that ends meanwhile ends the wait: the next turn tells why. Nothing is expected of
+        an agent that was gone before the words of the step were said.
 
         Args:
             step: Its place in the script, from 1.
-            expect: Of the step.
-            turn: The turn of the step, just taken.
+            expect: Of the step whose turn was just taken.
         """
+        if self._spoke is None and not self._spoiled:
+            return ()
         until = time.monotonic() + TOLD_S
         if expect.within is not None and self._last is not None:
             until = self._last.end + expect.within
-        replied = turn.outcome is not TurnOutcome.FAILED
-        look = partial(self.met, step, expect, until, replied=replied)
-        return await awaited(self._caller, until, look)
+        return await awaited(self._caller, step, expect, self._seen(until, self._spoiled))
 
-    def met(
-        self,
-        step: int,
-        expect: Expect,
-        until: float = math.inf,
-        *,
-        replied: bool = False,
-        spoiled: str = "",
-    ) -> tuple[Expectation, ...]:
+    def met(self, step: int, expect: Expect, spoiled: str) -> tuple[Expectation, ...]:
         """Return what has become so far of what is expected in a step; see `Seen`."""
-        since = math.inf if self._last is None else self._last.spoke.at
-        spoiled = spoiled or self._spoiled
-        call = self._caller.events.timeline
-        seen = Seen(call=call, since=since, until=until, replied=replied, spoiled=spoiled)
-        return expectations(step, expect, seen)
+        return expectations(step, expect, self._seen(math.inf, self._spoiled or spoiled))
+
+    @property
+    def said(self) -> bool:
+        """Whether the caller has begun to say the words of this step."""
+        return self._spoke is not None
+
+    def _seen(self, until: float, spoiled: str) -> Seen:
+        spoke = self._spoke or NOTHING_SAID
+        return Seen(call=self._caller.events.timeline, spoke=spoke, until=until, spoiled=spoiled)
 
 
 def worst_turn(turns: Sequence[Turn]) -> tuple[Reason | None, str]:

@@ -1,13 +1,13 @@
 """A turn once it is over: how far the agent came, what it understood, what it was to do."""
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
 from exporter.errors import ProbeError
 from exporter.outcome import Expectation, Reason, SilentStage, Timeline, Turn, TurnOutcome
-from exporter.probes.latency.expectations import may_come
+from exporter.probes.latency.expectations import SILENT, UNTOLD, Seen, expectations, may_come
+from exporter.probes.latency.script import Expect
 from exporter.probes.latency.speaking import Said
 from exporter.probes.latency.stages import silent_stage, stages
 from exporter.probes.latency.understood import score
@@ -39,21 +39,32 @@ def explained(turn: Turn, said: Said, call: Timeline) -> Turn:
     return replace(turn, silent_stage=where, detail=detail)
 
 
-async def awaited(
-    caller: Line, until: float, look: Callable[[], tuple[Expectation, ...]]
-) -> tuple[Expectation, ...]:
+async def awaited(caller: Line, step: int, expect: Expect, seen: Seen) -> tuple[Expectation, ...]:
     """Wait until what is expected in a step has happened, and return what became of it.
 
     A call that ends meanwhile ends the wait: the next turn tells why.
 
     Args:
         caller: Whose room is watched.
-        until: When to give up, on the monotonic clock.
-        look: Tells what has become of it so far.
+        step: Its place in the script, from 1.
+        expect: Of the step.
+        seen: What counts of the call.
     """
+    known, found = -1, tuple[Expectation, ...]()
     with suppress(ProbeError):
-        while may_come(look()):
-            if (left := until - time.monotonic()) <= 0:
+        while True:
+            if (count := len(seen.call)) != known:  # only then may it come out differently
+                known, found = count, expectations(step, expect, seen)
+            if (left := _left_s(seen, found)) <= 0:
                 break
             await caller.sleep_until_change(min(left, LOOK_S))
-    return look()
+    return expectations(step, expect, seen)
+
+
+def _left_s(seen: Seen, found: tuple[Expectation, ...]) -> float:
+    """Return how long waiting may still change something for the better, in seconds."""
+    now = time.monotonic()
+    left = seen.until - now if may_come(found) else 0.0
+    if any(each.detail in (UNTOLD, SILENT) for each in found):
+        left = max(left, seen.told_by(now) - now)
+    return left

@@ -275,7 +275,7 @@ class Call:
             self.result = replace(self.result, agents=agents)
             if ended is not None and self._may_end(ended):
                 self._run.log(f"the agent ended the call: {ended.detail}")
-                await self._expect(conversation, turn)
+                await self._expect(conversation)
                 return
             # A turn without a reply settles no buffers: it is one of the trials, and the next one
             # may be the warm-up.
@@ -285,7 +285,7 @@ class Call:
             self._add(turn, conversation.heard)
             self._run.log(_line(number, count, turn))
             self._run.on_turn(turn)
-            await self._expect(conversation, turn)
+            await self._expect(conversation)
             if ended is not None:
                 raise ended
 
@@ -295,11 +295,11 @@ class Call:
             self.replies.keep(len(self.result.turns), heard)
         self.result = replace(self.result, turns=(*self.result.turns, turn))
 
-    async def _expect(self, conversation: Conversation, turn: Turn) -> None:
+    async def _expect(self, conversation: Conversation) -> None:
         """See what became of what the step expects, once its turn was taken."""
         if number := self._step:
             expect = self._config.script[number - 1].expect
-            self._note(await conversation.expected(number, expect, turn))
+            self._note(await conversation.expected(number, expect))
 
     def _note(self, found: tuple[Expectation, ...]) -> None:
         """Keep what became of the expectations of a step."""

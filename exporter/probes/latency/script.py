@@ -76,8 +76,8 @@ class Expect(Section):
     within: Duration | None = Field(
         None,
         gt=0,
-        description="Time limit from the end of the caller's speech. Not set: 3 s after the end "
-        "of the reply.",
+        description="Time limit from the end of the caller's speech; for what is said, to its "
+        "first sound. Not set: 3 s after the end of the reply.",
     )
 
     @property
@@ -89,7 +89,7 @@ class Expect(Section):
     @property
     def longest_s(self) -> float:
         """How long a call may wait for it beyond the reply, in seconds."""
-        return (self.within or TOLD_S) if self.kinds else 0.0
+        return (self.within or 0.0) + TOLD_S if self.kinds else 0.0
 
 
 class Step(Utterance):
