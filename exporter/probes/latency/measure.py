@@ -26,10 +26,11 @@ from exporter.probes.latency.conversation import Conversation, worst_turn
 from exporter.probes.latency.quality import Replies
 from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyConfig
 from exporter.probes.latency.usage import usage_of
-from exporter.rtc.caller import NAMES, Caller
+from exporter.rtc.caller import Caller
 from exporter.rtc.clip import Clip
 from exporter.rtc.levels import Pcm
 from exporter.rtc.media import media_of
+from exporter.rtc.people import NAMES
 from exporter.rtc.sound import overlap_s, seconds
 from exporter.server_api import Server, ServerApi, make_token
 from exporter.stats import Stats
