@@ -12,9 +12,10 @@ from livekit.protocol.agent_pb import agent_session as pb
 
 from exporter.outcome import ModelUsage, SilentStage
 from exporter.probes.calibrate.echo import buzz
-from exporter.rtc.caller import BACKGROUND_TRACK, ON_BEHALF, STATE
+from exporter.rtc.caller import STATE
 from exporter.rtc.clip import Clip
 from exporter.rtc.levels import RATE, Pcm
+from exporter.rtc.people import BACKGROUND_TRACK, ON_BEHALF
 from exporter.rtc.session_events import TOPIC
 from tests.fake_call.devices import FakeParticipant, FakeRoom, FakeTrack
 from tests.virtual_time import Clock
@@ -67,6 +68,8 @@ class Script:
     """Names of the RPCs between which it listens; it replies to the second."""
     goodbye: bool = False
     """Is gone when its first reply is over."""
+    goes_mid_turn: bool = False
+    """Is gone in place of its first reply."""
     dies_after: int = 0
     """Is dropped by the server when so many replies are over."""
     ends_after: int = 0
@@ -395,6 +398,9 @@ class FakeAgent:
         script, track = self._script, self._track
         assert self._room is not None
         assert track is not None
+        if script.goes_mid_turn:
+            self._say_goodbye()
+            return
         sound = voice(SOUND_S)
         if script.filler_s is not None and not script.says_filler:
             track.play(voice(FILLER_S, 230), end + script.filler_s)
@@ -433,15 +439,19 @@ class FakeAgent:
             self._say_state("speaking")
             await _until(until + 0.1 + SOUND_S)
 
+    def _say_goodbye(self) -> None:
+        """Leave, and let the successor come."""
+        if self.on_goodbye is not None:
+            self.on_goodbye()
+        self.go()
+        self._room = None
+
     def _end(self, replies: int) -> None:
         """End the call after so many replies, if the script has it so."""
         script, room = self._script, self._room
         assert room is not None
         if script.goodbye:
-            if self.on_goodbye is not None:
-                self.on_goodbye()
-            room.leave(self._me)
-            self._room = None
+            self._say_goodbye()
         if script.dies_after == replies:
             room.leave(self._me, rtc.DisconnectReason.CONNECTION_TIMEOUT)
             self._room = None

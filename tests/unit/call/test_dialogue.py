@@ -8,8 +8,8 @@ from livekit import rtc
 from pydantic import ValidationError
 
 from exporter.outcome import ExpectationOutcome, Outcome, Reason, TurnOutcome, Verdict
-from exporter.probes.latency.measure import STOPPED
 from exporter.probes.latency.spec import LatencyConfig, judge
+from exporter.probes.latency.steps import STOPPED
 from exporter.report.latency import CallReport, LatencyDocument, LatencyReport, print_latency
 from exporter.report.printing import to_json
 from exporter.rtc.clip import shipped_clips
@@ -135,8 +135,32 @@ def test_what_the_stop_cut_off_cannot_be_told() -> None:
     config = dialogue({"joins": "sip", "words": ["hello"]}, {}, stop_at="joins")
     placed = place(Script(reports=True, brings=SIP, delay_s=5.0), World(), config)
     assert results(placed) == [f"step 1: words void: {STOPPED}", "step 1: joins met"]
+    assert placed.outcome.reason is None, placed.outcome
+    assert verdict(config, placed.outcome) is Verdict.UNKNOWN
     other = place(Script(reports=True, brings=STANDARD), World(), config)
     assert len(other.call.turns) == 2
+
+
+def test_somebody_who_is_brought_too_early_is_no_success() -> None:
+    """The agent was to bring a person in the second step; the call stops all the same."""
+    config = dialogue({"words": ["hello"]}, {"joins": "sip"}, stop_at="joins")
+    placed = place(Script(reports=True, brings=SIP, delay_s=5.0), World(), config)
+    assert results(placed) == [f"step 1: words void: {STOPPED}"]
+    assert placed.outcome.reason is Reason.UNEXPECTED_ANSWER
+    assert placed.outcome.detail == "step 1: somebody joined, which only another step expects"
+    assert verdict(config, placed.outcome) is Verdict.FAIL
+
+
+def test_a_stop_after_a_void_turn_is_not_the_probers_fault() -> None:
+    """The turn was void, and the next one brought whom it was to bring."""
+    config = dialogue({}, {"joins": "sip"}, stop_at="joins")
+    late = ((0.9, 0.2),)
+    script = Script(reports=True, brings=SIP, brings_after_s=5.5, delay_s=1.0, blocks=late)
+    placed = place(script, World(), config)
+    assert [turn.outcome for turn in placed.call.turns] == [TurnOutcome.VOID]
+    assert results(placed) == ["step 2: joins met"]
+    assert placed.outcome.reason is None, placed.outcome
+    assert verdict(config, placed.outcome) is Verdict.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -155,6 +179,65 @@ def test_an_agent_may_be_expected_to_leave(script: Script) -> None:
     more = place(script, World(), dialogue({"leaves": True}, {}))
     assert more.outcome.reason in (None, Reason.AGENT_LEFT, Reason.ROOM_CLOSED)
     assert place(script, World(), dialogue({}, {})).outcome.reason is not None
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param(Script(reports=True, dies_after=1), id="is dropped by the server"),
+        pytest.param(Script(reports=True, leave=True, error="llm: HTTP 500"), id="with an error"),
+    ],
+)
+def test_an_agent_that_dies_has_not_left(script: Script) -> None:
+    """As with `may_end`, only one that ends the call in order does what is expected."""
+    config = dialogue({"leaves": True})
+    placed = place(script, World(), config)
+    assert results(placed) == ["step 1: leaves missed"]
+    assert verdict(config, placed.outcome) is Verdict.FAIL
+
+
+GOES = Script(reports=True, says=("Hello.",), goodbye=True)
+REST = ({"words": ["hello"]}, {"words": ["order"], "not_words": ["bye"]}, {"leaves": True})
+
+
+def test_what_was_never_said_is_not_judged() -> None:
+    """The agent ends the call after the first step: with `may_end` that is no failure."""
+    config = dialogue(*REST, may_end=True, warmup=False)
+    placed = place(GOES, World(), config)
+    assert results(placed) == ["step 1: words met"]
+    assert placed.outcome.reason is None, placed.outcome
+    assert verdict(config, placed.outcome) is Verdict.PASS
+
+
+@pytest.mark.parametrize("rest", [REST[1:], REST[2:]])
+def test_an_agent_that_goes_before_a_step_ends_the_call(rest: tuple[dict[str, Any], ...]) -> None:
+    """Also where it was to leave in the next one: nobody had asked it to."""
+    placed = place(GOES, World(), dialogue(REST[0], *rest, warmup=False))
+    assert results(placed) == ["step 1: words met"]
+    assert placed.outcome.reason is Reason.AGENT_LEFT
+
+
+def test_a_reply_in_time_counts_though_it_is_told_later() -> None:
+    """It is heard after 1 s, within 2 s, and lasts until 3 s."""
+    config = dialogue({"words": ["hello"], "not_words": ["goodbye"], "within": 2})
+    script = Script(reports=True, says=("Hello.",), delay_s=1.0, pause_s=0.8)
+    assert results(place(script, World(), config)) == [
+        "step 1: words met",
+        "step 1: not_words met",
+    ]
+    late = dialogue({"words": ["hello"], "within": 2})
+    slow = Script(reports=True, says=("Hello.",), delay_s=2.5)
+    assert results(place(slow, World(), late)) == ["step 1: words missed"]
+
+
+def test_what_an_agent_did_before_it_handed_over_counts() -> None:
+    """In the middle of its turn: it called a tool and left, and another one answers."""
+    world = World(successor=Script(reports=True, says=("Sales.",)))
+    config = dialogue({"tool": "look_up", "leaves": True, "words": ["sales"]}, follow=True)
+    script = Script(reports=True, tool="look_up", goes_mid_turn=True)
+    placed = place(script, world, config)
+    assert placed.outcome.reason is None, placed.outcome
+    assert {each.outcome for each in placed.call.expectations} == {ExpectationOutcome.MET}
 
 
 @pytest.fixture
