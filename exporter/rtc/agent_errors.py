@@ -30,12 +30,12 @@ def in_words(message: str) -> str:
     text = message[:_LONGEST]
     found = _OBJECT.match(text)
     if found is None:
-        return one_line(_SAYS.sub("", text)) or "an error without a message"
+        return one_line(_without_words(text)) or "an error without a message"
     part, kind, quoted = found.groups()
     words = _text(quoted)
     if inner := _INNER.search(words):
         words = _text(inner[1])
-    words = _SAYS.sub("", words)
+    words = _without_words(words)
     status = _STATUS.search(text, found.end())
     what = f"HTTP {status[1]}" if status else kind
     return one_line(f"{part}: {what}: {words}" if words else f"{part}: {what}")
@@ -50,3 +50,7 @@ def _text(quoted: str | None) -> str:
         return str(ast.literal_eval(quoted)).encode("utf-8", "replace").decode()
     except (SyntaxError, ValueError):
         return quoted[1:-1]
+
+
+def _without_words(text: str) -> str:
+    return _SAYS.sub("", text).rstrip(" [{(,")
