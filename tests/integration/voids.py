@@ -8,7 +8,9 @@ seen to be late by a process that has nothing to do with the prober.
 from collections.abc import Iterable
 
 from exporter.outcome import Outcome, Turn, TurnOutcome
-from exporter.probes.latency.conversation import MAX_LAG_S, RAN_DRY, TORN
+from exporter.probes.latency.conversation import TORN
+from exporter.probes.latency.reply import MAX_LAG_S
+from exporter.probes.latency.speaking import RAN_DRY
 from exporter.store.records import RunRecord
 from tests.lateness import Late, Watch
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from exporter.outcome import Reason, TurnOutcome
-from exporter.probes.latency.conversation import SAID_ONLY_S
+from exporter.probes.latency.reply import SAID_ONLY_S
 from exporter.rtc.levels import WINDOW_S
 from tests.fake_call.agent import FILLER_S, SOUND_S, UTTERANCE_S, Script
 from tests.fake_call.calls import World, converse, place, target

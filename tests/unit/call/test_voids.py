@@ -5,7 +5,8 @@ import random
 import pytest
 
 from exporter.outcome import Reason, Turn, TurnOutcome
-from exporter.probes.latency.conversation import RAN_DRY, TORN
+from exporter.probes.latency.conversation import TORN
+from exporter.probes.latency.speaking import RAN_DRY
 from tests.fake_call.agent import Script
 from tests.fake_call.calls import converse
 

@@ -1,0 +1,59 @@
+"""A turn once it is over: how far the agent came, what it understood, what it was to do."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+
+from exporter.errors import ProbeError
+from exporter.outcome import Expectation, Reason, SilentStage, Timeline, Turn, TurnOutcome
+from exporter.probes.latency.expectations import may_come
+from exporter.probes.latency.speaking import Said
+from exporter.probes.latency.stages import silent_stage, stages
+from exporter.probes.latency.understood import score
+from exporter.rtc.line import Line
+
+LOOK_S = 0.1
+"""Time between two looks at what the agent has reported, where something is expected of it."""
+
+
+def explained(turn: Turn, said: Said, call: Timeline) -> Turn:
+    """Return a turn with how far the agent came in it, and what it understood.
+
+    Args:
+        turn: Just taken.
+        said: What the caller said in it.
+        call: What happened so far.
+    """
+    silent = turn.reason is Reason.NO_REPLY
+    if not (silent or turn.outcome is TurnOutcome.REPLIED):
+        return turn
+    finals, words = call.finals(said.spoke.at), said.clip.words
+    heard = score(words, [each.text for each in finals]) if finals and words else None
+    turn = replace(turn, stages=stages(call, said.spoke), transcription=heard)
+    if not silent:
+        return turn
+    where = silent_stage(call, said.spoke)
+    known = where is not SilentStage.UNKNOWN
+    detail = f"{turn.detail}: {where.words}" if known else turn.detail
+    return replace(turn, silent_stage=where, detail=detail)
+
+
+async def awaited(
+    caller: Line, until: float, look: Callable[[], tuple[Expectation, ...]]
+) -> tuple[Expectation, ...]:
+    """Wait until what is expected in a step has happened, and return what became of it.
+
+    A call that ends meanwhile ends the wait: the next turn tells why.
+
+    Args:
+        caller: Whose room is watched.
+        until: When to give up, on the monotonic clock.
+        look: Tells what has become of it so far.
+    """
+    with suppress(ProbeError):
+        while may_come(look()):
+            if (left := until - time.monotonic()) <= 0:
+                break
+            await caller.sleep_until_change(min(left, LOOK_S))
+    return look()
