@@ -6,7 +6,6 @@ The border to the real-time SDK: its events become `ProbeError` here.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,39 +15,26 @@ from exporter.errors import ProbeError
 from exporter.outcome import Reason
 from exporter.outcome.timeline import AgentState, Attribute, Joined, Left
 from exporter.rtc import connection
+from exporter.rtc.encryption import Encryption
+from exporter.rtc.ending import CLOSED, Ending
 from exporter.rtc.hearing import Hearing
 from exporter.rtc.lag import LagMonitor
 from exporter.rtc.line import Received
 from exporter.rtc.onset import RECENT_S, RECENT_WINDOWS, sounds
+from exporter.rtc.people import People, is_microphone, speaks_for, subscribed
 from exporter.rtc.session_events import SessionEvents
 from exporter.rtc.stats import received
 from exporter.rtc.tasks import Tasks
 from exporter.rtc.tracks import Ear, Microphone
 
 STATE = "lk.agent.state"
-ON_BEHALF = "lk.publish_on_behalf"
-BACKGROUND_TRACK = "background_audio"
-NAMES = ("lk.agent_name", "lk.agent.name")
-"""Attributes with the agent's name: the first set by the server, the second by the worker."""
 
 CONFIRM_PERIOD_S = 1.0
 """Time between two questions to the server about an agent without a name."""
 
-AVATAR_S = 20.0
-"""How long an avatar that has joined may take to publish: its renderer starts for each call."""
 
 CLOSING_S = 0.5
 """A room that is closed loses its agent first: so long the better reason may follow."""
-
-CLOSED = {
-    rtc.DisconnectReason.ROOM_DELETED: "the room was deleted, by the agent or an administrator",
-    rtc.DisconnectReason.ROOM_CLOSED: "the server closed the room",
-    rtc.DisconnectReason.PARTICIPANT_REMOVED: (
-        "the caller was removed, by the agent or an administrator"
-    ),
-}
-HANGS_UP = (rtc.DisconnectReason.ROOM_DELETED, rtc.DisconnectReason.PARTICIPANT_REMOVED)
-"""How an agent ends a call, if it does not just leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +64,11 @@ class Caller:
         confirm: Callable[[str], Awaitable[bool]] | None = None,
         devices: Devices = OF_THE_SDK,
     ) -> None:
-        self._is_agent = is_agent
-        self._confirm = confirm
         self._devices = devices
         self.room = devices.room()
+        self._people = People(self.room, is_agent, confirm)
+        self._encryption = Encryption(self.room)
+        self._ending = Ending()
         self.microphone = devices.microphone()
         self.lag = LagMonitor()
         self.tasks = Tasks()
@@ -97,19 +84,15 @@ class Caller:
         self.heard: list[Hearing] = []
         """All ears of this call, those of tracks that were replaced as well."""
         self._with_voice = False
-        self._arrived: dict[str, float] = {}
         self._changed = asyncio.Event()
-        self._ended: ProbeError | None = None
-        self.hung_up = False
-        """The agent ended the call in order: it did not die, and reported no error."""
         self._disturbed = ""
         self._awaited: Collection[str] = ()
         self._came = asyncio.Event()
-        self._e2ee_key = ""
-        self._decrypts = False
-        """Something that somebody else had encrypted was decrypted."""
         self._heard_from = time.monotonic()
         self.tasks.watch(self.events.task)
+        self._follow_room()
+
+    def _follow_room(self) -> None:
         self.room.on("participant_connected", self._on_connected)
         self.room.on("participant_disconnected", self._on_disconnected)
         self.room.on("track_subscribed", self._on_subscribed)
@@ -118,12 +101,16 @@ class Caller:
         self.room.on("reconnected", self._on_reconnect)
         self.room.on("disconnected", self._on_closed)
         self.room.on("participant_attributes_changed", self._on_attributes)
-        self.room.on("e2ee_state_changed", self._on_encryption)
 
     @property
     def state(self) -> str:
         """The agent's own state: initializing idle listening thinking speaking, or ""."""
         return self.agent.attributes.get(STATE, "") if self.agent else ""
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether the agent ended the call in order: it did not die, and reported no error."""
+        return self._ending.hung_up
 
     async def connect(self, url: str, token: str, timeout_s: float, e2ee_key: str = "") -> float:
         """Enter the room and publish the microphone; return when the caller was in the room.
@@ -133,7 +120,7 @@ class Caller:
         Raises:
             ProbeError: auth_failed, quota_exceeded or connect_failed.
         """
-        self._e2ee_key = e2ee_key
+        self._encryption.key = e2ee_key
         inside = await connection.connect(
             self.room, url, token, timeout_s, publish=self.microphone.publish, e2ee_key=e2ee_key
         )
@@ -156,17 +143,17 @@ class Caller:
         self._with_voice = with_voice
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
-            found = await self._find_agent()
-            if found is not None and (self._speakers(found) or not with_voice):
+            found = await self._people.find()
+            if found is not None and (self._people.speakers(found) or not with_voice):
                 return self._take(found)
             await self.sleep_until_change(min(CONFIRM_PERIOD_S, deadline - time.monotonic()))
-        silent = await self._find_agent() if with_voice else None
+        silent = await self._people.find() if with_voice else None
         return None if silent is None else self._take(silent)
 
     def _take(self, agent: rtc.RemoteParticipant) -> float:
         """Hold that agent for ours from now on; return when it came."""
         if self.agent is None or self.agent.identity != agent.identity:
-            self.arrived = self._arrived.get(agent.identity, time.monotonic())
+            self.arrived = self._people.arrived.get(agent.identity, time.monotonic())
         if self.agent is not agent:
             self._on_told(agent, agent.attributes)
         self.agent = agent
@@ -176,7 +163,7 @@ class Caller:
     @property
     def was_there(self) -> bool:
         """Whether the agent was in the room before the caller, so that nobody saw it come."""
-        return self.agent is not None and self.agent.identity not in self._arrived
+        return self.agent is not None and self.agent.identity not in self._people.arrived
 
     async def follow(self, timeout_s: float) -> bool:
         """Go on with another agent after ours has left; return whether one is there in time.
@@ -184,14 +171,13 @@ class Caller:
         Raises:
             ProbeError: The call has ended meanwhile.
         """
-        before, since = (self._ended, self.hung_up), self.arrived
-        self._ended, self.hung_up = None, False
+        before, self._ending = self._ending, Ending()
         # Whoever was there before ours is no successor: a transcriber, or an agent of its own. Of
         # agents without a name the successor may have been taken for ours already.
-        self._is_agent = lambda other: self._arrived.get(other.identity, 0.0) >= since
+        self._people.mean_newcomers(self.arrived)
         there = await self.meet(timeout_s, with_voice=True) is not None
         if not there:
-            self._ended, self.hung_up = before
+            self._ending = before
         self.turn_begins()
         return there
 
@@ -209,20 +195,21 @@ class Caller:
         while not self._ears or [track for track, _ in self._ears] != self._tracks():
             await self._close_ear()
             while not self._tracks():
-                left = max(deadline - time.monotonic(), self._avatar_left_s())
+                left = max(deadline - time.monotonic(), self._people.avatar_left_s(self.agent))
                 if left <= 0:
+                    who = self._people.silent(with_voice=self._with_voice)
                     what = f"published no microphone track within {timeout_s:g} s"
-                    raise ProbeError(Reason.NO_AUDIO_TRACK, f"{self._silent()} {what}")
+                    raise ProbeError(Reason.NO_AUDIO_TRACK, f"{who} {what}")
                 await self.sleep_until_change(left)
             ear = self._open_ears(self._tracks())
-            while (left := self._avatar_left_s()) > 0 and not _speaks(ear):
+            while (left := self._people.avatar_left_s(self.agent)) > 0 and not _speaks(ear):
                 self.check()
                 await ear.hear_more(time.monotonic() + left)
 
     def _open_ears(self, tracks: Sequence[rtc.RemoteAudioTrack]) -> Hearing:
         """Hear those tracks; return what hears the first of them."""
         for track in tracks:
-            self._check_encryption(track)
+            self._encryption.check_track(track)
             ear = self._devices.ear(track)
             self._ears.append((track, ear))
             self.heard.append(ear)
@@ -246,17 +233,16 @@ class Caller:
 
     async def check_key(self) -> None:
         """Raise the ProbeError encrypted if nothing that came from the agent could be decrypted."""
-        if not self._e2ee_key or self._decrypts:
-            return
-        came = await self.received()
-        if came is not None and came.packets:
-            detail = "the agent's audio cannot be decrypted with the key in livekit.e2ee_key_file"
-            raise ProbeError(Reason.ENCRYPTED, detail)
+        if not self._encryption.proven:
+            self._encryption.check_key(await self.received())
 
     @property
     def voices(self) -> int:
         """How many agents of our agent's name the caller hears now, ours among them."""
-        return sum(bool(self._speakers(each)) for each in self._namesakes())
+        if self.agent is None:
+            return 0
+        namesakes = self._people.namesakes(self.agent)
+        return sum(bool(self._people.speakers(each)) for each in namesakes)
 
     def turn_begins(self) -> None:
         """Forget what went wrong before: from now on it belongs to the next turn."""
@@ -312,8 +298,7 @@ class Caller:
 
     def check(self) -> None:
         """Raise the ProbeError with which the call has ended, if it has."""
-        if self._ended is not None:
-            raise self._ended
+        self._ending.check()
 
     async def leave(self) -> None:
         """Leave the room and free everything; safe to call at any time, raises nothing."""
@@ -327,76 +312,6 @@ class Caller:
         for _, ear in ears:
             await ear.aclose()
 
-    async def _find_agent(self) -> rtc.RemoteParticipant | None:
-        found, unsure = [], []
-        for participant in self._agents():
-            sure = self._is_agent(participant)
-            if sure:
-                found.append(participant)
-            if sure is None:
-                unsure.append(participant)
-        if found:
-            return next(filter(self._speakers, found), found[0])
-        for participant in unsure:
-            if self._confirm is None:
-                continue
-            with suppress(ProbeError):  # a question that failed is asked again
-                if await self._confirm(participant.identity):
-                    return participant
-        return None
-
-    def _agents(self) -> list[rtc.RemoteParticipant]:
-        """Return all agents in the room, without avatars."""
-        return [
-            each
-            for each in self.room.remote_participants.values()
-            if each.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
-            and ON_BEHALF not in each.attributes
-        ]
-
-    def _namesakes(self) -> list[rtc.RemoteParticipant]:
-        """Return our agent, and those that cannot be told from it by their names."""
-        if self.agent is None:
-            return []
-        names = [self.agent.attributes.get(key, "") for key in NAMES]
-        return [
-            each
-            for each in self._agents()
-            if each.identity == self.agent.identity
-            or (self._is_agent(each) and [each.attributes.get(key, "") for key in NAMES] == names)
-        ]
-
-    def _silent(self) -> str:
-        """Name the agents that should have a microphone: "the agent" alone where it is named."""
-        named = [
-            next(filter(None, map(each.attributes.get, NAMES)), each.identity)
-            for each in self._agents()
-            if self._is_agent(each)
-        ]
-        if not self._with_voice or not named:
-            return "the agent"
-        return ", ".join(f"agent {name!r}" for name in named)
-
-    def _speakers(self, agent: rtc.RemoteParticipant) -> list[rtc.RemoteTrackPublication]:
-        """Return the voice of an agent, that of an avatar that speaks for it first."""
-        voices = (_voice(each) for each in (*self._avatars(agent), agent))
-        return [each for each in voices if each is not None]
-
-    def _avatars(self, agent: rtc.RemoteParticipant) -> list[rtc.RemoteParticipant]:
-        """Return those who have joined on an agent's behalf."""
-        people = self.room.remote_participants.values()
-        return [each for each in people if _speaks_for(each, agent)]
-
-    def _avatar_left_s(self) -> float:
-        """Return how long an avatar is still waited for that has joined and published nothing."""
-        avatars = self._avatars(self.agent) if self.agent else []
-        came = [
-            self._arrived.setdefault(each.identity, time.monotonic())
-            for each in avatars
-            if not _subscribed(_microphones(each))
-        ]
-        return max(came) + AVATAR_S - time.monotonic() if came else 0.0
-
     def _tracks(self) -> list[rtc.RemoteAudioTrack]:
         """Return the tracks by which the agent may speak, an avatar's first; none when not there.
 
@@ -404,32 +319,9 @@ class Caller:
         """
         if self.agent is None or not self.room.isconnected():
             return []
-        if self._with_voice and not self._speakers(self.agent):
-            talking = next(filter(self._speakers, filter(self._is_agent, self._agents())), None)
-            self._take(talking or self.agent)
-        return _subscribed(self._speakers(self.agent))
-
-    def _check_encryption(self, track: rtc.Track) -> None:
-        """Refuse to hear what one side encrypts and the other does not: it sounds like speech."""
-        published = (
-            publication
-            for participant in self.room.remote_participants.values()
-            for publication in participant.track_publications.values()
-            if publication.track is track
-        )
-        encrypted = any(each.encryption_type != rtc.EncryptionType.NONE for each in published)
-        if encrypted and not self._e2ee_key:
-            detail = (
-                "the agent's audio is encrypted, but the call is not; set livekit.e2ee_key_file"
-            )
-            raise ProbeError(Reason.ENCRYPTED, detail)
-        if self._e2ee_key and not encrypted:
-            detail = "the agent's audio is not encrypted, but the call is; set e2ee: false"
-            raise ProbeError(Reason.ENCRYPTED, detail)
-
-    def _on_encryption(self, whose: object, state: rtc.EncryptionState.ValueType) -> None:
-        if isinstance(whose, rtc.RemoteParticipant) and state == rtc.EncryptionState.OK:
-            self._decrypts = True
+        if self._with_voice and not self._people.speakers(self.agent):
+            self._take(self._people.talking() or self.agent)
+        return subscribed(self._people.speakers(self.agent))
 
     def _on_attributes(
         self, changed: dict[str, str], participant: rtc.RemoteParticipant, *_: object
@@ -448,7 +340,7 @@ class Caller:
 
     def _on_connected(self, participant: rtc.RemoteParticipant) -> None:
         now, who = time.monotonic(), participant.identity
-        self._arrived.setdefault(who, now)
+        self._people.arrived.setdefault(who, now)
         kind = rtc.ParticipantKind.Name(participant.kind).removeprefix("PARTICIPANT_KIND_").lower()
         self.events.timeline.add(Joined(at=now, identity=who, kind=kind))
         if kind in self._awaited:
@@ -459,13 +351,13 @@ class Caller:
     def _on_subscribed(
         self, _: rtc.Track, publication: rtc.RemoteTrackPublication, by: rtc.RemoteParticipant
     ) -> None:
-        if _is_microphone(publication):
+        if is_microphone(publication):
             self._on_avatar(by)
         self._on_change()
 
     def _on_avatar(self, participant: rtc.RemoteParticipant) -> None:
         """Hear anew when somebody comes to speak for an agent that is heard already."""
-        if self.ear is not None and self.agent is not None and _speaks_for(participant, self.agent):
+        if self.ear is not None and self.agent is not None and speaks_for(participant, self.agent):
             self._disturb("an avatar came to speak for the agent")
 
     def _on_disconnected(self, participant: rtc.RemoteParticipant) -> None:
@@ -476,15 +368,9 @@ class Caller:
         self._on_change()
 
     def _on_agent_left(self, since: float, why: rtc.DisconnectReason.ValueType | None) -> None:
-        error = self.events.error_since(since)
-        if error:
-            self._end(Reason.AGENT_ERROR, f"the agent reported an error and left: {error}")
-            return
-        self.hung_up = self.hung_up or why == rtc.DisconnectReason.CLIENT_INITIATED
-        detail = "the agent left the room during the call"
-        if any(map(_is_an_agent, self.room.remote_participants.values())):
-            detail += ", and another agent is there"
-        self._end(Reason.AGENT_LEFT, detail)
+        reported = self.events.error_since(since)
+        self._ending.agent_left(why, reported, others=bool(self._people.agents()))
+        self._on_change()
 
     def _on_track_gone(self, track: rtc.Track, *_: object) -> None:
         if track is self.track:
@@ -506,18 +392,12 @@ class Caller:
         self._on_change()
 
     def _on_closed(self, reason: rtc.DisconnectReason.ValueType) -> None:
-        name = rtc.DisconnectReason.Name(reason).lower()
-        if reason in CLOSED:
-            error = self.events.error_since(self._heard_from)
-            self.hung_up = self.hung_up or (reason in HANGS_UP and not error)
-            if self.hung_up and self.agent is not None:  # nobody is told that the others left
-                self.events.timeline.add(Left(at=time.monotonic(), identity=self.agent.identity))
-            self._end(Reason.ROOM_CLOSED, f"{CLOSED[reason]} ({name})")
-        elif reason != rtc.DisconnectReason.CLIENT_INITIATED:
-            self._end(Reason.CONNECT_FAILED, f"the connection was lost ({name})")
-
-    def _end(self, reason: Reason, detail: str) -> None:
-        self._ended = self._ended or ProbeError(reason, detail)
+        if reason == rtc.DisconnectReason.CLIENT_INITIATED:
+            return
+        self._ending.closed(reason, self.events.error_since(self._heard_from))
+        if reason in CLOSED and self.hung_up and self.agent is not None:
+            # nobody is told that the others left
+            self.events.timeline.add(Left(at=time.monotonic(), identity=self.agent.identity))
         self._on_change()
 
     def _on_change(self, *_: object) -> None:
@@ -526,40 +406,5 @@ class Caller:
             self.ear.wake()
 
 
-def _is_an_agent(participant: rtc.RemoteParticipant) -> bool:
-    """Tell whether a participant is an agent, and not the avatar of one."""
-    is_agent = participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
-    return is_agent and ON_BEHALF not in participant.attributes
-
-
-def _speaks_for(avatar: rtc.RemoteParticipant, agent: rtc.RemoteParticipant) -> bool:
-    return avatar.attributes.get(ON_BEHALF) == agent.identity
-
-
 def _speaks(ear: Hearing, last_s: float = 0.2) -> bool:
     return sounds(ear.levels(ear.windows - RECENT_WINDOWS), last_s)
-
-
-def _microphones(participant: rtc.RemoteParticipant) -> list[rtc.RemoteTrackPublication]:
-    return [each for each in participant.track_publications.values() if _is_microphone(each)]
-
-
-def _voice(participant: rtc.RemoteParticipant) -> rtc.RemoteTrackPublication | None:
-    """Return the first microphone track that is heard; others may be music."""
-    found = _microphones(participant)
-    heard = (each for each in found if isinstance(each.track, rtc.RemoteAudioTrack))
-    return next(heard, found[0] if found else None)
-
-
-def _subscribed(publications: list[rtc.RemoteTrackPublication]) -> list[rtc.RemoteAudioTrack]:
-    tracks = (each.track for each in publications)
-    return [each for each in tracks if isinstance(each, rtc.RemoteAudioTrack)]
-
-
-def _is_microphone(publication: rtc.RemoteTrackPublication) -> bool:
-    return (
-        publication.kind == rtc.TrackKind.KIND_AUDIO
-        and publication.name != BACKGROUND_TRACK
-        and publication.source
-        in (rtc.TrackSource.SOURCE_MICROPHONE, rtc.TrackSource.SOURCE_UNKNOWN)
-    )

@@ -12,9 +12,10 @@ from livekit.protocol.agent_pb import agent_session as pb
 
 from exporter.outcome import ModelUsage, SilentStage
 from exporter.probes.calibrate.echo import buzz
-from exporter.rtc.caller import BACKGROUND_TRACK, ON_BEHALF, STATE
+from exporter.rtc.caller import STATE
 from exporter.rtc.clip import Clip
 from exporter.rtc.levels import RATE, Pcm
+from exporter.rtc.people import BACKGROUND_TRACK, ON_BEHALF
 from exporter.rtc.session_events import TOPIC
 from tests.fake_call.devices import FakeParticipant, FakeRoom, FakeTrack
 from tests.virtual_time import Clock

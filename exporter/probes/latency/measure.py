@@ -1,6 +1,5 @@
-"""One whole call: a room, a caller, a dispatch, an agent, the turns, and everything left clean."""
+"""One whole call: a room, a caller, a dispatch, an agent, and everything left clean."""
 
-import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -11,30 +10,25 @@ from livekit import rtc
 from exporter.errors import ProbeError
 from exporter.outcome import (
     CallResult,
-    Expectation,
     ExpectationOutcome,
     Outcome,
     Reason,
     SpeechSeconds,
-    Turn,
     TurnOutcome,
 )
 from exporter.outcome.timeline import CallerSpoke
 from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
 from exporter.probes.latency.clips import clips_of, in_turn, ready_clips
 from exporter.probes.latency.conversation import Conversation, worst_turn
-from exporter.probes.latency.quality import Replies
 from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyConfig
+from exporter.probes.latency.steps import Record, Steps
 from exporter.probes.latency.usage import usage_of
-from exporter.rtc.caller import NAMES, Caller
+from exporter.rtc.caller import Caller
 from exporter.rtc.clip import Clip
-from exporter.rtc.levels import Pcm
 from exporter.rtc.media import media_of
+from exporter.rtc.people import NAMES
 from exporter.rtc.sound import overlap_s, seconds
 from exporter.server_api import Server, ServerApi, make_token
-from exporter.stats import Stats
-
-STOPPED = "stop_at ended the call before"
 
 MakeCaller = Callable[
     [Callable[[rtc.RemoteParticipant], bool | None], Callable[[str], Awaitable[bool]]], Caller
@@ -65,13 +59,17 @@ class Call:
         self._room = config.room_name or f"{ROOM_PREFIX}{run.id}"
         self._made_room = False
         self._dispatch_id = ""
-        self._followed = False
-        self._step = 0
-        """The step of the script that is under way; 0 between two."""
         self._caller = make_caller(self._is_agent, self._was_dispatched)
-        self.replies = Replies()
-        """To be scored when the call is over; none are kept unless the target asks for it."""
-        self.result = CallResult(config.agent_name, config.call_type, config.scenario)
+        self._record = Record(CallResult(config.agent_name, config.call_type, config.scenario))
+
+    @property
+    def result(self) -> CallResult:
+        """What the call has brought so far."""
+        return self._record.result
+
+    async def scored(self) -> CallResult:
+        """Return the result with scores of its replies, where the target asks for them."""
+        return await self._record.replies.scored(self.result, self._run)
 
     @property
     def loop_lag_s(self) -> float | None:
@@ -106,10 +104,7 @@ class Call:
         if caller.arrived != arrived:  # only another agent has a voice
             self._met(asked)
         conversation = Conversation(caller, config, clips)
-        greeted = await conversation.greeting()
-        if greeted is not None:
-            self._greeted(greeted - inside)
-        await self._talk(conversation, inside)
+        await Steps(config, self._run, caller, self._record, conversation).take(inside)
 
     async def _clips(self) -> tuple[Clip, ...]:
         config = self._config
@@ -121,7 +116,7 @@ class Call:
         """Leave the room, then delete it if it is ours; log what fails."""
         media = await media_of(self._caller.room)
         await self._caller.leave()
-        self.result = replace(
+        self._record.result = replace(
             self._with_speech(),
             split_absent=self._why_no_split(),
             media=media,
@@ -216,134 +211,12 @@ class Call:
 
     def _met(self, asked: float) -> None:
         if self._caller.was_there:
-            self.result = replace(self.result, time_to_agent_s=None)
+            self._record.result = replace(self.result, time_to_agent_s=None)
             self._run.log("the agent was in the room before the caller")
             return
         after_s = self._caller.arrived - asked
-        self.result = replace(self.result, time_to_agent_s=after_s)
+        self._record.result = replace(self.result, time_to_agent_s=after_s)
         self._run.log(f"agent in the room {after_s:.3f} s after the dispatch")
-
-    def _greeted(self, after_s: float) -> None:
-        self.result = replace(self.result, time_to_greeting_s=after_s)
-        self._run.log(f"greeting after {after_s:.3f} s")
-
-    async def _first_turn(self, conversation: Conversation, inside: float) -> Turn:
-        """Take the first turn; once more where a late greeting began during our utterance."""
-        turn = await conversation.turn()
-        if turn.reason is not Reason.NO_REPLY:
-            return turn
-        late = await conversation.late_greeting()
-        if late is None:
-            return turn
-        if not self._followed:
-            self._greeted(late - inside)
-        self._run.log("late greeting: it began during the caller's utterance; once more")
-        return await conversation.turn()
-
-    async def _talk(self, conversation: Conversation, inside: float) -> None:
-        """Take the turns; with `stop_at`, only until somebody joins whom the script expects."""
-        if not self._config.stops_at:
-            await self._take_turns(conversation, inside)
-            return
-        turns = asyncio.ensure_future(self._take_turns(conversation, inside))
-        stop = asyncio.ensure_future(self._caller.coming(self._config.stops_at).wait())
-        try:
-            await asyncio.wait((turns, stop), return_when=asyncio.FIRST_COMPLETED)
-            if turns.done():
-                await turns
-                return
-        finally:
-            for each in (turns, stop):
-                each.cancel()
-            await asyncio.gather(turns, stop, return_exceptions=True)
-        self._run.log("somebody joined: the call ends, as stop_at says")
-        if self._step:
-            expect = self._config.script[self._step - 1].expect
-            self._note(conversation.met(self._step, expect, spoiled=STOPPED))
-
-    async def _take_turns(self, conversation: Conversation, inside: float) -> None:
-        count, warming_up = self._config.most[0], self._config.warms_up
-        number, left = 0, self._config.measured
-        while number < count if self._config.script else left > 0:
-            number += 1
-            self._step = number if self._config.script else 0
-            voices = self._caller.voices
-            turn, ended = await self._turn(conversation, inside, is_first=number == 1)
-            turn = conversation.explained(turn)
-            # At the end as well: in a hand-over both may be there for a moment.
-            agents = max(self.result.agents, min(voices, self._caller.voices))
-            self.result = replace(self.result, agents=agents)
-            if ended is not None and self._may_end(ended):
-                self._run.log(f"the agent ended the call: {ended.detail}")
-                await self._expect(conversation, turn)
-                return
-            # A turn without a reply settles no buffers: it is one of the trials, and the next one
-            # may be the warm-up.
-            turn = replace(turn, warmup=warming_up and turn.outcome is not TurnOutcome.FAILED)
-            warming_up = warming_up and not turn.warmup
-            left -= not turn.warmup
-            self._add(turn, conversation.heard)
-            self._run.log(_line(number, count, turn))
-            self._run.on_turn(turn)
-            await self._expect(conversation, turn)
-            if ended is not None:
-                raise ended
-
-    def _add(self, turn: Turn, heard: Pcm | None) -> None:
-        measured = turn.reply is not None and not turn.warmup
-        if self._config.sound.mos and measured and heard is not None:
-            self.replies.keep(len(self.result.turns), heard)
-        self.result = replace(self.result, turns=(*self.result.turns, turn))
-
-    async def _expect(self, conversation: Conversation, turn: Turn) -> None:
-        """See what became of what the step expects, once its turn was taken."""
-        if number := self._step:
-            expect = self._config.script[number - 1].expect
-            self._note(await conversation.expected(number, expect, turn))
-
-    def _note(self, found: tuple[Expectation, ...]) -> None:
-        """Keep what became of the expectations of a step."""
-        self._step = 0
-        self.result = replace(self.result, expectations=(*self.result.expectations, *found))
-        for each in found:
-            self._run.log(str(each))
-
-    async def _turn(
-        self, conversation: Conversation, inside: float, *, is_first: bool
-    ) -> tuple[Turn, ProbeError | None]:
-        """Take one turn, and return with what the call ended in it, if it did."""
-        try:
-            if is_first:
-                return await self._first_turn(conversation, inside), None
-            return await conversation.turn(), None
-        except ProbeError as error:
-            ended = error
-        try:
-            if ended.reason is Reason.AGENT_LEFT and await self._goes_on(conversation):
-                return await self._turn(conversation, inside, is_first=True)
-        except ProbeError as error:
-            ended = error
-        return Turn.without_reply(ended.reason, ended.detail), ended
-
-    async def _goes_on(self, conversation: Conversation) -> bool:
-        """Meet the agent to which ours has handed over: what was said is then said again."""
-        if not self._config.follow or self._followed:
-            return False
-        self._followed = True
-        if not await self._caller.follow(self._config.join_timeout):
-            return False
-        self._run.log("another agent takes over")
-        conversation.hand_over()
-        await self._caller.listen(self._config.track_timeout)
-        await conversation.greeting()
-        return True
-
-    def _may_end(self, ended: ProbeError) -> bool:
-        """Tell whether the end of the call is the agent's, and no failure."""
-        by_agent = ended.reason in (Reason.AGENT_LEFT, Reason.ROOM_CLOSED) and self._caller.hung_up
-        may = self._config.may_end and Stats.of(self.result.turns).n > 0
-        should = self._step > 0 and self._config.script[self._step - 1].expect.leaves
-        return by_agent and (may or should)
 
     def _why_no_split(self) -> str:
         if any(turn.components.llm_s is not None for turn in self.result.turns):
@@ -381,7 +254,7 @@ async def place_call(
         loop_lag_s=call.loop_lag_s,
     )
     # What the call took, which is what it costs, is known by now: scoring is no part of it.
-    result = await call.replies.scored(call.result, run)
+    result = await call.scored()
     return replace(outcome, result=result, log=tuple(run.lines))
 
 
@@ -393,11 +266,3 @@ def _worst(result: CallResult) -> tuple[Reason | None, str]:
     if missed := result.expected(ExpectationOutcome.MISSED):
         return Reason.UNEXPECTED_ANSWER, "; ".join(map(str, missed))
     return (None, "") if result.needs_no_latency else (reason, detail)
-
-
-def _line(number: int, count: int, turn: Turn) -> str:
-    what = f"{turn.reason}: {turn.detail}"
-    if turn.answered_s is not None:
-        filler = f", a filler after {turn.e2e_s:.3f} s" if turn.time_to_answer_s else ""
-        what = f"{turn.answered_s:.3f} s{filler}"
-    return f"turn {number}/{count} {turn.outcome}{' (warm-up)' if turn.warmup else ''} {what}"
