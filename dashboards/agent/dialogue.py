@@ -32,13 +32,13 @@ def panels() -> tuple[Panel, ...]:
     missed = Card(
         233,
         "Missed in the last call",
-        "Expectations that the agent missed in its last dialogue. From "
-        "voice_call_expectations_missed. Bad: above 0. The detail of the run names steps and "
+        "Dialogues in a row in which the agent missed an expectation. From "
+        "voice_expectations_missed_streak. Bad: above 0. The detail of the run names steps and "
         "kinds.",
         empty=_NONE,
         width=8,
     )
-    now = f"max by (call_type, scenario) (voice_call_expectations_missed{{{CALLS}}})"
+    now = f"max by (call_type, scenario) (voice_expectations_missed_streak{{{CALLS}}})"
     return (
         *(
             graph(

@@ -144,7 +144,8 @@ class Turn:
     silent_stage: SilentStage | None = None
     """Where a turn without a reply broke (`no_reply` alone)."""
     implausible: tuple[str, ...] = ()
-    """Components that the agent reported as longer than the whole turn, and that are left out."""
+    """Components that the agent reported as longer than the whole turn, and that are left out;
+    `reported_e2e` where its own latency cannot be true."""
     stages: Stages = field(default_factory=Stages)
     """How far the agent came, and when."""
     reply: ReplySound | None = None

@@ -110,6 +110,8 @@ class ToolEnded(Event):
     """A tool came to its end."""
 
     call_id: str
+    name: str = ""
+    """"" where it is told at the begin only."""
     failed: bool
 
 
@@ -228,10 +230,16 @@ class Timeline:
         """Tell whether there is any such event."""
         return bool(self.of(kind, since, until))
 
-    def finals(self, since: float = -math.inf, until: float = math.inf) -> list[Transcript]:
-        """Return what the agent finally understood, of the one source that our agent uses."""
-        told = self.of(Transcript)
-        session = any(each.source is Source.SESSION for each in told)
+    def transcripts(self, since: float = -math.inf, until: float = math.inf) -> list[Transcript]:
+        """Return what the agent understood, of the one source that our agent uses.
+
+        Transcripts of `lk.transcription` come in the caller's name, whoever made them: an agent
+        that reports its session needs none, and another one's are not its own.
+        """
+        session = self.reports or any(each.source is Source.SESSION for each in self.of(Transcript))
         source = Source.SESSION if session else Source.TRANSCRIPTION
-        heard = self.of(Transcript, since, until)
-        return [each for each in heard if each.final and each.source is source]
+        return [each for each in self.of(Transcript, since, until) if each.source is source]
+
+    def finals(self, since: float = -math.inf, until: float = math.inf) -> list[Transcript]:
+        """Return what the agent finally understood."""
+        return [each for each in self.transcripts(since, until) if each.final]

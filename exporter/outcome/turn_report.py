@@ -8,6 +8,13 @@ OVERLAP_S = 0.02
 """By so much the parts may exceed the agent's own end-to-end latency, for they are rounded."""
 
 
+EARLY_S = 1.0
+"""By so much at most an agent takes the end of the caller's speech for earlier than it was: the
+last sounds of a word are quiet."""
+
+REPORTED_E2E = "reported_e2e"
+"""How the agent's own end-to-end latency is named among what is left out."""
+
 _NEEDED = ("transcription_s", "end_of_turn_s", "llm_s", "tts_s")
 """Without one of these the rest is not known."""
 
@@ -31,6 +38,8 @@ class TurnReport:
     """Tools that came to their end before the reply began."""
     tool_requests_s: float = 0.0
     """The requests to the language model in answer to which it called them."""
+    tools_are_timed: bool = True
+    """Of each tool that ended before the reply the agent told the begin as well."""
     e2e_s: float | None = None
 
     def split(self, heard_s: float, *, whole: bool = True) -> tuple[Components, tuple[str, ...]]:
@@ -40,7 +49,8 @@ class TurnReport:
         does; the component `end_of_turn` is what it has over the transcription. Where tools were
         called, `llm` is the sum of all requests.
 
-        `transport` is known only when transcription, end_of_turn, llm and tts are. It is None when
+        `transport` is known only when transcription, end_of_turn, llm and tts are, and the time of
+        every tool. It is None when
         the parts exceed what the agent itself counts for the turn: the model then ran ahead of the
         end of the turn, and the parts overlap.
 
@@ -56,12 +66,21 @@ class TurnReport:
         known = {name: value for name, value in values.items() if value is not None}
         wrong = [name for name, value in known.items() if not 0 <= value <= heard_s + OVERLAP_S]
         parts = replace(parts, **dict.fromkeys(wrong))
-        if whole and all(getattr(parts, name) is not None for name in _NEEDED):
-            rest = heard_s - sum(known.values())
-            counted = heard_s if self.e2e_s is None else min(heard_s, self.e2e_s + OVERLAP_S)
-            if heard_s - rest <= counted and not wrong:
-                parts = replace(parts, transport_s=rest)
-        return parts, tuple(name.removesuffix("_s") for name in wrong)
+        told_s = self.plausible_e2e_s(heard_s)
+        total, counted = sum(known.values()), heard_s if told_s is None else told_s + OVERLAP_S
+        needed = all(getattr(parts, name) is not None for name in _NEEDED)
+        fits = not wrong and total <= min(heard_s, counted)
+        if whole and self.tools_are_timed and needed and fits:
+            parts = replace(parts, transport_s=heard_s - total)
+        names = [name.removesuffix("_s") for name in wrong]
+        if told_s is None and self.e2e_s is not None:
+            names.append(REPORTED_E2E)
+        return parts, tuple(names)
+
+    def plausible_e2e_s(self, heard_s: float) -> float | None:
+        """Return the agent's own figure; None where it cannot be that of a turn heard so long."""
+        told_s = self.e2e_s
+        return told_s if told_s is not None and 0 <= told_s <= heard_s + EARLY_S else None
 
     def _parts(self) -> Components:
         """Return the parts as they are reported."""

@@ -14,14 +14,12 @@ _LONGEST = 20_000
 _QUOTED = r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 _OBJECT = re.compile(rf"type='(\w+?)(?:_model)?_error' .*? error=(\w+)\({_QUOTED}?", re.DOTALL)
 _STATUS = re.compile(r"\bstatus_code=(\d{3})\b")
-_WORDS = re.compile(
-    r"""\s*(?:\b(?:for|from|of|with) )?['"]?\b(?:\w+_)?"""
-    r"(?:arguments|content|input|input_value|output|prompt|text|transcript)"
-    r"""['"]?\s*[:=].*""",
+_SAYS = re.compile(
+    r"""\s*(?:[:=]|(?<!\w)['"`\N{LEFT DOUBLE QUOTATION MARK}\N{LEFT SINGLE QUOTATION MARK}]).*""",
     re.DOTALL,
 )
-"""What was said or is to be said, such as "no audio frames were pushed for text: ..." of speech
-synthesis, or the key "input" of what a provider has refused: an error goes into logs and pages,
+"""From the first colon or quotation on a message may repeat what was said or is to be said, such as
+"no audio frames were pushed for text: ..." of speech synthesis: an error goes into logs and pages,
 words do not."""
 _INNER = re.compile(rf"""['"]message['"]: {_QUOTED}""")
 """A provider's own words, within its answer in JSON."""
@@ -32,12 +30,12 @@ def in_words(message: str) -> str:
     text = message[:_LONGEST]
     found = _OBJECT.match(text)
     if found is None:
-        return one_line(_WORDS.sub("", text)) or "an error without a message"
+        return one_line(_without_words(text)) or "an error without a message"
     part, kind, quoted = found.groups()
     words = _text(quoted)
     if inner := _INNER.search(words):
         words = _text(inner[1])
-    words = _WORDS.sub("", words)
+    words = _without_words(words)
     status = _STATUS.search(text, found.end())
     what = f"HTTP {status[1]}" if status else kind
     return one_line(f"{part}: {what}: {words}" if words else f"{part}: {what}")
@@ -52,3 +50,7 @@ def _text(quoted: str | None) -> str:
         return str(ast.literal_eval(quoted)).encode("utf-8", "replace").decode()
     except (SyntaxError, ValueError):
         return quoted[1:-1]
+
+
+def _without_words(text: str) -> str:
+    return _SAYS.sub("", text).rstrip(" [{(,")

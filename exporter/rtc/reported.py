@@ -79,8 +79,10 @@ def _tools(call: Timeline, question: Message | None, when: float, replied: float
     the wait.
     """
     spans = sorted(_spans(call, when, replied))
-    if not spans:
-        return TurnReport()
+    started = {each.call_id for each in call.of(ToolStarted, when)}
+    timed = all(each.call_id in started for each in call.of(ToolEnded, when, replied))
+    if not spans or not timed:
+        return TurnReport(tools_are_timed=timed)
     busy_s, requests_s = 0.0, 0.0
     at = question.told_at if question is not None else None
     for begin, end in spans:

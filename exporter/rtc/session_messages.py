@@ -95,8 +95,11 @@ def _tools_started(told: pb.AgentSessionEvent) -> Iterator[Event]:
 
 def _tools_executed(told: pb.AgentSessionEvent) -> Iterator[Event]:
     """Tell of the tools of one step, all at its end."""
-    for output in told.function_tools_executed.function_call_outputs:
-        yield ToolEnded(call_id=output.call_id, failed=output.is_error)
+    executed = told.function_tools_executed
+    names = {call.call_id: call.name for call in executed.function_calls}
+    for output in executed.function_call_outputs:
+        name = names.get(output.call_id, output.name)
+        yield ToolEnded(call_id=output.call_id, name=name, failed=output.is_error)
 
 
 def _usage(told: pb.AgentSessionEvent) -> Iterator[Event]:

@@ -5,13 +5,24 @@ bench/conversation.py has the figures of many turns, with their real bounds.
 
 import asyncio
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import httpx
 import pytest
 
 from bench.conversation import STAGES
+from exporter.demo.counts import Counts
 from exporter.demo.settings import Answer
-from exporter.outcome import CallResult, Outcome, Reason, SilentStage, Turn, TurnOutcome
+from exporter.outcome import (
+    CallResult,
+    ExpectationOutcome,
+    Outcome,
+    Reason,
+    SilentStage,
+    Turn,
+    TurnOutcome,
+)
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.runner import Runner
 from exporter.server_api import Server
@@ -19,7 +30,7 @@ from tests import patience
 from tests.integration.voids import assert_late, measured
 from tests.lateness import watching
 
-pytestmark = [pytest.mark.integration, pytest.mark.whole_machine]
+pytestmark = pytest.mark.integration
 
 TOOL_S, LONG_TOOL_S = 1.0, 2.0
 OVERHEAD_S = 0.5
@@ -29,6 +40,20 @@ TURNS = (
     Answer(tool="look_up_order", tool_s=TOOL_S, reply="Yes."),
     Answer(tool="look_up_order", tool_s=LONG_TOOL_S, filler="One moment.", reply="No."),
 )
+
+ANSWERS = (
+    Answer(tool="look_up_order", reply="It left the house this morning."),
+    Answer(tool="call_colleague", reply="Hello."),
+)
+SCRIPT = (
+    {"expect": {"tool": "look_up_order", "words": ["left the house"], "not_words": ["sorry"]}},
+    {"expect": {"handoff": "colleague", "tool": "call_colleague"}},
+    {"expect": {"handoff": "shop_agent", "words": ["zebra"]}},
+)
+MET = (*("words", "not_words", "tool"), *("tool", "handoff"))
+ROOM = "a-dialogue"
+REQUESTS = 5
+"""To the language model: a turn with a tool asks twice."""
 
 
 def turns_of(server: Server, folder: Path, metadata: str, trials: int) -> tuple[Turn, ...]:
@@ -109,3 +134,51 @@ def assert_broke_at(stage: SilentStage, turn: Turn) -> None:
     ]
     happened = list(SilentStage).index(stage)
     assert [at is not None for at in reached] == [n < happened for n in range(4)], turn
+
+
+def talk(server: Server) -> Outcome:
+    """Hold the dialogue in a room of that name."""
+    llm = {"turns": [each.model_dump() for each in ANSWERS], "cached_tokens": 3}
+    config = LatencyConfig.model_validate(
+        {
+            "agent_name": "demo",
+            "join_timeout": patience.WAIT_S,
+            "reply_timeout": 30,
+            "metadata": json.dumps({"llm": llm}),
+            "room_name": ROOM,
+            "script": SCRIPT,
+        }
+    )
+
+    async def place() -> Outcome:
+        runner = Runner(server, processes=1)
+        try:
+            return await runner.run("latency", config)
+        finally:
+            await runner.aclose()
+
+    return asyncio.run(place())
+
+
+def test_a_real_agent_is_held_to_a_script(livekit: Server, providers: str) -> None:
+    """Two steps come out as expected; in the third one nothing does, which fails the run.
+
+    Whatever came of it, the call has used what the providers delivered to it.
+    """
+    outcome = talk(livekit)
+    call = outcome.result
+    assert isinstance(call, CallResult), outcome
+    assert len(call.turns) == len(SCRIPT)
+    met = call.expected(ExpectationOutcome.MET)
+    assert tuple(each.kind for each in met) == MET, outcome
+    missed = call.expected(ExpectationOutcome.MISSED)
+    assert [each.kind for each in missed] == ["words", "handoff"], outcome
+    assert outcome.reason is Reason.UNEXPECTED_ANSWER
+    assert outcome.detail == "step 3: words missed; step 3: handoff missed"
+    answer = httpx.get(f"{providers}/counts", params={"room": ROOM})
+    counted = Counts(**answer.raise_for_status().json())
+    assert counted.llm_cached == 3 * REQUESTS
+    (used,) = call.usage  # all three models are called `demo`
+    assert used.stt_seconds == pytest.approx(counted.stt_seconds)
+    as_counted = {"model": "demo", **asdict(counted)}
+    assert asdict(replace(used, stt_seconds=counted.stt_seconds)) == as_counted

@@ -16,7 +16,6 @@ from tests.integration.test_truth import write_clip
 from tests.integration.voids import assert_late, measured, span
 from tests.lateness import watching
 from tests.plain_agents import plain_agent
-from tests.unit.call.test_mos import needs_quality
 
 pytestmark = pytest.mark.integration
 
@@ -57,7 +56,7 @@ def _off(
     )
 
 
-async def _check(livekit: Server, folder: Path, faults: Sequence[Fault]) -> None:
+async def _check(livekit: Server, folder: Path, faults: Sequence[Fault]) -> Outcome:
     made = [faulty_speech.reply(fault) for fault in faults]
     files = [
         faulty_speech.write(folder / f"{number}.wav", samples)
@@ -70,6 +69,7 @@ async def _check(livekit: Server, folder: Path, faults: Sequence[Fault]) -> None
         trials=len(faults),
         greeting="none",
         utterance={"wav": write_clip(folder / "clip.wav")},
+        sound={"mos": True},
     )
     runner = Runner(livekit, processes=1)
     with plain_agent(livekit, folder) as join, watching(folder) as watch:
@@ -99,23 +99,15 @@ async def _check(livekit: Server, folder: Path, faults: Sequence[Fault]) -> None
     assert call.media is not None
     assert call.media.down.packets > 100
     assert call.media.down.concealed_ratio is not None
+    return outcome
 
 
 def test_faults_of_replies_are_found(livekit: Server, tmp_path: Path) -> None:
-    """Level, clipping, bandwidth and gaps of each reply of one call."""
-    asyncio.run(_check(livekit, tmp_path, FEW))
+    """Level, clipping, bandwidth and gaps of each reply of one call; and DNSMOS scores them.
 
-
-@pytest.mark.long
-def test_more_faults_of_replies_are_found(livekit: Server, tmp_path: Path) -> None:
-    """The same for more of each."""
-    asyncio.run(_check(livekit, tmp_path, MANY))
-
-
-@needs_quality
-def test_replies_are_scored_when_the_call_is_over(livekit: Server, tmp_path: Path) -> None:
-    """In the probe's process, with the packages that a user has; the log tells of no fault."""
-    outcome = asyncio.run(_scored(livekit, tmp_path))
+    That is done in the probe's process, with the packages that a user has, once the call is over.
+    """
+    outcome = asyncio.run(_check(livekit, tmp_path, FEW))
     assert isinstance(outcome.result, CallResult)
     warmup, *turns = outcome.result.turns
     assert warmup.reply is None or warmup.reply.mos is None
@@ -125,21 +117,7 @@ def test_replies_are_scored_when_the_call_is_over(livekit: Server, tmp_path: Pat
         assert 1.0 < turn.reply.mos.overall < 5.0
 
 
-async def _scored(livekit: Server, folder: Path) -> Outcome:
-    samples, _ = faulty_speech.reply(Fault(20_000, 0.3, level_dbfs=-24.0))
-    config = LatencyConfig(
-        agent_name="",
-        dispatch="automatic",
-        room_name="scored",
-        trials=2,
-        greeting="none",
-        utterance={"wav": write_clip(folder / "clip.wav")},
-        sound={"mos": True},
-    )
-    runner = Runner(livekit, processes=1)
-    with plain_agent(livekit, folder) as join:
-        join("scored", 0.5, faulty_speech.write(folder / "reply.wav", samples))
-        try:
-            return await runner.run("latency", config)
-        finally:
-            await runner.aclose()
+@pytest.mark.long
+def test_more_faults_of_replies_are_found(livekit: Server, tmp_path: Path) -> None:
+    """The same for more of each."""
+    asyncio.run(_check(livekit, tmp_path, MANY))

@@ -169,7 +169,7 @@ class Conversation:
         """Return the turn just taken with how far the agent came in it, and what it understood."""
         if self._last is None:
             return turn
-        return explained(turn, self._last, self._caller.events.timeline)
+        return explained(turn, self._last, self._caller.events.timeline, self._config.reply_timeout)
 
     async def expected(self, step: int, expect: Expect) -> tuple[Expectation, ...]:
         """Wait until what is expected in a step has happened, and return what became of it.

@@ -1,5 +1,6 @@
 """A turn once it is over: how far the agent came, what it understood, what it was to do."""
 
+import math
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -9,7 +10,7 @@ from exporter.outcome import Expectation, Reason, SilentStage, Timeline, Turn, T
 from exporter.probes.latency.expectations import SILENT, UNTOLD, Seen, expectations, may_come
 from exporter.probes.latency.script import Expect
 from exporter.probes.latency.speaking import Said
-from exporter.probes.latency.stages import silent_stage, stages
+from exporter.probes.latency.stages import finals, silent_stage, stages
 from exporter.probes.latency.understood import score
 from exporter.rtc.line import Line
 
@@ -17,23 +18,25 @@ LOOK_S = 0.1
 """Time between two looks at what the agent has reported, where something is expected of it."""
 
 
-def explained(turn: Turn, said: Said, call: Timeline) -> Turn:
+def explained(turn: Turn, said: Said, call: Timeline, reply_timeout_s: float) -> Turn:
     """Return a turn with how far the agent came in it, and what it understood.
 
     Args:
         turn: Just taken.
         said: What the caller said in it.
         call: What happened so far.
+        reply_timeout_s: When the reply was due after the end of the caller's speech.
     """
     silent = turn.reason is Reason.NO_REPLY
     if not (silent or turn.outcome is TurnOutcome.REPLIED):
         return turn
-    finals, words = call.finals(said.spoke.at), said.clip.words
-    heard = score(words, [each.text for each in finals]) if finals and words else None
-    turn = replace(turn, stages=stages(call, said.spoke), transcription=heard)
+    until = said.end + reply_timeout_s if silent else math.inf
+    told, words = finals(call, said.spoke, until), said.clip.words
+    heard = score(words, [each.text for each in told]) if told and words else None
+    turn = replace(turn, stages=stages(call, said.spoke, until), transcription=heard)
     if not silent:
         return turn
-    where = silent_stage(call, said.spoke)
+    where = silent_stage(call, said.spoke, until)
     known = where is not SilentStage.UNKNOWN
     detail = f"{turn.detail}: {where.words}" if known else turn.detail
     return replace(turn, silent_stage=where, detail=detail)

@@ -91,8 +91,9 @@ IMPLAUSIBLE = _family(
     "counter",
     "agent_name call_type scenario vantage component",
     "Components of measured turns that the agent reported as longer than the whole turn as heard. "
-    "They are left out of voice_component_latency_seconds.",
-    component=_REPORTED,
+    "They are left out of voice_component_latency_seconds. reported_e2e: its end-to-end latency, "
+    "which exceeds what was heard by more than a second.",
+    component=(*_REPORTED, "reported_e2e"),
 )
 REPORTED_E2E = _family(
     "voice_reported_e2e_latency_seconds",
@@ -129,12 +130,13 @@ TASKS = _family(
     "one is missed), or void (none is missed, and not all can be told).",
     outcome=tuple(TaskOutcome),
 )
-CALL_MISSED = _family(
-    "voice_call_expectations_missed",
+MISSED_STREAK = _family(
+    "voice_expectations_missed_streak",
     "gauge",
     "agent_name call_type scenario vantage",
-    "Expectations that the agent missed in the dialogue of the last call. Absent without a script, "
-    "and where the call failed for another reason.",
+    "Calls in a row in whose dialogue the agent missed an expectation; 0 after one without. Absent "
+    "without a script, and where the last call failed for another reason, which ends the row; a "
+    "void call does not.",
 )
 TIME_TO_AGENT = _family(
     "voice_time_to_agent_seconds",
@@ -231,7 +233,7 @@ FAMILIES = (
     WORDS,
     EXPECTATIONS,
     TASKS,
-    CALL_MISSED,
+    MISSED_STREAK,
     TIME_TO_AGENT,
     TIME_TO_GREETING,
     AGENTS,
@@ -262,10 +264,13 @@ class CallReader:
 
     def __init__(self) -> None:
         self._models: set[str] = set()
+        self._missed_in_a_row = 0
 
     def __call__(self, config: "LatencyConfig", outcome: Outcome) -> Iterator[Reading]:
         """Show a call, and what it has used."""
         yield from readings(config, outcome)
+        if config.expects:
+            yield from self._streak(outcome)
         usage = outcome.result.usage if isinstance(outcome.result, CallResult) else ()
         for used in usage:
             model = self._label(used.model[:_LONGEST_NAME])
@@ -274,6 +279,17 @@ class CallReader:
                 if any(amounts.values()):
                     for kind, amount in amounts.items():
                         yield USAGE.read(amount, kind=kind, model=model)
+
+    def _streak(self, outcome: Outcome) -> Iterator[Reading]:
+        """Count the calls in a row in which something was missed."""
+        reason = outcome.reason
+        if reason is not None and reason.is_own_fault:
+            return
+        self._missed_in_a_row += 1
+        if reason is not Reason.UNEXPECTED_ANSWER:
+            self._missed_in_a_row = 0
+        if reason in (None, Reason.UNEXPECTED_ANSWER):
+            yield MISSED_STREAK.read(self._missed_in_a_row)
 
     def _label(self, model: str) -> str:
         if len(self._models) < MAX_MODELS:
@@ -328,8 +344,6 @@ def _of_dialogue(
     for each in found:
         yield EXPECTATIONS.read(1, outcome=each)
     yield TASKS.read(1, outcome=TaskOutcome.of(found))
-    if reason in (None, Reason.UNEXPECTED_ANSWER):
-        yield CALL_MISSED.read(len(result.expected(ExpectationOutcome.MISSED)))
 
 
 def _of_turn(config: "LatencyConfig", turn: Turn) -> Iterator[Reading]:

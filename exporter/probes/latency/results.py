@@ -76,14 +76,15 @@ class Results:
         if late > MAX_LAG_S:
             return void(f"the prober: its event loop was {late * 1e3:.0f} ms late", late)
         # The time of the work behind a filler is none of the parts, nor transport.
-        parts, wrong = report.split((answer or replied) - said.end, whole=not answer)
+        heard_s = (answer or replied) - said.end
+        parts, wrong = report.split(heard_s, whole=not answer)
         return Turn(
             TurnOutcome.REPLIED,
             e2e_s=replied - said.end,
             time_to_answer_s=answer - said.end if answer else None,
             components=parts,
             implausible=wrong,
-            reported_e2e_s=report.e2e_s,
+            reported_e2e_s=report.plausible_e2e_s(heard_s),
             loop_lag_s=late,
             jitter_buffer_s=after.depth_since(said.before) if after and said.before else None,
             reply=await _sound_of(heard),

@@ -286,10 +286,10 @@ def test_a_call_that_fails_misses_what_it_did_not_reach() -> None:
     page.recorder.record(judged(place(Script(), World(works=False), config).outcome, config))
     assert counts("voice_expectations_total") == [0, 3, 0]
     assert counts("voice_tasks_total") == [0, 1, 0]
-    assert page.value("voice_call_expectations_missed", **CALL) is None
+    assert page.value("voice_expectations_missed_streak", **CALL) is None
     page.recorder.record(judged(place(ALL_IN_ONE, World(), config).outcome, config))
     assert counts("voice_expectations_total") == [2, 4, 0]
-    assert page.value("voice_call_expectations_missed", **CALL) == 1
+    assert page.value("voice_expectations_missed_streak", **CALL) == 1
     assert page.turns() == {"replied": 1, "failed": 1, "void": 0}
 
 

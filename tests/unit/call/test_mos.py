@@ -1,6 +1,7 @@
 """What DNSMOS makes of replies: the order is that of listeners, and the scale is theirs."""
 
 import os
+from functools import cache
 from importlib.util import find_spec
 
 import numpy as np
@@ -47,9 +48,15 @@ def score(pcm: Pcm) -> Mos:
     return found
 
 
+@cache
+def clean_score() -> Mos:
+    """Return the score of clean speech; one score takes a second."""
+    return score(speech())
+
+
 def test_noise_is_heard() -> None:
     """Clean speech is better than with noise at 20 dB, and that than with noise at 0 dB."""
-    clean = score(speech())
+    clean = clean_score()
     some, much = (score(noisy(speech(), snr_db)) for snr_db in (20, 0))
     assert clean.background > some.background > much.background
     assert clean.overall > some.overall > much.overall
@@ -58,24 +65,24 @@ def test_noise_is_heard() -> None:
 
 def test_the_level_alone_changes_little() -> None:
     """Half as loud and a quarter as loud is not half as good."""
-    loud = score(speech())
     for part in (2, 4):
         quiet = score((speech() // part).astype(np.int16))
-        assert quiet.overall == pytest.approx(loud.overall, abs=0.3)
+        assert quiet.overall == pytest.approx(clean_score().overall, abs=0.3)
 
 
 def test_the_silence_after_a_reply_is_no_part_of_it() -> None:
     """How long we waited for more changes little: where the speech ends is found anew."""
     waited = np.concatenate([speech(), np.zeros(12 * RATE, np.int16)])
-    assert score(waited).overall == pytest.approx(score(speech()).overall, abs=0.2)
+    assert score(waited).overall == pytest.approx(clean_score().overall, abs=0.2)
 
 
+@pytest.mark.long
 def test_a_long_reply_is_scored_at_both_ends() -> None:
     """Noise in its last seconds alone shows; what is all clean is as good as a short one."""
     clean = speech(LONG_S)
     worse = np.concatenate([clean[: -9 * RATE], noisy(clean[-9 * RATE :], 0)])
     assert score(clean).overall > score(worse).overall > score(noisy(clean, 0)).overall
-    assert score(clean).overall == pytest.approx(score(speech()).overall, abs=0.3)
+    assert score(clean).overall == pytest.approx(clean_score().overall, abs=0.3)
 
 
 @pytest.mark.parametrize("pcm", [np.zeros(RATE, np.int16), np.zeros(0, np.int16)])

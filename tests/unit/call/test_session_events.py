@@ -1,5 +1,6 @@
 """The agent's own figures: nothing counted twice, nothing unknown made 0, nothing said kept."""
 
+import math
 import time
 from dataclasses import replace
 from typing import cast
@@ -9,7 +10,7 @@ from livekit import rtc
 from livekit.protocol.agent_pb import agent_session as pb
 
 from exporter.outcome import TurnReport
-from exporter.outcome.timeline import Event, HandOver
+from exporter.outcome.timeline import Event, HandOver, ToolEnded
 from exporter.rtc.session_events import SessionEvents
 from exporter.rtc.session_messages import events_of
 from tests import virtual_time
@@ -82,6 +83,30 @@ def test_a_part_longer_than_the_turn_is_left_out() -> None:
     assert (parts.llm_s, parts.transport_s, parts.tts_s) == (None, None, 0.1)
     assert replace(REPORT, tts_ttfb_s=-0.3).split(1.5)[1] == ("tts",)
     assert REPORT.split(0.5)[1] == ()  # as long as the whole: possible
+
+
+@pytest.mark.parametrize(
+    ("told_s", "kept"),
+    [(1.9, True), (2.6, False), (200.0, False), (-0.4, False), (math.nan, False)],
+)
+def test_the_agents_own_latency_is_left_out_where_it_cannot_be(
+    told_s: float, *, kept: bool
+) -> None:
+    """An agent may take the end of speech for earlier than it was, but not by seconds."""
+    found = replace(REPORT, e2e_s=told_s).plausible_e2e_s(1.5)
+    assert found == (told_s if kept else None)
+
+
+def test_without_the_begin_of_a_tool_the_rest_is_no_transport() -> None:
+    """Agents before tool_execution_updated tell of a tool at its end only; its time is unknown."""
+    event = at(2.0, pb.AgentSessionEvent())
+    event.function_tools_executed.function_calls.add(call_id="a", name="look_up_order")
+    event.function_tools_executed.function_call_outputs.add(call_id="a", is_error=False)
+    report, _, _ = merged((US, USER), (US, event), (US, ANSWER))
+    assert report.split(5.1)[0].transport_s is None
+    (ended,) = events_of(event, 1.0, US)
+    assert isinstance(ended, ToolEnded)
+    assert (ended.name, ended.failed) == ("look_up_order", False)
 
 
 def test_behind_a_filler_the_rest_is_no_transport() -> None:

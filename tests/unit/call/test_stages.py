@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.outcome import Reason, SilentStage, Stages, Timeline, TurnReport
+from exporter.outcome import ModelUsage, Reason, SilentStage, Stages, Timeline, TurnReport
 from exporter.outcome.timeline import (
     AgentState,
     CallerSpoke,
@@ -10,6 +10,7 @@ from exporter.outcome.timeline import (
     Message,
     Source,
     Transcript,
+    Usage,
     UserState,
 )
 from exporter.probes.latency.stages import silent_stage, stages
@@ -33,6 +34,16 @@ def call(*events: Event) -> Timeline:
 def hears(at: float, sender: str = US) -> Event:
     """Return that an agent hears a voice."""
     return UserState(at=at, sender=sender, state="speaking")
+
+
+def hushes(at: float) -> Event:
+    """Return that the agent hears no voice any more."""
+    return UserState(at=at, sender=US, state="listening")
+
+
+def uses_recogniser(at: float) -> Event:
+    """Return that the agent has paid for recognition."""
+    return Usage(at=at, sender=US, models=(ModelUsage("stt", stt_seconds=1.2),))
 
 
 def understands(
@@ -62,9 +73,17 @@ OLD_TEXT = Transcript(at=11.2, text="so be it", final=True, source=Source.TRANSC
         pytest.param((), SilentStage.UNKNOWN, id="tells nothing"),
         pytest.param((is_in("listening", 9.0),), SilentStage.UNKNOWN, id="tells its state only"),
         pytest.param((UserState(at=4.0, sender=US, state="listening"),), SilentStage.NOT_HEARD),
-        pytest.param((hears(9.9),), SilentStage.NOT_HEARD, id="the turn before"),
+        pytest.param((hears(5.0), hushes(6.0)), SilentStage.NOT_HEARD, id="the turn before"),
+        pytest.param((understands(4.0), hears(9.9)), SilentStage.NOT_TRANSCRIBED, id="still hears"),
         pytest.param((hears(10.4, "agent-2"),), SilentStage.UNKNOWN, id="another agent"),
-        pytest.param((hears(10.4),), SilentStage.NOT_TRANSCRIBED),
+        pytest.param((understands(4.0), hears(10.4)), SilentStage.NOT_TRANSCRIBED),
+        pytest.param((uses_recogniser(10.6), hears(10.4)), SilentStage.NOT_TRANSCRIBED),
+        pytest.param((hears(10.4),), SilentStage.UNKNOWN, id="a realtime model"),
+        pytest.param(
+            (hears(5.0), hushes(6.0), hears(10.4), understands(10.1)),
+            SilentStage.NOT_TRANSCRIBED,
+            id="words of the turn before",
+        ),
         pytest.param(
             (hears(10.4), understands(10.9, final=False)),
             SilentStage.NOT_TRANSCRIBED,
@@ -112,6 +131,21 @@ def test_each_stage_has_its_time_after_the_end_of_speech() -> None:
     assert found.turn_ended_s == pytest.approx(0.5)
     assert found.speaking_s == pytest.approx(1.0)
     assert stages(call(), SAID) == Stages()
+
+
+@pytest.mark.parametrize("at", [21.0, 21.2, 25.0])
+def test_what_comes_when_the_reply_is_overdue_is_no_stage(at: float) -> None:
+    """An agent that is only slow had no answer in time; its speech synthesis is not to blame."""
+    late = call(hears(10.4), understands(11.2), ends(11.5), is_in("speaking", at))
+    assert silent_stage(late, SAID, until=21.0) is SilentStage.NO_ANSWER
+    assert stages(late, SAID, until=21.0).speaking_s is None
+
+
+def test_a_transcriber_beside_a_deaf_agent_is_not_ours() -> None:
+    """Both transcripts come in the caller's name; ours reports its own."""
+    happened = call(OLD_TEXT)
+    happened.reporters.add(US)
+    assert silent_stage(happened, SAID) is SilentStage.NOT_HEARD
 
 
 @pytest.mark.parametrize("stage", SilentStage)
