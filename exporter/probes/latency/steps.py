@@ -103,7 +103,7 @@ class Steps:
             found = self._conversation.met(number, expect, spoiled=STOPPED)
             self._note(found)
             if not any(each.kind == "joins" and _is_met(each) for each in found):
-                detail = f"step {number}: somebody joined, which only another step expects"
+                detail = f"step {number}: somebody joined too early"
                 raise ProbeError(Reason.UNEXPECTED_ANSWER, detail)
 
     async def _take_turns(self) -> None:

@@ -147,7 +147,7 @@ def test_somebody_who_is_brought_too_early_is_no_success() -> None:
     placed = place(Script(reports=True, brings=SIP, delay_s=5.0), World(), config)
     assert results(placed) == [f"step 1: words void: {STOPPED}"]
     assert placed.outcome.reason is Reason.UNEXPECTED_ANSWER
-    assert placed.outcome.detail == "step 1: somebody joined, which only another step expects"
+    assert placed.outcome.detail == "step 1: somebody joined too early"
     assert verdict(config, placed.outcome) is Verdict.FAIL
 
 
