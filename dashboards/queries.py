@@ -81,6 +81,11 @@ def seen(by: str, values: str) -> str:
     return f"max by ({by}) ({values})"
 
 
+def lowest(by: str, values: str) -> str:
+    """Return the same where little is bad, by the exporter that saw least."""
+    return f"min by ({by}) ({values})"
+
+
 def quantile(share: float, by: str, values: str) -> str:
     """Return a quantile of a histogram for each combination of labels.
 

@@ -44,8 +44,8 @@ def panels() -> tuple[Panel, ...]:
             graph(
                 card,
                 series(
-                    total("call_type, outcome", recent(f"{name}{{{CALLS}}}")),
-                    "{{call_type}}: {{outcome}}",
+                    total("call_type, scenario, outcome", recent(f"{name}{{{CALLS}}}")),
+                    "{{call_type}} {{scenario}}: {{outcome}}",
                     CALL_STEP,
                 ),
                 unit=Short,

@@ -3,12 +3,15 @@
 from grafana_foundation_sdk.models.dashboard import Panel
 from grafana_foundation_sdk.models.units import Decibel, Hertz, PercentUnit, Seconds, Short
 
-from dashboards.agent.series import CALL_TYPE, CALLS
+from dashboards.agent.series import CALLS
 from dashboards.overrides import counted, in_unit
 from dashboards.panels import Card, graph
-from dashboards.queries import CALL_STEP, quantile, rate, recent, seen, series, total
+from dashboards.queries import CALL_STEP, lowest, quantile, rate, recent, seen, series, total
 
 _GAP = "voice_reply_gap_seconds"
+_BY = "call_type, scenario"
+"""A scenario is never shown as the target itself: its line may be bad on purpose."""
+_CALL = "{{call_type}} {{scenario}}"
 
 
 def panels() -> tuple[Panel, ...]:
@@ -21,17 +24,17 @@ def _level() -> Panel:
         171,
         "Level and clipping",
         "Active level of the replies of the last call, in dBFS, and the share of clipped samples "
-        "(right axis), by call type. From voice_reply_level_dbfs and voice_reply_clipped_ratio. "
+        "(right axis). From voice_reply_level_dbfs and voice_reply_clipped_ratio. "
         "Bad: below -35 dBFS, callers turn up the volume; clipping above 1 % is heard as "
         "distortion.",
         empty="No reply was measured",
     )
-    level = seen(CALL_TYPE, f"voice_reply_level_dbfs{{{CALLS}}}")
-    clipped = seen(CALL_TYPE, f"voice_reply_clipped_ratio{{{CALLS}}}")
+    level = lowest(_BY, f"voice_reply_level_dbfs{{{CALLS}}}")
+    clipped = seen(_BY, f"voice_reply_clipped_ratio{{{CALLS}}}")
     return graph(
         card,
-        series(level, "level {{call_type}}", CALL_STEP),
-        series(clipped, "clipped {{call_type}}", CALL_STEP),
+        series(level, f"level {_CALL}", CALL_STEP),
+        series(clipped, f"clipped {_CALL}", CALL_STEP),
         unit=Decibel,
         lowest=None,
         overrides=[in_unit("^clipped ", PercentUnit)],
@@ -47,8 +50,8 @@ def _bandwidth() -> Panel:
         "Hz and more are expected.",
         empty="No reply was measured",
     )
-    bandwidth = seen(CALL_TYPE, f"voice_reply_bandwidth_hertz{{{CALLS}}}")
-    return graph(card, series(bandwidth, "{{call_type}}", CALL_STEP), unit=Hertz)
+    bandwidth = lowest(_BY, f"voice_reply_bandwidth_hertz{{{CALLS}}}")
+    return graph(card, series(bandwidth, _CALL, CALL_STEP), unit=Hertz)
 
 
 def _gaps() -> Panel:
@@ -61,12 +64,12 @@ def _gaps() -> Panel:
         empty="No reply was measured",
     )
     rates = rate(f"{_GAP}_bucket{{{CALLS}}}")
-    replies = total(CALL_TYPE, recent(f"{_GAP}_count{{{CALLS}}}"))
+    replies = total(_BY, recent(f"{_GAP}_count{{{CALLS}}}"))
     return graph(
         card,
-        series(quantile(0.5, CALL_TYPE, rates), "median {{call_type}}", CALL_STEP),
-        series(quantile(0.95, CALL_TYPE, rates), "p95 {{call_type}}", CALL_STEP),
-        series(replies, "n {{call_type}}", CALL_STEP),
+        series(quantile(0.5, _BY, rates), f"median {_CALL}", CALL_STEP),
+        series(quantile(0.95, _BY, rates), f"p95 {_CALL}", CALL_STEP),
+        series(replies, f"n {_CALL}", CALL_STEP),
         unit=Seconds,
         overrides=[counted("^n ")],
     )
@@ -81,12 +84,12 @@ def _speech() -> Panel:
         "overlap: the agent talks over its caller.",
         empty="The agent was not heard",
     )
-    speech = total(f"{CALL_TYPE}, speaker", recent(f"voice_speech_seconds_total{{{CALLS}}}"))
-    both = total(CALL_TYPE, recent(f"voice_overlap_seconds_total{{{CALLS}}}"))
+    speech = total(f"{_BY}, speaker", recent(f"voice_speech_seconds_total{{{CALLS}}}"))
+    both = total(_BY, recent(f"voice_overlap_seconds_total{{{CALLS}}}"))
     return graph(
         card,
-        series(speech, "{{speaker}} {{call_type}}", CALL_STEP),
-        series(both, "both {{call_type}}", CALL_STEP),
+        series(speech, f"{{{{speaker}}}} {_CALL}", CALL_STEP),
+        series(both, f"both {_CALL}", CALL_STEP),
         unit=Seconds,
     )
 
@@ -102,13 +105,13 @@ def _loss() -> Panel:
         "heard. Loss that redundancy repairs is not.",
         empty="No statistics of a call",
     )
-    lost = total(f"{CALL_TYPE}, direction", recent(f"voice_call_packets_lost_total{{{CALLS}}}"))
-    packets = total(f"{CALL_TYPE}, direction", recent(f"voice_call_packets_total{{{CALLS}}}"))
-    concealed = seen(CALL_TYPE, f"voice_call_concealed_ratio{{{CALLS}}}")
+    lost = total(f"{_BY}, direction", recent(f"voice_call_packets_lost_total{{{CALLS}}}"))
+    packets = total(f"{_BY}, direction", recent(f"voice_call_packets_total{{{CALLS}}}"))
+    concealed = seen(_BY, f"voice_call_concealed_ratio{{{CALLS}}}")
     return graph(
         card,
-        series(f"{lost} / ({packets} > 0)", "lost {{direction}} {{call_type}}", CALL_STEP),
-        series(concealed, "concealed {{call_type}}", CALL_STEP),
+        series(f"{lost} / ({packets} > 0)", f"lost {{{{direction}}}} {_CALL}", CALL_STEP),
+        series(concealed, f"concealed {_CALL}", CALL_STEP),
         unit=PercentUnit,
     )
 
@@ -122,8 +125,8 @@ def _jitter() -> Panel:
         "grow, and every turn takes longer.",
         empty="No statistics of a call",
     )
-    jitter = seen(f"{CALL_TYPE}, direction", f"voice_call_jitter_seconds{{{CALLS}}}")
-    return graph(card, series(jitter, "{{direction}} {{call_type}}", CALL_STEP), unit=Seconds)
+    jitter = seen(f"{_BY}, direction", f"voice_call_jitter_seconds{{{CALLS}}}")
+    return graph(card, series(jitter, f"{{{{direction}}}} {_CALL}", CALL_STEP), unit=Seconds)
 
 
 def _quality() -> Panel:
@@ -137,5 +140,10 @@ def _quality() -> Panel:
         empty="sound.mos of the target is not set, or no reply was scored",
         width=24,
     )
-    scores = seen(f"{CALL_TYPE}, model", f"voice_reply_mos{{{CALLS}}}")
-    return graph(card, series(scores, "{{model}} {{call_type}}", CALL_STEP), unit=Short, lowest=1)
+    scores = lowest(f"{_BY}, model", f"voice_reply_mos{{{CALLS}}}")
+    return graph(
+        card,
+        series(scores, f"{{{{model}}}} {_CALL}", CALL_STEP),
+        unit=Short,
+        lowest=1,
+    )

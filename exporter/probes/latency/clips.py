@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -16,11 +17,14 @@ from exporter.config.values import ProbeSection
 from exporter.errors import ConfigError, ProbeError
 from exporter.outcome import Reason
 from exporter.probes.latency.utterances import ESPEAK, SPEAKING_S, Say, Utterance
-from exporter.rtc.clip import MAX_BYTES, Clip, load_clip, shipped_clips
+from exporter.rtc.clip import Clip, load_clip, shipped_clips
 from exporter.store.config import default_folder
 
 _VOICE = "alloy"
 """Of a speech service, where none is named: the API of OpenAI asks for one."""
+_MOST_BYTES = 20_000_000
+"""Of the sound of one text: a minute of stereo at 48 kHz has 12 million."""
+_UNUSED_S = 30 * 86400
 
 
 async def ready_clips(utterances: Sequence[Utterance]) -> tuple[Clip, ...]:
@@ -70,6 +74,8 @@ async def _spoken(say: Say) -> Clip:
     try:
         if not file.exists():
             _keep(file, await _speak(say))
+        with suppress(OSError):  # of another user, or read-only: it is kept for 30 days only
+            os.utime(file)
         return load_clip(file)
     except ConfigError as error:
         file.unlink(missing_ok=True)
@@ -83,6 +89,9 @@ async def _speak(say: Say) -> bytes:
             return await (_by_program(say) if say.url is None else _by_service(say, say.url))
     except TimeoutError as error:
         raise _unspoken(f"it took longer than {SPEAKING_S:g} s") from error
+    except (httpx.LocalProtocolError, httpx.InvalidURL, UnicodeError) as error:
+        # Their texts repeat what cannot be sent: it may be the key.
+        raise _unspoken(f"it cannot be asked for: {type(error).__name__}") from None
     except httpx.HTTPError as error:
         raise _unspoken(f"the speech service: {str(error) or type(error).__name__}") from error
     except OSError as error:
@@ -115,11 +124,18 @@ async def _by_service(say: Say, url: str) -> bytes:
         "response_format": "wav",
     }
     key = {"Authorization": f"Bearer {say.secret}"} if say.secret else {}
-    async with httpx.AsyncClient(timeout=SPEAKING_S) as client:
-        answer = await client.post(url, json=asked, headers=key)
-    if not answer.is_success:
-        raise _unspoken(f"the speech service answered {answer.status_code}")
-    return answer.content[:MAX_BYTES]
+    sound = bytearray()
+    async with (
+        httpx.AsyncClient(timeout=SPEAKING_S) as client,
+        client.stream("POST", url, json=asked, headers=key) as answer,
+    ):
+        if not answer.is_success:
+            raise _unspoken(f"the speech service answered {answer.status_code}")
+        async for part in answer.aiter_bytes():
+            sound += part
+            if len(sound) > _MOST_BYTES:
+                raise _unspoken(f"the speech service sent more than {_MOST_BYTES // 10**6} MB")
+    return bytes(sound)
 
 
 def _unspoken(why: str) -> ProbeError:
@@ -135,12 +151,28 @@ def _hash(say: Say) -> str:
 def _keep(file: Path, sound: bytes) -> None:
     """Write a sound file as a whole: another process may look for it at the same time."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        # The ledger is in the folder above, which is made here where a text comes first.
+        for folder in (file.parent.parent, file.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _forget_unused(file.parent)
         with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as part:
-            part.write(sound)
-        Path(part.name).replace(file)
+            try:
+                part.write(sound)
+                part.flush()
+                Path(part.name).replace(file)
+            except OSError:
+                Path(part.name).unlink()
+                raise
     except OSError as error:
         raise _unspoken(f"{file.parent}: {error.strerror}") from error
+
+
+def _forget_unused(folder: Path) -> None:
+    """Remove what no call has used for 30 days, and what a killed process has left."""
+    for file in folder.iterdir():
+        with suppress(FileNotFoundError):  # another process was first
+            if time.time() - file.stat().st_mtime > _UNUSED_S:
+                file.unlink()
 
 
 def speech_folder() -> Path:

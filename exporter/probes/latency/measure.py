@@ -18,6 +18,7 @@ from exporter.outcome import (
 )
 from exporter.outcome.timeline import CallerSpoke
 from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
+from exporter.probes.latency import understood
 from exporter.probes.latency.clips import clips_of, in_turn, ready_clips
 from exporter.probes.latency.conversation import Conversation, worst_turn
 from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyConfig
@@ -88,6 +89,8 @@ class Call:
     async def _conduct(self) -> None:
         config, caller = self._config, self._caller
         clips = await self._clips()
+        if any(clip.words for clip in clips):
+            understood.get_ready()
         asked = time.monotonic()  # the room itself calls an agent that is dispatched by no one
         await self._make_room()
         server, key = self._run.server, self._run.server.e2ee_key if config.e2ee else ""

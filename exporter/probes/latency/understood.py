@@ -71,6 +71,11 @@ def normalized(text: str) -> str:
     return _SPELLED.sub("", " ".join(_numbers(_spaced("".join(kept)).split())))
 
 
+def get_ready() -> None:
+    """Load what scores, which takes up to 0.4 s: between two turns it would make them late."""
+    import jiwer  # noqa: F401, PLC0415 - only where a call is placed
+
+
 def _errors(said: str, heard: str) -> WordErrors:
     import jiwer  # noqa: PLC0415 - only where a call is scored
 

@@ -42,10 +42,14 @@ def _check_words(text: str) -> str:
 
 def _check_url(url: str) -> str:
     """Refuse what is no address of a speech service, without repeating what may be a secret."""
+    import httpx  # noqa: PLC0415 - only where a text is spoken by a service
+
     try:
+        httpx.URL(url)
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
+        usable = usable and not any(map(str.isspace, url))
+    except (ValueError, httpx.InvalidURL):
         usable = False
     if not usable:
         raise invalid("is no URL of a speech service; expected http:// or https:// and a host")
@@ -79,6 +83,9 @@ class Say(Section):
     def _check(self) -> "Say":
         if self.url is None and shutil.which(ESPEAK) is None:
             raise invalid(f"needs the program {ESPEAK}, which is not installed; or set url", "text")
+        if not (self.secret.isascii() and self.secret.isprintable()):
+            key = "api_key" if self.api_key else "api_key_file"
+            raise invalid("cannot be sent; expected printable ASCII characters on one line", key)
         return self
 
     @property

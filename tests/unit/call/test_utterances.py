@@ -1,8 +1,12 @@
 """What the caller says: several utterances in turn, from files or spoken once and kept."""
 
 import asyncio
+import errno
 import json
+import os
+import stat
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -10,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
+from exporter.probes.latency import clips as spoken
 from exporter.probes.latency.clips import in_turn, ready_clips, speech_folder
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.latency.utterances import Utterance
@@ -189,3 +194,74 @@ def test_impossible_utterances_are_refused(tmp_path: Path, monkeypatch: pytest.M
     )
     assert "has no words" in refused({"utterance": {"wav": wav, "transcript": "..."}})
     assert "is no URL of a speech service" in refused({"utterance": {"say": say | {"url": "x"}}})
+    odd = "\N{LATIN SMALL LETTER U WITH DIAERESIS}"
+    for url in ("http://a b/x", "http://127.0.0.1/a b", f"http://{odd}..b/", "http://a/\x7f"):
+        assert "is no URL of a speech service" in refused(
+            {"utterance": {"say": say | {"url": url}}}
+        )
+
+
+@pytest.mark.parametrize("key", ["key-\nof-two-lines", "key-\N{HORIZONTAL ELLIPSIS}", "key-\0"])
+def test_a_key_that_cannot_be_sent_is_refused(tmp_path: Path, key: str) -> None:
+    """In one line that does not repeat it, wherever it stands."""
+    file = tmp_path / "key"
+    file.write_text(key, "utf-8")
+    why = "cannot be sent; expected printable ASCII characters on one line"
+    for setting in ({"api_key": key}, {"api_key_file": str(file)}):
+        say = {"text": "Hello.", "url": "http://127.0.0.1/", **setting}
+        (name,) = setting
+        assert refused({"utterance": {"say": say}}) == f"utterance.say.{name}: {why}"
+
+
+@pytest.mark.parametrize("key", ["key-\nof-two-lines", "key-\N{HORIZONTAL ELLIPSIS}"])
+def test_no_error_repeats_the_key(service: Service, key: str) -> None:
+    """Not even of a key that was not checked: errors of the client have it in their texts."""
+    say = Utterance.model_validate({"say": {"text": "Hello.", "url": service.url}}).say
+    assert say is not None
+    unchecked = Utterance().model_copy(
+        update={"say": say.model_copy(update={"api_key": SecretStr(key)})}
+    )
+    with pytest.raises(ProbeError, match="could not be spoken: it cannot be asked for") as caught:
+        asyncio.run(ready_clips([unchecked]))
+    assert caught.value.reason is Reason.VOID
+    assert "key-" not in caught.value.detail
+
+
+def test_an_endless_answer_is_refused(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rest is not read: a service that never ends would fill the memory."""
+    monkeypatch.setattr(spoken, "_MOST_BYTES", 3_000_000)
+    service.answer = bytes(4_000_000)
+    with pytest.raises(ProbeError, match="sent more than 3 MB"):
+        clips({"say": {"text": "Hello.", "url": service.url}})
+
+
+def test_what_is_spoken_is_for_the_exporter_alone(service: Service) -> None:
+    """The ledger is in the same state folder, which a text may be the first to need."""
+    clips({"say": {"text": "Hello.", "url": service.url}})
+    for folder in (speech_folder(), speech_folder().parent):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_failed_write_leaves_nothing(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk is not filled further with each call."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(ProbeError, match="No space left on device"):
+        clips({"say": {"text": "Hello.", "url": service.url}})
+    assert list(speech_folder().iterdir()) == []
+
+
+def test_what_no_call_uses_is_forgotten(service: Service) -> None:
+    """After 30 days, when another text is spoken; what is used stays, however old it is."""
+    used, unused = ({"say": {"text": text, "url": service.url}} for text in ("Hello.", "Bye."))
+    clips(used, unused)
+    for file in speech_folder().iterdir():
+        os.utime(file, times=(0, time.time() - 31 * 86400))
+    clips(used)
+    clips({"say": {"text": "Another.", "url": service.url}})
+    assert len(list(speech_folder().iterdir())) == 2
+    clips(used)
+    assert len(service.asked) == 3

@@ -17,6 +17,17 @@ RECORDED = frozenset(
 )
 OF_PROMETHEUS = frozenset({"ALERTS"})
 BUILT_IN = frozenset({"__rate_interval", "__range", "__interval", "__url_time_range", "__data"})
+LOW_IS_BAD = frozenset({"voice_reply_level_dbfs", "voice_reply_bandwidth_hertz", "voice_reply_mos"})
+OF_CONVERSATIONS = (
+    "voice_reply_",
+    "voice_speech_",
+    "voice_overlap_",
+    "voice_call_packets_",
+    "voice_call_concealed_",
+    "voice_call_jitter_seconds",
+    "voice_tasks_",
+    "voice_expectations_",
+)
 BY_CALL_TYPE = frozenset(
     name
     for name, row in ROWS.items()
@@ -45,6 +56,23 @@ def test_windows_are_grafanas(query: Query) -> None:
     assert windows <= ({"$__range"} if query.content["instant"] else {"$__rate_interval"})
     counted = re.findall(r"\b(rate|increase)\(", query.expr)
     assert len(counted) == len(re.findall(r"\[\$__\w+\]\)", query.expr))
+
+
+@every(QUERIES)
+def test_what_is_bad_when_low_is_shown_by_its_lowest(query: Query) -> None:
+    """A good exporter or scenario does not hide a bad one."""
+    for name in LOW_IS_BAD & set(selected(query.expr)):
+        assert re.search(rf"min by \([^)]*\bscenario\b[^)]*\) \({name}", query.expr)
+
+
+@every(QUERIES)
+def test_scenarios_of_conversations_are_never_mixed(query: Query) -> None:
+    """A scenario has a bad line, or another dialogue, on purpose."""
+    for name in selected(query.expr):
+        if name.startswith(OF_CONVERSATIONS):
+            for kept in groups(query.expr, name):
+                assert kept is not None
+                assert "scenario" in kept, query.expr
 
 
 @every(QUERIES)
