@@ -31,7 +31,7 @@ def panels() -> tuple[Panel, ...]:
     )
     missed = Card(
         233,
-        "Missed in the last call",
+        "Dialogues missed in a row",
         "Dialogues in a row in which the agent missed an expectation. From "
         "voice_expectations_missed_streak. Bad: above 0. The detail of the run names steps and "
         "kinds.",
