@@ -35,7 +35,7 @@ help:
 	@echo 'make clips           make the caller'"'"'s utterances again'
 	@echo 'make bench-accuracy  print how true the measured latency is'
 	@echo 'make bench-conversation print whether silent turns, tools, fillers, word errors and usage are told as they were made; BENCH_ARGS="--times 20"'
-	@echo 'make bench-censoring print whether void turns shift the share of quick ones; BENCH_ARGS="--turns 40"'
+	@echo 'make bench-censoring print whether void turns shift the share of quick ones; BENCH_ARGS="--turns 240"'
 	@echo 'make bench-paging    print how long it takes from a cause to the pager; BENCH_ARGS="--runs 5"'
 	@echo 'make bench-outage    print what an outage of two minutes looks like'
 	@echo 'make bench-endurance print what it costs: start, idle, and after 200 calls'

@@ -26,7 +26,10 @@ from exporter.server_api import Server
 
 QUICK_S, SLOW_S = 0.8, 4.0
 WITHIN_S = 1.5
-TURNS = 40
+TURNS = 240
+"""Half an hour; with fewer the interval of the difference is too wide to show anything."""
+APART = 0.15
+"""By so much at most the shares of void turns may differ, as far as the interval tells."""
 EVERY_S = 10.0
 STOPPED_S = 0.03, 0.08
 _Z = 1.96
@@ -41,6 +44,22 @@ def interval(hits: int, n: int) -> tuple[float, float]:
     middle = share + spread / 2
     half = _Z * math.sqrt((share * (1 - share) + spread / 4) / n)
     return (middle - half) / (1 + spread), (middle + half) / (1 + spread)
+
+
+def difference(one: tuple[int, int], other: tuple[int, int]) -> tuple[float, float]:
+    """Return the 95 % interval of how much the other share is larger, by Newcombe.
+
+    Args:
+        one: Hits, and of how many.
+        other: The same.
+    """
+    (low, high), (other_low, other_high) = interval(*one), interval(*other)
+    share, other_share = (hits / n if n else 0.5 for hits, n in (one, other))
+    apart = other_share - share
+    return (
+        apart - math.hypot(other_share - other_low, high - share),
+        apart + math.hypot(other_high - other_share, share - low),
+    )
 
 
 @contextmanager
@@ -97,6 +116,14 @@ def tell(report: Report, calls: Sequence[Call]) -> None:
     rows.add("turns", len(turns), "")
     for delay_s, each in of_delay.items():
         rows.add(f"void, of those after {delay_s:g} s", len(each), _void(each))
+    low, high = difference(*(_voids(each) for each in of_delay.values()))
+    rows.check(
+        "void more often after the longer wait",
+        len(turns),
+        f"{low * 100:+.0f} to {high * 100:+.0f} points",
+        bound=f"within {APART * 100:.0f} points",
+        holds=low >= -APART and high <= APART and _voids(turns)[0] > 0,
+    )
     failed = sum(turn.outcome is TurnOutcome.FAILED for turn in turns)
     rows.add("failed", len(turns), str(failed))
     told = len(of_delay[QUICK_S]) / len(turns) if turns else math.nan
@@ -118,8 +145,12 @@ def tell(report: Report, calls: Sequence[Call]) -> None:
 
 
 def _void(turns: Sequence[Turn]) -> str:
-    voids = sum(turn.outcome is TurnOutcome.VOID for turn in turns)
-    return f"{voids}: {_share(voids, len(turns))}"
+    voids, n = _voids(turns)
+    return f"{voids}: {_share(voids, n)}"
+
+
+def _voids(turns: Sequence[Turn]) -> tuple[int, int]:
+    return sum(turn.outcome is TurnOutcome.VOID for turn in turns), len(turns)
 
 
 def main() -> int:

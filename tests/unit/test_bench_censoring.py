@@ -11,6 +11,8 @@ from bench.report import Report
 from exporter.outcome import Turn
 from tests.unit.calls import failed, replied, void
 
+MORE_OFTEN = "void more often after the longer wait"
+
 
 def told(*calls: Call) -> tuple[list[list[str]], bool]:
     """Return the cells of each row that is printed, and whether the bound held."""
@@ -24,20 +26,41 @@ def told(*calls: Call) -> tuple[list[list[str]], bool]:
 
 def test_voids_of_both_kinds_as_often_change_no_share() -> None:
     """Half of what was measured is quick, as the agent was told: the bound holds."""
-    quick: tuple[Turn, ...] = (replied(0.9),) * 9 + (void(),)
-    slow: tuple[Turn, ...] = (replied(4.1),) * 9 + (void(),)
+    quick: tuple[Turn, ...] = (replied(0.9),) * 108 + (void(),) * 12
+    slow: tuple[Turn, ...] = (replied(4.1),) * 108 + (void(),) * 12
 
     rows, held = told(Call(QUICK_S, quick), Call(SLOW_S, slow))
 
     assert held
     assert rows == [
-        ["turns", "20", "", "", ""],
-        ["void, of those after 0.8 s", "10", "1: 10% (2% to 40%)", "", ""],
-        ["void, of those after 4 s", "10", "1: 10% (2% to 40%)", "", ""],
-        ["failed", "20", "0", "", ""],
-        ["within 1.5 s, as the agent was told", "20", "50%", "", ""],
-        ["within 1.5 s, as measured", "18", "50% (29% to 71%)", "holds the told share", "yes"],
+        ["turns", "240", "", "", ""],
+        ["void, of those after 0.8 s", "120", "12: 10% (6% to 17%)", "", ""],
+        ["void, of those after 4 s", "120", "12: 10% (6% to 17%)", "", ""],
+        [MORE_OFTEN, "240", "-8 to +8 points", "within 15 points", "yes"],
+        ["failed", "240", "0", "", ""],
+        ["within 1.5 s, as the agent was told", "240", "50%", "", ""],
+        ["within 1.5 s, as measured", "216", "50% (43% to 57%)", "holds the told share", "yes"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("quick_voids", "slow_voids", "n"),
+    [
+        pytest.param(0, 8, 20, id="none of the quick ones, two in five of the slow ones"),
+        pytest.param(3, 10, 20, id="15 and 50 %"),
+        pytest.param(2, 2, 20, id="too few turns to tell"),
+        pytest.param(0, 0, 200, id="nothing was hindered"),
+    ],
+)
+def test_what_shows_nothing_does_not_hold(quick_voids: int, slow_voids: int, n: int) -> None:
+    """Few turns are no evidence, whatever they look like."""
+    quick = (replied(0.9),) * (n - quick_voids) + (void(),) * quick_voids
+    slow = (replied(4.1),) * (n - slow_voids) + (void(),) * slow_voids
+
+    rows, held = told(Call(QUICK_S, quick), Call(SLOW_S, slow))
+
+    assert not held
+    assert rows[3][-1] == "NO"
 
 
 def test_slow_turns_that_are_void_more_often_break_the_bound() -> None:
@@ -49,8 +72,8 @@ def test_slow_turns_that_are_void_more_often_break_the_bound() -> None:
 
     assert not held
     assert rows[2][:3] == ["void, of those after 4 s", "40", "24: 60% (45% to 74%)"]
-    assert rows[3][:3] == ["failed", "80", "1"]
-    assert rows[5][-1] == "NO"
+    assert rows[4][:3] == ["failed", "80", "1"]
+    assert rows[6][-1] == "NO"
 
 
 def test_nothing_measured_holds_no_bound() -> None:
@@ -58,7 +81,7 @@ def test_nothing_measured_holds_no_bound() -> None:
     rows, held = told(Call(QUICK_S, (), "no_worker: nobody"))
 
     assert not held
-    assert rows[5][1:3] == ["0", "none (0% to 100%)"]
+    assert rows[6][1:3] == ["0", "none (0% to 100%)"]
 
 
 @pytest.mark.parametrize(
