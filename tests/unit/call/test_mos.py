@@ -13,11 +13,10 @@ from exporter.rtc.levels import RATE, Pcm
 from exporter.rtc.mos import mos
 
 MISSING = [name for name in ("onnxruntime", "speechmos") if find_spec(name) is None]
-needs_quality = pytest.mark.skipif(
+# At home skipped without the extra; under CI a test run without it fails.
+pytestmark = pytest.mark.skipif(
     bool(MISSING) and not os.environ.get("CI"), reason=f"not installed: {', '.join(MISSING)}"
 )
-"""At home skipped without the extra; under CI a test run without it fails."""
-pytestmark = needs_quality
 
 LONG_S = 20.0
 """Two segments, and something between them."""
