@@ -19,7 +19,7 @@ FLOORS = (
     ("errors", "logs", "stats"),
     ("config", "server_api"),
     ("probe", "rtc"),
-    ("roster", "store"),
+    ("evidence", "roster", "store"),
     ("probes",),
     ("metrics", "run", "report"),
     ("web",),
