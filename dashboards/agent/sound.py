@@ -107,11 +107,11 @@ def _loss() -> Panel:
     )
     lost = total(f"{_BY}, direction", recent(f"voice_call_packets_lost_total{{{CALLS}}}"))
     packets = total(f"{_BY}, direction", recent(f"voice_call_packets_total{{{CALLS}}}"))
-    concealed = seen(_BY, f"voice_call_concealed_ratio{{{CALLS}}}")
+    concealed = seen(f"{_BY}, direction", f"voice_call_concealed_ratio{{{CALLS}}}")
     return graph(
         card,
         series(f"{lost} / ({packets} > 0)", f"lost {{{{direction}}}} {_CALL}", CALL_STEP),
-        series(concealed, f"concealed {_CALL}", CALL_STEP),
+        series(concealed, f"concealed {_CALL} {{{{direction}}}}", CALL_STEP),
         unit=PercentUnit,
     )
 

@@ -71,3 +71,7 @@ class Media:
     """From the caller to the SFU."""
     down: MediaDirection
     """From the SFU to the caller."""
+    agent_up: MediaDirection | None = None
+    """From the agent to the SFU, as the agent tells when it is asked; None where it does not."""
+    agent_down: MediaDirection | None = None
+    """From the SFU to the agent, as the agent tells: what it had to hear us by."""

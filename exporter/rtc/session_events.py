@@ -5,9 +5,11 @@ livekit-agents 1.5 and later broadcast it to every participant on the byte strea
 """
 
 import asyncio
+import secrets
 import time
 from collections.abc import Coroutine
 
+from google.protobuf.json_format import ParseError
 from google.protobuf.message import DecodeError
 from livekit import rtc
 from livekit.protocol.agent_pb import agent_session as pb
@@ -15,7 +17,8 @@ from livekit.protocol.agent_pb import agent_session as pb
 from exporter.outcome import Timeline, TurnReport
 from exporter.outcome.timeline import Source, Subtitle, Transcript
 from exporter.rtc import reported
-from exporter.rtc.session_messages import events_of
+from exporter.rtc.session_messages import events_of, statistics_of
+from exporter.rtc.stats import Snapshot
 
 TOPIC = "lk.agent.session"
 LEGACY_TOPIC = "lk.agent.events"
@@ -38,6 +41,7 @@ class SessionEvents:
         self.timeline = Timeline()
         """What was told, by all agents in the room, and what the caller adds."""
         self._changed = asyncio.Event()
+        self._asked: dict[str, asyncio.Future[pb.SessionResponse]] = {}
         self._legacy = False
         self._texts: set[asyncio.Task[None]] = set()
         room.register_byte_stream_handler(TOPIC, self._on_stream)
@@ -83,6 +87,36 @@ class SessionEvents:
             except TimeoutError:
                 break
         return reported.report_of(self.timeline, when, replied, answered)
+
+    async def ask_statistics(self, timeout_s: float) -> Snapshot | None:
+        """Ask the agent for the statistics of its own connection.
+
+        Nothing else of it changes. An agent that reports nothing, or that has left, is not asked.
+
+        Returns:
+            What it answers; None where it does not within `timeout_s`, or answers with an error.
+        """
+        agent = self.timeline.agent
+        listening = self.timeline.reports and not self.task.done()
+        if not listening or agent not in self._room.remote_participants:
+            return None
+        request = pb.SessionRequest(request_id=secrets.token_hex(8))
+        request.get_rtc_stats.SetInParent()
+        answer = asyncio.get_running_loop().create_future()
+        self._asked[request.request_id] = answer
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._room.local_participant.send_bytes(
+                    pb.AgentSessionMessage(request=request).SerializeToString(),
+                    name=request.request_id,
+                    topic=TOPIC,
+                    destination_identities=[agent],
+                )
+                return statistics_of(await answer)
+        except (rtc.StreamError, RuntimeError, TimeoutError, ParseError):
+            return None
+        finally:
+            del self._asked[request.request_id]
 
     def why_absent(self) -> str:
         """Say why there is no split for an agent whose turns have none."""
@@ -135,10 +169,17 @@ class SessionEvents:
                     message.ParseFromString(b"".join([chunk async for chunk in reader]))
             except (rtc.StreamError, TimeoutError, DecodeError):
                 continue  # one lost message must not cost the others
-            self.timeline.reporters.add(sender)
-            if message.HasField("event"):
-                self._take(message.event, sender)
-            self._changed.set()
+            self.take_message(message, sender)
+
+    def take_message(self, message: pb.AgentSessionMessage, sender: str) -> None:
+        """Take what an agent told, or answered."""
+        self.timeline.reporters.add(sender)
+        if message.HasField("event"):
+            self._take(message.event, sender)
+        answer = self._asked.get(message.response.request_id)
+        if answer is not None and not answer.done():
+            answer.set_result(message.response)
+        self._changed.set()
 
     def _take(self, event: pb.AgentSessionEvent, sender: str) -> None:
         for each in events_of(event, time.monotonic(), sender):

@@ -3,7 +3,11 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from google.protobuf.json_format import MessageToDict, ParseDict
+from google.protobuf.struct_pb2 import Struct
 from livekit.protocol.agent_pb import agent_session as pb
+from livekit.rtc._proto import stats_pb2
+from livekit.rtc.room import RtcStats
 
 from exporter.outcome import ModelUsage, TurnReport
 from exporter.outcome.timeline import (
@@ -19,6 +23,7 @@ from exporter.outcome.timeline import (
     UserState,
 )
 from exporter.rtc.agent_errors import in_words
+from exporter.rtc.stats import Snapshot
 
 _USER_STATES = {pb.US_SPEAKING: "speaking", pb.US_LISTENING: "listening", pb.US_AWAY: "away"}
 _FAILED = (pb.TC_ERROR, pb.TC_CANCELLED)
@@ -38,6 +43,25 @@ def events_of(told: pb.AgentSessionEvent, at: float, sender: str) -> Iterator[Ev
     told_at = told.created_at.ToNanoseconds() / 1e9 if told.HasField("created_at") else None
     for event in read(told) if read is not None else ():
         yield replace(event, at=at, sender=sender, told_at=told_at)
+
+
+def statistics_of(answer: pb.SessionResponse) -> Snapshot | None:
+    """Return the statistics of the agent's connection; None where the answer has none.
+
+    Raises:
+        google.protobuf.json_format.ParseError: They are not of the form that the SDK has.
+    """
+    told = answer.get_rtc_stats
+    found = RtcStats(
+        publisher_stats=[_statistic(each) for each in told.publisher_stats],
+        subscriber_stats=[_statistic(each) for each in told.subscriber_stats],
+    )
+    return Snapshot.of(found) if found.publisher_stats or found.subscriber_stats else None
+
+
+def _statistic(told: Struct) -> stats_pb2.RtcStats:
+    """Return one of them: the agent has turned it into JSON, field by field."""
+    return ParseDict(MessageToDict(told), stats_pb2.RtcStats(), ignore_unknown_fields=True)
 
 
 def _user_state(told: pb.AgentSessionEvent) -> Iterator[Event]:

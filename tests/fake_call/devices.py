@@ -220,6 +220,12 @@ class FakeLocalParticipant(rtc.LocalParticipant):
         self._methods[destination_identity](method)
         return ""
 
+    async def send_bytes(self, data: bytes, **to: object) -> None:  # type: ignore[override]  # nobody reads what it returns
+        """Refuse: the agents of these tests take no requests."""
+        assert data
+        assert to["destination_identities"]
+        raise RuntimeError("nobody takes requests")
+
 
 class FakeRoom(rtc.Room):
     """A room that a test fills; events go to the listeners as the SDK's would.

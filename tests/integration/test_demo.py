@@ -284,6 +284,19 @@ def test_the_caller_hears_more_than_the_agent_reports(seen: Seen) -> None:
 
 
 @pytest.mark.whole_machine
+def test_a_real_agent_tells_its_own_side_of_the_media(seen: Seen) -> None:
+    """It is asked once, at the end: what it sent, and what it heard us by."""
+    media = seen.run.media
+    assert media is not None
+    assert media.agent_up is not None
+    assert media.agent_down is not None
+    # Both publish all the time, 50 packets a second: none can have far more than the other.
+    assert media.agent_down.packets == pytest.approx(media.up.packets, rel=0.2)
+    assert media.agent_up.packets > 50
+    assert media.agent_down.concealed_ratio is not None
+
+
+@pytest.mark.whole_machine
 def test_a_real_agent_understands_every_word(seen: Seen) -> None:
     """Its own final transcripts have all words of the clips, which are said in turn."""
     heard = [turn.transcription for turn in seen.turns]

@@ -35,7 +35,11 @@ CALL = CallResult(
     ),
     speech_s=SpeechSeconds(4.0, 9.0),
     overlap_s=0.5,
-    media=Media(MediaDirection(1000, 10, 0.002), MediaDirection(500, 25, 0.003, 0.04)),
+    media=Media(
+        MediaDirection(1000, 10, 0.002),
+        MediaDirection(500, 25, 0.003, 0.04),
+        MediaDirection(300, 6, 0.004),
+    ),
 )
 
 BAD = Mos(1.0, 1.0, 1.0)
@@ -109,7 +113,10 @@ def test_metrics_of_a_call() -> None:
         ("call_packets_lost_total", "down"): 25,
         ("call_jitter_seconds", "up"): 0.002,
         ("call_jitter_seconds", "down"): 0.003,
-        ("call_concealed_ratio",): 0.04,
+        ("call_concealed_ratio", "down"): 0.04,
+        ("call_packets_total", "agent_up"): 300,
+        ("call_packets_lost_total", "agent_up"): 6,
+        ("call_jitter_seconds", "agent_up"): 0.004,
     }
 
 

@@ -117,7 +117,7 @@ class Call:
 
     async def hang_up(self) -> None:
         """Leave the room, then delete it if it is ours; log what fails."""
-        media = await media_of(self._caller.room)
+        media = await media_of(self._caller.room, self._caller.events)
         await self._caller.leave()
         self._record.result = replace(
             self._with_speech(),

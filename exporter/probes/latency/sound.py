@@ -10,7 +10,15 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field
 
 from exporter.config.values import Section, invalid
-from exporter.outcome import CallResult, Finding, Media, Mos, TurnOutcome, Verdict
+from exporter.outcome import (
+    CallResult,
+    Finding,
+    Media,
+    MediaDirection,
+    Mos,
+    TurnOutcome,
+    Verdict,
+)
 from exporter.series import Reading, family
 
 SCORE_S = 4.0
@@ -149,7 +157,8 @@ def _percent(ratio: float) -> str:
 
 _family = partial(family, "calls")
 _LABELS = "agent_name call_type scenario vantage"
-_DIRECTIONS = ("up", "down")
+_DIRECTIONS = ("up", "down", "agent_up", "agent_down")
+"""The fields of `Media`."""
 
 GAP = _family(
     "voice_reply_gap_seconds",
@@ -205,7 +214,8 @@ PACKETS = _family(
     "voice_call_packets_total",
     "counter",
     f"{_LABELS} direction",
-    "RTP packets of calls: sent by the caller (up), expected by the caller (down).",
+    "RTP packets of calls: sent by the caller (up), expected by the caller (down); sent and "
+    "expected by the agent (agent_up, agent_down), as it reports.",
     direction=_DIRECTIONS,
 )
 PACKETS_LOST = _family(
@@ -213,22 +223,26 @@ PACKETS_LOST = _family(
     "counter",
     f"{_LABELS} direction",
     "RTP packets of calls that were lost: up as reported by the SFU; down as counted by the "
-    "caller, including the loss between agent and SFU.",
+    "caller, including the loss between agent and SFU; agent_up and agent_down the same of the "
+    "agent, as it reports.",
     direction=_DIRECTIONS,
 )
 CONCEALED = _family(
     "voice_call_concealed_ratio",
     "gauge",
-    _LABELS,
+    f"{_LABELS} direction",
     "Share of the received audio that was concealed because no packet came in time, in the last "
-    "call, 0 to 1; silence does not count.",
+    "call, 0 to 1; silence does not count: by the caller (down), and by the agent, as it reports "
+    "(agent_down).",
+    direction=("down", "agent_down"),
 )
 JITTER = _family(
     "voice_call_jitter_seconds",
     "gauge",
     f"{_LABELS} direction",
     "RTP interarrival jitter at the end of the last call: up as reported by the SFU, down as "
-    "measured by the caller.",
+    "measured by the caller; agent_up and agent_down the same of the agent, as it reports.",
+    direction=_DIRECTIONS,
 )
 FAMILIES = (
     *(GAP, LEVEL, CLIPPED, BANDWIDTH, MOS, SPEECH, OVERLAP),
@@ -259,11 +273,14 @@ def readings(call: CallResult) -> Iterator[Reading]:
 
 
 def _of_media(media: Media) -> Iterator[Reading]:
-    for direction, way in zip(_DIRECTIONS, (media.up, media.down), strict=True):
+    for direction in _DIRECTIONS:
+        way: MediaDirection | None = getattr(media, direction)
+        if way is None:
+            continue
         yield PACKETS.read(way.packets, direction=direction)
         if way.lost is not None:
             yield PACKETS_LOST.read(way.lost, direction=direction)
         if way.jitter_s is not None:
             yield JITTER.read(way.jitter_s, direction=direction)
-    if media.down.concealed_ratio is not None:
-        yield CONCEALED.read(media.down.concealed_ratio)
+        if way.concealed_ratio is not None:
+            yield CONCEALED.read(way.concealed_ratio, direction=direction)
