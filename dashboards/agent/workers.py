@@ -20,7 +20,7 @@ from dashboards.values import SHARE_OF_LIMIT, WORKER_STATUSES
 
 def panels() -> tuple[Panel, ...]:
     """Return the panels of the row."""
-    return _each_worker(), _in_rooms(), _waiting()
+    return _each_worker(), _in_rooms(), _waiting(), _alone()
 
 
 def _each_worker() -> Panel:
@@ -82,6 +82,30 @@ def _in_rooms() -> Panel:
         unit=Short,
         is_stacked=True,
         overrides=[dashed("^stuck$")],
+    )
+
+
+def _alone() -> Panel:
+    card = Card(
+        164,
+        "Callers without an agent, agents without a voice",
+        "Real calls: callers who are the only human in a room without any agent for longer than "
+        "agents.alone_after, for how long the first of them has waited (right axis), agents that "
+        "publish no microphone track, and rooms with several agents of this name. From "
+        "voice_callers_alone, voice_caller_alone_oldest_seconds, voice_agents_without_audio and "
+        "voice_rooms_with_several_agents. Bad: any for longer than a minute.",
+        empty="Not listed yet",
+        width=24,
+    )
+    oldest = f"max(voice_caller_alone_oldest_seconds{{{THE_AGENT}}})"
+    return graph(
+        card,
+        series(f"max(voice_callers_alone{{{THE_AGENT}}})", "callers alone"),
+        series(f"max(voice_agents_without_audio{{{THE_AGENT}}})", "agents without audio"),
+        series(f"max(voice_rooms_with_several_agents{{{THE_AGENT}}})", "rooms with several"),
+        series(oldest, "longest alone"),
+        unit=Short,
+        overrides=[in_unit("^longest alone$", Seconds)],
     )
 
 

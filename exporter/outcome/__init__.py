@@ -20,6 +20,7 @@ from exporter.outcome.calls import (
 )
 from exporter.outcome.fleet import (
     AgentInRoom,
+    CallerAlone,
     Listing,
     PendingDispatch,
     RoomWithoutHuman,
@@ -51,6 +52,7 @@ __all__ = [
     "AgentInRoom",
     "Calibration",
     "CallResult",
+    "CallerAlone",
     "Certificate",
     "Components",
     "ConnectTimes",

@@ -20,6 +20,21 @@ class AgentInRoom:
     """Since the agent joined."""
     worker_id: str = ""
     """The worker that runs it, once its dispatch has the job; "" until then."""
+    has_audio: bool = True
+    """It publishes a microphone track that is not muted, or an avatar does so for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallerAlone:
+    """The only human of a room in which there is no agent."""
+
+    agent_name: str
+    """For whom a dispatch waits; "" where none does, or where any agent would do."""
+    room: str
+    sid: str
+    """Of the room: one that is made again under the same name has another."""
+    age_s: float
+    """Since the caller joined; an agent may have been there meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +69,8 @@ class Listing:
     participants: tuple[tuple[str, int], ...] = ()
     """Number of participants by kind (standard agent sip egress ingress connector bridge other)."""
     without_human: tuple[RoomWithoutHuman, ...] = ()
+    alone: tuple[CallerAlone, ...] = ()
+    """Those who wait for an agent, in rooms that are for calls (`agents.call_rooms`)."""
     probe_rooms: tuple[str, ...] = ()
     """Rooms of probes in which there are agents: of this exporter or of any other."""
     unread: int = 0

@@ -37,6 +37,8 @@ class Participant:
     """Other participants cannot see it."""
     name: str = ""
     """What people see."""
+    speaks: bool = False
+    """It publishes a microphone track that is not muted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,15 @@ def participant_record(info: "ParticipantInfo", now: float) -> Participant:
         age_s=max(0.0, now - joined_at) if joined_at else 0.0,
         hidden=info.permission.hidden,
         name=info.name,
+        speaks=_speaks(info),
     )
+
+
+def _speaks(info: "ParticipantInfo") -> bool:
+    from livekit.protocol.models import TrackSource
+
+    microphones = (track for track in info.tracks if track.source == TrackSource.MICROPHONE)
+    return any(not track.muted for track in microphones)
 
 
 def _kind_name(kind: int) -> str:

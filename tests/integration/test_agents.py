@@ -162,6 +162,36 @@ def test_a_state_that_changes_is_seen_by_the_next_listing(server: Server, room: 
     assert _agents(asyncio.run(scenario()), room)[0].state == "listening"
 
 
+def test_a_caller_is_alone_until_an_agent_comes_and_an_agent_silent_until_it_publishes(
+    server: Server, room: str
+) -> None:
+    """By the server's own list of participants and tracks; a muted track is no voice."""
+
+    def waits(found: Listing) -> bool:
+        return any(each.room == room for each in found.alone)
+
+    def speaks(found: Listing) -> list[bool]:
+        return [each.has_audio for each in _agents(found, room)]
+
+    async def scenario() -> None:
+        attributes = {"lk.agent.name": "x"}
+        async with joined(server, room, "caller", kind="sip"):
+            await _listing(server, waits)
+            async with joined(server, room, "a", kind="agent", attributes=attributes) as client:
+                await _listing(server, lambda found: speaks(found) == [False] and not waits(found))
+                track = rtc.LocalAudioTrack.create_audio_track("voice", rtc.AudioSource(48000, 1))
+                options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+                await client.local_participant.publish_track(track, options)
+                await _listing(server, lambda found: speaks(found) == [True])
+                track.mute()
+                await _listing(server, lambda found: speaks(found) == [False])
+                track.unmute()
+                await _listing(server, lambda found: speaks(found) == [True])
+            await _listing(server, waits)
+
+    asyncio.run(scenario())
+
+
 def test_a_dispatch_that_nobody_takes_is_pending_until_the_agent_is_there(
     server: Server, room: str
 ) -> None:

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
-from exporter.outcome import AgentInRoom, Listing, PendingDispatch, RoomWithoutHuman
+import pytest
+
+from exporter.outcome import AgentInRoom, CallerAlone, Listing, PendingDispatch, RoomWithoutHuman
 from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX
 from exporter.probes.agents.measure import _listing, _Room
 from exporter.probes.calibrate.spec import ECHO_ATTRIBUTE
@@ -10,9 +12,14 @@ from exporter.server_api.records import Dispatch, Job, Participant, Room
 
 
 def _participant(
-    identity: str, kind: str = "agent", attributes: Mapping[str, str] | None = None
+    identity: str,
+    kind: str = "agent",
+    attributes: Mapping[str, str] | None = None,
+    *,
+    hidden: bool = False,
+    speaks: bool = True,
 ) -> Participant:
-    return Participant(identity, kind, attributes or {}, age_s=5.0, hidden=False)
+    return Participant(identity, kind, attributes or {}, age_s=5.0, hidden=hidden, speaks=speaks)
 
 
 def _dispatch(agent_name: str, *identities: str, age_s: float = 5.0) -> Dispatch:
@@ -104,3 +111,51 @@ def test_rooms_without_a_human_are_listed() -> None:
         RoomWithoutHuman("empty", "RM_empty", 60.0),
         RoomWithoutHuman("left", "RM_left", 60.0),
     )
+
+
+CALLER = _participant("caller", "sip")
+AGENT = _participant("agent-1", attributes={"lk.agent.name": "demo"})
+
+
+@pytest.mark.parametrize("kind", ["standard", "sip", "connector"])
+def test_the_only_human_of_a_room_without_an_agent_is_alone(kind: str) -> None:
+    """By whichever way it called; a dispatch by name tells whom it waits for."""
+    named = _in("a", (_participant("caller", kind),), (_dispatch(""), _dispatch("demo")))
+    nameless = _in("b", (_participant("caller", kind),), (_dispatch(""),))
+    assert _listing([named, nameless]).alone == (
+        CallerAlone("demo", "a", "RM_a", 5.0),
+        CallerAlone("", "b", "RM_b", 5.0),
+    )
+
+
+@pytest.mark.parametrize(
+    "people",
+    [
+        pytest.param((CALLER, AGENT), id="an agent is there"),
+        pytest.param((CALLER, _participant("b", "standard")), id="two talk to each other"),
+        pytest.param((), id="nobody"),
+        pytest.param((_participant("o", "standard", hidden=True),), id="an observer"),
+        pytest.param((_participant("recorder", "egress"),), id="a recorder"),
+        pytest.param((_participant("c", "standard", {PROBE_ATTRIBUTE: ""}),), id="a probe"),
+    ],
+)
+def test_nobody_is_alone(people: tuple[Participant, ...]) -> None:
+    """Whoever has somebody to talk to, and whoever is no caller."""
+    assert _listing([_in("r", people)]).alone == ()
+
+
+def test_rooms_that_are_for_no_agent_do_not_count() -> None:
+    """Meetings on the same server have a first participant too."""
+    rooms = [_in(name, (CALLER,)) for name in ("call-1", "meeting-1", "Call-2")]
+    alone = _listing(rooms, call_rooms=("call-*", "support")).alone
+    assert [each.room for each in alone] == ["call-1"]
+
+
+def test_an_avatar_is_the_voice_of_its_agent() -> None:
+    """It publishes in the agent's place; without either there is nothing to hear."""
+    mute = _participant("agent-1", attributes={"lk.agent.name": "demo"}, speaks=False)
+    avatar = _participant("avatar", attributes={"lk.publish_on_behalf": "agent-1"})
+    other = _participant("avatar", attributes={"lk.publish_on_behalf": "agent-2"})
+    rooms = [_in("a", (mute, avatar)), _in("b", (mute, other)), _in("c", (AGENT,))]
+    heard = {each.room: each.has_audio for each in _listing(rooms).agents}
+    assert heard == {"a": True, "b": False, "c": True}

@@ -1,5 +1,6 @@
 """What a listing says on /metrics, compared with the listings before it."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -48,6 +49,34 @@ OLDEST_PENDING = _family(
     "agent_name",
     "Age of the oldest pending dispatch, 0 if there is none.",
 )
+ALONE = _family(
+    "voice_callers_alone",
+    "gauge",
+    "agent_name",
+    "Callers who are the only human in a room without any agent for longer than "
+    'agents.alone_after, by the agent that was dispatched or was there before; "" where none is '
+    "known. Rooms of probes do not count.",
+)
+OLDEST_ALONE = _family(
+    "voice_caller_alone_oldest_seconds",
+    "gauge",
+    "agent_name",
+    "For how long the one of voice_callers_alone has waited who has waited longest, 0 if there is "
+    "none.",
+)
+WITHOUT_AUDIO = _family(
+    "voice_agents_without_audio",
+    "gauge",
+    "agent_name",
+    "Agents in rooms that have not published a microphone track, or have it muted, for longer than "
+    "agents.silent_after.",
+)
+SEVERAL = _family(
+    "voice_rooms_with_several_agents",
+    "gauge",
+    "agent_name",
+    "Rooms with more than one agent of that name.",
+)
 ROOMS = _family(
     "voice_rooms",
     "gauge",
@@ -75,7 +104,10 @@ OLDEST_UNCLOSED = _family(
     "listing.",
 )
 
-OF_EACH_AGENT = (AGENTS, STUCK, PENDING, OLDEST_PENDING)
+OF_EACH_AGENT = (
+    *(AGENTS, STUCK, PENDING, OLDEST_PENDING),
+    *(ALONE, OLDEST_ALONE, WITHOUT_AUDIO, SEVERAL),
+)
 OF_THE_SERVER = (ROOMS, PARTICIPANTS, UNCLOSED, OLDEST_UNCLOSED)
 
 FAMILIES = (*OF_EACH_AGENT, *OF_THE_SERVER)
@@ -115,6 +147,51 @@ class StuckAgents:
         return (state, since) if state == agent.state else (agent.state, now)
 
 
+class LonelyCallers:
+    """Compares listings over time, because an agent may have left a caller who is still there."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._attended: dict[str, tuple[str, float]] = {}
+
+    def __call__(self, after_s: float, listing: Listing) -> dict[str, list[float]]:
+        """Return for how long callers have been alone, by agent name; only those for longer."""
+        now = self._clock()
+        waiting = {each.room for each in listing.alone}
+        seen = {each.room: (each.agent_name, now) for each in listing.agents}
+        self._attended = {
+            room: last
+            for room, last in (self._attended | seen).items()
+            if room in waiting | set(seen)
+        }
+        found: dict[str, list[float]] = {}
+        for each in listing.alone:
+            name, last = self._attended.get(each.room, ("", -math.inf))
+            alone_s = min(each.age_s, now - last)
+            if alone_s > after_s:
+                found.setdefault(each.agent_name or name, []).append(alone_s)
+        return found
+
+
+class SilentAgents:
+    """Compares listings over time, because the server does not say when a track was muted."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._heard: dict[_Agent, float] = {}
+
+    def __call__(self, after_s: float, listing: Listing) -> Counter[str]:
+        """Return how many agents have been without audio for longer, by agent name."""
+        now = self._clock()
+        self._heard = {
+            _key(agent): now if agent.has_audio else self._heard.get(_key(agent), now - agent.age_s)
+            for agent in listing.agents
+        }
+        return Counter(
+            agent.agent_name for agent in listing.agents if now - self._heard[_key(agent)] > after_s
+        )
+
+
 class Listings:
     """Turns listings into readings: what is there, what is stuck, and what never closes.
 
@@ -124,6 +201,8 @@ class Listings:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._stuck = StuckAgents(clock)
+        self._lonely = LonelyCallers(clock)
+        self._silent = SilentAgents(clock)
         self._empty_since: dict[str, float] = {}
         self._rare_kinds: set[str] = set()
         self._last: tuple[Reading, ...] = ()
@@ -140,8 +219,13 @@ class Listings:
 
     def _of_agents(self, config: "AgentsConfig", listing: Listing) -> Iterator[Reading]:
         stuck = self._stuck(config.stuck_after, listing)
-        names = {agent.agent_name for agent in listing.agents}
-        for name in names | {dispatch.agent_name for dispatch in listing.pending}:
+        alone = self._lonely(config.alone_after, listing)
+        silent = self._silent(config.silent_after, listing)
+        in_rooms = Counter((agent.agent_name, agent.room) for agent in listing.agents)
+        several = Counter(name for (name, _), count in in_rooms.items() if count > 1)
+        there = {each.agent_name for each in listing.agents}
+        names = there | {each.agent_name for each in listing.pending} | set(alone)
+        for name in names:
             states = [agent.state for agent in listing.agents if agent.agent_name == name]
             known = Counter(state if state in STATES else "unknown" for state in states)
             for state in STATES:
@@ -151,6 +235,11 @@ class Listings:
             ages = [each.age_s for each in listing.pending if each.agent_name == name]
             yield PENDING.read(len(ages), agent_name=name)
             yield OLDEST_PENDING.read(max(ages, default=0), agent_name=name)
+            waits = alone.get(name, [])
+            yield ALONE.read(len(waits), agent_name=name)
+            yield OLDEST_ALONE.read(max(waits, default=0), agent_name=name)
+            yield WITHOUT_AUDIO.read(silent[name], agent_name=name)
+            yield SEVERAL.read(several[name], agent_name=name)
 
     def _of_rooms(self, config: "AgentsConfig", listing: Listing) -> Iterator[Reading]:
         yield ROOMS.read(listing.rooms)

@@ -4,10 +4,12 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from exporter.errors import ProbeError, first_probe_error
 from exporter.outcome import (
     AgentInRoom,
+    CallerAlone,
     Listing,
     Outcome,
     PendingDispatch,
@@ -23,7 +25,8 @@ from exporter.server_api.records import Dispatch, Participant, Room
 _NAME_ATTRIBUTES = ("lk.agent_name", "lk.agent.name")
 """The first is the server's (since 2025-09), the second the worker's (agents 1.4 and later)."""
 _STATE_ATTRIBUTE = "lk.agent.state"
-_NO_AGENTS = {"lk.publish_on_behalf", ECHO_ATTRIBUTE}
+_ON_BEHALF = "lk.publish_on_behalf"
+_NO_AGENTS = {_ON_BEHALF, ECHO_ATTRIBUTE}
 """Attributes of participants of kind agent that are not agents: avatars and the exporter's echo."""
 _HUMAN_KINDS = frozenset({"standard", "sip", "connector"})
 _DISPATCH_TIMEOUT_S = 2.0
@@ -73,7 +76,8 @@ async def list_agents(config: AgentsConfig, run: Run) -> Outcome:
     if ended is not None:
         run.log(ended.detail)
     kept = ended is None or (ended.reason is Reason.QUOTA_EXCEEDED and rooms)
-    return run.outcome("agents", result=_listing(rooms, unread) if kept else None, ended=ended)
+    result = _listing(rooms, unread, config.call_rooms) if kept else None
+    return run.outcome("agents", result=result, ended=ended)
 
 
 async def _ask_rooms(
@@ -129,7 +133,7 @@ def _is_probes(room: _Room) -> bool:
     return room.name.startswith(ROOM_PREFIX) or any(marks)
 
 
-def _listing(read: Sequence[_Room], unread: int = 0) -> Listing:
+def _listing(read: Sequence[_Room], unread: int = 0, call_rooms: Sequence[str] = ("*",)) -> Listing:
     rooms = [room for room in read if not _is_probes(room)]
     agents = [agent for room in rooms for agent in _agents(room)]
     pending = [dispatch for room in rooms for dispatch in _pending(room, agents)]
@@ -143,6 +147,12 @@ def _listing(read: Sequence[_Room], unread: int = 0) -> Listing:
             RoomWithoutHuman(each.name, each.room.sid, each.room.age_s)
             for each in rooms
             if not _humans(each)
+        ),
+        alone=tuple(
+            alone
+            for room in rooms
+            if any(fnmatchcase(room.name, pattern) for pattern in call_rooms)
+            for alone in _alone(room)
         ),
         probe_rooms=tuple(
             sorted(room.name for room in read if _is_probes(room) and any(_agents(room)))
@@ -163,11 +173,34 @@ def _agents(room: _Room) -> Iterable[AgentInRoom]:
                 humans=_humans(room),
                 age_s=each.age_s,
                 worker_id=_worker_id(each, room.dispatches),
+                has_audio=each.speaks or _speaks_for(room, each.identity),
             )
 
 
+def _speaks_for(room: _Room, identity: str) -> bool:
+    """Whether an avatar is that agent's voice."""
+    return any(
+        each.speaks and each.attributes.get(_ON_BEHALF) == identity for each in room.participants
+    )
+
+
+def _alone(room: _Room) -> Iterable[CallerAlone]:
+    """Yield the caller of a room without any agent: the only human, as two may talk to each other.
+
+    A dispatch without a name is in every room: it tells no one's name.
+    """
+    humans = [each for each in room.participants if _is_human(each)]
+    if len(humans) == 1 and not any(each.kind == "agent" for each in room.participants):
+        waits = (each.agent_name for each in room.dispatches if each.agent_name)
+        yield CallerAlone(next(waits, ""), room.name, room.room.sid, humans[0].age_s)
+
+
+def _is_human(each: Participant) -> bool:
+    return each.kind in _HUMAN_KINDS and not each.hidden
+
+
 def _humans(room: _Room) -> int:
-    return sum(each.kind in _HUMAN_KINDS and not each.hidden for each in room.participants)
+    return sum(map(_is_human, room.participants))
 
 
 def _name(agent: Participant, dispatches: Iterable[Dispatch]) -> str:

@@ -40,6 +40,20 @@ class AgentsConfig(ProbeSection):
     unclosed_after: Duration = Field(
         600.0, gt=0, description="Time without a human after which a room counts as unclosed."
     )
+    alone_after: Duration = Field(
+        10.0, gt=0, description="Time without any agent after which a caller counts as alone."
+    )
+    call_rooms: tuple[str, ...] = Field(
+        ("*",),
+        description="Patterns of the names of rooms in which a caller expects an agent, with * and "
+        "? as in a shell. Set it where the server has other rooms too, such as meetings.",
+    )
+    silent_after: Duration = Field(
+        5.0,
+        gt=0,
+        description="Time without a published, unmuted microphone track after which an agent "
+        "counts as without audio.",
+    )
 
 
 def summary(result: Listing) -> str:
