@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from exporter.evidence.kept import KeptCall
-from exporter.outcome import Verdict
+from exporter.outcome import Finding, Verdict
 from exporter.store.records import RunRecord
 from exporter.web.rendering import template
 from exporter.web.run_page import CallView, common, moment, new_nonce, policy
@@ -24,6 +24,8 @@ class ReportedCall:
     """What is kept of it: without it there are figures and no picture."""
     sound: bytes = field(default=b"", repr=False)
     """The file with its sound."""
+    findings: tuple[Finding, ...] = ()
+    """What keeps it from PASS."""
 
     @property
     def url(self) -> str:
@@ -62,7 +64,7 @@ def report_page(
         run_at=moment(run_at),
         verdict=verdict,
         reasons=list(reasons),
-        views=[CallView.of(each.record, each.kept, each.url) for each in calls],
+        views=[CallView.of(each.record, each.kept, each.url, each.findings) for each in calls],
         policy=policy(nonce, "data:"),
         **common(runbooks, nonce),
     )

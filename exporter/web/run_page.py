@@ -8,7 +8,7 @@ from typing import Self
 
 from exporter.colors import AGENT, CALLER, COMPONENTS
 from exporter.evidence.kept import KeptCall
-from exporter.outcome import Components, ExpectationOutcome, Turn, tokens
+from exporter.outcome import Components, ExpectationOutcome, Finding, Turn, tokens
 from exporter.store.records import RunRecord
 from exporter.web.advice import Advice, advice
 from exporter.web.picture import picture, turn_id
@@ -55,15 +55,22 @@ class CallView:
     log: tuple[str, ...]
 
     @classmethod
-    def of(cls, record: RunRecord, kept: KeptCall | None, sound: str = "") -> Self:
+    def of(
+        cls,
+        record: RunRecord,
+        kept: KeptCall | None,
+        sound: str = "",
+        findings: tuple[Finding, ...] = (),
+    ) -> Self:
         """Return what is shown.
 
         Args:
             record: Of the ledger.
             kept: What is kept of the call, if anything is.
             sound: URL of its sound, where there is one.
+            findings: What keeps it from PASS, where that is known without what is kept.
         """
-        judged = (kept.outcome.findings if kept else None) or ()
+        judged = findings or (kept.outcome.findings if kept else None) or ()
         told = f"{record.reason}: {record.detail}"  # stands above them
         missing = _NOT_KEPT if record.probe == "latency" else _NO_CALL
         return cls(

@@ -48,15 +48,14 @@ class Calls:
         return self.calls.get(run_id)
 
 
-def site(*records: RunRecord, kept: KeptCall | None = None, **settings: str) -> Site:
+def site(*records: RunRecord, kept: KeptCall | None = None) -> Site:
     """Return a site with these runs and at most one kept call."""
     store = SqliteStore()
     for record in records:
         store.end(record)
     calls = Calls({kept.outcome.run_id: kept} if kept else {})
     return Site(
-        sources(history=History(store), calls=calls, runbooks=lambda: "https://git/runbooks/"),
-        **settings,
+        sources(history=History(store), calls=calls, runbooks=lambda: "https://git/runbooks/")
     )
 
 
