@@ -11,7 +11,7 @@ from exporter.evidence.kept import KeptCall
 from exporter.outcome import Components, ExpectationOutcome, Finding, Turn, tokens
 from exporter.store.records import RunRecord
 from exporter.web.advice import Advice, advice
-from exporter.web.picture import picture, turn_id
+from exporter.web.picture import line_text, picture, turn_id
 from exporter.web.rendering import template
 
 SELF = "'self'"
@@ -61,6 +61,8 @@ class CallView:
         kept: KeptCall | None,
         sound: str = "",
         findings: tuple[Finding, ...] = (),
+        *,
+        with_words: bool = True,
     ) -> Self:
         """Return what is shown.
 
@@ -68,6 +70,7 @@ class CallView:
             record: Of the ledger.
             kept: What is kept of the call, if anything is.
             sound: URL of its sound, where there is one.
+            with_words: Show what was said, where that is kept.
             findings: What keeps it from PASS, where that is known without what is kept.
         """
         judged = findings or (kept.outcome.findings if kept else None) or ()
@@ -77,7 +80,7 @@ class CallView:
             record=record,
             findings=tuple(each.text for each in judged if each.text != told),
             advice=advice(record),
-            picture=picture(kept) if kept else "",
+            picture=picture(kept, with_words=with_words) if kept else "",
             why_no_picture="" if kept else missing,
             sound=sound if kept and kept.sound else "",
             turns=_rows(record, kept),
@@ -98,7 +101,12 @@ def moment(when: datetime) -> str:
 
 
 def run_page(
-    record: RunRecord, kept: KeptCall | None, *, runbooks: str = "", nonce: str = ""
+    record: RunRecord,
+    kept: KeptCall | None,
+    *,
+    runbooks: str = "",
+    nonce: str = "",
+    hears: bool | None = True,
 ) -> str:
     """Return the page of a run.
 
@@ -107,9 +115,12 @@ def run_page(
         kept: What is kept of the call; None where nothing is.
         runbooks: URL of the folder with the runbooks; they are only named where it is "".
         nonce: Of its styles and its script; see `policy`.
+        hears: Whether the client may hear calls and read what was said; None where nobody has
+            found that out: then there are no words, and the sound is asked for by itself.
     """
-    view = CallView.of(record, kept, f"../api/v1/runs/{record.run_id}/sound")
-    return template("run.html").render(view=view, **common(runbooks, nonce))
+    sound = "" if hears is False else f"../api/v1/runs/{record.run_id}/sound"
+    view = CallView.of(record, kept, sound, with_words=bool(hears))
+    return template("run.html").render(view=view, hears=hears, **common(runbooks, nonce))
 
 
 def common(runbooks: str, nonce: str) -> dict[str, object]:
@@ -196,6 +207,8 @@ def _facts(record: RunRecord, kept: KeptCall | None) -> Sequence[tuple[str, str]
         ("Greeting after", _optional(record.time_to_greeting_s)),
         ("No components", record.split_absent or None),
         ("Both spoke at once for", _optional(record.overlap_s)),
+        ("Spoke", _spoke(record)),
+        ("RTP", line_text(record.media).removeprefix("RTP: ") if record.media else None),
         ("Prober late by", _optional(record.loop_lag_s, 3)),
         ("Tokens", str(tokens(record.usage)) if record.usage else None),
         ("Expectations", _expectations(record)),
@@ -206,6 +219,11 @@ def _facts(record: RunRecord, kept: KeptCall | None) -> Sequence[tuple[str, str]
 
 def _optional(value: float | None, digits: int = 2) -> str | None:
     return None if value is None else f"{value:.{digits}f} s"
+
+
+def _spoke(record: RunRecord) -> str | None:
+    spoke = record.speech_s
+    return None if spoke is None else f"caller {spoke.caller:.1f} s, agent {spoke.agent:.1f} s"
 
 
 def _expectations(record: RunRecord) -> str | None:

@@ -4,10 +4,9 @@ import asyncio
 import re
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
-from exporter.evidence.kept import KeptCall
 from exporter.outcome import Verdict
 from exporter.store.records import RunQuery, RunRecord
 from exporter.web.refusals import TEXT
@@ -58,16 +57,21 @@ def run_routes(sources: Sources) -> APIRouter:
             503: {"description": "No history", **TEXT},
         },
     )
-    async def run(run_id: str) -> Response:
+    async def run(run_id: str, request: Request) -> Response:
         """The call as a picture and as sound, why it failed, its turns and its log."""
         if not _RUN_ID.fullmatch(run_id):
             raise HTTPException(404, "no such run")
         record = await _history(sources).run(run_id)
-        nonce = new_nonce()
-        # In a thread: a file is read, and a long call takes a while to draw.
-        page = await asyncio.to_thread(_page, sources, run_id, record, nonce)
-        if page is None:
+        kept = await sources.kept.read(run_id) if sources.kept else None
+        if record is None and kept is not None:  # the ledger may lose a run that is kept
+            record = RunRecord.of(kept.outcome)
+        if record is None:
             raise HTTPException(404, "no such run")
+        nonce, runbooks = new_nonce(), sources.runbooks().rstrip("/")
+        hears: bool | None = getattr(request.state, "may_hear", None)  # by the gate
+        page = await asyncio.to_thread(  # a long call takes a while to draw
+            run_page, record, kept, runbooks=runbooks, nonce=nonce, hears=hears
+        )
         headers = {
             "Content-Security-Policy": f"{policy(nonce, SELF)}; frame-ancestors 'none'",
             "Referrer-Policy": "no-referrer",
@@ -81,16 +85,6 @@ def _history(sources: Sources) -> History:
     if sources.history is None:
         raise HTTPException(503, "this exporter has no run history")
     return sources.history
-
-
-def _page(sources: Sources, run_id: str, record: RunRecord | None, nonce: str) -> str | None:
-    """Return the page; None for a run of which neither the ledger nor the evidence knows."""
-    kept: KeptCall | None = sources.calls.kept(run_id) if sources.calls else None
-    if record is None and kept is not None:
-        record = RunRecord.of(kept.outcome)
-    if record is None:
-        return None
-    return run_page(record, kept, runbooks=sources.runbooks().rstrip("/"), nonce=nonce)
 
 
 class _Wanted:

@@ -60,11 +60,11 @@ class History(Protocol):
         """Return one run, None if there is none of that id."""
 
 
-class Calls(Protocol):
+class KeptCalls(Protocol):
     """Calls that are kept to be seen and heard."""
 
-    def kept(self, run_id: str) -> KeptCall | None:
-        """Return the call of a run, None where nothing is kept of it; called from a thread."""
+    async def read(self, run_id: str) -> KeptCall | None:
+        """Return a kept call; None where there is none, as of what is no id of a run."""
 
 
 def _nothing() -> tuple[()]:
@@ -101,7 +101,7 @@ class Sources:
     call: CallNow | None = None
     roster: Roster | None = None
     history: History | None = None
-    calls: Calls | None = None
+    kept: KeptCalls | None = None
     runbooks: Callable[[], str] = lambda: ""
     """URL of the folder with the runbooks, "" where none is configured."""
     take_ramp: Callable[[RampFigures], str] | None = None

@@ -7,13 +7,13 @@ components, no script, and no style that a strict policy would refuse.
 from html import escape
 
 from exporter.evidence.kept import KeptCall
-from exporter.outcome import CallResult, MediaDirection
+from exporter.outcome import CallResult, Media, MediaDirection
 from exporter.web.picture.sound import voices
 from exporter.web.picture.svg import LABEL_PX, LEFT, Axis, element, number, upright, words
 from exporter.web.picture.told import happened, spoken, states
 from exporter.web.picture.turns import HEAD, components, marks, turn_id, turn_text, turns_of
 
-__all__ = ["picture", "turn_id"]
+__all__ = ["line_text", "picture", "turn_id"]
 
 _GAP = 4.0
 _BELOW = 26.0
@@ -22,16 +22,26 @@ _LINE = 18.0
 """A line of text at the end."""
 
 
-def picture(call: KeptCall) -> str:
+def picture(call: KeptCall, *, with_words: bool = True) -> str:
     """Return the SVG of a call.
 
     Every second has the same width, so a long call is wide: it is to be scrolled sideways. An
     element with the class `turn` has the id that `turn_id` says, and `data-at` of its begin. The
     root has `data-left` and `data-px-per-s`, for who moves the cursor.
+
+    Args:
+        call: As it was kept.
+        with_words: Show what was said, where that is kept.
     """
     axis = Axis(call.length_s)
-    found = (*voices(call, axis), components(call, axis), *states(call, axis),
-             *spoken(call, axis), happened(call, axis))  # fmt: skip
+    said = spoken(call, axis) if with_words else ()
+    found = (
+        *voices(call, axis),
+        components(call, axis),
+        *states(call, axis),
+        *said,
+        happened(call, axis),
+    )
     top, lanes = HEAD, []
     for lane in filter(None, found):
         lanes.append(lane.drawn(top, axis.width))
@@ -44,7 +54,7 @@ def picture(call: KeptCall) -> str:
         *lanes,
         *marks(call, axis, top),
         axis.drawn(top),
-        words(LEFT, top + _BELOW + 12, line_text(call), "faint"),
+        words(LEFT, top + _BELOW + 12, line_text(_media(call)), "faint"),
         upright(LEFT, 0, top, "cursor"),
         xmlns="http://www.w3.org/2000/svg",
         viewBox=f"0 0 {number(axis.width)} {number(top + _BELOW + _LINE)}",
@@ -70,10 +80,13 @@ def _description(call: KeptCall) -> str:
     return "; ".join(turns) if turns else "No turn came about."
 
 
-def line_text(call: KeptCall) -> str:
-    """Return what is known of the call's RTP; it has no moments, only sums."""
+def _media(call: KeptCall) -> Media | None:
     found = call.outcome.result
-    media = found.media if isinstance(found, CallResult) else None
+    return found.media if isinstance(found, CallResult) else None
+
+
+def line_text(media: Media | None) -> str:
+    """Return what is known of a call's RTP; it has no moments, only sums."""
     if media is None:
         return "RTP: not known"
     return f"RTP: up {_direction(media.up)}; down {_direction(media.down)}"

@@ -39,11 +39,11 @@ class History:
 
 @dataclass
 class Calls:
-    """Kept calls, and which were asked for."""
+    """Kept calls in memory."""
 
     calls: dict[str, KeptCall]
 
-    def kept(self, run_id: str) -> KeptCall | None:
+    async def read(self, run_id: str) -> KeptCall | None:
         """Return one."""
         return self.calls.get(run_id)
 
@@ -55,7 +55,7 @@ def site(*records: RunRecord, kept: KeptCall | None = None) -> Site:
         store.end(record)
     calls = Calls({kept.outcome.run_id: kept} if kept else {})
     return Site(
-        sources(history=History(store), calls=calls, runbooks=lambda: "https://git/runbooks/")
+        sources(history=History(store), kept=calls, runbooks=lambda: "https://git/runbooks/")
     )
 
 
@@ -150,6 +150,17 @@ def test_the_page_needs_a_password_as_others_do(tmp_path: Path) -> None:
     file.write_text("basic_auth_users:\n  reader: $2b$04$" + "a" * 53 + "\n", "utf-8")
     made = Site(sources(history=History(SqliteStore())), file=file)
     assert made.ask("GET", "/runs/run1", client=ELSEWHERE).status_code == 401
+
+
+def test_who_may_not_hear_sees_no_words() -> None:
+    """Neither sound nor transcripts, and the page says who gets them; the rest is there."""
+    kept = kept_call(words=True)
+    record = RunRecord.of(kept.outcome)
+    pages = {hears: run_page(record, kept, hears=hears) for hears in (True, None, False)}
+    assert ["where is my order" in page for page in pages.values()] == [True, False, False]
+    assert ["<audio" in page for page in pages.values()] == [True, True, False]
+    assert ["who log in" in page for page in pages.values()] == [False, False, True]
+    assert "tool look_up" in pages[False]
 
 
 def runs() -> list[RunRecord]:
