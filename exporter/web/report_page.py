@@ -14,6 +14,8 @@ from exporter.web.run_page import CallView, common, moment, new_nonce, policy
 
 _TYPES = {".ogg": "audio/ogg", ".opus": "audio/ogg", ".flac": "audio/flac", ".wav": "audio/wav"}
 
+_MISSING = "Nothing is kept of this call, so there is no picture of it."
+
 
 @dataclass(frozen=True, slots=True)
 class ReportedCall:
@@ -64,7 +66,10 @@ def report_page(
         run_at=moment(run_at),
         verdict=verdict,
         reasons=list(reasons),
-        views=[CallView.of(each.record, each.kept, each.url, each.findings) for each in calls],
+        views=[
+            CallView.of(each.record, each.kept, each.url, each.findings, missing=_MISSING)
+            for each in calls
+        ],
         policy=policy(nonce, "data:"),
         **common(runbooks, nonce),
     )

@@ -63,6 +63,7 @@ class CallView:
         findings: tuple[Finding, ...] = (),
         *,
         with_words: bool = True,
+        missing: str = _NOT_KEPT,
     ) -> Self:
         """Return what is shown.
 
@@ -71,17 +72,17 @@ class CallView:
             kept: What is kept of the call, if anything is.
             sound: URL of its sound, where there is one.
             with_words: Show what was said, where that is kept.
+            missing: Why nothing is kept of a call, where that is so.
             findings: What keeps it from PASS, where that is known without what is kept.
         """
         judged = findings or (kept.outcome.findings if kept else None) or ()
         told = f"{record.reason}: {record.detail}"  # stands above them
-        missing = _NOT_KEPT if record.probe == "latency" else _NO_CALL
         return cls(
             record=record,
             findings=tuple(each.text for each in judged if each.text != told),
             advice=advice(record),
             picture=picture(kept, with_words=with_words) if kept else "",
-            why_no_picture="" if kept else missing,
+            why_no_picture="" if kept else missing if record.probe == "latency" else _NO_CALL,
             sound=sound if kept and kept.sound else "",
             turns=_rows(record, kept),
             facts=tuple(_facts(record, kept)),

@@ -45,7 +45,7 @@ def test_the_report_needs_no_server(tmp_path: Path) -> None:
     assert re.findall(r'(?:src|href)="(?!data:|#)', page) == []
     assert "default-src &#39;none&#39;" in page
     assert "2.40 s" in page
-    assert "setting evidence.keep" in page
+    assert "Nothing is kept of this call" in page
     ids = re.findall(r'\sid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
 
