@@ -5,7 +5,9 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from tests.patience import WAIT_S
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = (
@@ -24,6 +26,7 @@ def browser() -> Iterator[Browser]:
     if found is None:
         why = "no chromium is installed, which shows the pages"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
+    expect.set_options(timeout=WAIT_S * 1000)  # a machine under test may be slow
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=found, args=_FLAGS)
         yield started

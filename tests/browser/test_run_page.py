@@ -15,6 +15,7 @@ from exporter.evidence.kept import KeptCall
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.report.latency import CallReport, LatencyReport
 from tests.browser.site import Running, make_sound
+from tests.patience import WAIT_S
 from tests.unit.calls import WHEN
 from tests.unit.web.kept_calls import RUN_ID, kept_call, long_call
 
@@ -71,6 +72,7 @@ def opened(
         color_scheme=scheme,
         java_script_enabled=scripts,
     )
+    context.set_default_timeout(WAIT_S * 1000)
     found = Opened(context.new_page())
     found.page.goto(url)
     yield found
