@@ -2,6 +2,7 @@
 # ruff: noqa: PLC0415 - each command imports what it needs when it runs
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +13,7 @@ from exporter.cli.options import (
     OptionWithDefault,
     as_one_document,
     default_of,
+    html_file,
     of_server,
     options,
     read_settings,
@@ -89,17 +91,25 @@ _from_collector = text(
     text("--deadline", "TIME", "Time for the whole call.  [default: derived from the turns]"),
     click.option("--floor/--no-floor", default=False, help="Calibrate first: measure the floor."),
     _from_collector,
+    html_file,
     as_one_document,
 )
 @of_server
 def latency(
-    *, agent: str | None, floor: bool, collector: str | None, as_json: bool, **flags: Any
+    *,
+    agent: str | None,
+    floor: bool,
+    collector: str | None,
+    html: Path | None,
+    as_json: bool,
+    **flags: Any,
 ) -> int:
     """Call one agent, or every agent that is known, and measure the response latency.
 
     Each turn is a real agent turn and costs what its providers charge. If the configuration has a
     target with this name, its settings are used; flags override them.
     """
+    from exporter.cli.html import check_writable, write_latency
     from exporter.commands.once import LatencyOrder, measure_latency
     from exporter.outcome import Verdict
     from exporter.report.latency import LatencyDocument, StderrProgress, print_latency
@@ -107,6 +117,7 @@ def latency(
 
     settings = read_settings(flags, collector__url=collector)
     order = LatencyOrder(agent, _target_keys(flags), floor)
+    check_writable(html)
     with StderrProgress() as progress:
         report = measure_latency(settings, order, progress)
     if as_json:
@@ -114,6 +125,7 @@ def latency(
         progress.explain(report)
     else:
         print_latency(report)
+    write_latency(html, report)
     return OK if report.verdict is Verdict.PASS else NOT_PASS
 
 
@@ -226,15 +238,19 @@ def calibrate(*, as_json: bool, **flags: Any) -> int:
         default_of("sfu.max_loss"),
     ),
     _from_collector,
+    html_file,
     as_one_document,
 )
 @of_server
-def check(*, agent: str | None, collector: str | None, as_json: bool, **flags: Any) -> int:
+def check(
+    *, agent: str | None, collector: str | None, html: Path | None, as_json: bool, **flags: Any
+) -> int:
     """List agents, call them, measure the network path to the SFU, and print one verdict.
 
     Each turn is a real agent turn and costs what its providers charge. The exit status
     is 0 only if every verdict is PASS.
     """
+    from exporter.cli.html import check_writable, write_check
     from exporter.commands.check import CheckOrder
     from exporter.commands.check import check as check_all
     from exporter.outcome import Verdict
@@ -245,10 +261,12 @@ def check(*, agent: str | None, collector: str | None, as_json: bool, **flags: A
     settings = read_settings(flags, collector__url=collector)
     sfu_flags = {name: flags.pop(name) for name in ("vantage", "target_rtt_ms", "max_loss")}
     order = CheckOrder(agent, flags, sfu_flags)
+    check_writable(html)
     with StderrProgress() as progress:
         report = check_all(settings, order, progress)
     if as_json:
         click.echo(to_json(CheckDocument.of(report)))
     else:
         print_check(report)
+    write_check(html, report)
     return OK if report.verdict is Verdict.PASS else NOT_PASS

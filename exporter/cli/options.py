@@ -95,6 +95,9 @@ def text(
 
 config_file = click.option("--config", type=FILE, metavar="FILE", help="Configuration file (YAML).")
 as_one_document = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+html_file = click.option(
+    "--html", type=FILE, metavar="FILE", help="Write the result with pictures to this HTML file."
+)
 of_server = options(
     config_file,
     text("--url", "URL", "LiveKit server URL. Default: LIVEKIT_URL, then the configuration."),

@@ -373,6 +373,7 @@ class Daemon:
             call=self._call,
             roster=self._fleet.roster,
             history=self._ledger.store,
+            runbooks=lambda: self._settings.web.runbooks or "",
             take_ramp=self._ramps.take,
             watched=lambda: target_statuses(self._watch_list, self._scheduler.next_run),
         )

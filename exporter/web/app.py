@@ -21,6 +21,7 @@ from exporter.web.metrics_page import metrics_routes
 from exporter.web.pages import page_routes
 from exporter.web.probe_page import probe_routes
 from exporter.web.refusals import API, TEXT, Problem, Refusals, problem
+from exporter.web.run_routes import run_routes
 from exporter.web.server import ConnectionLimits, WebServer
 from exporter.web.settings import WebSettings
 from exporter.web.sources import Sources
@@ -107,6 +108,7 @@ def make_pages(sources: Sources, external_path: str = "") -> FastAPI:
         },
     )
     app.include_router(page_routes(sources))
+    app.include_router(run_routes(sources))
     app.include_router(metrics_routes(sources.metrics, sources.process))
     app.include_router(probe_routes(sources))
     app.include_router(api_routes(sources))

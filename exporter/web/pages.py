@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
@@ -21,12 +19,11 @@ from exporter.roster.types import Worker, WorkerStatus
 from exporter.stats import mean_jitter_buffer_s
 from exporter.store.records import LOG_LINES_KEPT, Remaining
 from exporter.web.refusals import TEXT
+from exporter.web.rendering import template
 from exporter.web.sources import Sources
 from exporter.web.watched import Watched, WatchList
 
-if TYPE_CHECKING:
-    from jinja2 import Template
-
+_STATUS = "status.html"
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
     "Referrer-Policy": "no-referrer",
@@ -35,7 +32,7 @@ _PAGE_HEADERS = {
 
 def page_routes(sources: Sources) -> APIRouter:
     """Return the routes."""
-    _template()  # now: read at the first request, it would hold the event loop
+    template(_STATUS)  # now: read at the first request, it would hold the event loop
     routes = APIRouter(default_response_class=PlainTextResponse)
 
     @routes.get("/", response_class=HTMLResponse)
@@ -81,26 +78,6 @@ def _state(request: Request, why_not: str, state: str, notes: tuple[str, ...] = 
     return PlainTextResponse("".join(f"{line}\n" for line in (state, *notes)))
 
 
-@cache
-def _template() -> "Template":
-    """Return the template of the status page."""
-    from jinja2 import (  # noqa: PLC0415 - processes that serve no page do without
-        Environment,
-        PackageLoader,
-        StrictUndefined,
-    )
-
-    templates = Environment(
-        loader=PackageLoader("exporter.web"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-        auto_reload=False,
-    )
-    return templates.get_template("status.html")
-
-
 def _no_limits(_work_id: str) -> Remaining:
     return Remaining()
 
@@ -125,7 +102,7 @@ def status_page(
         notes: What is wrong, one line each.
     """
     now = now or datetime.now(UTC)
-    return _template().render(
+    return template(_STATUS).render(
         version=__version__,
         server=watched.server,
         notes=notes,

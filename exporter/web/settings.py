@@ -95,6 +95,13 @@ class WebSettings(Section):
             "if the proxy strips that path."
         ),
     )
+    runbooks: Annotated[str, AfterValidator(_check_external)] | None = Field(
+        None,
+        description=(
+            "URL of the folder with the runbooks, which pages of runs link to: the `runbooks` of "
+            "external_labels in prometheus.yml."
+        ),
+    )
     config_file: Annotated[Path, FILE] | None = Field(
         None,
         description=(

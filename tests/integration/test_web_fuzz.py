@@ -70,6 +70,8 @@ def test_every_endpoint_is_in_the_document(serving: Serving) -> None:
         "/-/ready": ["get"],
         "/-/reload": ["post"],
         "/probe": ["get"],
+        "/runs/last": ["get"],
+        "/runs/{run_id}": ["get"],
         "/api/v1/workers": ["get"],
         "/api/v1/workers/{worker_id}/heartbeat": ["post"],
         "/api/v1/targets": ["get"],

@@ -1,0 +1,83 @@
+"""What to look at next after a run, by why it failed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from exporter.outcome import Reason, Verdict
+from exporter.store.records import RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to look at next, and the page that says more."""
+
+    text: str
+    runbook: str
+    """Name of a file in alerts/runbooks, without .md; "" where none fits."""
+
+
+_CONNECTION = "The exporter's way to the server: DNS, TLS, ports, and whether the server runs."
+_REASONS: Mapping[Reason, Advice] = {
+    Reason.CONNECT_FAILED: Advice(_CONNECTION, "VoiceSfuDown"),
+    Reason.AUTH_FAILED: Advice(
+        "The API key and secret of the exporter, and the clock of this host.", "VoiceProberFailing"
+    ),
+    Reason.QUOTA_EXCEEDED: Advice(
+        "The limits of the server's account, and how often the exporter calls.",
+        "VoiceProberFailing",
+    ),
+    Reason.API_FAILED: Advice("The server's own log at this time.", "VoiceSfuDown"),
+    Reason.DISPATCH_FAILED: Advice("The server's own log at this time.", "VoiceAgentFailing"),
+    Reason.NO_WORKER: Advice(
+        "Whether a worker with this agent name is registered and has a free place.",
+        "VoiceAgentNoWorker",
+    ),
+    Reason.JOIN_TIMEOUT: Advice(
+        "The worker's log: the job was taken, and its process did not enter the room.",
+        "VoiceAgentFailing",
+    ),
+    Reason.NO_AUDIO_TRACK: Advice(
+        "The agent's log: it is in the room, and its session did not begin to speak.",
+        "VoiceAgentFailing",
+    ),
+    Reason.ENCRYPTED: Advice(
+        "The key of end-to-end encryption, of the target and of the agent.", "VoiceAgentFailing"
+    ),
+    Reason.GREETING_TIMEOUT: Advice(
+        "The state of the agent in the picture: does it greet without end, or never?",
+        "VoiceAgentFailing",
+    ),
+    Reason.NO_REPLY: Advice(
+        "The states of the agent after t_end: did it hear the caller, and did it think?",
+        "VoiceAgentFailing",
+    ),
+    Reason.UNEXPECTED_ANSWER: Advice(
+        "The expectations that were missed, and tools and hand-overs in the picture.",
+        "VoiceAgentMissesExpectation",
+    ),
+    Reason.AGENT_LEFT: Advice(
+        "The worker's log at this time: its process died, or the agent ended the call.",
+        "VoiceAgentFailing",
+    ),
+    Reason.AGENT_ERROR: Advice(
+        "The agent's error, in the events and in its log.", "VoiceAgentFailing"
+    ),
+    Reason.ROOM_CLOSED: Advice("Who closed the room: the server's log.", "VoiceAgentFailing"),
+    Reason.DEADLINE: Advice("The last lines of the log: what took so long?", "VoiceAgentFailing"),
+    Reason.PROBE_CRASHED: Advice("The exporter's own log at this time.", "VoiceProberFailing"),
+    Reason.VOID: Advice(
+        "The load of the exporter's host; this says nothing of the agent.", "VoiceTooManyVoids"
+    ),
+}
+_SLOW = Advice("The widest part of the slow turns: where the time went.", "VoiceAgentSlow")
+_TWICE = Advice("Why two agents of this name were dispatched.", "VoiceAgentTwice")
+
+
+def advice(record: RunRecord) -> Advice | None:
+    """Return what to look at next; None for a run that passed."""
+    if record.reason is not None:
+        return _REASONS[record.reason]
+    if record.agents > 1:
+        return _TWICE
+    is_slow = record.probe == "latency" and record.verdict in (Verdict.SLOW, Verdict.FAIL)
+    return _SLOW if is_slow else None

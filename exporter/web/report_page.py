@@ -1,0 +1,75 @@
+"""One file with the calls of a command: figures, pictures and sound, without a server."""
+
+from base64 import b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from exporter.evidence.kept import KeptCall
+from exporter.outcome import Finding, Verdict
+from exporter.store.records import RunRecord
+from exporter.web.rendering import template
+from exporter.web.run_page import CallView, common, moment, new_nonce, policy
+
+_TYPES = {".ogg": "audio/ogg", ".opus": "audio/ogg", ".flac": "audio/flac", ".wav": "audio/wav"}
+
+_MISSING = "Nothing is kept of this call, so there is no picture of it."
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedCall:
+    """One call of a report."""
+
+    record: RunRecord
+    kept: KeptCall | None = None
+    """What is kept of it: without it there are figures and no picture."""
+    sound: bytes = field(default=b"", repr=False)
+    """The file with its sound."""
+    findings: tuple[Finding, ...] = ()
+    """What keeps it from PASS."""
+
+    @property
+    def url(self) -> str:
+        """The sound as a URL that needs no server; "" for none."""
+        if self.kept is None or not self.sound:
+            return ""
+        kind = _TYPES.get(Path(self.kept.sound).suffix.lower(), "audio/ogg")
+        return f"data:{kind};base64,{b64encode(self.sound).decode()}"
+
+
+def report_page(
+    calls: Iterable[ReportedCall],
+    *,
+    title: str,
+    server: str,
+    run_at: datetime,
+    verdict: Verdict,
+    reasons: Iterable[str] = (),
+    runbooks: str = "",
+) -> str:
+    """Return the report; it loads nothing from anywhere.
+
+    Args:
+        calls: What is in it, in this order.
+        title: The command.
+        server: Name of the server.
+        run_at: When it began, UTC.
+        verdict: Of the whole.
+        reasons: What keeps it from PASS, a line each.
+        runbooks: URL of the folder with the runbooks; they are only named where it is "".
+    """
+    nonce = new_nonce()
+    return template("report.html").render(
+        title=title,
+        server=server,
+        run_at=moment(run_at),
+        verdict=verdict,
+        reasons=list(reasons),
+        views=[
+            CallView.of(each.record, each.kept, each.url, each.findings, missing=_MISSING)
+            for each in calls
+        ],
+        policy=policy(nonce, "data:"),
+        **common(runbooks, nonce),
+    )
