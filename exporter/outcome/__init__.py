@@ -26,6 +26,7 @@ from exporter.outcome.fleet import (
     WorkerPage,
     WorkerScrape,
 )
+from exporter.outcome.line import LineCounts, LineDirection
 from exporter.outcome.load import ProberLoad, Ramp, RampClient, RampProgress, RampTier
 from exporter.outcome.network import (
     UNPROVOKED,
@@ -57,6 +58,8 @@ __all__ = [
     "Expectation",
     "ExpectationOutcome",
     "Finding",
+    "LineCounts",
+    "LineDirection",
     "Listing",
     "Loss",
     "Media",
