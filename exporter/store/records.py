@@ -10,6 +10,7 @@ from exporter.outcome import (
     Calibration,
     CallResult,
     Expectation,
+    LineCounts,
     Media,
     ModelUsage,
     Outcome,
@@ -141,6 +142,8 @@ class RunRecord:
     """As in `CallResult`: tokens, characters and seconds by model."""
     expectations: tuple[Expectation, ...] = ()
     """Of a dialogue (`script`): what was expected in each step, and what became of it."""
+    line: LineCounts | None = None
+    """As in `CallResult`: what the relay of a bad line (`line`) did to RTP."""
 
     @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
     @property
@@ -184,6 +187,7 @@ class RunRecord:
             media=call.media if call else None,
             usage=call.usage if call else (),
             expectations=call.expectations if call else (),
+            line=call.line if call else None,
         )
 
 

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from exporter.outcome import (
     Expectation,
+    LineCounts,
     Media,
     ModelUsage,
     Reason,
@@ -97,6 +98,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE spent ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0",
     ),
     ("ALTER TABLE runs ADD COLUMN expectations TEXT NOT NULL DEFAULT '[]'",),
+    ("ALTER TABLE runs ADD COLUMN line TEXT NOT NULL DEFAULT 'null'",),
 )
 
 NEWEST = len(MIGRATIONS)
@@ -150,6 +152,7 @@ _DOCUMENTS: dict[str, TypeAdapter[Any]] = {
     "expectations": TypeAdapter(tuple[Expectation, ...]),
     "speech_s": TypeAdapter(SpeechSeconds | None),
     "media": TypeAdapter(Media | None),
+    "line": TypeAdapter(LineCounts | None),
     "usage": TypeAdapter(tuple[ModelUsage, ...]),
 }
 """The columns of a run that hold JSON."""

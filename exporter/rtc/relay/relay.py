@@ -32,9 +32,6 @@ class Relay:
         up: What happens to what the caller sends.
         down: What happens to what the caller is sent.
         seed: The same seed has the same packets lost; another one for each call if empty.
-
-    Raises:
-        OSError: On entering: no socket could be opened.
     """
 
     def __init__(self, server_url: str, up: Impairment, down: Impairment, seed: str = "") -> None:
@@ -44,6 +41,15 @@ class Relay:
 
     def __enter__(self) -> Self:
         """Start."""
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Open its sockets, and begin; may wait for a resolver.
+
+        Raises:
+            OSError: No socket could be opened.
+        """
         self._loop = loop = asyncio.new_event_loop()
         self._up, self._down = (
             Lane(line, f"{self.seed} {way}", loop)
@@ -52,7 +58,6 @@ class Relay:
         self._server = TurnServer(self._up, self._down, own_address(self._server_url), loop)
         self._thread = threading.Thread(target=loop.run_forever, name="relay", daemon=True)
         self._thread.start()
-        return self
 
     def __exit__(
         self,
@@ -60,7 +65,11 @@ class Relay:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End everything; what is held is dropped."""
+        """Stop."""
+        self.stop()
+
+    def stop(self) -> None:
+        """End everything; what is held is dropped. What it has counted can still be read."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._server.close()
@@ -80,6 +89,11 @@ class Relay:
                 )
             ],
         )
+
+    @property
+    def own_host(self) -> str:
+        """The address of this host that the SFU is told."""
+        return self._server.host
 
     @property
     def allocated(self) -> int:

@@ -78,7 +78,8 @@ class TurnServer:
     """
 
     def __init__(self, up: Lane, down: Lane, host: str, loop: asyncio.AbstractEventLoop) -> None:
-        self._up, self._down, self._host, self._loop = up, down, host, loop
+        self._up, self._down, self._loop = up, down, loop
+        self.host = host
         self.username, self.password = secrets.token_hex(8), secrets.token_hex(16)
         self._realm, self._nonce = "voice-exporter", secrets.token_hex(8).encode()
         self._key = make_integrity_key(self.username, self._realm, self.password)
@@ -184,12 +185,12 @@ class TurnServer:
             self._allocation(each)  # frees those that have ended
         if len(self._allocations) >= MAX_ALLOCATIONS:
             raise _RefusedError(486, "Allocation Quota Reached")
-        anywhere = "::" if ":" in self._host else "0.0.0.0"  # noqa: S104 - the way to a peer decides; others are not permitted
+        anywhere = "::" if ":" in self.host else "0.0.0.0"  # noqa: S104 - the way to a peer decides; others are not permitted
         relayed = self._open(anywhere, partial(self._from_peer, client))
         self._allocations[client] = made = _Allocation(
             client=client,
             relayed=relayed,
-            address=(self._host, relayed.getsockname()[1]),
+            address=(self.host, relayed.getsockname()[1]),
             transaction=message.transaction_id,
             ends=self._loop.time() + lifetime,
         )
