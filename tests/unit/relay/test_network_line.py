@@ -1,6 +1,7 @@
 """What may be configured of a line's network, and what follows from it."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,9 @@ def test_one_value_is_for_both_directions() -> None:
     line = NetworkLine.model_validate(
         {"loss": 5, "burst": {"up": 2}, "delay": "100ms", "jitter": {"down": "20ms"}, "rate": 64}
     )
-    both = {"loss": 0.05, "delay_s": 0.1, "rate_bps": 64_000}
-    assert line.impairment("up") == Impairment(burst=2, **both)
-    assert line.impairment("down") == Impairment(jitter_s=0.02, **both)
+    both = Impairment(loss=0.05, delay_s=0.1, rate_bps=64_000)
+    assert line.impairment("up") == replace(both, burst=2)
+    assert line.impairment("down") == replace(both, jitter_s=0.02)
     assert line.is_relayed
 
 
