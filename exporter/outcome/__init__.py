@@ -26,7 +26,7 @@ from exporter.outcome.fleet import (
     WorkerPage,
     WorkerScrape,
 )
-from exporter.outcome.line import LineCounts, LineDirection
+from exporter.outcome.line import CallReconnect, LineCounts, LineDirection
 from exporter.outcome.load import ProberLoad, Ramp, RampClient, RampProgress, RampTier
 from exporter.outcome.network import (
     UNPROVOKED,
@@ -51,6 +51,7 @@ __all__ = [
     "UNPROVOKED",
     "AgentInRoom",
     "Calibration",
+    "CallReconnect",
     "CallResult",
     "Certificate",
     "Components",

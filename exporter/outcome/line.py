@@ -49,3 +49,21 @@ class LineCounts:
     """From the caller to the SFU."""
     down: LineDirection
     """From the SFU to the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallReconnect:
+    """A call's connection that was broken on purpose."""
+
+    kind: str
+    """signal, full, migration or silence."""
+    seconds: float | None = None
+    """From the break until the SDK reported the connection as made again; of a silence, until the
+    agent's media came again, the silence itself included. None where that did not come in time."""
+    answered: bool | None = None
+    """Whether the agent answered the next turn; None while there was none that tells."""
+
+    @property
+    def recovered(self) -> bool | None:
+        """Whether the call went on as before; None where that is not known."""
+        return self.answered if self.seconds is not None else False

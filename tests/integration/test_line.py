@@ -14,12 +14,15 @@ from typing import Any
 
 import pytest
 
-from exporter.outcome import CallResult, LineCounts, Outcome, Reason, Verdict
+from exporter.errors import ProbeError
+from exporter.outcome import CallReconnect, CallResult, LineCounts, Outcome, Reason, Verdict
 from exporter.probe import Run
 from exporter.probes import PROBES
+from exporter.probes.latency.breaks import break_connection, fall_silent
 from exporter.probes.latency.measure import place_call
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.rtc.client import Client
+from exporter.rtc.line import Received
 from exporter.rtc.relay.impairment import Impairment
 from exporter.rtc.relay.relay import Relay
 from exporter.rtc.stats import Snapshot
@@ -185,3 +188,57 @@ def test_a_relay_that_cannot_be_used_is_no_failure_of_the_agent(
     assert outcome.reason is Reason.VOID, outcome
     assert "no relay can be used here" in outcome.detail
     assert PROBES["latency"].judged(config, outcome).verdict is Verdict.UNKNOWN
+
+
+class Heard(Client):
+    """A client of which is known how much it has received, as of a caller."""
+
+    async def received(self) -> Received | None:
+        """Read the counters of all that was heard; None while there are none."""
+        try:
+            streams = (await self.read()).received
+        except ProbeError:  # while it connects again
+            return None
+        return Received(sum(each.packets for each in streams), 0.0, 0) if streams else None
+
+
+async def come_back(server: Server, kind: str) -> tuple[CallReconnect, int, Snapshot]:
+    """Break a connection through a relay; return what came of it, and how it goes on.
+
+    The number is that of relayed addresses that the SDK has asked for.
+    """
+    room = f"line-{time.monotonic_ns()}"
+    async with AsyncExitStack() as stack:
+        relay = stack.enter_context(Relay(server.url, Impairment(), Impairment()))
+        near, far = Heard(f"{room}-near"), Client(f"{room}-far")
+        for client, by in ((far, None), (near, relay.rtc_config)):
+            stack.push_async_callback(client.leave)
+            token = make_token(server, identity=client.identity, room=room)
+            await client.connect(server.url, token, patience.WAIT_S, receive=True, rtc_config=by)
+            await client.publish(1, patience.WAIT_S)
+        while await near.received() is None:
+            await asyncio.sleep(0.05)
+        if kind == "silence":
+            found = await fall_silent(near, relay, 2.0, patience.WAIT_S)
+        else:
+            found = await break_connection(near, kind, patience.WAIT_S)
+        before = relay.counts().down.sent
+        async with asyncio.timeout(patience.WAIT_S):
+            while relay.counts().down.sent < before + 25:
+                await asyncio.sleep(0.05)
+        snapshot = await near.read()
+        async with ServerApi(server) as api:
+            await api.delete_room(room)
+    return found, relay.allocated, snapshot
+
+
+@pytest.mark.parametrize("kind", ["signal", "full", "migration", "silence"])
+def test_a_broken_connection_comes_back_by_the_relay(kind: str, livekit: Server) -> None:
+    """It takes a while, and media goes through the relay alone afterwards as before."""
+    found, allocated, snapshot = asyncio.run(come_back(livekit, kind))
+    assert found.kind == kind
+    assert found.seconds is not None
+    assert (2.0 if kind == "silence" else 0.0) < found.seconds < patience.WAIT_S
+    assert snapshot.path is not None
+    assert snapshot.path.transport == "turn"
+    assert allocated >= 1, found

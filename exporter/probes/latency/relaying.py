@@ -9,15 +9,20 @@ from exporter.probes.latency.relayed import NetworkLine
 from exporter.rtc.relay.relay import Relay
 
 
-async def start_relay(line: NetworkLine, run: Run) -> Relay | None:
+async def start_relay(line: NetworkLine, run: Run, *, needed: bool = False) -> Relay | None:
     """Start the relay of a call; None where its line needs none.
 
     The run's id is the seed: what happened to the packets of a run can be had again.
 
+    Args:
+        line: Of the call.
+        run: Of which the call is a part.
+        needed: Start it for a good line too, as for a silence in the call.
+
     Raises:
         ProbeError: void: this host has no socket for it.
     """
-    if not line.is_relayed:
+    if not (needed or line.is_relayed):
         return None
     relay = Relay(run.server.url, line.impairment("up"), line.impairment("down"), seed=run.id)
     try:
