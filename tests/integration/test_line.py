@@ -216,16 +216,13 @@ async def come_back(server: Server, kind: str) -> tuple[CallReconnect, int, Snap
             token = make_token(server, identity=client.identity, room=room)
             await client.connect(server.url, token, patience.WAIT_S, receive=True, rtc_config=by)
             await client.publish(1, patience.WAIT_S)
-        while await near.received() is None:
-            await asyncio.sleep(0.05)
+        await patience.comes_true(lambda: relay.counts().down.sent > 25)
         if kind == "silence":
             found = await fall_silent(near, relay, 2.0, patience.WAIT_S)
         else:
             found = await break_connection(near, kind, patience.WAIT_S)
         before = relay.counts().down.sent
-        async with asyncio.timeout(patience.WAIT_S):
-            while relay.counts().down.sent < before + 25:
-                await asyncio.sleep(0.05)
+        await patience.comes_true(lambda: relay.counts().down.sent > before + 25)
         snapshot = await near.read()
         async with ServerApi(server) as api:
             await api.delete_room(room)

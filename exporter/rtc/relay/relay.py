@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import socket
 import threading
+import time
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -104,6 +105,11 @@ class Relay:
     def answered(self) -> int:
         """How many datagrams have come from the SFU so far."""
         return self._server.answered
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU seconds that its thread has taken so far, while it runs."""
+        return time.clock_gettime(time.pthread_getcpuclockid(self._thread.ident or 0))
 
     def silence(self, seconds: float) -> None:
         """Drop everything in both directions for so long, from now on."""
