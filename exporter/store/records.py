@@ -8,6 +8,7 @@ from pydantic import ConfigDict, computed_field, with_config
 
 from exporter.outcome import (
     Calibration,
+    CallReconnect,
     CallResult,
     Expectation,
     LineCounts,
@@ -144,6 +145,8 @@ class RunRecord:
     """Of a dialogue (`script`): what was expected in each step, and what became of it."""
     line: LineCounts | None = None
     """As in `CallResult`: what the relay of a bad line (`line`) did to RTP."""
+    reconnects: tuple[CallReconnect, ...] = ()
+    """As in `CallResult`: times of connections that were broken on purpose."""
 
     @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
     @property
@@ -188,6 +191,7 @@ class RunRecord:
             usage=call.usage if call else (),
             expectations=call.expectations if call else (),
             line=call.line if call else None,
+            reconnects=call.reconnects if call else (),
         )
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from exporter.errors import ProbeError
-from exporter.outcome import CallReconnect, Reason
+from exporter.outcome import CallReconnect, CallResult, Reason
 from exporter.probes.latency.breaks import break_connection, fall_silent
+from exporter.probes.latency.broken import readings
 from exporter.rtc.line import Received
 from tests import virtual_time
 from tests.virtual_time import Clock
@@ -118,3 +119,24 @@ def test_a_call_that_ended_meanwhile_says_why() -> None:
 
     with pytest.raises(ProbeError, match="it left"):
         broken(leave, None)
+
+
+def test_breaks_are_counted_by_what_became_of_the_call() -> None:
+    """Those that came back have a time, whether the agent answered then or not."""
+    breaks = (
+        CallReconnect("full", 1.5, answered=True),
+        CallReconnect("signal", 0.5, answered=False),
+        CallReconnect("silence", 3.5),
+        CallReconnect("migration"),
+    )
+    call = CallResult("demo", "default", "broken", reconnects=breaks)
+    told = [(*each.labels.values(), each.value) for each in readings(call)]
+    assert told == [
+        ("full", "recovered", 1),
+        ("full", 1.5),
+        ("signal", "lost", 1),
+        ("signal", 0.5),
+        ("silence", "void", 1),
+        ("silence", 3.5),
+        ("migration", "lost", 1),
+    ]
