@@ -37,7 +37,8 @@ def _outcomes() -> Panel:
         252,
         "Calls after a break",
         "Connections of test calls that were broken, by call type, kind and outcome, in "
-        "the window that ends at each point: recovered, the next turn was answered; lost; void, no turn tells. From "
+        "the window that ends at each point: recovered, the next turn "
+        "was answered; lost; void, no turn tells. From "
         "voice_call_reconnects_total. Bad: any lost.",
         empty=_NONE,
         width=12,
