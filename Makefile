@@ -44,6 +44,7 @@ help:
 	@echo 'make bench-busy      print how true calls are while a fleet reports and /metrics is scraped'
 	@echo 'make bench-footprint print what the exporter costs in memory and CPU, idle and calling'
 	@echo 'make bench-ramp      print what a client of the ramp costs, and a knee made on purpose; needs root'
+	@echo 'make bench-relay     print how late the relay of a bad line is, and what it costs'
 	@echo 'make bench-sfu       print how true the SFU figures are on links that are known; needs root'
 	@echo 'make bench-wire      print where the packets put both ends of a turn; needs root'
 	@echo 'make bench-soak      print whether half an hour of SFU baselines leaves anything; BENCH_ARGS="--minutes 30"'

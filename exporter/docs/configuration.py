@@ -94,9 +94,10 @@ def _type(schema: Schema, path: KeyPath) -> str:
     about = part(schema, path)
     if about.get("type") == "array":
         return f"list of {_word(part(schema, (*path, _ANY)))}s"
-    numbers = about["anyOf"][0] if "x-unit" in about else about
+    one = about["anyOf"][0] if "x-each-way" in about else about
+    numbers = one["anyOf"][0] if "x-unit" in about else one
     bounds = (
-        f"{words} {value_text(about, numbers[key])}"
+        f"{words} {value_text(one, numbers[key])}"
         for key, words in _BOUNDS.items()
         if key in numbers
     )
@@ -106,6 +107,8 @@ def _type(schema: Schema, path: KeyPath) -> str:
 def _word(about: Schema) -> str:
     if "enum" in about:
         return " or ".join(f"`{word}`" for word in about["enum"])
+    if "x-each-way" in about:
+        return f"{_word(about['anyOf'][0])}, or `up` and `down` with one each"
     if "x-unit" in about:
         return "duration"
     if "writeOnly" in about:

@@ -27,6 +27,7 @@ from exporter.outcome.fleet import (
     WorkerPage,
     WorkerScrape,
 )
+from exporter.outcome.line import CallReconnect, LineCounts, LineDirection
 from exporter.outcome.load import ProberLoad, Ramp, RampClient, RampProgress, RampTier
 from exporter.outcome.network import (
     UNPROVOKED,
@@ -51,6 +52,7 @@ __all__ = [
     "UNPROVOKED",
     "AgentInRoom",
     "Calibration",
+    "CallReconnect",
     "CallResult",
     "CallerAlone",
     "Certificate",
@@ -59,6 +61,8 @@ __all__ = [
     "Expectation",
     "ExpectationOutcome",
     "Finding",
+    "LineCounts",
+    "LineDirection",
     "Listing",
     "Loss",
     "Media",

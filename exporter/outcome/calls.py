@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 
+from exporter.outcome.line import CallReconnect, LineCounts
 from exporter.outcome.reasons import Reason, TurnOutcome
 from exporter.outcome.sound import Media, ReplySound, SpeechSeconds
 from exporter.outcome.usage import ModelUsage
@@ -243,6 +244,10 @@ class CallResult:
     """What the call has used of each model, as the agent reports; () where it reports nothing."""
     expectations: tuple[Expectation, ...] = ()
     """Of the steps of the dialogue that were reached, in their order."""
+    line: LineCounts | None = None
+    """What the relay of a bad line did to the call's RTP; None where there was no relay."""
+    reconnects: tuple[CallReconnect, ...] = ()
+    """What became of the connection each time that it was broken on purpose."""
 
     def expected(self, outcome: ExpectationOutcome) -> tuple[Expectation, ...]:
         """Return the expectations with that outcome."""

@@ -21,6 +21,7 @@
     stats           WebRTC's statistics as values of our own
     loss            how much of what was sent was lost, up and down apart
     gaps            how long no media came, and what became of connections that were lost
+    relay           a TURN server of our own, by which the line of a call is made worse
     lag             how late our own event loop is
     tasks           what ends a call when a task of it dies
 

@@ -112,17 +112,31 @@ class Caller:
         """Whether the agent ended the call in order: it did not die, and reported no error."""
         return self._ending.hung_up
 
-    async def connect(self, url: str, token: str, timeout_s: float, e2ee_key: str = "") -> float:
+    async def connect(
+        self,
+        url: str,
+        token: str,
+        timeout_s: float,
+        e2ee_key: str = "",
+        rtc_config: rtc.RtcConfiguration | None = None,
+    ) -> float:
         """Enter the room and publish the microphone; return when the caller was in the room.
 
-        With a key all that is said is encrypted, and what the agent says has to be.
+        With a key all that is said is encrypted, and what the agent says has to be. With a
+        configuration media goes only by the ways that it names.
 
         Raises:
             ProbeError: auth_failed, quota_exceeded or connect_failed.
         """
         self._encryption.key = e2ee_key
         inside = await connection.connect(
-            self.room, url, token, timeout_s, publish=self.microphone.publish, e2ee_key=e2ee_key
+            self.room,
+            url,
+            token,
+            timeout_s,
+            publish=self.microphone.publish,
+            rtc_config=rtc_config,
+            e2ee_key=e2ee_key,
         )
         self.tasks.watch(self.microphone.task)
         self.lag.start()

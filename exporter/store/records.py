@@ -8,8 +8,10 @@ from pydantic import ConfigDict, computed_field, with_config
 
 from exporter.outcome import (
     Calibration,
+    CallReconnect,
     CallResult,
     Expectation,
+    LineCounts,
     Media,
     ModelUsage,
     Outcome,
@@ -141,6 +143,10 @@ class RunRecord:
     """As in `CallResult`: tokens, characters and seconds by model."""
     expectations: tuple[Expectation, ...] = ()
     """Of a dialogue (`script`): what was expected in each step, and what became of it."""
+    line: LineCounts | None = None
+    """As in `CallResult`: what the relay of a bad line (`line`) did to RTP."""
+    reconnects: tuple[CallReconnect, ...] = ()
+    """As in `CallResult`: times of connections that were broken on purpose."""
 
     @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
     @property
@@ -184,6 +190,8 @@ class RunRecord:
             media=call.media if call else None,
             usage=call.usage if call else (),
             expectations=call.expectations if call else (),
+            line=call.line if call else None,
+            reconnects=call.reconnects if call else (),
         )
 
 

@@ -13,7 +13,9 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from exporter.outcome import (
+    CallReconnect,
     Expectation,
+    LineCounts,
     Media,
     ModelUsage,
     Reason,
@@ -97,6 +99,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE spent ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0",
     ),
     ("ALTER TABLE runs ADD COLUMN expectations TEXT NOT NULL DEFAULT '[]'",),
+    (
+        "ALTER TABLE runs ADD COLUMN line TEXT NOT NULL DEFAULT 'null'",
+        "ALTER TABLE runs ADD COLUMN reconnects TEXT NOT NULL DEFAULT '[]'",
+    ),
 )
 
 NEWEST = len(MIGRATIONS)
@@ -150,6 +156,8 @@ _DOCUMENTS: dict[str, TypeAdapter[Any]] = {
     "expectations": TypeAdapter(tuple[Expectation, ...]),
     "speech_s": TypeAdapter(SpeechSeconds | None),
     "media": TypeAdapter(Media | None),
+    "line": TypeAdapter(LineCounts | None),
+    "reconnects": TypeAdapter(tuple[CallReconnect, ...]),
     "usage": TypeAdapter(tuple[ModelUsage, ...]),
 }
 """The columns of a run that hold JSON."""

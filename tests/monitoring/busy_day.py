@@ -18,6 +18,7 @@ from exporter.outcome import (
     UNPROVOKED,
     AgentInRoom,
     Calibration,
+    CallReconnect,
     CallResult,
     Certificate,
     Components,
@@ -193,6 +194,7 @@ def _call(turn: int, target: LatencyConfig) -> Outcome:
         expectations=_expected(missed=missed) if target.script else (),
         media=Media(MediaDirection(1500, 3, 0.002), MediaDirection(1500, 9, 0.003, 0.004)),
         usage=_USAGE,
+        reconnects=(CallReconnect("full", 1.2, answered=turn % 10 != 5),),
     )
     reason = Reason.UNEXPECTED_ANSWER if missed else reason
     called = Outcome("latency", target.agent_name, _WHEN, 20, reason, result=result)

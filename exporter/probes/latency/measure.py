@@ -21,6 +21,7 @@ from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
 from exporter.probes.latency import understood
 from exporter.probes.latency.clips import clips_of, in_turn, ready_clips
 from exporter.probes.latency.conversation import Conversation, worst_turn
+from exporter.probes.latency.relaying import blamed, start_relay, told
 from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyConfig
 from exporter.probes.latency.steps import Record, Steps
 from exporter.probes.latency.usage import usage_of
@@ -28,6 +29,7 @@ from exporter.rtc.caller import Caller
 from exporter.rtc.clip import Clip
 from exporter.rtc.media import media_of
 from exporter.rtc.people import NAMES
+from exporter.rtc.relay.relay import Relay
 from exporter.rtc.sound import overlap_s, seconds
 from exporter.server_api import Server, ServerApi, make_token
 
@@ -60,6 +62,7 @@ class Call:
         self._room = config.room_name or f"{ROOM_PREFIX}{run.id}"
         self._made_room = False
         self._dispatch_id = ""
+        self._relay: Relay | None = None
         self._caller = make_caller(self._is_agent, self._was_dispatched)
         self._record = Record(CallResult(config.agent_name, config.call_type, config.scenario))
 
@@ -93,9 +96,7 @@ class Call:
             understood.get_ready()
         asked = time.monotonic()  # the room itself calls an agent that is dispatched by no one
         await self._make_room()
-        server, key = self._run.server, self._run.server.e2ee_key if config.e2ee else ""
-        inside = await caller.connect(server.url, self._token(), CONNECT_TIMEOUT_S, key)
-        self._run.log(f"in room {self._room}")
+        inside = await self._enter()
         if config.dispatch == "explicit":
             asked = time.monotonic()
             await self._dispatch()
@@ -109,6 +110,20 @@ class Call:
         conversation = Conversation(caller, config, clips)
         await Steps(config, self._run, caller, self._record, conversation).take(inside)
 
+    async def _enter(self) -> float:
+        """Enter the room, by way of the line that is set; return when the caller was in it."""
+        server, key = self._run.server, self._run.server.e2ee_key if self._config.e2ee else ""
+        relay = self._relay = await start_relay(self._config.line, self._run)
+        by = relay.rtc_config if relay else None
+        try:
+            inside = await self._caller.connect(
+                server.url, self._token(), CONNECT_TIMEOUT_S, key, by
+            )
+        except ProbeError as error:
+            raise blamed(error, relay) from error
+        self._run.log(f"in room {self._room}")
+        return inside
+
     async def _clips(self) -> tuple[Clip, ...]:
         config = self._config
         if config.script:
@@ -119,6 +134,7 @@ class Call:
         """Leave the room, then delete it if it is ours; log what fails."""
         media = await media_of(self._caller.room, self._caller.events)
         await self._caller.leave()
+        self._end_relay()
         self._record.result = replace(
             self._with_speech(),
             split_absent=self._why_no_split(),
@@ -131,6 +147,15 @@ class Call:
             await self._api.delete_room(self._room)
         except ProbeError as error:
             self._run.log(f"room {self._room} not deleted: {error}")
+
+    def _end_relay(self) -> None:
+        """End the relay, if there is one, once nothing goes through it any more."""
+        if self._relay is None:
+            return
+        self._relay.stop()
+        counts = self._relay.counts()
+        self._record.result = replace(self.result, line=counts)
+        self._run.log(told(counts))
 
     def _with_speech(self) -> CallResult:
         """Return the result with how long each side was heard."""

@@ -30,6 +30,7 @@ from exporter.outcome import (
 )
 from exporter.probe import Probe
 from exporter.probes.latency.families import FAMILIES, CallReader, configured
+from exporter.probes.latency.relayed import NetworkLine
 from exporter.probes.latency.script import Step
 from exporter.probes.latency.sound import SoundConfig, judge_sound
 from exporter.probes.latency.utterances import SPEAKING_S, Utterance
@@ -243,6 +244,9 @@ class LatencyConfig(ProbeSection):
     )
     room: RoomConfig = Field(
         default=RoomConfig(), description="What the agent can read of the room."
+    )
+    line: NetworkLine = Field(
+        default=NetworkLine(), description="A line that is worse than it is; by default it is not."
     )
     greeting: Literal["auto", "expected", "none"] = Field(
         "auto",

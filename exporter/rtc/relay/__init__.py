@@ -1,0 +1,1 @@
+"""A TURN relay of our own, through which a call goes so that its line can be made worse."""
