@@ -49,8 +49,8 @@ other are errors; all are reported at once, each on one line with its place:
 
     voice-exporter.yaml:14 targets[2].interval: 5s is too short; expected at least 10s
 
-`voice-exporter config check FILE` finds them, and those of `web.config_file`, and `voice-exporter config schema` prints a JSON
-Schema for editors.
+`voice-exporter config check FILE` finds them, and those of `web.config_file`; `voice-exporter
+config schema` prints a JSON Schema for editors.
 """
 
 

@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -334,3 +334,23 @@ def test_parent_process_does_not_load_the_sdk(module: str) -> None:
     assert "'livekit'" not in done.stdout
     assert "'numpy'" not in done.stdout
     assert "soundfile" not in done.stdout
+
+
+def commands(group: click.Group, *path: str) -> Iterator[tuple[str, ...]]:
+    """Yield the words of every command."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, *path, name)
+        if not isinstance(command, click.Group) or command.invoke_without_command:
+            yield (*path, name)
+
+
+def test_each_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    """The example is of that command, and has only options that it knows."""
+    for words in commands(cli):
+        assert main([*words, "--help"]) == 0
+        text = capsys.readouterr().out
+        example = f"Example: voice-exporter {' '.join(words)}"
+        assert example in " ".join(text.split()), words
+        options = re.findall(r"--[a-z.-]+", " ".join(text.split()).partition("Example:")[2])
+        assert all(f"  {option}" in text or f", {option}" in text for option in options), words
