@@ -76,6 +76,8 @@ _EXAMPLES = {
     "check": "check --agent demo --vantage iad",
     "serve": "serve --config voice-exporter.yaml --web.listen-address :9465",
     "demo": "demo --llm-delay 2s --interval 30s",
+    "demo break": "demo break slow",
+    "demo mend": "demo mend",
     "config check": "config check voice-exporter.yaml",
     "config schema": "config schema > voice-exporter.schema.json",
 }
