@@ -33,11 +33,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USAGE
     except ConfigError as error:
         for line in str(error).splitlines():
-            click.echo(f"voice-exporter: {line}", err=True)
+            _complain(f"voice-exporter: {line}")
         return USAGE
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     return status if isinstance(status, int) else OK
+
+
+def _complain(line: str) -> None:
+    """Print a line on stderr, wrapped at words on a terminal."""
+    if not sys.stderr.isatty():
+        click.echo(line, err=True)
+        return
+    from exporter.report.printing import console, say  # noqa: PLC0415 - only who sees it pays
+
+    say(console(stderr=True), line)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -57,3 +67,29 @@ for command in (
     config.config,
 ):
     cli.add_command(command)
+
+_EXAMPLES = {
+    "latency": "latency --agent demo --trials 5 --target-ms 1500",
+    "agents": "agents --collector http://127.0.0.1:9465",
+    "calibrate": "calibrate --calls 5 --delay 500ms",
+    "sfu": "sfu --preflight",
+    "check": "check --agent demo --vantage iad",
+    "serve": "serve --config voice-exporter.yaml --web.listen-address :9465",
+    "demo": "demo --llm-delay 2s --interval 30s",
+    "demo break": "demo break slow",
+    "demo mend": "demo mend",
+    "config check": "config check voice-exporter.yaml",
+    "config schema": "config schema > voice-exporter.schema.json",
+}
+"""Of each command, for the end of its help."""
+
+
+def _show_examples(group: click.Group, before: str = "") -> None:
+    for name, each in group.commands.items():
+        if isinstance(each, click.Group):
+            _show_examples(each, f"{before}{name} ")
+        if example := _EXAMPLES.get(f"{before}{name}"):
+            each.epilog = f"Example: voice-exporter {example}"
+
+
+_show_examples(cli)

@@ -118,7 +118,7 @@ def latency(
     settings = read_settings(flags, collector__url=collector)
     order = LatencyOrder(agent, _target_keys(flags), floor)
     check_writable(html)
-    with StderrProgress() as progress:
+    with StderrProgress(reported=not as_json) as progress:
         report = measure_latency(settings, order, progress)
     if as_json:
         click.echo(to_json(LatencyDocument.of(report)))
@@ -153,7 +153,7 @@ def agents(*, collector: str | None, as_json: bool, **flags: Any) -> int:
     """
     from exporter.commands.once import list_fleet
     from exporter.outcome import Listing
-    from exporter.report.agents import AgentsDocument, print_agents, print_workers
+    from exporter.report.agents import AgentsDocument, print_agents, print_looked, print_workers
     from exporter.report.printing import clean, to_json
 
     fleet = list_fleet(read_settings(flags, collector__url=collector))
@@ -167,6 +167,7 @@ def agents(*, collector: str | None, as_json: bool, **flags: Any) -> int:
         if fleet.workers or fleet.asked:
             click.echo()
             print_workers(fleet.workers, fleet.now)
+        print_looked(fleet.looked)
     for note in fleet.notes:
         click.echo(f"voice-exporter: {clean(note)}", err=True)
     return _failed("the listing is cut", fleet.listing) if listing.unread else OK
@@ -262,7 +263,7 @@ def check(
     sfu_flags = {name: flags.pop(name) for name in ("vantage", "target_rtt_ms", "max_loss")}
     order = CheckOrder(agent, flags, sfu_flags)
     check_writable(html)
-    with StderrProgress() as progress:
+    with StderrProgress(reported=not as_json) as progress:
         report = check_all(settings, order, progress)
     if as_json:
         click.echo(to_json(CheckDocument.of(report)))

@@ -2,11 +2,23 @@
 # ruff: noqa: PLC0415 - each command imports what it needs when it runs
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from exporter.cli.options import FILE, OK
+from exporter.errors import ConfigError
+
+
+@contextmanager
+def _noted(faults: list[str]) -> Iterator[None]:
+    """Go on after a fault: all are to be reported."""
+    try:
+        yield
+    except ConfigError as error:
+        faults += str(error).splitlines()
 
 
 @click.group()
@@ -18,11 +30,16 @@ def config() -> None:
 @click.argument("file", type=FILE)
 def check(file: Path) -> int:
     """Check FILE together with the environment, as `serve` reads it."""
-    from exporter.settings.load import load_settings
+    from exporter.settings.load import load_settings, named_file
     from exporter.web.web_config import WebConfigWatch
 
-    settings = load_settings(file, {})
-    WebConfigWatch(settings.web.config_file)
+    faults: list[str] = []
+    with _noted(faults):
+        settings = load_settings(file, {})
+    with _noted(faults):
+        WebConfigWatch(named_file(file, "web", "config_file"))
+    if faults:
+        raise ConfigError("\n".join(dict.fromkeys(faults)))
     number = len(settings.targets)
     click.echo(f"{file}: ok, {number} target{'' if number == 1 else 's'}")
     return OK

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from exporter.cli.options import default_of, of_server, options, read_settings, text
+from exporter.cli.options import OK, default_of, of_server, options, read_settings, text
 
 _DEMO = "exporter.demo.flags:DemoFlags"
 _PROVIDERS = "exporter.demo.settings:DemoSettings"
@@ -42,7 +42,10 @@ def serve(**flags: Any) -> int:
     return run_daemon(lambda: read_settings(dict(flags), **keys))
 
 
-@click.command(short_help="Run a demo with a local agent; needs no server or key.")
+@click.group(
+    short_help="Run a demo with a local agent; needs no server or key.",
+    invoke_without_command=True,
+)
 @options(
     text("--duration", "TIME", "Stop after this time.  [default: on Ctrl-C]"),
     text("--stt-delay", "TIME", "Delay of speech recognition."),
@@ -73,7 +76,8 @@ def serve(**flags: Any) -> int:
         "--listen-address", "HOST:PORT", "Address to listen on.", default_of("web.listen_address")
     ),
 )
-def demo(**flags: Any) -> int:
+@click.pass_context
+def demo(context: click.Context, /, **flags: Any) -> int:
     """Run an agent with local speech and language providers, and an exporter that calls it.
 
     Starts a livekit-server, or uses the one in LIVEKIT_URL. Needs the extra `demo`.
@@ -81,4 +85,40 @@ def demo(**flags: Any) -> int:
     from exporter.demo.flags import demo_options
     from exporter.demo.run import run_demo
 
+    if context.invoked_subcommand is not None:
+        return OK
     return run_demo(demo_options(flags), click.echo)
+
+
+_of_demo = text(
+    "--providers", "URL", "Providers of the demo.  [default: those of the demo on this host]"
+)
+
+
+@demo.command("break", short_help="Break the agent of a running demo.")
+@click.argument("fault", metavar="slow|deaf|rude|dead|noisy")
+@options(_of_demo)
+def break_(fault: str, providers: str | None) -> int:
+    """Break the agent of a running demo in one way, from its next call on.
+
+    slow: its language model thinks for long. deaf: it hears nothing. rude: it talks on when it is
+    interrupted. dead: its worker takes no calls. noisy: its voice is clipped.
+    """
+    from exporter.demo.breaking import break_agent
+
+    found = break_agent(fault, providers)
+    click.echo(f"{fault}: {found.about}")
+    click.echo(f"shown by {found.shown}")
+    click.echo("voice-exporter demo mend ends it")
+    return OK
+
+
+@demo.command(short_help="Mend the agent of a running demo.")
+@options(_of_demo)
+def mend(providers: str | None) -> int:
+    """Let the agent of a running demo behave as at its start."""
+    from exporter.demo.breaking import mend_agent
+
+    mend_agent(providers)
+    click.echo("mended; the next call shows it")
+    return OK

@@ -13,6 +13,7 @@ from exporter.commands.once import (
     one_runner,
     plan_calls,
     run,
+    with_known,
 )
 from exporter.probes.sfu.spec import SfuConfig
 from exporter.report.check import CheckReport
@@ -64,6 +65,7 @@ async def _check(
         calls = await call_agents(runner, settings, order.calls(), wanted, progress)
         progress.doing("measuring the network path to the SFU")
         baseline = await runner.run("sfu", sfu)
+    calls = with_known(calls, fleet)
     failure = None if fleet.listing.ok or wanted else fleet.listing
     latency = LatencyReport(started, server.name, calls, failure=failure)
     return CheckReport(fleet, latency, SfuReport(sfu, baseline))

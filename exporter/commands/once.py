@@ -15,7 +15,7 @@ from exporter.config.values import is_name
 from exporter.daemon.fleet import make_roster
 from exporter.errors import ProbeError
 from exporter.logs import LogSetup, configure
-from exporter.outcome import Finding, Listing, Outcome, Turn, Verdict
+from exporter.outcome import Finding, Listing, Outcome, Reason, Turn, Verdict
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.latency.utterances import Utterance
 from exporter.report.agents import NO_ROSTER, FleetReport, page_notes
@@ -29,6 +29,8 @@ from exporter.settings.load import override
 from exporter.settings.settings import Settings
 
 T = TypeVar("T")
+MOST_NAMED = 3
+"""Worker pages that are named by their address."""
 
 
 class Progress(Protocol):
@@ -107,7 +109,26 @@ async def ask_fleet(runner: Runner, settings: Settings) -> FleetReport:
     asked = bool(config.scrape or settings.collector.url)
     if not asked:
         notes.append(NO_ROSTER)
-    return FleetReport(listing, roster.workers(), asked, time(), tuple(notes), tuple(unasked))
+    return FleetReport(
+        listing,
+        roster.workers(),
+        asked,
+        time(),
+        tuple(notes),
+        tuple(unasked),
+        _looked(settings),
+    )
+
+
+def _looked(settings: Settings) -> tuple[str, ...]:
+    """Say where agents and workers were looked for."""
+    pages, more = settings.workers.scrape[:MOST_NAMED], settings.workers.scrape[MOST_NAMED:]
+    return (
+        f"the rooms of {settings.livekit.url or settings.livekit.url_file}",
+        *(f"the worker page {page}" for page in pages),
+        *([f"{len(more)} more worker pages"] if more else []),
+        *([f"the roster of {settings.collector.url}"] if settings.collector.url else []),
+    )
 
 
 def calibrate(settings: Settings, flags: Mapping[str, object]) -> Outcome:
@@ -175,7 +196,23 @@ async def _measure(
             progress.doing("measuring the floor against an echo")
             floor = await runner.run("calibrate", settings.calibrate)
         calls = await call_agents(runner, settings, order, names, progress)
+        if order.agent is not None and any(map(lacks_worker, calls)):
+            calls = with_known(calls, await ask_fleet(runner, settings))
     return LatencyReport(started, server.name, calls, floor, unasked=unasked)
+
+
+def lacks_worker(call: CallReport) -> bool:
+    """Whether no worker took a call."""
+    return call.outcome.reason is Reason.NO_WORKER
+
+
+def with_known(calls: Iterable[CallReport], fleet: FleetReport) -> tuple[CallReport, ...]:
+    """Return calls, those that no worker took with the agents that have one."""
+    listing = fleet.listing.result
+    names = {each.agent_name for each in listing.agents} if isinstance(listing, Listing) else set()
+    names |= {each.agent_name for each in fleet.workers if each.status is not WorkerStatus.OFFLINE}
+    known = tuple(sorted(filter(None, names)))
+    return tuple(replace(each, known=known) if lacks_worker(each) else each for each in calls)
 
 
 async def call_agents(

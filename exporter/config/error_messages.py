@@ -1,13 +1,15 @@
 """Convert pydantic's errors to lines with the key, the problem and the expected value."""
 
 import difflib
+import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from exporter.config.layers import KeyPath, Layer, Unusable
-from exporter.config.schema import Schema, part, schema_of
+from exporter.config.schema import Schema, part, schema_of, value_text
 
 _SHOWN = 200
 """Characters of a value that an error line repeats."""
@@ -37,38 +39,60 @@ _PLAIN = {
 _TIME_WORDS = {"small": "short", "large": "long"}
 
 
-def explain(error: ValidationError, model: type[BaseModel], layers: Sequence[Layer]) -> str:
-    """Return one line for each problem.
+@dataclass(frozen=True, slots=True, order=True)
+class _Problem:
+    layer: int
+    line: int
+    text: str = field(compare=False)
+
+
+def explain(errors: Iterable[ErrorDetails], model: type[BaseModel], layers: Sequence[Layer]) -> str:
+    """Return one line for each problem: by layers, and in the order of a file.
 
     Args:
-        error: What building the model ended with.
+        errors: What is wrong with the values.
         model: What the layers should have become.
         layers: Where its values came from, the strongest first.
     """
     schema = schema_of(model)
-    errors = error.errors(include_url=False)
-    # A default that follows from other keys has no problem of its own.
-    problems = [found for found in errors if found["type"] != "default_factory_not_called"]
-    return "\n".join(_line(found, schema, layers) for found in problems)
+    problems = [_problem(each, schema, layers) for each in errors]
+    problems += (
+        _Problem(at, line, f"{layer.where(path, line)}: {text}")
+        for at, layer in enumerate(layers)
+        for path, line, text in layer.faults
+    )
+    return "\n".join(each.text for each in sorted(problems))
 
 
-def _line(error: ErrorDetails, schema: Schema, layers: Sequence[Layer]) -> str:
-    path: KeyPath = (*error["loc"], *error.get("ctx", {}).get("key", ()))
+def _problem(error: ErrorDetails, schema: Schema, layers: Sequence[Layer]) -> _Problem:
+    context = error.get("ctx", {})
+    path: KeyPath = (*error["loc"], *context.get("key", ()))
     # What is missing is nowhere: the section that should have it is somewhere.
     held = path[:-1] if error["type"] == "missing" else path
-    layer = max(layers, key=lambda each: len(each.along(held)))
+    at = max(range(len(layers)), key=lambda each: len(layers[each].along(held)))
+    if len(layers[at].along(held)) < len(held) and context.get("near"):
+        # What is written is at odds with a default.
+        held = (*error["loc"], context["near"])
+        at = max(range(len(layers)), key=lambda each: len(layers[each].along(held)))
+    layer = layers[at]
+    line = layer.line(held)
+    return _Problem(at, line, f"{layer.where(path, line)}: {_words(error, path, layer, schema)}")
+
+
+def _words(error: ErrorDetails, path: KeyPath, layer: Layer, schema: Schema) -> str:
     if isinstance(error["input"], Unusable):
-        return f"{layer.where(path)}: {error['input'].why}"
+        return error["input"].why
     if error["type"] == "extra_forbidden":
         names = list(part(schema, path[:-1]).get("properties", {}))
         near = did_you_mean(str(path[-1]), names) or f"; expected one of {', '.join(names)}"
-        return f"{layer.where(path)}: unknown key{near}"
+        return f"unknown key{near}"
     along, about = layer.along(path), part(schema, path)
     if len(along) == len(path):
         value, shown = along[-1], "the value" if "writeOnly" in about else show(along[-1])
-    else:  # what is written is at odds with it
-        value, shown = None, f"{show(about.get('default'))} (the default)"
-    return f"{layer.where(path)}: {_text(error, value, shown, about)}"
+    else:
+        value = None
+        shown = f"{value_text(about, about.get('default', 'not set'))} (the default)"
+    return _text(error, value, shown, about)
 
 
 def _text(error: ErrorDetails, value: object, shown: str, about: Schema) -> str:
@@ -81,7 +105,7 @@ def _text(error: ErrorDetails, value: object, shown: str, about: Schema) -> str:
         about: The schema of the key.
     """
     kind, context = error["type"], error.get("ctx", {})
-    if kind == "invalid":
+    if kind in ("invalid", "rule"):
         return str(context["text"]).replace("{value}", shown)
     if kind in _BOUNDS:
         name, size, rule = _BOUNDS[kind]
@@ -104,14 +128,16 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def show(value: object) -> str:
-    """Return a value for an error line: short, text in quotes unless it begins as a number does."""
+    """Return a value for an error line: short, text in quotes unless it reads as a number."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict | list | tuple):
         return "a mapping" if isinstance(value, dict) else "a list"
-    if isinstance(value, str) and value[:1].isdecimal() and value.isprintable():
-        return value[:_SHOWN]
-    text = repr(value)
+    if isinstance(value, str):
+        is_plain = value[:1].isdecimal() and value.isprintable() and " " not in value
+        text = value if is_plain else json.dumps(value, ensure_ascii=not value.isprintable())
+    else:
+        text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 4]}...{text[-1]}"
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from exporter.config.rules import Faults, refuse
 from exporter.config.values import MOST_CHARACTERS, invalid, is_name
 
 MOST_LABELS = 10
@@ -23,19 +24,23 @@ of what scrapes in Kubernetes, whose labels the rules take off."""
 
 
 def _check(labels: dict[str, str]) -> dict[str, str]:
+    refuse(_faults(labels))
+    return labels
+
+
+def _faults(labels: dict[str, str]) -> Faults:
     if len(labels) > MOST_LABELS:
-        raise invalid(f"has {len(labels)} labels; expected at most {MOST_LABELS}")
+        yield invalid(f"has {len(labels)} labels; expected at most {MOST_LABELS}")
     for name, value in labels.items():
         if not _NAME.fullmatch(name):
-            raise invalid("is not the name of a label; expected letters, digits and _", name)
-        if name in RESERVED:
-            raise invalid("is a reserved name; expected another, such as team", name)
+            yield invalid("is not the name of a label; expected letters, digits and _", name)
+        elif name in RESERVED:
+            yield invalid("is a reserved name; expected another, such as team", name)
         if not value or len(value) > MOST_CHARACTERS or not is_name(value):
-            raise invalid(
+            yield invalid(
                 f"{{value}} cannot be shown; expected 1 to {MOST_CHARACTERS} printable characters",
                 name,
             )
-    return labels
 
 
 OwnLabels = Annotated[dict[str, str], AfterValidator(_check)]

@@ -7,8 +7,9 @@ from datetime import UTC, tzinfo
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
+from exporter.config.rules import Faults, is_known, rule
 from exporter.config.values import Duration, Section, invalid
 from exporter.outcome import ModelUsage
 
@@ -131,13 +132,12 @@ class WindowConfig(Section):
     )
     time_zone: TimeZone = Field("UTC", description="Time zone of the hours and days.")
 
-    @model_validator(mode="after")
-    def _check_kind(self) -> "WindowConfig":
+    @rule
+    def _has_one_kind(self) -> Faults:
         if self.cron is not None and (self.hours is not None or self.days is not None):
-            raise invalid("conflicts with hours or days; expected one of them", "cron")
+            yield invalid("conflicts with hours or days; expected one of them", "cron")
         if self.cron is None and self.hours is None and self.days is None:
-            raise invalid("is empty; expected hours, days or cron")
-        return self
+            yield invalid("is empty; expected hours, days or cron")
 
 
 _MILLION = 1_000_000
@@ -201,13 +201,15 @@ class BudgetConfig(Section):
         (), description="Prices of the agent's models, added to that of the minutes."
     )
 
-    @model_validator(mode="after")
-    def _check_prices(self) -> "BudgetConfig":
-        models = [each.model for each in self.prices]
-        for number, model in enumerate(models):
-            if model in models[:number]:
-                raise invalid("{value} has prices already", "prices", number, "model")
-        return self
+    @rule
+    def _prices_once(self) -> Faults:
+        known: set[str] = set()
+        for number, each in enumerate(self.prices):
+            if not is_known(each) or not is_known(each.model):
+                continue
+            if each.model in known:
+                yield invalid("{value} has prices already", "prices", number, "model")
+            known.add(each.model)
 
     @property
     def priced(self) -> bool:
@@ -228,21 +230,20 @@ class BudgetConfig(Section):
         minutes = (self.price_per_minute or 0.0) * call_seconds / 60
         return minutes + sum(price.cost(used) for price, used in known)
 
-    def check_plan(self, turns: int, call_seconds: float) -> None:
-        """Refuse a budget that is less than one call needs: none would ever be made.
-
-        Raises:
-            ValueError: It names the key.
-        """
+    def holds_turns(self, turns: int) -> Faults:
+        """Yield what is wrong with a budget of fewer turns than one call has."""
         if self.turns_per_day is not None and self.turns_per_day < turns:
-            raise invalid(
+            yield invalid(
                 f"{{value}} is less than the turns of one call; expected at least {turns} (trials "
                 "and the warm-up turn)",
                 "budget",
                 "turns_per_day",
             )
+
+    def holds_seconds(self, call_seconds: float) -> Faults:
+        """Yield what is wrong with a budget of fewer seconds than one call may take."""
         if self.call_seconds_per_day is not None and self.call_seconds_per_day < call_seconds:
-            raise invalid(
+            yield invalid(
                 "{value} is less than the length of one call; expected at least "
                 f"{call_seconds:g}s (the deadline, which is reserved when a call begins)",
                 "budget",

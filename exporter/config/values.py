@@ -13,6 +13,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -24,24 +25,35 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError
 
+from exporter.config.rules import Faults, Unknown, as_far_as_known, hold, is_partial, rule
 from exporter.errors import ConfigError
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _WHOLE = re.compile(rf"(?:{_PART.pattern})+")
+_SPELLED = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)")
+_WORDS = {
+    **dict.fromkeys(("ms", "msec", "msecs", "millisecond", "milliseconds"), "ms"),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), "m"),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "h"),
+    **dict.fromkeys(("d", "day", "days"), "d"),
+}
+"""Units as people write them."""
 _INTEGERS = (int, int | None)
 _NUMBERS = (*_INTEGERS, float, float | None)
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
-def invalid(text: str, *key: str | int) -> PydanticCustomError:
+def invalid(text: str, *key: str | int, near: str = "") -> PydanticCustomError:
     """Return the error that a validator raises about its value, or about a key within it.
 
     Args:
         text: What is wrong and what was expected; `{value}` becomes the value as it was written.
         key: The path of the key that is meant, within the value.
+        near: Another key within the value, whose line is meant where this one is not written.
     """
-    return PydanticCustomError("invalid", "{text}", {"text": text, "key": key})
+    return PydanticCustomError("invalid", "{text}", {"text": text, "key": key, "near": near})
 
 
 FILE = WithJsonSchema({"type": "string", "format": "file-path"})
@@ -165,25 +177,38 @@ class Section(BaseModel):
             raise ConfigError(f"{key}.{name}: {words.replace('{value}', shown)}") from None
         return self.model_copy(update={name: getattr(again, name) for name in paths})
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _refuse_pairs(cls, given: Any) -> Any:
-        """Refuse a key that is set together with the file for the same key."""
-        for name in given if isinstance(given, dict) else ():
-            if f"{name}_file" in given and f"{name}_file" in cls.model_fields:
-                raise invalid(f"conflicts with {name}_file; expected one of them", name)
-        return given
+    def _make(cls, given: Any, make: ModelWrapValidatorHandler[Self]) -> Self:
+        """Hold the section's rules, unless it is made only as far as it is known."""
+        if is_partial():
+            # What is not known has every type.
+            return given if isinstance(given, Unknown) else make(as_far_as_known(cls, given))  # type: ignore[return-value]
+        made = make(given)
+        hold(made)
+        return made
 
-    @field_validator("*", mode="before")
+    @rule
+    def _refuse_pairs(self) -> Faults:
+        """Refuse a key that is set together with the file for the same key."""
+        for name in sorted(self.model_fields_set):
+            if f"{name}_file" in self.model_fields_set:
+                yield invalid(f"conflicts with {name}_file; expected one of them", name)
+
+    @field_validator("*", mode="wrap")
     @classmethod
-    def _prepare(cls, value: object, info: ValidationInfo) -> object:
+    def _prepare(
+        cls, value: object, check: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> object:
         """Refuse `true` as a number, and take lists whose items are given by index."""
+        if isinstance(value, Unknown):
+            return value
         annotation: Any = cls.model_fields[info.field_name or ""].annotation
         if isinstance(value, bool) and annotation in _NUMBERS:
             raise PydanticKnownError("int_type" if annotation in _INTEGERS else "float_type")
         if isinstance(value, dict) and get_origin(annotation) is tuple:
-            return _in_order(value)
-        return value
+            return check(_in_order(value))
+        return check(value)
 
 
 def _in_order(items: Mapping[str, object]) -> object:
@@ -197,8 +222,22 @@ def _in_order(items: Mapping[str, object]) -> object:
     return [by_index[index] for index in range(len(by_index))]
 
 
-def check_deadline(deadline_s: float, needed_s: float, what: str) -> None:
-    """Refuse a deadline that was written and cannot hold what it is for.
+def above(section: Section, high: str, low: str) -> Faults:
+    """Yield what is wrong if a limit is not above another; one that is not set is no limit.
+
+    Args:
+        section: That has both.
+        high: Key of the limit that is to be higher.
+        low: Key of the other.
+    """
+    more, less = getattr(section, high), getattr(section, low)
+    if more is not None and more <= less:
+        default = "" if low in section.model_fields_set else " (the default)"
+        yield invalid(f"{{value}} must be above {low}, which is {less:g}{default}", high, near=low)
+
+
+def holds_needed(deadline_s: float, needed_s: float, what: str) -> Faults:
+    """Yield what is wrong with a deadline that was written and cannot hold what it is for.
 
     Args:
         deadline_s: As written, or by default.
@@ -206,7 +245,7 @@ def check_deadline(deadline_s: float, needed_s: float, what: str) -> None:
         what: A word for what is to be held.
     """
     if deadline_s < needed_s:
-        raise invalid(
+        yield invalid(
             f"{{value}} cannot hold the {what}, which may take {needed_s:g} s by its other "
             f"settings; expected at least {needed_s:g}s, or leave it out",
             "deadline",
@@ -231,7 +270,14 @@ def parse_duration(value: object) -> float:
             return float(text)
         if _WHOLE.fullmatch(text):
             return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
-    raise invalid("{value} is not a duration; expected one such as 30s or 5m")
+    raise invalid(f"{{value}} is no duration; {_nearest_duration(value)}")
+
+
+def _nearest_duration(value: object) -> str:
+    """Say what to write for a duration: what was meant, where that can be seen."""
+    spelled = _SPELLED.fullmatch(value.strip()) if isinstance(value, str) else None
+    unit = _WORDS.get(spelled[2].lower()) if spelled else None
+    return f"try {spelled[1]}{unit}" if spelled and unit else "expected one such as 30s or 5m"
 
 
 class _Written:

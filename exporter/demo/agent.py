@@ -20,7 +20,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from livekit.agents import AgentServer, AgentSession, JobContext, TurnHandlingOptions, inference
+from livekit.agents import (
+    AgentServer,
+    AgentSession,
+    JobContext,
+    JobRequest,
+    TurnHandlingOptions,
+    inference,
+)
 from livekit.plugins import openai
 from openai import AsyncClient
 
@@ -79,6 +86,19 @@ async def answer_call(options: AgentOptions, job: JobContext) -> None:
         session.say(options.greeting)
 
 
+async def take_call(options: AgentOptions, request: JobRequest) -> None:
+    """Accept a call, unless the agent is set to take none."""
+    async with AsyncClient(
+        base_url=options.providers, api_key=_NO_KEY, max_retries=0, timeout=_SETTINGS_TIMEOUT_S
+    ) as client:
+        answer = await client.get("/settings", cast_to=object)
+    if DemoSettings.model_validate(answer).agent.takes_calls:
+        await request.accept()
+    else:
+        log.info("a call is refused, as set")
+        await request.reject(terminate=False)
+
+
 def _call_of(job: JobContext) -> DemoCall:
     """Return the call, without settings of its own where the metadata has none for a demo."""
     try:
@@ -133,7 +153,11 @@ def make_worker(
         load_fnc=no_load,
         log_level="INFO",
     )
-    worker.rtc_session(partial(answer_call, options), agent_name=agent_name)
+    worker.rtc_session(
+        partial(answer_call, options),
+        agent_name=agent_name,
+        on_request=partial(take_call, options),
+    )
     return worker
 
 

@@ -7,7 +7,14 @@ from urllib.parse import urlsplit
 
 from prometheus_client.parser import text_string_to_metric_families
 
-_COMPONENTS = ("transcription", "end_of_turn", "llm", "tts", "transport")
+_COMPONENTS = (
+    *("transcription", "end_of_turn", "on_user_turn_completed", "llm", "tools", "first_sentence"),
+    *("tts", "transport"),
+)
+_NAMES = {"end_of_turn": "end of turn", "first_sentence": "first sentence"}
+_OPTIONAL = ("on_user_turn_completed", "tools", "first_sentence")
+_NEGLIGIBLE_S = 0.005
+"""An agent reports parts that it does not have as next to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +86,10 @@ def describe(before: Reading, after: Reading) -> str:
         average = (after.e2e_sum_s - before.e2e_sum_s) / measured
         said.append(f"{measured:.0f} turn{'s' if measured > 1 else ''} measured, {average:.2f} s")
         split = [
-            f"{component.replace('_', ' ')} {mean:.2f}"
+            f"{_NAMES.get(component, component)} {mean:.2f}"
             for component in _COMPONENTS
             if (mean := _mean(before, after, component)) is not None
+            and (mean >= _NEGLIGIBLE_S or component not in _OPTIONAL)
         ]
         if split:
             said[-1] += f" = {' + '.join(split)}"

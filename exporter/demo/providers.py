@@ -65,6 +65,7 @@ class Providers:
         self, settings: DemoSettings, transcribe: Callable[[Sound], Awaitable[str]]
     ) -> None:
         self.settings = settings
+        self._first = settings
         self._transcribe = transcribe
         self._luck = random.Random()
         self._counts = CountsByRoom()
@@ -75,6 +76,7 @@ class Providers:
             routes=[
                 Route("/settings", self.read_settings, methods=["GET"]),
                 Route("/settings", self.write_settings, methods=["PUT"]),
+                Route("/settings", self.restore_settings, methods=["DELETE"]),
                 Route("/counts", self.read_counts, methods=["GET"]),
                 Route("/v1/audio/transcriptions", self.transcriptions, methods=["POST"]),
                 Route("/v1/chat/completions", self.completions, methods=["POST"]),
@@ -94,6 +96,12 @@ class Providers:
         except ValidationError as error:
             raise RequestRefused(in_one_line(error)) from error
         log.info("settings: %s", self.settings.model_dump_json())
+        return JSONResponse(self.settings.model_dump())
+
+    async def restore_settings(self, _request: Request) -> Response:
+        """Take back all changes, and answer with the settings as they were at the start."""
+        self.settings = self._first
+        log.info("settings: as at the start")
         return JSONResponse(self.settings.model_dump())
 
     async def read_counts(self, request: Request) -> Response:
@@ -247,7 +255,7 @@ def _put_out(sound: Sound, settings: TtsSettings) -> Sound:
         case "nothing":
             return Sound(sound.samples[:0], sound.rate)
         case "speech":
-            return sound
+            return sound.louder(settings.gain)
 
 
 def _read_wav(raw: bytes) -> Sound:

@@ -14,6 +14,7 @@ from types import FrameType
 
 import yaml
 
+from exporter.demo.breaking import FAULTS, FOLDER
 from exporter.demo.livekit_binary import find_server
 from exporter.demo.livekit_server import LiveKitServer, ServerStartError
 from exporter.demo.options import DemoOptions
@@ -29,6 +30,8 @@ _DEFAULT_PORT = 9465
 _HOST = "127.0.0.1"
 _EVERYWHERE = ("", "0.0.0.0", "[::]")  # noqa: S104 - is compared
 _POLL_S = 0.2
+_MOST_CLIPPED = 0.02
+"""Share of the samples of speech: none of a good voice is clipped."""
 _READY_S = {"providers": 120.0, "agent": 180.0, "exporter": 60.0}
 """A first start reads everything from a disk that may be slow: 35 s have been seen."""
 _EXPORTER_GRACE_S = 12.0
@@ -61,7 +64,7 @@ def run_demo(options: DemoOptions, tell: Tell) -> int:
     """
     interrupt = _Interrupt()
     with interrupt.installed():
-        folder = Path(tempfile.mkdtemp(prefix="voice-exporter-demo-"))
+        folder = Path(tempfile.mkdtemp(prefix=FOLDER))
         status = 1
         demo = _Demo(options, folder, tell, interrupt)
         try:
@@ -130,6 +133,7 @@ class _Demo:
     ) -> None:
         self._options = options
         self._folder = folder
+        self._config = folder / "voice-exporter.yaml"
         self._tell = tell
         self._interrupt = interrupt
         self._own_server: LiveKitServer | None = None
@@ -161,10 +165,21 @@ class _Demo:
             f"agent          {AGENT_NAME}, {agent}/worker",
             f"metrics        {self._metrics_url}",
             f"status page    {exporter}/",
-            f"delays         {providers}/settings, for instance",
-            f'               curl -X PUT {providers}/settings -d \'{{"llm": {{"delay_s": 2.0}}}}\'',
+            *self._looks(),
+            f"settings       {providers}/settings (docs/demo.md)",
+            "to break it    while it runs, in another terminal; its next call shows it",
+            *(
+                f"               {_program()} demo break {name:<6} {fault.about}; {fault.shown}"
+                for name, fault in FAULTS.items()
+            ),
+            f"to mend it     {_program()} demo mend",
         ):
             self._tell(line)
+
+    def _looks(self) -> Iterator[str]:
+        """Yield how to list the agent's worker, where the configuration says all for it."""
+        if self._own_server:
+            yield f"worker         {_program()} agents --config {self._config}"
 
     def watch(self) -> int:
         """Print what is measured until the duration is over; return the exit status."""
@@ -244,11 +259,15 @@ class _Demo:
             "interval": self._options.interval_s,
             "trials": self._options.trials,
             "greeting": "expected" if self._options.greeting else "none",
+            "sound": {"max_clipped_ratio": _MOST_CLIPPED},
         }
-        config = self._folder / "voice-exporter.yaml"
-        config.write_text(
+        local = {"url": server.url, "api_key": server.api_key, "api_secret": server.api_secret}
+        self._config.touch(mode=0o600)
+        self._config.write_text(
             yaml.safe_dump(
                 {
+                    # Keys of its own server only: others are nobody's to write down.
+                    **({"livekit": local} if self._own_server else {}),
                     "server_name": server.name or AGENT_NAME,
                     "web": {"listen_address": listen},
                     "store": {"folder": "state"},
@@ -260,7 +279,7 @@ class _Demo:
             ),
             encoding="utf-8",
         )
-        command = [sys.executable, "-m", "exporter", "serve", "--config", str(config)]
+        command = [sys.executable, "-m", "exporter", "serve", "--config", str(self._config)]
         self._exporter = self._launch("exporter", command, environ)
         self._wait_ready(
             self._exporter, lambda: read_metrics(self._metrics_url, AGENT_NAME) is not None
@@ -316,6 +335,12 @@ def _environment(environ: Mapping[str, str], server: Server, *, local: bool) -> 
         "no_proxy": here,
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def _program() -> str:
+    """Return how a person starts this program, in whichever environment it is."""
+    name = "voice-exporter"
+    return name if shutil.which(name) else f"{sys.executable} -m exporter"
 
 
 def _url_here(listen: str) -> str:

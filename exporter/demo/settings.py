@@ -78,11 +78,15 @@ class TtsSettings(ProviderSettings):
 
     output: Literal["speech", "silence", "nothing"] = "speech"
     """`silence` is as long as the speech would be; `nothing` is an answer without content."""
+    gain: float = Field(1.0, ge=0, le=100)
+    """How much louder the speech is; from about 1.7 on it is clipped at full scale."""
 
 
 class AgentSettings(_Section):
     """The agent itself, as it is from the beginning of a call to its end."""
 
+    takes_calls: bool = True
+    """Whether its worker accepts calls; they are refused before they begin."""
     deaf: bool = False
     """It mutes its input, and hears nothing."""
     endpointing_s: float | None = Field(None, ge=0, le=600)

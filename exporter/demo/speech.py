@@ -91,6 +91,13 @@ class Sound:
         scaled = self.samples.astype(np.float64) * (level * 32767 / max(1, peak))
         return Sound(np.rint(scaled).astype(np.int16), self.rate)
 
+    def louder(self, gain: float) -> "Sound":
+        """Return it so many times as loud; what goes beyond full scale is clipped."""
+        if gain == 1:
+            return self
+        scaled = self.samples.astype(np.float64) * gain
+        return Sound(np.clip(np.rint(scaled), -32768, 32767).astype(np.int16), self.rate)
+
     def wav(self) -> bytes:
         """Return it as a WAV file: PCM, 16 bits, mono."""
         buffer = io.BytesIO()

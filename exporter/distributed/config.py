@@ -2,10 +2,11 @@
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr
 
+from exporter.config.rules import Faults, rule
 from exporter.config.values import (
     FILE,
     Duration,
@@ -58,11 +59,12 @@ class DistributedConfig(Section):
         10.0, ge=2, description="Time without reports after which a vantage counts as lost."
     )
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if (self.tls_certificate is None) != (self.tls_key is None):
-            raise invalid("needs tls_key, and tls_key needs it; expected both", "tls_key")
-        return self
+    @rule
+    def _has_both_or_none(self) -> Faults:
+        names = ("tls_certificate", "tls_key")
+        for name, other in (names, names[::-1]):
+            if getattr(self, name) is None and getattr(self, other) is not None:
+                yield invalid(f"is missing; expected it, because {other} is set", name, near=other)
 
     @property
     def shared_token(self) -> str:

@@ -12,7 +12,7 @@ from exporter.outcome import Finding, Verdict, worst
 from exporter.probes.ramp.figures import RampFigures
 from exporter.probes.ramp.judge import JudgedTier, Knee, KneeKind
 from exporter.probes.ramp.spec import RampConfig
-from exporter.report.printing import clean, console, print_findings, print_verdict
+from exporter.report.printing import clean, console, print_findings, print_verdict, say
 from exporter.report.ramp import RampItem
 
 ALL_VANTAGES = "combined"
@@ -142,18 +142,18 @@ class VantageDocument:
 def print_distributed(report: DistributedReport) -> None:
     """Print the sum, then each vantage, on a line each."""
     out, ramp = console(), report.ramp
-    out.print(f"SFU  distributed: {len(ramp.vantages)} vantages", soft_wrap=True)
+    say(out, f"SFU  distributed: {len(ramp.vantages)} vantages")
     tiers = _DOT.join(
         f"{each.tier.clients}({each.vantages}v){_ARROW} {_figures(each.tier, quality=True)}"
         for each in ramp.tiers
     )
-    out.print(f"  combined: {tiers or '-'}   combined knee {report.knee.text}", soft_wrap=True)
+    say(out, f"  combined: {tiers or '-'}   combined knee {report.knee.text}")
     for each in ramp.vantages:
         line = f"  {clean(each.vantage):<12}: {_tiers(each.tiers)}"
-        out.print(line + (f"   lost: {clean(each.lost)}" if each.lost else ""), soft_wrap=True)
+        say(out, line + (f"   lost: {clean(each.lost)}" if each.lost else ""))
     for tier in ramp.tiers:
         for why in (*tier.tier.broken, *tier.tier.limits):
-            out.print(f"{tier.tier.clients} clients: {clean(why)}", soft_wrap=True)
+            say(out, f"{tier.tier.clients} clients: {clean(why)}")
     print_findings(report.findings)
     print_verdict(report.verdict)
 
@@ -161,9 +161,9 @@ def print_distributed(report: DistributedReport) -> None:
 def print_vantage(report: VantageReport) -> None:
     """Print what this vantage has seen; the coordinator has the rest."""
     out = console()
-    out.print(f"  {clean(report.vantage):<12}: {_tiers(report.tiers)}", soft_wrap=True)
+    say(out, f"  {clean(report.vantage):<12}: {_tiers(report.tiers)}")
     if report.error:
-        out.print(f"not completed: {clean(report.error)}", soft_wrap=True)
+        say(out, f"not completed: {clean(report.error)}")
 
 
 def _tiers(tiers: Sequence[JudgedTier]) -> str:

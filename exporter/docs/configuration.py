@@ -44,12 +44,13 @@ In the YAML file `${NAME}` stands for an environment variable; one that is not s
 Paths of files are relative to the YAML file.
 A duration is written `250ms`, `30s`, `5m`, `1h30m`, or as a number of seconds.
 
-Unknown keys, wrong types and impossible values are errors, one line each:
+Unknown keys, keys that stand twice, wrong types, impossible values and values that contradict each
+other are errors; all are reported at once, each on one line with its place:
 
-    voice-exporter.yaml: targets[2].interval: 5s is too short; expected at least 10s
+    voice-exporter.yaml:14 targets[2].interval: 5s is too short; expected at least 10s
 
-`voice-exporter config check FILE` finds them, and `voice-exporter config schema` prints a JSON
-Schema for editors.
+`voice-exporter config check FILE` finds them, and those of `web.config_file`; `voice-exporter
+config schema` prints a JSON Schema for editors.
 """
 
 

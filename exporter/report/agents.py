@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rich.table import Table
-
 from exporter.outcome import (
     Finding,
     Listing,
@@ -16,7 +14,7 @@ from exporter.outcome import (
     worst,
 )
 from exporter.probes.agents.spec import judge_workers
-from exporter.report.printing import age, agent_label, clean, console
+from exporter.report.printing import age, agent_label, clean, console, say, table
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.roster.wire import WorkerView
 
@@ -44,6 +42,8 @@ class FleetReport:
     """What could not be learned, one line each, for stderr."""
     unasked: tuple[Finding, ...] = ()
     """What of it should have been: by pages, and by the running exporter."""
+    looked: tuple[str, ...] = ()
+    """Where agents and workers were looked for."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -112,11 +112,17 @@ def print_agents(listing: Listing) -> None:
     out = console()
     items = list(agent_items(listing))
     if items:
-        table = Table("AGENT", "ROOM", "STATE", "HUMANS", "AGE", box=None, pad_edge=False)
-        for item in items:
-            name, room = agent_label(item.agent_name), clean(item.room)
-            table.add_row(name, room, clean(item.state), str(item.humans), age(item.age_s))
-        out.print(table)
+        rows = [
+            (
+                agent_label(item.agent_name),
+                clean(item.room),
+                clean(item.state),
+                str(item.humans),
+                age(item.age_s),
+            )
+            for item in items
+        ]
+        out.print(table(("AGENT", "ROOM", "STATE", "HUMANS", "AGE"), rows))
         out.print()
     agents = _count(len(listing.agents), "agent")
     rooms = _count(len({agent.room for agent in listing.agents}), "room")
@@ -124,14 +130,18 @@ def print_agents(listing: Listing) -> None:
     out.print(f"{agents} active in {rooms}{pending}.")
 
 
+def print_looked(looked: Sequence[str]) -> None:
+    """Print where agents and workers were looked for: one that is nowhere there is not known."""
+    say(console(), f"Looked at {'; '.join(map(clean, looked))}.")
+
+
 def print_workers(workers: Sequence[Worker], now: float) -> None:
     """Print the workers that are known, `now` being Unix time, and how many do what."""
     out = console()
     if workers:
         heads = "AGENT", "WORKER", "STATUS", "JOBS", "LOAD", "VERSION", "SEEN"
-        table = Table(*heads, box=None, pad_edge=False)
-        for each in workers:
-            table.add_row(
+        rows = [
+            (
                 agent_label(each.agent_name),
                 clean(each.worker_id),
                 each.status,
@@ -140,7 +150,9 @@ def print_workers(workers: Sequence[Worker], now: float) -> None:
                 clean(each.sdk_version) or "-",
                 age(max(0.0, now - each.last_seen)),
             )
-        out.print(table)
+            for each in workers
+        ]
+        out.print(table(heads, rows))
         out.print()
     counts = Counter(each.status for each in workers)
     parts = [f"{counts[status]} {status}" for status in WorkerStatus if counts[status]]

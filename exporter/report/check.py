@@ -4,16 +4,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
+from rich.text import Text
+
 from exporter.outcome import Listing, Verdict, worst
 from exporter.report.agents import AgentsDocument, FleetReport, print_agents, print_workers
 from exporter.report.latency import (
     NONE_FOUND,
     LatencyDocument,
     LatencyReport,
-    print_latency,
+    print_calls,
 )
-from exporter.report.printing import Timestamp, clean, console, print_verdict
-from exporter.report.sfu import SfuDocument, SfuReport, print_sfu
+from exporter.report.printing import STYLES, Timestamp, clean, console, print_verdict, say
+from exporter.report.sfu import SfuDocument, SfuReport, print_baseline
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +102,22 @@ class CheckDocument:
 
 
 def print_check(report: CheckReport) -> None:
-    """Print what the three diagnostics found, then the reasons and the one verdict."""
+    """Print the verdict and why, then what the three diagnostics found."""
     out = console()
+    print_verdict(report.verdict)
+    reasons = list(report.reasons())
+    for name, verdict in report.verdicts.items():
+        if verdict is Verdict.PASS:
+            out.print(f"{name}: ", Text(verdict, STYLES[verdict]), sep="")
+        for reason in reasons:
+            if reason.startswith(f"{name}: "):
+                say(out, clean(reason))
+    out.print()
     if report.fleet.listing.ok:
         print_agents(report.listing)
         if report.fleet.asked:
             print_workers(report.fleet.workers, report.fleet.now)
         out.print()
-    print_latency(report.latency, label="LATENCY")
+    print_calls(report.latency, verdicts=False)
     out.print()
-    print_sfu(report.sfu, label="SFU")
-    out.print()
-    for reason in report.reasons():
-        out.print(clean(reason), soft_wrap=True)
-    print_verdict(report.verdict)
+    print_baseline(report.sfu)

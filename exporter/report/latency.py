@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Self
 
+from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 from rich.text import Text
@@ -34,7 +35,9 @@ from exporter.report.printing import (
     clean,
     console,
     print_verdict,
+    say,
     seconds,
+    table,
     why,
 )
 from exporter.stats import Stats
@@ -53,6 +56,8 @@ _COMPONENTS = {
 _OPTIONAL = ("on_user_turn_completed_s", "tools_s", "first_sentence_s")
 """Components that are shown where an agent has them."""
 _NEGLIGIBLE_S = 0.005
+_BAR = 24
+"""Characters of the longest bar."""
 NONE_FOUND = "no agent is configured, in a room or on the roster; name one with --agent"
 COST_NOTE = "each turn is a real agent turn and costs what its providers charge"
 
@@ -63,6 +68,8 @@ class CallReport:
 
     config: LatencyConfig
     outcome: Outcome
+    known: tuple[str, ...] | None = None
+    """Names of the agents that have a worker, where none took the call; None: not asked."""
 
     @property
     def verdict(self) -> Verdict:
@@ -230,31 +237,46 @@ class CalibrateDocument:
         )
 
 
-def print_latency(report: LatencyReport, *, label: str = "VERDICT") -> None:
-    """Print what `latency` found: a row for each call, and below what is behind it.
+def print_latency(report: LatencyReport) -> None:
+    """Print what `latency` found: a row for each call, what is behind it, and the verdict."""
+    print_calls(report)
+    for finding in report.unasked:
+        say(console(), clean(str(finding)))
+    print_verdict(report.verdict)
+
+
+def print_calls(report: LatencyReport, *, verdicts: bool = True) -> None:
+    """Print a row for each call, and below what is behind it.
 
     Args:
         report: What was found.
-        label: Stands before the verdict.
+        verdicts: Whether each row has its verdict.
     """
     out = console()
     if report.failure:
-        out.print(f"agents could not be listed: {why(report.failure)}", soft_wrap=True)
+        say(out, f"agents could not be listed: {why(report.failure)}")
     elif not report.calls:
-        out.print(NONE_FOUND)
+        say(out, NONE_FOUND)
     else:
-        out.print(_latency_table(report))
+        out.print(_latency_table(report, verdicts=verdicts))
         for call in report.calls:
-            for line in _call_lines(call):
-                out.print(line, soft_wrap=True)
+            _print_behind(out, call)
         for note in _notes(report):
-            out.print(note, soft_wrap=True)
-    for finding in report.unasked:
-        out.print(clean(str(finding)), soft_wrap=True)
-    print_verdict(report.verdict, label)
+            say(out, note)
 
 
-def _latency_table(report: LatencyReport) -> Table:
+def _print_behind(out: Console, call: CallReport) -> None:
+    if call.components:
+        out.print(_split(agent_label(call.config.agent_name), call.components, _block(out)))
+    for line in _call_lines(call):
+        say(out, line)
+
+
+def _block(out: Console) -> str:
+    return "█" if out.encoding.startswith("utf") else "#"
+
+
+def _latency_table(report: LatencyReport, *, verdicts: bool) -> Table:
     heads = (
         "AGENT",
         "CALL TYPE",
@@ -267,28 +289,26 @@ def _latency_table(report: LatencyReport) -> Table:
         "TARGET",
         "VERDICT",
     )
-    table = Table(*heads, box=None, pad_edge=False)
     floor = report.calibration
-    for call in report.calls:
-        stats = call.stats
-        table.add_row(
+    rows = [
+        (
             agent_label(call.config.agent_name),
             clean(call.config.call_type),
-            str(stats.n),
-            *map(seconds, (stats.avg_s, stats.p50_s, stats.p95_s, stats.max_s)),
+            str(call.stats.n),
+            *map(seconds, (call.stats.avg_s, call.stats.p50_s, call.stats.p95_s, call.stats.max_s)),
             seconds(floor.floor_s if floor else None, 3),
             f"<{call.config.target_ms / 1000:g}s",
-            Text(call.verdict, STYLES[call.verdict]),
+            Text(call.verdict, STYLES[call.verdict]) if verdicts else "",
         )
-    return table
+        for call in report.calls
+    ]
+    return table(heads, rows)
 
 
 def _call_lines(call: CallReport) -> Iterable[str]:
-    """Yield what is behind one row: the split, then turns with a filler or no measurement."""
+    """Yield what is behind one row: turns with a filler or no measurement, words, dialogue."""
     label = agent_label(call.config.agent_name)
-    if call.components:
-        yield f"{label}: {_split(call.components)}"
-    elif call.stats.n:
+    if call.stats.n and not call.components:
         absent = call.result.split_absent or "the agent reported no components"
         yield f"{label}: no components: {clean(absent)}"
     for number, turn in enumerate(call.result.turns, 1):
@@ -304,8 +324,16 @@ def _call_lines(call: CallReport) -> Iterable[str]:
     yield from (f"{label}: {line}" for line in _dialogue_lines(call.result))
     if call.result.agents > 1:
         yield f"{label}: the caller heard {call.result.agents} agents of this name at once"
+    yield from _failure_lines(call)
+
+
+def _failure_lines(call: CallReport) -> Iterable[str]:
+    label = agent_label(call.config.agent_name)
     if call.unlisted_reason:
         yield f"{label}: call failed: {why(call.outcome)}"
+    if call.outcome.reason is Reason.NO_WORKER and call.known is not None:
+        known = f"known workers: {', '.join(map(clean, call.known))}"
+        yield f"{label}: {known if call.known else 'no worker is known'}; compare agent_name"
 
 
 def _dialogue_lines(call: CallResult) -> Iterable[str]:
@@ -317,12 +345,20 @@ def _dialogue_lines(call: CallResult) -> Iterable[str]:
             yield str(each)
 
 
-def _split(split: Components) -> str:
-    return " · ".join(
-        f"{name} {seconds(getattr(split, field))}"
-        for name, field in _COMPONENTS.items()
-        if field not in _OPTIONAL or (getattr(split, field) or 0.0) >= _NEGLIGIBLE_S
-    )
+def _split(label: str, split: Components, block: str) -> Table:
+    """Return a line with a bar for each component that is known."""
+    known = {name: getattr(split, field) for name, field in _COMPONENTS.items()}
+    shown = {
+        name: value
+        for name, value in known.items()
+        if value is not None and (_COMPONENTS[name] not in _OPTIONAL or value >= _NEGLIGIBLE_S)
+    }
+    grid = Table.grid(padding=(0, 1))
+    longest_s = max(shown.values(), default=0.0) or 1.0
+    for at, (name, value) in enumerate(shown.items()):
+        bar = block * round(_BAR * value / longest_s)
+        grid.add_row("" if at else f"{label}:", name, seconds(value), bar)
+    return grid
 
 
 def usage_text(usage: Iterable[ModelUsage]) -> str:
@@ -380,7 +416,13 @@ def print_calibration(outcome: Outcome) -> None:
 class StderrProgress:
     """Progress on stderr: a line for each turn, and on a terminal what it is waiting for."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, reported: bool = False) -> None:
+        """Print nothing yet.
+
+        Args:
+            reported: A report follows, which has the turns that were not measured.
+        """
+        self._reported = reported
         self._console = console(stderr=True)
         self._status: Status | None = None
         self._config: LatencyConfig | None = None
@@ -414,22 +456,22 @@ class StderrProgress:
         """Say how a turn ended."""
         self._done += 1
         name = agent_label(self._config.agent_name if self._config else "")
-        self._console.print(f"{name} {turn_line(self._done, turn)}")
+        if turn.outcome is TurnOutcome.REPLIED or not self._reported:
+            say(self._console, f"{name} {turn_line(self._done, turn)}")
         if self._status and self._done < self._planned:
             self._status.update(Text(f"calling {name}, turn {self._done + 1} of {self._planned}"))
 
     def explain(self, report: LatencyReport) -> None:
         """Say what went wrong, for people who send the document elsewhere."""
         if report.failure:
-            self._console.print(f"agents could not be listed: {why(report.failure)}")
+            say(self._console, f"agents could not be listed: {why(report.failure)}")
         elif not report.calls:
             self._console.print(NONE_FOUND)
         for finding in report.unasked:
-            self._console.print(clean(str(finding)), soft_wrap=True)
+            say(self._console, clean(str(finding)))
         for call in report.calls:
-            if call.unlisted_reason:
-                name = agent_label(call.config.agent_name)
-                self._console.print(f"{name}: call failed: {why(call.outcome)}")
+            for line in _failure_lines(call):
+                say(self._console, line)
 
     @property
     def _planned(self) -> int:

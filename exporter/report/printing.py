@@ -2,12 +2,13 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import PlainSerializer, TypeAdapter
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from exporter.outcome import Finding, Outcome, Verdict
@@ -56,6 +57,25 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
 
 
+def say(out: Console, text: str) -> None:
+    """Print prose: wrapped at words on a terminal, and one line where others read it."""
+    out.print(text, soft_wrap=not out.is_terminal)
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> Table:
+    """Return a table without the columns that say nothing: `-` or nothing in each row."""
+    silent = {
+        at for at in range(len(heads)) if rows and all(str(row[at]) in ("-", "") for row in rows)
+    }
+    kept = [at for at in range(len(heads)) if at not in silent]
+    found = Table(box=None, pad_edge=False)
+    for at in kept:
+        found.add_column(heads[at], overflow="fold")
+    for row in rows:
+        found.add_row(*(row[at] for at in kept))
+    return found
+
+
 def clean(text: str) -> str:
     """Return text from elsewhere without what would steer a terminal."""
     return "".join(char if char.isprintable() else "?" for char in text)
@@ -97,7 +117,7 @@ def percent(value: float | None) -> str:
 def print_findings(findings: Iterable[Finding]) -> None:
     """Print what keeps a verdict from PASS, a line each."""
     for finding in findings:
-        console().print(clean(str(finding)), soft_wrap=True)
+        say(console(), clean(str(finding)))
 
 
 def print_verdict(verdict: Verdict, label: str = "VERDICT") -> None:

@@ -13,7 +13,15 @@ from exporter.probes.ramp.judge import JudgedTier, Knee
 from exporter.probes.ramp.spec import RampConfig, figures_of, judged_tiers, ramp_knee
 from exporter.probes.ramp.summary import Prober
 from exporter.quantile import P95_NEEDS, quantile
-from exporter.report.printing import clean, console, ms, percent, print_findings, print_verdict
+from exporter.report.printing import (
+    clean,
+    console,
+    ms,
+    percent,
+    print_findings,
+    print_verdict,
+    say,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +152,9 @@ def print_ramp(report: RampReport) -> None:
         out.print(tier_table([RampItem.of(tier) for tier in report.tiers]))
         for tier in report.tiers:
             for why in (*tier.broken, *tier.limits):
-                out.print(f"{tier.clients} clients: {clean(why)}", soft_wrap=True)
+                say(out, f"{tier.clients} clients: {clean(why)}")
         out.print(f"knee {report.knee.text}")
-        out.print(_prober(report.tiers[-1]), soft_wrap=True)
+        say(out, _prober(report.tiers[-1]))
     print_findings(report.findings)
     print_verdict(report.verdict, "RAMP")
 

@@ -20,6 +20,8 @@ from exporter.report.printing import (
     percent,
     print_findings,
     print_verdict,
+    say,
+    table,
 )
 from exporter.report.ramp import RampItem, RampReport, RoundTrips
 
@@ -166,39 +168,42 @@ def print_sfu(report: SfuReport, *, label: str = "VERDICT") -> None:
         report: What was found.
         label: Stands before the verdict.
     """
+    print_baseline(report)
+    print_findings(report.findings)
+    print_verdict(report.verdict, label)
+
+
+def print_baseline(report: SfuReport) -> None:
+    """Print what was measured, if anything was."""
     out = console()
     if report.baseline:
         item = BaselineItem.of(report.baseline)
         out.print(_table(item))
         for line in _lines(item):
-            out.print(line, soft_wrap=True)
+            say(out, line)
         if (report.baseline.media_gap_s or 0.0) >= _SILENCE_S:
-            out.print(f"silence: no packet for {report.baseline.media_gap_s:.2f} s")
-    print_findings(report.findings)
-    print_verdict(report.verdict, label)
+            say(out, f"silence: no packet for {report.baseline.media_gap_s:.2f} s")
 
 
 def _table(item: BaselineItem) -> Table:
-    heads = "VANTAGE", "RTT P50", "P95", "MAX", "N", "ICE RTT", "LOSS UP", "DOWN", "JITTER", "BY"
-    table = Table(*heads, "QUALITY", box=None, pad_edge=False)
+    heads = "VANTAGE", "RTT P50", "P95", "MAX", "LOSS UP", "DOWN", "JITTER", "BY", "QUALITY"
     rtt = item.rtt_ms
-    table.add_row(
+    row = (
         clean(item.vantage),
         *map(ms, (rtt.p50, rtt.p95, rtt.max)),
-        str(rtt.n),
-        ms(item.ice_rtt_ms),
         percent(item.loss_up_pct),
         percent(item.loss_down_pct),
         ms(item.jitter_ms),
         item.transport or "-",
         item.quality or "-",
     )
-    return table
+    return table(heads, [row])
 
 
 def _lines(item: BaselineItem) -> Iterable[str]:
     """Yield what is behind the row: sizes of the samples, phases, the probe's own share."""
     connect = item.connect_ms
+    yield f"round trip over {item.rtt_ms.n} data messages · ICE {ms(item.ice_rtt_ms)}"
     yield (
         f"loss over {item.packets_up} packets up, {item.packets_down} down · concealed "
         f"{percent(item.concealed_pct)} · data messages lost {item.pings_lost}, "
@@ -247,8 +252,8 @@ class PreflightDocument:
 
 def print_preflight(report: PreflightReport) -> None:
     """Print the checklist, then the verdict."""
-    table = Table("CHECK", "VERDICT", "", box=None, pad_edge=False)
+    found = Table("CHECK", "VERDICT", "", box=None, pad_edge=False)
     for item in report.items:
-        table.add_row(item.check, Text(item.verdict, STYLES[item.verdict]), clean(item.detail))
-    console().print(table)
+        found.add_row(item.check, Text(item.verdict, STYLES[item.verdict]), clean(item.detail))
+    console().print(found)
     print_verdict(report.verdict)

@@ -3,14 +3,13 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from exporter.config.error_messages import explain
-from exporter.config.layers import Layer, nested
-from exporter.errors import ConfigError
-from exporter.settings.settings import LAYERS, Settings
+from exporter.config.checked import checked
+from exporter.config.layers import Layer, merged
+from exporter.settings.settings import Settings
 from exporter.settings.sources import environment_layer, file_layer, flags_layer
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -35,11 +34,20 @@ def load_settings(
     layers = [flags_layer(given), environment_layer(environ)]
     if path is not None:
         layers.append(file_layer(path, environ))
-    sources: dict[str, Any] = {LAYERS: layers}
-    try:
-        return Settings(**sources)
-    except ValidationError as error:
-        raise ConfigError(explain(error, Settings, layers)) from None
+    return checked(Settings, layers)
+
+
+def named_file(
+    path: Path, section: str, key: str, environ: Mapping[str, str] = os.environ
+) -> Path | None:
+    """Return the file that a key names, whatever else is wrong with the configuration.
+
+    Raises:
+        ConfigError: The YAML file holds no settings at all.
+    """
+    values = merged([environment_layer(environ), file_layer(path, environ)]).get(section)
+    name = values.get(key) if isinstance(values, dict) else None
+    return Path(name) if isinstance(name, str) and name else None
 
 
 def override(base: _Model, flags: Mapping[str, object], named: str) -> _Model:
@@ -55,8 +63,4 @@ def override(base: _Model, flags: Mapping[str, object], named: str) -> _Model:
     """
     given = {path: value for path, value in flags.items() if value is not None}
     values = base.model_dump(exclude_unset=True)
-    layers = [flags_layer(given), Layer(values, {(): named}, values)]
-    try:
-        return type(base).model_validate(nested(base.model_dump(exclude_unset=True), given))
-    except ValidationError as error:
-        raise ConfigError(explain(error, type(base), layers)) from None
+    return checked(type(base), [flags_layer(given), Layer(values, {(): named})])

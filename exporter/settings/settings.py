@@ -2,7 +2,7 @@
 
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -10,17 +10,15 @@ from pydantic import (
     BeforeValidator,
     Field,
     create_model,
-    field_validator,
-    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
-    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
 from exporter.config.labels import OwnLabels
+from exporter.config.rules import Faults, is_known, rule
 from exporter.config.schedule import BudgetConfig, WindowConfig
 from exporter.config.values import (
     FILE,
@@ -39,7 +37,7 @@ from exporter.errors import ConfigError
 from exporter.probes import PROBES
 from exporter.probes.agents.spec import AgentsConfig
 from exporter.probes.calibrate.spec import CalibrateConfig
-from exporter.probes.latency.spec import LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig, TargetKey
 from exporter.probes.latency.utterances import Utterance
 from exporter.probes.ramp.spec import RampConfig
 from exporter.probes.reach.spec import ReachConfig
@@ -55,9 +53,6 @@ from exporter.web.settings import WebSettings
 
 CREDENTIALS = ("url", "api_key", "api_secret")
 """Keys of the section `livekit`, each of which may instead be read from a file."""
-
-LAYERS = "layers"
-"""Further sources of `Settings(...)`, the strongest first."""
 
 _SCHEMES = ("ws", "wss", "http", "https")
 
@@ -178,11 +173,15 @@ class DiscoverConfig(Section):
         (), description="Time windows in which calls may start; none: at any time."
     )
 
-    @model_validator(mode="after")
-    def _check(self) -> "DiscoverConfig":
-        turns, seconds = self._target("", ("trials", "warmup")).most
-        self.budget.check_plan(turns, seconds)
-        return self
+    @rule
+    def _budget_holds_turns(self) -> Faults:
+        return self.budget.holds_turns(self.trials + self.warmup)
+
+    @rule
+    def _budget_holds_seconds(self) -> Faults:
+        limit_s = self.budget.call_seconds_per_day
+        if limit_s is not None and limit_s > 0:
+            yield from self.budget.holds_seconds(self._target("", ("trials", "warmup")).deadline)
 
     def target(self, agent_name: str) -> LatencyConfig:
         """Return how to call an agent that was found; one without a name joins every room."""
@@ -307,23 +306,23 @@ class Settings(Section, BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read no place but those that `load_settings` names."""
-        layers = cast("InitSettingsSource", init_settings).init_kwargs.pop(LAYERS, ())
-        return (init_settings, *layers)
+        """Read no place: `load_settings` gives the values."""
+        return (init_settings,)
 
-    @field_validator("targets")
-    @classmethod
-    def _refuse_twins(cls, targets: tuple[LatencyConfig, ...]) -> tuple[LatencyConfig, ...]:
+    @rule
+    def _refuse_twins(self) -> Faults:
         """Refuse targets that would write the same series."""
-        names = [(each.agent_name, each.call_type, each.scenario) for each in targets]
-        for index, name in enumerate(names):
-            if (first := names.index(name)) != index:
-                raise invalid(
-                    f"has the same agent_name, call_type and scenario as targets[{first}]; "
-                    "expected a different call_type or scenario",
+        first: dict[TargetKey, int] = {}
+        for index, target in enumerate(self.targets):
+            if not is_known(target) or not is_known(*target.key):
+                continue
+            if first.setdefault(target.key, index) != index:
+                yield invalid(
+                    "has the same agent_name, call_type and scenario as "
+                    f"targets[{first[target.key]}]; expected a different call_type or scenario",
+                    "targets",
                     index,
                 )
-        return targets
 
     def section(self, probe: str) -> ProbeSection:
         """Return the section of a probe of the server, as it is run here.

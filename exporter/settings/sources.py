@@ -8,10 +8,10 @@ from typing import Any, get_args, get_origin
 from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 
+from exporter.config.checked import document_layer, read_document
 from exporter.config.layers import KeyPath, Layer, Unusable, nested
 from exporter.config.schema import Schema, part, schema_of
-from exporter.config.strict_yaml import read_yaml
-from exporter.errors import ConfigError
+from exporter.config.strict_yaml import NotYamlError, read_yaml
 from exporter.settings.settings import LiveKitSettings, Settings
 
 PREFIX = "VOICE_EXPORTER_"
@@ -100,9 +100,13 @@ class _Variables(EnvSettingsSource):
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
         """Return the list or mapping that a variable holds; a list may also have commas only."""
         try:
-            meant = read_yaml(value)
-        except ValueError as error:
-            return Unusable(str(error).splitlines()[0])
+            document = read_yaml(value)
+        except NotYamlError as error:
+            return Unusable(str(error))
+        if document.twins:
+            name = document.twins[0].path[-1]
+            return Unusable(f"has the key {name} twice in one mapping; expected it once")
+        meant = document.value
         is_list = get_origin(getattr(field, "annotation", None)) is tuple
         if is_list and not isinstance(meant, dict | list):
             return [item.strip() for item in str(value).split(",")]
@@ -118,21 +122,9 @@ def file_layer(file: Path, environ: Mapping[str, str]) -> Layer:
     Raises:
         ConfigError: The file cannot be read, or holds no settings at all.
     """
-    try:
-        written = read_yaml(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{file}: is not UTF-8 text") from None
-    except ValueError as error:
-        raise ConfigError(
-            "\n".join(f"{file}: {line}" for line in str(error).splitlines())
-        ) from None
-    if not isinstance(written, dict | None):
-        raise ConfigError(f"{file}: is not a mapping of settings; expected `key: value`")
-    schema = schema_of(Settings)
-    values = _meant(written or {}, (), schema, file.parent, environ)
-    return Layer(values, {(): str(file)}, written or {})
+    document, written = read_document(file)
+    values = _meant(written, (), schema_of(Settings), file.parent, environ)
+    return document_layer(file, document, values, written)
 
 
 def _meant(

@@ -8,15 +8,14 @@ import re
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr
 
-from exporter.config.error_messages import did_you_mean, explain
-from exporter.config.layers import Layer
-from exporter.config.strict_yaml import read_yaml
+from exporter.config.checked import checked, document_layer, read_document
+from exporter.config.error_messages import did_you_mean
+from exporter.config.rules import Faults, refuse, rule
 from exporter.config.values import FILE, Duration, Section, invalid
-from exporter.errors import ConfigError
 
 ClientAuth = Literal[
     "NoClientCert",
@@ -65,11 +64,15 @@ _Names = TypeVar("_Names", bound=tuple[str, ...])
 
 
 def _one_of(known: Mapping[str, str], what: str, names: _Names) -> _Names:
+    refuse(_unknown_names(known, what, names))
+    return names
+
+
+def _unknown_names(known: Mapping[str, str], what: str, names: tuple[str, ...]) -> Faults:
     for index, name in enumerate(names):
         if name not in known:
             near = did_you_mean(name, known) or f"; expected one of {', '.join(known)}"
-            raise invalid(f"{{value}} is not a known {what}{near}", index)
-    return names
+            yield invalid(f"{{value}} is not a known {what}{near}", index)
 
 
 def _check_ciphers(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -127,31 +130,36 @@ class TlsServerConfig(Section):
     prefer_server_cipher_suites: bool = True
     curve_preferences: Annotated[tuple[str, ...], AfterValidator(_check_curves)] = ()
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
+    @rule
+    def _has_both(self) -> Faults:
         for name in ("cert", "key"):
             if self.enabled and not getattr(self, name) and not getattr(self, f"{name}_file"):
-                raise invalid(
+                yield invalid(
                     f"is missing; expected it, or {name} with the PEM text", f"{name}_file"
                 )
+
+    @rule
+    def _verifies_clients(self) -> Faults:
         has_ca = bool(self.client_ca or self.client_ca_file)
         if has_ca and self.client_auth_type not in _VERIFYING:
-            raise invalid(
+            yield invalid(
                 f"{self.client_auth_type} requests no certificate, so client_ca has no effect; "
                 "expected RequireAndVerifyClientCert",
                 "client_auth_type",
             )
         if self.client_allowed_sans and self.client_auth_type != "RequireAndVerifyClientCert":
-            raise invalid(
+            yield invalid(
                 "needs client_auth_type RequireAndVerifyClientCert, which is not set",
                 "client_allowed_sans",
             )
+
+    @rule
+    def _has_a_version(self) -> Faults:
         if self.min_version > self.max_version:
-            raise invalid("{value} is above max_version", "min_version")
+            yield invalid("{value} is above max_version", "min_version")
         if self.cipher_suites and self.min_version == "TLS12" and not self.tls12_ciphers:
-            raise invalid("leaves no suite for TLS 1.2; expected one, or min_version TLS13",
+            yield invalid("leaves no suite for TLS 1.2; expected one, or min_version TLS13",
                         "cipher_suites")  # fmt: skip
-        return self
 
     @property
     def enabled(self) -> bool:
@@ -165,16 +173,21 @@ class TlsServerConfig(Section):
 
 
 def _check_headers(headers: dict[str, str]) -> dict[str, str]:
+    refuse(_header_faults(headers))
+    return headers
+
+
+def _header_faults(headers: dict[str, str]) -> Faults:
     for name, text in headers.items():
         if name not in _HEADERS:
             near = did_you_mean(name, _HEADERS) or f"; expected one of {', '.join(_HEADERS)}"
-            raise invalid(f"may not be set{near}", name)
+            yield invalid(f"may not be set{near}", name)
+            continue
         if not text.isascii() or not text.isprintable():
-            raise invalid("cannot be sent in a header; expected printable ASCII", name)
+            yield invalid("cannot be sent in a header; expected printable ASCII", name)
         values = _HEADERS[name]
         if text and values and text.lower() not in values:
-            raise invalid(f"{{value}} is not known; expected {' or '.join(values)}", name)
-    return headers
+            yield invalid(f"{{value}} is not known; expected {' or '.join(values)}", name)
 
 
 class HttpServerConfig(Section):
@@ -193,23 +206,26 @@ class RateLimit(Section):
     burst: int = Field(0, ge=0)
     """Requests that may come at once."""
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
+    @rule
+    def _lets_some_in(self) -> Faults:
         if self.interval and not self.burst:
-            raise invalid("is missing, so every request would be refused; expected at least 1",
+            yield invalid("is missing, so every request would be refused; expected at least 1",
                         "burst")  # fmt: skip
-        return self
 
 
 def _check_users(users: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    refuse(_user_faults(users))
+    return users
+
+
+def _user_faults(users: dict[str, SecretStr]) -> Faults:
     for name, hashed in users.items():
         if not name or ":" in name:
-            raise invalid("is not a user name; expected text without a colon", name)
+            yield invalid("is not a user name; expected text without a colon", name)
         if not _BCRYPT.fullmatch(hashed.get_secret_value()):
-            raise invalid(
+            yield invalid(
                 "is not a bcrypt hash; expected one as printed by `htpasswd -nBC 10`", name
             )
-    return users
 
 
 class WebConfigFile(Section):
@@ -230,23 +246,8 @@ def read_web_config(file: Path) -> WebConfigFile:
         ConfigError: It cannot be read or says something impossible; one line for each problem,
             with file and key, and without the value of a secret.
     """
-    try:
-        written = read_yaml(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{file}: is not UTF-8 text") from None
-    except ValueError as error:
-        lines = (f"{file}: {line}" for line in str(error).splitlines())
-        raise ConfigError("\n".join(lines)) from None
-    if not isinstance(written, dict | None):
-        raise ConfigError(f"{file}: is not a mapping of settings; expected `key: value`")
-    values = _without_empty(written or {})
-    try:
-        return WebConfigFile.model_validate(values)
-    except ValidationError as error:
-        layer = Layer(values, {(): str(file)})
-        raise ConfigError(explain(error, WebConfigFile, [layer])) from None
+    document, written = read_document(file)
+    return checked(WebConfigFile, [document_layer(file, document, _without_empty(written))])
 
 
 def _without_empty(section: dict[str, Any]) -> dict[str, Any]:

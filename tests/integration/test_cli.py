@@ -53,7 +53,7 @@ def test_agents_of_an_empty_server(server: Server) -> None:
     """A server without agents is a good answer: exit status 0, and a note on what is unknown."""
     assert run_here(server, "agents") == (
         0,
-        "0 agents active in 0 rooms.\n",
+        f"0 agents active in 0 rooms.\nLooked at the rooms of {server.url}.\n",
         [f"voice-exporter: {NO_ROSTER}"],
     )
 

@@ -202,7 +202,7 @@ def show(running: Running, watch: Watch) -> Seen:
     run = measured_run(page)
     until(lambda: workers() == [["heartbeat", "scrape"]], patience.START_S, "its worker")
     metrics, status_page = ask(running.find(r"metrics +(http://\S+)"))[1], ask(page)[:2]
-    settings = ask(running.find(r"delays +(http://\S+settings)"))[1]
+    settings = ask(running.find(r"settings +(http://\S+settings)"))[1]
     processes, known = running.children(), workers()
     arguments = (each for process in processes for each in process.cmdline())
     folder = next(Path(each).parent for each in arguments if each.endswith("/voice-exporter.yaml"))

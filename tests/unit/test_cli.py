@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,7 @@ def test_missing_credentials(command: str, capsys: pytest.CaptureFixture[str]) -
         ),
         pytest.param(
             ["latency", *SERVER, "--agent", "demo", "--wav", __file__],
-            f"--wav: '{__file__}': no sound that can be read (Format not recognised); "
+            f'--wav: "{__file__}": no sound that can be read (Format not recognised); '
             "convert it: ffmpeg -i FILE -ac 1 -ar 48000 NEW.wav",
             id="no sound",
         ),
@@ -132,7 +132,7 @@ def test_missing_credentials(command: str, capsys: pytest.CaptureFixture[str]) -
         ),
         pytest.param(
             ["latency", *SERVER, "--dispatch", "auto"],
-            "--dispatch: 'auto' is not known; expected explicit or automatic",
+            '--dispatch: "auto" is not known; expected explicit or automatic',
             id="word",
         ),
         pytest.param(
@@ -142,7 +142,7 @@ def test_missing_credentials(command: str, capsys: pytest.CaptureFixture[str]) -
         ),
         pytest.param(
             ["serve", *SERVER, "--log.level", "loud"],
-            "--log.level: 'loud' is not known; expected debug or info or warning or error",
+            '--log.level: "loud" is not known; expected debug or info or warning or error',
             id="serve",
         ),
         pytest.param(
@@ -152,7 +152,7 @@ def test_missing_credentials(command: str, capsys: pytest.CaptureFixture[str]) -
         ),
         pytest.param(
             ["demo", "--listen-address", "here"],
-            "--listen-address: 'here' is not an address; expected HOST:PORT",
+            '--listen-address: "here" is not an address; expected HOST:PORT',
             id="demo's address",
         ),
         pytest.param(
@@ -191,8 +191,8 @@ def test_config_check_of_a_bad_file(capsys: pytest.CaptureFixture[str]) -> None:
     """Every problem of a bad file is a line on stderr."""
     file = str(FILES / "too_short.bad.yaml")
     assert stderr_of(capsys, "config", "check", file) == [
-        f"voice-exporter: {file}: targets[2].interval: 5s is too short; expected at least 10s",
-        f"voice-exporter: {file}: targets[2].reply_timeout: 0 is too short; expected more than 0s",
+        f"voice-exporter: {file}:5 targets[2].interval: 5s is too short; expected at least 10s",
+        f"voice-exporter: {file}:6 targets[2].reply_timeout: 0 is too short; expected more than 0s",
     ]
 
 
@@ -334,3 +334,23 @@ def test_parent_process_does_not_load_the_sdk(module: str) -> None:
     assert "'livekit'" not in done.stdout
     assert "'numpy'" not in done.stdout
     assert "soundfile" not in done.stdout
+
+
+def commands(group: click.Group, *path: str) -> Iterator[tuple[str, ...]]:
+    """Yield the words of every command."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, *path, name)
+        if not isinstance(command, click.Group) or command.invoke_without_command:
+            yield (*path, name)
+
+
+def test_each_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    """The example is of that command, and has only options that it knows."""
+    for words in commands(cli):
+        assert main([*words, "--help"]) == 0
+        text = capsys.readouterr().out
+        example = f"Example: voice-exporter {' '.join(words)}"
+        assert example in " ".join(text.split()), words
+        options = re.findall(r"--[a-z.-]+", " ".join(text.split()).partition("Example:")[2])
+        assert all(f"  {option}" in text or f", {option}" in text for option in options), words

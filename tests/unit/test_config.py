@@ -44,12 +44,12 @@ def written(folder: Path, text: str) -> Path:
 def test_bad_file(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bad file gives one line for each problem: file, key, what, what was expected.
 
-    The lines stand in NAME.bad.expected, without the file's name before them.
+    The lines stand in NAME.bad.expected, without the file's name, which is before them.
     """
     monkeypatch.chdir(FILES)
     file = f"{name}.bad.yaml"
     expected = Path(f"{name}.bad.expected").read_text(encoding="utf-8").splitlines()
-    assert problems(Path(file)) == [f"{file}: {line}" for line in expected]
+    assert problems(Path(file)) == [f"{file}{line}" for line in expected]
 
 
 def test_unreadable_file() -> None:
@@ -129,17 +129,18 @@ def test_broken_secret_files(tmp_path: Path) -> None:
     empty.write_text(" \n")
     environ = {"LIVEKIT_API_KEY_FILE": "/nowhere/key", "LIVEKIT_API_SECRET_FILE": str(empty)}
     assert problems(environ=environ) == [
-        "LIVEKIT_API_KEY_FILE: '/nowhere/key' cannot be read: No such file or directory",
-        f"LIVEKIT_API_SECRET_FILE: '{empty}' is empty; expected a file with the value",
+        'LIVEKIT_API_KEY_FILE: "/nowhere/key" cannot be read: No such file or directory',
+        f'LIVEKIT_API_SECRET_FILE: "{empty}" is empty; expected a file with the value',
     ]
 
 
 def test_variable_and_its_file_together() -> None:
     """A credential given twice in the environment is an error, not a guess."""
     environ = {"LIVEKIT_URL": "ws://h", "LIVEKIT_URL_FILE": "/nowhere/url"}
-    assert problems(environ=environ)[0] == (
-        "LIVEKIT_URL: conflicts with url_file; expected one of them"
-    )
+    assert problems(environ=environ) == [
+        'LIVEKIT_URL_FILE: "/nowhere/url" cannot be read: No such file or directory',
+        "LIVEKIT_URL: conflicts with url_file; expected one of them",
+    ]
 
 
 def test_url_from_a_file_is_checked(tmp_path: Path) -> None:
@@ -234,7 +235,7 @@ def test_bad_flag_is_named() -> None:
     """What is wrong on the command line names the flag."""
     assert problems(flags={"web.listen_address": "x", "livekit.url": "h"}) == [
         "--url: is not a URL; expected ws://, wss://, http:// or https:// and a host",
-        "--web.listen-address: 'x' is not an address; expected HOST:PORT",
+        '--web.listen-address: "x" is not an address; expected HOST:PORT',
     ]
 
 
@@ -343,8 +344,8 @@ def test_override_names_the_flag() -> None:
         override(base, flags, "target 'demo'")
     assert str(caught.value).splitlines() == [
         "--trials: 0 is too small; expected at least 1",
-        "--wav: '/nowhere.wav' cannot be read: No such file or directory; expected a sound file",
-        "--reply-timeout: 'soon' is not a duration; expected one such as 30s or 5m",
+        '--wav: "/nowhere.wav" cannot be read: No such file or directory; expected a sound file',
+        '--reply-timeout: "soon" is no duration; expected one such as 30s or 5m',
     ]
 
 
@@ -414,7 +415,7 @@ def test_scores_need_their_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     file = written(tmp_path, text.format("true"))
     (line,) = problems(file, environ=minimal)
     assert line == (
-        f"{file}: targets[0].sound.mos: needs what is not installed: onnxruntime, speechmos; "
+        f"{file}:1 targets[0].sound.mos: needs what is not installed: onnxruntime, speechmos; "
         "expected pip install 'livekit-voice-exporter[quality]'"
     )
     load_settings(written(tmp_path, text.format("false")), {}, minimal)

@@ -1,9 +1,13 @@
 """The demo's lines of progress, from two readings of /metrics."""
 
+from dataclasses import fields
+
 import pytest
 
 from exporter.demo.progress import Reading, describe, parse
+from exporter.outcome import Components
 
+COMPONENT_NAMES = tuple(field.name.removesuffix("_s") for field in fields(Components))
 PAGE = """\
 # TYPE voice_turns_total counter
 voice_turns_total{server="s",agent_name="demo",call_type="a",scenario="b",outcome="replied"} 3
@@ -50,3 +54,13 @@ def test_means_are_of_the_new_turns_only() -> None:
 def test_nothing_new_is_not_told(reading: Reading) -> None:
     """Two equal readings give no line."""
     assert describe(reading, reading) == ""
+
+
+def test_every_component_is_named() -> None:
+    """Those that not every agent has are told where they take time."""
+    parts = dict.fromkeys(COMPONENT_NAMES, (0.2, 1.0))
+    line = describe(Reading(), Reading(e2e_count=1, e2e_sum_s=1.6, components=parts))
+    for name in ("tools", "on_user_turn_completed", "first sentence", "end of turn"):
+        assert f"{name} 0.20" in line
+    negligible = Reading(e2e_count=1, e2e_sum_s=1, components={"tools": (0.001, 1.0)})
+    assert describe(Reading(), negligible) == "1 turn measured, 1.00 s"

@@ -78,7 +78,7 @@ def test_unknown_agent_is_called_as_discovered_ones_are() -> None:
 
 def test_impossible_flag_is_refused_for_any_agent() -> None:
     """A flag is checked for an agent that is not known yet, too."""
-    with pytest.raises(ConfigError, match="--trials: 'none' is text"):
+    with pytest.raises(ConfigError, match='--trials: "none" is text'):
         planned("stranger", trials="none")
 
 

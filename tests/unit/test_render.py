@@ -1,9 +1,12 @@
 """Tables for people: every number with its n, every missing number with its reason."""
 
+import io
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
+from exporter.commands.once import with_known
 from exporter.outcome import (
     AgentInRoom,
     Calibration,
@@ -18,7 +21,10 @@ from exporter.outcome import (
     Verdict,
 )
 from exporter.probes.latency.spec import LatencyConfig
-from exporter.report.agents import print_agents, print_workers
+from exporter.probes.sfu.spec import SfuConfig
+from exporter.report import agents, check, latency, printing, sfu
+from exporter.report.agents import FleetReport, print_agents, print_workers
+from exporter.report.check import CheckReport, print_check
 from exporter.report.latency import (
     NONE_FOUND,
     CallReport,
@@ -28,10 +34,13 @@ from exporter.report.latency import (
     print_latency,
 )
 from exporter.report.printing import age
+from exporter.report.sfu import SfuReport
 from exporter.roster.types import Worker, WorkerStatus
 
 from .calls import WHEN, broken, call, failed, heard, judged, replied, void
+from .sfu import baselines
 
+LISTED = judged(Outcome("agents", "", WHEN, 0.1, result=Listing()))
 CONFIG = LatencyConfig(agent_name="demo", trials=2)
 SPLIT = Components(0.12, 0.3, 0.45, 0.09, 0.06)
 
@@ -52,9 +61,13 @@ def test_good_call(capsys: pytest.CaptureFixture[str]) -> None:
     floor = Outcome("calibrate", "", WHEN, 9.0, result=Calibration(0.094, 0.004, 10))
     outcome = call(replied(0.93, warmup=True), replied(0.8, split=SPLIT), replied(0.84))
     assert printed(capsys, of(outcome, floor)) == [
-        "AGENT CALL TYPE N E2E AVG P50 P95 MAX FLOOR TARGET VERDICT",
-        "demo default 2 0.82s 0.82s - 0.84s 0.094s <1.5s PASS",
-        "demo: transcription 0.12s · end of turn 0.30s · llm 0.45s · tts 0.09s · transport 0.06s",
+        "AGENT CALL TYPE N E2E AVG P50 MAX FLOOR TARGET VERDICT",
+        "demo default 2 0.82s 0.82s 0.84s 0.094s <1.5s PASS",
+        f"demo: transcription 0.12s {'█' * 6}",
+        f"end of turn 0.30s {'█' * 16}",
+        f"llm 0.45s {'█' * 24}",
+        f"tts 0.09s {'█' * 5}",
+        f"transport 0.06s {'█' * 3}",
         "floor: 0.094s (n 10, spread 0.004s) is the error of the measurement; it is not subtracted",
         "p95 needs 20 measured turns",
         "VERDICT: PASS",
@@ -72,8 +85,80 @@ def test_fillers_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     """The row has the time to the answer, and each such turn both times."""
     outcome = call(replied(1.0), replied(0.93, answer_s=5.25))
     lines = printed(capsys, of(outcome))
-    assert lines[1] == "demo default 2 3.12s 3.12s - 5.25s - <1.5s SLOW"
+    assert lines[1] == "demo default 2 3.12s 3.12s 5.25s <1.5s SLOW"
     assert "demo: turn 2: 5.25s (a filler after 0.93s)" in lines
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_terminal_wraps_at_words(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No line is wider than the terminal, no word is cut, and at 120 columns less is wrapped."""
+    screen = io.StringIO()
+    terminal = Console(
+        file=screen, force_terminal=True, width=width, highlight=False, color_system=None
+    )
+    for module in (latency, check, sfu, agents, printing):
+        monkeypatch.setattr(module, "console", lambda **_: terminal, raising=False)
+    detail = "the agent was thinking for 10 s and then said nothing that could be heard at all"
+    floor = Outcome("calibrate", "", WHEN, 9.0, result=Calibration(0.094, 0.004, 10))
+    calls = of(call(replied(0.8, split=SPLIT), failed(detail=detail), void()), floor)
+    worker = Worker("AW_1", "demo", WorkerStatus.BUSY, 2, 0.5, sdk_version="1.8.9")
+    fleet = FleetReport(LISTED, (worker,), True, 0.0, (), (), ("the rooms of s",))
+    print_latency(calls)
+    baseline = baselines.baseline(quality=(("a", "excellent"),))
+    print_check(CheckReport(fleet, calls, SfuReport(SfuConfig(), baseline)))
+    lines = screen.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    words = set(screen.getvalue().split())
+    assert set(f"{detail} transcription transport excellent VANTAGE QUALITY".split()) <= words
+    assert sum(line.startswith("VANTAGE RTT P50") for line in map(single, lines)) == 1
+    whole = [line for line in lines if line.endswith(detail)]
+    assert bool(whole) == (width == 120)
+
+
+def single(line: str) -> str:
+    """Return a line with single spaces."""
+    return " ".join(line.split())
+
+
+def test_check_leads_with_the_summary(capsys: pytest.CaptureFixture[str]) -> None:
+    """The verdict comes first, each part with its own and the reasons, and no verdict twice."""
+    fleet = FleetReport(LISTED, (), False, 0.0)
+    report = CheckReport(fleet, of(call(replied(2.0))), SfuReport(SfuConfig(), baselines.failed()))
+    print_check(report)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:4] == [
+        "VERDICT: FAIL",
+        "agents: PASS",
+        "latency: SLOW: demo: 2.00 s on average is above 1.5 s",
+        "sfu: FAIL: connect_failed: no route",
+    ]
+    assert not any(word in line for word in ("PASS", "SLOW", "FAIL") for line in lines[4:])
+
+
+def test_a_name_that_no_worker_has(capsys: pytest.CaptureFixture[str]) -> None:
+    """The known workers are named: most such names are typing mistakes."""
+    (lost,) = of(broken(Reason.NO_WORKER, "no worker named 'ghost' took the job")).calls
+    idle = Worker("AW_1", "demo", WorkerStatus.IDLE, last_heartbeat=0.0)
+    gone = Worker("AW_2", "old", WorkerStatus.OFFLINE)
+    fleet = FleetReport(LISTED, (idle, gone), True, 0.0)
+    calls = with_known((lost,), fleet)
+    print_latency(LatencyReport(WHEN, "s", calls))
+    assert "demo: known workers: demo; compare agent_name" in capsys.readouterr().out
+    print_latency(LatencyReport(WHEN, "s", with_known((lost,), replace(fleet, workers=()))))
+    assert "demo: no worker is known; compare agent_name" in capsys.readouterr().out
+
+
+def test_a_turn_without_a_measurement_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where a report follows, the progress leaves it to that."""
+    outcome = call(replied(0.9), void())
+    with StderrProgress(reported=True) as progress:
+        progress.calling(CONFIG)
+        for turn in of(outcome).calls[0].turns:
+            progress.turn(turn)
+    print_latency(of(outcome))
+    captured = capsys.readouterr()
+    assert (captured.out + captured.err).count("31 ms late") == 1
+    assert "turn 1: 0.90s" in captured.err
 
 
 def test_usage_is_shown_by_model(capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,10 +197,10 @@ def test_turns_without_a_measurement(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_call_that_failed(capsys: pytest.CaptureFixture[str]) -> None:
-    """A call without turns has dashes for numbers and one line that says why."""
+    """A call without turns has no columns of numbers, and one line that says why."""
     lines = printed(capsys, of(broken(Reason.NO_WORKER, "no worker took the dispatch")))
     assert lines[1:] == [
-        "demo default 0 - - - - - <1.5s FAIL",
+        "demo default 0 <1.5s FAIL",
         "demo: call failed: no_worker: no worker took the dispatch",
         "VERDICT: FAIL",
     ]

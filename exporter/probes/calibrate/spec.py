@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from math import ceil
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from exporter.config.values import Duration, ProbeSection, check_deadline
+from exporter.config.rules import Faults, rule
+from exporter.config.values import Duration, ProbeSection, holds_needed
 from exporter.outcome import Calibration, Outcome
 from exporter.probe import Probe, always, failed_is_all
 from exporter.series import Reading, family
@@ -49,10 +50,9 @@ class CalibrateConfig(ProbeSection):
         ),
     )
 
-    @model_validator(mode="after")
-    def _check(self) -> "CalibrateConfig":
-        check_deadline(self.deadline, _needed_s(vars(self)), "calibration")
-        return self
+    @rule
+    def _deadline_holds_calibration(self) -> Faults:
+        return holds_needed(self.deadline, _needed_s(vars(self)), "calibration")
 
 
 def summary(result: Calibration) -> str:

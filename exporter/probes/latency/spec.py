@@ -5,16 +5,18 @@ from math import ceil
 from statistics import fmean
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field
 
 from exporter.config.labels import OwnLabels
+from exporter.config.rules import Faults, rule
 from exporter.config.schedule import BudgetConfig, WindowConfig
 from exporter.config.values import (
     Duration,
     Name,
     ProbeSection,
     Section,
-    check_deadline,
+    above,
+    holds_needed,
     invalid,
 )
 from exporter.outcome import (
@@ -324,21 +326,39 @@ class LatencyConfig(ProbeSection):
         """What tells this target from all others."""
         return self.agent_name, self.call_type, self.scenario
 
-    @model_validator(mode="after")
-    def _check(self) -> "LatencyConfig":
+    @rule
+    def _has_a_name(self) -> Faults:
         if not self.agent_name and self.dispatch == "explicit":
-            raise invalid("required unless dispatch is automatic", "agent_name")
-        if self.fail_ms is not None and self.fail_ms <= self.target_ms:
-            raise invalid("{value} must be above target_ms", "fail_ms")
-        if self.utterances and self.utterance != Utterance():
-            raise invalid("conflicts with utterance; expected one of them", "utterances")
-        if self.script and (self.utterances or self.utterance != Utterance()):
-            raise invalid("conflicts with utterance and utterances; expected one of them", "script")
+            yield invalid("required unless dispatch is automatic", "agent_name")
+
+    @rule
+    def _fails_above_target(self) -> Faults:
+        return above(self, "fail_ms", "target_ms")
+
+    @rule
+    def _says_one_thing(self) -> Faults:
+        one = self.utterance != Utterance()
+        if self.utterances and one:
+            yield invalid("conflicts with utterance; expected one of them", "utterances")
+        if self.script and (self.utterances or one):
+            yield invalid("conflicts with utterance and utterances; expected one of them", "script")
+
+    @rule
+    def _stops_somewhere(self) -> Faults:
         if self.stop_at == "joins" and not self.stops_at:
-            raise invalid("{value} needs a step of the script that expects joins", "stop_at")
-        check_deadline(self.deadline, _needed_s(vars(self)), "call")
-        self.budget.check_plan(*self.most)
-        return self
+            yield invalid("{value} needs a step of the script that expects joins", "stop_at")
+
+    @rule
+    def _deadline_holds_call(self) -> Faults:
+        return holds_needed(self.deadline, _needed_s(vars(self)), "call")
+
+    @rule
+    def _budget_holds_turns(self) -> Faults:
+        return self.budget.holds_turns(self.most[0])
+
+    @rule
+    def _budget_holds_seconds(self) -> Faults:
+        return self.budget.holds_seconds(self.deadline)
 
 
 def as_target(config: BaseModel) -> LatencyConfig | None:

@@ -31,10 +31,40 @@ _TENS = {
 }
 _SCALES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000}
 _LEAST_TEEN = 10
+_CENTURIES = range(16, 21)
+"""First halves of years that are said in two: `nineteen eighty four`."""
+_ORDINALS = {
+    "first": 1,
+    "second": 2,
+    "third": 3,
+    "fifth": 5,
+    "eighth": 8,
+    "ninth": 9,
+    "twelfth": 12,
+    **{
+        f"{word}th": _UNITS[word] for word in ("four", "six", "seven", *_TEENS[10:12], *_TEENS[13:])
+    },
+    **{f"{word[:-1]}ieth": value for word, value in _TENS.items()},
+    **{f"{word}th": value for word, value in _SCALES.items()},
+}
+"""A number that ends in one is an ordinal."""
 
 _APOSTROPHES = re.compile("['\N{RIGHT SINGLE QUOTATION MARK}]")
-_GROUPED = re.compile(r"(?<=\d),(?=\d{3}\b)")
+_GROUPED = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _POINT = re.compile(r"(?<=\d)\.(?=\d)")
+_ORDINAL = re.compile(r"\b(\d+) ?(?:st|nd|rd|th)\b")
+_PERCENT = re.compile(r"(?<=\d) ?%|\bper cent\b")
+_MONEY = re.compile(r"([$€£])\s?(\d[\d,]*)(?:\.(\d\d)\b)?")
+_CURRENCIES = {"$": "dollars", "€": "euros", "£": "pounds"}
+_ONE_FORM = {
+    "dollar": "dollars",
+    "euro": "euros",
+    "pound": "pounds",
+    "cent": "cents",
+    **{word: f"{value}th" for word, value in _ORDINALS.items()},
+    "second": "second",
+    "2th": "second",  # a time as well: by itself it stays a word
+}
 _SPELLED = re.compile(r"(?<=\b\d) (?=\d\b)")
 
 
@@ -63,12 +93,22 @@ def has_words(text: str) -> bool:
 def normalized(text: str) -> str:
     """Return the words of a text in one form: lower case, no punctuation, numbers as digits.
 
+    That holds for ordinals, years, percentages and amounts of money as well.
+
     Number words are English; in other languages they stay words.
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = _PERCENT.sub(" percent ", _MONEY.sub(_said_money, folded))
     folded = _POINT.sub(" point ", _GROUPED.sub("", _APOSTROPHES.sub("", folded)))
     kept = (each if _belongs_to_word(each) else " " for each in folded)
-    return _SPELLED.sub("", " ".join(_numbers(_spaced("".join(kept)).split())))
+    words = _ORDINAL.sub(r"\1th", " ".join(_numbers(_spaced("".join(kept)).split())))
+    return _SPELLED.sub("", " ".join(_ONE_FORM.get(word, word) for word in words.split()))
+
+
+def _said_money(found: re.Match[str]) -> str:
+    """Return `$5.20` as it is said: `5 dollars 20`, and nothing of cents that are none."""
+    rest = f" {int(found[3])}" if found[3] and int(found[3]) else ""
+    return f" {found[2]} {_CURRENCIES[found[1]]}{rest} "
 
 
 def get_ready() -> None:
@@ -104,12 +144,20 @@ def _is_unspaced(character: str) -> bool:
 def _numbers(words: Iterable[str]) -> Iterable[str]:
     """Yield the words, with each run of number words as one number: `two hundred five` is 205."""
     total, last = None, 0  # the number so far, and its last part
-    for word in words:
+    given = list(words)
+    for at, word in enumerate(given):
         part = _UNITS.get(word, _TENS.get(word))
-        if word in _SCALES and total is not None:
+        if total is not None and _is_joint(word, last, given[at + 1 : at + 2]):
+            continue
+        if total is not None and _ends_ordinal(word, last):
+            yield f"{_ordinal(total, last, word)}th"
+            total, last = None, 0
+        elif word in _SCALES and total is not None:
             total, last = _scaled(total, _SCALES[word]), _SCALES[word]
         elif part is not None and total is not None and _goes_on(last, part):
             total, last = total + part, part
+        elif part is not None and total is not None and _is_year(total, part):
+            total, last = total * 100 + part, part
         else:
             if total is not None:
                 yield str(total)
@@ -118,6 +166,28 @@ def _numbers(words: Iterable[str]) -> Iterable[str]:
                 yield word
     if total is not None:
         yield str(total)
+
+
+def _is_year(total: int, part: int) -> bool:
+    """Tell whether two numbers are a year: `nineteen eighty`."""
+    return total in _CENTURIES and part >= _LEAST_TEEN
+
+
+def _is_joint(word: str, last: int, following: list[str]) -> bool:
+    """Tell whether `and` joins the parts of a number: `two hundred and five`."""
+    known = _UNITS.keys() | _TENS.keys() | _ORDINALS.keys()
+    return word == "and" and last in _SCALES.values() and bool(known.intersection(following))
+
+
+def _ends_ordinal(word: str, last: int) -> bool:
+    """Tell whether a word makes an ordinal of the number before it: `twenty first`."""
+    value = _ORDINALS.get(word)
+    return value is not None and (value in _SCALES.values() or _goes_on(last, value))
+
+
+def _ordinal(total: int, last: int, word: str) -> int:
+    value = _ORDINALS[word]
+    return _scaled(total, value) if value in _SCALES.values() else total + value
 
 
 def _goes_on(last: int, part: int) -> bool:

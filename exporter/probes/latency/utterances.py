@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
+from exporter.config.rules import Faults, rule
 from exporter.config.values import FILE, Secret, SecretFromFile, Section, invalid
 from exporter.errors import ConfigError
 from exporter.probes.latency.understood import has_words
@@ -79,14 +80,16 @@ class Say(Section):
     api_key: Secret | None = Field(None, description="API key of the speech service.")
     api_key_file: SecretFromFile | None = Field(None, description="File with that API key.")
 
-    @model_validator(mode="after")
-    def _check(self) -> "Say":
+    @rule
+    def _can_be_spoken(self) -> Faults:
         if self.url is None and shutil.which(ESPEAK) is None:
-            raise invalid(f"needs the program {ESPEAK}, which is not installed; or set url", "text")
+            yield invalid(f"needs the program {ESPEAK}, which is not installed; or set url", "text")
+
+    @rule
+    def _key_can_be_sent(self) -> Faults:
         if not (self.secret.isascii() and self.secret.isprintable()):
             key = "api_key" if self.api_key else "api_key_file"
-            raise invalid("cannot be sent; expected printable ASCII characters on one line", key)
-        return self
+            yield invalid("cannot be sent; expected printable ASCII characters on one line", key)
 
     @property
     def secret(self) -> str:
@@ -110,11 +113,10 @@ class Utterance(Section):
     )
     say: Say | None = Field(None, description="Text to be spoken.")
 
-    @model_validator(mode="after")
-    def _check(self) -> "Utterance":
+    @rule
+    def _is_one_thing(self) -> Faults:
         if self.wav is not None and self.say is not None:
-            raise invalid("conflicts with wav; expected one of them", "say")
-        return self
+            yield invalid("conflicts with wav; expected one of them", "say")
 
     @property
     def longest_s(self) -> float:

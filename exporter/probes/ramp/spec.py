@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from math import ceil
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from exporter.config.rules import Faults, rule
 from exporter.config.schedule import WindowConfig
-from exporter.config.values import Duration, ProbeSection, Vantage, check_deadline, invalid
+from exporter.config.values import Duration, ProbeSection, Vantage, holds_needed, invalid
 from exporter.outcome import Finding, Outcome, Ramp, Verdict, failure
 from exporter.probe import Probe, always
 from exporter.probes.ramp.families import FAMILIES
@@ -119,18 +120,25 @@ class RampConfig(ProbeSection):
         ),
     )
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
+    @rule
+    def _has_a_cap(self) -> Faults:
         if self.max_clients is not None and self.tiers[-1] > self.max_clients:
-            raise invalid(f"{{value}} is above max_clients, {self.max_clients}", "tiers")
-        if self.enabled and not self.windows:
-            raise invalid(
-                "needs windows; expected the time windows in which load is allowed", "enabled"
+            yield invalid(
+                f"{{value}} is above max_clients, {self.max_clients}", "tiers", near="max_clients"
             )
         if self.enabled and self.max_clients is None:
-            raise invalid("needs max_clients; expected the maximum number of clients", "enabled")
-        check_deadline(self.deadline, _needed_s(vars(self)), "ramp")
-        return self
+            yield invalid("needs max_clients; expected the maximum number of clients", "enabled")
+
+    @rule
+    def _has_windows(self) -> Faults:
+        if self.enabled and not self.windows:
+            yield invalid(
+                "needs windows; expected the time windows in which load is allowed", "enabled"
+            )
+
+    @rule
+    def _deadline_holds_ramp(self) -> Faults:
+        return holds_needed(self.deadline, _needed_s(vars(self)), "ramp")
 
     @property
     def targets(self) -> Targets:

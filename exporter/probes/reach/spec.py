@@ -7,9 +7,10 @@ from functools import partial
 from math import ceil
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from exporter.config.values import Duration, ProbeSection, check_deadline
+from exporter.config.rules import Faults, rule
+from exporter.config.values import Duration, ProbeSection, holds_needed
 from exporter.outcome import (
     Certificate,
     Finding,
@@ -66,10 +67,9 @@ class ReachConfig(ProbeSection):
         ),
     )
 
-    @model_validator(mode="after")
-    def _check(self) -> "ReachConfig":
-        check_deadline(self.deadline, _needed_s(vars(self)), "test")
-        return self
+    @rule
+    def _deadline_holds_test(self) -> Faults:
+        return holds_needed(self.deadline, _needed_s(vars(self)), "test")
 
 
 @dataclass(frozen=True, slots=True)

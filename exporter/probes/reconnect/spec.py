@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from exporter.config.values import Duration, ProbeSection, check_deadline
+from exporter.config.rules import Faults, rule
+from exporter.config.values import Duration, ProbeSection, holds_needed
 from exporter.outcome import Finding, Outcome, SfuReconnects, Verdict, failure
 from exporter.probe import Probe, always
 from exporter.probes.reconnect.families import FAMILIES, readings
@@ -39,10 +40,9 @@ class ReconnectConfig(ProbeSection):
         ),
     )
 
-    @model_validator(mode="after")
-    def _check(self) -> "ReconnectConfig":
-        check_deadline(self.deadline, _needed_s(vars(self)), "test")
-        return self
+    @rule
+    def _deadline_holds_test(self) -> Faults:
+        return holds_needed(self.deadline, _needed_s(vars(self)), "test")
 
 
 def judge(config: ReconnectConfig, outcome: Outcome) -> tuple[Finding, ...]:

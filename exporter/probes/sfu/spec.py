@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from math import ceil
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from exporter.config.values import Duration, ProbeSection, Vantage, check_deadline, invalid
+from exporter.config.rules import Faults, rule
+from exporter.config.values import Duration, ProbeSection, Vantage, above, holds_needed
 from exporter.outcome import Finding, Outcome, Reconnect, SfuBaseline, Verdict, failure
 from exporter.probe import Probe, always
 from exporter.probes.sfu.families import FAMILIES, configured, readings
@@ -92,14 +93,17 @@ class SfuConfig(ProbeSection):
         ),
     )
 
-    @model_validator(mode="after")
-    def _check(self) -> "SfuConfig":
-        if self.fail_rtt_ms is not None and self.fail_rtt_ms <= self.target_rtt_ms:
-            raise invalid("{value} must be above target_rtt_ms", "fail_rtt_ms")
-        if self.fail_loss <= self.max_loss:
-            raise invalid("{value} must be above max_loss", "fail_loss")
-        check_deadline(self.deadline, _needed_s(vars(self)), "baseline")
-        return self
+    @rule
+    def _fails_above_target(self) -> Faults:
+        return above(self, "fail_rtt_ms", "target_rtt_ms")
+
+    @rule
+    def _fails_above_loss(self) -> Faults:
+        return above(self, "fail_loss", "max_loss")
+
+    @rule
+    def _deadline_holds_baseline(self) -> Faults:
+        return holds_needed(self.deadline, _needed_s(vars(self)), "baseline")
 
 
 def judge(config: SfuConfig, outcome: Outcome) -> tuple[Finding, ...]:

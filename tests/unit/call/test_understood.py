@@ -54,6 +54,26 @@ def test_as_written_case_and_punctuation_count() -> None:
         ("don't", "don\N{RIGHT SINGLE QUOTATION MARK}t"),
         ("CAF\N{LATIN CAPITAL LETTER E WITH ACUTE}", "cafe\N{COMBINING ACUTE ACCENT}"),
         ("half past nine, thirty days", "half past 9 30 days"),
+        ("two hundred and fifty", "250"),
+        ("two thousand and seven", "2007"),
+        ("one hundred and then", "100 and then"),
+        ("ten percent", "10%"),
+        ("zero point five per cent", "0.5 %"),
+        ("in nineteen eighty four", "in 1984"),
+        ("twenty twenty five", "2025"),
+        ("nineteen hundred", "1900"),
+        ("fifty fifty", "50 50"),
+        ("the third of May", "the 3rd of May"),
+        ("the second floor", "the 2nd floor"),
+        ("twenty first", "21st"),
+        ("one hundred and fifth", "105th"),
+        ("two hundredth", "200th"),
+        ("one thousandth", "1,000th"),
+        ("the fortieth and the twelfth", "the 40th and the 12th"),
+        ("five dollars", "$5"),
+        ("five dollars twenty", "$5.20"),
+        ("one euro", "€1"),
+        ("two thousand five hundred pounds", "£2,500"),
     ],
 )
 def test_one_form_for_what_means_the_same(one: str, other: str) -> None:
@@ -63,7 +83,16 @@ def test_one_form_for_what_means_the_same(one: str, other: str) -> None:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("twenty", "two"), ("five", "fifteen"), ("a hundred", "one hundred"), ("1.5", "15")],
+    [
+        ("twenty", "two"),
+        ("five", "fifteen"),
+        ("a hundred", "one hundred"),
+        ("1.5", "15"),
+        ("third", "three"),
+        ("wait a second", "wait 2"),
+        ("two and three", "23"),
+        ("five dollars", "5 euros"),
+    ],
 )
 def test_what_means_something_else_differs(one: str, other: str) -> None:
     """The one form keeps numbers apart."""

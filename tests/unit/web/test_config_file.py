@@ -79,7 +79,7 @@ BAD = (
         "is missing; expected it, or key with the PEM text",
     ),
     pytest.param(
-        "tls_server_config: {min_version: TLS13}",
+        "tls_server_config: {min_version: TLS13, key_file: b}",
         "tls_server_config.cert_file",
         "is missing; expected it, or cert with the PEM text",
     ),
@@ -91,18 +91,18 @@ BAD = (
     pytest.param(
         f"tls_server_config: {{{PAIR}, min_version: TLS11}}",
         "tls_server_config.min_version",
-        "'TLS11' is not supported: RFC 8996 forbids it, and OpenSSL 3 disables it; "
+        '"TLS11" is not supported: RFC 8996 forbids it, and OpenSSL 3 disables it; '
         "expected TLS12 or TLS13",
     ),
     pytest.param(
         f"tls_server_config: {{{PAIR}, min_version: TLS13, max_version: TLS12}}",
         "tls_server_config.min_version",
-        "'TLS13' is above max_version",
+        '"TLS13" is above max_version',
     ),
     pytest.param(
         f"tls_server_config: {{{PAIR}, client_auth_type: RequireAnyClientCert}}",
         "tls_server_config.client_auth_type",
-        "'RequireAnyClientCert' is not supported: Python verifies every client"
+        '"RequireAnyClientCert" is not supported: Python verifies every client'
         " certificate; expected RequireAndVerifyClientCert",
     ),
     pytest.param(
@@ -119,7 +119,7 @@ BAD = (
     pytest.param(
         f"tls_server_config: {{{PAIR}, cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]}}",
         "tls_server_config.cipher_suites[0]",
-        "'TLS_RSA_WITH_RC4_128_SHA' is not a known cipher suite",
+        '"TLS_RSA_WITH_RC4_128_SHA" is not a known cipher suite',
     ),
     pytest.param(
         f"tls_server_config: {{{PAIR}, cipher_suites: [TLS_AES_128_GCM_SHA256]}}",
@@ -140,7 +140,7 @@ BAD = (
     pytest.param(
         "http_server_config: {headers: {X-Frame-Options: allow}}",
         "http_server_config.headers.X-Frame-Options",
-        "'allow' is not known; expected deny or sameorigin",
+        '"allow" is not known; expected deny or sameorigin',
     ),
     pytest.param(
         'http_server_config: {headers: {X-XSS-Protection: "1\\r\\nX: y"}}',
@@ -168,7 +168,7 @@ def test_bad(text: str, key: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         read_web_config(file)
     (only,) = str(caught.value).splitlines()
-    assert only.startswith(f"{file}: {key}: {words}" if key else f"{file}: {words}")
+    assert only.startswith(f"{file}:1 {key}: {words}" if key else f"{file}:1: {words}")
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_a_curve_is_used_or_refused(curve: str, tmp_path: Path) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ecdh_curve(CURVES[curve])
     except ssl.SSLError:
         assert curve == "X25519"
-        words = f"'{curve}' is not supported by this Python; expected CurveP256"
+        words = f'"{curve}" is not supported by this Python; expected CurveP256'
         with pytest.raises(ConfigError, match=words):
             read_web_config(file)
     else:

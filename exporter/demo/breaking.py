@@ -1,0 +1,116 @@
+"""Break the agent of a running demo in a way that people meet, and mend it again."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import httpx
+
+from exporter.config.error_messages import did_you_mean
+from exporter.demo.ready import announced
+from exporter.errors import ConfigError
+
+FOLDER = "voice-exporter-demo-"
+"""How the folder of a demo begins; it holds the address of its providers."""
+_TIMEOUT_S = 5.0
+
+Change = Mapping[str, Mapping[str, object]]
+"""What differs in the settings of the demo (`DemoSettings`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One way to break the agent."""
+
+    about: str
+    """What it then does."""
+    shown: str
+    """Where it shows."""
+    change: Change
+
+
+FAULTS: Mapping[str, Fault] = MappingProxyType(
+    {
+        "slow": Fault(
+            "its language model thinks for 2.5 s",
+            "status page: SLOW, and llm is the longest part of the turn",
+            {"llm": {"delay_s": 2.5}},
+        ),
+        "deaf": Fault(
+            "it mutes its input",
+            "status page: FAIL, no_reply; the run says not_heard",
+            {"agent": {"deaf": True}},
+        ),
+        "rude": Fault(
+            "it tells stories and talks on when it is interrupted",
+            "voice-exporter latency --agent demo --scenario barge_in: talked_on",
+            {"agent": {"interruptible": False}, "llm": {"story": True}},
+        ),
+        "dead": Fault(
+            "its worker is up and takes no calls",
+            "status page: FAIL, no_worker",
+            {"agent": {"takes_calls": False}},
+        ),
+        "noisy": Fault(
+            "its voice is far too loud, and clipped",
+            "status page: SLOW, clipping; the run has the sound",
+            {"tts": {"gain": 12.0}},
+        ),
+    }
+)
+
+
+def break_agent(name: str, providers: str | None) -> Fault:
+    """Break the agent in one way, and in no other, from its next call on.
+
+    Args:
+        name: One of `FAULTS`.
+        providers: Address of the demo's providers; None finds the demo of this user.
+
+    Raises:
+        ConfigError: There is no such fault, or no demo runs.
+    """
+    if name not in FAULTS:
+        near = did_you_mean(name, FAULTS)
+        raise ConfigError(f"{name}: is no fault; expected one of {', '.join(FAULTS)}{near}")
+    _change(FAULTS[name].change, providers)
+    return FAULTS[name]
+
+
+def mend_agent(providers: str | None) -> None:
+    """Let the agent behave as it did when the demo was started.
+
+    Args:
+        providers: As of `break_agent`.
+
+    Raises:
+        ConfigError: No demo runs.
+    """
+    _change({}, providers)
+
+
+def _change(change: Change, providers: str | None) -> None:
+    for url in [providers] if providers else _running():
+        try:
+            httpx.delete(f"{url}/settings", timeout=_TIMEOUT_S).raise_for_status()
+            httpx.put(f"{url}/settings", json=change, timeout=_TIMEOUT_S).raise_for_status()
+        except (httpx.HTTPError, httpx.InvalidURL):
+            continue
+        return
+    what = f"{providers} does not answer" if providers else "no demo runs here"
+    raise ConfigError(f"{what}; expected one that was started by voice-exporter demo")
+
+
+def _running() -> Iterator[str]:
+    """Yield the addresses of providers, of the demo that was started last first."""
+    found = [
+        (file.stat().st_mtime, file)
+        for file in Path(tempfile.gettempdir()).glob(f"{FOLDER}*/providers.url")
+        if file.stat().st_uid == os.getuid()  # what others put there is not to be asked
+    ]
+    for _, file in sorted(found, reverse=True):
+        if url := announced(file):
+            yield url
