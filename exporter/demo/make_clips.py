@@ -96,7 +96,7 @@ CLIPS = tuple(
     Clip(name.removesuffix(".wav"), SHIPPED[name], voice)
     for name, voice in zip(SHIPPED, (_QUICK, _CALM, _CALM), strict=True)
 )
-SOUNDS = (
+SOUNDS: tuple[Clip | Made, ...] = (
     Clip("interruption", BUILT_IN["interruption"], Voice("en-us+f2", 180, 40, 99)),
     Clip("question_begun", "I want to know,", _CALM, (_EDGE_S, 0.0), _CLEAR),
     Clip("question_ended", "how much does it cost?", _CALM, (0.0, _EDGE_S), _CLEAR),
@@ -149,7 +149,8 @@ def main() -> int:
     if arguments.judge:
         _judge()
         return 0
-    return max(_make(each, check=arguments.check) for each in (*CLIPS, *SOUNDS))
+    every: tuple[Clip | Made, ...] = (*CLIPS, *SOUNDS)
+    return max(_make(each, check=arguments.check) for each in every)
 
 
 def _make(clip: Clip | Made, *, check: bool) -> int:

@@ -54,7 +54,8 @@ def _talk(number: int, voice: Voice, rate: int) -> NDArray[np.float64]:
         text = _TALK[(number + len(parts)) % len(_TALK)]
         parts.append(speak(text, voice).resampled(rate).samples.astype(np.float64))
     said = np.concatenate(parts)
-    return said / np.sqrt(np.mean(np.square(said)))
+    level: float = np.sqrt(np.mean(np.square(said)))
+    return said / level
 
 
 COUGH_S = 0.38
@@ -82,7 +83,7 @@ def _rise(t: NDArray[np.float64], begin_s: float, length_s: float) -> NDArray[np
 
 def _through_mouth(source: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
     """Return a sound through resonances at 700, 1500 and 2900 Hz."""
-    spectrum = np.fft.rfft(source, 2 * len(source))
+    spectrum: NDArray[np.complex128] = np.fft.rfft(source, 2 * len(source))
     hz = np.fft.rfftfreq(2 * len(source), 1 / rate)
     gain = sum(1 / (1 + ((hz - peak) / wide) ** 2) for peak, wide in ((700, 250), (1500, 350)))
     gain += 0.5 / (1 + ((hz - 2900) / 600) ** 2) + 0.03

@@ -30,6 +30,7 @@ from exporter.outcome import (
 )
 from exporter.probe import Probe
 from exporter.probes.latency.families import FAMILIES, CallReader, configured
+from exporter.probes.latency.line import LineConfig
 from exporter.probes.latency.script import Step
 from exporter.probes.latency.sound import SoundConfig, judge_sound
 from exporter.probes.latency.utterances import SPEAKING_S, Utterance
@@ -236,6 +237,9 @@ class LatencyConfig(ProbeSection):
     turn: TurnConfig = Field(
         default=TurnConfig(),
         description="Push-to-talk: RPCs by which the agent knows the caller's turn.",
+    )
+    line: LineConfig = Field(
+        default=LineConfig(), description="A bad line: noise, a poor microphone, a poor encoding."
     )
     caller: CallerIdentity = Field(
         default_factory=CallerIdentity,
