@@ -25,6 +25,8 @@ from tests.plain_agent import PIECE_MS, RATE, PlainAgent, answer_in
 
 COARSE = 6
 """Of so many samples one is made, for the search: 8 kHz are enough to know an utterance."""
+KNOWN_S = 0.6
+"""By so much of its end the clip is known."""
 LOOK_S = 0.1
 ALIKE = 0.5
 """Correlation from which on it is the clip; noise as loud as the speech leaves 0.7."""
@@ -45,8 +47,8 @@ class NoisyEcho(PlainAgent):
 
     def __init__(self, room: rtc.Room, delay_s: float, clip: Wave, end: int) -> None:
         super().__init__(room, delay_s)
-        self._clip = _coarse(clip)
-        self._end = end
+        # Its last part alone: a jitter buffer that grows or shrinks in the middle moves the rest.
+        self._clip = _coarse(clip[max(0, end - round(KNOWN_S * RATE)) : end])
         self.heard = array.array("h")
         self.depths_s: list[float] = []
         self._counted = 0.0, 0
@@ -66,7 +68,7 @@ class NoisyEcho(PlainAgent):
             if found is not None:
                 done = found + len(self._clip) * COARSE
                 self._tasks.append(asyncio.create_task(self._note_depth(track)))
-                self._due_s = min(offsets) + (found + self._end) / RATE + self._delay_s
+                self._due_s = min(offsets) + done / RATE + self._delay_s
 
     async def _note_depth(self, track: rtc.RemoteAudioTrack) -> None:
         """Note how deep its own jitter buffer was on average since the last utterance."""

@@ -50,9 +50,11 @@ class Heard:
         found, ear, size = [], self.ear, len(self.clip)
         while len(ear) > 3 * size:
             at = clip_at(ear[: 8 * size], self.clip)
-            if at < RATE or at + size > len(ear):
+            if at + size + RATE > len(ear):
                 break
-            noise = np.concatenate([ear[at - RATE : at - RATE // 20], ear[at + size :][:RATE]])
+            # The echo may have come when the first utterance was about to begin.
+            before = ear[at - RATE : at - RATE // 20] if at >= RATE else ear[:0]
+            noise = np.concatenate([before, ear[at + size :][:RATE]])
             found.append(snr_db(ear[at : at + size], self.clip, noise))
             ear = ear[at + size + RATE // 2 :]
         return found
