@@ -87,7 +87,7 @@ async def called(server: Server, folder: Path, name: str, line: dict[str, Any]) 
         dispatch="automatic",
         room_name=f"line-{name}",
         trials=TRIALS,
-        greeting="none",
+        greeting_wait=2,  # until the echo hears us as well
         join_timeout=patience.WAIT_S,
         utterance={"wav": faulty_speech.write(wav, clip.pcm)},
         line=line,
