@@ -21,7 +21,7 @@ def noise_loop(kind: str, file: Path | None = None) -> Wave:
     """Return one round of a noise, at any level.
 
     Its band is `NOISE_BAND`, so that the ratio of speech to noise is the same for a recogniser at
-    16 kHz as for one at 48 kHz, and Opus takes nothing of it away.
+    16 kHz as for one at 48 kHz.
 
     Args:
         kind: babble, pink or white; no matter where there is a file.

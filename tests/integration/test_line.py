@@ -32,6 +32,8 @@ TRIALS = 3
 UNMOVED_S = 0.02
 """By so much a call over a bad line may read otherwise, less what the machine was late."""
 SNR_DB = 1.0
+OPUS_DB = 4.0
+"""By so much Opus weakens white and pink noise at most; babble is as speech to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,8 @@ def check(livekit: Server, folder: Path, lines: dict[str, dict[str, Any]]) -> No
         if "snr_db" in line and not line.get("low_quality_microphone"):
             ratios = heard.snr_db()
             print(name, ratios)  # noqa: T201 - the table
-            assert median(ratios) == pytest.approx(line["snr_db"], abs=SNR_DB), name
+            more_db = SNR_DB if line["noise"] == "babble" else OPUS_DB
+            assert line["snr_db"] - SNR_DB < median(ratios) < line["snr_db"] + more_db, name
 
 
 def test_noise_arrives_as_loud_as_it_was_set_and_moves_nothing(
