@@ -17,7 +17,8 @@ import os
 import sys
 import time
 import wave
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from livekit import api, rtc
 
@@ -127,8 +128,8 @@ class PlainAgent:
             self._tasks.append(asyncio.create_task(told))
 
 
-async def answer_in(room_name: str, delay_s: float, replies: Sequence[str]) -> None:
-    """Wait until the room is there, and answer the caller in it until the call ends."""
+async def answer_in(room_name: str, make: Callable[[], PlainAgent]) -> PlainAgent:
+    """Wait until the room is there, and answer the caller in it until the call ends; return who."""
     async with api.LiveKitAPI() as server:
         named = api.ListRoomsRequest(names=[room_name])
         while not (await server.room.list_rooms(named)).rooms:  # noqa: ASYNC110 - no event tells
@@ -143,14 +144,22 @@ async def answer_in(room_name: str, delay_s: float, replies: Sequence[str]) -> N
             )
         )
     )
-    await PlainAgent(rtc.Room(), delay_s, replies).call(os.environ["LIVEKIT_URL"], token.to_jwt())
+    agent = make()
+    await agent.call(os.environ["LIVEKIT_URL"], token.to_jwt())
+    return agent
+
+
+def plain(delay_s: float, replies: Sequence[str]) -> PlainAgent:
+    """Return an agent for a room that is to be made within the event loop."""
+    return PlainAgent(rtc.Room(), delay_s, replies)
 
 
 def main() -> None:
     """Answer in one room after another."""
     for line in sys.stdin:
         room_name, delay_s, *replies = line.split()
-        asyncio.run(answer_in(room_name, float(delay_s), replies))
+        make = partial(plain, float(delay_s), replies)
+        asyncio.run(answer_in(room_name, make))
     os._exit(0)  # the SDK (livekit 1.1.21) sometimes aborts when its library is unloaded
 
 

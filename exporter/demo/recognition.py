@@ -52,6 +52,8 @@ how much does it cost
 please connect me to support
 please call me back tomorrow
 i want to speak to a person
+i want to know how much does it cost
+please stop it
 """
 """What callers say, one sentence a line; the language model is counted from it."""
 

@@ -85,6 +85,14 @@ class Sound:
             return Sound(self.samples[:0], self.rate)
         return Sound(self.samples[loud[0] : loud[-1] + 1], self.rate)
 
+    def faded(self, seconds: float) -> "Sound":
+        """Return it with so long a fade at both ends."""
+        ramp = np.arange(1, round(seconds * self.rate) + 1) / round(seconds * self.rate)
+        faded = self.samples.astype(np.float64)
+        faded[: len(ramp)] *= ramp
+        faded[len(faded) - len(ramp) :] *= ramp[::-1]
+        return Sound(np.rint(faded).astype(np.int16), self.rate)
+
     def at_peak(self, level: float) -> "Sound":
         """Return it scaled so that its loudest sample has this part (0 to 1) of full scale."""
         peak = int(np.abs(self.samples.astype(np.int32)).max(initial=1))

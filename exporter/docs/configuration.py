@@ -114,7 +114,8 @@ def _word(about: Schema) -> str:
         return "duration"
     if "writeOnly" in about:
         return "secret"
-    return _PATHS.get(about.get("format", ""), _TYPES[about["type"]])
+    words = "".join(f"`{word}` or " for word in about.get("x-words", ()))
+    return words + _PATHS.get(about.get("format", ""), _TYPES[about["type"]])
 
 
 def _default(about: Schema) -> str:

@@ -42,7 +42,7 @@ from exporter.outcome.network import (
 )
 from exporter.outcome.reasons import Reason, TurnOutcome
 from exporter.outcome.run import Outcome, failure
-from exporter.outcome.sound import Media, MediaDirection, Mos, ReplySound, SpeechSeconds
+from exporter.outcome.sound import Media, MediaDirection, Mos, ReplySound, Sending, SpeechSeconds
 from exporter.outcome.timeline import Timeline
 from exporter.outcome.turn_report import TurnReport
 from exporter.outcome.usage import ModelUsage, tokens
@@ -80,6 +80,7 @@ __all__ = [
     "Reconnect",
     "ReplySound",
     "RoomWithoutHuman",
+    "Sending",
     "SfuBaseline",
     "SfuReach",
     "SfuReconnects",

@@ -7,7 +7,7 @@ from typing import Self
 
 from exporter.outcome.line import CallReconnect, LineCounts
 from exporter.outcome.reasons import Reason, TurnOutcome
-from exporter.outcome.sound import Media, ReplySound, SpeechSeconds
+from exporter.outcome.sound import Media, ReplySound, Sending, SpeechSeconds
 from exporter.outcome.usage import ModelUsage
 
 
@@ -238,6 +238,8 @@ class CallResult:
     """For how long each side was heard; None where the caller never heard the agent's track."""
     overlap_s: float | None = None
     """For how long of this both were heard at once, where the caller is."""
+    sending: Sending | None = None
+    """How the caller's voice was sent, where the target's `line` changes that."""
     media: Media | None = None
     """The call's RTP; None where the SDK tells nothing any more, as of a call that was cut off."""
     usage: tuple[ModelUsage, ...] = ()

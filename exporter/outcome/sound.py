@@ -34,6 +34,32 @@ class ReplySound:
 
 
 @dataclass(frozen=True, slots=True)
+class Sending:
+    """How the caller's voice was sent; the defaults are a clean line."""
+
+    noise: str = ""
+    """babble, pink, white, or the name of a file; "" where there is none."""
+    snr_db: float | None = None
+    """Active level of each utterance above the level of the noise."""
+    low_quality_microphone: bool = False
+    """8 kHz, 300 to 3400 Hz, G.711 mu-law."""
+    bitrate_kbps: float | None = None
+    """Of Opus; None is the SDK's own."""
+    red: bool = True
+    """Whether each packet was sent again with the next one."""
+
+    def __str__(self) -> str:
+        """Return it for people, such as `babble at 10 dB, 16 kbit/s`."""
+        parts = (
+            f"{self.noise} at {self.snr_db:g} dB" if self.snr_db is not None else "",
+            "low-quality microphone" if self.low_quality_microphone else "",
+            f"{self.bitrate_kbps:g} kbit/s" if self.bitrate_kbps is not None else "",
+            "" if self.red else "no RED",
+        )
+        return ", ".join(filter(None, parts))
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechSeconds:
     """For how long each side of a call was heard, in seconds; pauses below 0.2 s are speech."""
 

@@ -319,6 +319,8 @@ def _call_lines(call: CallReport) -> Iterable[str]:
             f"{label}: understood {heard.hit} of {heard.words} words "
             f"(word error rate {heard.wer:.1%})"
         )
+    if call.result.sending is not None:
+        yield f"{label}: line {clean(str(call.result.sending))}"
     if call.result.usage:
         yield f"{label}: used {clean(usage_text(call.result.usage))}"
     yield from (f"{label}: {line}" for line in _dialogue_lines(call.result))

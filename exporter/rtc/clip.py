@@ -27,7 +27,24 @@ SHIPPED: Mapping[str, str] = MappingProxyType(
         "thanks.wav": "Thank you very much.",
     }
 )
-"""The clips that ship with the package, and their words; exporter/demo/make_clips.py makes them."""
+"""What the caller says without a setting, in turn; exporter/demo/make_clips.py makes all clips."""
+
+QUESTION = ("question_begun.wav", "question_ended.wav")
+"""Two halves of one question, between which is silence of any length: after the first, the melody
+says that more will come."""
+QUESTION_PAUSES: Mapping[str, float] = MappingProxyType(
+    {"pause_0.6": 0.6, "pause_1.2": 1.2, "pause_2": 2.0}
+)
+"""Built-in clips of that question, and the seconds of silence inside it."""
+BUILT_IN: Mapping[str, str] = MappingProxyType(
+    {
+        "interruption": "Please stop it.",
+        "backchannel": "Mm-hmm.",
+        "cough": "",
+        **dict.fromkeys(QUESTION_PAUSES, "I want to know, how much does it cost?"),
+    }
+)
+"""What the caller says in scenarios: the clips by name, and their words."""
 
 UNKNOWN_SIZE = 0x7F000000
 """A WAV of so many bytes, or of none, was written by a service that did not know its length."""
@@ -45,6 +62,8 @@ class Clip:
         speech_end: The sample after the last one of speech; what follows is silence.
         longest_pause_s: Longest silence inside the speech; an agent may take it for the end.
         words: What is said; "" where it is not known.
+        pauses: Begin and end of each silence of 0.25 s or more inside the speech, in seconds from
+            the first sample of the clip.
     """
 
     pcm: "Pcm"
@@ -52,6 +71,7 @@ class Clip:
     speech_end: int
     longest_pause_s: float
     words: str = ""
+    pauses: tuple[tuple[float, float], ...] = ()
 
 
 def clip_length_s(path: Path | None) -> float:
@@ -97,8 +117,49 @@ def shipped_clips() -> tuple[Clip, ...]:
 
 
 def _shipped(name: str) -> Clip:
+    return replace(_from_package(name), words=SHIPPED[name])
+
+
+def built_in_clip(name: str) -> Clip:
+    """Return a clip of `BUILT_IN`, with its words and pauses."""
+    if name not in QUESTION_PAUSES:
+        return replace(_from_package(f"{name}.wav"), words=BUILT_IN[name])
+    return _with_pause(QUESTION_PAUSES[name], BUILT_IN[name])
+
+
+def built_in_length_s(name: str) -> float:
+    """Return how long a clip of `BUILT_IN` is, in seconds, without reading its samples."""
+    if name not in QUESTION_PAUSES:
+        return _shipped_length_s(f"{name}.wav")
+    return sum(map(_shipped_length_s, QUESTION)) + QUESTION_PAUSES[name]
+
+
+@cache
+def _with_pause(seconds: float, words: str) -> Clip:
+    """Return the question with digital silence of that length between its halves.
+
+    Made here, and not shipped as one file: a silence that was resampled is none at its edges.
+    """
+    import numpy as np  # noqa: PLC0415 - numpy only where audio is touched
+
+    from exporter.rtc.levels import RATE  # noqa: PLC0415
+
+    begun, ended = map(_from_package, QUESTION)
+    silence = np.zeros(round(seconds * RATE), np.int16)
+    resumed = len(begun.pcm) + len(silence)
+    return Clip(
+        np.concatenate([begun.pcm, silence, ended.pcm]),
+        begun.speech_start,
+        resumed + ended.speech_end,
+        seconds,
+        words,
+        ((len(begun.pcm) / RATE, resumed / RATE),),
+    )
+
+
+def _from_package(name: str) -> Clip:
     with as_file(files("exporter.rtc") / "clips" / name) as file:
-        return replace(load_clip(file), words=SHIPPED[name])
+        return load_clip(file)
 
 
 @cache
@@ -109,7 +170,7 @@ def _load(path: Path, _mtime_ns: int) -> Clip:
     start, end = levels.speech_bounds(pcm)
     if end == 0:
         raise ConfigError(f"{path}: silent; expected speech")
-    return Clip(pcm, start, end, levels.longest_pause_s(pcm))
+    return Clip(pcm, start, end, levels.longest_pause_s(pcm), pauses=levels.inner_pauses(pcm))
 
 
 def _mono_48k(path: Path) -> "Pcm":

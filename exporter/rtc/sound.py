@@ -103,6 +103,17 @@ def active_windows(levels: Levels) -> Mask:
     return active
 
 
+def active_level(pcm: npt.NDArray[np.int16] | npt.NDArray[np.float64]) -> float:
+    """Return the level in dBFS that a sound has while it is speech; of silence, `SILENCE_DB`.
+
+    Args:
+        pcm: Samples of the range of 16 bits.
+    """
+    levels = window_levels(np.clip(pcm, -32768, 32767).astype(np.int16))
+    active = active_windows(levels)
+    return _mean_level(levels[active]) if active.any() else SILENCE_DB
+
+
 FULL_SCALE = 32768
 _CLIP_STEPS = (0.50, 0.60, 0.85)
 _TAIL = 0.1

@@ -24,9 +24,16 @@ class Microphone(Voice):
         super().__init__(self._to_source, chunk_ms, queue_ms)
 
     async def publish(self, participant: rtc.LocalParticipant, name: str = "microphone") -> None:
-        """Publish the track as SOURCE_MICROPHONE with DTX off, and begin to send silence."""
+        """Publish the track as SOURCE_MICROPHONE with DTX off, and begin to send silence.
+
+        Its encoding is that of `sending`.
+        """
         track = rtc.LocalAudioTrack.create_audio_track(name, self._source)
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=False)
+        if not self.sending.red:
+            options.red = False
+        if self.sending.bitrate_kbps is not None:
+            options.audio_encoding.max_bitrate = round(self.sending.bitrate_kbps * 1000)
         await participant.publish_track(track, options)
         self.begin()
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from exporter.errors import ProbeError
-from exporter.outcome import Reason
+from exporter.outcome import Reason, Sending
+from exporter.rtc.bands import MARGIN, companded
 from exporter.rtc.levels import RATE, Pcm
 
 CHUNK_MS = 40
@@ -68,6 +69,8 @@ class Voice:
         self._offsets: deque[float] = deque(maxlen=CLOCK_MS // chunk_ms)
         self._scheduled: list[_Scheduled] = []
         self._noise: Pcm | None = None
+        self.sending = Sending()
+        """How it is sent; to be set before it begins."""
         self.task: asyncio.Task[None] | None = None
         """Sends; None before `begin`."""
         self._moved = asyncio.Event()
@@ -138,6 +141,13 @@ class Voice:
             self._offsets.clear()
 
     def _take(self, start: int, count: int) -> Pcm:
+        margin = MARGIN if self.sending.low_quality_microphone else 0
+        mix = self._mix(start - margin, count + 2 * margin)
+        done = start + count - margin
+        self._scheduled = [item for item in self._scheduled if item.end > done]
+        return companded(mix) if margin else mix
+
+    def _mix(self, start: int, count: int) -> Pcm:
         mix = np.zeros(count, np.int32)
         if self._noise is not None:
             mix += np.take(self._noise, np.arange(start, start + count), mode="wrap")
@@ -146,5 +156,4 @@ class Voice:
             if first < last:
                 part = item.pcm[first - item.start : last - item.start]
                 mix[first - start : last - start] += part
-        self._scheduled = [item for item in self._scheduled if item.end > start + count]
         return np.clip(mix, -32768, 32767).astype(np.int16)

@@ -141,7 +141,9 @@ def _meant(
     if not isinstance(value, str):
         return value
     text = _expanded(value, environ)
-    is_path = part(schema, path).get("format") in ("file-path", "directory-path")
+    about = part(schema, path)
+    is_path = about.get("format") in ("file-path", "directory-path")
+    is_path = is_path and text not in about.get("x-words", ())
     return str(base / text) if is_path and isinstance(text, str) else text
 
 

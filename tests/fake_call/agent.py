@@ -135,6 +135,8 @@ class Script:
     brings_after_s: float = 0.3
     attribute: tuple[str, str] | None = None
     """It has this attribute, with this value, from its first reply on."""
+    deaf_to: int = 0
+    """Samples up to this value are silence to it."""
     blocks: tuple[tuple[float, float], ...] = ()
     """The *prober's* event loop: blocked from so many seconds after the end of the first utterance
     on (before it, if negative), for so many seconds."""
@@ -259,7 +261,7 @@ class FakeAgent:
         """Take what the caller's microphone sends, and when its first sample leaves."""
         if self._room is None:
             return
-        loud = np.flatnonzero(pcm)
+        loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > self._script.deaf_to)
         if len(loud):
             if self._speech_end is None:
                 self._begin(leaves + int(loud[0]) / RATE)

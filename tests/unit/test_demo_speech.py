@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from exporter.demo.llm_replies import answer
-from exporter.demo.make_clips import CLIPS, Clip, difference, read_wav
+from exporter.demo.make_clips import CLIPS, SOUNDS, Clip, Made, difference, read_wav
 from exporter.demo.recognition import Recognizer
 from exporter.demo.speech import Sound, SpeechError, Voice, speak
 from exporter.probes.latency.understood import score
-from exporter.rtc.clip import load_clip
+from exporter.rtc.clip import QUESTION_PAUSES, built_in_clip, load_clip
 from exporter.rtc.levels import RATE, WINDOW, window_levels
 
 CLIP = CLIPS[0]
@@ -27,6 +27,13 @@ def recognizer() -> Recognizer:
 def test_a_clip_is_what_its_script_makes(clip: Clip) -> None:
     """The committed WAV file says what CLIPS say, in that voice."""
     assert difference(clip.file, clip.sound()) == ""
+
+
+@pytest.mark.parametrize("sound", SOUNDS, ids=lambda sound: sound.name)
+def test_a_sound_is_what_its_script_makes(sound: Clip | Made) -> None:
+    """The sounds of scenarios as well; a cough and a babble are no recordings either."""
+    loop = isinstance(sound, Made) and sound.loop
+    assert difference(sound.file, sound.sound(), loop=loop) == ""
 
 
 @EVERY_CLIP
@@ -62,6 +69,13 @@ def test_a_clip_is_understood_and_answered(recognizer: Recognizer, clip: Clip) -
     heard = recognizer.transcribe(read_wav(clip.file))
     assert score(clip.text, [heard]).wer == 0
     assert answer(heard) not in (answer(""), answer("hello"))
+
+
+@pytest.mark.parametrize("name", ["interruption", *QUESTION_PAUSES])
+def test_what_is_said_in_scenarios_is_understood(recognizer: Recognizer, name: str) -> None:
+    """Its words are known, whatever the pause."""
+    clip = built_in_clip(name)
+    assert score(clip.words, [recognizer.transcribe(Sound(clip.pcm, RATE))]).wer == 0
 
 
 def test_another_sentence_is_heard_as_another(recognizer: Recognizer) -> None:

@@ -25,6 +25,7 @@ from exporter.probes.latency.relaying import blamed, start_relay, told
 from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyConfig
 from exporter.probes.latency.steps import Record, Steps
 from exporter.probes.latency.usage import usage_of
+from exporter.rtc.bad_line import BadLine
 from exporter.rtc.caller import Caller
 from exporter.rtc.clip import Clip
 from exporter.rtc.media import media_of
@@ -64,7 +65,9 @@ class Call:
         self._dispatch_id = ""
         self._relay: Relay | None = None
         self._caller = make_caller(self._is_agent, self._was_dispatched)
-        self._record = Record(CallResult(config.agent_name, config.call_type, config.scenario))
+        self._record = Record(
+            CallResult(*config.key, sending=config.line.sending),
+        )
 
     @property
     def result(self) -> CallResult:
@@ -127,8 +130,14 @@ class Call:
     async def _clips(self) -> tuple[Clip, ...]:
         config = self._config
         if config.script:
-            return await clips_of(config.script)
-        return in_turn(await ready_clips(config.says), self._run.started_at, config)
+            clips = await clips_of(config.script)
+        else:
+            clips = in_turn(await ready_clips(config.says), self._run.started_at, config)
+        if config.line.sending is None:
+            return clips
+        line = BadLine(config.line.sending, config.line.noise_file, clips)
+        line.take_over(self._caller.microphone)
+        return tuple(map(line.clip, clips))
 
     async def hang_up(self) -> None:
         """Leave the room, then delete it if it is ours; log what fails."""

@@ -135,7 +135,3 @@ class NetworkLine(Section):
 def _value(both: EachWay | None, way: str) -> float | None:
     value: float | None = getattr(both, way, None)
     return value
-
-
-PACKET_LOSS = NetworkLine(loss=EachWay(5, 5), burst=EachWay(2, 2))
-"""The line of the built-in scenario `packet_loss`: 5 % each way, two packets in a row."""

@@ -32,7 +32,7 @@ from exporter.outcome import (
 )
 from exporter.probe import Probe
 from exporter.probes.latency.families import FAMILIES, CallReader, configured
-from exporter.probes.latency.relayed import NetworkLine
+from exporter.probes.latency.line import LineConfig
 from exporter.probes.latency.script import Step
 from exporter.probes.latency.sound import SoundConfig, judge_sound
 from exporter.probes.latency.utterances import SPEAKING_S, Utterance
@@ -240,15 +240,16 @@ class LatencyConfig(ProbeSection):
         default=TurnConfig(),
         description="Push-to-talk: RPCs by which the agent knows the caller's turn.",
     )
+    line: LineConfig = Field(
+        default=LineConfig(),
+        description="A bad line: noise, a poor microphone or encoding, a bad network.",
+    )
     caller: CallerIdentity = Field(
         default_factory=CallerIdentity,
         description="What the agent can read of the caller, as a participant.",
     )
     room: RoomConfig = Field(
         default=RoomConfig(), description="What the agent can read of the room."
-    )
-    line: NetworkLine = Field(
-        default=NetworkLine(), description="A line that is worse than it is; by default it is not."
     )
     greeting: Literal["auto", "expected", "none"] = Field(
         "auto",

@@ -8,7 +8,8 @@ import pytest
 
 from exporter.errors import ProbeError
 from exporter.outcome import LineCounts, LineDirection, Reason
-from exporter.probes.latency.relayed import PACKET_LOSS, EachWay, NetworkLine
+from exporter.probes.latency.line import LINES
+from exporter.probes.latency.relayed import EachWay, NetworkLine
 from exporter.probes.latency.relaying import blamed, told
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.rtc.relay.impairment import Impairment
@@ -36,10 +37,10 @@ def test_a_good_line_needs_no_relay() -> None:
 
 def test_the_built_in_line_loses_packets_both_ways() -> None:
     """It crosses to the process of the probe as it is."""
-    assert PACKET_LOSS.impairment("up") == Impairment(loss=0.05, burst=2)
-    again = pickle.loads(pickle.dumps(PACKET_LOSS))  # noqa: S301 - just pickled here
-    assert again == PACKET_LOSS
-    assert PACKET_LOSS.loss == EachWay(5, 5)
+    assert LINES["packet_loss"].impairment("up") == Impairment(loss=0.05, burst=2)
+    again = pickle.loads(pickle.dumps(LINES["packet_loss"]))  # noqa: S301 - just pickled here
+    assert again == LINES["packet_loss"]
+    assert LINES["packet_loss"].loss == EachWay(5, 5)
 
 
 WRONG = {

@@ -1,0 +1,80 @@
+"""What becomes of the caller's voice before it is sent: noise, a poor microphone, levels."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from exporter.outcome import Sending
+from exporter.rtc.bands import TELEPHONE_BAND, limited, limited_loop
+from exporter.rtc.clip import Clip
+from exporter.rtc.levels import Pcm, amplitude
+from exporter.rtc.noises import noise_loop
+from exporter.rtc.sound import active_level
+from exporter.rtc.voice import Voice
+
+Wave = npt.NDArray[np.float64]
+
+MOST = 32_000.0
+"""The largest sample of utterance and noise together."""
+
+
+class BadLine:
+    """The voice of one call.
+
+    Noise goes on at one level during the whole call. So all utterances are brought to one active
+    level, that of the quietest: each is as far above the noise as was asked for. Where both
+    together would be too loud for 16 bits, both become quieter.
+
+    Args:
+        sending: What is asked for.
+        noise_file: Sound file of the noise, where it is not a built-in one.
+        clips: What the caller says in the call.
+
+    Raises:
+        ConfigError: The file cannot be read any more.
+    """
+
+    def __init__(self, sending: Sending, noise_file: Path | None, clips: Sequence[Clip]) -> None:
+        self._sending = sending
+        self._noise: Pcm | None = None
+        self._level_db: float | None = None
+        if sending.snr_db is None:
+            return
+        shaped = [self._shaped(clip) for clip in clips]
+        level_db = min(map(active_level, shaped))
+        peak = max(np.abs(_at(each, active_level(each), level_db)).max() for each in shaped)
+        loop = noise_loop(sending.noise, noise_file)
+        if sending.low_quality_microphone:
+            loop = limited_loop(loop, TELEPHONE_BAND)
+        loop *= amplitude(level_db - sending.snr_db) / np.sqrt(np.mean(np.square(loop)))
+        gain = min(1.0, MOST / (peak + np.abs(loop).max()))
+        self._level_db = level_db + 20 * float(np.log10(gain))
+        self._noise = _pcm(loop * gain)
+
+    def take_over(self, voice: Voice) -> None:
+        """Have all that this voice sends sound like that, from its begin on."""
+        voice.sending = self._sending
+        if self._noise is not None:
+            voice.add_noise(self._noise)
+
+    def clip(self, clip: Clip) -> Clip:
+        """Return an utterance as it goes on this line; its bounds stay where they are."""
+        wave = self._shaped(clip)
+        if self._level_db is not None:
+            wave = _at(wave, active_level(wave), self._level_db)
+        return replace(clip, pcm=_pcm(wave))
+
+    def _shaped(self, clip: Clip) -> Wave:
+        wave = clip.pcm.astype(np.float64)
+        return limited(wave, TELEPHONE_BAND) if self._sending.low_quality_microphone else wave
+
+
+def _at(wave: Wave, level_db: float, wanted_db: float) -> Wave:
+    return wave * 10 ** ((wanted_db - level_db) / 20)
+
+
+def _pcm(wave: Wave) -> Pcm:
+    return np.clip(np.rint(wave), -32768, 32767).astype(np.int16)

@@ -1,0 +1,308 @@
+"""A bad line: what is sent has the noise, the band and the codec that were asked for."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from livekit import rtc
+from pydantic import ValidationError
+
+from exporter.outcome import CallResult, Sending
+from exporter.probes.calibrate.echo import buzz
+from exporter.probes.latency.line import KINDS, LINES, LineConfig
+from exporter.rtc.bad_line import MOST, BadLine
+from exporter.rtc.bands import MARGIN, STEP, companded
+from exporter.rtc.clip import BUILT_IN, Clip, built_in_clip, shipped_clips
+from exporter.rtc.levels import RATE, Pcm, speech_bounds
+from exporter.rtc.tracks import Microphone
+from exporter.rtc.voice import Voice
+from exporter.settings.load import load_settings
+from tests import virtual_time
+from tests.fake_call.agent import Script
+from tests.fake_call.calls import World, place, target
+from tests.speech_level import Wave, active_level_db, clip_at, power_db
+from tests.virtual_time import Clock
+
+from .test_clip import write
+
+QUIET_S = 1.0
+EVERY_CLIP = {
+    **{clip.words: clip for clip in shipped_clips()},
+    **{name: built_in_clip(name) for name in BUILT_IN},
+}
+
+
+def stream(set_up: Callable[[Voice], None], pcm: Pcm, seconds: float = 2.0) -> Pcm:
+    """Return what goes into the source: silence for a while, then an utterance, then silence."""
+    pushed: list[Pcm] = []
+
+    async def story(_: Clock) -> None:
+        async def capture(part: Pcm) -> None:
+            pushed.append(part)
+            await asyncio.sleep(len(part) / RATE)
+
+        voice = Voice(capture)
+        set_up(voice)
+        voice.begin()
+        await asyncio.sleep(QUIET_S)
+        voice.play(pcm)
+        await asyncio.sleep(seconds - QUIET_S)
+        await voice.aclose()
+
+    virtual_time.run(story)
+    return np.concatenate(pushed)
+
+
+def clean(_: Voice) -> None:
+    """Leave a voice as it is."""
+
+
+def line(*clips: Clip, **settings: Any) -> BadLine:
+    """Return a line for a call in which these clips are said."""
+    config = LineConfig(**settings)
+    assert config.sending is not None
+    return BadLine(config.sending, config.noise_file, clips)
+
+
+def ratio_db(mixed: Pcm, speech: Pcm) -> float:
+    """Return the level of speech above that of the noise which a mix has and it has not."""
+    voice, both = speech.astype(np.float64), mixed.astype(np.float64)
+    return active_level_db(voice) - power_db(both - voice)
+
+
+@pytest.fixture
+def noise_file(tmp_path: Path) -> str:
+    """A WAV file with a noise that comes and goes."""
+    steps = np.repeat([100.0, 2000.0, 50.0, 900.0], RATE // 2)
+    wave = np.random.default_rng(2).standard_normal(len(steps)) * steps
+    return str(write(tmp_path / "street.wav", wave.astype(np.int16).tobytes()))
+
+
+@pytest.mark.parametrize("snr_db", [0.0, 10.0, 20.0])
+@pytest.mark.parametrize("noise", [*KINDS, "file"])
+def test_speech_is_as_far_above_the_noise_as_asked(
+    noise: str, snr_db: float, noise_file: str
+) -> None:
+    """Each built-in clip, by the level of speech in other code; nothing is cut off at 16 bits."""
+    off = {}
+    for name, clip in EVERY_CLIP.items():
+        noisy = line(clip, noise=noise_file if noise == "file" else noise, snr_db=snr_db)
+        said = noisy.clip(clip).pcm
+        mixed = stream(noisy.take_over, said, seconds=11 if noise == "babble" else 10 + 0.1)
+        size = (8 if noise == "babble" else 10) * RATE  # whole rounds of each
+        off[name] = ratio_db(mixed[:size], stream(clean, said, seconds=12)[:size]) - snr_db
+        assert np.abs(mixed.astype(np.int32)).max() <= MOST + 2
+    assert max(map(abs, off.values())) < 0.5, off
+
+
+def test_noise_is_as_loud_before_the_call_speaks_as_in_it() -> None:
+    """It does not come with the voice: all utterances of a call are as far above one noise."""
+    clips = shipped_clips()
+    noisy = line(*clips, noise="white", snr_db=12)
+    said = [noisy.clip(clip) for clip in clips]
+    levels = [active_level_db(each.pcm.astype(np.float64)) for each in said]
+    assert np.ptp(levels) < 0.2
+    before = stream(noisy.take_over, said[0].pcm)[: round(QUIET_S * RATE)].astype(np.float64)
+    assert levels[0] - power_db(before) == pytest.approx(12, abs=0.5)
+    for clip, each in zip(clips, said, strict=True):
+        bounds = each.speech_start, each.speech_end, each.words, each.pauses
+        assert bounds == (clip.speech_start, clip.speech_end, clip.words, clip.pauses)
+
+
+def test_a_telephone_with_noise_keeps_the_ratio() -> None:
+    """It is counted behind the band limits, which take more of noise than of speech."""
+    clip = shipped_clips()[0]
+    noisy = line(clip, noise="pink", snr_db=10, low_quality_microphone=True)
+    said = noisy.clip(clip).pcm
+    telephone = line(clip, low_quality_microphone=True)
+    mixed, speech = (stream(each.take_over, said, 11)[: 10 * RATE] for each in (noisy, telephone))
+    assert ratio_db(mixed, speech) == pytest.approx(10, abs=0.5)
+
+
+@pytest.mark.parametrize("noise", KINDS)
+def test_noise_has_what_a_recogniser_hears(noise: str) -> None:
+    """50 Hz to 8 kHz: less than a thousandth of its power is above, or below."""
+    clip = shipped_clips()[0]
+    wave = stream(line(clip, noise=noise, snr_db=10).take_over, clip.pcm[:0], seconds=9)
+    hz, power = spectrum(wave)
+    assert power[(hz < 30) | (hz > 8100)].sum() < 1e-3 * power.sum()
+    low, high = (power[(hz > a) & (hz < 2 * a)].sum() for a in (500, 2000))
+    octaves = {"white": 6.0, "pink": 0.0}
+    if noise in octaves:
+        assert 10 * np.log10(high / low) == pytest.approx(octaves[noise], abs=0.3)
+
+
+def spectrum(pcm: Pcm) -> tuple[Wave, Wave]:
+    """Return frequencies and the power at each, through a window that keeps them apart."""
+    wave = pcm.astype(np.float64) * np.blackman(len(pcm))
+    power: Wave = np.abs(np.fft.rfft(wave)) ** 2
+    return np.arange(len(power)) * RATE / len(wave), power
+
+
+def tone(hz: float) -> Clip:
+    """Return a tone of two seconds."""
+    wave = np.sin(2 * np.pi * hz * np.arange(2 * RATE) / RATE) * 8000
+    return Clip(np.rint(wave).astype(np.int16), 0, 2 * RATE, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("hz", "least_db", "most_db"),
+    [
+        *((hz, -np.inf, -40.0) for hz in (50, 150, 200, 3600, 4000, 6000, 12_000)),
+        *((hz, -6.5, -5.5) for hz in (300, 3400)),
+        *((hz, -0.3, 0.3) for hz in (400, 1000, 2000, 3200)),
+    ],
+)
+def test_a_telephone_has_a_band(hz: float, least_db: float, most_db: float) -> None:
+    """300 to 3400 Hz, at whose ends half the amplitude is left."""
+    clip = tone(hz)
+    poor = line(clip, low_quality_microphone=True)
+    out = stream(poor.take_over, poor.clip(clip).pcm, 4.0)[2 * RATE : 5 * RATE // 2]
+    at, power = spectrum(out)
+    _, whole = spectrum(clip.pcm[: len(out)])
+    near = np.abs(at - hz) < 20
+    gain_db = 10 * np.log10((power[near].sum() + 1e-9) / whole[near].sum())
+    assert least_db <= gain_db <= most_db
+
+
+def mu_law(sample: int) -> int:
+    """Return a sample once encoded and decoded, after the tables of ITU-T G.711: own code."""
+    magnitude = min(abs(sample) >> 2, 8158) + 33
+    segment = magnitude.bit_length() - 6
+    step = (magnitude >> (segment + 1)) & 15
+    value = (((2 * step + 33) << segment) - 33) << 2
+    return value if sample >= 0 else -value
+
+
+def test_a_telephone_has_samples_of_mu_law() -> None:
+    """8000 a second; between them the sound is smooth, and they stay as they are."""
+    narrow = np.concatenate([np.arange(-32000, 32000, 97), np.arange(-400, 400)]).astype(np.int16)
+    pcm = np.repeat(narrow, STEP)
+    inside = slice(MARGIN // STEP, -MARGIN // STEP + 1 or None)
+    found = companded(pcm)[::STEP][: len(narrow) - 2 * MARGIN // STEP]
+    wanted = np.array([mu_law(int(each)) for each in narrow[inside]])[: len(found)]
+    off = np.abs(found.astype(np.int32) - wanted)
+    assert off.max() <= 4 * 33 / 32 + 4, wanted[np.argmax(off)]
+
+
+def test_a_telephone_delays_nothing() -> None:
+    """Utterances come out when they went in, to a sample.
+
+    Their ends move by 6 ms at most: the last sound of some is below 300 Hz.
+    """
+    for name, clip in EVERY_CLIP.items():
+        poor = line(clip, low_quality_microphone=True)
+        out = stream(poor.take_over, poor.clip(clip).pcm, 6.0).astype(np.float64)
+        plain = stream(clean, clip.pcm, 6.0).astype(np.float64)
+        assert clip_at(out, clip.pcm.astype(np.float64)) == clip_at(plain, clip.pcm.astype(float))
+        ends = [speech_bounds(each.astype(np.int16))[1] / RATE for each in (out, plain)]
+        assert ends[0] == pytest.approx(ends[1], abs=0.006), name
+
+
+def test_a_telephone_has_no_seams() -> None:
+    """What is sent in parts is what it would be as a whole."""
+    clip = shipped_clips()[0]
+    poor = line(clip, low_quality_microphone=True)
+    said = poor.clip(clip).pcm
+    parts, whole = stream(poor.take_over, said, 4.0), stream(clean, said, 4.0)
+    edge = np.zeros(MARGIN, np.int16)
+    # The first sample of an utterance is known only when the part before it has gone.
+    begin = int(np.flatnonzero(whole)[0]) + 2 * MARGIN
+    once = companded(np.concatenate([edge, whole, edge]))
+    off = parts[begin : len(whole)].astype(np.int32) - once[begin : len(whole)]
+    assert np.abs(off).max() <= 1  # sums of other lengths are rounded otherwise
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"snr_db": 10}, "snr_db: needs noise; expected babble, pink, white or a sound file"),
+        ({"noise": "/no/such.wav"}, "cannot be read: No such file or directory; expected babble"),
+        ({"noise": __file__}, "no sound that can be read .*; expected babble, pink, white or"),
+        ({"noise": "white", "snr_db": 90}, "less than or equal to 60"),
+        ({"bitrate": 5}, "greater than or equal to 6"),
+    ],
+)
+def test_an_impossible_line_is_refused(settings: dict[str, Any], words: str) -> None:
+    """The error names the key, and what was expected."""
+    with pytest.raises(ValidationError) as caught:
+        LineConfig(**settings)
+    (error,) = caught.value.errors()
+    key = error["ctx"].get("key", ()) if "ctx" in error else ()
+    assert re.search(words, ": ".join([*map(str, key), error["msg"]]))
+
+
+def test_a_line_of_the_configuration_is_told_by_its_run() -> None:
+    """What was set, with defaults; a file by its name alone."""
+    assert LineConfig().sending is None
+    assert str(LineConfig(noise="pink").sending) == "pink at 10 dB"
+    poor = LineConfig(low_quality_microphone=True, bitrate=16, red=False)
+    assert str(poor.sending) == "low-quality microphone, 16 kbit/s, no RED"
+    assert LINES["noise"].sending == Sending(noise="babble", snr_db=10.0)
+    assert LINES["low_quality_microphone"].sending == Sending(low_quality_microphone=True)
+
+
+def test_a_call_on_a_bad_line_is_measured_as_any_other(wav: Path) -> None:
+    """The end of the utterance is that of the speech, and our noise is not heard as the agent."""
+    poor = {"low_quality_microphone": True}
+    for settings in (
+        {},
+        poor,
+        {"noise": "white", "snr_db": 40},
+        {"noise": "babble", "snr_db": 20, **poor},
+    ):
+        config = target(line=settings, utterance={"wav": wav})
+        placed = place(Script(delay_s=0.7, deaf_to=4000), World(), config)
+        call = placed.call
+        assert isinstance(call, CallResult)
+        assert call.sending == LineConfig(**settings).sending
+        assert len(call.turns) == 2
+        for turn in call.turns:
+            assert turn.e2e_s == pytest.approx(0.7, abs=0.02), (settings, turn)
+
+
+class Published:
+    """A participant that keeps how a track was published."""
+
+    def __init__(self) -> None:
+        self.options: list[rtc.TrackPublishOptions] = []
+
+    async def publish_track(self, _: rtc.Track, options: rtc.TrackPublishOptions) -> None:
+        """Keep the options."""
+        self.options.append(options)
+
+
+@pytest.mark.parametrize(
+    ("settings", "bitrate", "red"), [({}, 0, True), ({"bitrate": 16, "red": False}, 16_000, False)]
+)
+def test_the_encoding_is_that_of_the_line(
+    settings: dict[str, Any], bitrate: int, *, red: bool
+) -> None:
+    """Bit rate and RED are the SDK's own unless the line says otherwise."""
+
+    async def publish() -> rtc.TrackPublishOptions:
+        microphone, participant = Microphone(), Published()
+        microphone.sending = LineConfig(**settings).sending or Sending()
+        await microphone.publish(participant)  # type: ignore[arg-type] # has what is needed of one
+        await microphone.aclose()
+        return participant.options[0]
+
+    options = asyncio.run(publish())
+    assert options.audio_encoding.max_bitrate == bitrate
+    assert options.HasField("red") == (not red)
+    assert not options.red
+    assert not options.dtx
+
+
+def test_words_for_noise_are_no_paths(tmp_path: Path) -> None:
+    """A file is looked for beside the YAML file; babble, pink and white are no files."""
+    write(tmp_path / "street.wav", bytes(9600) + buzz(0.5).tobytes())
+    file = tmp_path / "a.yaml"
+    for noise, wanted in (("babble", None), ("street.wav", tmp_path / "street.wav")):
+        file.write_text(f"targets: [{{agent_name: a, line: {{noise: {noise}}}}}]")
+        settings = load_settings(file, {}, {})
+        assert settings.targets[0].line.noise_file == wanted
