@@ -7,6 +7,7 @@ from typing import Self
 
 from exporter.outcome.reasons import Reason, TurnOutcome
 from exporter.outcome.sound import Media, ReplySound, SpeechSeconds
+from exporter.outcome.turn_taking import Backchannel, InnerPause, Interruption
 from exporter.outcome.usage import ModelUsage
 
 
@@ -243,6 +244,12 @@ class CallResult:
     """What the call has used of each model, as the agent reports; () where it reports nothing."""
     expectations: tuple[Expectation, ...] = ()
     """Of the steps of the dialogue that were reached, in their order."""
+    interruptions: tuple[Interruption, ...] = ()
+    """What became of what the caller said into the agent's speech (scenario `barge_in`)."""
+    backchannels: tuple[Backchannel, ...] = ()
+    """What became of the caller's short sounds (scenarios `backchannel` and `cough`)."""
+    pauses: tuple[InnerPause, ...] = ()
+    """What became of pauses within the caller's utterances (scenario `pause`)."""
 
     def expected(self, outcome: ExpectationOutcome) -> tuple[Expectation, ...]:
         """Return the expectations with that outcome."""

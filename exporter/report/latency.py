@@ -433,4 +433,4 @@ class StderrProgress:
 
     @property
     def _planned(self) -> int:
-        return self._config.most[0] if self._config else 0
+        return self._config.turns if self._config else 0

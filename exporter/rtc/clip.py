@@ -45,6 +45,7 @@ class Clip:
         speech_end: The sample after the last one of speech; what follows is silence.
         longest_pause_s: Longest silence inside the speech; an agent may take it for the end.
         words: What is said; "" where it is not known.
+        pauses: Begin and end of each inner pause, in seconds from the first sample of the clip.
     """
 
     pcm: "Pcm"
@@ -52,6 +53,7 @@ class Clip:
     speech_end: int
     longest_pause_s: float
     words: str = ""
+    pauses: tuple[tuple[float, float], ...] = ()
 
 
 def clip_length_s(path: Path | None) -> float:
@@ -99,6 +101,26 @@ def shipped_clips() -> tuple[Clip, ...]:
 def _shipped(name: str) -> Clip:
     with as_file(files("exporter.rtc") / "clips" / name) as file:
         return replace(load_clip(file), words=SHIPPED[name])
+
+
+def built_in_clip(name: str) -> Clip:
+    """Return a clip of a scenario: interruption backchannel cough pause_0.6 pause_1.2 pause_2."""
+    import numpy as np  # noqa: PLC0415 - numpy only where audio is touched
+
+    from exporter.rtc.levels import RATE  # noqa: PLC0415
+
+    said = shipped_clips()[1]
+    speech = said.pcm[said.speech_start : said.speech_end]
+    if name == "interruption":
+        return said
+    if not name.startswith("pause_"):
+        short = speech[: round(0.4 * RATE)]
+        return Clip(short, 0, len(short), 0.0)
+    seconds, half = float(name.removeprefix("pause_")), len(speech) // 2
+    silence = np.zeros(round(seconds * RATE), np.int16)
+    pcm = np.concatenate([speech[:half], silence, speech[half:]])
+    pauses = ((half / RATE, half / RATE + seconds),)
+    return Clip(pcm, 0, len(pcm), seconds, said.words, pauses)
 
 
 @cache

@@ -39,6 +39,7 @@ from exporter.errors import ConfigError
 from exporter.probes import PROBES
 from exporter.probes.agents.spec import AgentsConfig
 from exporter.probes.calibrate.spec import CalibrateConfig
+from exporter.probes.latency.scenarios.variants import FaultyScenarioError, variants_of
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.latency.utterances import Utterance
 from exporter.probes.ramp.spec import RampConfig
@@ -315,7 +316,7 @@ class Settings(Section, BaseSettings):
     @classmethod
     def _refuse_twins(cls, targets: tuple[LatencyConfig, ...]) -> tuple[LatencyConfig, ...]:
         """Refuse targets that would write the same series."""
-        names = [(each.agent_name, each.call_type, each.scenario) for each in targets]
+        names = [each.key for each in targets]
         for index, name in enumerate(names):
             if (first := names.index(name)) != index:
                 raise invalid(
@@ -324,6 +325,29 @@ class Settings(Section, BaseSettings):
                     index,
                 )
         return targets
+
+    @field_validator("targets")
+    @classmethod
+    def _add_scenarios(cls, targets: tuple[LatencyConfig, ...]) -> tuple[LatencyConfig, ...]:
+        """Let each scenario be a target of its own, after that under which it stands."""
+        known = {each.key for each in targets}
+        found: list[LatencyConfig] = []
+        for index, target in enumerate(targets):
+            found.append(target)
+            try:
+                variants = variants_of(target)
+            except FaultyScenarioError as error:
+                raise invalid(str(error), index, "scenarios", error.place, *error.key) from None
+            for place, each in enumerate(variants):
+                if each.key in known:
+                    raise invalid(
+                        f"{each.scenario!r} is another scenario of the same agent_name and "
+                        "call_type; expected a different name",
+                        *(index, "scenarios", place, "name"),
+                    )
+                known.add(each.key)
+            found += variants
+        return tuple(found)
 
     def section(self, probe: str) -> ProbeSection:
         """Return the section of a probe of the server, as it is run here.

@@ -7,9 +7,12 @@ from typing import Literal, Self
 from pydantic import ConfigDict, computed_field, with_config
 
 from exporter.outcome import (
+    Backchannel,
     Calibration,
     CallResult,
     Expectation,
+    InnerPause,
+    Interruption,
     Media,
     ModelUsage,
     Outcome,
@@ -141,6 +144,12 @@ class RunRecord:
     """As in `CallResult`: tokens, characters and seconds by model."""
     expectations: tuple[Expectation, ...] = ()
     """Of a dialogue (`script`): what was expected in each step, and what became of it."""
+    interruptions: tuple[Interruption, ...] = ()
+    """As in `CallResult`."""
+    backchannels: tuple[Backchannel, ...] = ()
+    """As in `CallResult`."""
+    pauses: tuple[InnerPause, ...] = ()
+    """As in `CallResult`."""
 
     @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
     @property
@@ -184,6 +193,9 @@ class RunRecord:
             media=call.media if call else None,
             usage=call.usage if call else (),
             expectations=call.expectations if call else (),
+            interruptions=call.interruptions if call else (),
+            backchannels=call.backchannels if call else (),
+            pauses=call.pauses if call else (),
         )
 
 

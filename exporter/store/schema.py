@@ -13,7 +13,10 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from exporter.outcome import (
+    Backchannel,
     Expectation,
+    InnerPause,
+    Interruption,
     Media,
     ModelUsage,
     Reason,
@@ -97,6 +100,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE spent ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0",
     ),
     ("ALTER TABLE runs ADD COLUMN expectations TEXT NOT NULL DEFAULT '[]'",),
+    (
+        "ALTER TABLE runs ADD COLUMN interruptions TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE runs ADD COLUMN backchannels TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE runs ADD COLUMN pauses TEXT NOT NULL DEFAULT '[]'",
+    ),
 )
 
 NEWEST = len(MIGRATIONS)
@@ -151,6 +159,9 @@ _DOCUMENTS: dict[str, TypeAdapter[Any]] = {
     "speech_s": TypeAdapter(SpeechSeconds | None),
     "media": TypeAdapter(Media | None),
     "usage": TypeAdapter(tuple[ModelUsage, ...]),
+    "interruptions": TypeAdapter(tuple[Interruption, ...]),
+    "backchannels": TypeAdapter(tuple[Backchannel, ...]),
+    "pauses": TypeAdapter(tuple[InnerPause, ...]),
 }
 """The columns of a run that hold JSON."""
 _WORKER = TypeAdapter(Worker)

@@ -251,7 +251,7 @@ async def place_call(
         call = Call(config, run, api, make_caller)
         try:
             ended = await run.within_deadline(
-                call.conduct(), CLEANUP_S + config.sound.scoring_s(config.most[0])
+                call.conduct(), CLEANUP_S + config.sound.scoring_s(config.turns)
             )
         finally:
             await call.hang_up()

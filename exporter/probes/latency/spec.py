@@ -30,6 +30,7 @@ from exporter.outcome import (
 )
 from exporter.probe import Probe
 from exporter.probes.latency.families import FAMILIES, CallReader, configured
+from exporter.probes.latency.scenarios.config import ScenarioConfig
 from exporter.probes.latency.script import Step
 from exporter.probes.latency.sound import SoundConfig, judge_sound
 from exporter.probes.latency.utterances import SPEAKING_S, Utterance
@@ -43,6 +44,9 @@ REPLY_LIMIT_S = 30.0
 REPORT_TIMEOUT_S = 3.0
 """How long the agent's own figures may come after its reply."""
 
+MAX_INTERRUPTION_S = 10.0
+"""What is said into the agent's speech, and the agent's decision on it, take no longer."""
+
 RPC_S = 10.0
 """How long an RPC to the agent may take."""
 
@@ -51,6 +55,9 @@ _AROUND_S = 5.0 + CONNECT_TIMEOUT_S + CLEANUP_S
 """To make the room and ask for the agent, to enter, and to leave."""
 _TURN_S = 1.0 + REPLY_LIMIT_S + REPORT_TIMEOUT_S
 """To hear a reply to its end; our utterance and the wait for the reply come on top."""
+
+DEFAULT_SCENARIO = "default"
+"""The value of the label of what is no variant."""
 
 KEY = ("agent_name", "call_type", "scenario")
 """The labels that no two targets share."""
@@ -106,7 +113,7 @@ class TurnConfig(Section):
         return bool(self.start_rpc) + bool(self.end_rpc)
 
 
-def _needed_s(target: Mapping[str, Any]) -> float:
+def needed_s(target: Mapping[str, Any]) -> float:
     """Return the seconds that a call may take: its waits, its utterances, its longest replies.
 
     What could not be understood has an error of its own, and counts as nothing here.
@@ -126,7 +133,16 @@ def _needed_s(target: Mapping[str, Any]) -> float:
     turn_s = target.get("reply_timeout", 0.0) + _TURN_S + RPC_S * (rpcs.methods if rpcs else 0)
     speaking_s = SPEAKING_S * sum(each.say is not None for each in says)
     scoring_s = target.get("sound", SoundConfig()).scoring_s(len(script) or target.get("trials", 1))
+    played: ScenarioConfig | None = target.get("played")
+    if played is not None and played.speaks_into:
+        turn_s += played.after + MAX_INTERRUPTION_S
+        turns *= 1 + played.answers
     return float(ceil(_AROUND_S + waits + speaking_s + says_s + turns * turn_s + scoring_s))
+
+
+def shortest_deadline_s(needed: float) -> float:
+    """Return the deadline of a call that may take so many seconds, where none is set."""
+    return max(_SHORTEST_DEADLINE_S, needed)
 
 
 def _default_page_on(target: dict[str, Any]) -> Literal["slow", "none"]:
@@ -146,6 +162,11 @@ class LatencyConfig(ProbeSection):
         "default",
         min_length=1,
         description="Value of the label scenario: a variant of the call type.",
+    )
+    scenarios: tuple[ScenarioConfig, ...] = Field(
+        (),
+        description="Variants of this target, each with series of its own: interruptions, "
+        "backchannels, pauses.",
     )
     interval: Duration = Field(300.0, ge=10, description="Time between two calls.")
     trials: int = Field(3, ge=1, le=100, description="Measured turns in each call.")
@@ -270,7 +291,7 @@ class LatencyConfig(ProbeSection):
         "reply.",
     )
     deadline: Duration = Field(
-        default_factory=lambda config: max(_SHORTEST_DEADLINE_S, _needed_s(config)),
+        default_factory=lambda config: shortest_deadline_s(needed_s(config)),
         gt=0,
         description=(
             "Time limit of the whole call, after which it is ended and counts as failed. Not set: "
@@ -285,9 +306,25 @@ class LatencyConfig(ProbeSection):
     )
 
     @property
+    def does(self) -> ScenarioConfig | None:
+        """What happens in its calls, if not what happens in every call."""
+        return None
+
+    @property
+    def account(self) -> TargetKey:
+        """The key of the target whose budget pays for it."""
+        return self.key
+
+    @property
+    def turns(self) -> int:
+        """Turns that one call takes; the warm-up turn counts."""
+        return len(self.script) or self.trials + self.warmup
+
+    @property
     def most(self) -> tuple[int, float]:
-        """Turns and seconds that one call has at most; the warm-up turn counts."""
-        return len(self.script) or self.trials + self.warmup, self.deadline
+        """Turns of the agent and seconds that one call has at most."""
+        answers = self.trials if self.does is not None and self.does.answers else 0
+        return self.turns + answers, self.deadline
 
     @property
     def measured(self) -> int:
@@ -332,7 +369,7 @@ class LatencyConfig(ProbeSection):
             raise invalid("conflicts with utterance and utterances; expected one of them", "script")
         if self.stop_at == "joins" and not self.stops_at:
             raise invalid("{value} needs a step of the script that expects joins", "stop_at")
-        check_deadline(self.deadline, _needed_s(vars(self)), "call")
+        check_deadline(self.deadline, needed_s(vars(self)), "call")
         self.budget.check_plan(*self.most)
         return self
 

@@ -107,7 +107,7 @@ class Steps:
                 raise ProbeError(Reason.UNEXPECTED_ANSWER, detail)
 
     async def _take_turns(self) -> None:
-        count, warming_up = self._config.most[0], self._config.warms_up
+        count, warming_up = self._config.turns, self._config.warms_up
         number, left = 0, self._config.measured
         while number < count if self._config.script else left > 0:
             number += 1
