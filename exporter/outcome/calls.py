@@ -251,6 +251,11 @@ class CallResult:
     pauses: tuple[InnerPause, ...] = ()
     """What became of pauses within the caller's utterances (scenario `pause`)."""
 
+    @property
+    def turn_taking(self) -> tuple[Interruption | Backchannel | InnerPause, ...]:
+        """What came of a scenario: of one kind, one after another."""
+        return (*self.interruptions, *self.backchannels, *self.pauses)
+
     def expected(self, outcome: ExpectationOutcome) -> tuple[Expectation, ...]:
         """Return the expectations with that outcome."""
         return tuple(each for each in self.expectations if each.outcome is outcome)

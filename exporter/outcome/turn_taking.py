@@ -64,6 +64,13 @@ class Interruption:
     detail: str = ""
     """One line for people on why it is void, or came to nothing."""
 
+    def __str__(self) -> str:
+        after = "" if self.yield_s is None else f" after {self.yield_s:.3f} s"
+        answer = "" if self.answer is None else f", {self.answer}"
+        if self.answer_s is not None:
+            answer += f" after {self.answer_s:.3f} s"
+        return _with(self.detail, f"interruption {self.outcome}{after}{answer}")
+
 
 @dataclass(frozen=True, slots=True)
 class Backchannel:
@@ -75,6 +82,10 @@ class Backchannel:
     detail: str = ""
     """One line for people on why it is void."""
 
+    def __str__(self) -> str:
+        gap = "" if self.gap_s is None else f" for {self.gap_s:.3f} s"
+        return _with(self.detail, f"short sound {self.outcome}{gap}")
+
 
 @dataclass(frozen=True, slots=True)
 class InnerPause:
@@ -83,3 +94,10 @@ class InnerPause:
     outcome: PauseOutcome
     detail: str = ""
     """One line for people on why it is void."""
+
+    def __str__(self) -> str:
+        return _with(self.detail, f"pause {self.outcome}")
+
+
+def _with(detail: str, text: str) -> str:
+    return f"{text}: {detail}" if detail else text

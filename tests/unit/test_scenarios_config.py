@@ -64,7 +64,7 @@ BAD = {
     "kind: pause": "name: is missing; expected a value",
     "name: default": "name: 'default' is another scenario of the same agent_name and call_type; "
     "expected a different name",
-    "name: x, fail_ms: 100": "fail_ms: 100.0 must be above target_ms",
+    "name: x, fail_ms: 100": "fail_ms: 100 must be above target_ms",
 }
 
 

@@ -21,11 +21,12 @@ from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
 from exporter.probes.latency import understood
 from exporter.probes.latency.clips import clips_of, in_turn, ready_clips
 from exporter.probes.latency.conversation import Conversation, worst_turn
+from exporter.probes.latency.scenarios.kinds import sound_of, utterance_of
 from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyConfig
 from exporter.probes.latency.steps import Record, Steps
 from exporter.probes.latency.usage import usage_of
 from exporter.rtc.caller import Caller
-from exporter.rtc.clip import Clip
+from exporter.rtc.clip import Clip, built_in_clip
 from exporter.rtc.media import media_of
 from exporter.rtc.people import NAMES
 from exporter.rtc.sound import overlap_s, seconds
@@ -88,7 +89,7 @@ class Call:
 
     async def _conduct(self) -> None:
         config, caller = self._config, self._caller
-        clips = await self._clips()
+        clips, sound = await self._clips(), await self._sound()
         if any(clip.words for clip in clips):
             understood.get_ready()
         asked = time.monotonic()  # the room itself calls an agent that is dispatched by no one
@@ -106,14 +107,24 @@ class Call:
         await caller.listen(config.track_timeout)
         if caller.arrived != arrived:  # only another agent has a voice
             self._met(asked)
-        conversation = Conversation(caller, config, clips)
+        conversation = Conversation(caller, config, clips, sound)
         await Steps(config, self._run, caller, self._record, conversation).take(inside)
 
     async def _clips(self) -> tuple[Clip, ...]:
         config = self._config
         if config.script:
             return await clips_of(config.script)
+        if config.does is not None and (name := utterance_of(config.does)):
+            return (built_in_clip(name),)
         return in_turn(await ready_clips(config.says), self._run.started_at, config)
+
+    async def _sound(self) -> Clip | None:
+        """Return what is said into the agent's speech, if anything is."""
+        does = self._config.does
+        name = sound_of(does) if does is not None else ""
+        if does is not None and name and does.interruption is not None:
+            return (await ready_clips((does.interruption,)))[0]
+        return built_in_clip(name) if name else None
 
     async def hang_up(self) -> None:
         """Leave the room, then delete it if it is ours; log what fails."""

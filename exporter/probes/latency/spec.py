@@ -31,6 +31,7 @@ from exporter.outcome import (
 from exporter.probe import Probe
 from exporter.probes.latency.families import FAMILIES, CallReader, configured
 from exporter.probes.latency.scenarios.config import ScenarioConfig
+from exporter.probes.latency.scenarios.judge import judge_turn_taking
 from exporter.probes.latency.script import Step
 from exporter.probes.latency.sound import SoundConfig, judge_sound
 from exporter.probes.latency.utterances import SPEAKING_S, Utterance
@@ -384,7 +385,8 @@ def judge(config: LatencyConfig, outcome: Outcome) -> tuple[Finding, ...]:
 
     FAIL when the call or a measured turn failed, or the average is above `fail_ms`; SLOW when the
     average is above `target_ms`, the word error rate above `max_wer`, a threshold of `sound` is
-    passed, or the caller heard several agents of the name at once; UNKNOWN when nothing could be
+    passed, the caller heard several agents of the name at once, or an agent in a scenario does not
+    take turns (`judge_turn_taking`); UNKNOWN when nothing could be
     measured, every turn is void, or it cannot be told whether a step of the script came out as
     expected.
     """
@@ -400,7 +402,10 @@ def judge(config: LatencyConfig, outcome: Outcome) -> tuple[Finding, ...]:
     if agents > 1:
         text = f"the caller hears {agents} agents of this name at once: dispatched twice?"
         found = (*found, Finding(Verdict.SLOW, text))
-    return (*found, *judge_sound(config.sound, call)) if call else found
+    if call is None:
+        return found
+    does = () if config.does is None else judge_turn_taking(config.does, call)
+    return (*found, *does, *judge_sound(config.sound, call))
 
 
 def _judge_turns(config: LatencyConfig, turns: tuple[Turn, ...]) -> tuple[Finding, ...]:

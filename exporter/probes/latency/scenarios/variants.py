@@ -97,7 +97,7 @@ class FaultyScenarioError(ConfigError):
         first = error.errors(include_url=False)[0]
         context = first.get("ctx", {})
         path = (*first["loc"], *context.get("key", ()))
-        text = str(context.get("text", first["msg"])).replace("{value}", "its value")
+        text = str(context.get("text", first["msg"]))
         known = path[:1] and path[0] in ScenarioConfig.model_fields
         self.place = place
         self.key = path[:1] if known else ()
