@@ -183,9 +183,8 @@ def _in_scenario(bases: Sequence[LatencyConfig], name: str) -> list[LatencyConfi
     try:
         return [*found, *(variant_of(base, scenario) for base, scenario in pairs)]
     except ValidationError as error:
-        raise ConfigError(
-            f"scenario {name}: {FaultyScenarioError(0, error)}".replace("{value}", "its value")
-        ) from None
+        why = str(FaultyScenarioError(0, error)).replace("{value}", "its value")
+        raise ConfigError(f"scenario {name}: {why}") from None
 
 
 async def _measure(

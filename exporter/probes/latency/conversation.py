@@ -175,13 +175,13 @@ class Conversation:
             await self._speaking.perform(self._config.turn.end_rpc, said.end)
             turn = await self._results.of(said, self.scene.into)
             await self.scene.after(said, turn)
-            return turn
         except DisturbedError as disturbed:
             self._spoiled = str(disturbed)
             await self._line.mend()
             return void(str(disturbed))
         except RefusedError as refused:
             return Turn.without_reply(Reason.AGENT_ERROR, str(refused))
+        return turn
 
     def explained(self, turn: Turn) -> Turn:
         """Return the turn just taken with how far the agent came in it, and what it understood."""
