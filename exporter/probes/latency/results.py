@@ -81,11 +81,8 @@ class Results:
         report = await self._line.caller.events.report_since(
             said.began, answer or replied, REPORT_TIMEOUT_S, answer
         )
-        if (
-            not cut
-            and not self._habits.says_answers
-            and self._line.caller.events.only_said_since(said.began)
-        ):
+        only_said = not cut and self._line.caller.events.only_said_since(said.began)
+        if only_said and not self._habits.says_answers:
             if (silent := self._unanswered(said)) is not None:
                 return silent
             answer = 0.0  # all of it was said; so that was the answer

@@ -1,4 +1,4 @@
-"""Backchannel and cough: a short sound of the caller that asks for nothing, into the agent's speech."""
+"""Backchannel and cough: a short sound into the agent's speech, which asks for nothing."""
 
 import math
 from dataclasses import replace
