@@ -69,7 +69,7 @@ class Reply:
             stop: The silence.
             since: When the caller's sound began.
         """
-        begin, end = stop
+        end = stop[1]
         if math.isinf(end):
             return False
         if any(each.resumed for each in self.call.of(FalseInterruption, since, end + _LATE_S)):
