@@ -273,7 +273,7 @@ def _latency_table(report: LatencyReport) -> Table:
         stats = call.stats
         table.add_row(
             agent_label(call.config.agent_name),
-            clean(call.config.call_type),
+            _call_type(call.config),
             str(stats.n),
             *map(seconds, (stats.avg_s, stats.p50_s, stats.p95_s, stats.max_s)),
             seconds(floor.floor_s if floor else None, 3),
@@ -281,6 +281,12 @@ def _latency_table(report: LatencyReport) -> Table:
             Text(call.verdict, STYLES[call.verdict]),
         )
     return table
+
+
+def _call_type(config: LatencyConfig) -> str:
+    """Return the call type, with the scenario where it is one."""
+    scenario = "" if config.does is None else f" / {config.scenario}"
+    return clean(config.call_type + scenario)
 
 
 def _call_lines(call: CallReport) -> Iterable[str]:
@@ -302,6 +308,7 @@ def _call_lines(call: CallReport) -> Iterable[str]:
     if call.result.usage:
         yield f"{label}: used {clean(usage_text(call.result.usage))}"
     yield from (f"{label}: {line}" for line in _dialogue_lines(call.result))
+    yield from (f"{label}: {clean(str(each))}" for each in call.result.turn_taking)
     if call.result.agents > 1:
         yield f"{label}: the caller heard {call.result.agents} agents of this name at once"
     if call.unlisted_reason:

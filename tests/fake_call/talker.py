@@ -36,6 +36,8 @@ class Talk:
     """Its answers but the first end by themselves so long after their begin."""
     answers: bool = True
     """It answers what was said into its speech."""
+    answer_s: float = DELAY_S
+    """The end of that to the answer."""
     endpoint_s: float = 0.2
     """Silence of the caller after which it takes the turn."""
     greets_s: float = 0.0
@@ -71,14 +73,15 @@ class Talker(FakeAgent):
             self._stop(began + self._talk.yields_s)
 
     async def _answer(self, end: float) -> None:
-        began = self._began
+        began, delay_s, over = self._began, DELAY_S, self._speaks[1]
         if self._into:
             self._into = False
             if self._talk.yields_after_end_s is not None:
                 self._stop(max(end + self._talk.yields_after_end_s, time.monotonic() + 0.01))
             if not self._talk.answers:
                 return
-            seconds = SHORT_S
+            seconds, delay_s = SHORT_S, self._talk.answer_s
+            over += 0.5
         else:
             self._replies += 1
             first = self._replies == 1 or self._talk.ends_s is None
@@ -86,10 +89,10 @@ class Talker(FakeAgent):
         await _until(end + self._talk.endpoint_s)
         if self._began != began:
             return  # the caller went on
-        await _until(self._speaks[1])
+        await _until(over)
         self._say_state("thinking")
         self._note(pb.USER)
-        at = max(end + max(DELAY_S, self._talk.endpoint_s + 0.02), time.monotonic() + 0.02)
+        at = max(end + max(delay_s, self._talk.endpoint_s + 0.02), time.monotonic() + 0.02)
         await self._speak(at, self._speech(seconds))
 
     async def _greet(self, at: float) -> None:

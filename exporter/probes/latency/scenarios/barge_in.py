@@ -1,5 +1,6 @@
 """Barge-in: the caller begins to speak into the agent's speech, and is to be let speak."""
 
+import math
 from dataclasses import replace
 
 from exporter.errors import ProbeError
@@ -15,7 +16,7 @@ from exporter.outcome.timeline import CallerSpoke
 from exporter.probes.latency.listening import DisturbedError
 from exporter.probes.latency.scenarios.insertion import TALKS_ON_S, Inserted, Insertion
 from exporter.probes.latency.scenarios.scene import Stage
-from exporter.probes.latency.scenarios.silence import ENDS_ANYWAY_S, Reply
+from exporter.probes.latency.scenarios.silence import ENDS_ANYWAY_S, Reply, Span
 from exporter.probes.latency.speaking import Said
 from exporter.rtc.levels import WINDOW
 from exporter.rtc.onset import sound_threshold
@@ -100,6 +101,8 @@ class BargeIn(Insertion):
         stop = reply.stop(inserted.said.spoke.at)
         if late := self.late(inserted, stop[0] if stop and found.yield_s is not None else None):
             return _void(late)
+        if found.outcome is InterruptionOutcome.TALKED_ON:
+            return _answered_later(found, stop, inserted.said.end)
         return _with_answer(found, answer)
 
     def noted(self, result: CallResult) -> CallResult:
@@ -119,6 +122,13 @@ def _with_answer(found: Interruption, answer: Turn | None) -> Interruption:
     if resumed or answer.answered_s is None:
         return replace(found, answer=AnswerOutcome.UNANSWERED)
     return replace(found, answer=AnswerOutcome.ANSWERED, answer_s=answer.answered_s)
+
+
+def _answered_later(found: Interruption, stop: Span | None, end: float) -> Interruption:
+    """Return it with the answer of an agent that first talked to its end."""
+    if stop is None or math.isinf(stop[1]):
+        return replace(found, answer=AnswerOutcome.UNANSWERED)
+    return replace(found, answer=AnswerOutcome.ANSWERED, answer_s=stop[1] - end)
 
 
 def _void(detail: str) -> Interruption:
