@@ -81,7 +81,6 @@ class Talker(FakeAgent):
             if not self._talk.answers:
                 return
             seconds, delay_s = SHORT_S, self._talk.answer_s
-            over += 0.5
         else:
             self._replies += 1
             first = self._replies == 1 or self._talk.ends_s is None
@@ -89,6 +88,8 @@ class Talker(FakeAgent):
         await _until(end + self._talk.endpoint_s)
         if self._began != began:
             return  # the caller went on
+        if over > end:
+            over += 0.5  # what it says next is another reply
         await _until(over)
         self._say_state("thinking")
         self._note(pb.USER)

@@ -17,18 +17,25 @@ from exporter.metrics.registry import process_metrics
 from exporter.outcome import (
     UNPROVOKED,
     AgentInRoom,
+    AnswerOutcome,
+    Backchannel,
+    BackchannelOutcome,
     Calibration,
     CallResult,
     Certificate,
     Components,
     Expectation,
     ExpectationOutcome,
+    InnerPause,
+    Interruption,
+    InterruptionOutcome,
     Listing,
     Media,
     MediaDirection,
     ModelUsage,
     Mos,
     Outcome,
+    PauseOutcome,
     PendingDispatch,
     Ramp,
     Reason,
@@ -193,6 +200,12 @@ def _call(turn: int, target: LatencyConfig) -> Outcome:
         expectations=_expected(missed=missed) if target.script else (),
         media=Media(MediaDirection(1500, 3, 0.002), MediaDirection(1500, 9, 0.003, 0.004)),
         usage=_USAGE,
+        interruptions=(
+            Interruption(InterruptionOutcome.YIELDED, 0.7, AnswerOutcome.ANSWERED, 1.2),
+            Interruption(InterruptionOutcome.TALKED_ON, answer=AnswerOutcome.UNANSWERED),
+        ),
+        backchannels=tuple(map(Backchannel, BackchannelOutcome)),
+        pauses=tuple(map(InnerPause, PauseOutcome)),
     )
     reason = Reason.UNEXPECTED_ANSWER if missed else reason
     called = Outcome("latency", target.agent_name, _WHEN, 20, reason, result=result)
