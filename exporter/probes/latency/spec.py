@@ -31,7 +31,7 @@ from exporter.outcome import (
 from exporter.probe import Probe
 from exporter.probes.latency.families import FAMILIES, CallReader, configured
 from exporter.probes.latency.scenarios.config import ScenarioConfig
-from exporter.probes.latency.scenarios.judge import judge_turn_taking
+from exporter.probes.latency.scenarios.judge import judge_turn_taking, turn_taking_text
 from exporter.probes.latency.script import Step
 from exporter.probes.latency.sound import SoundConfig, judge_sound
 from exporter.probes.latency.utterances import SPEAKING_S, Utterance
@@ -442,8 +442,9 @@ def summary(result: CallResult) -> str:
     stats = Stats.of(result.turns)
     met = len(result.expected(ExpectationOutcome.MET))
     dialogue = f"{met} of {len(result.expectations)} expectations met"
+    taken = turn_taking_text(result)
     if stats.avg_s is None or stats.max_s is None:
-        return dialogue if result.expectations else "nothing measured"
+        return taken or (dialogue if result.expectations else "nothing measured")
     begun = [
         turn.e2e_s
         for turn in result.turns
@@ -454,6 +455,8 @@ def summary(result: CallResult) -> str:
         said += f", {heard.hit} of {heard.words} words understood"
     if result.expectations:
         said += f", {dialogue}"
+    if taken:
+        said += f", {taken}"
     return f"average {stats.avg_s:.3f} s, max {stats.max_s:.3f} s, n = {stats.n}{said}"
 
 

@@ -1,5 +1,6 @@
 """The judgement of what a scenario found; light, as the judge of the probe is."""
 
+from collections import Counter
 from collections.abc import Iterator
 from statistics import fmean
 
@@ -17,6 +18,19 @@ from exporter.probes.latency.scenarios.config import ScenarioConfig
 _DECIDED = frozenset(
     {InterruptionOutcome.YIELDED, InterruptionOutcome.TALKED_ON, InterruptionOutcome.RESUMED}
 )
+
+
+def turn_taking_text(call: CallResult) -> str:
+    """Say what came of a scenario, such as `interruptions: 2 yielded, 1 talked_on`; or ""."""
+    for what, found in (
+        ("interruptions", call.interruptions),
+        ("short sounds", call.backchannels),
+        ("pauses", call.pauses),
+    ):
+        if found:
+            counts = Counter(str(each.outcome) for each in found).most_common()
+            return f"{what}: {', '.join(f'{count} {outcome}' for outcome, count in counts)}"
+    return ""
 
 
 def judge_turn_taking(scenario: ScenarioConfig, call: CallResult) -> Iterator[Finding]:
