@@ -17,7 +17,7 @@ PAUSES_S = (0.6, 1.2, 2.0)
 YIELD_TARGET_MS = 1000.0
 """Default of the time to yield. LiveKit's agents wait for 0.5 s of speech before they yield."""
 
-BUILT_IN = tuple(kind for kind in get_args(Kind) if kind != "turns")
+BUILT_IN: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != "turns")
 """Names that need no `kind`. Those of a line (`noise`, `packet_loss`) belong here as well."""
 
 _INTO_SPEECH = ("barge_in", "backchannel", "cough")
@@ -30,9 +30,8 @@ _KINDS_OF = {
 """Keys that only some kinds have."""
 
 
-def _kind_of(scenario: dict[str, Any]) -> str:
-    name = scenario.get("name")
-    return name if name in BUILT_IN else "turns"
+def _kind_of(scenario: dict[str, Any]) -> Kind:
+    return next((kind for kind in BUILT_IN if kind == scenario.get("name")), "turns")
 
 
 class ScenarioConfig(Section):
