@@ -55,6 +55,18 @@ def test_a_deadline_holds_what_a_scenario_does() -> None:
     assert barge_in.most[0] == 1 + 2 * barge_in.trials
 
 
+def test_a_long_interruption_has_its_time() -> None:
+    """What is said may be of any length that an utterance may have."""
+    built_in, own = (
+        Settings(targets=[TARGET | {"scenarios": [{"name": "barge_in"} | more]}]).targets[1]
+        for more in (
+            {},
+            {"interruption": {"say": {"text": "word " * 60, "url": "http://127.0.0.1"}}},
+        )
+    )
+    assert own.deadline > built_in.deadline + 60
+
+
 BAD = {
     "name: barge_in, after: 30s": "after: 30s is too long; expected at most 25s",
     "name: cough, pause: 2s": "pause: has no effect with kind cough; expected kind pause",

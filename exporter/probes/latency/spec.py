@@ -45,8 +45,8 @@ REPLY_LIMIT_S = 30.0
 REPORT_TIMEOUT_S = 3.0
 """How long the agent's own figures may come after its reply."""
 
-MAX_INTERRUPTION_S = 10.0
-"""What is said into the agent's speech, and the agent's decision on it, take no longer."""
+DECISION_S = 10.0
+"""After a sound into the agent's speech it is known by then what the agent does."""
 
 RPC_S = 10.0
 """How long an RPC to the agent may take."""
@@ -136,7 +136,7 @@ def needed_s(target: Mapping[str, Any]) -> float:
     scoring_s = target.get("sound", SoundConfig()).scoring_s(len(script) or target.get("trials", 1))
     played: ScenarioConfig | None = target.get("played")
     if played is not None and played.speaks_into:
-        turn_s += played.after + MAX_INTERRUPTION_S
+        turn_s += played.after + DECISION_S + played.longest_sound_s
         turns *= 1 + played.answers
     return float(ceil(_AROUND_S + waits + speaking_s + says_s + turns * turn_s + scoring_s))
 

@@ -17,6 +17,9 @@ PAUSES_S = (0.6, 1.2, 2.0)
 YIELD_TARGET_MS = 1000.0
 """Default of the time to yield. LiveKit's agents wait for 0.5 s of speech before they yield."""
 
+_BUILT_IN_S = 3.0
+"""No built-in clip that is said into the agent's speech is longer."""
+
 BUILT_IN: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != "turns")
 """Names that need no `kind`. Those of a line (`noise`, `packet_loss`) belong here as well."""
 
@@ -125,6 +128,11 @@ class ScenarioConfig(Section):
     def answers(self) -> bool:
         """Whether what is said into the agent's speech asks for an answer."""
         return self.kind == "barge_in"
+
+    @property
+    def longest_sound_s(self) -> float:
+        """How long what is said into the agent's speech may be, in seconds."""
+        return _BUILT_IN_S if self.interruption is None else self.interruption.longest_s
 
     @property
     def yield_target_s(self) -> float:
