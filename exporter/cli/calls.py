@@ -64,9 +64,9 @@ _from_collector = text(
     text("--call-type", "NAME", "Call type.", default_of("discover.call_type")),
     text(
         "--scenario",
-        "NAME",
-        "Scenario: a variant of the call type.",
-        default_of("targets.0.scenario"),
+        "NAME[,NAME]",
+        "Scenarios to call: of the configuration, or built in: barge_in, backchannel, cough, "
+        "pause.  [default: none]",
     ),
     text("--wav", "FILE", "Sound file with the caller's speech.  [default: built-in clip]"),
     text("--transcript", "TEXT", "Transcript of the WAV file."),

@@ -9,14 +9,16 @@ from datetime import UTC, datetime
 from time import time
 from typing import Any, Protocol, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from exporter.config.values import is_name
 from exporter.daemon.fleet import make_roster
-from exporter.errors import ProbeError
+from exporter.errors import ConfigError, ProbeError
 from exporter.logs import LogSetup, configure
 from exporter.outcome import Finding, Listing, Outcome, Reason, Turn, Verdict
-from exporter.probes.latency.spec import LatencyConfig
+from exporter.probes.latency.scenarios.config import built_in
+from exporter.probes.latency.scenarios.variants import FaultyScenarioError, variant_of
+from exporter.probes.latency.spec import DEFAULT_SCENARIO, LatencyConfig
 from exporter.probes.latency.utterances import Utterance
 from exporter.report.agents import NO_ROSTER, FleetReport, page_notes
 from exporter.report.latency import CallReport, LatencyReport
@@ -163,8 +165,15 @@ def try_ways(settings: Settings) -> PreflightReport:
 
 
 def plan_calls(settings: Settings, order: LatencyOrder, agent_name: str) -> list[LatencyConfig]:
-    """Return the calls for one agent: its configured targets or the defaults, under the flags."""
-    targets = [target for target in settings.targets if target.agent_name == agent_name]
+    """Return the calls for one agent: its configured targets or the defaults, under the flags.
+
+    Scenarios are called where they are asked for.
+
+    Raises:
+        ConfigError: A flag is impossible, or names no scenario.
+    """
+    named = [each for each in settings.targets if each.agent_name == agent_name]
+    targets = [target for target in named if target.does is None]
     call_type = order.flags.get("call_type")
     same_type = [target for target in targets if target.call_type == call_type]
     bases = same_type or (targets[:1] if call_type else targets)
@@ -173,8 +182,30 @@ def plan_calls(settings: Settings, order: LatencyOrder, agent_name: str) -> list
         # The sound file takes the place of all that is configured to be said.
         nothing = {"utterance": Utterance(), "utterances": (), "script": (), "stop_at": "none"}
         bases = [base.model_copy(update=nothing) for base in bases]
-    named = f"target {agent_name!r}"
-    return [override(base, order.flags, named) for base in bases]
+    flags = {key: value for key, value in order.flags.items() if key != "scenario"}
+    bases = [override(base, flags, f"target {agent_name!r}") for base in bases]
+    if (asked := order.flags.get("scenario")) is None:
+        return bases
+    names = dict.fromkeys(each.strip() for each in str(asked).split(","))
+    return [call for name in names for call in _in_scenario(bases, name)]
+
+
+def _in_scenario(bases: Sequence[LatencyConfig], name: str) -> list[LatencyConfig]:
+    """Return targets in a scenario: that of the configuration, else the built-in one.
+
+    Raises:
+        ConfigError: There is neither, or it does not fit to the target.
+    """
+    found = [base for base in bases if base.scenario == name]
+    pairs = [(base, each) for base in bases for each in base.scenarios if each.name == name]
+    if not found and not pairs:
+        plain = [base for base in bases if base.scenario == DEFAULT_SCENARIO] or bases[:1]
+        pairs = [(base, built_in(name)) for base in plain]
+    try:
+        return [*found, *(variant_of(base, scenario) for base, scenario in pairs)]
+    except ValidationError as error:
+        why = str(FaultyScenarioError(0, error)).replace("{value}", "its value")
+        raise ConfigError(f"scenario {name}: {why}") from None
 
 
 async def _measure(

@@ -18,9 +18,12 @@ def call_work(target: LatencyConfig, account: str = "") -> Work:
 
     Args:
         target: How it is called.
-        account: Whose budget it shares; "" where it has one of its own.
+        account: Whose budget it shares; "" where it has one of its own, or that of the target under
+            which it stands.
     """
     name = call_id(target.key)
+    if not account and target.account != target.key:
+        account = call_id(target.account)
     return Work(name, "latency", target.agent_name, target, target.interval, account)
 
 

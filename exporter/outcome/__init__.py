@@ -45,12 +45,24 @@ from exporter.outcome.run import Outcome, failure
 from exporter.outcome.sound import Media, MediaDirection, Mos, ReplySound, Sending, SpeechSeconds
 from exporter.outcome.timeline import Timeline
 from exporter.outcome.turn_report import TurnReport
+from exporter.outcome.turn_taking import (
+    AnswerOutcome,
+    Backchannel,
+    BackchannelOutcome,
+    InnerPause,
+    Interruption,
+    InterruptionOutcome,
+    PauseOutcome,
+)
 from exporter.outcome.usage import ModelUsage, tokens
 from exporter.outcome.verdict import Finding, Verdict, verdict_of, worst
 
 __all__ = [
     "UNPROVOKED",
     "AgentInRoom",
+    "AnswerOutcome",
+    "Backchannel",
+    "BackchannelOutcome",
     "Calibration",
     "CallReconnect",
     "CallResult",
@@ -61,6 +73,9 @@ __all__ = [
     "Expectation",
     "ExpectationOutcome",
     "Finding",
+    "InnerPause",
+    "Interruption",
+    "InterruptionOutcome",
     "LineCounts",
     "LineDirection",
     "Listing",
@@ -70,6 +85,7 @@ __all__ = [
     "ModelUsage",
     "Mos",
     "Outcome",
+    "PauseOutcome",
     "PendingDispatch",
     "ProberLoad",
     "Ramp",

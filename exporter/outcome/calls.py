@@ -8,6 +8,7 @@ from typing import Self
 from exporter.outcome.line import CallReconnect, LineCounts
 from exporter.outcome.reasons import Reason, TurnOutcome
 from exporter.outcome.sound import Media, ReplySound, Sending, SpeechSeconds
+from exporter.outcome.turn_taking import Backchannel, InnerPause, Interruption
 from exporter.outcome.usage import ModelUsage
 
 
@@ -250,6 +251,17 @@ class CallResult:
     """What the relay of a bad line did to the call's RTP; None where there was no relay."""
     reconnects: tuple[CallReconnect, ...] = ()
     """What became of the connection each time that it was broken on purpose."""
+    interruptions: tuple[Interruption, ...] = ()
+    """What became of what the caller said into the agent's speech (scenario `barge_in`)."""
+    backchannels: tuple[Backchannel, ...] = ()
+    """What became of the caller's short sounds (scenarios `backchannel` and `cough`)."""
+    pauses: tuple[InnerPause, ...] = ()
+    """What became of pauses within the caller's utterances (scenario `pause`)."""
+
+    @property
+    def turn_taking(self) -> tuple[Interruption | Backchannel | InnerPause, ...]:
+        """What came of a scenario: of one kind, one after another."""
+        return (*self.interruptions, *self.backchannels, *self.pauses)
 
     def expected(self, outcome: ExpectationOutcome) -> tuple[Expectation, ...]:
         """Return the expectations with that outcome."""

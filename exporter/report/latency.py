@@ -293,16 +293,22 @@ def _latency_table(report: LatencyReport, *, verdicts: bool) -> Table:
     rows = [
         (
             agent_label(call.config.agent_name),
-            clean(call.config.call_type),
-            str(call.stats.n),
-            *map(seconds, (call.stats.avg_s, call.stats.p50_s, call.stats.p95_s, call.stats.max_s)),
+            _call_type(call.config),
+            str(stats.n),
+            *map(seconds, (stats.avg_s, stats.p50_s, stats.p95_s, stats.max_s)),
             seconds(floor.floor_s if floor else None, 3),
             f"<{call.config.target_ms / 1000:g}s",
             Text(call.verdict, STYLES[call.verdict]) if verdicts else "",
         )
-        for call in report.calls
+        for call, stats in ((each, each.stats) for each in report.calls)
     ]
     return table(heads, rows)
+
+
+def _call_type(config: LatencyConfig) -> str:
+    """Return the call type, with the scenario where it is one."""
+    scenario = "" if config.does is None else f" / {config.scenario}"
+    return clean(config.call_type + scenario)
 
 
 def _call_lines(call: CallReport) -> Iterable[str]:
@@ -324,6 +330,7 @@ def _call_lines(call: CallReport) -> Iterable[str]:
     if call.result.usage:
         yield f"{label}: used {clean(usage_text(call.result.usage))}"
     yield from (f"{label}: {line}" for line in _dialogue_lines(call.result))
+    yield from (f"{label}: {clean(str(each))}" for each in call.result.turn_taking)
     if call.result.agents > 1:
         yield f"{label}: the caller heard {call.result.agents} agents of this name at once"
     yield from _failure_lines(call)
@@ -477,4 +484,4 @@ class StderrProgress:
 
     @property
     def _planned(self) -> int:
-        return self._config.most[0] if self._config else 0
+        return self._config.turns if self._config else 0

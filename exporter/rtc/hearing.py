@@ -82,6 +82,21 @@ class Hearing:
         for start, end in runs(self._levels, sound_threshold(quiet_level(self._levels))):
             yield self._clock.time_of(start * WINDOW), self._clock.time_of(end * WINDOW)
 
+    @property
+    def heard_until(self) -> float:
+        """When the last window was delivered, on the monotonic clock."""
+        return self._clock.time_of(self.windows * WINDOW)
+
+    def spans(self, start: int, threshold_db: float, end: int | None = None) -> Iterator[Span]:
+        """Yield when there was sound in the windows [start, end), on the monotonic clock.
+
+        Begin and end are those of the first and the last loud sample, as far as audio is kept.
+        """
+        for first, last in runs(self.levels(start, end), threshold_db):
+            begin = self.first_loud_sample(max(start, 0) + first, threshold_db)
+            over = self.last_loud_sample(max(start, 0) + last - 1, threshold_db)
+            yield self._clock.time_of(begin), self._clock.time_of(over)
+
     def first_loud_sample(self, window: int, threshold_db: float) -> int:
         """Return the first sample louder than the threshold in that window or the one before."""
         first, pcm = self._samples(window - 1, window + 1)

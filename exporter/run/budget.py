@@ -5,7 +5,7 @@ it, so the last run of a day may exceed them. What a run that never ended has
 reserved stays spent, so an exporter that dies again and again cannot spend more than the budget.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -191,17 +191,21 @@ class Budgets:
 
     def _show(self, agent: str) -> None:
         """Show what the targets of an agent have left, together."""
-        ids = [name for name, (work, _) in self._targets.items() if work.agent_name == agent]
-        left = [self.remaining(name) for name in ids]
-        self._series.show(agent, _together(left))
+        accounts = {
+            work.account: self.remaining(name)
+            for name, (work, _) in self._targets.items()
+            if work.agent_name == agent
+        }
+        self._series.show(agent, _together(accounts.values()))
 
     def _show_all(self) -> None:
         """Show every agent, in one pass over the targets."""
-        left: dict[str, list[Remaining]] = {}
+        left: dict[str, dict[str, Remaining]] = {}
         for name, (work, _) in self._targets.items():
-            left.setdefault(work.agent_name, []).append(self.remaining(name))
+            # Scenarios share the budget of their target.
+            left.setdefault(work.agent_name, {})[work.account] = self.remaining(name)
         for agent, each in left.items():
-            self._series.show(agent, _together(each))
+            self._series.show(agent, _together(each.values()))
 
 
 def plan_of(target: LatencyConfig) -> Spending:
@@ -214,7 +218,8 @@ def spending(outcome: Outcome, plan: Spending) -> Spending:
 
     A turn counts from its start: one that a kill ended before it was reported counts.
     """
-    turns = len(outcome.result.turns) if isinstance(outcome.result, CallResult) else 0
+    call = outcome.result if isinstance(outcome.result, CallResult) else None
+    turns = len(call.turns) + len(call.interruptions) if call else 0
     if outcome.reason in _CUT_SHORT:
         turns = min(turns + 1, plan.turns)
     return Spending(turns, outcome.duration_s, tokens(_usage(outcome)))
@@ -225,7 +230,7 @@ def _usage(outcome: Outcome) -> tuple[ModelUsage, ...]:
     return outcome.result.usage if isinstance(outcome.result, CallResult) else ()
 
 
-def _together(left: Sequence[Remaining]) -> Remaining:
+def _together(left: Collection[Remaining]) -> Remaining:
     turns = [each.turns for each in left if each.turns is not None]
     seconds = [each.call_seconds for each in left if each.call_seconds is not None]
     of_models = [each.tokens for each in left if each.tokens is not None]

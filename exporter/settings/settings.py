@@ -1,6 +1,7 @@
 """Every setting and its default; those of a probe and of a target are in the probe's folder."""
 
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     create_model,
+    field_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -18,7 +20,7 @@ from pydantic_settings import (
 )
 
 from exporter.config.labels import OwnLabels
-from exporter.config.rules import Faults, is_known, rule
+from exporter.config.rules import Faults, as_far_as_it_goes, is_known, rule
 from exporter.config.schedule import BudgetConfig, WindowConfig
 from exporter.config.values import (
     FILE,
@@ -37,6 +39,7 @@ from exporter.errors import ConfigError
 from exporter.probes import PROBES
 from exporter.probes.agents.spec import AgentsConfig
 from exporter.probes.calibrate.spec import CalibrateConfig
+from exporter.probes.latency.scenarios.variants import FaultyScenarioError, variants_of
 from exporter.probes.latency.spec import LatencyConfig, TargetKey
 from exporter.probes.latency.utterances import Utterance
 from exporter.probes.ramp.spec import RampConfig
@@ -233,6 +236,25 @@ class LogConfig(Section):
     format: Literal["logfmt", "json"] = Field("logfmt", description="Log format.")
 
 
+def _scenarios_of(
+    index: int, target: LatencyConfig, known: set[TargetKey]
+) -> Iterator[LatencyConfig]:
+    """Yield a target in each of its scenarios, with keys that are not known yet; note them."""
+    try:
+        variants = variants_of(target)
+    except FaultyScenarioError as error:
+        raise invalid(str(error), index, "scenarios", error.place, *error.key) from None
+    for place, each in enumerate(variants):
+        if each.key in known:
+            raise invalid(
+                f"{each.scenario!r} is another scenario of the same agent_name and call_type; "
+                "expected a different name",
+                *(index, "scenarios", place, "name"),
+            )
+        known.add(each.key)
+        yield each
+
+
 class Settings(Section, BaseSettings):
     """Every setting of voice-exporter. If created directly, it reads no other sources."""
 
@@ -313,7 +335,8 @@ class Settings(Section, BaseSettings):
     def _refuse_twins(self) -> Faults:
         """Refuse targets that would write the same series."""
         first: dict[TargetKey, int] = {}
-        for index, target in enumerate(self.targets):
+        plain = (each for each in self.targets if not is_known(each) or each.does is None)
+        for index, target in enumerate(plain):
             if not is_known(target) or not is_known(*target.key):
                 continue
             if first.setdefault(target.key, index) != index:
@@ -323,6 +346,19 @@ class Settings(Section, BaseSettings):
                     "targets",
                     index,
                 )
+
+    @field_validator("targets")
+    @classmethod
+    def _add_scenarios(cls, targets: tuple[LatencyConfig, ...]) -> tuple[LatencyConfig, ...]:
+        """Let each scenario be a target of its own, after that under which it stands."""
+        named = (each for each in targets if is_known(each) and is_known(*each.key))
+        known = {each.key for each in named}
+        found: list[LatencyConfig] = []
+        for index, target in enumerate(targets):
+            found.append(target)
+            with as_far_as_it_goes():
+                found += _scenarios_of(index, target, known)
+        return tuple(found)
 
     def section(self, probe: str) -> ProbeSection:
         """Return the section of a probe of the server, as it is run here.

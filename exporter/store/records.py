@@ -7,10 +7,13 @@ from typing import Literal, Self
 from pydantic import ConfigDict, computed_field, with_config
 
 from exporter.outcome import (
+    Backchannel,
     Calibration,
     CallReconnect,
     CallResult,
     Expectation,
+    InnerPause,
+    Interruption,
     LineCounts,
     Media,
     ModelUsage,
@@ -147,6 +150,12 @@ class RunRecord:
     """As in `CallResult`: what the relay of a bad line (`line`) did to RTP."""
     reconnects: tuple[CallReconnect, ...] = ()
     """As in `CallResult`: times of connections that were broken on purpose."""
+    interruptions: tuple[Interruption, ...] = ()
+    """As in `CallResult`."""
+    backchannels: tuple[Backchannel, ...] = ()
+    """As in `CallResult`."""
+    pauses: tuple[InnerPause, ...] = ()
+    """As in `CallResult`."""
 
     @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
     @property
@@ -192,6 +201,9 @@ class RunRecord:
             expectations=call.expectations if call else (),
             line=call.line if call else None,
             reconnects=call.reconnects if call else (),
+            interruptions=call.interruptions if call else (),
+            backchannels=call.backchannels if call else (),
+            pauses=call.pauses if call else (),
         )
 
 

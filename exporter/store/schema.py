@@ -13,8 +13,11 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from exporter.outcome import (
+    Backchannel,
     CallReconnect,
     Expectation,
+    InnerPause,
+    Interruption,
     LineCounts,
     Media,
     ModelUsage,
@@ -102,6 +105,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "ALTER TABLE runs ADD COLUMN line TEXT NOT NULL DEFAULT 'null'",
         "ALTER TABLE runs ADD COLUMN reconnects TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE runs ADD COLUMN interruptions TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE runs ADD COLUMN backchannels TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE runs ADD COLUMN pauses TEXT NOT NULL DEFAULT '[]'",
     ),
 )
 
@@ -159,6 +165,9 @@ _DOCUMENTS: dict[str, TypeAdapter[Any]] = {
     "line": TypeAdapter(LineCounts | None),
     "reconnects": TypeAdapter(tuple[CallReconnect, ...]),
     "usage": TypeAdapter(tuple[ModelUsage, ...]),
+    "interruptions": TypeAdapter(tuple[Interruption, ...]),
+    "backchannels": TypeAdapter(tuple[Backchannel, ...]),
+    "pauses": TypeAdapter(tuple[InnerPause, ...]),
 }
 """The columns of a run that hold JSON."""
 _WORKER = TypeAdapter(Worker)

@@ -1,6 +1,7 @@
 """Hold a conversation, or place a whole call, and tell what came of it."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -145,13 +146,18 @@ def _arrive(
         asyncio.get_running_loop().call_later(world.twin_until_s, twin.go)
 
 
-def place(script: Script, world: World, config: LatencyConfig) -> Placed:
+def place(
+    script: Script,
+    world: World,
+    config: LatencyConfig,
+    agent_of: Callable[[Script, Clock, str, dict[str, str]], FakeAgent] = FakeAgent,
+) -> Placed:
     """Place a whole call, as the probe `latency` does."""
 
     async def story(clock: Clock) -> Placed:
         room = FakeRoom(world.refused, endless=world.endless)
         name = {"lk.agent_name": config.agent_name} if world.named else {}
-        agent = FakeAgent(script, clock, AGENT, name)
+        agent = agent_of(script, clock, AGENT, name)
         bystander = FakeAgent(Script(delay_s=0.3), clock, "agent-0", {"lk.agent_name": "other"})
         agents = [agent, bystander] if world.companion else [agent]
         if world.successor is not None:

@@ -73,6 +73,12 @@ class FakeTrack(rtc.RemoteAudioTrack):
         """Sound from that time on."""
         self._sounds.append((at, pcm))
 
+    def cut(self, at: float) -> None:
+        """Let everything that sounds end at that time."""
+        self._sounds = [
+            (begin, pcm[: max(0, round((at - begin) * RATE))]) for begin, pcm in self._sounds
+        ]
+
     def add_noise(self, pcm: Pcm) -> None:
         """Sound under everything else, over and over."""
         self._noise = pcm

@@ -17,6 +17,9 @@ from exporter.metrics.registry import process_metrics
 from exporter.outcome import (
     UNPROVOKED,
     AgentInRoom,
+    AnswerOutcome,
+    Backchannel,
+    BackchannelOutcome,
     Calibration,
     CallReconnect,
     CallResult,
@@ -24,12 +27,16 @@ from exporter.outcome import (
     Components,
     Expectation,
     ExpectationOutcome,
+    InnerPause,
+    Interruption,
+    InterruptionOutcome,
     Listing,
     Media,
     MediaDirection,
     ModelUsage,
     Mos,
     Outcome,
+    PauseOutcome,
     PendingDispatch,
     Ramp,
     Reason,
@@ -195,6 +202,12 @@ def _call(turn: int, target: LatencyConfig) -> Outcome:
         media=Media(MediaDirection(1500, 3, 0.002), MediaDirection(1500, 9, 0.003, 0.004)),
         usage=_USAGE,
         reconnects=(CallReconnect("full", 1.2, answered=turn % 10 != 5),),
+        interruptions=(
+            Interruption(InterruptionOutcome.YIELDED, 0.7, AnswerOutcome.ANSWERED, 1.2),
+            Interruption(InterruptionOutcome.TALKED_ON, answer=AnswerOutcome.UNANSWERED),
+        ),
+        backchannels=tuple(map(Backchannel, BackchannelOutcome)),
+        pauses=tuple(map(InnerPause, PauseOutcome)),
     )
     reason = Reason.UNEXPECTED_ANSWER if missed else reason
     called = Outcome("latency", target.agent_name, _WHEN, 20, reason, result=result)

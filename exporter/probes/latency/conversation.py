@@ -14,6 +14,8 @@ from exporter.probes.latency.explained import awaited, explained
 from exporter.probes.latency.listening import DisturbedError, Listening, first_sound
 from exporter.probes.latency.reply import MIN_REPLY_S, Habits
 from exporter.probes.latency.results import Results, void
+from exporter.probes.latency.scenarios.kinds import scene_of
+from exporter.probes.latency.scenarios.scene import Plain, Scene, Stage
 from exporter.probes.latency.script import TOLD_S, Expect
 from exporter.probes.latency.speaking import RAN_DRY, RefusedError, Said, Speaking
 from exporter.probes.latency.spec import REPLY_LIMIT_S, LatencyConfig
@@ -34,9 +36,16 @@ class Conversation:
         caller: In the room, with an ear on the agent's track; a `Caller` outside of tests.
         config: Of the target: greeting and time-outs.
         clips: The utterances, one for each turn, again from the first one after the last.
+        sound: What is said into the agent's speech, in a scenario in which anything is.
     """
 
-    def __init__(self, caller: Line, config: LatencyConfig, clips: Iterable[Clip]) -> None:
+    def __init__(
+        self,
+        caller: Line,
+        config: LatencyConfig,
+        clips: Iterable[Clip],
+        sound: Clip | None = None,
+    ) -> None:
         self._caller = caller
         self._config = config
         self._clips = cycle(clips)
@@ -53,6 +62,11 @@ class Conversation:
         self._line = Listening(caller, config.track_timeout)
         self._speaking = Speaking(self._line)
         self._results = Results(self._line, self._habits, config.reply_timeout)
+        self.scene: Scene = Plain()
+        """What the scenario does in this call."""
+        if config.does is not None:
+            stage = Stage(self._line, self._speaking, self._results, config.does, sound)
+            self.scene = scene_of(stage)
 
     @property
     def heard(self) -> Pcm | None:
@@ -70,6 +84,8 @@ class Conversation:
         """
         config = self._config
         deadline = time.monotonic() + config.greeting_timeout
+        await self.scene.greeting(deadline)
+        deadline = max(deadline, time.monotonic() + QUIET_S + config.greeting_wait)
         while time.monotonic() < deadline:
             if self._line.listens() and self._line.quiet_for(QUIET_S):
                 greeted = self._line.first_sound()
@@ -157,13 +173,15 @@ class Conversation:
             self._had_gap = said.torn
             self._spoiled = RAN_DRY if said.torn else ""
             await self._speaking.perform(self._config.turn.end_rpc, said.end)
-            return await self._results.of(said)
+            turn = await self._results.of(said, self.scene.into)
+            await self.scene.after(said, turn)
         except DisturbedError as disturbed:
             self._spoiled = str(disturbed)
             await self._line.mend()
             return void(str(disturbed))
         except RefusedError as refused:
             return Turn.without_reply(Reason.AGENT_ERROR, str(refused))
+        return turn
 
     def explained(self, turn: Turn) -> Turn:
         """Return the turn just taken with how far the agent came in it, and what it understood."""

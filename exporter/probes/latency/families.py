@@ -19,6 +19,7 @@ from exporter.outcome import (
 )
 from exporter.probes.agents.families import OF_EACH_AGENT
 from exporter.probes.latency import broken, sound
+from exporter.probes.latency.scenarios import families as turn_taking
 from exporter.series import OWN_LABELS, Reading, family, pack
 from exporter.stats import Stats, mean_jitter_buffer_s
 
@@ -247,6 +248,7 @@ FAMILIES = (
     INFO,
     *sound.FAMILIES,
     *broken.FAMILIES,
+    *turn_taking.FAMILIES,
     *(each.at_zero() for each in OF_EACH_AGENT),  # also where none of its agents is there
 )
 
@@ -332,6 +334,7 @@ def readings(config: "LatencyConfig", outcome: Outcome) -> Iterator[Reading]:
         yield TIME_TO_GREETING.read(result.time_to_greeting_s)
     yield from sound.readings(result)
     yield from broken.readings(result)
+    yield from turn_taking.readings(result)
 
 
 def _of_dialogue(

@@ -22,12 +22,13 @@ from exporter.probes.latency import understood
 from exporter.probes.latency.clips import clips_of, in_turn, ready_clips
 from exporter.probes.latency.conversation import Conversation, worst_turn
 from exporter.probes.latency.relaying import blamed, start_relay, told
+from exporter.probes.latency.scenarios.kinds import sound_of, utterance_of
 from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyConfig
 from exporter.probes.latency.steps import Record, Steps
 from exporter.probes.latency.usage import usage_of
 from exporter.rtc.bad_line import BadLine
 from exporter.rtc.caller import Caller
-from exporter.rtc.clip import Clip
+from exporter.rtc.clip import Clip, built_in_clip
 from exporter.rtc.media import media_of
 from exporter.rtc.people import NAMES
 from exporter.rtc.relay.relay import Relay
@@ -94,7 +95,7 @@ class Call:
 
     async def _conduct(self) -> None:
         config, caller = self._config, self._caller
-        clips = await self._clips()
+        clips, sound = await self._clips(), await self._sound()
         if any(clip.words for clip in clips):
             understood.get_ready()
         asked = time.monotonic()  # the room itself calls an agent that is dispatched by no one
@@ -110,7 +111,7 @@ class Call:
         await caller.listen(config.track_timeout)
         if caller.arrived != arrived:  # only another agent has a voice
             self._met(asked)
-        conversation = Conversation(caller, config, clips)
+        conversation = Conversation(caller, config, clips, sound)
         await Steps(config, self._run, caller, self._record, conversation).take(inside)
 
     async def _enter(self) -> float:
@@ -131,6 +132,8 @@ class Call:
         config = self._config
         if config.script:
             clips = await clips_of(config.script)
+        elif config.does is not None and (name := utterance_of(config.does)):
+            clips = (built_in_clip(name),)
         else:
             clips = in_turn(await ready_clips(config.says), self._run.started_at, config)
         if config.line.sending is None:
@@ -138,6 +141,14 @@ class Call:
         line = BadLine(config.line.sending, config.line.noise_file, clips)
         line.take_over(self._caller.microphone)
         return tuple(map(line.clip, clips))
+
+    async def _sound(self) -> Clip | None:
+        """Return what is said into the agent's speech, if anything is."""
+        does = self._config.does
+        name = sound_of(does) if does is not None else ""
+        if does is not None and name and does.interruption is not None:
+            return (await ready_clips((does.interruption,)))[0]
+        return built_in_clip(name) if name else None
 
     async def hang_up(self) -> None:
         """Leave the room, then delete it if it is ours; log what fails."""
@@ -285,7 +296,7 @@ async def place_call(
         call = Call(config, run, api, make_caller)
         try:
             ended = await run.within_deadline(
-                call.conduct(), CLEANUP_S + config.sound.scoring_s(config.most[0])
+                call.conduct(), CLEANUP_S + config.sound.scoring_s(config.turns)
             )
         finally:
             await call.hang_up()

@@ -1,6 +1,7 @@
 """What came of a turn: the times of a reply and its parts, or why none came."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason, ReplySound, Turn, TurnOutcome
@@ -27,6 +28,16 @@ GONE_TIMEOUT_S = 25.0
 """How long the server may list a participant that has died."""
 
 
+IntoReply = Callable[[Said, float], Awaitable[bool]]
+"""Does something while the agent replies to that, from that time on; returns whether the reply is
+over."""
+
+
+async def nothing(_said: Said, _replied: float) -> bool:
+    """Let the agent speak to its end."""
+    return False
+
+
 class Results:
     """Makes the result of each turn once its utterance was said.
 
@@ -44,28 +55,34 @@ class Results:
         self.heard: Pcm | None = None
         """The last reply that was timed, from its first sound to a while after its last."""
 
-    async def of(self, said: Said) -> Turn:
+    async def of(self, said: Said, into: IntoReply = nothing) -> Turn:
         """Wait for the reply to an utterance, and return what came of it.
+
+        Args:
+            said: The utterance.
+            into: What is done while the agent replies.
 
         Raises:
             DisturbedError: The line broke before the outcome was known.
             ProbeError: The call ended before.
         """
         onset = await self._awaited.onset(said)
-        return await (self._failed(said) if onset is None else self._replied(said, onset))
+        return await (self._failed(said) if onset is None else self._replied(said, onset, into))
 
-    async def _replied(self, said: Said, onset: int) -> Turn:
+    async def _replied(self, said: Said, onset: int, into: IntoReply) -> Turn:
         ear = self._line.ear
         replied = await ear.time_of(ear.first_loud_sample(onset, said.threshold_db))
-        fillers = await self._awaited.over(said)
+        cut = await into(said, replied)
+        later = None if cut else (await self._awaited.over(said)).answer
         self._sounded(replied, onset, said.threshold_db)
         after = await self._line.caller.received()
-        answer = 0.0 if fillers.answer is None else await ear.time_of(fillers.answer)
+        answer = 0.0 if later is None else await ear.time_of(later)
         heard = self.heard = ear.audio(onset)
         report = await self._line.caller.events.report_since(
             said.began, answer or replied, REPORT_TIMEOUT_S, answer
         )
-        if not self._habits.says_answers and self._line.caller.events.only_said_since(said.began):
+        only_said = not cut and self._line.caller.events.only_said_since(said.began)
+        if only_said and not self._habits.says_answers:
             if (silent := self._unanswered(said)) is not None:
                 return silent
             answer = 0.0  # all of it was said; so that was the answer

@@ -49,20 +49,31 @@ class Speaking:
     def __init__(self, line: Listening) -> None:
         self._line = line
 
-    async def say(self, clip: Clip) -> Said:
-        """Say an utterance; return when its last sample has left."""
-        caller, noise = self._line.caller, self._line.noise()
+    async def say(
+        self, clip: Clip, at: float | None = None, threshold_db: float | None = None
+    ) -> Said:
+        """Say an utterance; return when its last sample has left.
+
+        Args:
+            clip: What is said.
+            at: When its first sample is due, on the monotonic clock; as soon as possible if None.
+            threshold_db: Level in dBFS of a sound; by what is heard now, if None, which has to be
+                the noise of the line.
+        """
+        caller = self._line.caller
+        if threshold_db is None:
+            threshold_db = sound_threshold(self._line.noise())
         microphone = caller.microphone
         before = await caller.received()
         began, underruns = time.monotonic(), microphone.underruns
-        start = microphone.play(clip.pcm)
+        start = microphone.play(clip.pcm, at)
         end = await microphone.time_of(start + clip.speech_end)
         first = await microphone.time_of(start + clip.speech_start)
         # All of the speech has been pushed: a gap after this one is a gap in silence.
         torn = microphone.underruns > underruns
         spoke = CallerSpoke(at=first, until=end)
         caller.events.timeline.add(spoke)
-        return Said(began, spoke, sound_threshold(noise), before, clip, torn)
+        return Said(began, spoke, threshold_db, before, clip, torn)
 
     async def perform(self, method: str, at: float = 0.0) -> None:
         """Perform an RPC at the agent, if one is named, not before the time `at`.

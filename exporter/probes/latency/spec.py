@@ -33,6 +33,8 @@ from exporter.outcome import (
 from exporter.probe import Probe
 from exporter.probes.latency.families import FAMILIES, CallReader, configured
 from exporter.probes.latency.line import LineConfig
+from exporter.probes.latency.scenarios.config import ScenarioConfig
+from exporter.probes.latency.scenarios.judge import judge_turn_taking, turn_taking_text
 from exporter.probes.latency.script import Step
 from exporter.probes.latency.sound import SoundConfig, judge_sound
 from exporter.probes.latency.utterances import SPEAKING_S, Utterance
@@ -46,6 +48,9 @@ REPLY_LIMIT_S = 30.0
 REPORT_TIMEOUT_S = 3.0
 """How long the agent's own figures may come after its reply."""
 
+DECISION_S = 10.0
+"""After a sound into the agent's speech it is known by then what the agent does."""
+
 RPC_S = 10.0
 """How long an RPC to the agent may take."""
 
@@ -54,6 +59,9 @@ _AROUND_S = 5.0 + CONNECT_TIMEOUT_S + CLEANUP_S
 """To make the room and ask for the agent, to enter, and to leave."""
 _TURN_S = 1.0 + REPLY_LIMIT_S + REPORT_TIMEOUT_S
 """To hear a reply to its end; our utterance and the wait for the reply come on top."""
+
+DEFAULT_SCENARIO = "default"
+"""The value of the label of what is no variant."""
 
 KEY = ("agent_name", "call_type", "scenario")
 """The labels that no two targets share."""
@@ -109,7 +117,7 @@ class TurnConfig(Section):
         return bool(self.start_rpc) + bool(self.end_rpc)
 
 
-def _needed_s(target: Mapping[str, Any]) -> float:
+def needed_s(target: Mapping[str, Any]) -> float:
     """Return the seconds that a call may take: its waits, its utterances, its longest replies.
 
     What could not be understood has an error of its own, and counts as nothing here.
@@ -129,7 +137,16 @@ def _needed_s(target: Mapping[str, Any]) -> float:
     turn_s = target.get("reply_timeout", 0.0) + _TURN_S + RPC_S * (rpcs.methods if rpcs else 0)
     speaking_s = SPEAKING_S * sum(each.say is not None for each in says)
     scoring_s = target.get("sound", SoundConfig()).scoring_s(len(script) or target.get("trials", 1))
+    played: ScenarioConfig | None = target.get("played")
+    if played is not None and played.speaks_into:
+        turn_s += played.after + DECISION_S + played.longest_sound_s
+        turns *= 1 + played.answers
     return float(ceil(_AROUND_S + waits + speaking_s + says_s + turns * turn_s + scoring_s))
+
+
+def shortest_deadline_s(needed: float) -> float:
+    """Return the deadline of a call that may take so many seconds, where none is set."""
+    return max(_SHORTEST_DEADLINE_S, needed)
 
 
 def _default_page_on(target: dict[str, Any]) -> Literal["slow", "none"]:
@@ -149,6 +166,11 @@ class LatencyConfig(ProbeSection):
         "default",
         min_length=1,
         description="Value of the label scenario: a variant of the call type.",
+    )
+    scenarios: tuple[ScenarioConfig, ...] = Field(
+        (),
+        description="Variants of this target, each with series of its own: interruptions, "
+        "backchannels, pauses.",
     )
     interval: Duration = Field(300.0, ge=10, description="Time between two calls.")
     trials: int = Field(3, ge=1, le=100, description="Measured turns in each call.")
@@ -277,7 +299,7 @@ class LatencyConfig(ProbeSection):
         "reply.",
     )
     deadline: Duration = Field(
-        default_factory=lambda config: max(_SHORTEST_DEADLINE_S, _needed_s(config)),
+        default_factory=lambda config: shortest_deadline_s(needed_s(config)),
         gt=0,
         description=(
             "Time limit of the whole call, after which it is ended and counts as failed. Not set: "
@@ -292,9 +314,25 @@ class LatencyConfig(ProbeSection):
     )
 
     @property
+    def does(self) -> ScenarioConfig | None:
+        """What happens in its calls, if not what happens in every call."""
+        return None
+
+    @property
+    def account(self) -> TargetKey:
+        """The key of the target whose budget pays for it."""
+        return self.key
+
+    @property
+    def turns(self) -> int:
+        """Turns that one call takes; the warm-up turn counts."""
+        return len(self.script) or self.trials + self.warmup
+
+    @property
     def most(self) -> tuple[int, float]:
-        """Turns and seconds that one call has at most; the warm-up turn counts."""
-        return len(self.script) or self.trials + self.warmup, self.deadline
+        """Turns of the agent and seconds that one call has at most."""
+        answers = self.trials if self.does is not None and self.does.answers else 0
+        return self.turns + answers, self.deadline
 
     @property
     def measured(self) -> int:
@@ -351,7 +389,7 @@ class LatencyConfig(ProbeSection):
 
     @rule
     def _deadline_holds_call(self) -> Faults:
-        return holds_needed(self.deadline, _needed_s(vars(self)), "call")
+        return holds_needed(self.deadline, needed_s(vars(self)), "call")
 
     @rule
     def _budget_holds_turns(self) -> Faults:
@@ -372,7 +410,8 @@ def judge(config: LatencyConfig, outcome: Outcome) -> tuple[Finding, ...]:
 
     FAIL when the call or a measured turn failed, or the average is above `fail_ms`; SLOW when the
     average is above `target_ms`, the word error rate above `max_wer`, a threshold of `sound` is
-    passed, or the caller heard several agents of the name at once; UNKNOWN when nothing could be
+    passed, the caller heard several agents of the name at once, or an agent in a scenario does not
+    take turns (`judge_turn_taking`); UNKNOWN when nothing could be
     measured, every turn is void, or it cannot be told whether a step of the script came out as
     expected.
     """
@@ -388,7 +427,10 @@ def judge(config: LatencyConfig, outcome: Outcome) -> tuple[Finding, ...]:
     if agents > 1:
         text = f"the caller hears {agents} agents of this name at once: dispatched twice?"
         found = (*found, Finding(Verdict.SLOW, text))
-    return (*found, *judge_sound(config.sound, call)) if call else found
+    if call is None:
+        return found
+    does = () if config.does is None else judge_turn_taking(config.does, call)
+    return (*found, *does, *judge_sound(config.sound, call))
 
 
 def _judge_turns(config: LatencyConfig, turns: tuple[Turn, ...]) -> tuple[Finding, ...]:
@@ -425,8 +467,9 @@ def summary(result: CallResult) -> str:
     stats = Stats.of(result.turns)
     met = len(result.expected(ExpectationOutcome.MET))
     dialogue = f"{met} of {len(result.expectations)} expectations met"
+    taken = turn_taking_text(result)
     if stats.avg_s is None or stats.max_s is None:
-        return dialogue if result.expectations else "nothing measured"
+        return taken or (dialogue if result.expectations else "nothing measured")
     begun = [
         turn.e2e_s
         for turn in result.turns
@@ -437,6 +480,8 @@ def summary(result: CallResult) -> str:
         said += f", {heard.hit} of {heard.words} words understood"
     if result.expectations:
         said += f", {dialogue}"
+    if taken:
+        said += f", {taken}"
     return f"average {stats.avg_s:.3f} s, max {stats.max_s:.3f} s, n = {stats.n}{said}"
 
 

@@ -69,6 +69,7 @@ class Steps:
         greeted = await self._conversation.greeting()
         if greeted is not None:
             self._greeted(greeted - inside)
+        self._note_scene()
         await self._talk()
 
     def _greeted(self, after_s: float) -> None:
@@ -107,7 +108,7 @@ class Steps:
                 raise ProbeError(Reason.UNEXPECTED_ANSWER, detail)
 
     async def _take_turns(self) -> None:
-        count, warming_up = self._config.most[0], self._config.warms_up
+        count, warming_up = self._config.turns, self._config.warms_up
         number, left = 0, self._config.measured
         while number < count if self._config.script else left > 0:
             number += 1
@@ -128,6 +129,7 @@ class Steps:
             warming_up = warming_up and not turn.warmup
             left -= not turn.warmup
             self._add(turn, self._conversation.heard)
+            self._note_scene()
             self._run.log(_line(number, count, turn))
             self._run.on_turn(turn)
             await self._expect()
@@ -194,6 +196,15 @@ class Steps:
         if number := self._step:
             expect = self._config.script[number - 1].expect
             self._note(await self._conversation.expected(number, expect))
+
+    def _note_scene(self) -> None:
+        """Keep what has come of the scenario."""
+        before, self._record.result = (
+            self._record.result,
+            self._conversation.scene.noted(self._record.result),
+        )
+        for each in self._record.result.turn_taking[len(before.turn_taking) :]:
+            self._run.log(str(each))
 
     def _note(self, found: tuple[Expectation, ...]) -> None:
         """Keep what became of the expectations of a step."""

@@ -3,13 +3,20 @@
 from datetime import UTC, datetime, timedelta
 
 from exporter.outcome import (
+    AnswerOutcome,
+    Backchannel,
+    BackchannelOutcome,
     Components,
     Expectation,
     ExpectationOutcome,
+    InnerPause,
+    Interruption,
+    InterruptionOutcome,
     Media,
     MediaDirection,
     ModelUsage,
     Mos,
+    PauseOutcome,
     Reason,
     ReplySound,
     SpeechSeconds,
@@ -76,6 +83,11 @@ def ended(
         log=("   0.100 in room r",) if reason else (),
         loop_lag_s=0.004,
         expectations=(Expectation(2, "tool", ExpectationOutcome.VOID, "why"),),
+        interruptions=(
+            Interruption(InterruptionOutcome.YIELDED, 0.6, AnswerOutcome.ANSWERED, 1.5),
+        ),
+        backchannels=(Backchannel(BackchannelOutcome.PAUSED, 2.1),),
+        pauses=(InnerPause(PauseOutcome.CUT_IN),),
         speech_s=SpeechSeconds(3.5, 9.25),
         overlap_s=0.125,
         media=Media(MediaDirection(1500, 3, 0.002), MediaDirection(1490, None, None, 0.004)),

@@ -1,0 +1,69 @@
+"""The seam between the turns of a call and what a scenario does in them."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from exporter.outcome import CallResult, Turn
+from exporter.probes.latency.listening import Listening
+from exporter.probes.latency.results import Results
+from exporter.probes.latency.scenarios.config import ScenarioConfig
+from exporter.probes.latency.speaking import Said, Speaking
+from exporter.rtc.clip import Clip
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What a scenario works with in one call."""
+
+    line: Listening
+    speaking: Speaking
+    results: Results
+    scenario: ScenarioConfig
+    clip: Clip | None
+    """What is said into the agent's speech, where anything is."""
+
+
+class Scene(Protocol):
+    """What a scenario does in one call."""
+
+    async def greeting(self, deadline: float) -> None:
+        """Do what is done before the agent has finished its greeting."""
+        ...
+
+    async def into(self, said: Said, replied: float) -> bool:
+        """Do what is done while the agent replies; raises nothing.
+
+        Args:
+            said: What it replies to.
+            replied: When the reply began, on the monotonic clock.
+
+        Returns:
+            Whether the reply is over: nobody needs to wait for its end.
+        """
+        ...
+
+    async def after(self, said: Said, turn: Turn) -> None:
+        """Do what is done once a turn is over; raises nothing."""
+        ...
+
+    def noted(self, result: CallResult) -> CallResult:
+        """Return the result of the call with what has come of the scenario so far."""
+        ...
+
+
+class Plain:
+    """What is done in every call: nothing but its turns."""
+
+    async def greeting(self, _deadline: float) -> None:
+        """Let the agent greet."""
+
+    async def into(self, _said: Said, _replied: float) -> bool:
+        """Let the agent speak."""
+        return False
+
+    async def after(self, _said: Said, _turn: Turn) -> None:
+        """Go on with the next turn."""
+
+    def noted(self, result: CallResult) -> CallResult:
+        """Return the same."""
+        return result
