@@ -300,9 +300,11 @@ def test_status_page_escapes_every_text() -> None:
 def test_failures_of_one_reason_are_one_group() -> None:
     """The page has them once, with their number, their first and their last."""
     failures = [
-        replace(call(reason=Reason.NO_WORKER, detail=f"number {n}"), started_at=at)
+        replace(
+            call(reason=Reason.NO_WORKER, detail=f"number {n}"),
+            started_at=WHEN + timedelta(minutes=5 * n),
+        )
         for n in range(30)
-        if (at := WHEN + timedelta(minutes=5 * n))
     ]
 
     made = watch_list(*failures)
