@@ -64,7 +64,7 @@ async def serve() -> None:
         thresholds=(),
         not_healthy=lambda: "",
         not_ready=lambda: "",
-        status_page=lambda: "",
+        status_page=lambda _viewer: "",
         roster=fleet.roster,
     )
     refusals = Refusals(metrics)

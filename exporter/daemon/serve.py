@@ -10,11 +10,13 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry
 
 from exporter import __version__, logs
 from exporter.config.values import ProbeSection
+from exporter.daemon.asked import AskedCalls
 from exporter.daemon.credentials import CredentialFiles
 from exporter.daemon.discovery import Discovery
 from exporter.daemon.fleet import Fleet
@@ -30,6 +32,7 @@ from exporter.daemon.plan import (
     thresholds,
 )
 from exporter.daemon.ramps import Ramps
+from exporter.daemon.recall import recall
 from exporter.daemon.reload import Reloader
 from exporter.daemon.run_log import RunLog
 from exporter.daemon.signals import handle_signals
@@ -45,10 +48,10 @@ from exporter.run.scheduler import FIRST_CALL_S, Refused, Scheduler, Work, stagg
 from exporter.server_api import Server
 from exporter.settings.settings import Settings
 from exporter.web.app import make_server
-from exporter.web.pages import status_page
 from exporter.web.refusals import Refusals
 from exporter.web.server import listen, shown
 from exporter.web.sources import NotNowError, Sources
+from exporter.web.status import Pool, Viewer, status_page
 from exporter.web.watched import WatchList, target_statuses
 from exporter.web.web_config import WebConfigWatch
 
@@ -149,6 +152,7 @@ class Daemon:
             lambda: self._settings.ramp_here(),  # noqa: PLW0108 - a reload replaces the settings
         )
         self._watch_list = WatchList(server.name)
+        self._asked = AskedCalls(self._watch_list, self._call)
         self._run_log = RunLog()
         self._credentials = CredentialFiles(lambda: self._settings, self._use_credentials)
         self._discovery = Discovery(
@@ -264,6 +268,7 @@ class Daemon:
         await self._ledger.start()
         self._fleet.roster.restore(await self._ledger.store.workers())
         await self._ramps.restore()
+        self._watch_list.restore(await recall(self._ledger.store, datetime.now(UTC)))
         web = make_server(
             self._make_sources(), lambda: self._settings.web, self._web_config, self._refusals
         )
@@ -281,7 +286,7 @@ class Daemon:
         try:
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            ended = (stopping, *self._watching, *self._reloads)
+            ended = (stopping, *self._watching, *self._reloads, *self._asked.tasks)
             for task in ended:
                 task.cancel()
             await self._drain()
@@ -342,8 +347,13 @@ class Daemon:
         """
         if self._stopping:
             raise NotNowError("exporter stopped", _ASK_AGAIN_S)
-        listeners = (self._run_log.record, self._ledger.record)
-        known = self._watch_list.lines.get(call_id(target.key))
+        work_id = call_id(target.key)
+        listeners = (
+            self._run_log.record,
+            self._ledger.record,
+            lambda outcome: self._watch_list.record_asked(work_id, outcome),
+        )
+        known = self._watch_list.lines.get(work_id)
         work = replace(known.work, config=target) if known else call_work(target)
         try:
             return await self._scheduler.ask(work, on_turn, listeners)
@@ -371,6 +381,7 @@ class Daemon:
             reload=self._reloader.reload,
             targets=lambda: self._watch_list.targets,
             call=self._call,
+            call_soon=self._asked.begin,
             roster=self._fleet.roster,
             history=self._ledger.store,
             runbooks=lambda: self._settings.web.runbooks or "",
@@ -378,13 +389,15 @@ class Daemon:
             watched=lambda: target_statuses(self._watch_list, self._scheduler.next_run),
         )
 
-    def _status_page(self) -> str:
+    def _status_page(self, viewer: Viewer) -> str:
         return status_page(
             self._watch_list,
             self._scheduler.next_run,
             remaining=self._ledger.remaining,
             workers=self._fleet.roster.workers(),
             notes=filter(None, (self._health.problem, *self._notes())),
+            pools=[Pool(*lane) for lane in self._runner.busy()],
+            viewer=viewer,
         )
 
     def _notes(self) -> tuple[str, ...]:

@@ -174,6 +174,13 @@ class Runner:
         self._server = server
         self._log_setup = log_setup
 
+    def busy(self) -> tuple[tuple[str, int, int], ...]:
+        """Return each lane with its processes, and how many of them are in use."""
+        return tuple(
+            (name, len(lane.slots), len(lane.slots) - lane.free.qsize())
+            for name, lane in self._lanes.items()
+        )
+
     async def check(self) -> str:
         """Return why probes cannot run, "" when they can: asks a process for a sign of life."""
         now = time.monotonic()

@@ -16,6 +16,7 @@ from exporter import __version__
 from exporter.probes.ramp.figures import RampFigures
 from exporter.roster.wire import Heartbeat
 from exporter.web.api import api_routes
+from exporter.web.call_now import call_routes
 from exporter.web.gate import Access, Gate, is_write
 from exporter.web.metrics_page import metrics_routes
 from exporter.web.pages import page_routes
@@ -111,6 +112,7 @@ def make_pages(sources: Sources, external_path: str = "") -> FastAPI:
     app.include_router(run_routes(sources))
     app.include_router(metrics_routes(sources.metrics, sources.process))
     app.include_router(probe_routes(sources))
+    app.include_router(call_routes(sources))
     app.include_router(api_routes(sources))
     _describe(app)
     return app

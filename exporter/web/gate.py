@@ -36,6 +36,8 @@ COSTLY_PATHS = frozenset({"/probe"})
 """Places where even a GET is a write: it makes a call."""
 OPEN_PATHS = frozenset({"/-/healthy", "/-/ready"})
 """Open to everybody, in one word; the detail is for those who may read the rest."""
+TELLS_OF_WRITES = "/"
+"""The page that offers a write to whom it would be allowed."""
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _PROXIED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 """Headers of a proxy: the client is not the one that we see."""
@@ -105,6 +107,13 @@ class Access:
         if refusal is None and users:
             refusal = await _check_password(users, authorization)
         return refusal
+
+    def may_write(self, request: HTTPConnection) -> bool:
+        """Return whether a write of this client, by a form of our page, would be let in.
+
+        Not where a token is configured: a form cannot send one.
+        """
+        return not self._token() and self._elsewhere(request) is None
 
     def _elsewhere(self, request: HTTPConnection) -> Refusal | None:
         """Refuse a write without a token unless it is meant for this host, and made on it."""
@@ -230,6 +239,8 @@ class Gate:
             refusal = _NO_CERTIFICATE
         else:
             refusal = await self._access.refusal(request, config.users)
+        if not write and scope["path"] == TELLS_OF_WRITES:
+            _state(scope)["may_write"] = self._access.may_write(request)
         if refusal is None and _announced(request) > BODY_LIMIT:
             refusal = _TOO_LARGE
         return refusal

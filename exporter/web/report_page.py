@@ -9,8 +9,8 @@ from pathlib import Path
 from exporter.evidence.kept import KeptCall
 from exporter.outcome import Finding, Verdict
 from exporter.store.records import RunRecord
-from exporter.web.rendering import template
-from exporter.web.run_page import CallView, common, moment, new_nonce, policy
+from exporter.web.rendering import new_nonce, policy, template
+from exporter.web.run_page import CallView, common, moment
 
 _TYPES = {".ogg": "audio/ogg", ".opus": "audio/ogg", ".flac": "audio/flac", ".wav": "audio/wav"}
 
@@ -70,6 +70,6 @@ def report_page(
             CallView.of(each.record, each.kept, each.url, each.findings, missing=_MISSING)
             for each in calls
         ],
-        policy=policy(nonce, "data:"),
+        policy=policy(nonce, "media-src data:; form-action 'none'"),
         **common(runbooks, nonce),
     )

@@ -1,6 +1,5 @@
 """The page of a run: why it failed, the call as a picture and as sound, its turns, its log."""
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +13,6 @@ from exporter.web.advice import Advice, advice
 from exporter.web.picture import line_text, picture, turn_id
 from exporter.web.rendering import template
 
-SELF = "'self'"
-"""Where a page of ours is, as a policy has it."""
 _NOT_KEPT = (
     "There is neither sound nor timeline of this call: only some calls are kept "
     "(setting evidence.keep), and the oldest make room (evidence.days, evidence.max_mb)."
@@ -132,24 +129,6 @@ def common(runbooks: str, nonce: str) -> dict[str, object]:
         "colors": {"caller": CALLER, "agent": AGENT},
         "components": COMPONENTS,
     }
-
-
-def new_nonce() -> str:
-    """Return a nonce, as of no other answer."""
-    return secrets.token_urlsafe(16)
-
-
-def policy(nonce: str, media: str) -> str:
-    """Return the Content-Security-Policy of a page: our own styles, script and sound alone.
-
-    Args:
-        nonce: Of this page.
-        media: From where sound may come: `SELF`, or data: in a file.
-    """
-    return (
-        f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
-        f"media-src {media}; base-uri 'none'; form-action 'none'"
-    )
 
 
 def _rows(record: RunRecord, kept: KeptCall | None) -> tuple[TurnRow, ...]:

@@ -10,11 +10,12 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse,
 from exporter.outcome import Verdict
 from exporter.store.records import RunQuery, RunRecord
 from exporter.web.refusals import TEXT
-from exporter.web.rendering import template
-from exporter.web.run_page import SELF, new_nonce, policy, run_page
+from exporter.web.rendering import new_nonce, policy, template
+from exporter.web.run_page import run_page
 from exporter.web.sources import History, Sources
 
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_DOES = "media-src 'self'; form-action 'none'; frame-ancestors 'none'"
 _LOOKED_AT = 1000
 """Runs of an agent, the newest first, among which the last one is looked for."""
 _AT_ONCE = 200
@@ -73,7 +74,7 @@ def run_routes(sources: Sources) -> APIRouter:
             run_page, record, kept, runbooks=runbooks, nonce=nonce, hears=hears
         )
         headers = {
-            "Content-Security-Policy": f"{policy(nonce, SELF)}; frame-ancestors 'none'",
+            "Content-Security-Policy": policy(nonce, _DOES),
             "Referrer-Policy": "no-referrer",
         }
         return HTMLResponse(page, headers=headers)

@@ -14,6 +14,7 @@ from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.ramp.figures import RampFigures
 from exporter.roster.roster import Roster
 from exporter.store.records import RunQuery, RunRecord
+from exporter.web.status import Viewer
 from exporter.web.watched import TargetStatus
 
 
@@ -84,8 +85,8 @@ class Sources:
     """Why the exporter does not do its work, "" when it does."""
     not_ready: Callable[[], str]
     """Why what it shows is not yet, or no more, to be relied on, "" when it is."""
-    status_page: Callable[[], str]
-    """The status page as HTML."""
+    status_page: Callable[[Viewer], str]
+    """The status page as HTML, for who asks."""
     vantage: Callable[[], str] = lambda: "default"
     """The label of that name."""
     notes: Callable[[], Sequence[str]] = _nothing
@@ -99,6 +100,8 @@ class Sources:
     process: CollectorRegistry = field(default_factory=process_metrics)
     """What the client library knows of this process."""
     call: CallNow | None = None
+    call_soon: Callable[[LatencyConfig], None] | None = None
+    """Call one target now, and show what comes of it on the status page; returns at once."""
     roster: Roster | None = None
     history: History | None = None
     kept: KeptCalls | None = None

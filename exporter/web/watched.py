@@ -1,18 +1,35 @@
 """What is watched, with the last run of each: for the status page, the API and /probe."""
 
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from pydantic import ConfigDict, with_config
 
-from exporter.outcome import Outcome, Reason, Verdict
-from exporter.probes.latency.spec import LatencyConfig, as_target, joined
+from exporter.outcome import CallResult, Outcome, Reason, Verdict
+from exporter.probes.latency.spec import LatencyConfig, TargetKey, as_target, joined
 from exporter.run.scheduler import Work
+from exporter.store.records import RunRecord
+from exporter.web.past import Past
 
-FAILURES_KEPT = 5
-"""Of each probe of each target: an outage of one must not hide the failures of others."""
+_Key = tuple[str, TargetKey | None]
+"""A probe, and its target where it has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A call that someone asked for on the status page."""
+
+    at: datetime
+    run: RunRecord | None = None
+    """What came of it."""
+    refusal: str = ""
+    """Why none was made. Neither of both: it is under way."""
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it has not ended."""
+        return self.run is None and not self.refusal
 
 
 @dataclass(slots=True)
@@ -21,8 +38,11 @@ class Watched:
 
     work: Work
     last: Outcome | None = None
-    failures: deque[Outcome] = field(default_factory=lambda: deque(maxlen=FAILURES_KEPT))
-    """Its latest runs that failed, newest first; runs that succeed do not push them out."""
+    """Of the schedule, since the start of the exporter."""
+    past: Past = field(default_factory=Past)
+    """All that is known, also from before the start."""
+    asked: Asked | None = None
+    """The last call that someone asked for."""
 
     @property
     def verdict(self) -> Verdict:
@@ -37,20 +57,29 @@ class WatchList:
     server: str
     lines: dict[str, Watched] = field(default_factory=dict)
     """By the id of the work."""
+    _restored: dict[_Key, Past] = field(default_factory=dict)
+    """Of what is not watched yet."""
 
     def add(self, work: Work) -> None:
         """Watch something; what is watched already keeps its last run."""
-        self.lines.setdefault(work.id, Watched(work)).work = work
+        if work.id in self.lines:
+            self.lines[work.id].work = work
+        else:
+            self.lines[work.id] = Watched(work, past=self._restored.pop(_key(work), Past()))
 
     def remove(self, work_id: str) -> None:
         """Watch it no more."""
         self.lines.pop(work_id, None)
 
-    @property
-    def failures(self) -> list[Outcome]:
-        """The latest failures of all that is watched, newest first."""
-        found = [each for line in self.lines.values() for each in line.failures]
-        return sorted(found, key=lambda outcome: outcome.started_at, reverse=True)
+    def restore(self, runs: Iterable[RunRecord]) -> None:
+        """Take what an exporter before this one knew, before anything is watched.
+
+        Args:
+            runs: From the ledger, the oldest first.
+        """
+        for run in runs:
+            key = (run.agent_name, run.call_type, run.scenario) if run.call_type else None
+            self._restored.setdefault((run.probe, key), Past()).add(run)
 
     @property
     def targets(self) -> tuple[LatencyConfig, ...]:
@@ -61,13 +90,26 @@ class WatchList:
 
     def record(self, outcome: Outcome) -> None:
         """Keep a finished run: the listener."""
+        found = outcome.result
+        key = found.key if isinstance(found, CallResult) else None
         for line in self.lines.values():
-            target = as_target(line.work.config)
-            key = target.key if target is not None else ()
-            if (line.work.probe, key) == (outcome.probe, outcome.target):
+            if _key(line.work) == (outcome.probe, key):
                 line.last = outcome
-                if outcome.reason is not None:
-                    line.failures.appendleft(outcome)
+                line.past.add(RunRecord.of(outcome))
+
+    def record_asked(self, work_id: str, outcome: Outcome) -> None:
+        """Keep a finished call that someone asked for: it is shown, and no verdict follows."""
+        line = self.lines.get(work_id)
+        if line is not None:
+            run = RunRecord.of(outcome)
+            line.past.add(run, scheduled=False)
+            if line.asked is not None and line.asked.is_under_way:
+                line.asked = Asked(line.asked.at, run)
+
+
+def _key(work: Work) -> _Key:
+    target = as_target(work.config)
+    return work.probe, None if target is None else target.key
 
 
 @with_config(ConfigDict(use_attribute_docstrings=True))

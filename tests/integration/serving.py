@@ -142,7 +142,7 @@ class Serving:
             thresholds=(),
             not_healthy=lambda: "",
             not_ready=lambda: "",
-            status_page=lambda: "<p>status</p>",
+            status_page=lambda _viewer: "<p>status</p>",
             reload=self.behind.reload,
             targets=lambda: (DEMO,),
             call=self.behind.call,

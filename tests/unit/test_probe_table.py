@@ -24,7 +24,7 @@ from exporter.report.sfu import PreflightReport, SfuReport
 from exporter.run.scheduler import Work
 from exporter.settings.settings import Settings
 from exporter.store.records import RunQuery, RunRecord
-from exporter.web.pages import status_page
+from exporter.web.status import Viewer, status_page
 from exporter.web.watched import WatchList, target_statuses
 from tests.unit.calls import WHEN
 from tests.unit.probe_outcomes import OUTCOMES
@@ -115,9 +115,9 @@ def _subject(outcome: Outcome) -> dict[str, str]:
 
 
 def _on_page(daemon: Daemon) -> str:
-    page = daemon._status_page()
-    rows = [line for line in page.splitlines() if line.startswith("<tr><td>")]
-    return next(verdict for verdict in Verdict if f'<td class="{verdict}">' in rows[0])
+    page = daemon._status_page(Viewer())
+    rows = [line for line in page.splitlines() if '<td class="verdict">' in line]
+    return next(verdict for verdict in Verdict if f'class="tag {verdict}"' in rows[0])
 
 
 def _in_reports(outcome: Outcome) -> dict[str, str]:
@@ -199,7 +199,7 @@ def test_the_page_says_why_a_run_is_slow() -> None:
         daemon._add(work_of(probe), _NEVER_S)
         bad = PROBES[probe].judged(config_of(probe), OUTCOMES[probe].bad)
         daemon._watch_list.record(bad)
-    page = daemon._status_page()
+    page = daemon._status_page(Viewer())
     assert "round trip 500.0 ms, loss 0.0 % up, 0.5 % down, by UDP" in page
     assert "round trip 500.0 ms is above 100 ms" in page
     assert "2.00 s on average is above 1.5 s" in page

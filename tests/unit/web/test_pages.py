@@ -31,8 +31,8 @@ from exporter.roster.types import Worker, WorkerStatus
 from exporter.run.scheduler import Work
 from exporter.settings.load import load_settings
 from exporter.store.records import Remaining
-from exporter.web.pages import status_page
-from exporter.web.watched import FAILURES_KEPT, WatchList
+from exporter.web.status import status_page
+from exporter.web.watched import WatchList
 from tests.unit.calls import WHEN, broken, call, judged, replied
 from tests.unit.web.asking import ELSEWHERE, Site, sources, told
 
@@ -153,11 +153,13 @@ def test_health_tells_what_is_wrong_although_it_works() -> None:
     assert (answer.status_code, answer.text) == (200, "healthy\nthe store cannot be written\n")
 
 
-def test_status_page_forbids_scripts() -> None:
-    """The browser is told to run nothing on the page."""
+def test_status_page_allows_its_own_script_only() -> None:
+    """The browser is told to run nothing else; the nonce is another for each answer."""
     response = ask("/")
 
-    assert response.headers["content-security-policy"].startswith("default-src 'none'")
+    policy = response.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; style-src 'nonce-")
+    assert policy != ask("/").headers["content-security-policy"]
     assert response.headers["content-type"] == "text/html; charset=utf-8"
 
 
@@ -186,10 +188,11 @@ def test_status_page_tells_last_and_next_run() -> None:
 
     assert "average 1.250 s, max 1.500 s, n = 2; jitter buffer 40 ms; 1560 tokens" in page
     assert "floor 94 ms, spread 4 ms, n = 10; loop lag 7 ms" in page
-    assert '<td class="PASS">PASS</td>' in page
+    assert '<span class="tag PASS">PASS</span>' in page
     assert "42 s ago" in page
-    assert "<td>in 99 s</td>" in page
+    assert '<td class="due">in 99 s</td>' in page
     assert "No failures since the start." in page
+    assert "<title>1 PASS · sfu:7880</title>" in page
 
 
 def test_status_page_tells_of_workers_budgets_and_trouble() -> None:
@@ -209,18 +212,22 @@ def test_status_page_tells_of_workers_budgets_and_trouble() -> None:
         notes=("the store cannot be <written>",),
     )
 
-    assert "<td>12 turns, 90 s of calls, 4000 tokens</td>" in page
-    numbers = ["<td>1</td>", "<td>0</td>", "<td>0</td>", "<td>0</td>", "<td>1</td>"]
-    assert "<td>demo</td>" + "".join(numbers) in page
+    assert "12 turns, 90 s of calls, 4000 tokens</td>" in page
+    counts = re.findall(r'<td class="n" data-head="(\w+)">(\d)</td>', page)
+    assert [each for each in counts if each[1] != "0"] == [
+        ("offline", "1"),
+        ("idle", "1"),
+        ("offline", "1"),
+    ]
     assert "<td>(any)</td>" in page
-    assert page.index("the store cannot be &lt;written&gt;") < page.index("<h2>Probes</h2>")
+    assert page.index("the store cannot be &lt;written&gt;") < page.index('<ul class="cards">')
     assert "No workers known." in status_page(watch_list(), lambda _id: None)
 
 
 def test_links_of_the_status_page_work_below_any_path() -> None:
     """Every link is relative, and leads to a page that is there."""
     page = status_page(watch_list(), lambda _id: None)
-    links = re.findall(r'href="([^"]*)"', page)
+    links = re.findall(r'href="([^"#][^":]*)"', page)
     assert len(links) > 5
     for link in links:
         path = urlsplit(urljoin("http://gateway/tools/voice/", link))
@@ -286,19 +293,29 @@ def test_status_page_escapes_every_text() -> None:
 
     page = status_page(made, lambda _id: None, datetime.now(UTC))
 
-    assert "<script" not in page
+    assert page.count("<script") == 1
     assert page.count("&lt;script&gt;") >= 5
 
 
-def test_failures_are_kept_newest_first_and_not_for_ever() -> None:
-    """The page has the latest failures with their reasons, and the oldest make room."""
-    failures = [call(reason=Reason.NO_WORKER, detail=f"number {n}") for n in range(30)]
+def test_failures_of_one_reason_are_one_group() -> None:
+    """The page has them once, with their number, their first and their last."""
+    failures = [
+        replace(
+            call(reason=Reason.NO_WORKER, detail=f"number {n}"),
+            started_at=WHEN + timedelta(minutes=5 * n),
+        )
+        for n in range(30)
+    ]
 
     made = watch_list(*failures)
 
-    assert [failure.detail for failure in made.failures][:2] == ["number 29", "number 28"]
-    assert len(made.failures) == FAILURES_KEPT
-    assert made.lines[call_work(DEMO).id].verdict is Verdict.FAIL
+    line = made.lines[call_work(DEMO).id]
+    [outage] = line.past.outages
+    assert (outage.runs, outage.detail, outage.first) == (30, "number 29", WHEN)
+    assert line.verdict is Verdict.FAIL
+    page = status_page(made, lambda _id: None, WHEN + timedelta(hours=3))
+    assert "no_worker <b>\N{MULTIPLICATION SIGN}30</b>" in page
+    assert "number 28" not in page
 
 
 def test_outage_of_one_probe_keeps_the_failures_of_others() -> None:
@@ -311,10 +328,10 @@ def test_outage_of_one_probe_keeps_the_failures_of_others() -> None:
     made.record(judged(Outcome("agents", "", WHEN, 0.1, result=Listing())))
     made.record(call())
 
-    details = [failure.detail for failure in made.failures]
+    page = status_page(made, lambda _id: None, WHEN)
 
-    assert details.count("nobody came") == 1
-    assert details.count("HTTP 500") == FAILURES_KEPT
+    assert "nobody came" in page
+    assert "api_failed <b>\N{MULTIPLICATION SIGN}240</b>" in page
 
 
 def test_log_of_a_failed_run_is_on_the_page() -> None:
@@ -324,8 +341,9 @@ def test_log_of_a_failed_run_is_on_the_page() -> None:
     page = status_page(watch_list(bad), lambda _id: None, WHEN)
 
     assert "   0.1 in room &lt;a&gt;" in page
-    assert "<td>nobody came; loop lag 310 ms</td>" in page
-    assert 'href="./api/v1/runs/run1"' in page
+    assert '<td class="wide">nobody came; loop lag 310 ms' in page
+    assert 'href="./runs/run1"' in page
+    assert 'href="#lines-run1"' in page
 
 
 def test_unwatched_outcomes_are_ignored() -> None:
@@ -337,4 +355,4 @@ def test_unwatched_outcomes_are_ignored() -> None:
     made.record(judged(Outcome("agents", "", WHEN, 0.1, result=Listing())))
 
     assert [line.last for line in made.lines.values()] == [None]
-    assert made.failures == []
+    assert all(not line.past.outages for line in made.lines.values())

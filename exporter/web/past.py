@@ -1,0 +1,108 @@
+"""What became of the runs of one work lately: the strip, since when it is so, and its outages."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Self
+
+from exporter.outcome import Components, Reason, Verdict
+from exporter.report.latency import average, is_measured
+from exporter.stats import Stats
+from exporter.store.records import RunRecord
+
+RUNS_KEPT = 288
+"""Of each work: a day of calls at the interval that is the default."""
+OUTAGES_KEPT = 5
+"""Of each work: an outage of one must not hide those of others."""
+APART = timedelta(hours=1)
+"""Failures of one reason that are further apart are two outages; closer ones are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """What a strip and a median need of one run."""
+
+    run_id: str
+    at: datetime
+    """When it began, UTC."""
+    verdict: Verdict
+    took_s: float | None
+    """Average of the measured turns, to the answer; None where none was measured."""
+    parts: Components | None
+    """The average of each component; None where the agent reported none."""
+
+    @classmethod
+    def of(cls, run: RunRecord) -> Self:
+        """Return what is kept of a run."""
+        parts = average(turn.components for turn in run.turns if is_measured(turn))
+        return cls(run.run_id, run.started_at, run.verdict, Stats.of(run.turns).avg_s, parts)
+
+
+@dataclass(slots=True)
+class Outage:
+    """Failures of one reason, each within `APART` of the one before."""
+
+    reason: Reason
+    detail: str
+    """Of the last one."""
+    first: datetime
+    last: RunRecord
+    runs: int = 1
+
+
+@dataclass(slots=True)
+class Past:
+    """The runs of one work, in the order in which they ended."""
+
+    runs: deque[PastRun] = field(default_factory=lambda: deque(maxlen=RUNS_KEPT))
+    """The newest is the last."""
+    outages: deque[Outage] = field(default_factory=lambda: deque(maxlen=OUTAGES_KEPT))
+    """The newest is the first; runs that succeed do not push them out."""
+    since: datetime | None = None
+    """When the first run began of those in a row that have the verdict of the last."""
+    streak: int = 0
+    """How many those are."""
+    has_changed: bool = False
+    """Whether a run before those is known, which had another verdict."""
+    _verdict: Verdict = Verdict.UNKNOWN
+
+    def add(self, run: RunRecord, *, scheduled: bool = True) -> None:
+        """Take a finished run.
+
+        Args:
+            run: What is known of it.
+            scheduled: It was made on the schedule; one that someone asked for is shown, and
+                changes no verdict.
+        """
+        now = PastRun.of(run)
+        if scheduled:
+            self._judge(now)
+        self.runs.append(now)
+        reason, detail = _why_failed(run)
+        if reason is not None:
+            self._fail(run, reason, detail)
+
+    def _judge(self, now: PastRun) -> None:
+        if self.since is not None and self._verdict is now.verdict:
+            self.streak += 1
+            return
+        self.has_changed = self.since is not None
+        self._verdict, self.since, self.streak = now.verdict, now.at, 1
+
+    def _fail(self, run: RunRecord, reason: Reason, detail: str) -> None:
+        for outage in self.outages:
+            if outage.reason is reason and run.started_at - outage.last.started_at <= APART:
+                outage.last, outage.detail, outage.runs = run, detail, outage.runs + 1
+                return
+        self.outages.appendleft(Outage(reason, detail, run.started_at, run))
+
+
+def _why_failed(run: RunRecord) -> tuple[Reason | None, str]:
+    """Return why a run, or the first turn of it that was to be measured, came to nothing."""
+    if run.reason is not None:
+        return run.reason, run.detail
+    if run.verdict in (Verdict.FAIL, Verdict.UNKNOWN):
+        for turn in run.turns:
+            if turn.reason is not None and not turn.warmup:
+                return turn.reason, turn.detail
+    return None, ""

@@ -1,0 +1,111 @@
+"""Why a row of the status page has its verdict, in words."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from exporter.outcome import Components, Listing, Outcome, PendingDispatch, Reason
+from exporter.probes.latency.spec import LatencyConfig
+from exporter.roster.types import Worker, WorkerStatus
+from exporter.store.records import RunRecord
+from exporter.web.past import APART, Past
+from exporter.web.why import Serving, serving, why
+from tests.unit.calls import DEMO, WHEN, call, replied, void
+
+
+def at(minutes: float, outcome: Outcome) -> Outcome:
+    """Return a call that began so long after the first."""
+    return replace(outcome, started_at=WHEN + timedelta(minutes=minutes))
+
+
+def past(*outcomes: Outcome) -> Past:
+    """Return what is known after these calls."""
+    made = Past()
+    for outcome in outcomes:
+        made.add(RunRecord.of(outcome))
+    return made
+
+
+def spoken(e2e_s: float, llm_s: float) -> Outcome:
+    """Return a call of one turn in which only the language model changes."""
+    return call(replied(e2e_s, split=Components(transcription_s=0.4, llm_s=llm_s, tts_s=0.2)))
+
+
+def said(*outcomes: Outcome, service: Serving | None = None, target: LatencyConfig = DEMO) -> str:
+    """Return the words about the last of these calls."""
+    known = why(target, outcomes[-1], past(*outcomes), service or Serving())
+    return f"{known.head}: {known.text}"
+
+
+def test_the_component_that_grew_is_named() -> None:
+    """Against its median of today, before the calls that are slow."""
+    good = [at(5 * n, spoken(1.1, 0.47)) for n in range(37)]
+    slow = [at(200 + 5 * n, spoken(3.25, 2.17)) for n in range(11)]
+    assert said(*good, *slow) == (
+        "LLM 2.17 s: 1.70 s above its median of today (37 calls before). "
+        "3.25 s on average is above 1.5 s."
+    )
+
+
+def test_a_target_that_is_always_missed_is_questioned() -> None:
+    """Nothing changed: it may be the target that is wrong."""
+    target = LatencyConfig(agent_name="demo", target_ms=1200)
+    slow = [replace(at(n, spoken(1.7, 0.5))) for n in range(48)]
+    assert "0.50 s above target, as in all 48 calls known: is 1.20 s the right target?" in said(
+        *slow, target=target
+    )
+
+
+def test_a_first_slow_call_names_the_longest_component() -> None:
+    """There is no median to compare with."""
+    assert said(spoken(2.0, 1.1)).startswith("LLM 1.10 s: The longest component.")
+
+
+def test_who_has_no_worker_reads_of_the_workers_and_of_those_who_wait() -> None:
+    """What is next to look at stands beside the reason."""
+    workers = [
+        Worker("1", "demo", WorkerStatus.OFFLINE, is_lost=True),
+        Worker("2", "demo", WorkerStatus.OFFLINE, is_lost=True),
+        Worker("3", "demo", WorkerStatus.DRAINING),
+        Worker("4", "other", WorkerStatus.IDLE),
+    ]
+    pending = (PendingDispatch("demo", "a", 2040, 2), PendingDispatch("demo", "b", 60, 1))
+    listing = Outcome("agents", "", WHEN, 0.1, result=Listing(pending=pending))
+    found = serving(workers, listing)
+    bad = call(reason=Reason.NO_WORKER, detail="no worker took the job within 20 s")
+    assert said(bad, service=found["demo"]) == (
+        "no_worker: No worker took the job within 20 s. Workers: 2 lost, 1 draining, 0 in service; "
+        "3 callers wait, the oldest 34 min."
+    )
+    assert found["other"] == Serving(known=1, in_service=1)
+
+
+def test_a_void_call_says_nothing_about_the_agent() -> None:
+    """The reason of its turns, and what it means."""
+    assert said(call(void())) == (
+        "void: The prober was 31 ms late. This says nothing about the agent."
+    )
+
+
+def test_a_good_call_needs_no_words() -> None:
+    """The eye is to find what is bad; what was never called says so."""
+    assert said(spoken(1.0, 0.4)) == ": "
+    assert why(DEMO, None, Past(), Serving()).text == "No call yet."
+
+
+def test_the_streak_is_that_of_the_verdict() -> None:
+    """Since when, and how many calls; one that someone asked for changes nothing."""
+    known = past(at(0, spoken(1, 0.4)), at(5, spoken(3, 2)), at(10, spoken(3, 2)))
+    known.add(RunRecord.of(at(12, spoken(1, 0.4))), scheduled=False)
+    assert (known.since, known.streak, known.has_changed) == (WHEN + timedelta(minutes=5), 2, True)
+    assert len(known.runs) == 4
+
+
+def test_failures_far_apart_are_two_groups() -> None:
+    """Each reason by itself; a success between them does not part them."""
+    bad = call(reason=Reason.NO_REPLY, detail="silence")
+    later = APART.total_seconds() / 60 + 6
+    known = past(bad, at(1, spoken(1, 0.4)), at(5, bad), at(5 + later, bad))
+    assert [(each.runs, each.first) for each in known.outages] == [
+        (1, WHEN + timedelta(minutes=5 + later)),
+        (2, WHEN),
+    ]
