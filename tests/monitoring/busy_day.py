@@ -113,6 +113,7 @@ class BusyDay:
             self._daemon.add_target(target, _NEVER_S)
         # What exists only while it runs: the loop that may be late, and the opened ledger.
         self._daemon._own.loop_lag(0.001)
+        self._daemon._own.reached_at("http://127.0.0.1:9465")
         self._daemon._ledger.store._watch.up(True)
         for reason in ("overlap", "missed", "window", "budget"):
             self._daemon._recorder.skip("latency", "sales", reason)
