@@ -3,18 +3,18 @@
 from typing import Any
 
 from bench.pictures.svg import FAINT, INK, RULE, WIDTH, Picture
+from exporter.colors import AGENT, CALLER, COMPONENTS
 
 _LEFT, _RIGHT = 130, WIDTH - 30
 _CALLER_Y, _AGENT_Y, _HEARD_Y, _BAR = 92, 142, 192, 30
 _LEGEND_Y, _AXIS_Y, _HEIGHT = 300, 250, 430
-_SPEECH, _REPLY = "#0072b2", "#d55e00"
 _COMPONENTS = (
-    ("transcription", "#56b4e9", "end of speech to the final transcript"),
-    ("end_of_turn", "#e69f00", "final transcript to the decision that the turn is over"),
-    ("llm", "#009e73", "language model: request to first token"),
-    ("first_sentence", "#f0e442", "first token to the first text given to speech synthesis"),
-    ("tts", "#cc79a7", "speech synthesis: first text to first audio"),
-    ("transport", "#8c959f", "the rest: network and jitter buffers both ways, first sentence"),
+    ("transcription", "end of speech to the final transcript"),
+    ("end_of_turn", "final transcript to the decision that the turn is over"),
+    ("llm", "language model: request to first token"),
+    ("first_sentence", "first token to the first text given to speech synthesis"),
+    ("tts", "speech synthesis: first text to first audio"),
+    ("transport", "the rest: network and jitter buffers both ways, first sentence"),
 )
 _TICK_S = 0.5
 _AFTER_S = 0.35
@@ -45,16 +45,16 @@ def draw(data: dict[str, Any]) -> str:
     for y, words in ((_CALLER_Y, "caller says"), (_AGENT_Y, "where it went"),
                      (_HEARD_Y, "caller hears")):  # fmt: skip
         picture.text(_LEFT - 12, y + 20, words, anchor="end", color=FAINT)
-    picture.box(x(-speech_s), _CALLER_Y, speech_s * scale, _BAR, _SPEECH)
+    picture.box(x(-speech_s), _CALLER_Y, speech_s * scale, _BAR, CALLER)
     picture.text(x(-speech_s / 2), _CALLER_Y + 20, f"{speech_s:.2f} s of speech", color="#ffffff",
                  anchor="middle")  # fmt: skip
     at_s = 0.0
     parts = _known(turn["components"])
-    for name, color, _ in parts:
+    for name, _ in parts:
         part_s = turn["components"][f"{name}_s"]
-        picture.box(x(at_s), _AGENT_Y, max(part_s * scale, 1.5), _BAR, color)
+        picture.box(x(at_s), _AGENT_Y, max(part_s * scale, 1.5), _BAR, COMPONENTS[name])
         at_s += part_s
-    picture.box(x(e2e_s), _HEARD_Y, _AFTER_S * scale, _BAR, _REPLY)
+    picture.box(x(e2e_s), _HEARD_Y, _AFTER_S * scale, _BAR, AGENT)
     picture.text(x(e2e_s) + 8, _HEARD_Y + 20, "reply …", color="#ffffff")
     for at, words in ((0.0, "t_end"), (e2e_s, "t_reply")):
         picture.line((x(at), 72), (x(at), _AXIS_Y), INK, width=1.5)
@@ -100,17 +100,15 @@ def _span(picture: Picture, left: float, right: float, words: str) -> None:
     picture.text((left + right) / 2, y - 7, words, anchor="middle", bold=True)
 
 
-def _known(components: dict[str, float | None]) -> list[tuple[str, str, str]]:
+def _known(components: dict[str, float | None]) -> list[tuple[str, str]]:
     """Return the components that this turn has."""
     return [row for row in _COMPONENTS if components.get(f"{row[0]}_s") is not None]
 
 
-def _legend(
-    picture: Picture, components: dict[str, float], parts: list[tuple[str, str, str]]
-) -> None:
-    for row, (name, color, meaning) in enumerate(parts):
+def _legend(picture: Picture, components: dict[str, float], parts: list[tuple[str, str]]) -> None:
+    for row, (name, meaning) in enumerate(parts):
         y = _LEGEND_Y + 24 * row
-        picture.box(_LEFT, y, 14, 14, color)
+        picture.box(_LEFT, y, 14, 14, COMPONENTS[name])
         picture.text(_LEFT + 24, y + 12, name, bold=True)
         picture.text(_LEFT + 190, y + 12, f"{components[f'{name}_s'] * 1e3:.0f} ms", anchor="end")
         picture.text(_LEFT + 208, y + 12, meaning, color=FAINT, size=13)

@@ -15,7 +15,7 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
 
 
 FLOORS = (
-    ("outcome", "quantile", "series"),
+    ("colors", "outcome", "quantile", "series"),
     ("errors", "logs", "stats"),
     ("config", "server_api"),
     ("probe", "rtc"),
