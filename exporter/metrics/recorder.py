@@ -118,7 +118,7 @@ class Recorder:
         if subject is None:
             return
         readings = [*self._of_every_probe(outcome), *subject.reader(subject.config, outcome)]
-        self._show(subject, readings)
+        self._show(subject, readings, run_id=outcome.run_id)
         if outcome.verdict is not subject.verdict:
             subject.since = self._clock()
         subject.verdict = outcome.verdict
@@ -158,10 +158,11 @@ class Recorder:
         subject: _Subject,
         readings: Sequence[Reading],
         stays: frozenset[_Series] = frozenset(),
+        run_id: str = "",
     ) -> None:
         """Write readings; gauges of which they say nothing go, unless they are to stay."""
         for reading in readings:
-            self._write(subject, reading)
+            self._write(subject, reading, run_id)
         renewed = {self._series(subject, reading) for reading in readings}
         for series in subject.shown - renewed - stays:
             self._release(subject, series)
@@ -256,7 +257,7 @@ class Recorder:
         elif values:
             self._metrics.set(series[0], min(values.values()), *series[1])
 
-    def _write(self, subject: _Subject, reading: Reading) -> None:
+    def _write(self, subject: _Subject, reading: Reading, run_id: str = "") -> None:
         name, labels = self._series(subject, reading)
         self._hold(subject, reading.family, labels)
         match reading.family.kind:
@@ -265,7 +266,7 @@ class Recorder:
             case "counter":
                 self._metrics.add(name, reading.value, *labels)
             case "histogram":
-                self._metrics.observe(name, reading.value, *labels)
+                self._metrics.observe(name, reading.value, *labels, run_id=run_id)
 
     def _series(self, subject: _Subject, reading: Reading) -> _Series:
         return reading.family.name, reading.family.label_values(

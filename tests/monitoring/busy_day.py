@@ -149,7 +149,8 @@ def _server_outcomes(turn: int) -> Iterator[Outcome]:
     yield judged(Outcome("calibrate", "", _WHEN, 30, result=Calibration(0.094, 0.004, 10)))
     yield judged(Outcome("sfu", "", _WHEN, 12, result=_baseline(turn)))
     yield judged(Outcome("reach", "", _WHEN, 9, result=_reach()))
-    yield judged(Outcome("reconnect", "", _WHEN, 9, result=_reconnects(turn)))
+    reason = Reason.CONNECT_FAILED if turn % 2 else None
+    yield judged(Outcome("reconnect", "", _WHEN, 9, reason, result=_reconnects(turn)))
     tiers = tier(2), tier(10, 20), tier(25, 40), tier(50, 400)
     yield judged(Outcome("ramp", "", _WHEN, 90, result=Ramp(_VANTAGE, tiers)))
 

@@ -52,6 +52,7 @@ E2E = _family(
     "sound of the agent's reply; of its answer, where it says a filler first. Measured turns only, "
     "without warm-up, failed and void turns.",
     buckets=_HEARD_BUCKETS,
+    has_exemplars=True,
     has_thresholds=True,
 )
 TIME_TO_ANSWER = _family(
