@@ -34,6 +34,8 @@ class Section:
     panels: tuple[Panel, ...]
     repeat: str | None = None
     """The variable for each of whose values the section is there once."""
+    is_folded: bool = False
+    """Whether it is opened by a click: what is looked at after the cause is known, or rarely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +76,16 @@ def _placed(sections: tuple[Section, ...]) -> list[Panel | RowPanel]:
     top = 0
     for section in sections:
         place = GridPos(x=0, y=top, w=COLUMNS, h=1)
-        placed.append(
-            RowPanel(id_val=section.id, title=section.title, grid_pos=place, repeat=section.repeat)
-        )
-        top = _fill(section.panels, top + 1)
-        placed += section.panels
+        row = RowPanel(section.is_folded, section.title, None, place, section.id)
+        row.repeat = section.repeat
+        placed.append(row)
+        end = _fill(section.panels, top + 1)
+        if section.is_folded:
+            row.panels = [*section.panels]
+            top += 1
+        else:
+            placed += section.panels
+            top = end
     return placed
 
 

@@ -24,11 +24,12 @@ def documents(folder: Path = GENERATED) -> dict[Path, str]:
 
 
 def in_sight(part: dict[str, object]) -> dict[str, object]:
-    """Return a part of a document without `placement`.
+    """Return a part of a document that is not in the menu.
 
     The SDK puts every link and annotation into a menu that is folded away, and has no other value.
     """
-    return {key: value for key, value in part.items() if key != "placement"}
+    menu = ("placement", "inControlsMenu")
+    return {key: value for key, value in part.items() if (key, value) != menu}
 
 
 def _text(dashboard: Dashboard) -> str:

@@ -7,9 +7,8 @@ from string import ascii_uppercase
 from grafana_foundation_sdk.models import heatmap as heatmaps
 from grafana_foundation_sdk.models import stat as stats
 from grafana_foundation_sdk.models import statetimeline as timelines
-from grafana_foundation_sdk.models import table as tables
+from grafana_foundation_sdk.models import statushistory as grids
 from grafana_foundation_sdk.models import timeseries as graphs
-from grafana_foundation_sdk.models import trend as trends
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
     BigValueGraphMode,
@@ -23,8 +22,6 @@ from grafana_foundation_sdk.models.common import (
     SortOrder,
     StackingConfig,
     StackingMode,
-    TableFieldOptions,
-    TableSortByFieldState,
     TooltipDisplayMode,
     VisibilityMode,
     VizLegendOptions,
@@ -34,9 +31,6 @@ from grafana_foundation_sdk.models.dashboard import (
     DashboardFieldConfigSourceOverrides as Override,
 )
 from grafana_foundation_sdk.models.dashboard import (
-    DashboardLink,
-    DataTransformerConfig,
-    DynamicConfigValue,
     FieldColor,
     FieldColorModeId,
     FieldConfig,
@@ -47,15 +41,20 @@ from grafana_foundation_sdk.models.dashboard import (
     ValueMap,
 )
 from grafana_foundation_sdk.models.prometheus import Dataquery
-from grafana_foundation_sdk.models.units import NoUnit
+from grafana_foundation_sdk.models.units import Milliseconds, NoUnit, PercentUnit, Seconds
 
-from dashboards.overrides import by_name
+from dashboards.colors import BAD, GOOD
+from dashboards.overrides import by_meaning
 from dashboards.queries import PROMETHEUS
-from dashboards.values import BAD, GOOD, NEUTRAL, steps
+from dashboards.values import NEUTRAL, absent, steps
 
 _MS_PER_HOUR = 3_600_000
 _BRIDGED_MS = 2 * _MS_PER_HOUR
 """Points that are less apart are joined: reconnects are measured each hour."""
+_HALF = 12
+"""Columns from which on a legend has room at the right; below it stands in a line."""
+_DECIMALS = {Milliseconds: 1, Seconds: 2, PercentUnit: 1}
+"""What a person reads of a value; without it Grafana writes 93.637 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +73,6 @@ class Card:
     height: int = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One column of a table."""
-
-    title: str
-    source: str
-    """A label, or the name of the query that has the values."""
-    unit: str = NoUnit
-    colors: ThresholdsConfig | None = None
-    words: ValueMap | None = None
-    decimals: int | None = None
-    url: str = ""
-    """Where a click on a cell leads to, "" for nowhere."""
-
-
 def stat(
     card: Card,
     *queries: Dataquery,
@@ -104,8 +88,9 @@ def stat(
         graph_mode=BigValueGraphMode.NONE,
         reduce_options=ReduceDataOptions(values=False, calcs=["lastNotNull"], fields=""),
     )
-    defaults = _defaults(card, unit, colors=colors, words=words, decimals=decimals)
-    return _panel(card, "stat", queries, options, FieldConfigSource(defaults, [*overrides]))
+    defaults = defaults_of(card, unit, colors=colors, words=words, decimals=decimals)
+    defaults.mappings = [*(defaults.mappings or ()), absent(card.empty)]
+    return panel(card, "stat", queries, options, FieldConfigSource(defaults, [*overrides]))
 
 
 def graph(
@@ -143,11 +128,25 @@ def graph(
         else None,
     )
     colors = None if limit is None else steps(GOOD, (limit, BAD))
-    defaults = _defaults(card, unit, colors=colors, custom=custom)
+    defaults = defaults_of(card, unit, colors=colors, custom=custom)
     defaults.color = FieldColor(FieldColorModeId.PALETTE_CLASSIC_BY_NAME)
-    options = graphs.Options(legend=_legend("mean", "lastNotNull"), tooltip=_tooltip())
-    source = FieldConfigSource(defaults, [*overrides])
-    return _panel(card, "timeseries", queries, options, source)
+    options = graphs.Options(legend=legend(card.width), tooltip=tooltip())
+    painted = [each for query in queries for each in by_meaning(query.legend_format or "")]
+    source = FieldConfigSource(defaults, [*painted, *overrides])
+    return panel(card, "timeseries", queries, options, source)
+
+
+def grid(card: Card, query: Dataquery, *, unit: str, colors: ThresholdsConfig) -> Panel:
+    """Return a line of cells for each series, coloured by their values: for many series."""
+    options = grids.Options(
+        show_value=VisibilityMode.NEVER,
+        legend=VizLegendOptions(LegendDisplayMode.LIST, LegendPlacement.BOTTOM, show_legend=False),
+        tooltip=tooltip(),
+    )
+    defaults = defaults_of(card, unit, colors=colors, custom=grids.FieldConfig(fill_opacity=80))
+    defaults.color = FieldColor(FieldColorModeId.THRESHOLDS)
+    source = FieldConfigSource(defaults, [])
+    return panel(card, "status-history", (query,), options, source)
 
 
 def heatmap(card: Card, query: Dataquery, *, unit: str, counted: str) -> Panel:
@@ -178,8 +177,8 @@ def heatmap(card: Card, query: Dataquery, *, unit: str, counted: str) -> Panel:
             mode=TooltipDisplayMode.SINGLE, y_histogram=True, show_color_scale=False
         ),
     )
-    source = FieldConfigSource(_defaults(card, unit, custom=heatmaps.FieldConfig()), [])
-    return _panel(card, "heatmap", [query], options, source)
+    source = FieldConfigSource(defaults_of(card, unit, custom=heatmaps.FieldConfig()), [])
+    return panel(card, "heatmap", [query], options, source)
 
 
 def timeline(card: Card, *queries: Dataquery, words: ValueMap) -> Panel:
@@ -188,70 +187,22 @@ def timeline(card: Card, *queries: Dataquery, words: ValueMap) -> Panel:
         show_value=VisibilityMode.AUTO,
         merge_values=True,
         legend=VizLegendOptions(LegendDisplayMode.LIST, LegendPlacement.BOTTOM, show_legend=False),
-        tooltip=_tooltip(),
+        tooltip=tooltip(),
     )
-    defaults = _defaults(card, NoUnit, words=words, custom=timelines.FieldConfig(fill_opacity=80))
+    defaults = defaults_of(card, NoUnit, words=words, custom=timelines.FieldConfig(fill_opacity=80))
     defaults.color = FieldColor(FieldColorModeId.THRESHOLDS)
     source = FieldConfigSource(defaults, [])
-    return _panel(card, "state-timeline", queries, options, source)
+    return panel(card, "state-timeline", queries, options, source)
 
 
-def table(
-    card: Card, queries: Sequence[Dataquery], fields: Sequence[Field], *, worst: str = ""
-) -> Panel:
-    """Return a table with a row for each combination of labels.
-
-    Args:
-        card: What every panel has.
-        queries: By `queries.column`, all with the same labels.
-        fields: Its columns, from left to right.
-        worst: The column whose largest value comes first; "" to keep Prometheus' order.
-    """
-    options = tables.Options(sort_by=[TableSortByFieldState(worst, desc=True)] if worst else [])
-    defaults = _defaults(card, NoUnit, custom=TableFieldOptions())
-    source = FieldConfigSource(defaults, [_cells(field) for field in fields])
-    panel = _panel(card, "table", queries, options, source)
-    panel.transformations = [_merged(), _organized(queries, fields)]
-    return panel
-
-
-def curve(
-    card: Card, queries: Sequence[Dataquery], fields: Sequence[Field], *, along: str
-) -> Panel:
-    """Return values over a label that is a number.
-
-    Args:
-        card: What every panel has.
-        queries: By `queries.column`, all with that label alone.
-        fields: That label first, then what is drawn; the last of them has the axis on the right.
-        along: The title of the first.
-    """
-    custom = GraphFieldConfig(
-        line_width=2, show_points=VisibilityMode.ALWAYS, point_size=8, axis_soft_min=0
-    )
-    options = trends.Options(legend=_legend(), tooltip=_tooltip(), x_field=along)
-    right = DynamicConfigValue("custom.axisPlacement", "right")
-    overrides = [_cells(field) for field in fields]
-    overrides.append(by_name(fields[-1].title, right))
-    source = FieldConfigSource(_defaults(card, NoUnit, custom=custom), overrides)
-    panel = _panel(card, "trend", queries, options, source)
-    number = {"conversions": [{"targetField": along, "destinationType": "number"}], "fields": {}}
-    panel.transformations = [
-        _merged(),
-        _organized(queries, fields),
-        DataTransformerConfig("convertFieldType", options=number),
-        DataTransformerConfig("sortBy", options={"fields": {}, "sort": [{"field": along}]}),
-    ]
-    return panel
-
-
-def _panel(
+def panel(
     card: Card,
     kind: str,
     queries: Sequence[Dataquery],
     options: object,
     field_config: FieldConfigSource,
 ) -> Panel:
+    """Return a panel of a kind that Grafana knows by that name."""
     for letter, query in zip(ascii_uppercase, queries, strict=False):
         query.ref_id = query.ref_id or letter
     return Panel(
@@ -267,7 +218,7 @@ def _panel(
     )
 
 
-def _defaults(
+def defaults_of(
     card: Card,
     unit: str,
     *,
@@ -276,63 +227,37 @@ def _defaults(
     decimals: int | None = None,
     custom: object = None,
 ) -> FieldConfig:
+    """Return what holds for every value of a panel without an override."""
     return FieldConfig(
         unit=unit,
         thresholds=colors or NEUTRAL,
         mappings=[words] if words else [],
-        decimals=decimals,
+        decimals=_DECIMALS.get(unit) if decimals is None else decimals,
         no_value=card.empty,
         custom=custom,
     )
 
 
-def _cells(field: Field) -> Override:
-    properties = [DynamicConfigValue("unit", field.unit)]
-    if field.decimals is not None:
-        properties.append(DynamicConfigValue("decimals", field.decimals))
-    if field.words is not None:
-        properties.append(DynamicConfigValue("mappings", [field.words]))
-    if field.colors is not None:
-        properties.append(DynamicConfigValue("thresholds", field.colors))
-    if field.colors is not None or field.words is not None:
-        look = "color-text" if field.words is None else "color-background"
-        properties.append(DynamicConfigValue("custom.cellOptions", {"type": look}))
-    if field.url:
-        link = DashboardLink(title=f"Open {field.title.lower()}", url=field.url)
-        properties.append(DynamicConfigValue("links", [link]))
-    return by_name(field.title, *properties)
+def legend(width: int) -> VizLegendOptions:
+    """Return a legend that leaves the panel its room: at the right with the last value, or a line.
 
-
-def _merged() -> DataTransformerConfig:
-    return DataTransformerConfig("merge", options={})
-
-
-def _organized(queries: Sequence[Dataquery], fields: Sequence[Field]) -> DataTransformerConfig:
-    """Return the order and the titles of the columns; Grafana names values by their query."""
-    values = {query.ref_id: f"Value #{query.ref_id}" for query in queries}
-    if len(queries) == 1:
-        values = {queries[0].ref_id: "Value"}
-    sources = [values.get(field.source, field.source) for field in fields]
-    return DataTransformerConfig(
-        "organize",
-        options={
-            "excludeByName": {"Time": True},
-            "indexByName": {source: index for index, source in enumerate(sources)},
-            "renameByName": {
-                source: field.title for source, field in zip(sources, fields, strict=True)
-            },
-        },
-    )
-
-
-def _legend(*calcs: str) -> VizLegendOptions:
+    Args:
+        width: Of the panel, in columns.
+    """
+    if width < _HALF:
+        return VizLegendOptions(
+            LegendDisplayMode.LIST, LegendPlacement.BOTTOM, show_legend=True, calcs=[]
+        )
     return VizLegendOptions(
-        display_mode=LegendDisplayMode.TABLE if calcs else LegendDisplayMode.LIST,
-        placement=LegendPlacement.BOTTOM,
+        display_mode=LegendDisplayMode.TABLE,
+        placement=LegendPlacement.RIGHT,
         show_legend=True,
-        calcs=[*calcs],
+        calcs=["lastNotNull"],
+        sort_by="Last *",
+        sort_desc=True,
     )
 
 
-def _tooltip() -> VizTooltipOptions:
+def tooltip() -> VizTooltipOptions:
+    """Return one that names every series of a moment, the largest first."""
     return VizTooltipOptions(mode=TooltipDisplayMode.MULTI, sort=SortOrder.DESCENDING)

@@ -11,14 +11,16 @@ from grafana_foundation_sdk.models.prometheus import (
 )
 
 PROMETHEUS = DataSourceRef(type_val="prometheus", uid="${datasource}")
-CALL_STEP = "2m"
-"""Least distance of points that are rates over calls.
+CALL_STEP = "5m"
+"""Least distance of points that are about calls: the default interval of calls.
 
-Grafana makes $__rate_interval at least four of them, so that a call every five minutes, the
-default, is in every window, and the demo's first point comes within two minutes.
+So each bar of what is counted has a call, and a rate, whose window Grafana makes at least four of
+them, is over several.
 """
-RARE_STEP = "15m"
+RARE_STEP = "1h"
 """The same for what runs once an hour: reconnects."""
+ENOUGH = 20
+"""A quantile of fewer values is drawn nowhere."""
 
 
 def series(expr: str, legend: str, step: str = "") -> Dataquery:
@@ -64,8 +66,17 @@ def increase(series: str) -> str:
 
 
 def recent(series: str) -> str:
-    """Return the increase of a counter in the window that ends at each point of a graph."""
-    return f"increase({series}[$__rate_interval])"
+    """Return how much a counter grew since the point before: each event is in one bar.
+
+    `increase()` would estimate: what happens between two windows is in neither, and the rest is
+    scaled up, which makes fractions of whole turns. After a restart a bar may be too low.
+    """
+    return f"clamp_min({series} - ({series} offset $__interval or 0 * {series}), 0)"
+
+
+def hourly(series: str) -> str:
+    """Return the increase of a counter over the hour before each point."""
+    return f"increase({series}[1h])"
 
 
 def total(by: str, values: str) -> str:
@@ -87,11 +98,16 @@ def lowest(by: str, values: str) -> str:
 
 
 def quantile(share: float, by: str, values: str) -> str:
-    """Return a quantile of a histogram for each combination of labels.
+    """Return a quantile of a histogram for each combination of labels; a gap below `ENOUGH` values.
 
-    Where nothing was measured it is NaN, and NaN is not >= 0: the graph has a gap.
+    Args:
+        share: 0 to 1.
+        by: The labels that stay.
+        values: The rate or the increase of its buckets.
     """
-    return f"histogram_quantile({share}, {total(f'le, {by}', values)}) >= 0"
+    counted = values.replace("_bucket{", "_count{").replace("rate(", "increase(")
+    enough = f"{total(by, counted)} >= {ENOUGH}"
+    return f"histogram_quantile({share}, {total(f'le, {by}', values)}) and on ({by}) ({enough})"
 
 
 def mean(histogram: str, by: str, labels: str) -> str:
@@ -106,6 +122,30 @@ def verdict(by: str, labels: str) -> str:
         f'voice_verdict{{{labels}, verdict="{word}"}}' for word in ("UNKNOWN", "SLOW", "FAIL")
     )
     return f"max by ({by}) ({unknown} or 2 * {slow} or 3 * {fail})"
+
+
+def spread(by: str, values: str, rows: str, onto: str) -> str:
+    """Return values of whole agents or servers once for each of their rows.
+
+    Args:
+        by: The labels that both have.
+        values: One for each combination of these labels.
+        rows: A metric with a series for each row.
+        onto: The labels of a row.
+    """
+    return f"0 * max by ({onto}) ({rows}) + on ({by}) group_left () {values}"
+
+
+def pages(servers: str, rows: str, onto: str) -> str:
+    """Return the rows with the address of their exporter's pages as the label `url`.
+
+    Args:
+        servers: Matchers.
+        rows: A metric with a series for each row.
+        onto: The labels of a row.
+    """
+    addresses = f"topk by (server) (1, max by (server, url) (voice_exporter_web_info{{{servers}}}))"
+    return f"0 * max by ({onto}) ({rows}) + on (server) group_left (url) {addresses}"
 
 
 def _query(

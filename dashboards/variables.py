@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from grafana_foundation_sdk.models.dashboard import (
+    VariableHide,
     VariableModel,
     VariableOption,
     VariableRefresh,
@@ -10,6 +11,7 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableType,
 )
 
+from dashboards.links import HIDDEN
 from dashboards.queries import PROMETHEUS
 
 
@@ -24,6 +26,10 @@ class Variable:
     """The series that have the values."""
     is_single: bool = False
     """One value at a time; else several, or All."""
+    is_hidden: bool = False
+    """There for links only."""
+    value_label: str = ""
+    """The label that has the values, "" for the one of the variable's name."""
 
 
 SERVER = Variable("server", "Server", "voice_exporter_build_info")
@@ -42,6 +48,15 @@ CALL_TYPES_OF_ONE = Variable(
     "Call type",
     'voice_target_latency_seconds{server="$server", agent_name="$agent_name"}',
 )
+PAGES_OF_ONE = Variable(
+    HIDDEN,
+    "Exporter",
+    'voice_exporter_web_info{server="$server"}',
+    is_single=True,
+    is_hidden=True,
+    value_label="url",
+)
+"""The address of the exporter's pages."""
 VANTAGES = Variable("vantage", "Vantage", 'voice_sfu_target_rtt_ms{server="$server"}')
 
 
@@ -64,13 +79,17 @@ def carried(here: tuple[Variable, ...], there: tuple[Variable, ...]) -> str:
     "All" would be no value there.
     """
     singles = {each.name: each.is_single for each in there}
-    names = [each.name for each in here if each.is_single or not singles.get(each.name, True)]
+    names = [
+        each.name
+        for each in here
+        if not each.is_hidden and (each.is_single or not singles.get(each.name, True))
+    ]
     kept = [name for name in names if name in singles]
     return "&".join(f"${{{name}:queryparam}}" for name in ("datasource", *kept))
 
 
 def _model(variable: Variable) -> VariableModel:
-    query = f"label_values({variable.selector}, {variable.name})"
+    query = f"label_values({variable.selector}, {variable.value_label or variable.name})"
     model = VariableModel(
         type_val=VariableType.QUERY,
         name=variable.name,
@@ -83,6 +102,8 @@ def _model(variable: Variable) -> VariableModel:
         multi=not variable.is_single,
         include_all=not variable.is_single,
     )
+    if variable.is_hidden:
+        model.hide = VariableHide.HIDE_VARIABLE
     if not variable.is_single:
         model.all_value = ".*"
         model.current = VariableOption(text="All", value="$__all")

@@ -30,6 +30,8 @@ class Family:
     """Upper bounds in seconds; of histograms only."""
     has_thresholds: bool = False
     """The buckets hold every latency threshold of the configuration, too."""
+    has_exemplars: bool = False
+    """A histogram whose buckets name the last run that observed something there."""
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     """The values that a label may have, of labels that the subject of a run does not have; () for
     a label whose values only runs tell: its series are there from the first of them on."""
@@ -95,6 +97,7 @@ def family(
     *,
     buckets: tuple[float, ...] = (),
     has_thresholds: bool = False,
+    has_exemplars: bool = False,
     from_start: bool = False,
     keeps: bool = False,
     **values: tuple[str, ...],
@@ -109,11 +112,18 @@ def family(
         text: The HELP text.
         buckets: As in `Family`.
         has_thresholds: As in `Family`.
+        has_exemplars: As in `Family`.
         from_start: As in `Family`.
         keeps: As in `Family`.
         **values: The values that each label may have.
     """
     names = tuple(labels.split())
     return Family(
-        *(name, kind, group, names, text), buckets, has_thresholds, values, from_start, keeps
+        *(name, kind, group, names, text),
+        buckets,
+        has_thresholds,
+        has_exemplars,
+        values,
+        from_start,
+        keeps,
     )

@@ -13,8 +13,8 @@ def panels() -> tuple[Panel, ...]:
     reasons = Card(
         141,
         "Failed runs by reason",
-        "Calls without a complete measurement, by the first failure reason, in the window that "
-        "ends at each point. From voice_probe_failures_total. Bad: any. no_worker, join_timeout "
+        "Calls without a complete measurement, by the first failure reason, each in one "
+        "bar. From voice_probe_failures_total. Bad: any. no_worker, join_timeout "
         "and dispatch_failed point to the workers; no_reply and agent_error to the agent; "
         "connect_failed to the server; void and deadline to the prober's host.",
         empty="The agent was not called",

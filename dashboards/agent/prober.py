@@ -4,9 +4,11 @@ from grafana_foundation_sdk.models.dashboard import Panel
 from grafana_foundation_sdk.models.units import PercentUnit, Seconds, Short
 
 from dashboards.agent.series import CALL_TYPE, CALLS, THE_AGENT, THE_SERVER, TURNS
-from dashboards.overrides import in_unit
+from dashboards.colors import BAD, PLAIN
+from dashboards.overrides import in_steps, in_unit
 from dashboards.panels import Card, graph, stat
 from dashboards.queries import increase, seen, series, total, value
+from dashboards.values import SHARE_OF_LIMIT, steps
 
 
 def panels() -> tuple[Panel, ...]:
@@ -37,8 +39,9 @@ def _voids() -> Panel:
     card = Card(
         152,
         "Void turns",
-        "Share of void turns over the time range, by call type: the prober was late. The limit is "
-        "the threshold of VoiceTooManyVoids. From voice_turns_total and voice_alert_threshold. "
+        "Share of void turns over the time range, by call type: the prober was late; and the "
+        "same as a share of the limit, the threshold of VoiceTooManyVoids. From "
+        "voice_turns_total and voice_alert_threshold. "
         "Bad: near that limit: the prober needs a less busy host.",
         empty="The agent was not called",
         width=4,
@@ -47,8 +50,15 @@ def _voids() -> Panel:
     void = total(CALL_TYPE, increase(f'voice_turns_total{{{CALLS}, outcome="void"}}'))
     turns = total(CALL_TYPE, increase(TURNS))
     limit = f'max(voice_alert_threshold{{{THE_SERVER}, alert="VoiceTooManyVoids"}})'
-    share = value(f"{void} / ({turns} > 0)", "{{call_type}}")
-    return stat(card, share, value(limit, "limit"), unit=PercentUnit, decimals=1)
+    share = f"{void} / ({turns} > 0)"
+    return stat(
+        card,
+        value(share, "{{call_type}}"),
+        value(f"{share} / scalar({limit})", "of the limit {{call_type}}"),
+        unit=PercentUnit,
+        decimals=1,
+        overrides=[in_steps("^of the limit", SHARE_OF_LIMIT, PercentUnit)],
+    )
 
 
 def _remaining() -> Panel:
@@ -63,11 +73,13 @@ def _remaining() -> Panel:
     )
     turns = f"min(voice_budget_remaining_turns{{{THE_AGENT}}})"
     seconds = f"min(voice_budget_remaining_call_seconds{{{THE_AGENT}}})"
-    return graph(
+    return stat(
         card,
-        series(turns, "turns"),
-        series(seconds, "call time"),
+        value(turns, "turns"),
+        value(seconds, "call time"),
         unit=Short,
+        colors=steps(BAD, (1, PLAIN)),
+        decimals=0,
         overrides=[in_unit("^call time$", Seconds)],
     )
 

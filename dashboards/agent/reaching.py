@@ -3,10 +3,9 @@
 from grafana_foundation_sdk.models.dashboard import Panel
 from grafana_foundation_sdk.models.units import Seconds
 
-from dashboards.agent.series import CALL_TYPE, CALLS
-from dashboards.overrides import counted
+from dashboards.agent.series import CALL, CALLS
 from dashboards.panels import Card, graph, timeline
-from dashboards.queries import CALL_STEP, quantile, rate, recent, series, total, verdict
+from dashboards.queries import CALL_STEP, mean, series, verdict
 from dashboards.values import VERDICTS
 
 
@@ -33,29 +32,21 @@ def _wait(id_: int, title: str, histogram: str, meaning: str) -> Panel:
     card = Card(
         id_,
         title,
-        f"{meaning}. From {histogram}: median and 95th percentile of the window that ends at each "
-        "point, and n, the number of calls (right axis).",
+        f"{meaning}. The mean of the window that ends at each point, by call type and scenario. "
+        f"From {histogram}.",
         empty="No call was answered",
     )
-    rates = rate(f"{histogram}_bucket{{{CALLS}}}")
-    calls = total(CALL_TYPE, recent(f"{histogram}_count{{{CALLS}}}"))
-    return graph(
-        card,
-        series(quantile(0.5, CALL_TYPE, rates), "median {{call_type}}", CALL_STEP),
-        series(quantile(0.95, CALL_TYPE, rates), "p95 {{call_type}}", CALL_STEP),
-        series(calls, "n {{call_type}}", CALL_STEP),
-        unit=Seconds,
-        overrides=[counted("^n ")],
-    )
+    waited = mean(histogram, CALL, CALLS)
+    return graph(card, series(waited, "{{call_type}} {{scenario}}", CALL_STEP), unit=Seconds)
 
 
 def _states() -> Panel:
     card = Card(
         133,
         "Verdicts over time",
-        "The verdict after each call, by call type, the worst of its scenarios. From "
+        "The verdict after each call, by call type and scenario. From "
         "voice_verdict. Bad: SLOW and FAIL that last, or that alternate with PASS.",
         empty="Not called",
     )
-    words = verdict(CALL_TYPE, f'{CALLS}, check="latency"')
-    return timeline(card, series(words, "{{call_type}}"), words=VERDICTS)
+    words = verdict(CALL, f'{CALLS}, check="latency"')
+    return timeline(card, series(words, "{{call_type}} {{scenario}}"), words=VERDICTS)

@@ -4,9 +4,9 @@ from grafana_foundation_sdk.models.dashboard import Panel
 from grafana_foundation_sdk.models.units import Decibel, Hertz, PercentUnit, Seconds, Short
 
 from dashboards.agent.series import CALLS
-from dashboards.overrides import counted, in_unit
+from dashboards.overrides import in_unit
 from dashboards.panels import Card, graph
-from dashboards.queries import CALL_STEP, lowest, quantile, rate, recent, seen, series, total
+from dashboards.queries import CALL_STEP, lowest, mean, quantile, rate, recent, seen, series, total
 
 _GAP = "voice_reply_gap_seconds"
 _BY = "call_type, scenario"
@@ -58,20 +58,17 @@ def _gaps() -> Panel:
     card = Card(
         173,
         "Gaps in replies",
-        "Longest silence inside each reply while the agent goes on: median and 95th percentile of "
-        "the window that ends at each point, and n, the number of replies (right axis). From "
+        "Longest silence inside each reply while the agent goes on: the mean of the window that "
+        "ends at each point, and the 95th percentile of 20 replies and more. From "
         f"{_GAP}. Bad: seconds: callers say hello, or hang up.",
         empty="No reply was measured",
     )
     rates = rate(f"{_GAP}_bucket{{{CALLS}}}")
-    replies = total(_BY, recent(f"{_GAP}_count{{{CALLS}}}"))
     return graph(
         card,
-        series(quantile(0.5, _BY, rates), f"median {_CALL}", CALL_STEP),
+        series(mean(_GAP, _BY, CALLS), f"mean {_CALL}", CALL_STEP),
         series(quantile(0.95, _BY, rates), f"p95 {_CALL}", CALL_STEP),
-        series(replies, f"n {_CALL}", CALL_STEP),
         unit=Seconds,
-        overrides=[counted("^n ")],
     )
 
 

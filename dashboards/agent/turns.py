@@ -3,10 +3,19 @@
 from grafana_foundation_sdk.models.dashboard import Panel
 from grafana_foundation_sdk.models.units import Seconds, Short
 
-from dashboards.agent.series import CALL_TYPE, CALLS, E2E, TARGET, THE_SERVER, TURNS
+from dashboards.agent.series import (
+    CALL,
+    CALL_TYPE,
+    CALLS,
+    E2E,
+    TARGET,
+    THE_SERVER,
+    TURNS,
+    last_call,
+)
 from dashboards.overrides import counted, dashed
-from dashboards.panels import Card, graph, heatmap
-from dashboards.queries import CALL_STEP, buckets, mean, quantile, rate, recent, seen, series, total
+from dashboards.panels import Card, graph
+from dashboards.queries import CALL_STEP, mean, recent, series, total
 
 _REPORTED = "voice_reported_e2e_latency_seconds"
 _COMPONENTS = "voice_component_latency_seconds"
@@ -14,22 +23,7 @@ _COMPONENTS = "voice_component_latency_seconds"
 
 def panels() -> tuple[Panel, ...]:
     """Return the panels of the row."""
-    return _distribution(), _waterfall(), _quantiles(), _observed_reported(), _outcomes()
-
-
-def _distribution() -> Panel:
-    card = Card(
-        111,
-        "End-to-end latency",
-        "Distribution of the response latency of this call type: the darker, the more turns. From "
-        "voice_e2e_latency_seconds, in the window that ends at each point. Bad: a second band "
-        "above the first (some turns take a slow path), or a band that rises.",
-        empty="No turn was measured",
-        width=12,
-        height=9,
-    )
-    turns = total(f"le, {CALL_TYPE}", recent(f"{E2E}_bucket{{{CALLS}}}"))
-    return heatmap(card, buckets(turns, CALL_STEP), unit=Seconds, counted=" turns")
+    return _waterfall(), _last_call(), _outcomes(), _observed_reported()
 
 
 def _waterfall() -> Panel:
@@ -66,33 +60,27 @@ def _waterfall() -> Panel:
     return graph(card, *queries, unit=Seconds, is_stacked=True, overrides=shown)
 
 
-def _quantiles() -> Panel:
+def _last_call() -> Panel:
     card = Card(
         113,
-        "Median and p95 against the target",
-        "Median and 95th percentile of the end-to-end latency in the window that ends at each "
-        "point, the mean of the last call, the target, and n, the measured turns of the window "
-        "(right axis): with few turns the percentiles jump. From voice_e2e_latency_seconds, "
-        "voice_last_call_latency_seconds and voice_target_latency_seconds; the mean behind a "
-        "filler, of the turns that had one, from voice_time_to_answer_seconds. Bad: the last call "
-        "above the target: the verdict is SLOW.",
+        "Last call against the target",
+        "Mean latency of the last call of each scenario, and the target; the mean behind a filler, "
+        "of the turns that had one. A gap: the call failed. From voice_last_call_latency_seconds, "
+        "voice_target_latency_seconds and voice_time_to_answer_seconds. Bad: above the dashed "
+        "line: the verdict is SLOW.",
         empty="No turn was measured",
+        width=12,
         height=9,
     )
-    rates = rate(f"{E2E}_bucket{{{CALLS}}}")
-    samples = total(CALL_TYPE, recent(f"{E2E}_count{{{CALLS}}}"))
     return graph(
         card,
-        series(quantile(0.5, CALL_TYPE, rates), "median", CALL_STEP),
-        series(quantile(0.95, CALL_TYPE, rates), "p95", CALL_STEP),
-        series(seen(CALL_TYPE, f"voice_last_call_latency_seconds{{{CALLS}}}"), "last call"),
+        series(last_call(CALL), "{{scenario}}"),
         series(
             mean("voice_time_to_answer_seconds", CALL_TYPE, CALLS), "behind a filler", CALL_STEP
         ),
         series(TARGET, "target"),
-        series(samples, "n", CALL_STEP),
         unit=Seconds,
-        overrides=[dashed("^target$"), counted("^n$")],
+        overrides=[dashed("^target$")],
     )
 
 
@@ -105,6 +93,7 @@ def _observed_reported() -> Panel:
         "From voice_e2e_latency_seconds and voice_reported_e2e_latency_seconds. Bad: a difference "
         "above the dashed line, or one that grows: the network, or a report that omits something.",
         empty="No turn was measured",
+        width=12,
         height=9,
     )
     observed, reported = mean(E2E, CALL_TYPE, CALLS), mean(_REPORTED, CALL_TYPE, CALLS)
@@ -124,10 +113,11 @@ def _outcomes() -> Panel:
     card = Card(
         115,
         "Turns by outcome",
-        "Planned turns in the window that ends at each point. From voice_turns_total: replied; "
+        "Planned turns, each in one bar. From voice_turns_total: replied; "
         "failed, without a reply; void, the prober was late, which is no evidence about the "
         "agent. Bad: failed turns; many void turns mean that the prober's host is overloaded.",
         empty="The agent was not called",
+        width=12,
         height=9,
     )
     turns = total(f"{CALL_TYPE}, outcome", recent(TURNS))

@@ -13,8 +13,9 @@ from grafana_foundation_sdk.models.units import (
 
 from dashboards.agent.series import THE_AGENT
 from dashboards.overrides import dashed, in_unit
-from dashboards.panels import Card, Field, graph, table
+from dashboards.panels import Card, graph
 from dashboards.queries import column, seen, series
+from dashboards.tables import Field, table
 from dashboards.values import SHARE_OF_LIMIT, WORKER_STATUSES
 
 
@@ -53,13 +54,13 @@ def _worker_columns() -> list[Dataquery]:
 
 def _worker_fields() -> list[Field]:
     return [
-        Field("Worker", "worker_id"),
-        Field("Status", "status", words=WORKER_STATUSES),
-        Field("Load", "load_ratio", PercentUnit, SHARE_OF_LIMIT, decimals=0),
-        Field("Jobs", "active_jobs"),
-        Field("Cores", "cpu_ratio", NoUnit, decimals=2),
-        Field("Memory", "memory_bytes", BytesIEC),
-        Field("Last heartbeat", "beat", DateTimeFromNow),
+        Field("Worker", "worker_id", width=200, grows=True),
+        Field("Status", "status", words=WORKER_STATUSES, width=110),
+        Field("Load", "load_ratio", PercentUnit, SHARE_OF_LIMIT, decimals=0, width=90),
+        Field("Jobs", "active_jobs", width=90),
+        Field("Cores", "cpu_ratio", NoUnit, decimals=2, width=90),
+        Field("Memory", "memory_bytes", BytesIEC, width=110),
+        Field("Last heartbeat", "beat", DateTimeFromNow, width=170),
     ]
 
 

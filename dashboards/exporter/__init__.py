@@ -18,9 +18,9 @@ def board() -> Board:
         sections=(
             Section(100, "Now", now.panels()),
             Section(110, "Freshness", freshness.panels()),
+            Section(140, "Should be zero", health.panels()),
             Section(120, "Runs", runs.panels()),
-            Section(130, "Calls: budget spent", spending.panels()),
-            Section(140, "Health", health.panels()),
-            Section(150, "Process", process.panels()),
+            Section(130, "Calls: budget spent", spending.panels(), is_folded=True),
+            Section(150, "Process", process.panels(), is_folded=True),
         ),
     )

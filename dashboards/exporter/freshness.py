@@ -4,10 +4,17 @@ from grafana_foundation_sdk.models.dashboard import Panel
 from grafana_foundation_sdk.models.prometheus import Dataquery
 from grafana_foundation_sdk.models.units import DateTimeFromNow, Seconds, Short
 
+from dashboards.colors import BAD, GOOD, WARN
 from dashboards.exporter.series import BY_PROBE, PROBE_LEGEND, SERVERS, age_in_intervals
-from dashboards.panels import Card, Field, graph, table
+from dashboards.panels import Card, graph
 from dashboards.queries import column, series
-from dashboards.values import OVERDUE, WORKS
+from dashboards.tables import Field, table
+from dashboards.values import OVERDUE, words
+
+_STATES = words(
+    *((0, "succeeded", GOOD), (1, "failed", WARN)),
+    *((2, "overdue", BAD), (3, "overdue, failed", BAD)),
+)
 
 
 def panels() -> tuple[Panel, ...]:
@@ -20,13 +27,13 @@ def _runs() -> Panel:
         111,
         "Last runs",
         "For each probe and each agent: time of the last run and of the last success, duration, "
-        "interval, and the age in intervals. From voice_probe_*. Bad: an age above 3; a success "
-        "that is much older than the run.",
+        "interval, and the age in intervals; what is overdue or failed comes first. From "
+        "voice_probe_*. Bad: overdue: an age above 3; a success that is much older than the run.",
         empty="No probe is scheduled",
-        width=16,
-        height=10,
+        width=24,
+        height=11,
     )
-    return table(card, _run_columns(), _run_fields(), worst="Age in intervals")
+    return table(card, _run_columns(), _run_fields(), worst="State")
 
 
 def _run_columns() -> list[Dataquery]:
@@ -35,6 +42,7 @@ def _run_columns() -> list[Dataquery]:
         "succeeded": "voice_probe_last_success_timestamp_seconds",
         "skipped": "voice_probe_last_skip_timestamp_seconds",
     }
+    success = f"min by ({BY_PROBE}) (voice_probe_success{{{SERVERS}}})"
     columns = [column("age", age_in_intervals())]
     columns += [
         column(name, f"1000 * max by ({BY_PROBE}) ({metric}{{{SERVERS}}} > 0)")
@@ -42,7 +50,7 @@ def _run_columns() -> list[Dataquery]:
     ]
     return [
         *columns,
-        column("success", f"min by ({BY_PROBE}) (voice_probe_success{{{SERVERS}}})"),
+        column("state", f"2 * ({age_in_intervals()} > bool 3) + (1 - {success})"),
         column("took", f"max by ({BY_PROBE}) (voice_probe_duration_seconds{{{SERVERS}}})"),
         column("interval", f"min by ({BY_PROBE}) (voice_probe_interval_seconds{{{SERVERS}}})"),
     ]
@@ -50,16 +58,16 @@ def _run_columns() -> list[Dataquery]:
 
 def _run_fields() -> list[Field]:
     return [
-        Field("Probe", "probe"),
-        Field("Agent", "agent_name"),
-        Field("Server", "server"),
-        Field("Succeeded", "success", words=WORKS),
-        Field("Last run", "ran", DateTimeFromNow),
-        Field("Last success", "succeeded", DateTimeFromNow),
-        Field("Last skip", "skipped", DateTimeFromNow),
-        Field("Took", "took", Seconds),
-        Field("Interval", "interval", Seconds),
-        Field("Age in intervals", "age", colors=OVERDUE, decimals=1),
+        Field("State", "state", words=_STATES, width=130),
+        Field("Probe", "probe", width=90),
+        Field("Agent", "agent_name", width=150, grows=True),
+        Field("Server", "server", width=100),
+        Field("Last run", "ran", DateTimeFromNow, width=130),
+        Field("Last success", "succeeded", DateTimeFromNow, width=130),
+        Field("Last skip", "skipped", DateTimeFromNow, width=130),
+        Field("Took", "took", Seconds, decimals=1, width=80),
+        Field("Interval", "interval", Seconds, decimals=0, width=90),
+        Field("Age in intervals", "age", colors=OVERDUE, decimals=1, width=120),
     ]
 
 
@@ -67,10 +75,13 @@ def _ages() -> Panel:
     card = Card(
         112,
         "Age of the last run, in intervals",
-        "Time since the last run of each probe, divided by its interval: normally rises to a "
+        "Time since the last run, divided by the interval, of the five probes that are most "
+        "overdue at the end of the time range: normally rises to a "
         "little above 1 and falls to 0. From voice_probe_last_run_timestamp_seconds and "
         "voice_probe_interval_seconds. Bad: above 3, the line.",
         empty="No probe has run yet",
-        height=10,
+        width=24,
     )
-    return graph(card, series(age_in_intervals(), PROBE_LEGEND), unit=Short, limit=3)
+    worst = f"topk(5, {age_in_intervals(' @ end()')})"
+    ages = f"{age_in_intervals()} and on ({BY_PROBE}) {worst}"
+    return graph(card, series(ages, PROBE_LEGEND), unit=Short, limit=3)

@@ -1,16 +1,72 @@
-"""What may be wrong with the exporter: loop, configuration, ledger, requests, pages."""
+"""What may be wrong with the exporter: all that should be zero, and the lag of its loop."""
 
 from grafana_foundation_sdk.models.dashboard import Panel
-from grafana_foundation_sdk.models.units import Seconds, Short
+from grafana_foundation_sdk.models.units import Seconds
 
+from dashboards.colors import BAD, PLAIN
 from dashboards.exporter.series import SERVERS
 from dashboards.panels import Card, graph
-from dashboards.queries import recent, series, total
+from dashboards.queries import column, increase, seen, series, total
+from dashboards.tables import Field, table
+from dashboards.values import steps
+
+_COUNTED = (
+    ("ledger: $1", "operation", "voice_store_errors_total", ""),
+    ("refused request: $1", "reason", "voice_exporter_http_requests_refused_total", ""),
+    ("worker report refused", "", "voice_worker_reports_refused_total", ""),
+    ("skipped run: $1", "reason", "voice_probe_skipped_total", "overlap|missed"),
+    ("spoiled run: $1", "reason", "voice_probe_failures_total", "void|probe_crashed|deadline"),
+)
+"""What it is called, the label that is put in, the counter, and the values of the label."""
+_NOW = (
+    ("agent name beyond max_agent_names", "voice_agent_names_capped{%s}"),
+    ("worker page that fails", 'voice_worker_pages{%s, result="failed"}'),
+    ("configuration rejected", "1 - voice_exporter_config_last_reload_successful{%s}"),
+    ("ledger not on disk", "1 - voice_store_up{%s}"),
+)
 
 
 def panels() -> tuple[Panel, ...]:
     """Return the panels of the row."""
-    return _lag(), _reloads(), _store(), _refusals(), _pages()
+    return _zeros(), _lag()
+
+
+def _zeros() -> Panel:
+    card = Card(
+        146,
+        "Not zero",
+        "What should be zero and is not: errors of the ledger, refused requests and reports, runs "
+        "that were skipped because the exporter was late, runs that it spoiled, over the time "
+        "range; and what holds now: agent names beyond max_agent_names, worker pages that fail, a "
+        "rejected configuration. From voice_store_errors_total, "
+        "voice_exporter_http_requests_refused_total, voice_probe_skipped_total and others of "
+        "docs/metrics.md. Bad: any line.",
+        empty="All of it is zero",
+        width=24,
+    )
+    counted = [
+        total("server, what", _called(what, label, _grown(name, label, values)))
+        for what, label, name, values in _COUNTED
+    ]
+    now = [
+        seen("server, what", _called(what, "", expression % SERVERS)) for what, expression in _NOW
+    ]
+    expr = " or ".join(f"round({each}) > 0" for each in (*counted, *now))
+    fields = [
+        Field("What", "what", width=300, grows=True),
+        Field("Server", "server", width=200),
+        Field("Count", "count", colors=steps(PLAIN, (1, BAD)), decimals=0, width=120),
+    ]
+    return table(card, [column("count", expr)], fields, worst="Count")
+
+
+def _grown(name: str, label: str, values: str) -> str:
+    matcher = f', {label}=~"{values}"' if values else ""
+    return increase(f"{name}{{{SERVERS}{matcher}}}")
+
+
+def _called(what: str, label: str, values: str) -> str:
+    return f'label_replace({values}, "what", "{what}", "{label or "server"}", "(.*)")'
 
 
 def _lag() -> Panel:
@@ -22,6 +78,7 @@ def _lag() -> Panel:
         "Bad: above the line for long: the host is overloaded. A lag of 0.02 s in a probe process "
         "at an end of a turn makes the turn void.",
         empty="No exporter is scraped",
+        width=24,
     )
     lag = f"max by (server, instance) (voice_exporter_loop_lag_seconds{{{SERVERS}}})"
     probes = f"max by (server, instance, probe) (voice_probe_loop_lag_seconds{{{SERVERS}}})"
@@ -32,70 +89,3 @@ def _lag() -> Panel:
         unit=Seconds,
         limit=0.1,
     )
-
-
-def _reloads() -> Panel:
-    card = Card(
-        142,
-        "Age of the configuration",
-        "Time since a valid configuration was loaded, at the start or by a reload. From "
-        "voice_exporter_config_last_reload_success_timestamp_seconds. Bad: no drop to 0 after the "
-        "file was changed.",
-        empty="No exporter is scraped",
-    )
-    read = f"voice_exporter_config_last_reload_success_timestamp_seconds{{{SERVERS}}}"
-    age = f"time() - max by (server, instance) ({read})"
-    return graph(card, series(age, "{{instance}} ({{server}})"), unit=Seconds)
-
-
-def _store() -> Panel:
-    card = Card(
-        143,
-        "Errors of the ledger",
-        "Ledger operations that failed in the window that ends at each point, by operation. From "
-        "voice_store_errors_total. Bad: any: a full or read-only disk.",
-        empty="store.enabled is false",
-    )
-    errors = total("server, operation", recent(f"voice_store_errors_total{{{SERVERS}}}"))
-    query = series(errors, "{{operation}} ({{server}})")
-    return graph(card, query, unit=Short, is_stacked=True, has_bars=True)
-
-
-def _refusals() -> Panel:
-    card = Card(
-        144,
-        "Refused requests",
-        "Requests refused by the exporter's web server in the window that ends at each point, by "
-        "reason, worker reports beyond workers.max_workers, and agent names beyond "
-        "max_agent_names now. From voice_exporter_http_requests_refused_total, "
-        "voice_worker_reports_refused_total and voice_agent_names_capped. Bad: token or password "
-        "(someone guesses), connections or rate (too many requests), agent names (workers name "
-        "their agents anew for each call).",
-        empty="No exporter is scraped",
-        width=12,
-    )
-    by_reason = recent(f"voice_exporter_http_requests_refused_total{{{SERVERS}}}")
-    reports = recent(f"voice_worker_reports_refused_total{{{SERVERS}}}")
-    names = f"max by (server) (voice_agent_names_capped{{{SERVERS}}})"
-    return graph(
-        card,
-        series(total("server, reason", by_reason), "{{reason}} ({{server}})"),
-        series(total("server", reports), "worker reports ({{server}})"),
-        series(names, "agent names ({{server}})"),
-        unit=Short,
-        is_stacked=True,
-        has_bars=True,
-    )
-
-
-def _pages() -> Panel:
-    card = Card(
-        145,
-        "Worker pages",
-        "Configured worker pages, by the result of the last read. From voice_worker_pages. Bad: "
-        "failed pages: the worker is down, or its port is not reachable.",
-        empty="No pages are configured: workers.scrape",
-        width=12,
-    )
-    pages = f"max by (server, result) (voice_worker_pages{{{SERVERS}}})"
-    return graph(card, series(pages, "{{result}} ({{server}})"), unit=Short, is_stacked=True)

@@ -3,10 +3,11 @@
 from grafana_foundation_sdk.models.dashboard import Panel
 from grafana_foundation_sdk.models.units import Seconds
 
+from dashboards.colors import BAD, GOOD, WARN
 from dashboards.exporter.series import SERVERS, age_in_intervals
 from dashboards.panels import Card, stat
 from dashboards.queries import value
-from dashboards.values import BAD, GOOD, NONE_IS_GOOD, WARN, WORKS, steps
+from dashboards.values import NONE_IS_GOOD, WORKS, steps
 
 
 def panels() -> tuple[Panel, ...]:

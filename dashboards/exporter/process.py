@@ -4,8 +4,9 @@ from grafana_foundation_sdk.models.dashboard import Panel
 from grafana_foundation_sdk.models.units import BytesIEC, PercentUnit, Seconds
 
 from dashboards.exporter.series import SERVERS
-from dashboards.panels import Card, Field, graph, table
+from dashboards.panels import Card, graph
 from dashboards.queries import column, rate, series
+from dashboards.tables import Field, table
 
 _SELF = f"on (instance, job) group_left (server) voice_exporter_build_info{{{SERVERS}}}"
 """Picks the processes that are exporters, and tells by `server` which; its value is 1."""
@@ -72,11 +73,11 @@ def _builds() -> Panel:
         f"time() - process_start_time_seconds * on (instance, job) group_left ({labels}) {build}"
     )
     fields = [
-        Field("Exporter", "instance"),
-        Field("Server", "server"),
-        Field("Version", "version"),
-        Field("Python", "python_version"),
-        Field("Uptime", "uptime", Seconds),
+        Field("Exporter", "instance", width=250, grows=True),
+        Field("Server", "server", width=200),
+        Field("Version", "version", width=150),
+        Field("Python", "python_version", width=150),
+        Field("Uptime", "uptime", Seconds, width=200),
     ]
     uptime = f"max by (instance, {labels}) ({started})"
     return table(card, [column("uptime", uptime)], fields)

@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.models.dashboard import Panel
 from grafana_foundation_sdk.models.units import Short
 
-from dashboards.exporter.series import ATTEMPT_STEP, BY_PROBE, PROBE_LEGEND, SERVERS
+from dashboards.exporter.series import ATTEMPT_STEP, SERVERS
 from dashboards.panels import Card, graph
 from dashboards.queries import recent, series, total
 
@@ -21,8 +21,8 @@ def _attempts() -> Panel:
         "voice_probe_attempts_total. Bad: a probe that drops to 0 inside its windows.",
         empty="No probe is scheduled",
     )
-    runs = total(BY_PROBE, recent(f"voice_probe_attempts_total{{{SERVERS}}}"))
-    return graph(card, series(runs, PROBE_LEGEND, ATTEMPT_STEP), unit=Short)
+    runs = total("server, probe", recent(f"voice_probe_attempts_total{{{SERVERS}}}"))
+    return graph(card, series(runs, "{{probe}} ({{server}})", ATTEMPT_STEP), unit=Short)
 
 
 def _failures() -> Panel:

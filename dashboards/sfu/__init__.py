@@ -19,9 +19,15 @@ def board() -> Board:
             Section(110, "Round trip", round_trip.panels()),
             Section(120, "Jitter and loss", loss.panels()),
             Section(130, "Transports and connecting", transports.panels()),
-            Section(140, "Reconnects", reconnects.panels()),
-            Section(150, "Capacity", capacity.panels()),
-            Section(160, "Ramp curve from $vantage", capacity.ramp_panels(), repeat="vantage"),
             Section(170, "Certificates and clocks", certificates.panels()),
+            Section(140, "Reconnects", reconnects.panels(), is_folded=True),
+            Section(150, "Capacity", capacity.panels(), is_folded=True),
+            Section(
+                160,
+                "Ramp curve from $vantage",
+                capacity.ramp_panels(),
+                repeat="vantage",
+                is_folded=True,
+            ),
         ),
     )

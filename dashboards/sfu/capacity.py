@@ -3,16 +3,18 @@
 from grafana_foundation_sdk.models.dashboard import Panel
 from grafana_foundation_sdk.models.units import DateTimeFromNow, Milliseconds, PercentUnit, Short
 
+from dashboards.colors import BAD, GOOD, WARN
 from dashboards.overrides import dashed
-from dashboards.panels import Card, Field, curve, graph, table
-from dashboards.queries import column, series
+from dashboards.panels import Card, graph, stat
+from dashboards.queries import column, series, value
 from dashboards.sfu.series import PEAK, THE_SERVER, WAY, largest
-from dashboards.values import GOOD, WARN, words
+from dashboards.tables import Field, curve, table
+from dashboards.values import steps, words
 
 
 def panels() -> tuple[Panel, ...]:
     """Return the panels of the row."""
-    return _capacity(), _tiers()
+    return _knee(), _headroom(), _tiers(), _capacity()
 
 
 def ramp_panels() -> tuple[Panel, ...]:
@@ -28,7 +30,7 @@ def _capacity() -> Panel:
         "peak of seven days. From voice_knee_clients and the recorded "
         "server:voice_call_clients:max and :max7d. Bad: the load comes near the knee.",
         empty="Not listed yet",
-        width=12,
+        width=24,
     )
     load = f"max(server:voice_call_clients:max{{{THE_SERVER}}})"
     return graph(
@@ -39,6 +41,35 @@ def _capacity() -> Panel:
         unit=Short,
         overrides=[dashed("^knee")],
     )
+
+
+def _knee() -> Panel:
+    card = Card(
+        153,
+        "Knee",
+        "Clients in the largest tier of the last ramp in which all targets held, if the next tier "
+        "broke one. From voice_knee_clients. Bad: lower than before. Absent if a ramp found none: "
+        "the table beside it shows why.",
+        empty="No ramp found one",
+        width=6,
+    )
+    return stat(card, value(largest("voice_knee_clients"), "{{vantage}}"), unit=Short, decimals=0)
+
+
+def _headroom() -> Panel:
+    card = Card(
+        154,
+        "Headroom",
+        "The knee minus the peak of clients in calls in the last seven days, an agent and a "
+        "caller each; clients of ramps do not count. From voice_knee_clients and the recorded "
+        "server:voice_call_clients:max7d. Bad: near 0, or below it: at its peak the server is "
+        "beyond its capacity (VoiceKneeBelowPeak).",
+        empty="No knee is known",
+        width=6,
+    )
+    left = f"{largest('voice_knee_clients')} - scalar(max({PEAK}))"
+    colors = steps(BAD, (0, WARN), (10, GOOD))
+    return stat(card, value(left, "{{vantage}}"), unit=Short, colors=colors, decimals=0)
 
 
 def _tiers() -> Panel:
@@ -60,11 +91,11 @@ def _tiers() -> Panel:
     ]
     limited = words((0, "no", GOOD), (1, "yes", WARN))
     fields = [
-        Field("Vantage", "vantage"),
-        Field("Knee", "knee"),
-        Field("Largest tier that held", "held"),
-        Field("Prober was the limit", "limited", words=limited),
-        Field("Began", "began", DateTimeFromNow),
+        Field("Vantage", "vantage", width=120, grows=True),
+        Field("Knee", "knee", width=60),
+        Field("Largest that held", "held", width=130),
+        Field("Prober limited", "limited", words=limited, width=110),
+        Field("Began", "began", DateTimeFromNow, width=130),
     ]
     return table(card, columns, fields, worst="Knee")
 

@@ -3,10 +3,11 @@
 from grafana_foundation_sdk.models.dashboard import Panel
 from grafana_foundation_sdk.models.units import Seconds
 
+from dashboards.colors import BAD, GOOD, WARN
 from dashboards.panels import Card, stat
 from dashboards.queries import value
 from dashboards.sfu.series import WAY, largest, least
-from dashboards.values import BAD, GOOD, WARN, steps
+from dashboards.values import steps
 
 _DAY_S = 86_400
 
@@ -19,8 +20,8 @@ def panels() -> tuple[Panel, ...]:
 def _certificates() -> Panel:
     card = Card(
         171,
-        "Certificate ends",
-        "Time until the first TLS certificate of the server or its TURN servers expires. From "
+        "Days until a certificate ends",
+        "Days until the first TLS certificate of the server or its TURN servers expires. From "
         "voice_sfu_certificate_expiry_timestamp_seconds. Bad: below 14 days: it was not renewed.",
         empty="No TLS",
         height=5,
@@ -28,9 +29,9 @@ def _certificates() -> Panel:
     expiry = least("voice_sfu_certificate_expiry_timestamp_seconds")
     return stat(
         card,
-        value(f"{expiry} - time()", "{{vantage}}"),
-        unit=Seconds,
-        colors=steps(BAD, (7 * _DAY_S, WARN), (14 * _DAY_S, GOOD)),
+        value(f"({expiry} - time()) / {_DAY_S}", "{{vantage}}"),
+        colors=steps(BAD, (7, WARN), (14, GOOD)),
+        decimals=0,
     )
 
 
@@ -46,7 +47,7 @@ def _skew() -> Panel:
     )
     skew = f"max by (vantage) (voice_sfu_clock_skew_seconds{{{WAY}}})"
     colors = steps(BAD, (-60, WARN), (-5, GOOD), (5, WARN), (60, BAD))
-    return stat(card, value(skew, "{{vantage}}"), unit=Seconds, colors=colors)
+    return stat(card, value(skew, "{{vantage}}"), unit=Seconds, colors=colors, decimals=1)
 
 
 def _floor() -> Panel:
@@ -60,4 +61,4 @@ def _floor() -> Panel:
         height=5,
     )
     floor = largest("voice_sfu_floor_seconds")
-    return stat(card, value(floor, "{{vantage}}"), unit=Seconds, decimals=2)
+    return stat(card, value(floor, "{{vantage}}"), unit=Seconds, decimals=1)

@@ -1,17 +1,19 @@
-"""What the way to the SFU is like now, and how much room the SFU has."""
+"""What the way to the SFU is like now, and why."""
 
 from grafana_foundation_sdk.models.dashboard import Panel
-from grafana_foundation_sdk.models.units import Milliseconds, PercentUnit, Short
+from grafana_foundation_sdk.models.units import Milliseconds, PercentUnit
 
+from dashboards.colors import BAD, GOOD, WARN
+from dashboards.fleet.network import checks
 from dashboards.panels import Card, stat
 from dashboards.queries import increase, total, value, verdict
-from dashboards.sfu.series import PEAK, THE_SERVER, WAY, largest
-from dashboards.values import BAD, GOOD, VERDICTS, WARN, steps
+from dashboards.sfu.series import THE_SERVER, WAY
+from dashboards.values import VERDICTS, steps
 
 
 def panels() -> tuple[Panel, ...]:
     """Return the panels of the row."""
-    return _verdicts(), _median(), _loss_now(), _knee(), _headroom()
+    return _verdicts(), _median(), _loss_now(), checks(106, THE_SERVER, "")
 
 
 def _verdicts() -> Panel:
@@ -22,7 +24,7 @@ def _verdicts() -> Panel:
         "From voice_verdict. Bad: SLOW: a target is exceeded; FAIL: nothing could be measured, or "
         "a connection did not recover; UNKNOWN: not run yet.",
         empty="Not measured",
-        width=8,
+        width=12,
         height=4,
     )
     checks = verdict("check", f'{THE_SERVER}, check=~"sfu|reach|reconnect|ramp"')
@@ -37,7 +39,7 @@ def _median() -> Panel:
         "and back. From voice_sfu_rtt_ms, the last baseline. Bad: above the target "
         "(sfu.target_rtt_ms).",
         empty="The last baseline failed, or none ran",
-        width=4,
+        width=6,
         height=4,
     )
     rtt = f"max by (vantage) (voice_sfu_rtt_ms{{{WAY}}})"
@@ -52,7 +54,7 @@ def _loss_now() -> Panel:
         "voice_sfu_packets_lost_total over voice_sfu_packets_total. Bad: above the target "
         "(sfu.max_loss); 1 % is audible without redundancy.",
         empty="No baseline ran",
-        width=4,
+        width=6,
         height=4,
     )
     by = "vantage, direction"
@@ -66,34 +68,3 @@ def _loss_now() -> Panel:
         colors=steps(GOOD, (0.005, WARN), (0.02, BAD)),
         decimals=2,
     )
-
-
-def _knee() -> Panel:
-    card = Card(
-        104,
-        "Knee",
-        "Clients in the largest tier of the last ramp in which all targets held, if the next tier "
-        "broke one. From voice_knee_clients. Bad: lower than before. Absent if a ramp found none: "
-        "the table under Capacity shows why.",
-        empty="No ramp found one",
-        width=4,
-        height=4,
-    )
-    return stat(card, value(largest("voice_knee_clients"), "{{vantage}}"), unit=Short)
-
-
-def _headroom() -> Panel:
-    card = Card(
-        105,
-        "Headroom",
-        "The knee minus the peak of clients in calls in the last seven days, an agent and a "
-        "caller each; clients of ramps do not count. From voice_knee_clients and the recorded "
-        "server:voice_call_clients:max7d. Bad: near 0, or below it: at its peak the server is "
-        "beyond its capacity (VoiceKneeBelowPeak).",
-        empty="No knee is known",
-        width=4,
-        height=4,
-    )
-    left = f"{largest('voice_knee_clients')} - scalar(max({PEAK}))"
-    colors = steps(BAD, (0, WARN), (10, GOOD))
-    return stat(card, value(left, "{{vantage}}"), unit=Short, colors=colors)

@@ -3,10 +3,11 @@
 from grafana_foundation_sdk.models.dashboard import Panel
 from grafana_foundation_sdk.models.units import Seconds
 
+from dashboards.colors import GOOD, WARN
 from dashboards.panels import Card, graph, timeline
 from dashboards.queries import mean, series
 from dashboards.sfu.series import BASELINE_STEP, WAY
-from dashboards.values import GOOD, QUALITIES, WARN, WORKS, words
+from dashboards.values import QUALITIES, WORKS, words
 
 
 def panels() -> tuple[Panel, ...]:

@@ -49,7 +49,7 @@ from exporter.server_api import Server
 from exporter.settings.settings import Settings
 from exporter.web.app import make_server
 from exporter.web.refusals import Refusals
-from exporter.web.server import listen, shown
+from exporter.web.server import listen, pages_url, shown
 from exporter.web.sources import NotNowError, Sources
 from exporter.web.status import Pool, Viewer, status_page
 from exporter.web.watched import WatchList, target_statuses
@@ -269,6 +269,8 @@ class Daemon:
         self._fleet.roster.restore(await self._ledger.store.workers())
         await self._ramps.restore()
         self._watch_list.restore(await recall(self._ledger.store, datetime.now(UTC)))
+        has_tls = self._web_config.current.tls is not None
+        self._own.reached_at(pages_url(listener, self._settings.web, has_tls=has_tls))
         web = make_server(
             self._make_sources(), lambda: self._settings.web, self._web_config, self._refusals
         )

@@ -63,6 +63,14 @@ DURATION = _of_runs(
     "probe agent_name",
     "Duration of the last run. Absent before the first run.",
 )
+FAILED = _of_runs(
+    "voice_probe_last_run_failed",
+    "gauge",
+    "probe agent_name call_type scenario vantage reason",
+    "1, with the first failure reason of the last run. Absent if the last run measured everything, "
+    "and before the first run.",
+    reason=tuple(Reason),
+)
 LOOP_LAG = _of_runs(
     "voice_probe_loop_lag_seconds",
     "gauge",
@@ -95,6 +103,13 @@ VERDICT = _of_runs(
     from_start=True,
     verdict=tuple(Verdict),
 )
+SINCE = _of_runs(
+    "voice_verdict_since_timestamp_seconds",
+    "gauge",
+    "check agent_name call_type scenario vantage",
+    "Unix time since which the current verdict holds: of the first of the runs in a row that had "
+    "it, and of the exporter's start before the first run.",
+)
 STREAK = _of_runs(
     "voice_verdict_streak",
     "gauge",
@@ -108,7 +123,8 @@ STREAK = _of_runs(
 
 OF_EVERY_PROBE = (
     *(ATTEMPTS, FAILURES, SKIPPED, LAST_SKIP, INTERVAL),
-    *(SUCCESS, DURATION, LOOP_LAG, LAST_RUN, LAST_SUCCESS, VERDICT, STREAK),
+    *(SUCCESS, DURATION, FAILED, LOOP_LAG, LAST_RUN, LAST_SUCCESS),
+    *(VERDICT, SINCE, STREAK),
 )
 """What every probe has, whatever it measures."""
 
@@ -238,6 +254,13 @@ EXPORTER = (
         "gauge",
         "version python_version",
         "Constant 1, with the versions as labels.",
+    ),
+    _of_exporter(
+        "voice_exporter_web_info",
+        "gauge",
+        "url",
+        "Constant 1, with the address of the exporter's pages as a browser has it, without a slash "
+        "at the end: web.external_url, or else the address that it listens on.",
     ),
     _of_exporter(
         "voice_exporter_config_last_reload_successful",

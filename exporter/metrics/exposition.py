@@ -6,7 +6,7 @@ only joins them. Both formats write samples alike; they differ in the names of c
 and in their end.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
@@ -21,6 +21,7 @@ _END = "# EOF\n"
 _OPENMETRICS = "application/openmetrics-text"
 _VERSIONS = ("", "1.0.0")
 """Those of OpenMetrics that a client may ask for; none means the same."""
+_NO_EXEMPLARS: Mapping[int, str] = {}
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 
@@ -31,13 +32,15 @@ class Block:
     family: Family
     lines: tuple[str, ...] = ()
     """Of each series, each with its newline."""
+    exemplary: tuple[str, ...] = ()
+    """The same with exemplars, which only OpenMetrics has."""
 
     def text(self, *, openmetrics: bool) -> str:
         """Return HELP, TYPE and samples."""
         family = self.family
         name = family.name.removesuffix("_total") if openmetrics else family.name
         head = f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n"
-        return head + "".join(self.lines)
+        return head + "".join(self.exemplary if openmetrics else self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +90,25 @@ def sample_heads(
         yield f"{family.name}{suffix}{_label_text(values)}"
 
 
-def sample_lines(heads: Iterable[str], values: Iterable[float]) -> str:
-    """Return the lines of one series."""
-    pairs = zip(heads, values, strict=True)
-    return "".join(f"{head} {number_text(value)}\n" for head, value in pairs)
+def sample_lines(
+    heads: Iterable[str], values: Iterable[float], exemplars: Mapping[int, str] = _NO_EXEMPLARS
+) -> str:
+    """Return the lines of one series.
+
+    Args:
+        heads: What stands before each value.
+        values: In the same order.
+        exemplars: By the place of the line that has one.
+    """
+    pairs = enumerate(zip(heads, values, strict=True))
+    return "".join(
+        f"{head} {number_text(value)}{exemplars.get(place, '')}\n" for place, (head, value) in pairs
+    )
+
+
+def exemplar_text(run_id: str, value: float, at: float) -> str:
+    """Return what stands behind a bucket to name a run: its id, its value, its Unix time."""
+    return f" # {_label_text({'run_id': run_id})} {number_text(value)} {at:.3f}"
 
 
 def number_text(value: float) -> str:

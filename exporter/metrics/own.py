@@ -27,6 +27,10 @@ class OwnSeries:
         self._clock = clock
         metrics.set("voice_exporter_build_info", 1, __version__, platform.python_version())
 
+    def reached_at(self, url: str) -> None:
+        """Show where a browser finds the exporter's pages: alerts and dashboards link there."""
+        self._metrics.set("voice_exporter_web_info", 1, url)
+
     def configure(self, objective: float, thresholds: Mapping[str, float]) -> None:
         """Show what is configured and never measured: alert rules and panels compare with it.
 

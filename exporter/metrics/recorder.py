@@ -37,6 +37,8 @@ class _Subject:
     config: ProbeSection
     labels: Mapping[str, str]
     reader: Callable[[Any, Outcome], Iterable[Reading]]
+    since: float
+    """When its verdict began to hold, in Unix time."""
     held: set[_Series] = field(default_factory=set)
     """Series that are there because of it."""
     shown: set[_Series] = field(default_factory=set)
@@ -84,7 +86,8 @@ class Recorder:
         labels = {**_OF_SERVER, "vantage": self._vantage, **row.labels(config)}
         labels |= {"probe": probe, "check": probe}
         key = _key(probe, labels)
-        subject = self._subjects.setdefault(key, _Subject(row, config, labels, row.reader()))
+        new = _Subject(row, config, labels, row.reader(), self._clock())
+        subject = self._subjects.setdefault(key, new)
         subject.config = config
         if subject.labels != labels:
             self._move(key, subject, labels)
@@ -115,7 +118,9 @@ class Recorder:
         if subject is None:
             return
         readings = [*self._of_every_probe(outcome), *subject.reader(subject.config, outcome)]
-        self._show(subject, readings)
+        self._show(subject, readings, run_id=outcome.run_id)
+        if outcome.verdict is not subject.verdict:
+            subject.since = self._clock()
         subject.verdict = outcome.verdict
         subject.streak = subject.streak.after(outcome.verdict)
         self._judge(subject)
@@ -139,7 +144,8 @@ class Recorder:
         subject = next(found, None)
         if subject is None:
             row = self._rows[probe]
-            new = _Subject(row, row.config(), {**_OF_SERVER, "vantage": vantage}, row.reader())
+            labels = {**_OF_SERVER, "vantage": vantage}
+            new = _Subject(row, row.config(), labels, row.reader(), self._clock())
             subject = self._elsewhere.setdefault((probe, vantage), new)
         own = {family.name for family in subject.row.families}
         others = frozenset(series for series in subject.shown if series[0] not in own)
@@ -152,10 +158,11 @@ class Recorder:
         subject: _Subject,
         readings: Sequence[Reading],
         stays: frozenset[_Series] = frozenset(),
+        run_id: str = "",
     ) -> None:
         """Write readings; gauges of which they say nothing go, unless they are to stay."""
         for reading in readings:
-            self._write(subject, reading)
+            self._write(subject, reading, run_id)
         renewed = {self._series(subject, reading) for reading in readings}
         for series in subject.shown - renewed - stays:
             self._release(subject, series)
@@ -187,6 +194,7 @@ class Recorder:
             yield common.LAST_SUCCESS.read(now)
         else:
             yield common.FAILURES.read(1, reason=outcome.reason)
+            yield common.FAILED.read(1, reason=outcome.reason)
         yield common.SUCCESS.read(outcome.ok)
         yield common.DURATION.read(outcome.duration_s)
         if outcome.loop_lag_s is not None:
@@ -210,6 +218,7 @@ class Recorder:
         """Show a verdict, of which exactly one state is 1, and for how many runs it holds."""
         for each in Verdict:
             self._write(subject, common.VERDICT.read(each is subject.verdict, verdict=each))
+        self._write(subject, common.SINCE.read(subject.since))
         runs = (subject.streak.slow, subject.streak.fail, subject.streak.unknown)
         for unwell, count in zip(common.UNWELL, runs, strict=True):
             self._write(subject, common.STREAK.read(count, verdict=unwell))
@@ -248,7 +257,7 @@ class Recorder:
         elif values:
             self._metrics.set(series[0], min(values.values()), *series[1])
 
-    def _write(self, subject: _Subject, reading: Reading) -> None:
+    def _write(self, subject: _Subject, reading: Reading, run_id: str = "") -> None:
         name, labels = self._series(subject, reading)
         self._hold(subject, reading.family, labels)
         match reading.family.kind:
@@ -257,7 +266,7 @@ class Recorder:
             case "counter":
                 self._metrics.add(name, reading.value, *labels)
             case "histogram":
-                self._metrics.observe(name, reading.value, *labels)
+                self._metrics.observe(name, reading.value, *labels, run_id=run_id)
 
     def _series(self, subject: _Subject, reading: Reading) -> _Series:
         return reading.family.name, reading.family.label_values(

@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 from math import inf
+from time import time
 from typing import Any
 
 from prometheus_client import (
@@ -20,7 +21,13 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from exporter.metrics.exposition import Block, number_text, sample_heads, sample_lines
+from exporter.metrics.exposition import (
+    Block,
+    exemplar_text,
+    number_text,
+    sample_heads,
+    sample_lines,
+)
 from exporter.metrics.series_index import SeriesIndex
 from exporter.metrics.table import TABLE
 from exporter.series import OWN_LABELS, Family, Kind, Labels
@@ -51,6 +58,8 @@ class _Series:
         self._held: dict[Labels, list[float]] = {}
         self._heads: dict[Labels, tuple[str, ...]] = {}
         self._lines: dict[Labels, str] = {}
+        self._exemplars: dict[Labels, dict[int, str]] = {}
+        self._exemplary: dict[Labels, str] = {}  # lines with exemplars, of series that have some
         self._changed: set[Labels] = set()
         self._block = Block(family)
 
@@ -64,16 +73,19 @@ class _Series:
         self._changed.add(labels)
         return self._held[labels]
 
-    def observe(self, labels: Labels, value: float) -> None:
-        """Add a value to a histogram."""
+    def observe(self, labels: Labels, value: float, run_id: str, at: float) -> None:
+        """Add a value to a histogram, of a run that its bucket names if the family wants it."""
         held = self.held(labels)
-        held[bisect_left(self._bounds, value)] += 1
+        place = bisect_left(self._bounds, value)
+        held[place] += 1
         held[-1] += value
+        if run_id and self.family.has_exemplars:
+            self._exemplars.setdefault(labels, {})[place] = exemplar_text(run_id, value, at)
 
     def remove(self, labels: Labels) -> None:
         """Let a series go."""
         self.index.discard(labels)
-        for kept in (self._held, self._heads, self._lines):
+        for kept in (self._held, self._heads, self._lines, self._exemplars, self._exemplary):
             kept.pop(labels, None)
         self._changed.add(labels)
 
@@ -81,9 +93,13 @@ class _Series:
         """Return the lines as of now; the same object as before if nothing has changed."""
         if self._changed:
             for labels in self._changed & self._held.keys():
-                self._lines[labels] = sample_lines(self._heads[labels], self._samples(labels))
+                heads, values = self._heads[labels], self._samples(labels)
+                self._lines[labels] = sample_lines(heads, values)
+                if found := self._exemplars.get(labels):
+                    self._exemplary[labels] = sample_lines(heads, values, found)
             self._changed.clear()
-            self._block = Block(self.family, tuple(self._lines.values()))
+            exemplary = self._lines | self._exemplary
+            self._block = Block(self.family, tuple(self._lines.values()), tuple(exemplary.values()))
         return self._block
 
     def metric(self) -> Any:
@@ -160,9 +176,16 @@ class Metrics(Collector):
             raise ValueError(f"{name} cannot grow by {amount}: it is a counter")
         self._of(name, "counter").held(labels)[0] += amount
 
-    def observe(self, name: str, value: float, *labels: str) -> None:
-        """Add a value to a histogram."""
-        self._of(name, "histogram").observe(labels, value)
+    def observe(self, name: str, value: float, *labels: str, run_id: str = "") -> None:
+        """Add a value to a histogram.
+
+        Args:
+            name: Of the histogram.
+            value: In its unit.
+            *labels: Their values.
+            run_id: Of the run that it is from, for the exemplar; "" for none.
+        """
+        self._of(name, "histogram").observe(labels, value, run_id, time())
 
     def has(self, name: str, *labels: str) -> bool:
         """Return whether the series exists."""

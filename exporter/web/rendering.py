@@ -1,4 +1,4 @@
-"""The templates of the pages, each of which escapes every value, and what browsers are told of them."""
+"""The templates of the pages, each of which escapes every value, and their policies."""
 
 import secrets
 from functools import cache

@@ -228,6 +228,22 @@ def shown(listener: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def pages_url(listener: socket.socket, web: WebSettings, *, has_tls: bool) -> str:
+    """Return where a browser finds the pages, without a slash at the end.
+
+    Args:
+        listener: What the exporter listens on.
+        web: Its settings, of which external_url says it where there is one.
+        has_tls: Whether the pages are there by https.
+    """
+    if web.external_url is not None:
+        return web.external_url.rstrip("/")
+    address = shown(listener)
+    if listener.getsockname()[0] in {EVERYWHERE, "0.0.0.0"}:  # noqa: S104 - compared with, not bound
+        address = f"{socket.gethostname()}:{listener.getsockname()[1]}"
+    return f"{'https' if has_tls else 'http'}://{address}{web.paths.external}"
+
+
 class Acceptor:
     """Accepts the connections of one listening socket."""
 

@@ -121,6 +121,7 @@ class BusyDay:
             self._daemon.add_target(target, _NEVER_S)
         # What exists only while it runs: the loop that may be late, and the opened ledger.
         self._daemon._own.loop_lag(0.001)
+        self._daemon._own.reached_at("http://127.0.0.1:9465")
         self._daemon._ledger.store._watch.up(True)
         for reason in ("overlap", "missed", "window", "budget"):
             self._daemon._recorder.skip("latency", "sales", reason)
@@ -156,7 +157,8 @@ def _server_outcomes(turn: int) -> Iterator[Outcome]:
     yield judged(Outcome("calibrate", "", _WHEN, 30, result=Calibration(0.094, 0.004, 10)))
     yield judged(Outcome("sfu", "", _WHEN, 12, result=_baseline(turn)))
     yield judged(Outcome("reach", "", _WHEN, 9, result=_reach()))
-    yield judged(Outcome("reconnect", "", _WHEN, 9, result=_reconnects(turn)))
+    reason = Reason.CONNECT_FAILED if turn % 2 else None
+    yield judged(Outcome("reconnect", "", _WHEN, 9, reason, result=_reconnects(turn)))
     tiers = tier(2), tier(10, 20), tier(25, 40), tier(50, 400)
     yield judged(Outcome("ramp", "", _WHEN, 90, result=Ramp(_VANTAGE, tiers)))
 

@@ -136,6 +136,12 @@ class Prometheus(Service):
         match = {"match[]": selector} if selector else {}
         return tuple(self._data(f"label/{label}/values", **match))
 
+    def exemplars(self, selector: str, seconds: float = 3600) -> list[dict[str, Any]]:
+        """Return every exemplar that is stored of the series that the selector matches."""
+        now = time.time()
+        found = self._data("query_exemplars", query=selector, start=now - seconds, end=now + 60)
+        return [exemplar for each in found for exemplar in each["exemplars"]]
+
     def rules(self) -> list[dict[str, Any]]:
         """Return every rule with its state, as the API tells it."""
         return [rule for group in self._data("rules")["groups"] for rule in group["rules"]]
@@ -200,6 +206,7 @@ def run_prometheus(
     configuration: Mapping[str, object],
     *,
     data: Path | None = None,
+    flags: Sequence[str] = (),
 ) -> Iterator[Prometheus]:
     """Run a Prometheus until the block ends.
 
@@ -207,6 +214,7 @@ def run_prometheus(
         folder: Takes its configuration, its data and its log.
         configuration: Of its own kind.
         data: Where its data is, if there is some already.
+        flags: Further ones of its command line.
 
     Raises:
         RuntimeError: It ended; the message has its last lines.
@@ -219,6 +227,7 @@ def run_prometheus(
         f"--storage.tsdb.path={data or folder / 'prometheus'}",
         # Else what fires before it has found its Alertmanager is sent after a minute only.
         "--rules.alert.resend-delay=5s",
+        *flags,
     )
 
     with _running(Prometheus, "prometheus", folder, arguments) as prometheus:

@@ -162,7 +162,10 @@ def test_an_alert_tells_what_is_needed(rule: Rule) -> None:
     severities = severities or {labels["severity"]}
     assert severities <= set(SEVERITIES)
     assert ("page" in severities) == (rule.name in PAGES)
-    assert notes.keys() == {"summary", "description", "runbook_url", "dashboard_url"}
+    of_calls = {"call_url"} & notes.keys()
+    assert notes.keys() == {"summary", "description", "runbook_url", "dashboard_url", *of_calls}
+    for label in ("agent_name", "call_type", "scenario") if of_calls else ():
+        assert f"{label}={{{{ $labels.{label} | urlquery }}}}" in notes["call_url"]
     assert notes["runbook_url"].endswith(f"/{rule.name}.md")
     assert "$externalLabels.runbooks" in notes["runbook_url"]
     assert "$externalLabels.grafana" in notes["dashboard_url"]

@@ -44,6 +44,7 @@ LABELS = {
     "client",
     "quality",
     "operation",
+    "url",
     "slo",
     "page_on",
     OWN_LABELS,

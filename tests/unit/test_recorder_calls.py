@@ -7,6 +7,8 @@ from prometheus_client import CollectorRegistry
 
 from exporter.config.labels import RESERVED
 from exporter.metrics.exposition import Format
+from exporter.metrics.recorder import Recorder
+from exporter.metrics.registry import Metrics
 from exporter.metrics.table import ROWS
 from exporter.outcome import (
     CallResult,
@@ -22,7 +24,7 @@ from exporter.outcome import (
 from exporter.probes.latency.families import MAX_MODELS
 from exporter.probes.latency.spec import LatencyConfig
 from tests.unit.calls import WHEN, broken, call, failed, heard, judged, replied, void
-from tests.unit.recording import CALL, DEMO, FAILURES, NOW, PROBE, Page
+from tests.unit.recording import CALL, DEMO, FAILURES, NOW, PROBE, VANTAGE, Page
 
 STAGES = tuple(map(str, SilentStage))
 
@@ -425,3 +427,59 @@ def test_a_score_goes_with_a_call_that_has_none() -> None:
     page.recorder.record(call(failed(), reason=Reason.NO_REPLY))
     assert page.value("voice_reply_mos", **CALL, model="dnsmos_overall") is None
     assert page.value("voice_reply_level_dbfs", **CALL) == -20.0
+
+
+def test_the_reason_of_the_last_run_goes_with_the_next_good_one() -> None:
+    """One series while the last run failed, with its reason; none beside it, none after it."""
+    page = Page(DEMO)
+
+    def reasons() -> list[Reason]:
+        name = "voice_probe_last_run_failed"
+        return [each for each in Reason if page.value(name, **FAILURES, reason=each) is not None]
+
+    assert reasons() == []
+    page.recorder.record(call(reason=Reason.NO_WORKER))
+    assert reasons() == [Reason.NO_WORKER]
+    page.recorder.record(call(failed(), reason=Reason.NO_REPLY))
+    assert reasons() == [Reason.NO_REPLY]
+    page.recorder.record(call(replied(1)))
+    assert reasons() == []
+
+
+def test_a_verdict_is_dated_by_its_first_run() -> None:
+    """It moves with another verdict only, and with each target by itself."""
+    now = [100.0]
+    registry = CollectorRegistry()
+    recorder = Recorder(Metrics(registry, "here"), VANTAGE, clock=lambda: now[0])
+    recorder.add("latency", DEMO)
+    labels = {"server": "here", "check": "latency", **CALL}
+
+    def since() -> float | None:
+        return registry.get_sample_value("voice_verdict_since_timestamp_seconds", labels)
+
+    found = [since()]
+    for at, seconds in ((200.0, 1.0), (300.0, 1.1), (400.0, 9.0), (500.0, 8.0), (600.0, 1.0)):
+        now[0] = at
+        recorder.record(call(replied(seconds)))
+        found.append(since())
+    assert found == [100.0, 200.0, 200.0, 400.0, 400.0, 600.0]
+
+
+def test_components_of_the_last_call_are_its_means() -> None:
+    """Without warm-up and failed turns; they go with a call that has none."""
+    page = Page(DEMO)
+    name = "voice_last_call_component_seconds"
+    slow, quick = Components(llm_s=2.0, tts_s=0.1), Components(llm_s=1.0)
+    turns = (
+        replace(replied(9, warmup=True), components=Components(llm_s=8.0)),
+        replace(replied(2.2), components=slow),
+        replace(replied(1.2), components=quick),
+    )
+
+    page.recorder.record(call(*turns))
+    assert page.value(name, **CALL, component="llm") == pytest.approx(1.5)
+    assert page.value(name, **CALL, component="tts") == pytest.approx(0.1)
+    assert page.value(name, **CALL, component="transport") is None
+
+    page.recorder.record(call(reason=Reason.NO_WORKER))
+    assert page.value(name, **CALL, component="llm") is None

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from exporter.outcome import (
     CallResult,
-    Components,
     ExpectationOutcome,
     Outcome,
     Reason,
@@ -18,7 +17,7 @@ from exporter.outcome import (
     TurnOutcome,
 )
 from exporter.probes.agents.families import OF_EACH_AGENT
-from exporter.probes.latency import broken, sound
+from exporter.probes.latency import broken, sound, split
 from exporter.probes.latency.scenarios import families as turn_taking
 from exporter.series import OWN_LABELS, Reading, family, pack
 from exporter.stats import Stats, mean_jitter_buffer_s
@@ -26,12 +25,16 @@ from exporter.stats import Stats, mean_jitter_buffer_s
 if TYPE_CHECKING:
     from exporter.probes.latency.spec import LatencyConfig
 
+_HEARD_BUCKETS = (
+    *(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9),
+    *(2, 2.25, 2.5, 3, 4, 5, 7.5, 10),
+)
+"""Fine where targets are: a quantile is no better than the bucket it lies in."""
 _TURN_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7.5, 10)
 _PART_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 5, 10)
 _WAIT_BUCKETS = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 7.5, 10, 15, 20, 30)
 
-_PARTS = tuple(part.name.removesuffix("_s") for part in fields(Components))
-_REPORTED = tuple(name for name in _PARTS if name != "transport")
+_REPORTED = tuple(name for name in split.PARTS if name != "transport")
 
 MAX_MODELS = 20
 """Models of one target with a label of their own: the agent's code names them."""
@@ -49,7 +52,8 @@ E2E = _family(
     "Response latency as heard by the caller: from the end of the caller's speech to the first "
     "sound of the agent's reply; of its answer, where it says a filler first. Measured turns only, "
     "without warm-up, failed and void turns.",
-    buckets=_TURN_BUCKETS,
+    buckets=_HEARD_BUCKETS,
+    has_exemplars=True,
     has_thresholds=True,
 )
 TIME_TO_ANSWER = _family(
@@ -84,7 +88,7 @@ COMPONENTS = _family(
     "on_user_turn_completed, llm, tools, first_sentence and tts as reported by the agent, "
     "transport is the remainder. Source: probe.",
     buckets=_PART_BUCKETS,
-    component=_PARTS,
+    component=split.PARTS,
     source=("probe",),
 )
 IMPLAUSIBLE = _family(
@@ -229,6 +233,7 @@ FAMILIES = (
     LAST_CALL,
     JITTER_BUFFER,
     COMPONENTS,
+    split.LAST_COMPONENTS,
     IMPLAUSIBLE,
     REPORTED_E2E,
     WORDS,
@@ -323,6 +328,7 @@ def readings(config: "LatencyConfig", outcome: Outcome) -> Iterator[Reading]:
     average_s = Stats.of(result.turns).avg_s
     if average_s is not None:
         yield LAST_CALL.read(average_s)
+    yield from split.readings(result.turns)
     depth_s = mean_jitter_buffer_s(result.turns)
     if depth_s is not None:
         yield JITTER_BUFFER.read(depth_s)

@@ -25,11 +25,17 @@ class Panel:
         return f"{self.uid}: {self.content['title']}"
 
 
+def unfolded(uid: str) -> list[Json]:
+    """Return the rows and panels of a dashboard in their order, those of folded rows included."""
+    return [
+        each
+        for panel in DASHBOARDS[uid]["panels"]
+        for each in (panel, *(panel.get("panels") or ()))
+    ]
+
+
 PANELS = [
-    Panel(uid, panel)
-    for uid, dashboard in DASHBOARDS.items()
-    for panel in dashboard["panels"]
-    if panel["type"] != "row"
+    Panel(uid, panel) for uid in DASHBOARDS for panel in unfolded(uid) if panel["type"] != "row"
 ]
 
 

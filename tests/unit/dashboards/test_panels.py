@@ -5,14 +5,19 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 from grafana_foundation_sdk.models import units
 
+from dashboards.colors import OF_LABELS, PLAIN
+from exporter.colors import COMPONENTS
 from tests.offenders import every
-from tests.unit.dashboards.reading import DASHBOARDS, PANELS, Json, Panel, strings
+from tests.unit.dashboards.reading import DASHBOARDS, PANELS, Json, Panel, strings, unfolded
 
 ROOT = Path(__file__).parents[3]
 COLUMNS = 24
+SCREEN, BORDERS = 1248, 24
+"""Pixels that a board has on a screen of 1280, and what a panel's own borders take."""
 NARROWEST = {"stat": 4}
 """Columns that a panel needs to be read on 1280 pixels; graphs and tables need 8."""
 UNITS = {value for name, value in vars(units).items() if not name.startswith("_")}
@@ -51,7 +56,7 @@ def test_a_value_has_a_unit(panel: Panel) -> None:
 @every(DASHBOARDS)
 def test_ids_and_titles_are_unique_and_stay(uid: str) -> None:
     """A panel's id is told by its section, not by where it stands: moving it keeps its links."""
-    panels = DASHBOARDS[uid]["panels"]
+    panels = unfolded(uid)
     assert _repeated(panel["id"] for panel in panels) == []
     assert _repeated(panel["title"] for panel in panels) == []
     section = None
@@ -72,11 +77,11 @@ def _repeated(names: Iterable[object]) -> list[object]:
 @every(DASHBOARDS)
 def test_panels_fit_and_do_not_overlap(uid: str) -> None:
     """All are within 24 columns, wide enough to be read, and beside each other."""
-    panels = DASHBOARDS[uid]["panels"]
-    assert [panel["title"] for panel in panels if not _fits(panel)] == []
+    assert [panel["title"] for panel in unfolded(uid) if not _fits(panel)] == []
+    # What is folded is placed below its row, where the next rows are until it is opened.
     assert [
         (one["title"], other["title"])
-        for one, other in combinations(panels, 2)
+        for one, other in combinations(DASHBOARDS[uid]["panels"], 2)
         if _overlap(one["gridPos"], other["gridPos"])
     ] == []
 
@@ -91,9 +96,11 @@ def _fits(panel: Json) -> bool:
 @every(DASHBOARDS)
 def test_lines_of_panels_are_full(uid: str) -> None:
     """No hole is left where a panel would have been expected."""
-    widths: Counter[int] = Counter()
-    for panel in DASHBOARDS[uid]["panels"]:
-        widths[panel["gridPos"]["y"]] += panel["gridPos"]["w"]
+    widths: Counter[tuple[int, int]] = Counter()
+    row = 0
+    for panel in unfolded(uid):
+        row = panel["id"] if panel["type"] == "row" else row
+        widths[row, panel["gridPos"]["y"]] += panel["gridPos"]["w"]
     assert {y: width for y, width in widths.items() if width != COLUMNS} == {}
 
 
@@ -111,7 +118,8 @@ def test_names_of_series_are_unique(panel: Panel) -> None:
 def test_overrides_match_a_series(panel: Panel) -> None:
     """What is to look different is there, by the legend or the title of a column."""
     content = panel.content
-    names = [target.get("legendFormat", "") for target in content["targets"]]
+    legends = [target.get("legendFormat", "") for target in content["targets"]]
+    names = [name for legend in legends for name in _series_of(legend)]
     names += _organized(content).get("renameByName", {}).values()
     for override in content["fieldConfig"]["overrides"]:
         matcher = override["matcher"]
@@ -124,7 +132,7 @@ def test_overrides_match_a_series(panel: Panel) -> None:
 
 @every(PANELS)
 def test_columns_are_of_queries(panel: Panel) -> None:
-    """Every query of a table has a column, and every column a query or a label of all queries."""
+    """Every query of a table has a column, and every column a query or a label of one."""
     content = panel.content
     organized = _organized(content)
     if not organized:
@@ -134,10 +142,11 @@ def test_columns_are_of_queries(panel: Panel) -> None:
     if len(targets) == 1:
         values = {"Value"}
     sources = set(organized["renameByName"])
-    assert values <= sources
+    unshown = {key for key in _organized(content)["excludeByName"] if key.startswith("Value")}
+    assert values <= sources | unshown
     for label in sources - values:
-        for target in targets:
-            assert re.search(rf"by \([^)]*\b{label}\b", target["expr"]), (label, target["expr"])
+        having = [t for t in targets if re.search(rf"(by|left) \([^)]*\b{label}\b", t["expr"])]
+        assert having, label
 
 
 @every(link for board in DASHBOARDS.values() for link in strings(board) if link.startswith("/d/"))
@@ -160,6 +169,97 @@ def _variables(uid: str) -> set[str]:
     """Return the variables of a dashboard, which must be there."""
     assert uid in DASHBOARDS
     return {each["name"] for each in DASHBOARDS[uid]["templating"]["list"]}
+
+
+@every([panel for panel in PANELS if panel.content["type"] == "table"])
+def test_a_table_fits_the_screen(panel: Panel) -> None:
+    """Every column has a width, one takes what is left, and all are there on 1280 pixels."""
+    columns = panel.content["fieldConfig"]["overrides"]
+    shown = [each for each in columns if not _property(each, "custom.hidden")]
+    widths = [
+        _property(each, "custom.width") or _property(each, "custom.minWidth") for each in shown
+    ]
+    assert all(widths)
+    assert sum(1 for each in shown if _property(each, "custom.minWidth")) == 1
+    room = SCREEN * panel.content["gridPos"]["w"] / COLUMNS - BORDERS
+    assert sum(widths) <= room, (sum(widths), room)
+
+
+@every([panel for panel in PANELS if panel.content["type"] == "table"])
+def test_an_empty_cell_says_nothing(panel: Panel) -> None:
+    """A dash in neutral ink, whatever stands in the table when it has no row at all."""
+    for column in panel.content["fieldConfig"]["overrides"]:
+        assert _property(column, "noValue") == "\N{EN DASH}"
+        nothing = _property(column, "mappings")[-1]
+        assert (nothing["type"], nothing["options"]["match"]) == ("special", "null+nan")
+        assert nothing["options"]["result"]["color"] == PLAIN
+
+
+@every([panel for panel in PANELS if panel.content["type"] == "stat"])
+def test_an_empty_stat_is_no_alarm(panel: Panel) -> None:
+    """Its text is in neutral ink, also where 0 would be red."""
+    mappings = panel.content["fieldConfig"]["defaults"]["mappings"]
+    assert mappings[-1]["options"]["result"]["color"] == PLAIN
+
+
+@every([panel for panel in PANELS if panel.content["type"] == "timeseries"])
+def test_a_legend_leaves_room(panel: Panel) -> None:
+    """A plain line below what is narrow; at the right of what is wide, the largest first."""
+    legend = panel.content["options"]["legend"]
+    if panel.content["gridPos"]["w"] < COLUMNS / 2:
+        assert (legend["displayMode"], legend["calcs"]) == ("list", [])
+    else:
+        assert (legend["placement"], legend["calcs"]) == ("right", ["lastNotNull"])
+        assert legend["sortDesc"]
+
+
+@every([panel for panel in PANELS if panel.content["type"] == "timeseries"])
+def test_words_with_a_meaning_have_their_color(panel: Panel) -> None:
+    """A value of a label that the table of colours knows is never drawn in a colour by chance."""
+    overrides = panel.content["fieldConfig"]["overrides"]
+    for target in panel.content["targets"]:
+        legend = target.get("legendFormat", "")
+        for label in re.findall(r"\{\{(\w+)\}\}", legend):
+            for word, color in OF_LABELS.get(label, {}).items():
+                name = re.sub(r"\{\{\w+\}\}", "x", legend.replace(f"{{{{{label}}}}}", word))
+                found = [_color(each) for each in overrides if _matches(each, name)]
+                assert color in found, (name, found)
+
+
+def test_components_have_the_colors_of_the_picture() -> None:
+    """A reader who has seen one picture can read all of them."""
+    picture = (ROOT / "docs" / "pictures" / "one-call.svg").read_text("utf-8")
+    drawn = dict(re.findall(r'fill="(#\w{6})"/>\n<text x="154.0"[^>]*>(\w+)<', picture))
+    assert len(drawn) >= 5
+    assert {COMPONENTS[name]: name for name in drawn.values()} == drawn
+    assert OF_LABELS["component"] is COMPONENTS
+
+
+def _series_of(legend: str) -> list[str]:
+    """Return names that series of a legend may have: one for each word that has a colour."""
+    labels = re.findall(r"\{\{(\w+)\}\}", legend)
+    names = [legend]
+    for label in labels:
+        words = [*OF_LABELS.get(label, {}), "x"]
+        names = [name.replace(f"{{{{{label}}}}}", word) for name in names for word in words]
+    return names
+
+
+def _property(override: Json, name: str) -> Any:
+    found = (each["value"] for each in override["properties"] if each["id"] == name)
+    return next(found, None)
+
+
+def _color(override: Json) -> str:
+    color = _property(override, "color")
+    return str(color["fixedColor"]) if color else ""
+
+
+def _matches(override: Json, name: str) -> bool:
+    matcher = override["matcher"]
+    if matcher["id"] == "byRegexp":
+        return bool(re.search(matcher["options"].strip("/"), name))
+    return bool(matcher["options"] == name)
 
 
 @every(DASHBOARDS)

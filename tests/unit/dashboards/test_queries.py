@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from exporter.metrics.table import ROWS
+from tests.monitoring import rules
 from tests.offenders import every
 from tests.unit.dashboards.reading import DASHBOARDS, QUERIES, Query, groups, selected, strings
 
@@ -33,7 +34,12 @@ BY_CALL_TYPE = frozenset(
     for name, row in ROWS.items()
     if "call_type" in row.labels
     # The worst of several is one, and failures add up.
-    and not name.startswith(("voice_verdict", "voice_probe_failures", "voice_probe_loop_lag"))
+    and not name.startswith(
+        (
+            *("voice_verdict", "voice_probe_failures", "voice_probe_loop_lag"),
+            "voice_probe_last_run_failed",
+        )
+    )
 )
 
 
@@ -52,10 +58,31 @@ def _exists(name: str) -> bool:
 @every(QUERIES)
 def test_windows_are_grafanas(query: Query) -> None:
     """Rates have the window that suits the graph; figures at one time are of all of the range."""
-    windows = set(re.findall(r"\[(.*?)\]", query.expr))
-    assert windows <= ({"$__range"} if query.content["instant"] else {"$__rate_interval"})
+    windows = set(re.findall(r"\[(.*?)\](?: @ end\(\))?", query.expr))
+    if query.content["instant"]:
+        assert windows <= {"$__range", "1d"}  # of yesterday
+    else:
+        ends = {"$__range"} if "[$__range] @ end()" in query.expr else set()
+        assert windows <= {"$__rate_interval", "1h", *ends}
     counted = re.findall(r"\b(rate|increase)\(", query.expr)
-    assert len(counted) == len(re.findall(r"\[\$__\w+\]\)", query.expr))
+    assert len(counted) == len(re.findall(r"\[\S+\](?: @ end\(\)| offset 1d)?\)", query.expr))
+
+
+@every([query for query in QUERIES if "offset $__interval" in query.expr])
+def test_what_is_counted_is_in_one_bar(query: Query) -> None:
+    """Bars are as wide as what they count, and no narrower than the interval of what is run."""
+    least_s = rules.seconds(query.content["interval"])
+    assert least_s >= (60 if query.panel.uid == "voice-sfu" else 300), query.content["interval"]
+    assert "$__rate_interval" not in query.expr
+
+
+@every([query for query in QUERIES if "histogram_quantile" in query.expr])
+def test_no_quantile_is_of_a_handful(query: Query) -> None:
+    """Twenty values at least, counted in the window of the quantile itself."""
+    windows = set(re.findall(r"\[(.*?)\]", query.expr))
+    assert len(windows) == 1
+    assert re.search(r"and on \([^)]*\) \(sum by \([^)]*\) \(increase\(\w+_count\{", query.expr)
+    assert ">= 20" in query.expr
 
 
 @every(QUERIES)
@@ -101,7 +128,7 @@ def test_variables_are_defined_and_used(uid: str) -> None:
     used = {
         name
         for text in strings({key: dashboard[key] for key in ("panels", "annotations", "links")})
-        for name in re.findall(r"\$\{?(\w+)", text)
+        for name in re.findall(r"\$\{?([a-zA-Z_]\w*)", text)
     }
     assert used - BUILT_IN == set(defined)
     assert defined[0] == "datasource"
