@@ -2,11 +2,13 @@
 # ruff: noqa: PLC0415 - each command imports what it needs when it runs
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from exporter.cli.options import (
+    FILE,
     NOT_PASS,
     OK,
     OptionWithDefault,
@@ -88,12 +90,24 @@ _from_collector = text(
     ),
     text("--deadline", "TIME", "Time for the whole call.  [default: derived from the turns]"),
     click.option("--floor/--no-floor", default=False, help="Calibrate first: measure the floor."),
+    click.option(
+        "--save",
+        type=FILE,
+        metavar="FOLDER",
+        help="Keep each call there, to be seen and heard: sound, timeline, log.",
+    ),
     _from_collector,
     as_one_document,
 )
 @of_server
 def latency(
-    *, agent: str | None, floor: bool, collector: str | None, as_json: bool, **flags: Any
+    *,
+    agent: str | None,
+    floor: bool,
+    save: Path | None,
+    collector: str | None,
+    as_json: bool,
+    **flags: Any,
 ) -> int:
     """Call one agent, or every agent that is known, and measure the response latency.
 
@@ -106,7 +120,7 @@ def latency(
     from exporter.report.printing import to_json
 
     settings = read_settings(flags, collector__url=collector)
-    order = LatencyOrder(agent, _target_keys(flags), floor)
+    order = LatencyOrder(agent, _target_keys(flags), floor, save)
     with StderrProgress() as progress:
         report = measure_latency(settings, order, progress)
     if as_json:

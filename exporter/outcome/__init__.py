@@ -39,7 +39,7 @@ from exporter.outcome.network import (
     Transport,
 )
 from exporter.outcome.reasons import Reason, TurnOutcome
-from exporter.outcome.run import Outcome, failure
+from exporter.outcome.run import EvidenceLost, LossReason, Outcome, failure
 from exporter.outcome.sound import Media, MediaDirection, Mos, ReplySound, SpeechSeconds
 from exporter.outcome.timeline import Timeline
 from exporter.outcome.turn_report import TurnReport
@@ -54,11 +54,13 @@ __all__ = [
     "Certificate",
     "Components",
     "ConnectTimes",
+    "EvidenceLost",
     "Expectation",
     "ExpectationOutcome",
     "Finding",
     "Listing",
     "Loss",
+    "LossReason",
     "Media",
     "MediaDirection",
     "ModelUsage",

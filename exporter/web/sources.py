@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
 from exporter.errors import ExporterError
+from exporter.evidence.kept import KeptCall
 from exporter.metrics.registry import Metrics, process_metrics
 from exporter.outcome import Outcome, Turn
 from exporter.probes.latency.spec import LatencyConfig
@@ -59,6 +61,16 @@ class History(Protocol):
         """Return one run, None if there is none of that id."""
 
 
+class KeptCalls(Protocol):
+    """Calls that are kept to be seen and heard."""
+
+    async def read(self, run_id: str) -> KeptCall | None:
+        """Return a kept call; None where there is none, as of what is no id of a run."""
+
+    def sound(self, run_id: str) -> Path | None:
+        """Return the file with its sound; None where there is none."""
+
+
 def _nothing() -> tuple[()]:
     return ()
 
@@ -93,5 +105,6 @@ class Sources:
     call: CallNow | None = None
     roster: Roster | None = None
     history: History | None = None
+    kept: KeptCalls | None = None
     take_ramp: Callable[[RampFigures], str] | None = None
     """Show and keep a ramp that was made elsewhere; returns why it was refused, or ""."""

@@ -1,13 +1,17 @@
 """Hold a conversation, or place a whole call, and tell what came of it."""
 
 import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 from exporter.errors import ProbeError
-from exporter.outcome import CallResult, Outcome, Turn
-from exporter.probe import Run
+from exporter.evidence import recording
+from exporter.outcome import CallResult, EvidenceLost, Outcome, Turn
+from exporter.probe import Keep, Run
 from exporter.probes.latency.conversation import Conversation
 from exporter.probes.latency.measure import place_call
 from exporter.probes.latency.spec import LatencyConfig
@@ -145,8 +149,23 @@ def _arrive(
         asyncio.get_running_loop().call_later(world.twin_until_s, twin.go)
 
 
-def place(script: Script, world: World, config: LatencyConfig) -> Placed:
-    """Place a whole call, as the probe `latency` does."""
+def place(
+    script: Script,
+    world: World,
+    config: LatencyConfig,
+    *,
+    keep: Keep | None = None,
+    on_lost: Callable[[EvidenceLost], None] = lambda _loss: None,
+) -> Placed:
+    """Place a whole call, as the probe `latency` does.
+
+    Args:
+        script: What the agent does.
+        world: What surrounds the call.
+        config: Of the target.
+        keep: Where it is recorded; it is not if None.
+        on_lost: As of `Run`.
+    """
 
     async def story(clock: Clock) -> Placed:
         room = FakeRoom(world.refused, endless=world.endless)
@@ -181,7 +200,15 @@ def place(script: Script, world: World, config: LatencyConfig) -> Placed:
             arrive()
         if world.dies:
             asyncio.get_running_loop().call_later(world.dies_after_s, _kill, world.dies)
-        run = Run("r1", SERVER, clock() + config.deadline, clock=clock, started=clock())
+        run = Run(
+            "r1",
+            SERVER,
+            clock() + config.deadline,
+            clock=clock,
+            started=clock(),
+            keep=keep,
+            on_lost=on_lost,
+        )
         outcome = await place_call(
             config,
             run,
@@ -194,7 +221,24 @@ def place(script: Script, world: World, config: LatencyConfig) -> Placed:
         left = frozenset(api.rooms), len(api.dispatches), room.isconnected()
         return Placed(outcome, outcome.result, tuple(api.made), *left)
 
-    return virtual_time.run(story)
+    with patch.object(recording, "ThreadPoolExecutor", _AtOnce):
+        return virtual_time.run(story)
+
+
+class _AtOnce(Executor):
+    """Does work when it is handed in: a thread has no virtual clock."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **keys: Any) -> Future[Any]:
+        """Do it."""
+        done: Future[Any] = Future()
+        try:
+            done.set_result(work(*args, **keys))
+        except Exception as error:  # noqa: BLE001 - as an executor does
+            done.set_exception(error)
+        return done
 
 
 def _kill(name: str) -> None:
