@@ -15,6 +15,7 @@ from exporter.evidence.sound import SOUND_NAME
 from exporter.outcome import EvidenceLost, LossReason
 from exporter.outcome.timeline import AgentSounded, CallerSpoke, Transcript
 from exporter.probe import Keep
+from exporter.probes.calibrate.measure import echo_clip
 from exporter.rtc.levels import RATE
 from tests.fake_call.agent import Script
 from tests.fake_call.calls import Placed, World, place, target
@@ -26,9 +27,11 @@ NEAR_S = 0.010
 def recorded(folder: Path, script: Script, *, text: bool = False) -> tuple[Placed, KeptCall]:
     """Place a call that is recorded, and read it back."""
     losses: list[EvidenceLost] = []
-    call = place(
-        script, World(), target(), keep=Keep(folder / "r1", text=text), on_lost=losses.append
-    )
+    folder.mkdir(exist_ok=True)
+    soundfile.write(clip := folder / "clip.wav", echo_clip().pcm, RATE)
+    config = target(utterance={"wav": clip})
+    keep = Keep(folder / "r1", text=text)
+    call = place(script, World(), config, keep=keep, on_lost=losses.append)
     assert losses == []
     (folder / "r1" / SEAL_NAME).write_bytes(to_seal(Seal(call.outcome, 1.5)))
     kept = read_call(folder, "r1")
@@ -108,7 +111,7 @@ def test_a_place_that_cannot_be_written_costs_the_evidence_only(tmp_path: Path) 
 def test_recording_changes_no_figure(tmp_path: Path) -> None:
     """On a clock that stands while code runs, a recorded call is equal to one that is not."""
     bare = place(Script(), World(), target())
-    call, _ = recorded(tmp_path, Script())
+    call = place(Script(), World(), target(), keep=Keep(tmp_path / "r1"))
     assert replace(call.outcome, started_at=bare.outcome.started_at) == bare.outcome
 
 

@@ -14,7 +14,7 @@ from exporter.outcome.timeline import Transcript
 from exporter.store.records import RunQuery, RunRecord
 from tests.unit.evidence.calls import outcome, write
 from tests.unit.web.asking import ELSEWHERE, Site, sources
-from tests.unit.web.test_access import BEARER, TOKEN, basic, password_file
+from tests.unit.web.test_access import BEARER, TOKEN, basic, hashed
 
 SOUND, DETAIL = "/api/v1/runs/a1/sound", "/api/v1/runs/a1"
 WORDS = "swordfish"
@@ -76,9 +76,12 @@ def test_who_may_hear(
 
 def test_a_login_is_enough_and_needed(tmp_path: Path) -> None:
     """With basic auth on, whoever reads pages hears calls, from anywhere."""
-    there = site(tmp_path, password_file(tmp_path))
+    file = tmp_path / "web.yaml"
+    file.write_text(f"basic_auth_users: {{ali: {hashed(b'sesame')}}}")
+    there = site(tmp_path, file)
+    good = basic("ali", "sesame")
     assert there.ask("GET", SOUND, client=ELSEWHERE).status_code == 401
-    assert there.ask("GET", SOUND, client=ELSEWHERE, headers=basic()).status_code == 200
+    assert there.ask("GET", SOUND, client=ELSEWHERE, headers=good).status_code == 200
 
 
 def test_the_refusal_says_what_to_do(tmp_path: Path) -> None:
