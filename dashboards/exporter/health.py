@@ -1,7 +1,7 @@
 """What may be wrong with the exporter: loop, configuration, ledger, requests, pages."""
 
 from grafana_foundation_sdk.models.dashboard import Panel
-from grafana_foundation_sdk.models.units import Seconds, Short
+from grafana_foundation_sdk.models.units import BytesIEC, Seconds, Short
 
 from dashboards.exporter.series import SERVERS
 from dashboards.panels import Card, graph
@@ -10,7 +10,7 @@ from dashboards.queries import recent, series, total
 
 def panels() -> tuple[Panel, ...]:
     """Return the panels of the row."""
-    return _lag(), _reloads(), _store(), _refusals(), _pages()
+    return _lag(), _reloads(), _store(), _refusals(), _pages(), _kept(), _size(), _lost()
 
 
 def _lag() -> Panel:
@@ -99,3 +99,41 @@ def _pages() -> Panel:
     )
     pages = f"max by (server, result) (voice_worker_pages{{{SERVERS}}})"
     return graph(card, series(pages, "{{result}} ({{server}})"), unit=Short, is_stacked=True)
+
+
+def _kept() -> Panel:
+    card = Card(
+        146,
+        "Kept calls",
+        "Number of calls that are kept to be seen and heard. From voice_evidence_calls. Bad: no "
+        "more than a few while calls fail: evidence.max_mb is small, or calls are lost.",
+        empty="store.enabled is false",
+    )
+    calls = f"max by (server, instance) (voice_evidence_calls{{{SERVERS}}})"
+    return graph(card, series(calls, "{{instance}} ({{server}})"), unit=Short)
+
+
+def _size() -> Panel:
+    card = Card(
+        148,
+        "Size of kept calls",
+        "Space on disk of all kept calls. From voice_evidence_bytes. Bad: above evidence.max_mb: "
+        "the disk deletes nothing.",
+        empty="store.enabled is false",
+    )
+    size = f"max by (server, instance) (voice_evidence_bytes{{{SERVERS}}})"
+    return graph(card, series(size, "{{instance}} ({{server}})"), unit=BytesIEC)
+
+
+def _lost() -> Panel:
+    card = Card(
+        147,
+        "Calls that could not be kept",
+        "Calls whose evidence was lost in the window that ends at each point, by reason. From "
+        "voice_evidence_lost_total. Bad: any: a full, read-only or slow disk. Their measurements "
+        "are not affected.",
+        empty="store.enabled is false",
+    )
+    lost = total("server, reason", recent(f"voice_evidence_lost_total{{{SERVERS}}}"))
+    query = series(lost, "{{reason}} ({{server}})")
+    return graph(card, query, unit=Short, is_stacked=True, has_bars=True)
