@@ -1,13 +1,21 @@
 """The command that looks at runs that have ended."""
 # ruff: noqa: PLC0415 - each command imports what it needs when it runs
 
+from functools import partial
 from pathlib import Path
 
 import click
 
-from exporter.cli.options import NOT_PASS, OK, as_one_document, config_file, options, text
-
-_LAST = 20
+from exporter.cli.options import (
+    NOT_PASS,
+    OK,
+    OptionWithDefault,
+    as_one_document,
+    config_file,
+    default_of,
+    options,
+    text,
+)
 
 _of_history = options(
     text(
@@ -29,8 +37,7 @@ _of_history = options(
         "--last",
         type=click.IntRange(1, 1000),
         metavar="N",
-        default=_LAST,
-        show_default=True,
+        cls=partial(OptionWithDefault.of, default_of("", "exporter.commands.runs:LAST")),  # type: ignore[arg-type] # click only calls it
         help="How many at most.",
     ),
 )
@@ -41,7 +48,7 @@ def runs(
     *,
     agent: str | None,
     failed: bool,
-    last: int,
+    last: int | None,
     collector: str | None,
     config: Path | None,
     as_json: bool,
@@ -49,14 +56,14 @@ def runs(
     """List runs that have ended, the newest first: of the ledger, or of a running exporter."""
     if context.invoked_subcommand is not None:
         return OK
-    from exporter.commands.runs import list_runs
+    from exporter.commands.runs import LAST, list_runs
     from exporter.report.printing import to_json
     from exporter.report.runs import RunsDocument, print_runs
     from exporter.settings.load import load_settings
     from exporter.store.records import RunQuery
 
     settings = load_settings(config, {"collector.url": collector})
-    found = list_runs(settings, RunQuery(last, agent, True if failed else None))
+    found = list_runs(settings, RunQuery(last or LAST, agent, True if failed else None))
     if as_json:
         click.echo(to_json(RunsDocument(found)))
     else:

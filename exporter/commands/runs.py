@@ -19,6 +19,9 @@ from exporter.store.protocol import Store
 from exporter.store.records import RunQuery, RunRecord
 from exporter.store.sqlite import read_sqlite
 
+LAST = 20
+"""Runs that are listed where nobody says how many."""
+
 T = TypeVar("T")
 
 

@@ -23,7 +23,6 @@ from exporter.rtc.levels import RATE
 from exporter.rtc.tracks import Microphone
 from exporter.run.runner import Runner
 from exporter.server_api import Server
-from tests import patience
 from tests.integration.own_agent import DELAY_S, Agents, room_exists, target
 from tests.integration.test_truth import write_clip
 
