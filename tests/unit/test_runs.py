@@ -67,7 +67,7 @@ def test_one_run_is_shown(config: str) -> None:
     _, out, _ = run_here(None, "runs", "show", "b2", "--config", config, "--json")
     assert json.loads(out)["evidence"]["sound"] == "b2/sound"
     status, _, err = run_here(None, "runs", "show", "d4", "--config", config)
-    assert (status, err) == (1, "voice-exporter: no such run\n")
+    assert (status, err) == (1, ["voice-exporter: no such run"])
 
 
 def test_no_ledger_is_one_line(tmp_path: Path) -> None:
@@ -76,6 +76,6 @@ def test_no_ledger_is_one_line(tmp_path: Path) -> None:
     file.write_text(json.dumps({"store": {"folder": str(tmp_path / "none")}}))
     status, _, err = run_here(None, "runs", "--config", str(file))
     assert status == 2
-    [line] = err.splitlines()
+    [line] = err
     assert "there is no ledger in" in line
     assert "--collector URL" in line

@@ -19,6 +19,7 @@ from exporter.probes.calibrate.measure import echo_clip
 from exporter.rtc.levels import RATE
 from tests.fake_call.agent import Script
 from tests.fake_call.calls import Placed, World, place, target
+from tests.unit.store.mounts import tiny_filesystem
 
 PASSWORD = "swordfish"  # noqa: S105 - made up, and said aloud
 NEAR_S = 0.010
@@ -106,6 +107,16 @@ def test_a_place_that_cannot_be_written_costs_the_evidence_only(tmp_path: Path) 
     )
     assert call.outcome.ok
     assert [each.reason for each in losses] == [LossReason.OTHER]
+
+
+def test_a_full_disk_costs_the_evidence_only(tmp_path: Path) -> None:
+    """It ends the recording, and is told once, by its name."""
+    losses: list[EvidenceLost] = []
+    with tiny_filesystem(tmp_path / "disk", "64k") as disk:
+        keep = Keep(disk / "evidence" / "r1")
+        call = place(Script(), World(), target(), keep=keep, on_lost=losses.append)
+    assert call.outcome.ok
+    assert [each.reason for each in losses] == [LossReason.DISK_FULL]
 
 
 def test_recording_changes_no_figure(tmp_path: Path) -> None:
