@@ -66,7 +66,7 @@ def find_run(settings: Settings, run_id: str) -> RunDetail | None:
     record = _read(settings, lambda store: store.run(run_id))
     if record is None and kept is not None:
         record = RunRecord.of(kept.outcome)
-    return record and RunDetail.of_record(record, kept, with_words=True)
+    return None if record is None else RunDetail.of_record(record, kept, with_words=True)
 
 
 def _read(settings: Settings, read: Callable[[Store], T]) -> T:
