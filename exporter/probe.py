@@ -10,12 +10,13 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
 from exporter.errors import ProbeError
-from exporter.outcome import Finding, Outcome, RampProgress, Reason, Turn, failure
+from exporter.outcome import EvidenceLost, Finding, Outcome, RampProgress, Reason, Turn, failure
 from exporter.series import Family, Reading
 from exporter.server_api import Server
 
@@ -31,8 +32,8 @@ Lane = Literal["call", "api"]
 """Which processes run a probe: a listing of seconds must not wait behind calls of minutes."""
 
 
-def _nobody(_news: RampProgress | Turn | str) -> None:
-    """Take a finished turn, a room or a progress when no one watches."""
+def _nobody(_news: RampProgress | Turn | EvidenceLost | str) -> None:
+    """Take a finished turn, a room, a progress or a loss when no one watches."""
 
 
 Reader = Callable[[C, Outcome], Iterable[Reading]]
@@ -53,6 +54,18 @@ def _no_labels(_config: BaseModel) -> Mapping[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """What a run is to write down, so that it can be seen and heard afterwards."""
+
+    folder: Path
+    """For this run alone; the run makes it."""
+    audio: bool = True
+    """The sound of the call as well."""
+    text: bool = False
+    """What was said as words as well."""
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One run of one probe: its server, its deadline and its callbacks."""
 
@@ -68,6 +81,10 @@ class Run:
     delete it should the run be killed. Never call it with a room of someone else."""
     on_progress: Callable[[RampProgress], None] = _nobody
     """Called now and again by a ramp, for people who watch."""
+    keep: Keep | None = None
+    """Where to write down what happens; None: nowhere."""
+    on_lost: Callable[[EvidenceLost], None] = _nobody
+    """Called when it could not be written down; the run goes on all the same."""
     clock: Callable[[], float] = time.monotonic
     started: float = field(default_factory=time.monotonic)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))

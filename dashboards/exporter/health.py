@@ -1,10 +1,11 @@
 """What may be wrong with the exporter: all that should be zero, and the lag of its loop."""
 
 from grafana_foundation_sdk.models.dashboard import Panel
-from grafana_foundation_sdk.models.units import Seconds
+from grafana_foundation_sdk.models.units import BytesIEC, Seconds, Short
 
 from dashboards.colors import BAD, PLAIN
 from dashboards.exporter.series import SERVERS
+from dashboards.overrides import in_unit
 from dashboards.panels import Card, graph
 from dashboards.queries import column, increase, seen, series, total
 from dashboards.tables import Field, table
@@ -13,6 +14,7 @@ from dashboards.values import steps
 _COUNTED = (
     ("ledger: $1", "operation", "voice_store_errors_total", ""),
     ("refused request: $1", "reason", "voice_exporter_http_requests_refused_total", ""),
+    ("call not kept: $1", "reason", "voice_evidence_lost_total", ""),
     ("worker report refused", "", "voice_worker_reports_refused_total", ""),
     ("skipped run: $1", "reason", "voice_probe_skipped_total", "overlap|missed"),
     ("spoiled run: $1", "reason", "voice_probe_failures_total", "void|probe_crashed|deadline"),
@@ -28,14 +30,15 @@ _NOW = (
 
 def panels() -> tuple[Panel, ...]:
     """Return the panels of the row."""
-    return _zeros(), _lag()
+    return _zeros(), _lag(), _kept()
 
 
 def _zeros() -> Panel:
     card = Card(
         146,
         "Not zero",
-        "What should be zero and is not: errors of the ledger, refused requests and reports, runs "
+        "What should be zero and is not: errors of the ledger, calls that could not be kept, "
+        "refused requests and reports, runs "
         "that were skipped because the exporter was late, runs that it spoiled, over the time "
         "range; and what holds now: agent names beyond max_agent_names, worker pages that fail, a "
         "rejected configuration. From voice_store_errors_total, "
@@ -88,4 +91,24 @@ def _lag() -> Panel:
         series(probes, "{{probe}} of {{instance}} ({{server}})"),
         unit=Seconds,
         limit=0.1,
+    )
+
+
+def _kept() -> Panel:
+    card = Card(
+        148,
+        "Kept calls",
+        "Number of calls that are kept to be seen and heard, and their size on disk (right axis). "
+        "From voice_evidence_calls and voice_evidence_bytes. Bad: no more than a few while calls "
+        "fail: evidence.max_mb is small, or calls are lost.",
+        empty="store.enabled is false",
+    )
+    calls = f"max by (server, instance) (voice_evidence_calls{{{SERVERS}}})"
+    size = f"max by (server, instance) (voice_evidence_bytes{{{SERVERS}}})"
+    return graph(
+        card,
+        series(calls, "{{instance}} ({{server}})"),
+        series(size, "size {{instance}} ({{server}})"),
+        unit=Short,
+        overrides=[in_unit("^size", BytesIEC)],
     )

@@ -13,6 +13,7 @@ import click
 from exporter import __version__
 from exporter.cli import calls, config, running
 from exporter.cli.options import INTERRUPTED, OK, USAGE
+from exporter.cli.runs import runs
 from exporter.cli.sfu import sfu
 from exporter.errors import ConfigError
 
@@ -62,6 +63,7 @@ for command in (
     calls.calibrate,
     sfu,
     calls.check,
+    runs,
     running.serve,
     running.demo,
     config.config,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exporter.cli.options import (
+    FILE,
     NOT_PASS,
     OK,
     OptionWithDefault,
@@ -90,6 +91,12 @@ _from_collector = text(
     ),
     text("--deadline", "TIME", "Time for the whole call.  [default: derived from the turns]"),
     click.option("--floor/--no-floor", default=False, help="Calibrate first: measure the floor."),
+    click.option(
+        "--save",
+        type=FILE,
+        metavar="FOLDER",
+        help="Keep each call there, to be seen and heard: sound, timeline, log.",
+    ),
     _from_collector,
     html_file,
     as_one_document,
@@ -99,6 +106,7 @@ def latency(
     *,
     agent: str | None,
     floor: bool,
+    save: Path | None,
     collector: str | None,
     html: Path | None,
     as_json: bool,
@@ -116,7 +124,7 @@ def latency(
     from exporter.report.printing import to_json
 
     settings = read_settings(flags, collector__url=collector)
-    order = LatencyOrder(agent, _target_keys(flags), floor)
+    order = LatencyOrder(agent, _target_keys(flags), floor, save)
     check_writable(html)
     with StderrProgress(reported=not as_json) as progress:
         report = measure_latency(settings, order, progress)

@@ -1,11 +1,13 @@
 """Run probes once: the one-shot commands."""
 
 import asyncio
+import math
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from time import time
 from typing import Any, Protocol, TypeVar
 
@@ -14,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from exporter.config.values import is_name
 from exporter.daemon.fleet import make_roster
 from exporter.errors import ConfigError, ProbeError
+from exporter.evidence.keeper import Keeper
 from exporter.logs import LogSetup, configure
 from exporter.outcome import Finding, Listing, Outcome, Reason, Turn, Verdict
 from exporter.probes.latency.scenarios.config import built_in
@@ -58,6 +61,8 @@ class LatencyOrder:
     """Keys of a target that replace what is configured; None means not given."""
     floor: bool = False
     """Measure the floor first."""
+    save: Path | None = None
+    """Where each call is kept, to be seen and heard; nowhere if None."""
 
 
 def measure_latency(settings: Settings, order: LatencyOrder, progress: Progress) -> LatencyReport:
@@ -213,7 +218,7 @@ async def _measure(
 ) -> LatencyReport:
     started = datetime.now(UTC)
     floor: Outcome | None = None
-    async with one_runner(server) as runner:
+    async with one_runner(server, save_to(order.save, settings)) as runner:
         names: Sequence[str] = [order.agent] if order.agent is not None else []
         unasked: tuple[Finding, ...] = ()
         if order.agent is None:
@@ -258,7 +263,7 @@ async def call_agents(
     for config in [call for name in names for call in plan_calls(settings, order, name)]:
         progress.calling(config)
         outcome = await runner.run("latency", config, on_turn=progress.turn)
-        calls.append(CallReport(config, outcome))
+        calls.append(CallReport(config, outcome, kept=await runner.kept(outcome.run_id)))
     return tuple(calls)
 
 
@@ -283,16 +288,38 @@ async def _probe_once(server: Server, probe: str, config: BaseModel) -> Outcome:
         return await runner.run(probe, config)
 
 
+def save_to(folder: Path | None, settings: Settings) -> Keeper | None:
+    """Return what keeps every call in a folder, whatever is kept of scheduled ones.
+
+    Args:
+        folder: Where; nothing is kept if None.
+        settings: Say whether with sound and text.
+
+    Raises:
+        ConfigError: The folder cannot be made.
+    """
+    if folder is None:
+        return None
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--save: {str(folder)!r} cannot be made: {error.strerror}") from None
+    everything = {"keep": "all", "max_mb": math.inf, "days": math.inf}
+    return Keeper(folder, settings.evidence.model_copy(update=everything))
+
+
 @asynccontextmanager
-async def one_runner(server: Server) -> AsyncIterator[Runner]:
+async def one_runner(server: Server, keeper: Keeper | None = None) -> AsyncIterator[Runner]:
     """Run probes in one process, and clean up whatever ends the block."""
     setup = LogSetup(level="error", secrets=server.secrets)
     configure(setup)
-    runner = Runner(server, processes=1, log_setup=setup)
+    runner = Runner(server, processes=1, log_setup=setup, keeper=keeper)
     try:
         yield runner
     finally:
         await runner.aclose()
+        if keeper is not None:
+            await keeper.aclose()
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

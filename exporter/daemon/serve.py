@@ -19,6 +19,7 @@ from exporter.config.values import ProbeSection
 from exporter.daemon.asked import AskedCalls
 from exporter.daemon.credentials import CredentialFiles
 from exporter.daemon.discovery import Discovery
+from exporter.daemon.evidence import make_keeper
 from exporter.daemon.fleet import Fleet
 from exporter.daemon.health import Health, LoopGuard
 from exporter.daemon.ledger import Ledger
@@ -128,14 +129,16 @@ class Daemon:
         self._buckets = thresholds(settings)
         self._listed = False
         self._stopping = False
+        self.metrics = metrics = Metrics(CollectorRegistry(), server.name, self._buckets)
+        self._keeper = make_keeper(settings, metrics)
         self._runner = Runner(
             server,
             processes=settings.pool.processes,
             recycle_after=settings.pool.recycle_after,
             table=table,
             log_setup=_log_setup(settings, server),
+            keeper=self._keeper,
         )
-        self.metrics = metrics = Metrics(CollectorRegistry(), server.name, self._buckets)
         self._web_config = WebConfigWatch(settings.web.config_file)
         self._refusals = Refusals(metrics)
         self._own = OwnSeries(metrics)
@@ -212,6 +215,8 @@ class Daemon:
         self._recorder.reconfigure(settings.sfu.vantage)
         self._own.configure(settings.slo.objective, settings.alerts.by_alert)
         self._ledger.reconfigure(settings.store)
+        if self._keeper is not None:
+            self._keeper.reconfigure(settings.evidence)
         self._fleet.reconfigure(settings)
         # What comes before what goes: an agent that keeps a target keeps its counters.
         starts = stagger([work.interval_s for work in changes.new])
@@ -266,6 +271,9 @@ class Daemon:
             RuntimeError: The web server ended before; a supervisor is to start the exporter again.
         """
         await self._ledger.start()
+        if self._keeper is not None:  # after the ledger, which makes sure that the folder is ours
+            await self._keeper.start()
+            self._watching += (_watch("evidence", self._keeper.watch()),)
         self._fleet.roster.restore(await self._ledger.store.workers())
         await self._ramps.restore()
         self._watch_list.restore(await recall(self._ledger.store, datetime.now(UTC)))
@@ -277,7 +285,7 @@ class Daemon:
         serving = asyncio.create_task(web.serve(sockets=[listener]))
         stopping = asyncio.create_task(stop.wait())
         self._start()
-        self._watching = (
+        self._watching += (
             _watch("loop lag", watch_loop_lag(self._own.loop_lag)),
             _watch("health", self._health.watch()),
             _watch("workers", self._fleet.watch()),
@@ -334,6 +342,8 @@ class Daemon:
         await self._runner.aclose(DRAIN_S)
         self._ledger.store.save_workers(self._fleet.roster.export())
         await self._ledger.aclose()
+        if self._keeper is not None:
+            await self._keeper.aclose()
 
     async def _keep_roster(self) -> None:
         """Save the roster in the ledger regularly, so that it survives a crash."""
@@ -387,6 +397,7 @@ class Daemon:
             roster=self._fleet.roster,
             history=self._ledger.store,
             runbooks=lambda: self._settings.web.runbooks or "",
+            kept=self._keeper,
             take_ramp=self._ramps.take,
             watched=lambda: target_statuses(self._watch_list, self._scheduler.next_run),
         )

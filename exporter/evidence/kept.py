@@ -35,6 +35,13 @@ class TurnMark:
     answered_at: float | None = None
     """The first sample of the answer, where a filler came first."""
 
+    def moved(self, by_s: float) -> "TurnMark":
+        """Return it so much later, on another axis."""
+        replied, answered = (
+            None if at is None else at + by_s for at in (self.replied_at, self.answered_at)
+        )
+        return TurnMark(self.spoke_at + by_s, self.ended_at + by_s, replied, answered)
+
 
 @dataclass(frozen=True, slots=True)
 class KeptCall:

@@ -311,6 +311,25 @@ EXPORTER = (
         "cancel calibration workers ramp prune read.",
     ),
     _of_exporter(
+        "voice_evidence_calls",
+        "gauge",
+        "",
+        "Calls that are kept to be seen and heard. Absent if store.enabled is false.",
+    ),
+    _of_exporter(
+        "voice_evidence_bytes",
+        "gauge",
+        "",
+        "Space on disk of all kept calls. Absent if store.enabled is false.",
+    ),
+    _of_exporter(
+        "voice_evidence_lost_total",
+        "counter",
+        "reason",
+        "Calls that could not be kept, by reason: disk_full not_writable too_slow other. Their "
+        "measurements are not affected.",
+    ),
+    _of_exporter(
         "voice_exporter_loop_lag_seconds",
         "gauge",
         "",

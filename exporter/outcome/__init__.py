@@ -41,7 +41,7 @@ from exporter.outcome.network import (
     Transport,
 )
 from exporter.outcome.reasons import Reason, TurnOutcome
-from exporter.outcome.run import Outcome, failure
+from exporter.outcome.run import EvidenceLost, LossReason, Outcome, failure
 from exporter.outcome.sound import Media, MediaDirection, Mos, ReplySound, Sending, SpeechSeconds
 from exporter.outcome.timeline import Timeline
 from exporter.outcome.turn_report import TurnReport
@@ -70,6 +70,7 @@ __all__ = [
     "Certificate",
     "Components",
     "ConnectTimes",
+    "EvidenceLost",
     "Expectation",
     "ExpectationOutcome",
     "Finding",
@@ -80,6 +81,7 @@ __all__ = [
     "LineDirection",
     "Listing",
     "Loss",
+    "LossReason",
     "Media",
     "MediaDirection",
     "ModelUsage",

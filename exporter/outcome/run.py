@@ -1,7 +1,10 @@
 """What one run of one probe found."""
 
+import errno
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from typing import Self
 
 from exporter.outcome.calls import CallResult
 from exporter.outcome.reasons import Reason
@@ -47,6 +50,41 @@ class Outcome:
     def verdict(self) -> Verdict:
         """The judgement: the worst of its findings, UNKNOWN while nobody has judged it."""
         return Verdict.UNKNOWN if self.findings is None else verdict_of(self.findings)
+
+
+class LossReason(StrEnum):
+    """Why what a call was to leave behind is lost: the label `reason`."""
+
+    DISK_FULL = "disk_full"
+    NOT_WRITABLE = "not_writable"
+    """A read-only file system, or no permission."""
+    TOO_SLOW = "too_slow"
+    """The disk takes less than there is to write."""
+    OTHER = "other"
+    """The log says more."""
+
+    @classmethod
+    def of(cls, error: BaseException) -> Self:
+        """Return what an error means."""
+        return cls(_LOSSES.get(getattr(error, "errno", None) or 0, cls.OTHER))
+
+
+_LOSSES = {
+    errno.ENOSPC: LossReason.DISK_FULL,
+    errno.EDQUOT: LossReason.DISK_FULL,
+    errno.EROFS: LossReason.NOT_WRITABLE,
+    errno.EACCES: LossReason.NOT_WRITABLE,
+    errno.EPERM: LossReason.NOT_WRITABLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceLost:
+    """A run could not write down what happens in it; nothing else is lost."""
+
+    reason: LossReason
+    detail: str
+    """One line on that for people."""
 
 
 def failure(outcome: Outcome) -> tuple[Finding, ...]:

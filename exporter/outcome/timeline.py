@@ -196,6 +196,10 @@ class Timeline:
         """Return how much has happened."""
         return len(self._events)
 
+    def after(self, count: int) -> list[Event]:
+        """Return all that has happened but the first so many, whoever told of it."""
+        return self._events[count:]
+
     def add(self, event: Event) -> None:
         """Take the next event."""
         self._events.append(event)

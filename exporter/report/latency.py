@@ -11,6 +11,9 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from exporter.evidence.detail import RunDetail
+from exporter.evidence.kept import KeptCall
+from exporter.evidence.sound import SOUND_NAME
 from exporter.outcome import (
     Calibration,
     CallResult,
@@ -70,6 +73,8 @@ class CallReport:
     outcome: Outcome
     known: tuple[str, ...] | None = None
     """Names of the agents that have a worker, where none took the call; None: not asked."""
+    kept: KeptCall | None = None
+    """The call to be seen and heard, where that was asked for."""
 
     @property
     def verdict(self) -> Verdict:
@@ -159,7 +164,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LatencyItem(RunRecord):
+class LatencyItem(RunDetail):
     """One call to one agent: what the history keeps of a run, and what follows from its turns.
 
     A call that failed outside of its turns has one more turn here, with the reason.
@@ -172,7 +177,8 @@ class LatencyItem(RunRecord):
     @classmethod
     def of_call(cls, call: CallReport) -> "LatencyItem":
         """Describe a call."""
-        run = RunRecord.of(replace(call.outcome, result=call.result))
+        record = RunRecord.of(replace(call.outcome, result=call.result))
+        run = RunDetail.of_record(record, call.kept, with_words=True, sound=SOUND_NAME)
         known: dict[str, Any] = {field.name: getattr(run, field.name) for field in fields(run)}
         known |= {"turns": call.turns, "log": call.outcome.log}
         return cls(

@@ -57,7 +57,7 @@ async def fetch_workers(config: CollectorConfig) -> tuple[WorkerView, ...]:
     Raises:
         ProbeError: It did not answer, refused, or is no exporter; one line without the token.
     """
-    body = await _ask(config, "GET", "workers")
+    body = await ask(config, "GET", "workers")
     try:
         return WorkerList.model_validate_json(body).workers
     except ValidationError:
@@ -74,10 +74,10 @@ async def send_ramp(config: CollectorConfig, document: str) -> None:
     Raises:
         ProbeError: It did not answer, or refused; one line without the token.
     """
-    await _ask(config, "POST", "ramps", document)
+    await ask(config, "POST", "ramps", document)
 
 
-async def _ask(config: CollectorConfig, method: str, path: str, document: str = "") -> bytes:
+async def ask(config: CollectorConfig, method: str, path: str, document: str = "") -> bytes:
     """Return the body of an answer that is well.
 
     Raises:

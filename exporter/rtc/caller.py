@@ -24,6 +24,7 @@ from exporter.rtc.onset import RECENT_S, RECENT_WINDOWS, sounds
 from exporter.rtc.people import People, is_microphone, speaks_for, subscribed
 from exporter.rtc.session_events import SessionEvents
 from exporter.rtc.stats import received
+from exporter.rtc.tape import Tape
 from exporter.rtc.tasks import Tasks
 from exporter.rtc.tracks import Ear, Microphone
 
@@ -83,6 +84,7 @@ class Caller:
         """On each of the agent's tracks; `ear` is that by which it speaks."""
         self.heard: list[Hearing] = []
         """All ears of this call, those of tracks that were replaced as well."""
+        self._tape: Tape | None = None
         self._with_voice = False
         self._changed = asyncio.Event()
         self._disturbed = ""
@@ -101,6 +103,11 @@ class Caller:
         self.room.on("reconnected", self._on_reconnect)
         self.room.on("disconnected", self._on_closed)
         self.room.on("participant_attributes_changed", self._on_attributes)
+
+    def record(self, tape: Tape) -> None:
+        """Put all that is said and heard from now on on a tape."""
+        self._tape = tape
+        self.microphone.on_sent = tape.said
 
     @property
     def state(self) -> str:
@@ -227,6 +234,8 @@ class Caller:
             ear = self._devices.ear(track)
             self._ears.append((track, ear))
             self.heard.append(ear)
+            if self._tape is not None:
+                ear.on_frame = self._tape.heard
             self.tasks.watch(ear.task)
             ear.task.add_done_callback(partial(self._on_silence, ear))
         self.track, self.ear = self._ears[0]

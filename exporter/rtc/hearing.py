@@ -6,7 +6,7 @@ Knows no SDK: frames come from an iterator.
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import islice
 
 import numpy as np
@@ -38,6 +38,8 @@ class Hearing:
         self._levels: list[float] = []
         self._moved = asyncio.Event()
         self._fault: ProbeError | None = None
+        self.on_frame: Callable[[Hearing, int, Pcm], None] | None = None
+        """Called with itself, the number of the first sample of a frame, and the frame."""
         self.task = asyncio.get_running_loop().create_task(self._listen(), name="ear")
         """Listens; ends by itself when the frames do."""
 
@@ -153,3 +155,5 @@ class Hearing:
         self._recent.append(pcm)
         self._levels.extend(levels.window_levels(pcm).tolist())
         self._moved.set()
+        if self.on_frame is not None:
+            self.on_frame(self, (self._clock.frames - 1) * self._clock.frame, pcm)

@@ -75,6 +75,8 @@ class Voice:
         """Sends; None before `begin`."""
         self._moved = asyncio.Event()
         self._ending = False
+        self.on_sent: Callable[[float, Pcm], None] | None = None
+        """Called with what was pushed, and when its first sample leaves the source."""
         self.underruns = 0
         """How often the queue ran dry, because this process was too late to fill it."""
 
@@ -133,6 +135,8 @@ class Voice:
             await self._capture(pcm)
             self._offsets.append(time.monotonic() + self._queue_s - self._pushed / RATE)
             self._moved.set()
+            if self.on_sent is not None:
+                self.on_sent(self._offset() + (self._pushed - len(pcm)) / RATE, pcm)
 
     def _check_queue(self) -> None:
         """Count an underrun, and start the clock anew, when the queue is empty already."""

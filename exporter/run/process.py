@@ -33,17 +33,18 @@ from structlog.contextvars import bound_contextvars
 
 from exporter import logs, server_api
 from exporter.errors import ProbeError
-from exporter.outcome import CallResult, Outcome, RampProgress, Reason, Turn
+from exporter.outcome import CallResult, EvidenceLost, Outcome, RampProgress, Reason, Turn
 from exporter.server_api import Server, ServerApi
 from exporter.server_api.server import trust_in_sdk
 
 if TYPE_CHECKING:
-    from exporter.probe import Probe, Run
+    from exporter.probe import Keep, Probe, Run
 
 LAST_WORDS_S = 3.0
 """For a cancelled probe to leave and delete its room; pebble kills after as long."""
-ProgressMessage = RampProgress | Turn | str
-"""A message during a run: its progress, a turn, or a room that is about to be created."""
+ProgressMessage = RampProgress | Turn | EvidenceLost | str
+"""A message during a run: its progress, a turn, that it cannot be kept, or a room that is about to
+be created."""
 _WATCHDOG_MARGIN_S = 10.0
 """Beyond the parent's own kill, so that it only ever ends orphans."""
 _DETAIL_LIMIT = 300
@@ -80,6 +81,8 @@ class Order:
     """The parent kills after this."""
     log: logs.LogSetup
     """How to log; a reload may have changed it since the process was started."""
+    keep: "Keep | None" = None
+    """Where a call is to write down what happens in it."""
 
 
 class _Process:
@@ -158,7 +161,7 @@ def write_message(pipe: Connection, run_id: str, message: ProgressMessage) -> No
     Args:
         pipe: To the parent.
         run_id: The run that the message belongs to.
-        message: A turn that has ended, a room that is about to be created, or a progress.
+        message: Of any kind.
     """
     line = b"\n%s %s\n" % (run_id.encode(), base64.b64encode(pickle.dumps(message)))
     while line:
@@ -213,6 +216,8 @@ class _Execution:
             on_turn=self._on_turn,
             on_room=self._tell,
             on_progress=self._tell,
+            on_lost=self._tell,
+            keep=self._order.keep,
         )
         try:
             return await self._probe(run)

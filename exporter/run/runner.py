@@ -22,8 +22,11 @@ from pebble import ProcessExpired
 from pydantic import BaseModel
 
 from exporter import logs
-from exporter.outcome import Outcome, RampProgress, Reason, Turn
+from exporter.evidence.keeper import Keeper
+from exporter.evidence.kept import KeptCall
+from exporter.outcome import EvidenceLost, Outcome, RampProgress, Reason, Turn
 from exporter.probe import ROOM_PREFIX, Probe
+from exporter.probes.latency.spec import as_target
 from exporter.run import process
 from exporter.run.pool import Lane, Slot
 from exporter.run.process import Order, ProbeTable
@@ -66,6 +69,7 @@ class Runner:
         table: ProbeTable = PROBES_TABLE,
         delete_rooms: Callable[[Server, tuple[str, ...], str], None] = process.delete_leftovers,
         log_setup: logs.LogSetup | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         """Set up the lanes; no process is started before it is needed.
 
@@ -77,8 +81,10 @@ class Runner:
             table: The probes.
             delete_rooms: Run in the api lane after a call that could not clean up by itself.
             log_setup: How the probe processes log.
+            keeper: Keeps calls to be seen and heard; none are if None.
         """
         self._server = server
+        self._keeper = keeper
         self._grace = grace
         self._table = table
         self._delete_rooms = delete_rooms
@@ -131,17 +137,20 @@ class Runner:
             self._runs.add(task)
         try:
             outcome = await self._run_in(
-                row, order, on_start or _at_once, _Callbacks(on_turn, on_progress)
+                row, order, on_start or _at_once, _Callbacks(on_turn, on_progress, self._keeper)
             )
         finally:
             if task is not None:
                 self._runs.discard(task)
         try:
-            return row.judged(config, outcome)
+            outcome = row.judged(config, outcome)
         except Exception:
             # What was measured is not lost with its verdict, which stays UNKNOWN.
             log.exception("run could not be judged", extra={"run": outcome.run_id})
-            return outcome
+        target = as_target(config)
+        if self._keeper is not None and target is not None:
+            await self._keeper.settle(outcome, target.target_ms / 1000)
+        return outcome
 
     async def delete_rooms(self, run_id: str, names: tuple[str, ...] = ()) -> str:
         """Delete the rooms of a run that has ended, of whichever exporter it was.
@@ -163,6 +172,10 @@ class Runner:
         finally:
             api.free.put_nowait(slot)
         return ""
+
+    async def kept(self, run_id: str) -> KeptCall | None:
+        """Return a call that was kept to be seen and heard, None if it was not."""
+        return None if self._keeper is None else await self._keeper.read(run_id)
 
     def reconfigure(self, server: Server, log_setup: logs.LogSetup) -> None:
         """Give these to every run from the next on: credentials and the level of logs change.
@@ -262,6 +275,7 @@ class Runner:
 
     def _order(self, probe: str, config: BaseModel, run_id: str) -> Order:
         deadline: float = getattr(config, "deadline")  # noqa: B009 - every probe's model has it
+        is_call = self._keeper is not None and as_target(config) is not None
         return Order(
             run_id=run_id,
             table=self._table,
@@ -271,6 +285,7 @@ class Runner:
             deadline_s=deadline,
             kill_s=deadline + self._grace,
             log=self._log_setup,
+            keep=self._keeper.order(run_id) if self._keeper and is_call else None,
         )
 
     def _secrets(self) -> tuple[str, ...]:
@@ -346,6 +361,7 @@ class _Callbacks:
 
     on_turn: Callable[[Turn], None] | None
     on_progress: Callable[[RampProgress], None] | None
+    keeper: Keeper | None
 
 
 @dataclass(slots=True)
@@ -389,6 +405,9 @@ class _Watch:
         elif isinstance(message, RampProgress):
             if self.callbacks.on_progress is not None:
                 self.callbacks.on_progress(message)
+        elif isinstance(message, EvidenceLost):
+            if self.callbacks.keeper is not None:
+                self.callbacks.keeper.lost(self.order.run_id, message)
         elif message is not None:
             self.turns.append(message)
             if self.callbacks.on_turn is not None:

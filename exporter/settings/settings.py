@@ -36,6 +36,7 @@ from exporter.config.values import (
 )
 from exporter.distributed.config import DistributedConfig
 from exporter.errors import ConfigError
+from exporter.evidence.config import EvidenceConfig
 from exporter.probes import PROBES
 from exporter.probes.agents.spec import AgentsConfig
 from exporter.probes.calibrate.spec import CalibrateConfig
@@ -315,6 +316,10 @@ class Settings(Section, BaseSettings):
     store: StoreConfig = Field(
         default=StoreConfig(),
         description="The ledger on disk: history of runs, budget spent, runs in progress.",
+    )
+    evidence: EvidenceConfig = Field(
+        default=EvidenceConfig(),
+        description="Calls that are kept to be seen and heard: sound, timeline, log.",
     )
     pool: PoolConfig = Field(default=PoolConfig(), description="The processes that run probes.")
     log: LogConfig = Field(default=LogConfig(), description="The exporter's own log, on stderr.")

@@ -66,3 +66,8 @@ def default_folder(environ: Mapping[str, str], user_id: int) -> Path:
 def folder_of(config: StoreConfig) -> Path:
     """Return where the ledger is."""
     return config.folder or default_folder(os.environ, os.getuid())
+
+
+def evidence_folder(config: StoreConfig) -> Path:
+    """Return where calls are kept to be seen and heard: in the same folder."""
+    return folder_of(config) / "evidence"

@@ -92,6 +92,23 @@ def open_sqlite(folder: Path) -> "SqliteStore":
     return SqliteStore(connection, file, lock)
 
 
+def read_sqlite(folder: Path) -> "SqliteStore":
+    """Open the store of a folder to read it, while an exporter may be using it.
+
+    Raises:
+        StoreError: There is none, it cannot be read, or it is of another version of the program.
+    """
+    file = folder / FILE_NAME
+    if not file.is_file():
+        raise StoreError(f"there is no ledger in {folder}")
+    with _translated(file, "read"):
+        address = f"{file.absolute().as_uri()}?mode=ro"
+        connection = sqlite3.connect(address, uri=True, timeout=_BUSY_TIMEOUT_S)
+        if (version := version_of(connection)) != NEWEST:
+            raise StoreError(f"{file} has version {version}; this program reads version {NEWEST}")
+    return SqliteStore(connection, file)
+
+
 def _lock(folder: Path) -> FileLock:
     """Take the lock of a folder, which is held until its process lets go of it or ends.
 
@@ -405,12 +422,12 @@ def _delete_runs(
 
 
 @contextmanager
-def _translated(file: Path) -> Iterator[None]:
+def _translated(file: Path, verb: str = "write") -> Iterator[None]:
     """Turn what SQLite and the system raise into a StoreError that names the file."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise StoreError(f"cannot write {file}: {_why(error)}") from error
+        raise StoreError(f"cannot {verb} {file}: {_why(error)}") from error
 
 
 def _why(error: Exception) -> str:

@@ -7,11 +7,15 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
+from fastapi.responses import FileResponse
 from pydantic import Field, ValidationError
 
+from exporter.evidence.detail import RunDetail
+from exporter.evidence.sound import SOUND_TYPE
 from exporter.probes.ramp.figures import RampFigures
 from exporter.roster.wire import MAX_BODY_BYTES, Heartbeat, WorkerId, WorkerList
 from exporter.store.records import RunQuery, RunRecord
+from exporter.web.gate import may_hear
 from exporter.web.refusals import Problem
 from exporter.web.sources import History, Sources
 from exporter.web.watched import TargetStatus
@@ -126,12 +130,30 @@ def _add_runs(routes: APIRouter, sources: Sources) -> None:
         return RunList(runs, _place_of(runs[-1]) if len(runs) == limit else None)
 
     @routes.get("/runs/{run_id}", responses=_problems(404, 422, 503))
-    async def run(run_id: Annotated[str, Path(max_length=64)]) -> RunRecord:
-        """One run with its turns."""
-        found = await history().run(run_id)
-        if found is None:
+    async def run(run_id: Annotated[str, Path(max_length=64)], request: Request) -> RunDetail:
+        """One run with its turns, and its timeline and sound where it is kept."""
+        kept = await sources.kept.read(run_id) if sources.kept else None
+        record = await history().run(run_id)
+        if record is None and kept is not None:  # the ledger may lose a run that is kept
+            record = RunRecord.of(kept.outcome)
+        if record is None:
             raise HTTPException(404, "no such run")
-        return found
+        return RunDetail.of_record(record, kept, with_words=may_hear(request))
+
+    @routes.get(
+        "/runs/{run_id}/sound",
+        response_class=FileResponse,
+        responses={**_problems(404, 422), 200: {"content": {SOUND_TYPE: {}}}},
+    )
+    async def sound(run_id: Annotated[str, Path(max_length=64)]) -> FileResponse:
+        """The sound of a kept call, whole or in part (`Range`): left the caller, right the agent.
+
+        From another host only with the token or a login, even where the pages need neither.
+        """
+        file = sources.kept.sound(run_id) if sources.kept else None
+        if file is None:
+            raise HTTPException(404, "no sound is kept of such a run")
+        return FileResponse(file, media_type=SOUND_TYPE)
 
 
 def _add_ramps(routes: APIRouter, sources: Sources) -> None:

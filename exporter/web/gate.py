@@ -3,14 +3,17 @@
 Reads are open unless the web configuration file asks for a password or a certificate. A write,
 which changes something or costs money, needs the token; where none is configured it must come from
 this host, from no web page of another site, must name this host, and needs the password that a read
-needs. Health and readiness are open to everybody, in one word: a supervisor such as the kubelet has
-neither password nor certificate, and would restart the exporter for ever.
+needs. The sound of a call, and what was said in it, needs what its page needs; and from another
+host the token or a login, even where pages are open. Health and readiness are open to everybody, in
+one word: a supervisor such as the kubelet has neither password nor certificate, and would restart
+the exporter for ever.
 What a proxy says about a client's address is never a reason to let it in.
 """
 
 import hmac
 import ipaddress
 from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,6 +51,10 @@ _ONLY_FROM_HERE = (
     "writes are accepted from this host only; set web.token or web.token_file, and send it as "
     "`Authorization: Bearer ...`"
 )
+_ONLY_HEARD_HERE = (
+    "calls can be heard from this host only; else send web.token as `Authorization: Bearer ...`, "
+    "or set up basic_auth_users or client certificates in the web configuration file"
+)
 _BAD_PASSWORD = Refusal(
     RefusalReason.PASSWORD,
     401,
@@ -72,6 +79,16 @@ _TOO_MANY_REQUESTS = Refusal(RefusalReason.RATE, 429, "too many requests", {"Ret
 def is_write(method: str, path: str) -> bool:
     """Return whether a request changes something or costs money; when in doubt it does."""
     return method not in _READS or path in COSTLY_PATHS
+
+
+def is_private(path: str) -> bool:
+    """Return whether a page is a voice: the sound of a kept call."""
+    return "/runs/" in path and path.endswith("/sound")
+
+
+def may_hear(request: HTTPConnection) -> bool:
+    """Return whether the gate has found that the client may hear calls, and read what was said."""
+    return bool(_state(request.scope).get("may_hear"))
 
 
 class Access:
@@ -114,6 +131,25 @@ class Access:
         Not where a token is configured: a form cannot send one.
         """
         return not self._token() and self._elsewhere(request) is None
+
+    def may_not_hear(
+        self, request: HTTPConnection, users: BasicAuth, *, certified: bool
+    ) -> Refusal | None:
+        """Return why a client that may read a page may not hear a call, None if it may.
+
+        Args:
+            request: Its head.
+            users: As of `refusal`, which has let it in.
+            certified: It has shown a certificate that is needed.
+        """
+        if _is_of_other_site(request):
+            return Refusal(RefusalReason.ORIGIN, 403, "other sites may not play calls")
+        token = self._token().encode()
+        given = request.headers.get("authorization", "")
+        if users or certified or (token and _has_token(given, token)):
+            return None
+        refusal = self._elsewhere(request)
+        return refusal and replace(refusal, text=_ONLY_HEARD_HERE)
 
     def _elsewhere(self, request: HTTPConnection) -> Refusal | None:
         """Refuse a write without a token unless it is meant for this host, and made on it."""
@@ -241,6 +277,11 @@ class Gate:
             refusal = await self._access.refusal(request, config.users)
         if not write and scope["path"] == TELLS_OF_WRITES:
             _state(scope)["may_write"] = self._access.may_write(request)
+        if refusal is None and not write:
+            login = config.certificate_needed and certified
+            deaf = self._access.may_not_hear(request, config.users, certified=login)
+            _state(scope)["may_hear"] = deaf is None
+            refusal = deaf if is_private(scope["path"]) else None
         if refusal is None and _announced(request) > BODY_LIMIT:
             refusal = _TOO_LARGE
         return refusal

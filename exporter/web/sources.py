@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
@@ -66,6 +67,9 @@ class KeptCalls(Protocol):
 
     async def read(self, run_id: str) -> KeptCall | None:
         """Return a kept call; None where there is none, as of what is no id of a run."""
+
+    def sound(self, run_id: str) -> Path | None:
+        """Return the file with its sound; None where there is none."""
 
 
 def _nothing() -> tuple[()]:

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 from exporter.errors import ProbeError
-from exporter.outcome import CallResult, Outcome, Turn
-from exporter.probe import Run
+from exporter.evidence import recording
+from exporter.outcome import CallResult, EvidenceLost, Outcome, Turn
+from exporter.probe import Keep, Run
 from exporter.probes.latency.conversation import Conversation
 from exporter.probes.latency.measure import place_call
 from exporter.probes.latency.spec import LatencyConfig
@@ -151,8 +154,20 @@ def place(
     world: World,
     config: LatencyConfig,
     agent_of: Callable[[Script, Clock, str, dict[str, str]], FakeAgent] = FakeAgent,
+    *,
+    keep: Keep | None = None,
+    on_lost: Callable[[EvidenceLost], None] = lambda _loss: None,
 ) -> Placed:
-    """Place a whole call, as the probe `latency` does."""
+    """Place a whole call, as the probe `latency` does.
+
+    Args:
+        script: What the agent does.
+        world: What surrounds the call.
+        config: Of the target.
+        agent_of: Makes the agent.
+        keep: Where it is recorded; it is not if None.
+        on_lost: As of `Run`.
+    """
 
     async def story(clock: Clock) -> Placed:
         room = FakeRoom(world.refused, endless=world.endless)
@@ -187,7 +202,15 @@ def place(
             arrive()
         if world.dies:
             asyncio.get_running_loop().call_later(world.dies_after_s, _kill, world.dies)
-        run = Run("r1", SERVER, clock() + config.deadline, clock=clock, started=clock())
+        run = Run(
+            "r1",
+            SERVER,
+            clock() + config.deadline,
+            clock=clock,
+            started=clock(),
+            keep=keep,
+            on_lost=on_lost,
+        )
         outcome = await place_call(
             config,
             run,
@@ -200,7 +223,24 @@ def place(
         left = frozenset(api.rooms), len(api.dispatches), room.isconnected()
         return Placed(outcome, outcome.result, tuple(api.made), *left)
 
-    return virtual_time.run(story)
+    with patch.object(recording, "ThreadPoolExecutor", _AtOnce):
+        return virtual_time.run(story)
+
+
+class _AtOnce(Executor):
+    """Does work when it is handed in: a thread has no virtual clock."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **keys: Any) -> Future[Any]:
+        """Do it."""
+        done: Future[Any] = Future()
+        try:
+            done.set_result(work(*args, **keys))
+        except Exception as error:  # noqa: BLE001 - as an executor does
+            done.set_exception(error)
+        return done
 
 
 def _kill(name: str) -> None:

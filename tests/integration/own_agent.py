@@ -126,7 +126,7 @@ def call(
         async with Agents(server, name, e2ee_key) as agents:
             try:
                 run = asyncio.ensure_future(runner.run("latency", config))
-                await _exists(server, name)
+                await room_exists(server, name)
                 await agents.enter("first", answer or agents.hands_over, set_up)
                 return await run
             finally:
@@ -135,7 +135,7 @@ def call(
     return asyncio.run(place())
 
 
-async def _exists(server: Server, room: str) -> None:
+async def room_exists(server: Server, room: str) -> None:
     """Wait until that room exists; fail when it does not in time."""
     deadline = time.monotonic() + patience.START_S
     async with ServerApi(server) as api:

@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from livekit import rtc
@@ -63,6 +64,28 @@ def test_agents_as_json(server: Server) -> None:
     status, out, err = run_here(server, "agents", "--json")
     assert (status, json.loads(out)) == (0, {"in_room": [], "workers": []})
     assert err == [f"voice-exporter: {NO_ROSTER}"]
+
+
+def test_latency_saves_the_call(server: Server, tmp_path: Path) -> None:
+    """A call that nobody answers as well: its log, its timeline, and the silence that was heard."""
+    options = ("--agent", "ghost", "--join-timeout", "2s", "--json", "--save", str(tmp_path / "in"))
+    status, out, _ = run_here(server, "latency", *options)
+    [call] = json.loads(out)["latency"]
+    assert (status, call["reason"]) == (1, "no_worker")
+    evidence = call["evidence"]
+    assert evidence["length_s"] > 1.0
+    assert (tmp_path / "in" / evidence["sound"]).read_bytes().startswith(b"fLaC")
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(server: Server, tmp_path: Path) -> None:
+    """Nobody is called then."""
+    (tmp_path / "file").touch()
+    folder = str(tmp_path / "file" / "in")
+    status, _, err = run_here(server, "latency", "--agent", "ghost", "--save", folder)
+    assert (status, err) == (
+        2,
+        [f"voice-exporter: --save: '{folder}' cannot be made: Not a directory"],
+    )
 
 
 def test_latency_finds_no_agent(server: Server) -> None:

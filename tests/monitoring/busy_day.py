@@ -12,6 +12,7 @@ from itertools import count
 
 from exporter.daemon.plan import call_work, server_works
 from exporter.daemon.serve import Daemon
+from exporter.metrics.evidence import EvidenceSeries
 from exporter.metrics.exposition import Format
 from exporter.metrics.registry import process_metrics
 from exporter.outcome import (
@@ -31,6 +32,7 @@ from exporter.outcome import (
     Interruption,
     InterruptionOutcome,
     Listing,
+    LossReason,
     Media,
     MediaDirection,
     ModelUsage,
@@ -119,9 +121,12 @@ class BusyDay:
             self._daemon._add(work, _NEVER_S)
         for target in self._targets:
             self._daemon.add_target(target, _NEVER_S)
-        # What exists only while it runs: the loop that may be late, and the opened ledger.
+        # What exists only while it runs: the loop that may be late, the opened ledger, kept calls.
         self._daemon._own.loop_lag(0.001)
         self._daemon._own.reached_at("http://127.0.0.1:9465")
+        evidence = EvidenceSeries(self._daemon.metrics)
+        evidence.kept(12, 9_000_000)
+        evidence.lost(LossReason.DISK_FULL)
         self._daemon._ledger.store._watch.up(True)
         for reason in ("overlap", "missed", "window", "budget"):
             self._daemon._recorder.skip("latency", "sales", reason)

@@ -17,6 +17,7 @@ from exporter.cli import cli, main
 from exporter.cli.sfu import _ramp_keys
 from exporter.commands.check import CheckOrder
 from exporter.commands.once import LatencyOrder, plan_calls
+from exporter.commands.runs import LAST
 from exporter.demo.flags import demo_options
 from exporter.demo.options import DemoOptions
 from exporter.docs.__main__ import main as write_pages
@@ -281,6 +282,7 @@ EFFECTS: dict[str, Callable[[dict[str, Any]], object]] = {
     "calibrate": lambda flags: override(Settings().calibrate, flags, "calibrate"),
     "check": of_check,
     "sfu": of_sfu,
+    "runs": lambda flags: int(flags.get("last", LAST)),
     "serve": of_serve,
     "demo": lambda flags: demo_options({"listen_address": DEMO_ADDRESS} | flags),
 }

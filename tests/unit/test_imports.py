@@ -30,7 +30,12 @@ FLOORS = (
 """The rooms of the house from the ground up; docs of what is where: CONTRIBUTING.md."""
 SDK = ("livekit.rtc", "livekit.api", "livekit.protocol", "numpy", "soundfile")
 ASKED = re.compile(r"isinstance\([^()]*?,\s*\(?([\w| ]*Config)\b")
-SDK_ROOMS = ("exporter.rtc.", "exporter.server_api.", "exporter.demo.")
+SDK_ROOMS = (
+    "exporter.rtc.",
+    "exporter.server_api.",
+    "exporter.demo.",
+    "exporter.evidence.recording",
+)
 
 
 def floor(module: str) -> int:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from itertools import cycle
 
 from exporter.errors import ProbeError
+from exporter.evidence.kept import TurnMark
 from exporter.outcome import Expectation, Reason, Turn, TurnOutcome
 from exporter.outcome.timeline import CallerSpoke
 from exporter.probes.latency.expectations import NOTHING_SAID, Seen, expectations
@@ -209,6 +210,22 @@ class Conversation:
     def met(self, step: int, expect: Expect, spoiled: str) -> tuple[Expectation, ...]:
         """Return what has become so far of what is expected in a step; see `Seen`."""
         return expectations(step, expect, self._seen(math.inf, self._spoiled or spoiled))
+
+    def mark(self, turn: Turn) -> TurnMark:
+        """Return where the turn just taken lies, on the monotonic clock.
+
+        Where it broke off before all was said, at the moment in which that was noticed.
+        """
+        now = time.monotonic()
+        if self._last is None:
+            return TurnMark(self._spoke.at if self._spoke else now, now)
+        end = self._last.end
+        return TurnMark(
+            self._last.spoke.at,
+            end,
+            None if turn.e2e_s is None else end + turn.e2e_s,
+            None if turn.time_to_answer_s is None else end + turn.time_to_answer_s,
+        )
 
     @property
     def said(self) -> bool:

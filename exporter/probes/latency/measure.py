@@ -8,6 +8,7 @@ from dataclasses import replace
 from livekit import rtc
 
 from exporter.errors import ProbeError
+from exporter.evidence.recording import Recording
 from exporter.outcome import (
     CallResult,
     ExpectationOutcome,
@@ -69,6 +70,10 @@ class Call:
         self._record = Record(
             CallResult(*config.key, sending=config.line.sending),
         )
+        self._recording: Recording | None = None
+        if run.keep is not None:
+            self._recording = Recording(run, run.keep, self._caller.events.timeline)
+            self._record.on_mark = self._recording.mark
 
     @property
     def result(self) -> CallResult:
@@ -90,8 +95,16 @@ class Call:
         Raises:
             ProbeError: Why it could not be placed, or why it ended early.
         """
+        if self._recording is not None:
+            self._caller.record(self._recording.tape)
+            self._recording.begin()
         async with self._caller.tasks.alive():
             await self._conduct()
+
+    async def recorded(self) -> None:
+        """Write down what is left to be written of what happened, if it is kept."""
+        if self._recording is not None:
+            await self._recording.finish()
 
     async def _conduct(self) -> None:
         config, caller = self._config, self._caller
@@ -312,6 +325,7 @@ async def place_call(
         detail=detail,
         loop_lag_s=call.loop_lag_s,
     )
+    await call.recorded()
     # What the call took, which is what it costs, is known by now: scoring is no part of it.
     result = await call.scored()
     return replace(outcome, result=result, log=tuple(run.lines))

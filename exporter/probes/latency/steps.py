@@ -1,9 +1,11 @@
 """The turns of a call, or the steps of its script, one after the other until the call may end."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from exporter.errors import ProbeError
+from exporter.evidence.kept import TurnMark
 from exporter.outcome import CallResult, Expectation, ExpectationOutcome, Reason, Turn, TurnOutcome
 from exporter.probe import Run
 from exporter.probes.latency.conversation import Conversation
@@ -23,6 +25,8 @@ class Record:
     result: CallResult
     replies: Replies = field(default_factory=Replies)
     """To be scored when the call is over; none are kept unless the target asks for it."""
+    on_mark: Callable[[TurnMark], None] = lambda _mark: None
+    """Called with where each turn lies."""
     stopped: bool = False
     """It was ended by `stop_at`: that nothing was timed is nobody's fault."""
 
@@ -130,6 +134,7 @@ class Steps:
             left -= not turn.warmup
             self._add(turn, self._conversation.heard)
             self._note_scene()
+            self._record.on_mark(self._conversation.mark(turn))
             self._run.log(_line(number, count, turn))
             self._run.on_turn(turn)
             await self._expect()

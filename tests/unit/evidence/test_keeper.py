@@ -1,0 +1,166 @@
+"""Which calls stay, for how long, and what is lost with a disk that fails."""
+
+import logging
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from exporter.evidence.journal import FILE_NAME
+from exporter.evidence.reading import SEAL_NAME, read_call
+from exporter.evidence.sound import SOUND_NAME
+from exporter.outcome import LossReason, Outcome, Reason, Verdict
+from exporter.rtc.levels import RATE
+from tests.unit.evidence.calls import House, outcome, run, write
+from tests.unit.store.mounts import fill, remount, tiny_filesystem
+
+DAY_S = 86400.0
+
+
+@pytest.mark.parametrize(
+    ("keep", "kept"),
+    [
+        ("failures", ["fail", "void"]),
+        ("slow", ["fail", "slow", "void"]),
+        ("all", ["fail", "pass", "slow", "void"]),
+        ("none", []),
+    ],
+)
+def test_what_is_kept_follows_from_the_verdict(keep: str, kept: list[str], tmp_path: Path) -> None:
+    """A void call has a reason too: whoever looks for the prober's own fault needs it most."""
+    house = House(tmp_path / "evidence", keep=keep)
+    house.folder.mkdir()
+    run(
+        house.call("pass", Verdict.PASS),
+        house.call("slow", Verdict.SLOW),
+        house.call("fail"),
+        house.call("void", Verdict.UNKNOWN, reason=Reason.VOID),
+    )
+    assert house.kept == kept
+    assert house.shown.calls == len(kept)
+
+
+def test_only_the_exporter_s_user_can_read_it(tmp_path: Path) -> None:
+    """Folders are 0700, files 0600, whatever the umask."""
+    house = House(tmp_path / "evidence")
+    before = os.umask(0)
+    try:
+        run(house.call("a"))
+    finally:
+        os.umask(before)
+    modes = {each.name: each.stat().st_mode & 0o777 for each in house.folder.rglob("*")}
+    assert modes == {"a": 0o700, FILE_NAME: 0o600, SOUND_NAME: 0o600, SEAL_NAME: 0o600}
+    assert house.folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_oldest_go_first(tmp_path: Path) -> None:
+    """1. Five calls, each of some 170 kB. 2. A limit of 0.6 MB. Result: the newest stay."""
+    house = House(tmp_path / "evidence", max_mb=0.6)
+    run(*(house.call(name) for name in "edcba"))
+    assert house.kept == ["a", "b", "c"]
+    assert house.shown.size <= 600_000
+    assert house.shown.calls == 3
+
+
+def test_old_calls_go(tmp_path: Path) -> None:
+    """1. A call. 2. Eight days later another. Result: the second is left."""
+    house = House(tmp_path / "evidence", days=7)
+
+    async def later() -> None:
+        house.now += 8 * DAY_S
+
+    run(house.call("a"), later(), house.call("b"))
+    assert house.kept == ["b"]
+
+
+def test_a_restart_counts_what_is_there_and_clears_what_was_not_finished(tmp_path: Path) -> None:
+    """1. Two calls. 2. The exporter is killed in a third. 3. It starts. Result: two are left."""
+    house = House(tmp_path / "evidence")
+    run(house.call("b"), house.call("a"))
+    write(house.folder / "c")
+    os.utime(house.folder / "b" / SEAL_NAME, (house.now - 1, house.now - 1))
+    os.utime(house.folder / "a" / SEAL_NAME, (house.now, house.now))
+
+    again = House(house.folder, max_mb=0.25)
+    run(again.keeper.start())
+    assert again.kept == ["a"]
+    assert again.shown.calls == 1
+
+
+def test_a_clock_that_was_set_back_keeps_nothing_for_ever(tmp_path: Path) -> None:
+    """What seems to come from the future is as old as the start that found it."""
+    house = House(tmp_path / "evidence", days=7)
+    run(house.call("a"))
+    os.utime(house.folder / "a" / SEAL_NAME, (house.now, house.now))
+    house.now -= 100 * DAY_S
+    again = House(house.folder, days=7)
+    again.now = house.now
+    run(again.keeper.start())
+    assert again.kept == ["a"]
+    again.now += 8 * DAY_S
+    run(again.keeper.start())
+    assert again.kept == []
+
+
+def test_a_killed_run_keeps_what_it_had(tmp_path: Path) -> None:
+    """Half a line and a sound without its length are no obstacle."""
+    house = House(tmp_path / "evidence")
+    write(house.folder / "a")
+    sound, journal = house.folder / "a" / SOUND_NAME, house.folder / "a" / FILE_NAME
+    head = bytearray(sound.read_bytes())
+    head[21:26] = bytes([head[21] & 0xF0, 0, 0, 0, 0])  # as the library writes it at first
+    sound.write_bytes(head[: len(head) * 2 // 3])
+    with journal.open("a") as lines:
+        lines.write('{"event": {"kind": "agent_st')
+
+    run(house.keeper.settle(_killed("a")))
+    call = read_call(house.folder, "a")
+    assert call is not None
+    assert call.length_s == pytest.approx(1.0)
+    assert soundfile.info(sound).frames == RATE // 4096 * 4096
+
+
+def _killed(run_id: str) -> Outcome:
+    return outcome(run_id, Verdict.UNKNOWN, Reason.PROBE_CRASHED)
+
+
+def test_a_full_disk_loses_evidence_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is counted each time and logged once; with room again calls are kept again."""
+    with tiny_filesystem(tmp_path / "disk", "1m") as disk:
+        house = House(disk / "evidence")
+        run(house.call("a"))
+        filler = fill(disk)
+        with caplog.at_level(logging.ERROR):
+            for name in ("b", "c"):
+                with pytest.raises((OSError, RuntimeError)):
+                    run(house.call(name))
+                run(house.lose(name, LossReason.DISK_FULL))
+        assert house.kept == ["a"]
+        assert house.shown.losses == [LossReason.DISK_FULL] * 2
+        assert len(caplog.records) == 1
+        filler.unlink()
+        run(house.call("d"))
+        assert house.kept == ["a", "d"]
+
+
+def test_a_read_only_disk_loses_evidence_only(tmp_path: Path) -> None:
+    """Sealing fails as writing does; nothing is raised, and it is counted."""
+    with tiny_filesystem(tmp_path / "disk", "1m") as disk:
+        house = House(disk / "evidence")
+        write(house.folder / "a")
+        remount(disk, "ro")
+        run(house.keeper.settle(_killed("a")))
+        assert house.shown.losses == [LossReason.NOT_WRITABLE]
+        remount(disk, "rw")
+
+
+def test_a_folder_that_somebody_deletes_is_no_error(tmp_path: Path) -> None:
+    """Nothing is read then, and the next call is kept."""
+    house = House(tmp_path / "evidence")
+    run(house.call("a"))
+    shutil.rmtree(house.folder)
+    assert read_call(house.folder, "a") is None
+    run(house.call("b"))
+    assert house.kept == ["b"]
