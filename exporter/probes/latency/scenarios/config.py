@@ -7,6 +7,7 @@ from pydantic import Field
 from exporter.config.rules import Faults, rule
 from exporter.config.values import Duration, Name, Section, invalid
 from exporter.errors import ConfigError
+from exporter.probes.latency.line import LineConfig
 from exporter.probes.latency.utterances import Utterance
 
 Kind = Literal["turns", "barge_in", "backchannel", "cough", "pause"]
@@ -97,6 +98,7 @@ class ScenarioConfig(Section):
     max_wer: float | None = Field(
         None, ge=0, description="Word error rate above which it is SLOW; as of the target."
     )
+    line: LineConfig | None = Field(None, description="A bad line; as of the target if not set.")
     slo: bool = Field(False, description="Its turns count for the objective.")
     page_on: Literal["slow", "fail", "none"] = Field(
         "none", description="Verdict from which it pages, as for a target; none: it warns."
