@@ -39,10 +39,10 @@ def _zeros() -> Panel:
         "Not zero",
         "What should be zero and is not: errors of the ledger, calls that could not be kept, "
         "refused requests and reports, runs that were skipped because the exporter was late, runs "
-        "that it spoiled, over the time range; and what holds now: agent names "
-        "beyond max_agent_names, worker pages that fail, a rejected configuration. From voice_store_errors_total, "
-        "voice_exporter_http_requests_refused_total, voice_probe_skipped_total and others of "
-        "docs/metrics.md. Bad: any line.",
+        "that it spoiled, over the time range; and what holds now: agent names beyond "
+        "max_agent_names, worker pages that fail, a rejected configuration. From "
+        "voice_store_errors_total, voice_exporter_http_requests_refused_total, "
+        "voice_probe_skipped_total and others of docs/metrics.md. Bad: any line.",
         empty="All of it is zero",
         width=24,
     )
