@@ -24,9 +24,13 @@ DAYS = "days"
 ALWAYS_FIRES = "VoiceWatchdog"
 SEVERITIES = {"page", "warning", "ticket", "none"}
 PAGES = {
+    "VoiceAgentCutsIn",
     "VoiceAgentFailing",
+    "VoiceAgentIgnoresInterruptions",
     "VoiceAgentMissesExpectation",
     "VoiceAgentSlow",
+    "VoiceAgentStopsAtBackchannels",
+    "VoiceCallersAlone",
     "VoiceSfuDown",
     "VoiceSloBurnFast",
 }
