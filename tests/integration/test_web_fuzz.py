@@ -65,6 +65,7 @@ def test_every_endpoint_is_in_the_document(serving: Serving) -> None:
     document = plain_http.get(serving.url(OPENAPI)).json()
     assert {path: sorted(operations) for path, operations in document["paths"].items()} == {
         "/": ["get"],
+        "/call": ["post"],
         "/metrics": ["get"],
         "/-/healthy": ["get"],
         "/-/ready": ["get"],
@@ -77,5 +78,6 @@ def test_every_endpoint_is_in_the_document(serving: Serving) -> None:
         "/api/v1/targets": ["get"],
         "/api/v1/runs": ["get"],
         "/api/v1/runs/{run_id}": ["get"],
+        "/api/v1/runs/{run_id}/sound": ["get"],
         "/api/v1/ramps": ["post"],
     }
