@@ -108,7 +108,7 @@ class Call:
 
     async def _conduct(self) -> None:
         config, caller = self._config, self._caller
-        clips, sound = await self._clips(), await self._sound()
+        clips, sound = await self._voice()
         if any(clip.words for clip in clips):
             understood.get_ready()
         asked = time.monotonic()  # the room itself calls an agent that is dispatched by no one
@@ -141,6 +141,16 @@ class Call:
         self._run.log(f"in room {self._room}")
         return inside
 
+    async def _voice(self) -> tuple[tuple[Clip, ...], Clip | None]:
+        """Return what is said, and what is said into the agent's speech, as the line has it."""
+        clips, sound, line = await self._clips(), await self._sound(), self._config.line
+        if line.sending is None:
+            return clips, sound
+        every = clips if sound is None else (*clips, sound)
+        bad = BadLine(line.sending, line.noise_file, every)
+        bad.take_over(self._caller.microphone)
+        return tuple(map(bad.clip, clips)), None if sound is None else bad.clip(sound)
+
     async def _clips(self) -> tuple[Clip, ...]:
         config = self._config
         if config.script:
@@ -149,11 +159,7 @@ class Call:
             clips = (built_in_clip(name),)
         else:
             clips = in_turn(await ready_clips(config.says), self._run.started_at, config)
-        if config.line.sending is None:
-            return clips
-        line = BadLine(config.line.sending, config.line.noise_file, clips)
-        line.take_over(self._caller.microphone)
-        return tuple(map(line.clip, clips))
+        return clips
 
     async def _sound(self) -> Clip | None:
         """Return what is said into the agent's speech, if anything is."""

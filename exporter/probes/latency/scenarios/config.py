@@ -1,5 +1,6 @@
 """A scenario as it is configured: how its calls differ from those of the target it stands under."""
 
+from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
 from pydantic import Field
@@ -7,6 +8,7 @@ from pydantic import Field
 from exporter.config.rules import Faults, rule
 from exporter.config.values import Duration, Name, Section, invalid
 from exporter.errors import ConfigError
+from exporter.probes.latency.line import LINES, LineConfig
 from exporter.probes.latency.utterances import Utterance
 
 Kind = Literal["turns", "barge_in", "backchannel", "cough", "pause"]
@@ -21,8 +23,9 @@ YIELD_TARGET_MS = 1000.0
 _BUILT_IN_S = 3.0
 """No built-in clip that is said into the agent's speech is longer."""
 
-BUILT_IN: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != "turns")
-"""Names that need no `kind`. Those of a line (`noise`, `packet_loss`) belong here as well."""
+_KINDS: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != "turns")
+BUILT_IN: tuple[str, ...] = (*_KINDS, *LINES)
+"""Names that need nothing else: those of a kind, and those of a line."""
 
 _INTO_SPEECH = ("barge_in", "backchannel", "cough")
 _KINDS_OF = {
@@ -34,8 +37,17 @@ _KINDS_OF = {
 """Keys that only some kinds have."""
 
 
+def _named(names: Iterable[str]) -> str:
+    *others, last = (f"`{name}`" for name in names)
+    return f"{', '.join(others)} and {last}"
+
+
+def _line_of(scenario: dict[str, Any]) -> LineConfig | None:
+    return LINES.get(scenario.get("name", ""))
+
+
 def _kind_of(scenario: dict[str, Any]) -> Kind:
-    return next((kind for kind in BUILT_IN if kind == scenario.get("name")), "turns")
+    return next((kind for kind in _KINDS if kind == scenario.get("name")), "turns")
 
 
 class ScenarioConfig(Section):
@@ -46,8 +58,7 @@ class ScenarioConfig(Section):
 
     name: Name = Field(
         min_length=1,
-        description="Value of the label scenario. `barge_in`, `backchannel`, `cough` and `pause` "
-        "need nothing else.",
+        description=f"Value of the label scenario. {_named(BUILT_IN)} need nothing else.",
     )
     kind: Kind = Field(
         default_factory=_kind_of,
@@ -69,6 +80,11 @@ class ScenarioConfig(Section):
         None,
         description="The caller's speech; as of the target if not set. What is to be interrupted "
         "should have a long answer.",
+    )
+    line: LineConfig | None = Field(
+        default_factory=_line_of,
+        description="A bad line, in place of that of the target. Not set: as the name says "
+        f"({_named(LINES)}), else as of the target.",
     )
     after: Duration = Field(
         2.0,
