@@ -38,12 +38,11 @@ def _zeros() -> Panel:
         146,
         "Not zero",
         "What should be zero and is not: errors of the ledger, calls that could not be kept, "
-        "refused requests and reports, runs "
-        "that were skipped because the exporter was late, runs that it spoiled, over the time "
-        "range; and what holds now: agent names beyond max_agent_names, worker pages that fail, a "
-        "rejected configuration. From voice_store_errors_total, "
-        "voice_exporter_http_requests_refused_total, voice_probe_skipped_total and others of "
-        "docs/metrics.md. Bad: any line.",
+        "refused requests and reports, runs that were skipped because the exporter was late, runs "
+        "that it spoiled, over the time range; and what holds now: agent names beyond "
+        "max_agent_names, worker pages that fail, a rejected configuration. From "
+        "voice_store_errors_total, voice_exporter_http_requests_refused_total, "
+        "voice_probe_skipped_total and others of docs/metrics.md. Bad: any line.",
         empty="All of it is zero",
         width=24,
     )
@@ -81,7 +80,7 @@ def _lag() -> Panel:
         "Bad: above the line for long: the host is overloaded. A lag of 0.02 s in a probe process "
         "at an end of a turn makes the turn void.",
         empty="No exporter is scraped",
-        width=24,
+        width=16,
     )
     lag = f"max by (server, instance) (voice_exporter_loop_lag_seconds{{{SERVERS}}})"
     probes = f"max by (server, instance, probe) (voice_probe_loop_lag_seconds{{{SERVERS}}})"
@@ -102,6 +101,7 @@ def _kept() -> Panel:
         "From voice_evidence_calls and voice_evidence_bytes. Bad: no more than a few while calls "
         "fail: evidence.max_mb is small, or calls are lost.",
         empty="store.enabled is false",
+        width=8,
     )
     calls = f"max by (server, instance) (voice_evidence_calls{{{SERVERS}}})"
     size = f"max by (server, instance) (voice_evidence_bytes{{{SERVERS}}})"

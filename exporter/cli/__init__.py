@@ -80,6 +80,8 @@ _EXAMPLES = {
     "demo": "demo --llm-delay 2s --interval 30s",
     "demo break": "demo break slow",
     "demo mend": "demo mend",
+    "runs": "runs --agent demo --failed --last 5",
+    "runs show": "runs show 01jd3f2k9a",
     "config check": "config check voice-exporter.yaml",
     "config schema": "config schema > voice-exporter.schema.json",
 }

@@ -29,13 +29,6 @@ class _CannotTellError(Exception):
     """A rule needs a value that is not known."""
 
 
-@contextmanager
-def as_far_as_it_goes() -> Iterator[None]:
-    """End the block where it needs a value that is not known."""
-    with suppress(_CannotTellError):
-        yield
-
-
 class Unknown:
     """Stands for a faulty value: whatever is done with it ends the rule that does it."""
 

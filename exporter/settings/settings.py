@@ -20,7 +20,7 @@ from pydantic_settings import (
 )
 
 from exporter.config.labels import OwnLabels
-from exporter.config.rules import Faults, as_far_as_it_goes, is_known, rule
+from exporter.config.rules import Faults, is_known, is_partial, rule
 from exporter.config.schedule import BudgetConfig, WindowConfig
 from exporter.config.values import (
     FILE,
@@ -356,13 +356,13 @@ class Settings(Section, BaseSettings):
     @classmethod
     def _add_scenarios(cls, targets: tuple[LatencyConfig, ...]) -> tuple[LatencyConfig, ...]:
         """Let each scenario be a target of its own, after that under which it stands."""
-        named = (each for each in targets if is_known(each) and is_known(*each.key))
-        known = {each.key for each in named}
+        if is_partial():  # a scenario's own faults are told where it stands
+            return targets
+        known = {each.key for each in targets}
         found: list[LatencyConfig] = []
         for index, target in enumerate(targets):
             found.append(target)
-            with as_far_as_it_goes():
-                found += _scenarios_of(index, target, known)
+            found += _scenarios_of(index, target, known)
         return tuple(found)
 
     def section(self, probe: str) -> ProbeSection:

@@ -14,6 +14,7 @@ from exporter.settings.settings import Settings
 
 # Line of a document, key, part of the message; the documents are read all together and one by one.
 FAULTS: tuple[tuple[str, str, str], ...] = (
+    ("evidence: {keep: some}", "evidence.keep", '"some" is not known; expected'),
     ("server_name: ''", "server_name", "is empty; expected text"),
     ("max_agent_names: -1", "max_agent_names", "-1 is too small; expected at least 0"),
     ("livekit: {url: 'ftp://h'}", "livekit.url", "has an unknown scheme 'ftp'; expected ws://"),

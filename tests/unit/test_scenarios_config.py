@@ -73,7 +73,7 @@ BAD = {
     "name: barge_in, after: 30s": "after: 30s is too long; expected at most 25s",
     "name: cough, pause: 2s": "pause: has no effect with kind cough; expected kind pause",
     "name: pause, pause: 1s": "pause: 1s has no built-in clip; expected 0.6s, 1.2s or 2s",
-    "name: x, kind: barge": "kind: 'barge' is not known; expected turns or barge_in or "
+    "name: x, kind: barge": 'kind: "barge" is not known; expected turns or barge_in or '
     "backchannel or cough or pause; did you mean barge_in?",
     "kind: pause": "name: is missing; expected a value",
     "name: noise, line: {snr_db: 5}": "line.snr_db: needs noise; expected babble, pink, white or a "
@@ -91,7 +91,7 @@ def test_a_mistake_is_named_with_its_place(written: str, tmp_path: Path) -> None
     file.write_text(f"targets:\n  - agent_name: a\n    scenarios:\n      - {{{written}}}\n")
     with pytest.raises(ConfigError) as caught:
         load_settings(file, {}, {})
-    assert f"{file}: targets[0].scenarios[0].{BAD[written]}" in str(caught.value)
+    assert f"{file}:4 targets[0].scenarios[0].{BAD[written]}" in str(caught.value)
 
 
 def asked(name: str | None) -> list[str]:

@@ -54,7 +54,7 @@ ALONE = _family(
     "gauge",
     "agent_name",
     "Callers who are the only human in a room without any agent for longer than "
-    'agents.alone_after, by the agent that was dispatched or was there before; "" where none is '
+    "agents.alone_after, by the agent that was dispatched or was there before; empty where none is "
     "known. Rooms of probes do not count.",
 )
 OLDEST_ALONE = _family(

@@ -45,12 +45,12 @@ def test_the_built_in_line_loses_packets_both_ways() -> None:
 
 WRONG = {
     "loss: 95": "line.loss: 95 is not possible; expected 0 to 90",
-    "loss: many": "line.loss: 'many' is not a number; expected one, or up and down with one each",
+    "loss: many": 'line.loss: "many" is not a number; expected one, or up and down with one each',
     "loss: {up: -1}": "line.loss.up: -1 is not possible; expected 0 to 90",
     "loss: {left: 1}": "line.loss.left: unknown key; expected up or down",
     "delay: 9s": "line.delay: 9s is not possible; expected 0s to 5s",
     "delay: {down: soon}": (
-        "line.delay.down: 'soon' is not a duration; expected one such as 50ms, or up and down "
+        'line.delay.down: "soon" is not a duration; expected one such as 50ms, or up and down '
         "with one each"
     ),
     "rate: true": "line.rate: true is not a number; expected one, or up and down with one each",
@@ -64,7 +64,7 @@ def test_what_cannot_be_is_one_clear_line(written: str, tmp_path: Path) -> None:
     file.write_text(f"targets:\n- agent_name: demo\n  line:\n    {written}\n")
     with pytest.raises(Exception, match="line") as error:
         load_settings(file, {})
-    assert str(error.value) == f"{file}: targets[0].{WRONG[written]}"
+    assert str(error.value) == f"{file}:4 targets[0].{WRONG[written]}"
 
 
 def test_the_relay_is_blamed_only_for_what_is_its_own() -> None:

@@ -266,8 +266,8 @@ def test_pages_are_below_the_prefix(settings: dict[str, Any], prefix: str, exter
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"route_prefix": "voice"}, "'voice' is no path; expected one such as /voice"),
-        ({"route_prefix": "/a/../b"}, "'/a/../b' is no path"),
+        ({"route_prefix": "voice"}, '"voice" is no path; expected one such as /voice'),
+        ({"route_prefix": "/a/../b"}, '"/a/../b" is no path'),
         ({"external_url": "gateway/voice"}, "is not the URL of a site"),
         ({"external_url": "ftp://gateway"}, "is not the URL of a site"),
         ({"external_url": "https://user:pass@gateway"}, "is not the URL of a site"),
