@@ -74,7 +74,11 @@ BAD = {
     "name: cough, pause: 2s": "pause: has no effect with kind cough; expected kind pause",
     "name: pause, pause: 1s": "pause: 1s has no built-in clip; expected 0.6s, 1.2s or 2s",
     "name: x, kind: barge": 'kind: "barge" is not known; expected turns or barge_in or '
-    "backchannel or cough or pause; did you mean barge_in?",
+    "backchannel or cough or pause or reconnect; did you mean barge_in?",
+    "name: reconnect, breaks: full, silence: 3s": "silence: conflicts with breaks; expected one "
+    "of them",
+    "name: reconnect, trials: 1": "trials: 1 leaves no turn after the break; expected 2 or more",
+    "name: pause, breaks: full": "breaks: has no effect with kind pause; expected kind reconnect",
     "kind: pause": "name: is missing; expected a value",
     "name: noise, line: {snr_db: 5}": "line.snr_db: needs noise; expected babble, pink, white or a "
     "sound file",

@@ -23,7 +23,7 @@ from exporter.probes.latency import understood
 from exporter.probes.latency.clips import clips_of, in_turn, ready_clips
 from exporter.probes.latency.conversation import Conversation, worst_turn
 from exporter.probes.latency.relaying import blamed, start_relay, told
-from exporter.probes.latency.scenarios.kinds import sound_of, utterance_of
+from exporter.probes.latency.scenarios.kinds import breaks_of, sound_of, utterance_of
 from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyConfig
 from exporter.probes.latency.steps import Record, Steps
 from exporter.probes.latency.usage import usage_of
@@ -124,13 +124,16 @@ class Call:
         await caller.listen(config.track_timeout)
         if caller.arrived != arrived:  # only another agent has a voice
             self._met(asked)
-        conversation = Conversation(caller, config, clips, sound)
+        breaks = None if config.does is None else breaks_of(config.does, caller, self._relay)
+        conversation = Conversation(caller, config, clips, sound, breaks)
         await Steps(config, self._run, caller, self._record, conversation).take(inside)
 
     async def _enter(self) -> float:
         """Enter the room, by way of the line that is set; return when the caller was in it."""
         server, key = self._run.server, self._run.server.e2ee_key if self._config.e2ee else ""
-        relay = self._relay = await start_relay(self._config.line, self._run)
+        falls_silent = self._config.does is not None and self._config.does.silence is not None
+        relay = await start_relay(self._config.line, self._run, needed=falls_silent)
+        self._relay = relay
         by = relay.rtc_config if relay else None
         try:
             inside = await self._caller.connect(
