@@ -67,7 +67,7 @@ _from_collector = text(
         "--scenario",
         "NAME[,NAME]",
         "Scenarios to call: of the configuration, or built in: barge_in, backchannel, cough, "
-        "pause.  [default: none]",
+        "pause, reconnect, noise, low_quality_microphone, packet_loss.  [default: none]",
     ),
     text("--wav", "FILE", "Sound file with the caller's speech.  [default: built-in clip]"),
     text("--transcript", "TEXT", "Transcript of the WAV file."),

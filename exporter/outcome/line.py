@@ -67,3 +67,8 @@ class CallReconnect:
     def recovered(self) -> bool | None:
         """Whether the call went on as before; None where that is not known."""
         return self.answered if self.seconds is not None else False
+
+    def __str__(self) -> str:
+        back = "not back in time" if self.seconds is None else f"back after {self.seconds:.3f} s"
+        answer = {None: "", True: ", the next turn answered", False: ", the next turn unanswered"}
+        return f"reconnect {self.kind}: {back}{answer[self.answered]}"

@@ -336,7 +336,8 @@ def _call_lines(call: CallReport) -> Iterable[str]:
     if call.result.usage:
         yield f"{label}: used {clean(usage_text(call.result.usage))}"
     yield from (f"{label}: {line}" for line in _dialogue_lines(call.result))
-    yield from (f"{label}: {clean(str(each))}" for each in call.result.turn_taking)
+    found = (*call.result.turn_taking, *call.result.reconnects)
+    yield from (f"{label}: {clean(str(each))}" for each in found)
     if call.result.agents > 1:
         yield f"{label}: the caller heard {call.result.agents} agents of this name at once"
     yield from _failure_lines(call)

@@ -113,6 +113,8 @@ class World:
     """The SDK's word for why the caller may not enter."""
     endless: bool = False
     """Entering never ends."""
+    back_s: tuple[float, ...] = ()
+    """When a connection that is broken on purpose is made again, in seconds after the break."""
     api_fails: dict[str, ProbeError] = field(default_factory=dict)
     """Requests by their names, and what each raises."""
     rooms: frozenset[str] = frozenset()
@@ -171,6 +173,7 @@ def place(
 
     async def story(clock: Clock) -> Placed:
         room = FakeRoom(world.refused, endless=world.endless)
+        room.back_s = world.back_s
         name = {"lk.agent_name": config.agent_name} if world.named else {}
         agent = agent_of(script, clock, AGENT, name)
         bystander = FakeAgent(Script(delay_s=0.3), clock, "agent-0", {"lk.agent_name": "other"})

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from livekit import rtc
+from livekit.rtc._proto.room_pb2 import SimulateScenarioKind
 from livekit.rtc._proto.stats_pb2 import RtcStats
 from livekit.rtc.room import RtcStats as SessionStats
 
@@ -249,6 +250,8 @@ class FakeRoom(rtc.Room):
         self._people: dict[str, FakeParticipant] = {}
         self.methods: dict[str, Callable[[str], None]] = {}
         """What takes the RPCs to a participant."""
+        self.back_s: tuple[float, ...] = ()
+        """When the connection is made again, in seconds after it was broken on purpose."""
 
     @property
     def remote_participants(self) -> dict[str, rtc.RemoteParticipant]:
@@ -274,6 +277,13 @@ class FakeRoom(rtc.Room):
         if self._refused:
             raise rtc.ConnectError(self._refused)
         self._inside = True
+
+    async def simulate_scenario(self, scenario: SimulateScenarioKind.ValueType) -> None:
+        """Lose the connection now, and have it again when it is due."""
+        assert scenario in SimulateScenarioKind.values()
+        self.emit("reconnecting")
+        for seconds in self.back_s:
+            asyncio.get_running_loop().call_later(seconds, self.emit, "reconnected")
 
     def isconnected(self) -> bool:
         """Tell whether the caller is in."""

@@ -32,6 +32,8 @@ TRIALS = 3
 UNMOVED_S = 0.02
 """By so much a call over a bad line may read otherwise, less what the machine was late."""
 SNR_DB = 1.0
+MOST_UNTIMED = 3
+"""Of so many lines a busy machine may spoil the turns of one."""
 OPUS_DB = 4.0
 """By so much Opus weakens white and pink noise at most; babble is as speech to it."""
 
@@ -78,7 +80,9 @@ def _way_s(outcome: Outcome, watch: Watch, depths: Path) -> float | None:
     return median(ways) if ways else None
 
 
-async def called(server: Server, folder: Path, name: str, line: dict[str, Any]) -> Heard:
+async def called(
+    server: Server, folder: Path, name: str, line: dict[str, Any], trials: int = TRIALS
+) -> Heard:
     """Call the echo over that line."""
     clip, folder = load_clip(None), folder / name
     folder.mkdir()
@@ -88,7 +92,7 @@ async def called(server: Server, folder: Path, name: str, line: dict[str, Any]) 
         agent_name="",
         dispatch="automatic",
         room_name=f"line-{name}",
-        trials=TRIALS,
+        trials=trials,
         greeting_wait=2,  # until the echo hears us as well
         join_timeout=patience.WAIT_S,
         utterance={"wav": faulty_speech.write(wav, clip.pcm)},
@@ -117,6 +121,14 @@ async def called(server: Server, folder: Path, name: str, line: dict[str, Any]) 
         return Heard(way_s, ear.astype(np.float64), said, late_s)
 
 
+def check_ratio(name: str, line: dict[str, Any], heard: Heard) -> None:
+    """Assert that the noise arrived as far below the speech as was asked for."""
+    ratios = heard.snr_db()
+    print(name, f"n {len(ratios)}", ratios)  # noqa: T201 - the table
+    more_db = SNR_DB if line["noise"] == "babble" else OPUS_DB
+    assert line["snr_db"] - SNR_DB < median(ratios) < line["snr_db"] + more_db, name
+
+
 def check(livekit: Server, folder: Path, lines: dict[str, dict[str, Any]]) -> None:
     """Call over a clean line and over each of these; none may read otherwise than the clean one."""
 
@@ -125,6 +137,9 @@ def check(livekit: Server, folder: Path, lines: dict[str, dict[str, Any]]) -> No
         return {name: await called(livekit, folder, name, line) for name, line in every.items()}
 
     calls = asyncio.run(all_calls())
+    assert calls["clean"].way_s is not None, "the machine was too busy to compare anything"
+    untimed = sum(each.way_s is None for each in calls.values())
+    assert untimed <= len(lines) / MOST_UNTIMED, f"{untimed} of {len(calls)} calls are void"
     ways = {name: heard.way_s for name, heard in calls.items()}
     print(ways, {name: heard.late_s for name, heard in calls.items()})  # noqa: T201 - the table
     for name, line in lines.items():
@@ -133,24 +148,23 @@ def check(livekit: Server, folder: Path, lines: dict[str, dict[str, Any]]) -> No
             late_s = heard.late_s + calls["clean"].late_s
             assert way_s == pytest.approx(clean_s, abs=UNMOVED_S + late_s), name
         if "snr_db" in line and not line.get("low_quality_microphone"):
-            ratios = heard.snr_db()
-            print(name, ratios)  # noqa: T201 - the table
-            more_db = SNR_DB if line["noise"] == "babble" else OPUS_DB
-            assert line["snr_db"] - SNR_DB < median(ratios) < line["snr_db"] + more_db, name
+            check_ratio(name, line, heard)
 
 
-def test_noise_arrives_as_loud_as_it_was_set_and_moves_nothing(
-    livekit: Server, tmp_path: Path
-) -> None:
-    """Behind Opus, at the ear of an echo; its latency reads as on a clean line."""
-    check(livekit, tmp_path, {"babble": {"noise": "babble", "snr_db": 10}})
+def test_noise_arrives_as_loud_as_it_was_set(livekit: Server, tmp_path: Path) -> None:
+    """Behind Opus, at the ear of an echo."""
+    babble: dict[str, Any] = {"noise": "babble", "snr_db": 10}
+    check_ratio(
+        "babble", babble, asyncio.run(called(livekit, tmp_path, "babble", babble, trials=1))
+    )
 
 
 @pytest.mark.long
 def test_no_bad_line_moves_what_is_measured(livekit: Server, tmp_path: Path) -> None:
-    """Other noises and ratios, a telephone, and a poor encoding."""
+    """Noises and ratios, a telephone, and a poor encoding."""
     telephone = {"low_quality_microphone": True}
     lines: dict[str, dict[str, Any]] = {
+        "babble": {"noise": "babble", "snr_db": 10},
         "white": {"noise": "white", "snr_db": 5},
         "pink": {"noise": "pink", "snr_db": 20},
         "telephone": telephone,
@@ -198,8 +212,8 @@ def test_bit_rate_and_red_are_those_that_were_set(livekit: Server) -> None:
             Sending(bitrate_kbps=48, red=False),
             Sending(bitrate_kbps=16),
         )
-        numbered = enumerate(sendings)
-        return tuple([await _sent_kbps(livekit, f"rate-{at}", each) for at, each in numbered])
+        each_rate = (_sent_kbps(livekit, f"rate-{at}", each) for at, each in enumerate(sendings))
+        return tuple(await asyncio.gather(*each_rate))
 
     low, high, twice = asyncio.run(rates())
     print(low, high, twice)  # noqa: T201 - the table

@@ -6,7 +6,7 @@ timed is held to how late it was.
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ from tests.integration.scripts import Script
 from tests.integration.test_truth import Notes, check_delays, write_clip
 from tests.integration.voids import assert_late, measured, span
 from tests.integration.workers import truth_worker
-from tests.lateness import Watch, watching
+from tests.lateness import watching
 
 pytestmark = pytest.mark.integration
 
@@ -55,33 +55,6 @@ class LineNotes(Notes):
         return [float(each) + self.line_s for each in self.delays.read_text().split()]
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """Calls one after the other, each with another delay of the line."""
-
-    outcomes: dict[float, Outcome]
-    notes: dict[float, LineNotes]
-    watch: Watch
-
-
-@pytest.fixture(scope="module")
-def placed(livekit: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Placed]:
-    """All calls, once they have been placed."""
-    folder: Path = tmp_path_factory.mktemp("line")
-    clip, outcomes, notes = write_clip(folder / "clip.wav"), {}, {}
-    with truth_worker(livekit, folder, "truth", 1), watching(folder) as watch:
-        for delay_s in DELAYS_S:
-            note = notes[delay_s] = LineNotes(
-                folder / f"delays-{delay_s}", folder / f"depths-{delay_s}", 2 * delay_s
-            )
-            # Without a delay a limit that is never reached: the call goes through the relay too.
-            line: dict[str, Any] = {"delay": delay_s, "rate": 100_000}
-            script = Script(delays=str(note.delays), depths=str(note.depths)).metadata()
-            config = target(metadata=script, line=line, utterance={"wav": clip})
-            outcomes[delay_s] = asyncio.run(place_call(config, run(livekit)))
-        yield Placed(outcomes, notes, watch)
-
-
 def target(**settings: Any) -> LatencyConfig:
     """Return a target that does not greet."""
     defaults = {"trials": 2, "greeting": "none", "join_timeout": patience.WAIT_S}
@@ -99,24 +72,37 @@ def result_of(outcome: Outcome) -> CallResult:
     return outcome.result
 
 
-@pytest.mark.parametrize("delay_s", DELAYS_S)
-def test_a_call_is_later_by_the_delay_of_both_ways(delay_s: float, placed: Placed) -> None:
-    """Each measured turn reads the true delay, twice the line's, and the way without it."""
-    outcome, notes = placed.outcomes[delay_s], placed.notes[delay_s]
-    turns, late_s = result_of(outcome).turns, placed.watch.worst_s(*span(outcome))
-    assert turns, (outcome, outcome.log)
-    replied = measured(turns)
-    if not replied or len(notes.delays_s) != len(turns):
-        assert_late([outcome], placed.watch, turns[:1])
-    else:
-        check_delays(replied, turns, notes, late_s)
+def spoiled(server: Server, folder: Path, delays_s: Sequence[float]) -> int:
+    """Place a call for each delay of the line, and check it; return how many could not be timed.
+
+    The relay's own counts hold for these as well.
+    """
+    clip, found = write_clip(folder / "clip.wav"), 0
+    with truth_worker(server, folder, "truth", 1), watching(folder) as watch:
+        for delay_s in delays_s:
+            notes = LineNotes(
+                folder / f"delays-{delay_s}", folder / f"depths-{delay_s}", 2 * delay_s
+            )
+            # Without a delay a limit that is never reached: the call goes through the relay too.
+            line: dict[str, Any] = {"delay": delay_s, "rate": 100_000}
+            script = Script(delays=str(notes.delays), depths=str(notes.depths)).metadata()
+            config = target(metadata=script, line=line, utterance={"wav": clip})
+            outcome = asyncio.run(place_call(config, run(server)))
+            check_counts(outcome, delay_s, watch.worst_s(*span(outcome)))
+            turns = result_of(outcome).turns
+            replied = measured(turns)
+            print(delay_s, f"{len(replied)} of {len(turns)} turns measured")  # noqa: T201 - n
+            if not replied or len(notes.delays_s) != len(turns):
+                assert_late([outcome], watch, turns[:1])
+                found += 1
+            else:
+                check_delays(replied, turns, notes, watch.worst_s(*span(outcome)))
+    return found
 
 
-@pytest.mark.parametrize("delay_s", DELAYS_S)
-def test_the_relay_counts_what_it_held(delay_s: float, placed: Placed) -> None:
-    """All RTP, none of it dropped; held for what was set, and no shorter."""
-    outcome = placed.outcomes[delay_s]
-    result, late_s = result_of(outcome), placed.watch.worst_s(*span(outcome))
+def check_counts(outcome: Outcome, delay_s: float, late_s: float) -> None:
+    """Assert that the relay saw all RTP, dropped none of it, and held it for what was set."""
+    result = result_of(outcome)
     assert result.line is not None
     assert any(line.endswith("ms") and "relay: up dropped 0 of" in line for line in outcome.log)
     for way in (result.line.up, result.line.down):
@@ -126,7 +112,18 @@ def test_the_relay_counts_what_it_held(delay_s: float, placed: Placed) -> None:
         assert delay_s <= way.delay_p50_s < delay_s + 0.005 + late_s
 
 
-async def talk(server: Server, loss: float) -> tuple[Snapshot, LineCounts]:
+def test_a_call_is_later_by_the_delay_of_both_ways(livekit: Server, tmp_path: Path) -> None:
+    """Each measured turn reads the true delay, twice the line's, and the way without it."""
+    spoiled(livekit, tmp_path, [0.1])
+
+
+@pytest.mark.long
+def test_calls_are_later_by_any_delay(livekit: Server, tmp_path: Path) -> None:
+    """Without a delay, and with one that a satellite has; a busy machine may spoil one of them."""
+    assert spoiled(livekit, tmp_path, DELAYS_S) <= 1
+
+
+async def talk(server: Server, loss: float, seconds: float) -> tuple[Snapshot, LineCounts]:
     """Let one talk to another through a line; return its statistics and the relay's."""
     line = Impairment(loss=loss, burst=2.0 if loss else 1.0)
     room = f"line-{time.monotonic_ns()}"
@@ -138,7 +135,7 @@ async def talk(server: Server, loss: float) -> tuple[Snapshot, LineCounts]:
             token = make_token(server, identity=client.identity, room=room)
             await client.connect(server.url, token, patience.WAIT_S, receive=True, rtc_config=by)
             await client.publish(1, patience.WAIT_S)
-        await asyncio.sleep(SECONDS)
+        await asyncio.sleep(seconds)
         counts, snapshot = await _agreed(relay, near)
         async with ServerApi(server) as api:
             await api.delete_room(room)
@@ -155,10 +152,18 @@ async def _agreed(relay: Relay, client: Client) -> tuple[LineCounts, Snapshot]:
             await asyncio.sleep(0.02)
 
 
-@pytest.mark.parametrize("loss", [0.0, 0.02, 0.1])
-def test_rtp_statistics_know_of_the_same_loss(loss: float, livekit: Server) -> None:
+@pytest.mark.parametrize(
+    ("loss", "seconds"),
+    [
+        (0.1, 4.0),
+        pytest.param(0.0, SECONDS, marks=pytest.mark.long),
+        pytest.param(0.02, SECONDS, marks=pytest.mark.long),
+        pytest.param(0.1, SECONDS, marks=pytest.mark.long),
+    ],
+)
+def test_rtp_statistics_know_of_the_same_loss(loss: float, seconds: float, livekit: Server) -> None:
     """Media goes through the relay alone, and what it dropped is what both sides miss."""
-    snapshot, counts = asyncio.run(talk(livekit, loss))
+    snapshot, counts = asyncio.run(talk(livekit, loss, seconds))
     assert snapshot.path is not None
     assert snapshot.path.transport == "turn"
     (came,) = snapshot.received
@@ -188,6 +193,9 @@ def test_a_relay_that_cannot_be_used_is_no_failure_of_the_agent(
     assert outcome.reason is Reason.VOID, outcome
     assert "no relay can be used here" in outcome.detail
     assert PROBES["latency"].judged(config, outcome).verdict is Verdict.UNKNOWN
+
+
+_RARE = ("signal", "migration")
 
 
 class Heard(Client):
@@ -229,7 +237,10 @@ async def come_back(server: Server, kind: str) -> tuple[CallReconnect, int, Snap
     return found, relay.allocated, snapshot
 
 
-@pytest.mark.parametrize("kind", ["signal", "full", "migration", "silence"])
+@pytest.mark.parametrize(
+    "kind",
+    ["full", "silence", *(pytest.param(kind, marks=pytest.mark.long) for kind in _RARE)],
+)
 def test_a_broken_connection_comes_back_by_the_relay(kind: str, livekit: Server) -> None:
     """It takes a while, and media goes through the relay alone afterwards as before."""
     found, allocated, snapshot = asyncio.run(come_back(livekit, kind))

@@ -6,6 +6,7 @@ tests/unit/call/test_turn_taking.py.
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,48 +63,57 @@ def result_of(outcome: Outcome) -> CallResult:
     return outcome.result
 
 
-def is_spoiled(outcome: Outcome, details: list[str]) -> bool:
-    """Tell whether the machine spoiled a call, by its own word; it must have been late."""
+def is_spoiled(outcome: Outcome, details: Sequence[str]) -> bool:
+    """Tell whether the machine spoiled a call, by its own word."""
     return outcome.reason is Reason.VOID or any("prober" in each for each in details)
 
 
-def test_the_agent_yields_and_answers(livekit: Server, providers: str, tmp_path: Path) -> None:
-    """It stops after it has heard half a second of speech, and tells that it was interrupted."""
-    assert providers
-    with watching(tmp_path) as watch:
-        outcome = called(livekit, "barge_in", target_ms=5000)
-    call = result_of(outcome)
-    if is_spoiled(outcome, [each.detail for each in call.interruptions]):
-        assert_late([outcome], watch, call.turns)
-        return
-    (found,) = call.interruptions
+def yielded(server: Server) -> Outcome | None:
+    """The agent stops after it has heard half a second of speech, and answers what was said."""
+    outcome = called(server, "barge_in", target_ms=5000)
+    interruptions = result_of(outcome).interruptions
+    if is_spoiled(outcome, [each.detail for each in interruptions]):
+        return outcome
+    (found,) = interruptions
     assert found.outcome is InterruptionOutcome.YIELDED, outcome
     assert found.yield_s is not None
     assert LEAST_S < found.yield_s < MOST_S
     assert found.answer is AnswerOutcome.ANSWERED, outcome
+    return None
 
 
-def test_an_agent_that_cannot_be_interrupted_talks_on(
+def talked_on(server: Server) -> Outcome | None:
+    """A session that has interruptions off tells the story to its end."""
+    outcome = called(server, "barge_in", interruptible=False)
+    found = result_of(outcome).interruptions
+    if is_spoiled(outcome, [each.detail for each in found]):
+        return outcome
+    assert [each.outcome for each in found] == [InterruptionOutcome.TALKED_ON], outcome
+    return None
+
+
+def waited(server: Server) -> Outcome | None:
+    """Its model for the end of turns may take 0.6 s for the end of what sounds unfinished."""
+    outcome = called(server, "pause", pause="0.6s")
+    found = result_of(outcome).pauses
+    if is_spoiled(outcome, [each.detail for each in found]):
+        return outcome
+    assert {each.outcome for each in found} <= {PauseOutcome.WAITED, PauseOutcome.CUT_IN}, outcome
+    print([str(each) for each in found])  # noqa: T201 - which of the two is the model's to say
+    return None
+
+
+def test_the_demo_agent_does_what_it_is_set_to(
     livekit: Server, providers: str, tmp_path: Path
 ) -> None:
-    """Its session has interruptions off: it tells the story to its end."""
+    """A busy machine may spoil one of the calls, if it was seen to be late."""
     assert providers
     with watching(tmp_path) as watch:
-        outcome = called(livekit, "barge_in", interruptible=False)
-    call = result_of(outcome)
-    if is_spoiled(outcome, [each.detail for each in call.interruptions]):
-        assert_late([outcome], watch, call.turns)
-        return
-    assert [each.outcome for each in call.interruptions] == [InterruptionOutcome.TALKED_ON]
-
-
-def test_the_agent_waits_at_a_short_pause(livekit: Server, providers: str, tmp_path: Path) -> None:
-    """Its model for the end of turns waits for longer than 0.6 s at what sounds unfinished."""
-    assert providers
-    with watching(tmp_path) as watch:
-        outcome = called(livekit, "pause", pause="0.6s")
-    call = result_of(outcome)
-    if is_spoiled(outcome, [each.detail for each in call.pauses]):
-        assert_late([outcome], watch, call.turns)
-        return
-    assert {each.outcome for each in call.pauses} <= {PauseOutcome.WAITED, PauseOutcome.CUT_IN}
+        outcomes = [
+            called_and_checked(livekit) for called_and_checked in (yielded, talked_on, waited)
+        ]
+    spoiled = [each for each in outcomes if each is not None]
+    print(f"{len(spoiled)} of {len(outcomes)} calls are void")  # noqa: T201 - n
+    for outcome in spoiled:
+        assert_late([outcome], watch, result_of(outcome).turns[-1:])
+    assert len(spoiled) <= 1, spoiled

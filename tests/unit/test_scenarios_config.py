@@ -7,6 +7,8 @@ import pytest
 from exporter.commands.once import LatencyOrder, plan_calls
 from exporter.daemon.plan import call_id, call_work
 from exporter.errors import ConfigError
+from exporter.probes.latency.line import LINES, LineConfig
+from exporter.probes.latency.relayed import EachWay
 from exporter.settings.load import load_settings
 from exporter.settings.settings import Settings
 
@@ -72,8 +74,14 @@ BAD = {
     "name: cough, pause: 2s": "pause: has no effect with kind cough; expected kind pause",
     "name: pause, pause: 1s": "pause: 1s has no built-in clip; expected 0.6s, 1.2s or 2s",
     "name: x, kind: barge": 'kind: "barge" is not known; expected turns or barge_in or '
-    "backchannel or cough or pause; did you mean barge_in?",
+    "backchannel or cough or pause or reconnect; did you mean barge_in?",
+    "name: reconnect, breaks: full, silence: 3s": "silence: conflicts with breaks; expected one "
+    "of them",
+    "name: reconnect, trials: 1": "trials: 1 leaves no turn after the break; expected 2 or more",
+    "name: pause, breaks: full": "breaks: has no effect with kind pause; expected kind reconnect",
     "kind: pause": "name: is missing; expected a value",
+    "name: noise, line: {snr_db: 5}": "line.snr_db: needs noise; expected babble, pink, white or a "
+    "sound file",
     "name: default": "name: 'default' is another scenario of the same agent_name and call_type; "
     "expected a different name",
     "name: x, fail_ms: 100": "fail_ms: 100 must be above target_ms",
@@ -103,6 +111,30 @@ def test_the_command_calls_scenarios_where_they_are_asked_for() -> None:
     assert asked(None) == ["default"]
     assert asked("barge_in,cough, slow talker,cough") == ["barge_in", "cough", "slow talker"]
     assert asked("default") == ["default"]
+
+
+def test_a_line_of_a_scenario_takes_the_place_of_the_targets() -> None:
+    """Built-in ones are known by their names, and go with every kind."""
+    scenarios = [
+        {"name": "noise"},
+        {"name": "packet_loss", "line": {"loss": 10}},
+        {"name": "talked over", "kind": "barge_in", "line": {"noise": "pink"}},
+        {"name": "barge_in"},
+    ]
+    target = TARGET | {"line": {"delay": "50ms"}, "scenarios": scenarios}
+    own, *others = (each.line for each in Settings(targets=[target]).targets)
+    more_loss = LineConfig(loss=EachWay(10, 10))
+    assert others == [LINES["noise"], more_loss, LineConfig(noise="pink"), own]
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_every_line_is_a_scenario_of_the_command(name: str) -> None:
+    """The turns are those of the target, and the label is the name."""
+    order = LatencyOrder("support", {"scenario": name})
+    (call,) = plan_calls(Settings(targets=[TARGET]), order, "support")
+    assert (call.scenario, call.line) == (name, LINES[name])
+    assert call.does is not None
+    assert call.does.kind == "turns"
 
 
 def test_an_unknown_scenario_is_refused() -> None:

@@ -16,7 +16,7 @@ from exporter.probes.latency.listening import DisturbedError, Listening, first_s
 from exporter.probes.latency.reply import MIN_REPLY_S, Habits
 from exporter.probes.latency.results import Results, void
 from exporter.probes.latency.scenarios.kinds import scene_of
-from exporter.probes.latency.scenarios.scene import Plain, Scene, Stage
+from exporter.probes.latency.scenarios.scene import Breaks, Plain, Scene, Stage
 from exporter.probes.latency.script import TOLD_S, Expect
 from exporter.probes.latency.speaking import RAN_DRY, RefusedError, Said, Speaking
 from exporter.probes.latency.spec import REPLY_LIMIT_S, LatencyConfig
@@ -38,6 +38,7 @@ class Conversation:
         config: Of the target: greeting and time-outs.
         clips: The utterances, one for each turn, again from the first one after the last.
         sound: What is said into the agent's speech, in a scenario in which anything is.
+        breaks: Breaks the connection, in a scenario in which it breaks.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Conversation:
         config: LatencyConfig,
         clips: Iterable[Clip],
         sound: Clip | None = None,
+        breaks: Breaks | None = None,
     ) -> None:
         self._caller = caller
         self._config = config
@@ -66,7 +68,7 @@ class Conversation:
         self.scene: Scene = Plain()
         """What the scenario does in this call."""
         if config.does is not None:
-            stage = Stage(self._line, self._speaking, self._results, config.does, sound)
+            stage = Stage(self._line, self._speaking, self._results, config.does, sound, breaks)
             self.scene = scene_of(stage)
 
     @property

@@ -23,7 +23,7 @@ from exporter.probes.latency import understood
 from exporter.probes.latency.clips import clips_of, in_turn, ready_clips
 from exporter.probes.latency.conversation import Conversation, worst_turn
 from exporter.probes.latency.relaying import blamed, start_relay, told
-from exporter.probes.latency.scenarios.kinds import sound_of, utterance_of
+from exporter.probes.latency.scenarios.kinds import breaks_of, sound_of, utterance_of
 from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyConfig
 from exporter.probes.latency.steps import Record, Steps
 from exporter.probes.latency.usage import usage_of
@@ -108,7 +108,7 @@ class Call:
 
     async def _conduct(self) -> None:
         config, caller = self._config, self._caller
-        clips, sound = await self._clips(), await self._sound()
+        clips, sound = await self._voice()
         if any(clip.words for clip in clips):
             understood.get_ready()
         asked = time.monotonic()  # the room itself calls an agent that is dispatched by no one
@@ -124,13 +124,16 @@ class Call:
         await caller.listen(config.track_timeout)
         if caller.arrived != arrived:  # only another agent has a voice
             self._met(asked)
-        conversation = Conversation(caller, config, clips, sound)
+        breaks = None if config.does is None else breaks_of(config.does, caller, self._relay)
+        conversation = Conversation(caller, config, clips, sound, breaks)
         await Steps(config, self._run, caller, self._record, conversation).take(inside)
 
     async def _enter(self) -> float:
         """Enter the room, by way of the line that is set; return when the caller was in it."""
         server, key = self._run.server, self._run.server.e2ee_key if self._config.e2ee else ""
-        relay = self._relay = await start_relay(self._config.line, self._run)
+        falls_silent = self._config.does is not None and self._config.does.silence is not None
+        relay = await start_relay(self._config.line, self._run, needed=falls_silent)
+        self._relay = relay
         by = relay.rtc_config if relay else None
         try:
             inside = await self._caller.connect(
@@ -141,6 +144,16 @@ class Call:
         self._run.log(f"in room {self._room}")
         return inside
 
+    async def _voice(self) -> tuple[tuple[Clip, ...], Clip | None]:
+        """Return what is said, and what is said into the agent's speech, as the line has it."""
+        clips, sound, line = await self._clips(), await self._sound(), self._config.line
+        if line.sending is None:
+            return clips, sound
+        every = clips if sound is None else (*clips, sound)
+        bad = BadLine(line.sending, line.noise_file, every)
+        bad.take_over(self._caller.microphone)
+        return tuple(map(bad.clip, clips)), None if sound is None else bad.clip(sound)
+
     async def _clips(self) -> tuple[Clip, ...]:
         config = self._config
         if config.script:
@@ -149,11 +162,7 @@ class Call:
             clips = (built_in_clip(name),)
         else:
             clips = in_turn(await ready_clips(config.says), self._run.started_at, config)
-        if config.line.sending is None:
-            return clips
-        line = BadLine(config.line.sending, config.line.noise_file, clips)
-        line.take_over(self._caller.microphone)
-        return tuple(map(line.clip, clips))
+        return clips
 
     async def _sound(self) -> Clip | None:
         """Return what is said into the agent's speech, if anything is."""

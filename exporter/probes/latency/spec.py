@@ -141,6 +141,7 @@ def needed_s(target: Mapping[str, Any]) -> float:
     if played is not None and played.speaks_into:
         turn_s += played.after + DECISION_S + played.longest_sound_s
         turns *= 1 + played.answers
+    waits += 0.0 if played is None else played.longest_break_s
     return float(ceil(_AROUND_S + waits + speaking_s + says_s + turns * turn_s + scoring_s))
 
 

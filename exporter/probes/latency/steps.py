@@ -115,6 +115,7 @@ class Steps:
         count, warming_up = self._config.turns, self._config.warms_up
         number, left = 0, self._config.measured
         while number < count if self._config.script else left > 0:
+            await self._between()
             number += 1
             self._step = number if self._config.script else 0
             voices = self._caller.voices
@@ -140,6 +141,16 @@ class Steps:
             await self._expect()
             if ended is not None:
                 raise ended
+
+    async def _between(self) -> None:
+        """Do what the scenario does between two turns: nothing of it is in either."""
+        broken = len(self._record.result.reconnects)
+        try:
+            await self._conversation.scene.between(self._record.result.turns)
+        finally:
+            self._note_scene()
+            for each in self._record.result.reconnects[broken:]:
+                self._run.log(str(each))
 
     async def _first_turn(self) -> Turn:
         """Take the first turn; once more where a late greeting began during our utterance."""

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from pydantic import ValidationError
 from exporter.outcome import CallResult, Sending
 from exporter.probes.calibrate.echo import buzz
 from exporter.probes.latency.line import KINDS, LINES, LineConfig
+from exporter.probes.latency.scenarios.config import ScenarioConfig
+from exporter.probes.latency.scenarios.variants import variant_of
 from exporter.rtc.bad_line import MOST, BadLine
 from exporter.rtc.bands import MARGIN, STEP, companded
 from exporter.rtc.clip import BUILT_IN, Clip, built_in_clip, shipped_clips
@@ -263,6 +266,32 @@ def test_a_call_on_a_bad_line_is_measured_as_any_other(wav: Path) -> None:
         assert len(call.turns) == 2
         for turn in call.turns:
             assert turn.e2e_s == pytest.approx(0.7, abs=0.02), (settings, turn)
+
+
+def test_what_is_said_into_the_agents_speech_is_on_the_line_too(wav: Path) -> None:
+    """A cough is as far above the noise as the utterances are."""
+    voice = LINES["noise"].sending
+    assert voice is not None
+    settings = ScenarioConfig(name="cough", line=LINES["noise"])
+    said: list[Clip] = []
+    with patch.object(BadLine, "clip", autospec=True, side_effect=_noted(said)):
+        config = variant_of(target(utterance={"wav": wav}), settings)
+        call = place(Script(delay_s=0.7, deaf_to=4000), World(), config).call
+    assert call.sending == voice
+    ratios = [active_level_db(each.pcm.astype(np.float64)) for each in said]
+    assert len(ratios) == 2
+    assert ratios[0] == pytest.approx(ratios[1], abs=0.5)
+
+
+def _noted(said: list[Clip]) -> Callable[[BadLine, Clip], Clip]:
+    """Return what notes each clip as the line has it."""
+    on_the_line = BadLine.clip
+
+    def clip(bad: BadLine, clean: Clip) -> Clip:
+        said.append(on_the_line(bad, clean))
+        return said[-1]
+
+    return clip
 
 
 class Published:

@@ -1,5 +1,6 @@
 """A scenario as it is configured: how its calls differ from those of the target it stands under."""
 
+from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
 from pydantic import Field
@@ -7,10 +8,10 @@ from pydantic import Field
 from exporter.config.rules import Faults, rule
 from exporter.config.values import Duration, Name, Section, invalid
 from exporter.errors import ConfigError
-from exporter.probes.latency.line import LineConfig
+from exporter.probes.latency.line import LINES, LineConfig
 from exporter.probes.latency.utterances import Utterance
 
-Kind = Literal["turns", "barge_in", "backchannel", "cough", "pause"]
+Kind = Literal["turns", "barge_in", "backchannel", "cough", "pause", "reconnect"]
 """What happens in a call; `turns` is what happens in every call."""
 
 PAUSES_S = (0.6, 1.2, 2.0)
@@ -19,11 +20,15 @@ PAUSES_S = (0.6, 1.2, 2.0)
 YIELD_TARGET_MS = 1000.0
 """Default of the time to yield. LiveKit's agents wait for 0.5 s of speech before they yield."""
 
+BACK_S = 30.0
+"""A connection that is not back so long after it was broken is lost."""
+
 _BUILT_IN_S = 3.0
 """No built-in clip that is said into the agent's speech is longer."""
 
-BUILT_IN: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != "turns")
-"""Names that need no `kind`. Those of a line (`noise`, `packet_loss`) belong here as well."""
+_KINDS: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != "turns")
+BUILT_IN: tuple[str, ...] = (*_KINDS, *LINES)
+"""Names that need nothing else: those of a kind, and those of a line."""
 
 _INTO_SPEECH = ("barge_in", "backchannel", "cough")
 _KINDS_OF = {
@@ -31,12 +36,23 @@ _KINDS_OF = {
     "interruption": _INTO_SPEECH,
     "into": ("barge_in",),
     "pause": ("pause",),
+    "breaks": ("reconnect",),
+    "silence": ("reconnect",),
 }
 """Keys that only some kinds have."""
 
 
+def _named(names: Iterable[str]) -> str:
+    *others, last = (f"`{name}`" for name in names)
+    return f"{', '.join(others)} and {last}"
+
+
+def _line_of(scenario: dict[str, Any]) -> LineConfig | None:
+    return LINES.get(scenario.get("name", ""))
+
+
 def _kind_of(scenario: dict[str, Any]) -> Kind:
-    return next((kind for kind in BUILT_IN if kind == scenario.get("name")), "turns")
+    return next((kind for kind in _KINDS if kind == scenario.get("name")), "turns")
 
 
 class ScenarioConfig(Section):
@@ -47,15 +63,14 @@ class ScenarioConfig(Section):
 
     name: Name = Field(
         min_length=1,
-        description="Value of the label scenario. `barge_in`, `backchannel`, `cough` and `pause` "
-        "need nothing else.",
+        description=f"Value of the label scenario. {_named(BUILT_IN)} need nothing else.",
     )
     kind: Kind = Field(
         default_factory=_kind_of,
         description="What happens in a call. turns: the same as in calls of the target; barge_in: "
         "the caller interrupts the agent; backchannel, cough: a short sound into the agent's "
-        "speech; pause: the caller pauses within an utterance. Not set: as the name says, else "
-        "turns.",
+        "speech; pause: the caller pauses within an utterance; reconnect: the caller's connection "
+        "breaks after the first measured turn. Not set: as the name says, else turns.",
     )
     every: int = Field(
         1,
@@ -64,12 +79,21 @@ class ScenarioConfig(Section):
         description="It is called at every so many-th interval of the target.",
     )
     trials: int | None = Field(
-        None, ge=1, le=100, description="Measured turns in each call; as of the target if not set."
+        None,
+        ge=1,
+        le=100,
+        description="Measured turns in each call; as of the target if not set. At least 2 with "
+        "kind reconnect.",
     )
     utterance: Utterance | None = Field(
         None,
         description="The caller's speech; as of the target if not set. What is to be interrupted "
         "should have a long answer.",
+    )
+    line: LineConfig | None = Field(
+        default_factory=_line_of,
+        description="A bad line, in place of that of the target. Not set: as the name says "
+        f"({_named(LINES)}), else as of the target.",
     )
     after: Duration = Field(
         2.0,
@@ -86,6 +110,17 @@ class ScenarioConfig(Section):
     pause: Duration = Field(
         1.2, description="Length of the pause within the utterance: 0.6s, 1.2s or 2s."
     )
+    breaks: Literal["signal", "full", "migration"] = Field(
+        "full",
+        description="What breaks. signal: the WebSocket; full: the whole connection, which is "
+        "built anew; migration: the server drops the caller, as when it moves to another node.",
+    )
+    silence: Duration | None = Field(
+        None,
+        ge=0.5,
+        le=60,
+        description="Let nothing through in both directions for so long, in place of `breaks`.",
+    )
     target_ms: float | None = Field(
         None,
         gt=0,
@@ -98,7 +133,6 @@ class ScenarioConfig(Section):
     max_wer: float | None = Field(
         None, ge=0, description="Word error rate above which it is SLOW; as of the target."
     )
-    line: LineConfig | None = Field(None, description="A bad line; as of the target if not set.")
     slo: bool = Field(False, description="Its turns count for the objective.")
     page_on: Literal["slow", "fail", "none"] = Field(
         "none", description="Verdict from which it pages, as for a target; none: it warns."
@@ -122,6 +156,16 @@ class ScenarioConfig(Section):
         if self.kind == "pause" and self.utterance is not None:
             yield invalid("conflicts with kind pause, which has clips of its own", "utterance")
 
+    @rule
+    def _breaks_one_thing(self) -> Faults:
+        if self.silence is not None and "breaks" in self.model_fields_set:
+            yield invalid("conflicts with breaks; expected one of them", "silence")
+
+    @rule
+    def _has_a_turn_after_the_break(self) -> Faults:
+        if self.kind == "reconnect" and self.trials == 1:
+            yield invalid("{value} leaves no turn after the break; expected 2 or more", "trials")
+
     @property
     def speaks_into(self) -> bool:
         """Whether something is said into the agent's speech."""
@@ -136,6 +180,16 @@ class ScenarioConfig(Section):
     def answers(self) -> bool:
         """Whether what is said into the agent's speech asks for an answer."""
         return self.kind == "barge_in"
+
+    @property
+    def broken(self) -> str:
+        """What breaks: signal, full, migration or silence."""
+        return self.breaks if self.silence is None else "silence"
+
+    @property
+    def longest_break_s(self) -> float:
+        """How long the connection may be broken, in seconds; 0 where it is not."""
+        return BACK_S + (self.silence or 0.0) if self.kind == "reconnect" else 0.0
 
     @property
     def longest_sound_s(self) -> float:

@@ -30,14 +30,15 @@ def turn_taking_text(call: CallResult) -> str:
         if found:
             counts = Counter(str(each.outcome) for each in found).most_common()
             return f"{what}: {', '.join(f'{count} {outcome}' for outcome, count in counts)}"
-    return ""
+    return "; ".join(map(str, call.reconnects))
 
 
 def judge_turn_taking(scenario: ScenarioConfig, call: CallResult) -> Iterator[Finding]:
     """Yield what keeps a scenario from PASS.
 
     SLOW where the agent did not yield, did not answer, stopped or cut in, or where the average
-    time to yield is above the target; UNKNOWN where nothing of the kind could be told.
+    time to yield is above the target; FAIL where a broken connection did not come back; UNKNOWN
+    where nothing of the kind could be told.
     """
     if scenario.kind == "barge_in":
         yield from _interruptions(scenario, call)
@@ -55,6 +56,18 @@ def judge_turn_taking(scenario: ScenarioConfig, call: CallResult) -> Iterator[Fi
             yield _unknown("no pause", [each.detail for each in call.pauses])
         elif cut_in:
             yield _slow(f"the agent cut in at {cut_in} of {len(waits)} pauses")
+    elif scenario.kind == "reconnect":
+        yield from _reconnects(call)
+
+
+def _reconnects(call: CallResult) -> Iterator[Finding]:
+    if not call.reconnects:
+        yield _unknown("no reconnect", [])
+    for each in call.reconnects:
+        if each.recovered is None:
+            yield Finding(Verdict.UNKNOWN, f"{each}: no turn after it tells")
+        elif not each.recovered:
+            yield Finding(Verdict.FAIL, str(each))
 
 
 def _interruptions(scenario: ScenarioConfig, call: CallResult) -> Iterator[Finding]:

@@ -1,14 +1,18 @@
 """The seam between the turns of a call and what a scenario does in them."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from exporter.outcome import CallResult, Turn
+from exporter.outcome import CallReconnect, CallResult, Turn
 from exporter.probes.latency.listening import Listening
 from exporter.probes.latency.results import Results
 from exporter.probes.latency.scenarios.config import ScenarioConfig
 from exporter.probes.latency.speaking import Said, Speaking
 from exporter.rtc.clip import Clip
+
+Breaks = Callable[[], Awaitable[CallReconnect]]
+"""Breaks the connection of the call, and waits until it is back; raises ProbeError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,8 @@ class Stage:
     scenario: ScenarioConfig
     clip: Clip | None
     """What is said into the agent's speech, where anything is."""
+    breaks: Breaks | None = None
+    """How the connection is broken, where it is."""
 
 
 class Scene(Protocol):
@@ -46,6 +52,17 @@ class Scene(Protocol):
         """Do what is done once a turn is over; raises nothing."""
         ...
 
+    async def between(self, turns: Sequence[Turn]) -> None:
+        """Do what is done before the next turn.
+
+        Args:
+            turns: So far.
+
+        Raises:
+            ProbeError: The call has ended, or what is to be done cannot be.
+        """
+        ...
+
     def noted(self, result: CallResult) -> CallResult:
         """Return the result of the call with what has come of the scenario so far."""
         ...
@@ -63,6 +80,9 @@ class Plain:
 
     async def after(self, _said: Said, _turn: Turn) -> None:
         """Go on with the next turn."""
+
+    async def between(self, _turns: Sequence[Turn]) -> None:
+        """Go on at once."""
 
     def noted(self, result: CallResult) -> CallResult:
         """Return the same."""

@@ -54,6 +54,8 @@ def variant_of(target: LatencyConfig, scenario: ScenarioConfig) -> Variant:
         values["utterances"] = ()
     if scenario.kind != "turns":  # it has a course of its own
         values |= {"script": (), "stop_at": "none"}
+    if scenario.kind == "reconnect":  # one turn before the break, and one after it
+        values["trials"] = max(2, scenario.trials or target.trials)
     if scenario.needs_control:
         values["warmup"] = True
     if "deadline" not in values:

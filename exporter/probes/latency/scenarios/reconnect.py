@@ -1,0 +1,45 @@
+"""Reconnect: the connection of the call breaks after its first measured turn."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from exporter.errors import ProbeError
+from exporter.outcome import CallReconnect, CallResult, Turn, TurnOutcome
+from exporter.probes.latency.scenarios.scene import Plain, Stage
+
+
+class Reconnecting(Plain):
+    """Breaks the connection once, between two turns: the next one is to be answered."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._found: CallReconnect | None = None
+        self._before = 0
+        """Turns before the break."""
+
+    async def between(self, turns: Sequence[Turn]) -> None:
+        """Break it once a turn was measured.
+
+        Raises:
+            ProbeError: void: it could not be broken; or why the call ended meanwhile.
+        """
+        last = turns[-1] if turns else None
+        measured = last is not None and last.outcome is TurnOutcome.REPLIED and not last.warmup
+        if not measured or self._found is not None or self._stage.breaks is None:
+            return
+        self._before = len(turns)
+        try:
+            self._found = await self._stage.breaks()
+        except ProbeError as error:
+            if not error.reason.is_own_fault:
+                self._found = CallReconnect(self._stage.scenario.broken)
+            raise
+
+    def noted(self, result: CallResult) -> CallResult:
+        """Return the result with what became of the connection; a void turn tells nothing."""
+        if self._found is None:
+            return result
+        after = [each.outcome for each in result.turns[self._before :]]
+        told = next((each for each in after if each is not TurnOutcome.VOID), None)
+        answered = None if told is None else told is TurnOutcome.REPLIED
+        return replace(result, reconnects=(replace(self._found, answered=answered),))
