@@ -4,7 +4,8 @@ Reads are open unless the web configuration file asks for a password or a certif
 which changes something or costs money, needs the token; where none is configured it must come from
 this host, from no web page of another site, must name this host, and needs the password that a read
 needs. Health and readiness are open to everybody, in one word: a supervisor such as the kubelet has
-neither password nor certificate, and would restart the exporter for ever.
+neither password nor certificate, and would restart the exporter for ever. Webhooks of the server
+are signed, which their page checks.
 What a proxy says about a client's address is never a reason to let it in.
 """
 
@@ -36,6 +37,9 @@ COSTLY_PATHS = frozenset({"/probe"})
 """Places where even a GET is a write: it makes a call."""
 OPEN_PATHS = frozenset({"/-/healthy", "/-/ready"})
 """Open to everybody, in one word; the detail is for those who may read the rest."""
+SIGNED_PATHS = frozenset({"/webhook/livekit"})
+"""Every request is signed over its body, and the page checks that: the sender, a LiveKit server,
+has neither the token nor a certificate."""
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _PROXIED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 """Headers of a proxy: the client is not the one that we see."""
@@ -226,6 +230,8 @@ class Gate:
             anonymous = bool(config.users) and "authorization" not in request.headers
             _state(scope)["brief"] = brief = anonymous or not certified
             refusal = None if brief else await self._access.refusal(request, config.users)
+        elif write and scope["path"] in SIGNED_PATHS:
+            refusal = None
         elif not certified:
             refusal = _NO_CERTIFICATE
         else:

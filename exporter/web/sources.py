@@ -67,6 +67,16 @@ class KeptCalls(Protocol):
         """Return a kept call; None where there is none, as of what is no id of a run."""
 
 
+class TakesDeliveries(Protocol):
+    """Takes what the server sends by webhooks."""
+
+    async def take(self, body: bytes, token: str) -> str:
+        """Take a delivery with its signature; return why it is refused, "" if it was taken."""
+
+    def refuse(self, reason: str) -> None:
+        """Count one that was refused before that."""
+
+
 def _nothing() -> tuple[()]:
     return ()
 
@@ -106,3 +116,5 @@ class Sources:
     """URL of the folder with the runbooks, "" where none is configured."""
     take_ramp: Callable[[RampFigures], str] | None = None
     """Show and keep a ramp that was made elsewhere; returns why it was refused, or ""."""
+    deliveries: TakesDeliveries | None = None
+    """Takes what the server sends by webhooks."""

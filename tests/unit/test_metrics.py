@@ -46,6 +46,10 @@ LABELS = {
     "operation",
     "slo",
     "page_on",
+    "ended_by",
+    "region",
+    "event",
+    "trunk",
     OWN_LABELS,
 }
 
