@@ -181,7 +181,10 @@ def test_acknowledged_event_survives_a_kill(tmp_path: Path) -> None:
 def test_counters_of_an_agent_exist_before_its_first_call_ends() -> None:
     """An increase from no series to 1 is no increase for Prometheus."""
     agent = {
-        **{"sid": "PA_2", "identity": "agent", "kind": "AGENT", "joinedAtMs": "1000500"},
+        "sid": "PA_2",
+        "identity": "agent",
+        "kind": "AGENT",
+        "joinedAtMs": "1000500",
         "attributes": {"lk.agent_name": "demo"},
     }
     receiver = Receiver()
@@ -212,7 +215,9 @@ def test_agents_beyond_the_limit_share_a_label() -> None:
     async def many() -> None:
         for number in range(15):
             agent = {
-                **{"sid": f"PA_{number}", "identity": "a", "kind": "AGENT"},
+                "sid": f"PA_{number}",
+                "identity": "a",
+                "kind": "AGENT",
                 "attributes": {"lk.agent_name": f"agent-{number}"},
             }
             room = {"name": "room", "sid": f"RM_{number}"}
