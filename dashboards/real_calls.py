@@ -255,8 +255,8 @@ def _refused() -> Panel:
         142,
         "Webhook deliveries without effect",
         "By reason, in the window that ends at each point. From "
-        "voice_webhook_events_refused_total. Bad: signature (another key, or forged); duplicate and "
-        "late are deliveries that the server repeated.",
+        "voice_webhook_events_refused_total. Bad: signature (another key, or forged); duplicate "
+        "and late are deliveries that the server repeated.",
         empty="No webhook has come: docs/real-calls.md",
         width=12,
     )

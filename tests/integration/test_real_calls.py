@@ -108,7 +108,7 @@ def test_figures_are_what_was_done_also_over_a_kill(
             page = after.get("/metrics").text
             assert value(page, _calls("demo", "caller")) == 1
             assert (
-                value(page, 'voice_caller_wait_seconds_count{server="lk",agent_name="demo"}') == 1
+                value(page, 'voice_caller_wait_seconds_count{agent_name="demo",server="lk"}') == 1
             )
 
         asyncio.run(script())
@@ -120,20 +120,20 @@ def _check_before(exporter: Exporter) -> None:
     ends = ("caller", "agent", "server", "failure")
     assert [value(page, _calls("demo", by)) for by in ends] == [1, 1, 1, 0]
     assert value(page, _calls("", "caller")) == 1
-    assert value(page, 'voice_callers_abandoned_total{server="lk",agent_name=""}') == 1
-    assert value(page, 'voice_callers_abandoned_total{server="lk",agent_name="demo"}') == 0
-    assert value(page, 'voice_short_calls_total{server="lk",agent_name="demo"}') == 3
-    assert value(page, 'voice_caller_wait_seconds_count{server="lk",agent_name="demo"}') == 3
-    assert value(page, 'voice_transfers_total{server="lk",agent_name="demo"}') == 0
-    left = 'voice_participant_disconnects_total{server="lk",kind="standard"'
-    assert value(page, f'{left},reason="client_initiated"}}') == 3
-    assert value(page, f'{left},reason="room_deleted"}}') == 1
-    assert value(page, 'voice_webhook_events_refused_total{server="lk",reason="signature"}') == 0
+    assert value(page, 'voice_callers_abandoned_total{agent_name="",server="lk"}') == 1
+    assert value(page, 'voice_callers_abandoned_total{agent_name="demo",server="lk"}') == 0
+    assert value(page, 'voice_short_calls_total{agent_name="demo",server="lk"}') == 3
+    assert value(page, 'voice_caller_wait_seconds_count{agent_name="demo",server="lk"}') == 3
+    assert value(page, 'voice_transfers_total{agent_name="demo",server="lk"}') == 0
+    left = 'voice_participant_disconnects_total{kind="standard"'
+    assert value(page, f'{left},reason="client_initiated",server="lk"}}') == 3
+    assert value(page, f'{left},reason="room_deleted",server="lk"}}') == 1
+    assert value(page, 'voice_webhook_events_refused_total{reason="signature",server="lk"}') == 0
 
 
 def _calls(agent_name: str, ended_by: str) -> str:
     labels = f'agent_name="{agent_name}",ended_by="{ended_by}",region=""'
-    return f'voice_calls_total{{server="lk",{labels}}}'
+    return f'voice_calls_total{{{labels},server="lk"}}'
 
 
 def _open(exporter: Exporter) -> float:

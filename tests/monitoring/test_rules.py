@@ -27,6 +27,7 @@ PAGES = {
     "VoiceAgentFailing",
     "VoiceAgentMissesExpectation",
     "VoiceAgentSlow",
+    "VoiceCallersAbandon",
     "VoiceSfuDown",
     "VoiceSloBurnFast",
 }
