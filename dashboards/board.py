@@ -22,6 +22,7 @@ from dashboards.variables import Variable, carried, models
 COLUMNS = 24
 _ALERT_STEP = "60s"
 FLEET, AGENT, SFU, EXPORTER = "voice-fleet", "voice-agent", "voice-sfu", "voice-exporter"
+REAL_CALLS = "voice-real-calls"
 """What the dashboards are known by; alerts and people's bookmarks have them."""
 
 

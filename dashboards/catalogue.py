@@ -6,7 +6,7 @@ from pathlib import Path
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from dashboards import agent, exporter, fleet, sfu
+from dashboards import agent, exporter, fleet, real_calls, sfu
 from dashboards.board import build
 
 GENERATED = Path(__file__).parent / "generated"
@@ -14,7 +14,9 @@ GENERATED = Path(__file__).parent / "generated"
 
 def documents(folder: Path = GENERATED) -> dict[Path, str]:
     """Return the text of every dashboard's file in the folder."""
-    boards = tuple(make() for make in (fleet.board, agent.board, sfu.board, exporter.board))
+    boards = tuple(
+        make() for make in (fleet.board, agent.board, real_calls.board, sfu.board, exporter.board)
+    )
     return {
         folder / f"{board.uid}.json": _text(
             build(board, tuple(other for other in boards if other is not board))

@@ -38,6 +38,7 @@ AGENTS = Variable("agent_name", "Agent", 'voice_target_latency_seconds{server=~"
 ONE_AGENT = Variable(
     "agent_name", "Agent", 'voice_target_latency_seconds{server="$server"}', is_single=True
 )
+CALLED_AGENTS = Variable("agent_name", "Agent", 'voice_calls_total{server=~"$server"}')
 CALL_TYPES = Variable(
     "call_type",
     "Call type",

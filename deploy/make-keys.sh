@@ -11,7 +11,8 @@ umask 027
 
 random() { od -An -v -tx1 -N"$1" /dev/urandom | tr -d ' \n'; }
 
-key=API$(random 8) secret=$(random 32)
+# The name is in livekit.yaml too, which says whose webhooks are; only the secret is one.
+key=APIvoiceexporter secret=$(random 32)
 printf %s "$key" >"$folder/api_key"
 printf %s "$secret" >"$folder/api_secret"
 # Last, and in one step: it shows that the others exist.

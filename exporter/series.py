@@ -7,7 +7,9 @@ from itertools import product
 from typing import Literal, Self
 
 Kind = Literal["counter", "gauge", "histogram"]
-Group = Literal["calls", "probes", "agents and rooms", "workers", "sfu", "ramp", "exporter"]
+Group = Literal[
+    "calls", "probes", "agents and rooms", "real calls", "workers", "sfu", "ramp", "exporter"
+]
 """Under which heading a metric stands, on the page and in the docs, in this order."""
 
 OWN_LABELS = "labels"

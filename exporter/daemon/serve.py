@@ -33,12 +33,14 @@ from exporter.daemon.plan import (
     thresholds,
 )
 from exporter.daemon.ramps import Ramps
+from exporter.daemon.real_calls import RealCalls
 from exporter.daemon.recall import recall
 from exporter.daemon.reload import Reloader
 from exporter.daemon.run_log import RunLog
 from exporter.daemon.signals import handle_signals
 from exporter.metrics.agent_names import AgentNames
 from exporter.metrics.own import OwnSeries, watch_loop_lag
+from exporter.metrics.real_calls import RealCallSeries
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.outcome import Outcome, Turn
@@ -149,6 +151,12 @@ class Daemon:
         called = (target.agent_name for target in settings.targets)
         self._names = AgentNames(metrics, settings.max_agent_names, called)
         self._fleet = Fleet(settings, metrics, self._names)
+        self._real_calls = RealCalls(
+            settings,
+            lambda: self._server,
+            self._ledger.store,
+            RealCallSeries(metrics, self._names),
+        )
         self._ramps = Ramps(
             self._ledger.store,
             self._recorder.show,
@@ -218,6 +226,7 @@ class Daemon:
         if self._keeper is not None:
             self._keeper.reconfigure(settings.evidence)
         self._fleet.reconfigure(settings)
+        self._real_calls.reconfigure(settings)
         # What comes before what goes: an agent that keeps a target keeps its counters.
         starts = stagger([work.interval_s for work in changes.new])
         for work, first_in_s in zip(changes.new, starts, strict=True):
@@ -279,6 +288,7 @@ class Daemon:
         self._watch_list.restore(await recall(self._ledger.store, datetime.now(UTC)))
         has_tls = self._web_config.current.tls is not None
         self._own.reached_at(pages_url(listener, self._settings.web, has_tls=has_tls))
+        await self._real_calls.restore()
         web = make_server(
             self._make_sources(), lambda: self._settings.web, self._web_config, self._refusals
         )
@@ -289,6 +299,7 @@ class Daemon:
             _watch("loop lag", watch_loop_lag(self._own.loop_lag)),
             _watch("health", self._health.watch()),
             _watch("workers", self._fleet.watch()),
+            _watch("real calls", self._real_calls.watch()),
             _watch("credentials", self._credentials.watch()),
             _watch("roster on disk", self._keep_roster()),
         )
@@ -399,6 +410,7 @@ class Daemon:
             runbooks=lambda: self._settings.web.runbooks or "",
             kept=self._keeper,
             take_ramp=self._ramps.take,
+            deliveries=self._real_calls,
             watched=lambda: target_statuses(self._watch_list, self._scheduler.next_run),
         )
 

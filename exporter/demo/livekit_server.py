@@ -68,6 +68,7 @@ class LiveKitServer:
         *,
         name: str = "livekit",
         place: Place | None = None,
+        webhooks: str = "",
     ) -> None:
         """Prepare a server; nothing runs yet.
 
@@ -76,8 +77,10 @@ class LiveKitServer:
             folder: Takes its configuration (readable only by us) and its log; must exist.
             name: Names these files, and the server in labels.
             place: Where it runs; on the loopback interface if not given.
+            webhooks: URL that it sends its webhooks to; "" for none.
         """
         self._program = program
+        self._webhooks = webhooks
         self._folder = folder
         self._name = name
         self._place = place or Place()
@@ -183,6 +186,8 @@ class LiveKitServer:
             "keys": {self._key: self._secret},
             "logging": {"level": "info", "json": False},
         }
+        if self._webhooks:
+            config["webhook"] = {"api_key": self._key, "urls": [self._webhooks]}
         if self._program.path is not None:
             config["bind_addresses"] = [host]
             rtc["enable_loopback_candidate"] = True

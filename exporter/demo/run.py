@@ -145,7 +145,7 @@ class _Demo:
         """Start everything, each when what it needs is ready, and print the addresses."""
         listen = self._options.listen_address or _free_address()
         exporter = _url_here(listen)
-        server = self._server()
+        server = self._server(f"{exporter}/webhook/livekit")
         environ = _environment(os.environ, server, local=self._own_server is not None)
         providers = self._program(
             "providers", ["--settings", self._options.settings().model_dump_json()], environ
@@ -212,15 +212,15 @@ class _Demo:
         if self._own_server is not None:
             self._own_server.stop()
 
-    def _server(self) -> Server:
-        """Return the server that the environment names, else start one."""
+    def _server(self, webhooks: str) -> Server:
+        """Return the server that the environment names, else start one with webhooks."""
         if any(os.environ.get(name) for name in ("LIVEKIT_URL", "LIVEKIT_URL_FILE")):
             server = load_settings(None, {}).server()
             self._tell(f"livekit        {server.url}, from the environment")
             return server
         with self._interrupt.allowed():
             program = find_server(os.environ, self._tell)
-        self._own_server = LiveKitServer(program, self._folder)
+        self._own_server = LiveKitServer(program, self._folder, webhooks=webhooks)
         server = self._own_server.start()
         self._tell(f"livekit        {server.url}, livekit-server from {program.origin}")
         return server

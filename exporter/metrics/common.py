@@ -308,7 +308,7 @@ EXPORTER = (
         "counter",
         "operation",
         "Failed ledger operations, including writes dropped during a long outage: open begin end "
-        "cancel calibration workers ramp prune read.",
+        "cancel calibration workers ramp calls prune read.",
     ),
     _of_exporter(
         "voice_evidence_calls",

@@ -7,13 +7,17 @@ and other people's queries use them.
 
 from typing import get_args
 
+from exporter.calls.families import FAMILIES as OF_REAL_CALLS
 from exporter.metrics.common import BUDGETS, EXPORTER, OF_EVERY_PROBE, WORKERS
 from exporter.probes import PROBES
 from exporter.series import Family, Group
 
 _OF_PROBES = (family for probe in PROBES.values() for family in probe.families)
 _BY_NAME: dict[str, Family] = {}
-for _family in (*_OF_PROBES, *OF_EVERY_PROBE, *BUDGETS, *WORKERS, *EXPORTER):
+for _family in (
+    *(*_OF_PROBES, *OF_EVERY_PROBE, *BUDGETS),
+    *(*OF_REAL_CALLS, *WORKERS, *EXPORTER),
+):
     _BY_NAME.setdefault(_family.name, _family)
 
 TABLE = tuple(sorted(_BY_NAME.values(), key=lambda family: get_args(Group).index(family.group)))

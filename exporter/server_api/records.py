@@ -84,7 +84,7 @@ def participant_record(info: "ParticipantInfo", now: float) -> Participant:
     joined_at = info.joined_at_ms / 1000 or float(info.joined_at)
     return Participant(
         identity=info.identity,
-        kind=_kind_name(info.kind),
+        kind=kind_name(info.kind),
         attributes=dict(info.attributes),
         age_s=max(0.0, now - joined_at) if joined_at else 0.0,
         hidden=info.permission.hidden,
@@ -100,7 +100,8 @@ def _speaks(info: "ParticipantInfo") -> bool:
     return any(not track.muted for track in microphones)
 
 
-def _kind_name(kind: int) -> str:
+def kind_name(kind: int) -> str:
+    """Return a kind of participant as `Participant` has it."""
     from livekit.protocol.models import ParticipantInfo
 
     if kind in ParticipantInfo.Kind.values():

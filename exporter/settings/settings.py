@@ -19,6 +19,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from exporter.calls.config import CallsConfig, WebhooksConfig
 from exporter.config.labels import OwnLabels
 from exporter.config.rules import Faults, is_known, is_partial, rule
 from exporter.config.schedule import BudgetConfig, WindowConfig
@@ -284,6 +285,12 @@ class Settings(Section, BaseSettings):
         description="Calls to agents that are found in rooms and are not targets.",
     )
     agents: AgentsConfig = Field(default=AgentsConfig(), description="Listing of rooms and agents.")
+    calls: CallsConfig = Field(
+        default=CallsConfig(), description="Real calls, as the server's webhooks report them."
+    )
+    webhooks: WebhooksConfig = Field(
+        default=WebhooksConfig(), description="Webhooks of the server."
+    )
     workers: WorkersConfig = Field(
         default=WorkersConfig(), description="Worker pages, and when a worker counts as offline."
     )

@@ -8,7 +8,7 @@ read-only) they wait, and are written once it works again.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -47,7 +47,7 @@ _DAYS_TAKEN_OVER = 2
 
 OPERATIONS = (
     *("open", "begin", "end", "cancel", "calibration", "workers", "ramp"),
-    *("prune", "read"),
+    *("calls", "prune", "read"),
 )
 """What may fail: the label `operation`."""
 
@@ -211,6 +211,24 @@ class BufferedStore:
         """Keep no ramp of a vantage any longer."""
         self._replace("ramp", vantage, lambda store: store.forget_ramp(vantage))
 
+    async def save_calls(self, documents: Mapping[str, str]) -> None:
+        """Keep real calls; returns once they are kept, or at once while the store fails."""
+        if self._problem:  # one write for each, so that a later one takes its place
+            for sid in documents:
+                self._replace("calls", sid, _saving({sid: documents[sid]}))
+            return
+        saving = _saving(documents)
+        saving(self._memory)
+        write = self._queue("calls", saving, saving)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BEGIN_WAIT_S):
+                await asyncio.shield(write.answer)
+
+    def forget_calls(self, room_sids: Sequence[str]) -> None:
+        """Keep these calls no longer."""
+        gone = tuple(room_sids)
+        self._write("calls", lambda store: store.forget_calls(gone))
+
     def spent_on(self, target: str, day: str) -> Spending:
         """Return what was spent or is reserved on one target and day."""
         return self._memory.spent_on(target, day)
@@ -234,6 +252,10 @@ class BufferedStore:
     async def ramps(self) -> tuple[str, ...]:
         """Return the last ramp of each vantage."""
         return await self._read(lambda store: store.ramps())
+
+    async def calls(self) -> Mapping[str, str]:
+        """Return the real calls that are kept, by the ids of their rooms' sessions."""
+        return await self._read(lambda store: store.calls())
 
     def _write(self, operation: str, write: Callable[[Store], None], subject: str = "") -> None:
         """Write to memory, and to the file when its turn comes."""
@@ -407,3 +429,7 @@ class BufferedStore:
         if self._problem:
             log.info("store works again")
         self._problem = ""
+
+
+def _saving(documents: Mapping[str, str]) -> Callable[[Store], None]:
+    return lambda store: store.save_calls(documents)

@@ -84,6 +84,19 @@ class Store(Protocol):
     def ramps(self) -> tuple[str, ...]:
         """Return the last ramp of each vantage, as JSON."""
 
+    def save_calls(self, documents: Mapping[str, str]) -> None:
+        """Keep real calls, each in place of what was kept of it.
+
+        Args:
+            documents: What is known of each, as JSON, by the id of its room's session.
+        """
+
+    def forget_calls(self, room_sids: Sequence[str]) -> None:
+        """Keep these calls no longer."""
+
+    def calls(self) -> Mapping[str, str]:
+        """Return the real calls that are kept."""
+
     def prune(self, now: datetime, retention: Retention) -> int:
         """Delete some of what is older than it is kept, in a bounded time.
 

@@ -109,6 +109,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE runs ADD COLUMN backchannels TEXT NOT NULL DEFAULT '[]'",
         "ALTER TABLE runs ADD COLUMN pauses TEXT NOT NULL DEFAULT '[]'",
     ),
+    ("CREATE TABLE calls (room_sid TEXT PRIMARY KEY, document TEXT NOT NULL)",),
 )
 
 NEWEST = len(MIGRATIONS)

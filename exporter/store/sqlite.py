@@ -339,6 +339,21 @@ class SqliteStore:
         rows = self._read("SELECT document FROM ramps ORDER BY vantage")
         return tuple(document for (document,) in rows)
 
+    def save_calls(self, documents: Mapping[str, str]) -> None:
+        """Keep real calls."""
+        with self._writing() as sql:
+            sql.executemany("INSERT OR REPLACE INTO calls VALUES (?, ?)", documents.items())
+
+    def forget_calls(self, room_sids: Sequence[str]) -> None:
+        """Forget real calls."""
+        with self._writing() as sql:
+            sql.executemany("DELETE FROM calls WHERE room_sid = ?", ((sid,) for sid in room_sids))
+
+    def calls(self) -> Mapping[str, str]:
+        """Return the real calls that are kept."""
+        rows = self._read("SELECT room_sid, document FROM calls ORDER BY rowid")
+        return dict(rows)
+
     def prune(self, now: datetime, retention: Retention) -> int:
         """Delete some of what is older than it is kept."""
         success_since = now.timestamp() - retention.successes_s

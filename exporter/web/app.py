@@ -17,7 +17,7 @@ from exporter.probes.ramp.figures import RampFigures
 from exporter.roster.wire import Heartbeat
 from exporter.web.api import api_routes
 from exporter.web.call_now import call_routes
-from exporter.web.gate import Access, Gate, is_write
+from exporter.web.gate import SIGNED_PATHS, Access, Gate, is_write
 from exporter.web.metrics_page import metrics_routes
 from exporter.web.pages import page_routes
 from exporter.web.probe_page import probe_routes
@@ -27,6 +27,7 @@ from exporter.web.server import ConnectionLimits, WebServer
 from exporter.web.settings import WebSettings
 from exporter.web.sources import Sources
 from exporter.web.web_config import WebConfigWatch
+from exporter.web.webhook import webhook_routes
 
 OPENAPI = "/api/v1/openapi.json"
 _REF = "#/components/schemas/{model}"
@@ -47,6 +48,12 @@ _SCHEMES = {
         "type": "http",
         "scheme": "basic",
         "description": "`basic_auth_users`; for writes only if no token is configured.",
+    },
+    "signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "A JWT with the hash of the body, signed with the LiveKit server's key.",
     },
 }
 
@@ -114,6 +121,7 @@ def make_pages(sources: Sources, external_path: str = "") -> FastAPI:
     app.include_router(probe_routes(sources))
     app.include_router(call_routes(sources))
     app.include_router(api_routes(sources))
+    app.include_router(webhook_routes(sources))
     _describe(app)
     return app
 
@@ -180,7 +188,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
 
 def _add_gate(path: str, method: str, operation: dict[str, Any]) -> None:
     """Add what the gate may answer in place of the page, and what the request must bring."""
-    write = is_write(method, path)
+    signed = path in SIGNED_PATHS
+    write = is_write(method, path) and not signed
     more = _OF_EVERY_REQUEST | (_OF_WRITES if write else {})
     if "{" in path:
         more = {"404": "No such resource, or an invalid path"} | more
@@ -192,4 +201,7 @@ def _add_gate(path: str, method: str, operation: dict[str, Any]) -> None:
         responses[status] = {"description": told or text, **body}
     if "422" in responses:
         responses["422"] = {"description": "The request is not valid", **body}
+    if signed:
+        operation["security"] = [{"signature": []}]
+        return
     operation["security"] = [{"token": []}, {"password": []}] if write else [{}, {"password": []}]

@@ -6,7 +6,7 @@ this host, from no web page of another site, must name this host, and needs the 
 needs. The sound of a call, and what was said in it, needs what its page needs; and from another
 host the token or a login, even where pages are open. Health and readiness are open to everybody, in
 one word: a supervisor such as the kubelet has neither password nor certificate, and would restart
-the exporter for ever.
+the exporter for ever. Webhooks of the server are signed, which their page checks.
 What a proxy says about a client's address is never a reason to let it in.
 """
 
@@ -41,6 +41,9 @@ OPEN_PATHS = frozenset({"/-/healthy", "/-/ready"})
 """Open to everybody, in one word; the detail is for those who may read the rest."""
 TELLS_OF_WRITES = "/"
 """The page that offers a write to whom it would be allowed."""
+SIGNED_PATHS = frozenset({"/webhook/livekit"})
+"""Every request is signed over its body, and the page checks that: the sender, a LiveKit server,
+has neither the token nor a certificate."""
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _PROXIED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 """Headers of a proxy: the client is not the one that we see."""
@@ -271,6 +274,8 @@ class Gate:
             anonymous = bool(config.users) and "authorization" not in request.headers
             _state(scope)["brief"] = brief = anonymous or not certified
             refusal = None if brief else await self._access.refusal(request, config.users)
+        elif write and scope["path"] in SIGNED_PATHS:
+            refusal = None
         elif not certified:
             refusal = _NO_CERTIFICATE
         else:

@@ -72,6 +72,16 @@ class KeptCalls(Protocol):
         """Return the file with its sound; None where there is none."""
 
 
+class TakesDeliveries(Protocol):
+    """Takes what the server sends by webhooks."""
+
+    async def take(self, body: bytes, token: str) -> str:
+        """Take a delivery with its signature; return why it is refused, "" if it was taken."""
+
+    def refuse(self, reason: str) -> None:
+        """Count one that was refused before that."""
+
+
 def _nothing() -> tuple[()]:
     return ()
 
@@ -113,3 +123,5 @@ class Sources:
     """URL of the folder with the runbooks, "" where none is configured."""
     take_ramp: Callable[[RampFigures], str] | None = None
     """Show and keep a ramp that was made elsewhere; returns why it was refused, or ""."""
+    deliveries: TakesDeliveries | None = None
+    """Takes what the server sends by webhooks."""

@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
+from time import time
 
+from exporter.calls.calls import EMPTY_S
+from exporter.calls.families import REFUSALS
 from exporter.daemon.plan import call_work, server_works
 from exporter.daemon.serve import Daemon
 from exporter.metrics.evidence import EvidenceSeries
@@ -61,6 +64,7 @@ from exporter.roster.types import WorkerReport, WorkerStatus
 from exporter.settings.settings import Settings
 from tests.unit.calls import heard, judged
 from tests.unit.ramp.tiers import tier
+from tests.unit.real_calls.scripts import SCRIPTS
 from tests.unit.sfu.baselines import GOOD
 
 SERVER = "test"
@@ -141,6 +145,7 @@ class BusyDay:
         return Format.accepted("").page(snapshot, process_metrics()).encode()
 
     async def _pass_on(self, turn: int) -> None:
+        await self._real_calls(turn)
         for report in _reports():
             self._daemon._fleet.roster.heartbeat(report)
         for outcome in _server_outcomes(turn):
@@ -150,6 +155,19 @@ class BusyDay:
             for gate in (*self._daemon._ledger.gates, *self._daemon._ledger.reserve):
                 assert not await gate(call_work(target), run_id)
             self._end(replace(_call(turn, target), run_id=run_id))
+
+    async def _real_calls(self, turn: int) -> None:
+        """Let real calls of every kind end, and refuse a delivery for each reason."""
+        calls, now = self._daemon._real_calls, time()
+        for kind, script in SCRIPTS.items():
+            sid = f"{turn} {kind}"
+            for each in script.events:
+                await calls._take(replace(each, id=f"{sid} {each.id}", room_sid=sid))
+        calls._calls._clock = lambda: now + EMPTY_S
+        await calls.step()
+        calls._calls._clock = time
+        for reason in REFUSALS:
+            calls.refuse(reason)
 
     def _end(self, outcome: Outcome) -> None:
         for listener in self._daemon.listeners:

@@ -56,7 +56,7 @@ def settled(prometheus: Prometheus) -> Settled:
 
 def test_dashboards_and_rules_are_there() -> None:
     """The other tests would pass without any."""
-    expected = {"voice-fleet", "voice-agent", "voice-sfu", "voice-exporter"}
+    expected = {"voice-fleet", "voice-agent", "voice-real-calls", "voice-sfu", "voice-exporter"}
     assert set(_BY_UID) == expected
     assert all(each.queries for each in DASHBOARDS)
     assert {rule.is_alert for rule in RULES} == {True, False}

@@ -30,12 +30,13 @@ PAGES = {
     "VoiceAgentMissesExpectation",
     "VoiceAgentSlow",
     "VoiceAgentStopsAtBackchannels",
+    "VoiceCallersAbandon",
     "VoiceCallersAlone",
     "VoiceSfuDown",
     "VoiceSloBurnFast",
 }
 """Some of them where the target says so, by page_on."""
-DASHBOARDS = {"voice-fleet", "voice-agent", "voice-sfu", "voice-exporter"}
+DASHBOARDS = {"voice-fleet", "voice-agent", "voice-real-calls", "voice-sfu", "voice-exporter"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ FLOORS = (
     ("errors", "logs", "stats"),
     ("config", "server_api"),
     ("probe", "rtc"),
-    ("evidence", "roster", "store"),
+    ("calls", "evidence", "roster", "store"),
     ("probes",),
     ("metrics", "run", "report"),
     ("web",),

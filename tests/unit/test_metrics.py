@@ -47,6 +47,10 @@ LABELS = {
     "url",
     "slo",
     "page_on",
+    "ended_by",
+    "region",
+    "event",
+    "trunk",
     OWN_LABELS,
 }
 

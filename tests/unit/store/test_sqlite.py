@@ -94,6 +94,7 @@ def test_file_of_an_older_version_is_brought_up_to_date(tmp_path: Path, version:
         known = (Worker("AW_1", "demo", WorkerStatus.IDLE),) if version >= 2 else ()
         assert store.workers() == known
         assert store.ramps() == (("{}",) if version >= 4 else ())
+        assert store.calls() == ({"RM_1": "{}"} if version >= 11 else {})
         store.save_workers([])
     with closing(open_sqlite(tmp_path / "fresh")):
         pass

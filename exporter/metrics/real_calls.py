@@ -1,0 +1,112 @@
+"""Real calls on /metrics: what those that ended say, and what became of webhook events."""
+
+from collections.abc import Callable, Iterable
+from time import time
+
+from exporter.calls.families import (
+    ACCEPTED,
+    EVENTS,
+    LAST,
+    LOST,
+    OPEN,
+    REFUSALS,
+    REFUSED,
+    SIP,
+    zeros,
+)
+from exporter.metrics.agent_names import OTHER, AgentNames
+from exporter.metrics.registry import Metrics
+from exporter.series import Reading
+
+TRUNKS = 50
+"""SIP trunks with a label of their own."""
+_SOURCE = "calls"
+"""Of agent names."""
+
+
+class RealCallSeries:
+    """Writes them. Of one thread."""
+
+    def __init__(
+        self, metrics: Metrics, names: AgentNames, clock: Callable[[], float] = time
+    ) -> None:
+        """Let the counters without an agent exist, at 0.
+
+        Args:
+            metrics: What is written to.
+            names: Which agent names have series of their own.
+            clock: Unix time.
+        """
+        self._metrics = metrics
+        self._names = names
+        self._clock = clock
+        self._shown: set[str] = set()
+        """Agents that counters were made for: they stay as long as this process."""
+        self._trunks: set[str] = set()
+        for event in EVENTS:
+            metrics.create(ACCEPTED.name, event)
+        for reason in REFUSALS:
+            metrics.create(REFUSED.name, reason)
+        metrics.create(LOST.name)
+        metrics.create(OPEN.name)
+
+    def expect(self) -> None:
+        """Let silence count from now on, if no event has come yet."""
+        if not self._metrics.has(LAST.name):
+            self._metrics.set(LAST.name, self._clock())
+
+    def accepted(self, event: str, lost: int) -> None:
+        """Count an event, and those that the server dropped before it."""
+        self._metrics.add(ACCEPTED.name, 1, event if event in EVENTS else "other")
+        self._metrics.set(LAST.name, self._clock())
+        self.lost(lost)
+
+    def refused(self, reason: str) -> None:
+        """Count a delivery that changed nothing."""
+        self._metrics.add(REFUSED.name, 1, reason)
+
+    def lost(self, count: int) -> None:
+        """Count events that will not come."""
+        self._metrics.add(LOST.name, count)
+
+    def open(self, count: int, names: Iterable[str]) -> None:
+        """Show how many calls are open, and let names of agents make room that are gone."""
+        self._metrics.set(OPEN.name, count)
+        self._names.use(_SOURCE, self._shown | set(names))
+
+    def expect_agent(self, agent_name: str, region: str) -> None:
+        """Let the counters of an agent exist before its first call ends.
+
+        An increase from none is no increase.
+        """
+        label = self._labelled(agent_name)
+        for family, labels in zeros(label, region):
+            self._metrics.create(family.name, *labels)
+
+    def count(self, readings: Iterable[Reading]) -> None:
+        """Write what a call that ended says."""
+        for reading in readings:
+            labels = dict(reading.labels)
+            if "agent_name" in labels:
+                labels["agent_name"] = self._labelled(labels["agent_name"])
+            if reading.family is SIP:
+                labels["trunk"] = self._trunk(labels["trunk"])
+            values = reading.family.label_values(labels)
+            if reading.family.kind == "histogram":
+                self._metrics.observe(reading.family.name, reading.value, *values)
+            else:
+                self._metrics.add(reading.family.name, reading.value, *values)
+
+    def _labelled(self, agent_name: str) -> str:
+        label = self._names.label(agent_name)
+        if label == OTHER and agent_name not in self._shown:
+            self._names.use(_SOURCE, {*self._shown, agent_name})
+            label = self._names.label(agent_name)
+        if label != OTHER:
+            self._shown.add(agent_name)
+        return label
+
+    def _trunk(self, trunk: str) -> str:
+        if len(self._trunks) < TRUNKS:
+            self._trunks.add(trunk)
+        return trunk if trunk in self._trunks else OTHER

@@ -1,0 +1,71 @@
+"""/webhook/livekit: what the LiveKit server reports of real calls.
+
+A delivery needs no token of the exporter: it is signed with the server's key over its exact body.
+"""
+
+from typing import Final
+
+from fastapi import APIRouter, HTTPException, Request, Response
+
+from exporter.web.refusals import TEXT
+from exporter.web.sources import Sources, TakesDeliveries
+
+BODY_LIMIT: Final = 64 * 1024
+"""Bytes of one event."""
+CONTENT_TYPES = ("application/webhook+json", "application/json")
+_PROBLEMS = {
+    "signature": (401, "the signature is not of the key of this exporter's server and this body"),
+    "body": (400, "the body is no event"),
+    "content_type": (415, f"the content type is not {CONTENT_TYPES[0]}"),
+    "too_large": (413, f"an event may have at most {BODY_LIMIT} bytes"),
+}
+_BODY = {
+    "requestBody": {"required": True, "content": {CONTENT_TYPES[0]: {"schema": {"type": "object"}}}}
+}
+
+
+def webhook_routes(sources: Sources) -> APIRouter:
+    """Return the route."""
+    routes = APIRouter()
+
+    @routes.post(
+        "/webhook/livekit",
+        status_code=204,
+        responses=dict.fromkeys((400, 401, 413, 415, 503), TEXT),
+        openapi_extra=_BODY,
+    )
+    async def webhook(request: Request) -> Response:
+        """Take one webhook event of the LiveKit server, signed by it in the header Authorization.
+
+        An event that was taken before is answered as taken, or the server would send it again.
+        """
+        deliveries = sources.deliveries
+        if deliveries is None:
+            raise HTTPException(503, "this exporter follows no real calls")
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind not in CONTENT_TYPES:
+            raise _refused(deliveries, "content_type")
+        body = await _body(request, deliveries)
+        token = request.headers.get("authorization", "")
+        if reason := await deliveries.take(body, token):
+            status, text = _PROBLEMS[reason]
+            raise HTTPException(status, text)
+        return Response(status_code=204)
+
+    return routes
+
+
+async def _body(request: Request, deliveries: TakesDeliveries) -> bytes:
+    """Return the body; one that is too large is not read to its end."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > BODY_LIMIT:
+            raise _refused(deliveries, "too_large")
+    return body
+
+
+def _refused(deliveries: TakesDeliveries, reason: str) -> HTTPException:
+    deliveries.refuse(reason)
+    status, text = _PROBLEMS[reason]
+    return HTTPException(status, text)
