@@ -1,10 +1,21 @@
 """What belongs to a turn, and what to a sound that the caller made into its reply."""
 
 import numpy as np
+import pytest
 
-from exporter.outcome import Timeline, Turn, TurnOutcome
-from exporter.outcome.timeline import CallerSpoke, Transcript, UserState
+from exporter.outcome import (
+    BackchannelOutcome,
+    InterruptionOutcome,
+    Timeline,
+    Turn,
+    TurnOutcome,
+    TurnReport,
+)
+from exporter.outcome.timeline import CallerSpoke, Message, Transcript, UserState
 from exporter.probes.latency.explained import explained
+from exporter.probes.latency.scenarios.backchannel import backchannel
+from exporter.probes.latency.scenarios.barge_in import interruption
+from exporter.probes.latency.scenarios.silence import Reply
 from exporter.probes.latency.speaking import Said
 from exporter.rtc.clip import Clip
 
@@ -33,3 +44,48 @@ def test_words_of_an_interruption_are_no_errors_of_the_turn() -> None:
     assert (turn.transcription.words, turn.transcription.wer) == (4, 0)
     assert turn.stages.transcribed_s is not None
     assert round(turn.stages.transcribed_s, 3) == 0.4
+
+
+def reply(*sounds: tuple[float, float], interrupted: bool | None, control_s: float) -> Reply:
+    """Return a reply that was heard to 30 s, and reported at 14.8 s as interrupted or not."""
+    call = Timeline()
+    call.reporters.add("")
+    if interrupted is not None:
+        figures = TurnReport()
+        call.add(Message(at=14.8, by_agent=True, figures=figures, interrupted=interrupted))
+    call.add(Message(at=15.6, by_agent=False, figures=TurnReport()))
+    return Reply(call, sounds, 30.0, control_s)
+
+
+SPOKE = CallerSpoke(at=14.0, until=15.0)
+
+
+@pytest.mark.parametrize(
+    ("interrupted", "control_s", "outcome"),
+    [
+        (True, 3.0, InterruptionOutcome.YIELDED),
+        (None, 3.0, InterruptionOutcome.VOID),
+        (None, 4.7, InterruptionOutcome.FINISHED_FIRST),
+        (True, 12.0, InterruptionOutcome.YIELDED),
+    ],
+)
+def test_a_reply_longer_than_the_control_is_not_taken_for_finished(
+    interrupted: bool | None,  # noqa: FBT001 - of the table
+    control_s: float,
+    outcome: InterruptionOutcome,
+) -> None:
+    """The control was the reply to other words: it cannot tell how much of this one was left."""
+    heard = reply((10.0, 14.6), (17.0, 19.0), interrupted=interrupted, control_s=control_s)
+    assert interruption(heard, SPOKE).outcome is outcome
+
+
+def test_a_reply_that_is_over_was_not_stopped_by_a_short_sound() -> None:
+    """It is reported as not interrupted; what follows is the answer to the sound."""
+    heard = reply((10.0, 14.6), (17.0, 19.0), interrupted=False, control_s=12.0)
+    assert backchannel(heard, SPOKE, 0.1).outcome is BackchannelOutcome.IGNORED
+
+
+def test_a_short_sound_into_a_reply_longer_than_the_control_is_void() -> None:
+    """Whether it ended by itself cannot be told."""
+    heard = reply((10.0, 14.6), interrupted=None, control_s=3.0)
+    assert backchannel(heard, SPOKE, 0.1).outcome is BackchannelOutcome.VOID

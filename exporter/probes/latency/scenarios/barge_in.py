@@ -22,7 +22,10 @@ from exporter.rtc.levels import WINDOW
 from exporter.rtc.onset import sound_threshold
 
 TOO_LATE = "the reply was over before the caller's sound: a longer answer, or a smaller `after`"
-UNTOLD = "it cannot be told whether the agent would have ended anyway: it reports no messages"
+UNTOLD = (
+    "it cannot be told whether the agent would have ended anyway: it reports no messages, and there "
+    "is no reply of this length that was left alone"
+)
 
 
 def interruption(reply: Reply, spoke: CallerSpoke) -> Interruption:
