@@ -1,10 +1,14 @@
 """What belongs to a turn, and what to a sound that the caller made into its reply."""
 
+import asyncio
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 
 from exporter.outcome import (
     BackchannelOutcome,
+    CallResult,
     InterruptionOutcome,
     Timeline,
     Turn,
@@ -14,7 +18,7 @@ from exporter.outcome import (
 from exporter.outcome.timeline import CallerSpoke, Message, Transcript, UserState
 from exporter.probes.latency.explained import explained
 from exporter.probes.latency.scenarios.backchannel import backchannel
-from exporter.probes.latency.scenarios.barge_in import interruption
+from exporter.probes.latency.scenarios.barge_in import BargeIn, interruption
 from exporter.probes.latency.scenarios.silence import Reply
 from exporter.probes.latency.speaking import Said
 from exporter.rtc.clip import Clip
@@ -70,7 +74,7 @@ SPOKE = CallerSpoke(at=14.0, until=15.0)
     ],
 )
 def test_a_reply_longer_than_the_control_is_not_taken_for_finished(
-    interrupted: bool | None,  # noqa: FBT001 - of the table
+    interrupted: bool | None,
     control_s: float,
     outcome: InterruptionOutcome,
 ) -> None:
@@ -89,3 +93,22 @@ def test_a_short_sound_into_a_reply_longer_than_the_control_is_void() -> None:
     """Whether it ended by itself cannot be told."""
     heard = reply((10.0, 14.6), interrupted=None, control_s=3.0)
     assert backchannel(heard, SPOKE, 0.1).outcome is BackchannelOutcome.VOID
+
+
+def test_a_turn_without_a_reply_brings_no_interruption_of_the_turn_before() -> None:
+    """The caller came too late once, and then there was nothing to interrupt."""
+    scene = BargeIn(Mock())
+    scene._control_s, scene.too_late = 8.0, True
+    for at in (10.0, 40.0):
+        asyncio.run(scene.after(said(at), Turn(TurnOutcome.FAILED)))
+    assert len(scene.noted(CallResult("a", "b", "c")).interruptions) == 1
+
+
+def test_nobody_waits_longer_for_a_greeting_than_is_configured() -> None:
+    """An agent that never says that it listens, and is silent, does not greet."""
+    stage = Mock()
+    stage.scenario.into = "greeting"
+    stage.line.first_sound.return_value = None
+    stage.line.listens.return_value = False
+    stage.line.hear_more.side_effect = AssertionError("it waits for ever")
+    asyncio.run(BargeIn(stage).greeting(deadline=0.0))

@@ -61,7 +61,7 @@ class ShortSound(Insertion):
             if late := self.late(inserted, None):
                 found = Backchannel(BackchannelOutcome.VOID, detail=late)
             self._found.append(found)
-        self.inserted, self.spoiled, self.too_late = None, "", False
+        self.forget()
         await super().after(said, turn)
 
     def noted(self, result: CallResult) -> CallResult:
