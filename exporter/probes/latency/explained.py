@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from exporter.errors import ProbeError
 from exporter.outcome import Expectation, Reason, SilentStage, Timeline, Turn, TurnOutcome
+from exporter.outcome.timeline import CallerSpoke
 from exporter.probes.latency.expectations import SILENT, UNTOLD, Seen, expectations, may_come
 from exporter.probes.latency.script import Expect
 from exporter.probes.latency.speaking import Said
@@ -30,7 +31,7 @@ def explained(turn: Turn, said: Said, call: Timeline, reply_timeout_s: float) ->
     silent = turn.reason is Reason.NO_REPLY
     if not (silent or turn.outcome is TurnOutcome.REPLIED):
         return turn
-    until = said.end + reply_timeout_s if silent else math.inf
+    until = min(said.end + reply_timeout_s if silent else math.inf, _next_speech(call, said))
     told, words = finals(call, said.spoke, until), said.clip.words
     heard = score(words, [each.text for each in told]) if told and words else None
     turn = replace(turn, stages=stages(call, said.spoke, until), transcription=heard)
@@ -40,6 +41,11 @@ def explained(turn: Turn, said: Said, call: Timeline, reply_timeout_s: float) ->
     known = where is not SilentStage.UNKNOWN
     detail = f"{turn.detail}: {where.words}" if known else turn.detail
     return replace(turn, silent_stage=where, detail=detail)
+
+
+def _next_speech(call: Timeline, said: Said) -> float:
+    """Return when the caller spoke again, as into the reply: what follows is about those words."""
+    return min((each.at for each in call.of(CallerSpoke, said.end)), default=math.inf)
 
 
 async def awaited(caller: Line, step: int, expect: Expect, seen: Seen) -> tuple[Expectation, ...]:

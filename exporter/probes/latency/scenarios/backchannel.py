@@ -1,6 +1,5 @@
 """Backchannel and cough: a short sound into the agent's speech, which asks for nothing."""
 
-import math
 from dataclasses import replace
 
 from exporter.outcome import Backchannel, BackchannelOutcome, CallResult, Turn
@@ -13,7 +12,7 @@ from exporter.probes.latency.speaking import Said
 
 MARGIN_S = 0.2
 """By so much a gap is longer than the longest of the reply that was left alone."""
-ENDED_JUST_THEN = "the reply ended by itself just then"
+ENDED_JUST_THEN = "the reply may have ended by itself just then"
 
 
 def backchannel(reply: Reply, spoke: CallerSpoke, control_gap_s: float) -> Backchannel:
@@ -31,9 +30,9 @@ def backchannel(reply: Reply, spoke: CallerSpoke, control_gap_s: float) -> Backc
     if reply.goes_on(gap, spoke.at):
         return Backchannel(BackchannelOutcome.PAUSED, gap[1] - gap[0])
     marked, left_s = reply.marked(gap, spoke.at), reply.left_s(gap)
-    if marked is False and math.isinf(gap[1]):
+    if marked is False:
         return Backchannel(BackchannelOutcome.IGNORED)  # it had come to its end
-    if marked is None and left_s is not None and left_s < ENDS_ANYWAY_S:
+    if marked is None and (left_s is None or left_s < ENDS_ANYWAY_S):
         return Backchannel(BackchannelOutcome.VOID, detail=ENDED_JUST_THEN)
     return Backchannel(BackchannelOutcome.STOPPED)
 
@@ -62,7 +61,7 @@ class ShortSound(Insertion):
             if late := self.late(inserted, None):
                 found = Backchannel(BackchannelOutcome.VOID, detail=late)
             self._found.append(found)
-        self.inserted, self.spoiled, self.too_late = None, "", False
+        self.forget()
         await super().after(said, turn)
 
     def noted(self, result: CallResult) -> CallResult:

@@ -1,6 +1,7 @@
 """Barge-in: the caller begins to speak into the agent's speech, and is to be let speak."""
 
 import math
+import time
 from dataclasses import replace
 
 from exporter.errors import ProbeError
@@ -22,7 +23,10 @@ from exporter.rtc.levels import WINDOW
 from exporter.rtc.onset import sound_threshold
 
 TOO_LATE = "the reply was over before the caller's sound: a longer answer, or a smaller `after`"
-UNTOLD = "it cannot be told whether the agent would have ended anyway: it reports no messages"
+UNTOLD = (
+    "it cannot be told whether the agent would have ended anyway: it reports no messages, and "
+    "there is no reply of this length that was left alone"
+)
 
 
 def interruption(reply: Reply, spoke: CallerSpoke) -> Interruption:
@@ -62,6 +66,8 @@ class BargeIn(Insertion):
             while (first := line.first_sound()) is None:
                 if line.listens() and line.quiet_for(GREETING_WAIT_S):
                     return
+                if time.monotonic() >= deadline:
+                    return  # the wait for the greeting says why
                 await line.hear_more(deadline)
             threshold_db = sound_threshold(line.noise())
             begun = await line.ear.time_of(first * WINDOW)
@@ -69,6 +75,7 @@ class BargeIn(Insertion):
             return  # the wait for the greeting says why
         await self._insert(begun, threshold_db)
         await self._conclude()
+        self.forget()
 
     async def decided(self, inserted: Inserted) -> bool:
         """Listen until the agent has stopped, or has talked on."""
@@ -78,6 +85,7 @@ class BargeIn(Insertion):
         """Wait for the answer to what was said into the reply of this turn."""
         if self._control_s is not None:
             await self._conclude()
+            self.forget()
         await super().after(said, turn)
 
     async def _conclude(self) -> None:
@@ -91,7 +99,6 @@ class BargeIn(Insertion):
             return
         answer = None if self.spoiled else await self.answer(inserted)
         self._found.append(self._judged(inserted, answer))
-        self.inserted = None
 
     def _judged(self, inserted: Inserted, answer: Turn | None) -> Interruption:
         if self.spoiled:

@@ -55,7 +55,7 @@ class Insertion(Plain):
         Returns:
             Whether the reply is over.
         """
-        self.inserted, self.spoiled, self.too_late = None, "", False
+        self.forget()
         if self._control_s is None:
             return False
         return await self._insert(replied, said.threshold_db)
@@ -78,6 +78,10 @@ class Insertion(Plain):
         except (DisturbedError, ProbeError) as error:
             self.spoiled = str(error)  # a call that ended takes nothing from the reply before
             return False
+
+    def forget(self) -> None:
+        """Forget what concerned the last reply: a turn without one has nothing inserted."""
+        self.inserted, self.spoiled, self.too_late = None, "", False
 
     async def decided(self, inserted: Inserted) -> bool:
         """Listen until it is known what the agent does; return whether its reply is over."""

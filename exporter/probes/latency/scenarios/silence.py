@@ -89,10 +89,15 @@ class Reply:
         return said[0].interrupted if said else None
 
     def left_s(self, stop: Span) -> float | None:
-        """Return how much was left of the reply, if it was as long as the control."""
+        """Return how much was left of the reply, if it was as long as the control.
+
+        None where there is no control, or where the reply had gone on for longer: that of other
+        words may have another length, and tells nothing then.
+        """
         if self.control_s is None:
             return None
-        return self.control_s - (stop[0] - self.sounds[0][0])
+        left_s = self.control_s - (stop[0] - self.sounds[0][0])
+        return left_s if left_s >= -self._tolerance_s(self.control_s) else None
 
     def _is_rest(self, stop: Span) -> bool:
         """Tell whether both parts together are as long as the control."""
@@ -101,7 +106,11 @@ class Reply:
         more = self.stop(stop[1])
         ended = more[0] if more else self.sounds[-1][1]
         length_s = stop[0] - self.sounds[0][0] + ended - stop[1]
-        return abs(length_s - self.control_s) <= max(_SAME_S, _SAME_SHARE * self.control_s)
+        return abs(length_s - self.control_s) <= self._tolerance_s(self.control_s)
+
+    @staticmethod
+    def _tolerance_s(control_s: float) -> float:
+        return max(_SAME_S, _SAME_SHARE * control_s)
 
     def _stopped(self, silence: Span) -> bool:
         length_s = min(silence[1], self.until) - silence[0]
