@@ -1,5 +1,6 @@
 """Why a row of the status page has its verdict, in words."""
 
+from cProfile import Profile
 from dataclasses import replace
 from datetime import timedelta
 
@@ -133,3 +134,14 @@ def test_what_failed_last_is_the_first_group() -> None:
         reason = (Reason.AGENT_LEFT, Reason.NO_REPLY, Reason.ROOM_CLOSED)[n % 3]
         known.add(RunRecord.of(at(10 + n, call(reason=reason, detail="again"))))
     assert max(each.runs for each in known.outages if each.reason is Reason.NO_REPLY) == 4
+
+
+def test_a_day_of_calls_is_looked_through_once_for_each_component() -> None:
+    """The page of 200 slow agents held the event loop for a second. Work is counted, not time."""
+    good = [at(n, spoken(1.1, 0.47)) for n in range(200)]
+    slow = at(200, spoken(3.25, 2.17))
+    known = past(*good, slow)
+    profile = Profile()
+    profile.runcall(why, DEMO, slow, known, Serving())
+    calls = sum(each.callcount for each in profile.getstats())
+    assert calls < 10 * len(good)
