@@ -9,12 +9,12 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from exporter.evidence.config import EvidenceConfig
 from exporter.evidence.kept import KeptCall
@@ -35,9 +35,16 @@ from exporter.probe import Keep
 log = logging.getLogger(__name__)
 
 PRUNE_EVERY_S = 600.0
+SETTLE_S = 1.0
+"""For a call to be kept or deleted, which takes some milliseconds; a disk that takes longer is not
+waited for."""
+MOST_WAITING = 20
+"""Calls that may wait for a disk that hangs; no further one is kept until it goes on."""
+_CLOSE_S = 2.0
 _RATE = 48_000
 _DAY_S = 86400.0
 _MB = 1_000_000
+_HANGS = f"{MOST_WAITING} calls wait for the disk"
 _FUTURE_S = 60.0
 
 T = TypeVar("T")
@@ -100,6 +107,7 @@ class Keeper:
         self._losing: LossReason | None = None
         self._lost: set[str] = set()
         """Runs that are under way and lose their evidence."""
+        self._settling: set[asyncio.Task[None]] = set()
 
     def reconfigure(self, config: EvidenceConfig) -> None:
         """Keep what a new configuration says, from the next call on."""
@@ -108,7 +116,7 @@ class Keeper:
     def order(self, run_id: str) -> Keep | None:
         """Return what a call about to begin is to write down; None: nothing."""
         folder = folder_of(self._folder, run_id)
-        if folder is None or self._config.keep == "none":
+        if folder is None or self._config.keep == "none" or self._is_behind:
             return None
         return Keep(folder, audio=self._config.audio, text=self._config.text)
 
@@ -123,27 +131,42 @@ class Keeper:
             await self._do(self._prune)
 
     async def aclose(self) -> None:
-        """Finish what was begun."""
-        await self._do(lambda: None)
+        """Finish what was begun, unless the disk hangs."""
+        if self._settling:
+            await asyncio.wait(self._settling, timeout=_CLOSE_S)
         self._thread.shutdown(wait=False)
 
     async def settle(self, outcome: Outcome, target_s: float | None = None) -> None:
         """Keep a call that has ended and was judged, or delete what it has written.
 
+        Takes `SETTLE_S` at most; a slow disk does the rest later.
+
         Args:
             outcome: With its findings; of a run that was killed as well.
             target_s: The target for its latency.
         """
-        lost = outcome.run_id in self._lost
-        self._lost.discard(outcome.run_id)
+        run_id = outcome.run_id
+        lost = run_id in self._lost
+        self._lost.discard(run_id)
         if lost or not self._config.wants(outcome):
-            await self._do(self._drop, outcome.run_id)
-        elif await self._do(self._seal, Seal(outcome, target_s)):
-            self._losing = None
+            await self.forget(run_id)
+        elif self._is_behind:
+            self._lose(run_id, EvidenceLost(LossReason.TOO_SLOW, _HANGS))
+        else:
+            await self._in_time(self._keep(Seal(outcome, target_s)))
+
+    async def forget(self, run_id: str) -> None:
+        """Delete what a call has written that ends without a verdict; takes `SETTLE_S` at most."""
+        self._lost.discard(run_id)
+        if not self._is_behind:
+            await self._in_time(self._do(self._drop, run_id))
 
     def lost(self, run_id: str, loss: EvidenceLost) -> None:
         """Note that a call cannot be kept: counted each time, logged the first time."""
         self._lost.add(run_id)
+        self._lose(run_id, loss)
+
+    def _lose(self, run_id: str, loss: EvidenceLost) -> None:
         self._watch.lost(loss.reason)
         if loss.reason is not self._losing:
             self._losing = loss.reason
@@ -158,24 +181,41 @@ class Keeper:
         """Return the file with its sound; None where there is none."""
         return sound_of(self._folder, run_id)
 
+    @property
+    def _is_behind(self) -> bool:
+        return len(self._settling) >= MOST_WAITING
+
+    async def _in_time(self, work: Coroutine[Any, Any, None]) -> None:
+        """Await work, but no longer than `SETTLE_S`, and not at all behind other work."""
+        limit_s = 0.0 if self._settling else SETTLE_S
+        task = asyncio.create_task(work)
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+        await asyncio.wait((task,), timeout=limit_s)
+
+    async def _keep(self, seal: Seal) -> None:
+        if await self._do(self._seal, seal):
+            self._losing = None
+
     async def _do(self, work: Callable[..., T], *args: object) -> T | None:
         """Do work in the thread, and show what is kept then; None where the disk failed."""
         loop, found = asyncio.get_running_loop(), None
         try:
             found = await loop.run_in_executor(self._thread, work, *args)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # such as half a character, which no JSON takes
             run_id = args[0].outcome.run_id if args and isinstance(args[0], Seal) else ""
-            self.lost(run_id, EvidenceLost(LossReason.of(error), str(error)))
-            self._lost.discard(run_id)
+            self._lose(run_id, EvidenceLost(LossReason.of(error), str(error)))
         self._watch.kept(len(self._calls), sum(each.size for each in self._calls.values()))
         return found
 
     def _scan(self) -> None:
         found = {}
         for place in self._folder.iterdir() if self._folder.is_dir() else ():
-            if (place / SEAL_NAME).is_file():
+            if folder_of(self._folder, place.name) is None:
+                continue  # such as lost+found
+            try:
                 found[place.name] = _Kept(self._sealed_at(place), _size(place))
-            else:
+            except OSError:  # no seal, or nothing that could be read
                 shutil.rmtree(place, ignore_errors=True)
         self._calls = dict(sorted(found.items(), key=lambda item: item[1].at))
         self._prune()
@@ -185,7 +225,8 @@ class Keeper:
         at, now = (place / SEAL_NAME).stat().st_mtime, self._clock()
         if at <= now + _FUTURE_S:
             return at
-        os.utime(place / SEAL_NAME, (now, now))
+        with suppress(OSError):  # a read-only disk: then it is as old at the next start
+            os.utime(place / SEAL_NAME, (now, now))
         return now
 
     def _seal(self, seal: Seal) -> bool:
@@ -197,7 +238,7 @@ class Keeper:
             with suppress(FileNotFoundError):
                 mend(place / SOUND_NAME, round(steps_of(place) * STEP_S * _RATE))
             self._write(place, to_seal(seal))
-        except OSError:
+        except (OSError, ValueError):
             shutil.rmtree(place, ignore_errors=True)
             raise
         self._calls[place.name] = _Kept(self._clock(), _size(place))

@@ -261,6 +261,9 @@ class Runner:
                 self._later(self._sweep(order))
         except _Ended as end:
             outcome = watch.failed(end.reason, logs.redact(end.detail, self._secrets()))
+        except asyncio.CancelledError:
+            watch.is_given_up = True
+            raise
         finally:
             watch.stop()
             if unharmed:
@@ -336,6 +339,8 @@ class Runner:
         else:
             await slot.recover()
             self._give_back(lane, slot)
+        if watch.is_given_up and self._keeper is not None:
+            await self._keeper.forget(watch.order.run_id)
         if lane is self._lanes["call"]:
             await self._clean_up(watch.order, tuple(watch.rooms))
 
@@ -375,6 +380,8 @@ class _Watch:
     rooms: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    is_given_up: bool = False
+    """Nobody waits for its Outcome any more."""
 
     def __post_init__(self) -> None:
         self.slot.pipe.listen(self._take)

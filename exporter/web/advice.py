@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from exporter.outcome import Reason, Verdict
+from exporter.outcome import (
+    AnswerOutcome,
+    BackchannelOutcome,
+    InterruptionOutcome,
+    PauseOutcome,
+    Reason,
+    Verdict,
+)
 from exporter.store.records import RunRecord
 
 
@@ -72,6 +79,20 @@ _REASONS: Mapping[Reason, Advice] = {
 _SLOW = Advice("The widest part of the slow turns: where the time went.", "VoiceAgentSlow")
 _TWICE = Advice("Why two agents of this name were dispatched.", "VoiceAgentTwice")
 
+_TALKS_ON = Advice(
+    "The agent's voice and states after the caller's interruption: did it hear it, and does it "
+    "allow interruptions?",
+    "VoiceAgentIgnoresInterruptions",
+)
+_STOPS = Advice(
+    "The agent's voice after the caller's short sound: what it takes for an interruption.",
+    "VoiceAgentStopsAtBackchannels",
+)
+_CUTS_IN = Advice(
+    "The end_of_turn of the turns with a pause: how long the agent waits.", "VoiceAgentCutsIn"
+)
+_NOT_YIELDED = (InterruptionOutcome.TALKED_ON, InterruptionOutcome.RESUMED)
+
 
 def advice(record: RunRecord) -> Advice | None:
     """Return what to look at next; None for a run that passed."""
@@ -79,5 +100,20 @@ def advice(record: RunRecord) -> Advice | None:
         return _REASONS[record.reason]
     if record.agents > 1:
         return _TWICE
-    is_slow = record.probe == "latency" and record.verdict in (Verdict.SLOW, Verdict.FAIL)
-    return _SLOW if is_slow else None
+    if record.probe != "latency" or record.verdict not in (Verdict.SLOW, Verdict.FAIL):
+        return None
+    manners = _manners(record) if record.verdict is Verdict.SLOW else None
+    return manners or _SLOW
+
+
+def _manners(record: RunRecord) -> Advice | None:
+    """Return what to look at where the agent does not take turns."""
+    if any(
+        each.outcome in _NOT_YIELDED or each.answer is AnswerOutcome.UNANSWERED
+        for each in record.interruptions
+    ):
+        return _TALKS_ON
+    if any(each.outcome is BackchannelOutcome.STOPPED for each in record.backchannels):
+        return _STOPS
+    cuts_in = any(each.outcome is PauseOutcome.CUT_IN for each in record.pauses)
+    return _CUTS_IN if cuts_in else None

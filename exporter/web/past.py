@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 
-from exporter.outcome import Components, Reason, Verdict
+from exporter.outcome import Components, Reason, TurnOutcome, Verdict
 from exporter.report.latency import average, is_measured
 from exporter.stats import Stats
 from exporter.store.records import RunRecord
@@ -57,7 +57,7 @@ class Past:
     runs: deque[PastRun] = field(default_factory=lambda: deque(maxlen=RUNS_KEPT))
     """The newest is the last."""
     outages: deque[Outage] = field(default_factory=lambda: deque(maxlen=OUTAGES_KEPT))
-    """The newest is the first; runs that succeed do not push them out."""
+    """The one of the last failure is the first; runs that succeed do not push them out."""
     since: datetime | None = None
     """When the first run began of those in a row that have the verdict of the last."""
     streak: int = 0
@@ -78,7 +78,7 @@ class Past:
         if scheduled:
             self._judge(now)
         self.runs.append(now)
-        reason, detail = _why_failed(run)
+        reason, detail = why_failed(run)
         if reason is not None:
             self._fail(run, reason, detail)
 
@@ -93,16 +93,20 @@ class Past:
         for outage in self.outages:
             if outage.reason is reason and run.started_at - outage.last.started_at <= APART:
                 outage.last, outage.detail, outage.runs = run, detail, outage.runs + 1
+                self.outages.remove(outage)
+                self.outages.appendleft(outage)
                 return
         self.outages.appendleft(Outage(reason, detail, run.started_at, run))
 
 
-def _why_failed(run: RunRecord) -> tuple[Reason | None, str]:
-    """Return why a run, or the first turn of it that was to be measured, came to nothing."""
+def why_failed(run: RunRecord) -> tuple[Reason | None, str]:
+    """Return why a run came to nothing, or the first turn of it that its verdict follows from."""
     if run.reason is not None:
         return run.reason, run.detail
-    if run.verdict in (Verdict.FAIL, Verdict.UNKNOWN):
-        for turn in run.turns:
-            if turn.reason is not None and not turn.warmup:
-                return turn.reason, turn.detail
+    for turn in run.turns:
+        if not turn.warmup and turn.outcome is _OF_VERDICT.get(run.verdict):
+            return turn.reason, turn.detail
     return None, ""
+
+
+_OF_VERDICT = {Verdict.FAIL: TurnOutcome.FAILED, Verdict.UNKNOWN: TurnOutcome.VOID}

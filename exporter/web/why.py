@@ -14,7 +14,7 @@ from exporter.outcome import CallResult, Components, Listing, Outcome, Reason, V
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.store.records import RunRecord
-from exporter.web.past import Past, PastRun
+from exporter.web.past import Past, PastRun, why_failed
 from exporter.web.times import plural, span
 
 PART_WORDS: Mapping[str, str] = {
@@ -117,7 +117,7 @@ def why(target: LatencyConfig, last: Outcome | None, past: Past, service: Servin
     if last.verdict is Verdict.PASS:
         return Why()
     run = RunRecord.of(last)
-    head, said = _reason(run, last)
+    head, said = _reason(run)
     if not head:
         head, slow = _slowness(target, last, past)
         said = (*slow, *(each.text for each in last.findings or ()))
@@ -126,23 +126,13 @@ def why(target: LatencyConfig, last: Outcome | None, past: Past, service: Servin
     return Why(head, " ".join(map(_sentence, filter(None, said))))
 
 
-def _reason(run: RunRecord, last: Outcome) -> tuple[str, tuple[str, ...]]:
+def _reason(run: RunRecord) -> tuple[str, tuple[str, ...]]:
     """Return why a call, or a turn of it, has no measurement."""
-    if run.reason is not None:
-        reason, detail = run.reason, run.detail
-    else:
-        turns = [turn for turn in run.turns if turn.reason is not None and not turn.warmup]
-        named = next((t for t in turns if f"{t.reason}: " in _findings(last)), None)
-        named = named or (turns[0] if turns and last.verdict is Verdict.UNKNOWN else None)
-        if named is None or named.reason is None:
-            return "", ()
-        reason, detail = named.reason, named.detail
+    reason, detail = why_failed(run)
+    if reason is None:
+        return "", ()
     blame = "this says nothing about the agent" if reason.is_own_fault else ""
     return str(reason), (detail, blame)
-
-
-def _findings(last: Outcome) -> str:
-    return "\n".join(each.text for each in last.findings or ())
 
 
 def _slowness(target: LatencyConfig, last: Outcome, past: Past) -> tuple[str, tuple[str, ...]]:
@@ -174,11 +164,7 @@ def _slowest(now: PastRun, before: list[Components]) -> tuple[str, str]:
     if now.parts is None:
         return "", ""
     parts = dict(_known(now.parts))
-    usual = {
-        name: median(values)
-        for name in parts
-        if (values := [s for each in before for part, s in _known(each) if part == name])
-    }
+    usual = {name: median(values) for name in parts if (values := _values(before, name))}
     grown = {name: parts[name] - usual[name] for name in usual}
     worst = max(grown, key=grown.__getitem__, default="")
     if worst and grown[worst] >= _NOTABLE_S:
@@ -187,6 +173,12 @@ def _slowest(now: PastRun, before: list[Components]) -> tuple[str, str]:
         return f"{PART_WORDS[worst]} {parts[worst]:.2f} s", text
     longest = max(parts, key=parts.__getitem__)
     return f"{PART_WORDS[longest]} {parts[longest]:.2f} s", "the longest component"
+
+
+def _values(before: list[Components], name: str) -> list[float]:
+    """Return one component of all calls that know it: a page of 200 agents asks this often."""
+    values = (getattr(each, f"{name}_s") for each in before)
+    return [seconds for seconds in values if seconds is not None]
 
 
 def _known(parts: Components) -> Iterator[tuple[str, float]]:

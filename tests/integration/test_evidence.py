@@ -139,3 +139,30 @@ def test_a_loss_costs_no_measurement(tmp_path: Path) -> None:
     assert outcome.ok
     assert kept is None
     assert (shown.calls, shown.losses) == (0, [LossReason.DISK_FULL])
+
+
+def test_nothing_is_left_of_a_run_that_was_given_up(tmp_path: Path) -> None:
+    """As where the scrape that asked for a call goes away: it has no verdict, so nothing is kept.
+
+    What it had written would lie there until the next start, beyond all limits.
+    """
+    folder = tmp_path / "evidence"
+
+    async def story() -> None:
+        keeper = Keeper(folder, EvidenceConfig(keep="all"))
+        server = Server("ws://127.0.0.1:1", "key", "a-secret-of-nobody")
+        table = recording_probe.GOES_ON
+        runner = Runner(server, processes=1, table=table, keeper=keeper, delete_rooms=no_rooms)
+        written = asyncio.Event()
+        call = asyncio.create_task(
+            runner.run("latency", LatencyConfig(agent_name="demo"), on_turn=lambda _: written.set())
+        )
+        await written.wait()
+        assert len(list(folder.iterdir())) == 1
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+        await runner.aclose()
+        await keeper.aclose()
+
+    asyncio.run(story())
+    assert list(folder.iterdir()) == []

@@ -1,14 +1,18 @@
 """Which calls stay, for how long, and what is lost with a disk that fails."""
 
+import asyncio
 import logging
 import os
 import shutil
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import soundfile
 
 from exporter.evidence.journal import FILE_NAME
+from exporter.evidence.keeper import MOST_WAITING, SETTLE_S
 from exporter.evidence.reading import SEAL_NAME, read_call
 from exporter.evidence.sound import SOUND_NAME
 from exporter.outcome import LossReason, Outcome, Reason, Verdict
@@ -164,3 +168,66 @@ def test_a_folder_that_somebody_deletes_is_no_error(tmp_path: Path) -> None:
     assert read_call(house.folder, "a") is None
     run(house.call("b"))
     assert house.kept == ["b"]
+
+
+def test_a_disk_that_hangs_holds_no_measurement_up(tmp_path: Path) -> None:
+    """1. Nothing that is written ends. 2. Calls end. Result: each goes on in a moment.
+
+    They are counted as lost as soon as too many wait, and no further call is written down.
+    """
+    house = House(tmp_path / "evidence")
+    write(house.folder / "a")
+    hung = house.folder / "a" / f"{SEAL_NAME}.new"
+    os.mkfifo(hung)
+
+    async def story() -> None:
+        await house.keeper.settle(outcome("a"))
+        orders = [house.keeper.order("b") is not None]
+        for number in range(MOST_WAITING):
+            await house.keeper.settle(outcome(f"c{number}"))
+        assert house.shown.losses == [LossReason.TOO_SLOW]
+        orders.append(house.keeper.order("d") is not None)
+        with hung.open("rb") as released:  # now the disk takes it
+            released.read()
+        await house.keeper.aclose()
+        orders.append(house.keeper.order("e") is not None)
+        assert orders == [True, False, True]
+
+    began = time.monotonic()
+    asyncio.run(story())
+    assert time.monotonic() - began < 2 * SETTLE_S
+    assert (house.folder / "a" / SEAL_NAME).exists()
+
+
+def test_foreign_folders_are_left_alone(tmp_path: Path) -> None:
+    """A file system of its own has `lost+found`, which only root may read: calls count as ever."""
+    house = House(tmp_path / "evidence")
+    run(house.call("a"))
+    (house.folder / "lost+found").mkdir()
+    (house.folder / "notes of somebody.txt").touch()
+    again = House(house.folder)
+    again.now = (house.folder / "a" / SEAL_NAME).stat().st_mtime
+    run(again.keeper.start())
+    assert again.kept == ["a", "lost+found", "notes of somebody.txt"]
+    assert again.shown.calls == 1
+
+
+def test_one_call_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
+    """A call whose files are odd is deleted at the start; the others count."""
+    house = House(tmp_path / "evidence")
+    run(house.call("a"), house.call("b"))
+    (house.folder / "b" / "gone").symlink_to("nowhere")
+    again = House(house.folder)
+    again.now = (house.folder / "a" / SEAL_NAME).stat().st_mtime
+    run(again.keeper.start())
+    assert again.kept == ["a"]
+    assert (again.shown.calls, again.shown.losses) == (1, [])
+
+
+def test_a_text_that_cannot_be_written_is_counted(tmp_path: Path) -> None:
+    """An agent may report half a character: nothing stays on the disk, and that is said."""
+    house = House(tmp_path / "evidence")
+    write(house.folder / "a")
+    run(house.keeper.settle(replace(outcome("a", reason=Reason.AGENT_ERROR), detail="\ud83d")))
+    assert house.kept == []
+    assert house.shown.losses == [LossReason.OTHER]

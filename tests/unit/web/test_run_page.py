@@ -6,11 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from exporter.evidence.kept import KeptCall
-from exporter.outcome import CallResult, Outcome, Reason, Verdict
+from exporter.outcome import (
+    AnswerOutcome,
+    Backchannel,
+    BackchannelOutcome,
+    CallResult,
+    InnerPause,
+    Interruption,
+    InterruptionOutcome,
+    Outcome,
+    PauseOutcome,
+    Reason,
+    Verdict,
+)
 from exporter.store.records import RunQuery, RunRecord
 from exporter.store.sqlite import SqliteStore
 from exporter.web.advice import advice
@@ -218,6 +231,40 @@ def test_every_reason_has_advice_with_a_runbook() -> None:
         each for each in named if each is None or not (RUNBOOKS / f"{each.runbook}.md").is_file()
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("found", "runbook"),
+    [
+        (
+            {"interruptions": (Interruption(InterruptionOutcome.TALKED_ON),)},
+            "VoiceAgentIgnoresInterruptions",
+        ),
+        (
+            {
+                "interruptions": (
+                    Interruption(InterruptionOutcome.YIELDED, 0.4, AnswerOutcome.UNANSWERED),
+                )
+            },
+            "VoiceAgentIgnoresInterruptions",
+        ),
+        (
+            {"backchannels": (Backchannel(BackchannelOutcome.STOPPED),)},
+            "VoiceAgentStopsAtBackchannels",
+        ),
+        ({"pauses": (InnerPause(PauseOutcome.CUT_IN),)}, "VoiceAgentCutsIn"),
+        ({"pauses": (InnerPause(PauseOutcome.WAITED),)}, "VoiceAgentSlow"),
+    ],
+)
+def test_an_agent_that_takes_no_turns_is_not_called_slow(
+    found: dict[str, Any], runbook: str
+) -> None:
+    """SLOW is also the verdict on who talks on: its components say nothing about that."""
+    record = replace(RunRecord.of(call(replied(0.9))), verdict=Verdict.SLOW, **found)
+    said = advice(record)
+    assert said is not None
+    assert said.runbook == runbook
+    assert (RUNBOOKS / f"{runbook}.md").is_file()
 
 
 def test_a_page_escapes_every_text() -> None:

@@ -1,15 +1,16 @@
 """Why a row of the status page has its verdict, in words."""
 
+from cProfile import Profile
 from dataclasses import replace
 from datetime import timedelta
 
-from exporter.outcome import Components, Listing, Outcome, PendingDispatch, Reason
+from exporter.outcome import Components, Listing, Outcome, PendingDispatch, Reason, Verdict
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.store.records import RunRecord
-from exporter.web.past import APART, Past
+from exporter.web.past import APART, OUTAGES_KEPT, Past
 from exporter.web.why import Serving, serving, why
-from tests.unit.calls import DEMO, WHEN, call, replied, void
+from tests.unit.calls import DEMO, WHEN, call, judged, replied, void
 
 
 def at(minutes: float, outcome: Outcome) -> Outcome:
@@ -109,3 +110,38 @@ def test_failures_far_apart_are_two_groups() -> None:
         (1, WHEN + timedelta(minutes=5 + later)),
         (2, WHEN),
     ]
+
+
+def test_a_call_that_is_too_slow_did_not_fail_of_a_void_turn() -> None:
+    """Its verdict is the agent's: among the failures it is not listed as the prober's fault."""
+    target = LatencyConfig(agent_name="demo", fail_ms=2000)
+    slow = judged(call(replied(3.0), void()), target)
+    assert slow.verdict is Verdict.FAIL
+    assert not past(slow).outages
+    assert "above 2 s" in said(slow, target=target)
+
+
+def test_what_failed_last_is_the_first_group() -> None:
+    """Also where its reason is not new: so the log that is offered is that of the last call."""
+    other = [
+        at(n, call(reason=reason, detail="once"))
+        for n, reason in enumerate((Reason.NO_WORKER, Reason.JOIN_TIMEOUT, Reason.DEADLINE), 1)
+    ]
+    bad = call(reason=Reason.NO_REPLY, detail="silence")
+    known = past(bad, *other, at(9, bad))
+    assert [each.reason for each in known.outages][:2] == [Reason.NO_REPLY, Reason.DEADLINE]
+    for n in range(OUTAGES_KEPT):  # of these one is of a reason that is there
+        reason = (Reason.AGENT_LEFT, Reason.NO_REPLY, Reason.ROOM_CLOSED)[n % 3]
+        known.add(RunRecord.of(at(10 + n, call(reason=reason, detail="again"))))
+    assert max(each.runs for each in known.outages if each.reason is Reason.NO_REPLY) == 4
+
+
+def test_a_day_of_calls_is_looked_through_once_for_each_component() -> None:
+    """The page of 200 slow agents held the event loop for a second. Work is counted, not time."""
+    good = [at(n, spoken(1.1, 0.47)) for n in range(200)]
+    slow = at(200, spoken(3.25, 2.17))
+    known = past(*good, slow)
+    profile = Profile()
+    profile.runcall(why, DEMO, slow, known, Serving())
+    calls = sum(each.callcount for each in profile.getstats())
+    assert calls < 10 * len(good)
