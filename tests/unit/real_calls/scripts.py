@@ -100,14 +100,14 @@ SCRIPTS = {
     "agent alone": Script().join(0, "a", "agent", agent="demo").leave(9, "a").finish(30),
 }
 
-_ORDINARY = {
+_ORDINARY: dict[str, float] = {
     CALL: 1,
     "call_duration_seconds demo": 60,
     "caller_wait_seconds demo": 2,
     _CALLER_LEFT: 1,
     _AGENT_LEFT: 1,
 }
-_UNHEARD = {"calls_total - caller -": 1, "callers_abandoned_total -": 1}
+_UNHEARD: dict[str, float] = {"calls_total - caller -": 1, "callers_abandoned_total -": 1}
 TRUTH: dict[str, dict[str, float]] = {
     "ordinary": _ORDINARY,
     "abandoned": {**_UNHEARD, "call_duration_seconds -": 9, _CALLER_LEFT: 1},
