@@ -86,6 +86,7 @@ def _now() -> tuple[Panel, ...]:
                 "When the last webhook event was accepted. From "
                 "voice_webhook_last_event_timestamp_seconds. Bad: long ago, while there are "
                 "calls.",
+                width=8,
             ),
             value(last),
             unit=DateTimeFromNow,
@@ -104,8 +105,8 @@ def _now() -> tuple[Panel, ...]:
     )
 
 
-def _card(id_: int, title: str, text: str) -> Card:
-    return Card(id_, title, text, empty=_NONE, width=4, height=4)
+def _card(id_: int, title: str, text: str, width: int = 4) -> Card:
+    return Card(id_, title, text, empty=_NONE, width=width, height=4)
 
 
 def _ends() -> Panel:
@@ -163,7 +164,7 @@ def _waits() -> Panel:
         "From the caller's coming to the agent's published microphone track: median and p95. From "
         "voice_caller_wait_seconds, in whole seconds. Bad: more than a few seconds.",
         empty=_NONE,
-        width=6,
+        width=12,
     )
     waits = rate(f"voice_caller_wait_seconds_bucket{{{_AGENTS}}}")
     return graph(
@@ -201,7 +202,7 @@ def _transfers() -> Panel:
 
 def _counts(id_: int, title: str, text: str, name: str) -> Panel:
     counted = total(_BY_AGENT, recent(f"{name}{{{_AGENTS}}}"))
-    card = Card(id_, title, text, empty=_NONE, width=6)
+    card = Card(id_, title, text, empty=_NONE, width=12)
     query = series(counted, _LEGEND, CALL_STEP)
     return graph(card, query, unit=Short, is_stacked=True, has_bars=True)
 

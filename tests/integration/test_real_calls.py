@@ -46,6 +46,13 @@ async def _begin(server: Server, api: ServerApi, room: str) -> tuple[rtc.Room, r
     caller = await _join(server, room, "caller", "standard")
     agent = await _join(server, room, "agent", "agent")
     await _speak(agent)
+
+    def is_heard() -> bool:
+        """A track is published for the server once its first packets have come."""
+        others = caller.remote_participants.values()
+        return any(each.track for other in others for each in other.track_publications.values())
+
+    await asyncio.to_thread(until, is_heard, patience.WAIT_S, "the agent's track")
     return caller, agent
 
 

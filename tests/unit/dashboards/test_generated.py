@@ -14,9 +14,10 @@ from tests.offenders import every
 from tests.unit.dashboards.reading import DASHBOARDS, Json
 
 
-def test_the_four_are_there() -> None:
+def test_all_are_there() -> None:
     """Alerts link to these uids."""
-    assert set(DASHBOARDS) == {"voice-fleet", "voice-agent", "voice-sfu", "voice-exporter"}
+    uids = ("fleet", "agent", "real-calls", "sfu", "exporter")
+    assert set(DASHBOARDS) == {f"voice-{uid}" for uid in uids}
 
 
 def test_committed_files_are_what_is_built() -> None:
