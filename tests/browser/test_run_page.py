@@ -17,7 +17,7 @@ from exporter.report.latency import CallReport, LatencyReport
 from tests.browser.site import Running, make_sound
 from tests.patience import WAIT_S
 from tests.unit.calls import WHEN
-from tests.unit.web.kept_calls import RUN_ID, kept_call, long_call
+from tests.unit.web.kept_calls import RUN_ID, kept_call, long_call, save
 
 CALL = kept_call(words=True)
 HEIGHT = 900
@@ -82,7 +82,7 @@ def opened(
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A server with one call."""
-    sound = make_sound(CALL, tmp_path_factory.mktemp("sound") / "sound.ogg")
+    sound = make_sound(CALL, tmp_path_factory.mktemp("sound") / "sound.flac")
     with Running(CALL, sound) as found:
         yield found
 
@@ -192,7 +192,7 @@ def test_without_a_script_picture_and_player_are_there(browser: Browser, running
 def test_marks_are_drawn_within_10_ms(browser: Browser, call: KeptCall, tmp_path: Path) -> None:
     """As the browser lays them out, read by the ticks of the axis."""
     with (
-        Running(call, make_sound(call, tmp_path / "sound.ogg")) as server,
+        Running(call, make_sound(call, tmp_path / "sound.flac")) as server,
         opened(browser, page_of(server)) as found,
     ):
         script = (
@@ -214,8 +214,8 @@ def test_a_report_plays_from_its_file(browser: Browser, running: Running, tmp_pa
     """One file, opened from the disk: its picture, its sound, no request, no error."""
     file = tmp_path / "report.html"
     calls = (CallReport(LatencyConfig(agent_name="shop"), CALL.outcome),)
-    sound = running.sound.read_bytes()
-    write_latency(file, LatencyReport(WHEN, "here", calls), lambda _run_id: (CALL, sound))
+    save(CALL, tmp_path, running.sound.read_bytes())
+    write_latency(file, LatencyReport(WHEN, "here", calls), tmp_path)
     with opened(browser, file.as_uri()) as found:
         found.page.locator(".scroll.time").focus()
         found.page.keyboard.press("Space")
