@@ -67,3 +67,8 @@ class CallReconnect:
     def recovered(self) -> bool | None:
         """Whether the call went on as before; None where that is not known."""
         return self.answered if self.seconds is not None else False
+
+    def __str__(self) -> str:
+        took = "not made again in time" if self.seconds is None else f"{self.seconds:.2f} s"
+        after = {True: ", then answered", False: ", then no answer", None: ""}[self.answered]
+        return f"{self.kind}: {took}{after}"
