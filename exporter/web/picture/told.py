@@ -41,6 +41,7 @@ _RUDE = (
     BackchannelOutcome.STOPPED,
     PauseOutcome.CUT_IN,
 )
+_Taken = Interruption | Backchannel | InnerPause
 _LONGEST = 70
 """Characters of a text; all of it is shown while the mouse is on it."""
 
@@ -125,19 +126,19 @@ def _taken(call: KeptCall) -> Iterator[_Note]:
     begins = [mark.spoke_at for mark in call.marks]
     turns = [each for each in said if any(abs(each.at - at) < _SAME_S for at in begins)]
     inserted = [each for each in said if each not in turns]
-    for spoken_at, found in (
-        (inserted, (*result.interruptions, *result.backchannels)),
-        (turns, result.pauses),
-    ):
-        for spoke, each in (
-            zip(spoken_at, found, strict=True) if len(spoken_at) == len(found) else ()
-        ):
-            yield _Note(
-                spoke.at, "bad" if each.outcome in _RUDE else "news", str(each), _until(spoke, each)
-            )
+    yield from _placed(inserted, (*result.interruptions, *result.backchannels))
+    yield from _placed(turns, result.pauses)
 
 
-def _until(spoke: CallerSpoke, found: Interruption | Backchannel | InnerPause) -> float | None:
+def _placed(said: Sequence[CallerSpoke], found: Sequence[_Taken]) -> Iterator[_Note]:
+    if len(said) != len(found):
+        return
+    for spoke, each in zip(said, found, strict=True):
+        kind: _Kind = "bad" if each.outcome in _RUDE else "news"
+        yield _Note(spoke.at, kind, str(each), _until(spoke, each))
+
+
+def _until(spoke: CallerSpoke, found: _Taken) -> float | None:
     """Return when the agent had yielded; None where it did not, or was not to."""
     yielded = found.yield_s if isinstance(found, Interruption) else None
     return None if yielded is None else spoke.at + yielded
