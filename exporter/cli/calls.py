@@ -117,23 +117,23 @@ def latency(
     Each turn is a real agent turn and costs what its providers charge. If the configuration has a
     target with this name, its settings are used; flags override them.
     """
-    from exporter.cli.html import check_writable, write_latency
+    from exporter.cli.html import evidence_for, write_latency
     from exporter.commands.once import LatencyOrder, measure_latency
     from exporter.outcome import Verdict
     from exporter.report.latency import LatencyDocument, StderrProgress, print_latency
     from exporter.report.printing import to_json
 
     settings = read_settings(flags, collector__url=collector)
-    order = LatencyOrder(agent, _target_keys(flags), floor, save)
-    check_writable(html)
-    with StderrProgress(reported=not as_json) as progress:
-        report = measure_latency(settings, order, progress)
-    if as_json:
-        click.echo(to_json(LatencyDocument.of(report)))
-        progress.explain(report)
-    else:
-        print_latency(report)
-    write_latency(html, report)
+    with evidence_for(html, save) as folder:
+        order = LatencyOrder(agent, _target_keys(flags), floor, folder)
+        with StderrProgress(reported=not as_json) as progress:
+            report = measure_latency(settings, order, progress)
+        if as_json:
+            click.echo(to_json(LatencyDocument.of(report, save)))
+            progress.explain(report)
+        else:
+            print_latency(report)
+        write_latency(html, report, folder)
     return OK if report.verdict is Verdict.PASS else NOT_PASS
 
 
@@ -259,7 +259,7 @@ def check(
     Each turn is a real agent turn and costs what its providers charge. The exit status
     is 0 only if every verdict is PASS.
     """
-    from exporter.cli.html import check_writable, write_check
+    from exporter.cli.html import evidence_for, write_check
     from exporter.commands.check import CheckOrder
     from exporter.commands.check import check as check_all
     from exporter.outcome import Verdict
@@ -269,13 +269,13 @@ def check(
 
     settings = read_settings(flags, collector__url=collector)
     sfu_flags = {name: flags.pop(name) for name in ("vantage", "target_rtt_ms", "max_loss")}
-    order = CheckOrder(agent, flags, sfu_flags)
-    check_writable(html)
-    with StderrProgress(reported=not as_json) as progress:
-        report = check_all(settings, order, progress)
-    if as_json:
-        click.echo(to_json(CheckDocument.of(report)))
-    else:
-        print_check(report)
-    write_check(html, report)
+    with evidence_for(html) as folder:
+        order = CheckOrder(agent, flags, sfu_flags, folder)
+        with StderrProgress(reported=not as_json) as progress:
+            report = check_all(settings, order, progress)
+        if as_json:
+            click.echo(to_json(CheckDocument.of(report)))
+        else:
+            print_check(report)
+        write_check(html, report, folder)
     return OK if report.verdict is Verdict.PASS else NOT_PASS

@@ -1,36 +1,50 @@
-"""`--html FILE`: what a command found as one file, with a picture of each call that is kept."""
+"""`--html FILE`: what a command found as one file, with the picture and the sound of each call."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from exporter.errors import ConfigError
-from exporter.evidence.kept import KeptCall
+from exporter.evidence.reading import read_call, sound_of
 from exporter.report.check import CheckReport
 from exporter.report.latency import CallReport, LatencyItem, LatencyReport
 from exporter.web.report_page import ReportedCall, report_page
 
-Evidence = Callable[[str], tuple[KeptCall | None, bytes]]
-"""Returns what is kept of a run, by its id, and the file with its sound."""
 
+@contextmanager
+def evidence_for(file: Path | None, save: Path | None = None) -> Iterator[Path | None]:
+    """Have the folder in which calls are kept, and the file made before any call is paid for.
 
-def _nothing_kept(_run_id: str) -> tuple[None, bytes]:
-    return None, b""
-
-
-def check_writable(file: Path | None) -> None:
-    """Make the file before any call is paid for.
+    Args:
+        file: Of the report, if one is asked for: then calls are kept in any case, and removed
+            again where nobody asked to save them.
+        save: The folder that was asked for.
 
     Raises:
-        ConfigError: It cannot be written.
+        ConfigError: The file or the folder cannot be written.
     """
     if file is not None:
         _write(file, "", mode="a")  # what is in it stays until there is something new
+    if file is None or save is not None:
+        yield save
+        return
+    try:
+        folder = TemporaryDirectory(prefix="voice-exporter-", ignore_cleanup_errors=True)
+    except OSError as error:
+        why = f"no temporary folder for its calls: {error.strerror or error}"
+        raise ConfigError(f"--html {file}: {why}; set TMPDIR") from None
+    with folder:
+        yield Path(folder.name)
 
 
-def write_latency(
-    file: Path | None, report: LatencyReport, evidence: Evidence = _nothing_kept
-) -> None:
+def write_latency(file: Path | None, report: LatencyReport, folder: Path | None) -> None:
     """Write the report of `latency`; nothing where no file is asked for.
+
+    Args:
+        file: To be written.
+        report: What was found.
+        folder: In which the calls are kept, if they are.
 
     Raises:
         ConfigError: The file cannot be written.
@@ -41,7 +55,7 @@ def write_latency(
     if report.failure:
         reasons += [str(each) for each in report.failure.findings or ()]
     page = report_page(
-        _calls(report.calls, evidence),
+        _calls(report.calls, folder),
         title="voice-exporter latency",
         server=report.server,
         run_at=report.run_at,
@@ -51,8 +65,13 @@ def write_latency(
     _write(file, page)
 
 
-def write_check(file: Path | None, report: CheckReport, evidence: Evidence = _nothing_kept) -> None:
+def write_check(file: Path | None, report: CheckReport, folder: Path | None) -> None:
     """Write the report of `check`; nothing where no file is asked for.
+
+    Args:
+        file: To be written.
+        report: What was found.
+        folder: In which the calls are kept, if they are.
 
     Raises:
         ConfigError: The file cannot be written.
@@ -61,7 +80,7 @@ def write_check(file: Path | None, report: CheckReport, evidence: Evidence = _no
         return
     verdicts = [f"{name}: {verdict}" for name, verdict in report.verdicts.items()]
     page = report_page(
-        _calls(report.latency.calls, evidence),
+        _calls(report.latency.calls, folder),
         title="voice-exporter check",
         server=report.latency.server,
         run_at=report.latency.run_at,
@@ -71,11 +90,14 @@ def write_check(file: Path | None, report: CheckReport, evidence: Evidence = _no
     _write(file, page)
 
 
-def _calls(calls: Iterable[CallReport], evidence: Evidence) -> Iterable[ReportedCall]:
+def _calls(calls: Iterable[CallReport], folder: Path | None) -> Iterator[ReportedCall]:
     for call in calls:
-        kept, sound = evidence(call.outcome.run_id)
-        record = LatencyItem.of_call(call)
-        yield ReportedCall(record, kept, sound, findings=call.outcome.findings or ())
+        run_id = call.outcome.run_id
+        kept = read_call(folder, run_id) if folder else None
+        sound = sound_of(folder, run_id) if folder else None
+        yield ReportedCall(
+            LatencyItem.of_call(call), kept, sound, findings=call.outcome.findings or ()
+        )
 
 
 def _write(file: Path, text: str, mode: str = "w") -> None:

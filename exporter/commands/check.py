@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from exporter.commands.once import (
     LatencyOrder,
@@ -13,6 +14,7 @@ from exporter.commands.once import (
     one_runner,
     plan_calls,
     run,
+    save_to,
     with_known,
 )
 from exporter.probes.sfu.spec import SfuConfig
@@ -36,6 +38,8 @@ class CheckOrder:
     """Keys of a target that replace what is configured; None means not given."""
     sfu_flags: Mapping[str, object]
     """The same for the section `sfu`."""
+    save: Path | None = None
+    """Where each call is kept, to be seen and heard; nowhere if None."""
 
     def calls(self) -> LatencyOrder:
         """Return how agents are called."""
@@ -58,7 +62,7 @@ async def _check(
     settings: Settings, order: CheckOrder, sfu: SfuConfig, progress: Progress
 ) -> CheckReport:
     started, server = datetime.now(UTC), settings.server()
-    async with one_runner(server) as runner:
+    async with one_runner(server, save_to(order.save, settings)) as runner:
         progress.doing("looking for agents")
         fleet = await ask_fleet(runner, settings)
         wanted = known_agents(fleet, settings) if order.agent is None else [order.agent]

@@ -263,7 +263,7 @@ async def call_agents(
     for config in [call for name in names for call in plan_calls(settings, order, name)]:
         progress.calling(config)
         outcome = await runner.run("latency", config, on_turn=progress.turn)
-        calls.append(CallReport(config, outcome, kept=await runner.kept(outcome.run_id)))
+        calls.append(CallReport(config, outcome))
     return tuple(calls)
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Self
 
 from rich.console import Console
@@ -12,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.evidence.detail import RunDetail
-from exporter.evidence.kept import KeptCall
+from exporter.evidence.reading import read_call
 from exporter.evidence.sound import SOUND_NAME
 from exporter.outcome import (
     Calibration,
@@ -73,8 +74,6 @@ class CallReport:
     outcome: Outcome
     known: tuple[str, ...] | None = None
     """Names of the agents that have a worker, where none took the call; None: not asked."""
-    kept: KeptCall | None = None
-    """The call to be seen and heard, where that was asked for."""
 
     @property
     def verdict(self) -> Verdict:
@@ -175,10 +174,11 @@ class LatencyItem(RunDetail):
     components: Components | None
 
     @classmethod
-    def of_call(cls, call: CallReport) -> "LatencyItem":
-        """Describe a call."""
+    def of_call(cls, call: CallReport, saved: Path | None = None) -> "LatencyItem":
+        """Describe a call, with its evidence if it is saved in a folder."""
         record = RunRecord.of(replace(call.outcome, result=call.result))
-        run = RunDetail.of_record(record, call.kept, with_words=True, sound=SOUND_NAME)
+        kept = read_call(saved, record.run_id) if saved else None
+        run = RunDetail.of_record(record, kept, with_words=True, sound=SOUND_NAME)
         known: dict[str, Any] = {field.name: getattr(run, field.name) for field in fields(run)}
         known |= {"turns": call.turns, "log": call.outcome.log}
         return cls(
@@ -200,13 +200,13 @@ class LatencyDocument:
     verdict: Verdict
 
     @classmethod
-    def of(cls, report: LatencyReport) -> "LatencyDocument":
-        """Describe what `latency` found."""
+    def of(cls, report: LatencyReport, saved: Path | None = None) -> "LatencyDocument":
+        """Describe what `latency` found, with the evidence of calls that are saved in a folder."""
         return cls(
             run_at=report.run_at,
             server=report.server,
             floor_s=report.calibration.floor_s if report.calibration else None,
-            latency=tuple(map(LatencyItem.of_call, report.calls)),
+            latency=tuple(LatencyItem.of_call(each, saved) for each in report.calls),
             verdict=report.verdict,
         )
 

@@ -23,7 +23,6 @@ from pydantic import BaseModel
 
 from exporter import logs
 from exporter.evidence.keeper import Keeper
-from exporter.evidence.kept import KeptCall
 from exporter.outcome import EvidenceLost, Outcome, RampProgress, Reason, Turn
 from exporter.probe import ROOM_PREFIX, Probe
 from exporter.probes.latency.spec import as_target
@@ -172,10 +171,6 @@ class Runner:
         finally:
             api.free.put_nowait(slot)
         return ""
-
-    async def kept(self, run_id: str) -> KeptCall | None:
-        """Return a call that was kept to be seen and heard, None if it was not."""
-        return None if self._keeper is None else await self._keeper.read(run_id)
 
     def reconfigure(self, server: Server, log_setup: logs.LogSetup) -> None:
         """Give these to every run from the next on: credentials and the level of logs change.

@@ -2,17 +2,16 @@
 
 from base64 import b64encode
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from exporter.evidence.kept import KeptCall
+from exporter.evidence.sound import SOUND_TYPE
 from exporter.outcome import Finding, Verdict
 from exporter.store.records import RunRecord
 from exporter.web.rendering import new_nonce, policy, template
 from exporter.web.run_page import CallView, common, moment
-
-_TYPES = {".ogg": "audio/ogg", ".opus": "audio/ogg", ".flac": "audio/flac", ".wav": "audio/wav"}
 
 _MISSING = "Nothing is kept of this call, so there is no picture of it."
 
@@ -24,7 +23,7 @@ class ReportedCall:
     record: RunRecord
     kept: KeptCall | None = None
     """What is kept of it: without it there are figures and no picture."""
-    sound: bytes = field(default=b"", repr=False)
+    sound: Path | None = None
     """The file with its sound."""
     findings: tuple[Finding, ...] = ()
     """What keeps it from PASS."""
@@ -32,10 +31,13 @@ class ReportedCall:
     @property
     def url(self) -> str:
         """The sound as a URL that needs no server; "" for none."""
-        if self.kept is None or not self.sound:
+        if self.sound is None:
             return ""
-        kind = _TYPES.get(Path(self.kept.sound).suffix.lower(), "audio/ogg")
-        return f"data:{kind};base64,{b64encode(self.sound).decode()}"
+        try:
+            content = self.sound.read_bytes()
+        except OSError:  # a disk that fails costs evidence, never the report
+            return ""
+        return f"data:{SOUND_TYPE};base64,{b64encode(content).decode()}"
 
 
 def report_page(

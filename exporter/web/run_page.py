@@ -1,13 +1,21 @@
 """The page of a run: why it failed, the call as a picture and as sound, its turns, its log."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
 from exporter.colors import AGENT, CALLER, COMPONENTS
 from exporter.evidence.kept import KeptCall
-from exporter.outcome import Components, ExpectationOutcome, Finding, Turn, tokens
+from exporter.outcome import (
+    CallResult,
+    Components,
+    ExpectationOutcome,
+    Finding,
+    LineCounts,
+    Turn,
+    tokens,
+)
 from exporter.store.records import RunRecord
 from exporter.web.advice import Advice, advice
 from exporter.web.picture import line_text, picture, turn_id
@@ -104,7 +112,7 @@ def run_page(
     *,
     runbooks: str = "",
     nonce: str = "",
-    hears: bool | None = True,
+    hears: bool = True,
 ) -> str:
     """Return the page of a run.
 
@@ -113,11 +121,10 @@ def run_page(
         kept: What is kept of the call; None where nothing is.
         runbooks: URL of the folder with the runbooks; they are only named where it is "".
         nonce: Of its styles and its script; see `policy`.
-        hears: Whether the client may hear calls and read what was said; None where nobody has
-            found that out: then there are no words, and the sound is asked for by itself.
+        hears: Whether the client may hear calls and read what was said.
     """
-    sound = "" if hears is False else f"../api/v1/runs/{record.run_id}/sound"
-    view = CallView.of(record, kept, sound, with_words=bool(hears))
+    sound = f"../api/v1/runs/{record.run_id}/sound" if hears else ""
+    view = CallView.of(record, kept, sound, with_words=hears)
     return template("run.html").render(view=view, hears=hears, **common(runbooks, nonce))
 
 
@@ -189,6 +196,13 @@ def _facts(record: RunRecord, kept: KeptCall | None) -> Sequence[tuple[str, str]
         ("Both spoke at once for", _optional(record.overlap_s)),
         ("Spoke", _spoke(record)),
         ("RTP", line_text(record.media).removeprefix("RTP: ") if record.media else None),
+        ("Sent as", _sent(kept)),
+        *_line(record.line),
+        *(("Broken connection", str(each)) for each in record.reconnects),
+        *(
+            ("Turn-taking", str(each))
+            for each in (*record.interruptions, *record.backchannels, *record.pauses)
+        ),
         ("Prober late by", _optional(record.loop_lag_s, 3)),
         ("Tokens", str(tokens(record.usage)) if record.usage else None),
         ("Expectations", _expectations(record)),
@@ -204,6 +218,20 @@ def _optional(value: float | None, digits: int = 2) -> str | None:
 def _spoke(record: RunRecord) -> str | None:
     spoke = record.speech_s
     return None if spoke is None else f"caller {spoke.caller:.1f} s, agent {spoke.agent:.1f} s"
+
+
+def _sent(kept: KeptCall | None) -> str | None:
+    call = kept.outcome.result if kept else None
+    return str(call.sending) if isinstance(call, CallResult) and call.sending else None
+
+
+def _line(line: LineCounts | None) -> Iterator[tuple[str, str]]:
+    """Yield what the relay of a bad line did."""
+    for way, done in (("up", line.up), ("down", line.down)) if line else ():
+        parts = [f"{done.packets} packets", f"{done.dropped} dropped"]
+        if done.delay_p95_s is not None:
+            parts.append(f"p95 held for {done.delay_p95_s * 1000:.0f} ms")
+        yield f"Relay {way}", ", ".join(parts)
 
 
 def _expectations(record: RunRecord) -> str | None:

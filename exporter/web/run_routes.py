@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse,
 
 from exporter.outcome import Verdict
 from exporter.store.records import RunQuery, RunRecord
+from exporter.web.gate import may_hear
 from exporter.web.refusals import TEXT
 from exporter.web.rendering import new_nonce, policy, template
 from exporter.web.run_page import run_page
@@ -69,7 +70,7 @@ def run_routes(sources: Sources) -> APIRouter:
         if record is None:
             raise HTTPException(404, "no such run")
         nonce, runbooks = new_nonce(), sources.runbooks().rstrip("/")
-        hears: bool | None = getattr(request.state, "may_hear", None)  # by the gate
+        hears = may_hear(request)
         page = await asyncio.to_thread(  # a long call takes a while to draw
             run_page, record, kept, runbooks=runbooks, nonce=nonce, hears=hears
         )

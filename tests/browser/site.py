@@ -14,6 +14,7 @@ from starlette.responses import FileResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.evidence.kept import KeptCall
+from exporter.evidence.sound import SOUND_TYPE
 from exporter.store.records import RunRecord
 from tests.patience import until
 from tests.unit.web.test_run_page import site
@@ -30,7 +31,7 @@ def make_sound(call: KeptCall, file: Path) -> Path:
         np.array(envelope)[steps] * np.sin(2 * np.pi * hertz * times)
         for envelope, hertz in ((call.envelope.caller, 330), (call.envelope.agent, 220))
     ]
-    soundfile.write(file, np.stack(sides, axis=1), _RATE, format="OGG", subtype="OPUS")
+    soundfile.write(file, np.stack(sides, axis=1), _RATE, format="FLAC")
     return file
 
 
@@ -62,7 +63,7 @@ class Running:
     def _with_sound(self, app: ASGIApp) -> ASGIApp:
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
             if _SOUND.fullmatch(scope["path"]):
-                await FileResponse(self.sound, media_type="audio/ogg")(scope, receive, send)
+                await FileResponse(self.sound, media_type=SOUND_TYPE)(scope, receive, send)
             else:
                 await app(scope, receive, send)
 

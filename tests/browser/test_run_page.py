@@ -1,88 +1,29 @@
 """The page of a run in a real Chromium: how it looks, that it sounds, and who can use it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from exporter.cli.html import write_latency
 from exporter.evidence.kept import KeptCall
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.report.latency import CallReport, LatencyReport
+from tests.browser.opening import Scheme, opened
 from tests.browser.site import Running, make_sound
-from tests.patience import WAIT_S
 from tests.unit.calls import WHEN
-from tests.unit.web.kept_calls import RUN_ID, kept_call, long_call
+from tests.unit.web.kept_calls import RUN_ID, kept_call, long_call, save
 
 CALL = kept_call(words=True)
-HEIGHT = 900
-Scheme = Literal["dark", "light"]
 _BAD = ("serious", "critical")
-
-
-@dataclass
-class Opened:
-    """A page, with what it said on its console and what it asked for."""
-
-    page: Page
-    console: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.page.on("console", lambda said: self.console.append(said.text))
-        self.page.on("pageerror", lambda error: self.console.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-
-    def value(self, script: str) -> Any:
-        """Return what a script on the page returns."""
-        return self.page.evaluate(script)
-
-    @property
-    def now_s(self) -> float:
-        """Where the sound is."""
-        return float(self.value("document.querySelector('audio').currentTime"))
-
-    def wait(self, condition: str) -> None:
-        """Wait until a condition in JavaScript holds; `audio` is the player."""
-        script = f"() => {{ const audio = document.querySelector('audio'); return {condition}; }}"
-        self.page.wait_for_function(script)
-
-    def wait_for(self, second: float) -> None:
-        """Wait until the sound is at a moment."""
-        self.wait(f"Math.abs(audio.currentTime - {second}) < 0.05 && !audio.seeking")
-
-
-@contextmanager
-def opened(
-    browser: Browser,
-    url: str,
-    width: int = 1280,
-    scheme: Scheme = "light",
-    *,
-    scripts: bool = True,
-) -> Iterator[Opened]:
-    """Open a page."""
-    context = browser.new_context(
-        viewport={"width": width, "height": HEIGHT},
-        color_scheme=scheme,
-        java_script_enabled=scripts,
-    )
-    context.set_default_timeout(WAIT_S * 1000)
-    found = Opened(context.new_page())
-    found.page.goto(url)
-    yield found
-    context.close()
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A server with one call."""
-    sound = make_sound(CALL, tmp_path_factory.mktemp("sound") / "sound.ogg")
+    sound = make_sound(CALL, tmp_path_factory.mktemp("sound") / "sound.flac")
     with Running(CALL, sound) as found:
         yield found
 
@@ -92,8 +33,15 @@ def page_of(running: Running) -> str:
     return f"{running.url}/runs/{RUN_ID}"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (1280, "light"),
+        (390, "dark"),
+        pytest.param(1280, "dark", marks=pytest.mark.long),
+        pytest.param(390, "light", marks=pytest.mark.long),
+    ],
+)
 def test_it_looks_right(browser: Browser, running: Running, width: int, scheme: Scheme) -> None:
     """No error, no request elsewhere, nothing wider than the screen, no serious finding by axe."""
     with opened(browser, page_of(running), width, scheme) as found:
@@ -161,8 +109,15 @@ def test_a_click_on_the_picture_goes_there(browser: Browser, running: Running) -
         found.wait_for(CALL.marks[2].ended_at)
 
 
-@pytest.mark.parametrize("scripts", [True, False])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(
+    ("width", "scripts"),
+    [
+        (1280, True),
+        (390, False),
+        pytest.param(1280, False, marks=pytest.mark.long),
+        pytest.param(390, True, marks=pytest.mark.long),
+    ],
+)
 def test_a_turn_of_the_table_leads_to_its_place(
     browser: Browser, running: Running, width: int, scripts: bool
 ) -> None:
@@ -188,11 +143,17 @@ def test_without_a_script_picture_and_player_are_there(browser: Browser, running
         expect(found.page.locator(".cursor")).to_be_hidden()
 
 
-@pytest.mark.parametrize("call", [CALL, long_call()], ids=["usual", "long"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(CALL, id="usual"),
+        pytest.param(long_call(), id="long", marks=pytest.mark.long),
+    ],
+)
 def test_marks_are_drawn_within_10_ms(browser: Browser, call: KeptCall, tmp_path: Path) -> None:
     """As the browser lays them out, read by the ticks of the axis."""
     with (
-        Running(call, make_sound(call, tmp_path / "sound.ogg")) as server,
+        Running(call, make_sound(call, tmp_path / "sound.flac")) as server,
         opened(browser, page_of(server)) as found,
     ):
         script = (
@@ -214,8 +175,8 @@ def test_a_report_plays_from_its_file(browser: Browser, running: Running, tmp_pa
     """One file, opened from the disk: its picture, its sound, no request, no error."""
     file = tmp_path / "report.html"
     calls = (CallReport(LatencyConfig(agent_name="shop"), CALL.outcome),)
-    sound = running.sound.read_bytes()
-    write_latency(file, LatencyReport(WHEN, "here", calls), lambda _run_id: (CALL, sound))
+    save(CALL, tmp_path, running.sound.read_bytes())
+    write_latency(file, LatencyReport(WHEN, "here", calls), tmp_path)
     with opened(browser, file.as_uri()) as found:
         found.page.locator(".scroll.time").focus()
         found.page.keyboard.press("Space")

@@ -7,7 +7,10 @@ process of their own.
 import asyncio
 import json
 import os
+import re
 import signal
+import tempfile
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -75,6 +78,33 @@ def test_latency_saves_the_call(server: Server, tmp_path: Path) -> None:
     evidence = call["evidence"]
     assert evidence["length_s"] > 1.0
     assert (tmp_path / "in" / evidence["sound"]).read_bytes().startswith(b"fLaC")
+
+
+@pytest.mark.parametrize("command", ["latency", "check"])
+def test_a_report_has_the_call(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Picture and sound of a call that nobody answers; nothing else of it stays on the disk."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    file, config = tmp_path / "report.html", tmp_path / "exporter.yaml"
+    config.write_text(
+        json.dumps(
+            {
+                "targets": [{"agent_name": "ghost", "join_timeout": "2s"}],
+                "sfu": {"pings": 5, "packets": 50},
+            }
+        )
+    )
+    options = ("--agent", "ghost", "--config", str(config), "--json", "--html", str(file))
+    status, out, _ = run_here(server, command, *options)
+    document = json.loads(out)
+    [call] = (document if command == "latency" else document["latency"])["latency"]
+    assert (status, call["reason"], call["evidence"]) == (1, "no_worker", None)
+    page = file.read_text("utf-8")
+    assert page.count('<svg xmlns="http://www.w3.org/2000/svg"') == 1
+    [sound] = re.findall(r'src="data:audio/flac;base64,([^"]+)"', page)
+    assert b64decode(sound).startswith(b"fLaC")
+    assert set(tmp_path.iterdir()) == {file, config}
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(server: Server, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def keep_call(server: Server, folder: Path, room: str) -> tuple[Outcome, KeptCal
                 await room_exists(server, room)
                 await agents.enter("first", clicks_and_replies)
                 outcome = await run
-                return outcome, await runner.kept(outcome.run_id)
+                return outcome, await keeper.read(outcome.run_id)
             finally:
                 await runner.aclose()
 
@@ -113,7 +113,7 @@ def run_kept(table: ProbeTable, folder: Path) -> tuple[Outcome, KeptCall | None,
         runner = Runner(server, processes=1, table=table, keeper=keeper, delete_rooms=no_rooms)
         try:
             outcome = await runner.run("latency", LatencyConfig(agent_name="demo"))
-            return outcome, await runner.kept(outcome.run_id)
+            return outcome, await keeper.read(outcome.run_id)
         finally:
             await runner.aclose()
             await keeper.aclose()

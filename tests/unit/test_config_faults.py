@@ -14,6 +14,8 @@ from exporter.settings.settings import Settings
 
 # Line of a document, key, part of the message; the documents are read all together and one by one.
 FAULTS: tuple[tuple[str, str, str], ...] = (
+    ("calls: {short_below: soon}", "calls.short_below", '"soon" is no duration'),
+    ("webhooks: {expected: 7}", "webhooks.expected", "7 is a number; expected true or false"),
     ("evidence: {keep: some}", "evidence.keep", '"some" is not known; expected'),
     ("server_name: ''", "server_name", "is empty; expected text"),
     ("max_agent_names: -1", "max_agent_names", "-1 is too small; expected at least 0"),

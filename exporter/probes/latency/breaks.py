@@ -2,12 +2,15 @@
 
 import asyncio
 import time
+from functools import partial
 from typing import Protocol
 
 from livekit import rtc
 
 from exporter.errors import ProbeError
 from exporter.outcome import CallReconnect, Reason
+from exporter.probes.latency.scenarios.config import BACK_S, ScenarioConfig
+from exporter.probes.latency.scenarios.scene import Breaks
 from exporter.probes.reconnect.measure import SCENARIOS
 from exporter.rtc.client import provoked
 from exporter.rtc.line import Received
@@ -97,3 +100,18 @@ async def fall_silent(
         if now is not None and (before is None or now.packets != before.packets):
             return CallReconnect("silence", seconds=time.monotonic() - began)
     return CallReconnect("silence")
+
+
+def breaks_of(scenario: ScenarioConfig, caller: Breakable, relay: Relay | None) -> Breaks | None:
+    """Return what breaks the connection of a call; None where nothing does.
+
+    Args:
+        scenario: Of the call.
+        caller: In the call.
+        relay: Of the call; a silence needs one.
+    """
+    if scenario.kind != "reconnect":
+        return None
+    if scenario.silence is not None and relay is not None:
+        return partial(fall_silent, caller, relay, scenario.silence, BACK_S)
+    return partial(break_connection, caller, scenario.breaks, BACK_S)

@@ -5,9 +5,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from exporter.evidence.kept import KeptCall
+from exporter.outcome import (
+    Backchannel,
+    BackchannelOutcome,
+    CallResult,
+    InnerPause,
+    Interruption,
+    InterruptionOutcome,
+    PauseOutcome,
+)
 from exporter.outcome.timeline import (
     AgentFault,
     AgentState,
+    CallerSpoke,
     Event,
     FalseInterruption,
     HandOver,
@@ -24,6 +34,14 @@ from exporter.web.picture.svg import CHARACTER_PX, Axis, Lane, Rows, box, uprigh
 
 _BAND = 16.0
 _ROW = 16.0
+_SAME_S = 0.001
+_RUDE = (
+    InterruptionOutcome.TALKED_ON,
+    InterruptionOutcome.RESUMED,
+    BackchannelOutcome.STOPPED,
+    PauseOutcome.CUT_IN,
+)
+_Taken = Interruption | Backchannel | InnerPause
 _LONGEST = 70
 """Characters of a text; all of it is shown while the mouse is on it."""
 
@@ -91,7 +109,39 @@ class _Note:
 def happened(call: KeptCall, axis: Axis) -> Lane | None:
     """Return tools, hand-overs, errors, interruptions, and who came and went; None for nothing."""
     notes = [note for each in call.events if (note := _note(each, call.events)) is not None]
+    notes += _taken(call)
     return _notes("events", notes, axis) if notes else None
+
+
+def _taken(call: KeptCall) -> Iterator[_Note]:
+    """Yield what came of the caller's sounds into the agent's speech, and of its pauses.
+
+    A result has no times: each is placed at the sound that it is of, and left out where it cannot
+    be told which that is.
+    """
+    result = call.outcome.result
+    if not isinstance(result, CallResult):
+        return
+    said = [each for each in call.events if isinstance(each, CallerSpoke)]
+    begins = [mark.spoke_at for mark in call.marks]
+    turns = [each for each in said if any(abs(each.at - at) < _SAME_S for at in begins)]
+    inserted = [each for each in said if each not in turns]
+    yield from _placed(inserted, (*result.interruptions, *result.backchannels))
+    yield from _placed(turns, result.pauses)
+
+
+def _placed(said: Sequence[CallerSpoke], found: Sequence[_Taken]) -> Iterator[_Note]:
+    if len(said) != len(found):
+        return
+    for spoke, each in zip(said, found, strict=True):
+        kind: _Kind = "bad" if each.outcome in _RUDE else "news"
+        yield _Note(spoke.at, kind, str(each), _until(spoke, each))
+
+
+def _until(spoke: CallerSpoke, found: _Taken) -> float | None:
+    """Return when the agent had yielded; None where it did not, or was not to."""
+    yielded = found.yield_s if isinstance(found, Interruption) else None
+    return None if yielded is None else spoke.at + yielded
 
 
 def _note(event: Event, events: Iterable[Event]) -> _Note | None:

@@ -2,8 +2,13 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
+from exporter.evidence import reading
+from exporter.evidence.journal import FILE_NAME, Entry, Levels, to_line
 from exporter.evidence.kept import Envelope, KeptCall, TurnMark
+from exporter.evidence.reading import Seal
+from exporter.evidence.sound import SOUND_NAME
 from exporter.outcome import (
     CallResult,
     Components,
@@ -149,3 +154,19 @@ def _loud(steps: int, speech: list[tuple[float, float]]) -> tuple[float, ...]:
         else 0.0002
         for step in range(steps)
     )
+
+
+def save(call: KeptCall, folder: Path, sound: bytes) -> None:
+    """Put a call into a folder of kept calls, as a run and the exporter write one."""
+    place = folder / call.outcome.run_id
+    place.mkdir(parents=True)
+    every = round(reading.STEP_S / call.envelope.step_s)
+    caller, agent = call.envelope.caller[::every], call.envelope.agent[::every]
+    entries = (
+        *(Entry(event=event) for event in call.events),
+        *(Entry(mark=mark) for mark in call.marks),
+        Entry(levels=Levels(caller, agent)),
+    )
+    (place / FILE_NAME).write_text("".join(map(to_line, entries)), "utf-8")
+    (place / SOUND_NAME).write_bytes(sound)
+    (place / reading.SEAL_NAME).write_bytes(reading.to_seal(Seal(call.outcome, call.target_s)))

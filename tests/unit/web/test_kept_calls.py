@@ -69,9 +69,11 @@ def test_who_may_hear(
     there = site(tmp_path, **settings)
     assert there.ask("GET", SOUND, **asked).status_code == status
     assert there.ask("HEAD", SOUND, **asked).status_code == status
-    page = there.ask("GET", DETAIL, **asked)
-    assert page.status_code == 200
-    assert (WORDS in page.text) == (status == 200)
+    for path in (DETAIL, "/runs/a1"):
+        page = there.ask("GET", path, **asked)
+        assert page.status_code == 200
+        assert (WORDS in page.text) == (status == 200), path
+    assert ("<audio" in page.text) == (status == 200)
 
 
 def test_a_login_is_enough_and_needed(tmp_path: Path) -> None:
@@ -82,6 +84,8 @@ def test_a_login_is_enough_and_needed(tmp_path: Path) -> None:
     good = basic("ali", "sesame")
     assert there.ask("GET", SOUND, client=ELSEWHERE).status_code == 401
     assert there.ask("GET", SOUND, client=ELSEWHERE, headers=good).status_code == 200
+    assert there.ask("GET", "/runs/a1", client=ELSEWHERE).status_code == 401
+    assert WORDS in there.ask("GET", "/runs/a1", client=ELSEWHERE, headers=good).text
 
 
 def test_the_refusal_says_what_to_do(tmp_path: Path) -> None:

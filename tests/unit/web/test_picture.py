@@ -3,17 +3,26 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from exporter.evidence.kept import Envelope, KeptCall
-from exporter.outcome.timeline import AgentFault, AgentState
+from exporter.outcome import (
+    Backchannel,
+    BackchannelOutcome,
+    Interruption,
+    InterruptionOutcome,
+)
+from exporter.outcome.timeline import AgentFault, AgentState, CallerSpoke
 from exporter.web.picture import picture
 from tests.unit.web.kept_calls import SPLIT, kept_call, long_call
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _WITHIN_S = 0.01
+BETWEEN_S = 5.2
 
 
 class Read:
@@ -178,3 +187,41 @@ def test_no_text_becomes_markup() -> None:
     drawn = picture(replace(call, outcome=outcome, events=events))
     assert "<script" not in drawn
     assert " style=" not in drawn
+
+
+@pytest.mark.parametrize(
+    ("told", "at", "until", "kind"),
+    [
+        (
+            {"interruptions": (Interruption(InterruptionOutcome.YIELDED, 0.4),)},
+            BETWEEN_S,
+            BETWEEN_S + 0.4,
+            "news",
+        ),
+        (
+            {"backchannels": (Backchannel(BackchannelOutcome.STOPPED),)},
+            BETWEEN_S,
+            None,
+            "bad",
+        ),
+        ({"interruptions": (Interruption(InterruptionOutcome.VOID),) * 2}, None, None, "news"),
+    ],
+    ids=["yielded", "stopped", "cannot be placed"],
+)
+def test_turn_taking_is_placed_at_the_sound_of_the_caller(
+    told: dict[str, Any], at: float | None, until: float | None, kind: str
+) -> None:
+    """With the time to yield as a span; what cannot be told apart is not drawn."""
+    plain = kept_call()
+    outcome = replace(plain.outcome, result=replace(plain.outcome.result, **told))  # type: ignore[type-var] # it is a CallResult
+    spoke = CallerSpoke(at=BETWEEN_S, until=BETWEEN_S + 0.5)
+    read = Read(replace(plain, outcome=outcome, events=(*plain.events, spoke)))
+    [found] = chain(*told.values()) if at is not None else [None]
+    assert (str(found) in read.texts) == (found is not None)
+    if at is not None:
+        assert any(abs(pin - at) < _WITHIN_S for pin in read.lines("pin", kind))
+    if at is not None and until is not None:
+        spans = read.spans("span", kind)
+        assert any(
+            abs(begin - at) < _WITHIN_S and abs(end - until) < _WITHIN_S for begin, end in spans
+        )

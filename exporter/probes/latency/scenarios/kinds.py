@@ -1,16 +1,13 @@
 """Which kind of scenario does what, and what it says."""
 
 from collections.abc import Callable
-from functools import partial
 
-from exporter.probes.latency.breaks import Breakable, break_connection, fall_silent
 from exporter.probes.latency.scenarios.backchannel import ShortSound
 from exporter.probes.latency.scenarios.barge_in import BargeIn
-from exporter.probes.latency.scenarios.config import BACK_S, Kind, ScenarioConfig
+from exporter.probes.latency.scenarios.config import Kind, ScenarioConfig
 from exporter.probes.latency.scenarios.pause import Pausing
 from exporter.probes.latency.scenarios.reconnect import Reconnecting
-from exporter.probes.latency.scenarios.scene import Breaks, Plain, Scene, Stage
-from exporter.rtc.relay.relay import Relay
+from exporter.probes.latency.scenarios.scene import Plain, Scene, Stage
 
 _SCENES: dict[Kind, Callable[[Stage], Scene]] = {
     "turns": lambda _: Plain(),
@@ -41,18 +38,3 @@ def sound_of(scenario: ScenarioConfig) -> str:
 def utterance_of(scenario: ScenarioConfig) -> str:
     """Return the built-in clip that takes the place of the caller's utterances; "" for none."""
     return f"pause_{scenario.pause:g}" if scenario.kind == "pause" else ""
-
-
-def breaks_of(scenario: ScenarioConfig, caller: Breakable, relay: Relay | None) -> Breaks | None:
-    """Return what breaks the connection of a call; None where nothing does.
-
-    Args:
-        scenario: Of the call.
-        caller: In the call.
-        relay: Of the call; a silence needs one.
-    """
-    if scenario.kind != "reconnect":
-        return None
-    if scenario.silence is not None and relay is not None:
-        return partial(fall_silent, caller, relay, scenario.silence, BACK_S)
-    return partial(break_connection, caller, scenario.breaks, BACK_S)
