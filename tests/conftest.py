@@ -147,6 +147,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 LONGEST_FIRST = (
     *("paging/test_paging.py", "integration/test_truth.py", "integration/test_demo.py"),
+    *("browser/test_run_page.py", "integration/test_network_line.py"),
     *("monitoring/test_rules.py", "monitoring/test_expressions.py", "netlab/test_sfu_truth.py"),
     "integration/test_targets.py",
     *("integration/test_kills.py", "integration/test_runner.py", "integration/test_daemon.py"),

@@ -22,7 +22,14 @@ def _broken(providers: str) -> Iterator[str]:
     mend_agent(providers)
 
 
-@pytest.mark.parametrize("name", [name for name in FAULTS if name != "rude"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name == "slow" else pytest.mark.long)
+        for name in FAULTS
+        if name != "rude"
+    ],
+)
 def test_a_fault_shows_in_the_next_call(livekit: Server, broken: str, name: str) -> None:
     """The one who calls finds the cause; of `rude`, the tests of the agent's abilities do."""
     status, out, _ = run_here(livekit, "demo", "break", name, "--providers", broken)

@@ -4,6 +4,8 @@ import asyncio
 import time
 from pathlib import Path
 
+import pytest
+
 from exporter.evidence.recording import Files
 from exporter.probe import Keep
 from tests.unit.evidence.calls import SECOND, House, outcome
@@ -15,6 +17,7 @@ LIMIT_MB = 10.0
 QUICK_S = 0.2
 
 
+@pytest.mark.long
 def test_a_thousand_calls_stay_below_the_limit(tmp_path: Path) -> None:
     """1. 1,000 failed calls of a tenth of a second. Result: the newest are left, within 10 MB."""
     house = House(tmp_path / "evidence", max_mb=LIMIT_MB)

@@ -310,7 +310,7 @@ def test_facts_have_the_line_and_turn_taking() -> None:
     for name, text in (
         ("Sent as", "babble at 10 dB"),
         ("Relay down", "100 packets, 5 dropped, p95 held for 80 ms"),
-        ("Broken connection", "full: 1.25 s, then answered"),
+        ("Broken connection", "reconnect full: back after 1.250 s, the next turn answered"),
         ("Turn-taking", "interruption yielded after 0.412 s"),
     ):
         assert f"<dt>{name}</dt><dd>{text}</dd>" in page
