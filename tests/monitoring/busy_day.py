@@ -162,7 +162,10 @@ class BusyDay:
         for kind, script in SCRIPTS.items():
             sid = f"{turn} {kind}"
             for each in script.events:
-                await calls._take(replace(each, id=f"{sid} {each.id}", room_sid=sid))
+                who = each.participant and replace(each.participant, region="eu")
+                await calls._take(
+                    replace(each, id=f"{sid} {each.id}", room_sid=sid, participant=who)
+                )
         calls._calls._clock = lambda: now + EMPTY_S
         await calls.step()
         calls._calls._clock = time
