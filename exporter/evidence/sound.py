@@ -19,7 +19,8 @@ def mend(file: Path, samples: int) -> None:
 
     Args:
         file: Of FLAC.
-        samples: That were handed to the writer, at least; it had written all whole blocks.
+        samples: That were handed to the writer, at least; it had written all whole blocks but
+            one that nothing came after.
     """
     with suppress(OSError), file.open("r+b") as sound:
         head = bytearray(sound.read(_HEAD))
@@ -29,7 +30,8 @@ def mend(file: Path, samples: int) -> None:
         block = int.from_bytes(head[_BLOCK_AT : _BLOCK_AT + 2], "big")
         if count or not block:
             return
-        whole = samples // block * block
+        # The encoder holds a whole block back until there is a sample after it.
+        whole = max(0, samples - 1) // block * block
         # 36 bits; the upper half of their first byte belongs to what comes before.
         sound.seek(_COUNT_AT)
         sound.write(bytes([head[_COUNT_AT] & 0xF0 | whole >> 32]))

@@ -66,6 +66,15 @@ class Behind:
         self.ramps.append(figures)
         return "too many" if figures.vantage == "refused" else ""
 
+    async def take(self, body: bytes, token: str) -> str:
+        """Refuse every delivery: none is signed."""
+        assert body is not token
+        return "signature"
+
+    def refuse(self, reason: str) -> None:
+        """Count nothing."""
+        assert reason
+
     async def runs(self, query: RunQuery) -> tuple[RunRecord, ...]:
         """Read the store."""
         return self.store.runs(query)
@@ -149,4 +158,5 @@ class Serving:
             roster=self.behind.roster,
             history=self.behind,
             take_ramp=self.behind.take_ramp,
+            deliveries=self.behind,
         )

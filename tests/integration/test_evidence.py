@@ -77,6 +77,7 @@ def onset(side: npt.NDArray[np.float64], since: float) -> float:
     return since + int(np.flatnonzero(np.abs(side[begin:]) > LOUD)[0]) / RATE
 
 
+@pytest.mark.whole_machine
 def test_sound_and_timeline_are_one(livekit: Server, tmp_path: Path) -> None:
     """Our utterance, the click and the reply are where the timeline has them, within 10 ms.
 
