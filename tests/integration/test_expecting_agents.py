@@ -86,6 +86,7 @@ def test_what_an_agent_can_read_of_its_caller(livekit: Server) -> None:
     assert len(set(seen)) == 1
 
 
+@pytest.mark.whole_machine
 @pytest.mark.parametrize("follow", [pytest.param(False, marks=pytest.mark.long), True])
 def test_an_agent_that_hands_over(follow: bool, livekit: Server, tmp_path: Path) -> None:
     """Others are told late that it has left; the turns go on with the second, if they may."""
