@@ -68,8 +68,7 @@ class Behind:
 
     async def take(self, body: bytes, token: str) -> str:
         """Refuse every delivery: none is signed."""
-        assert body is not token
-        return "signature"
+        return "signature" if body or token else "body"
 
     def refuse(self, reason: str) -> None:
         """Count nothing."""
