@@ -52,7 +52,7 @@ class AskedCalls:
             await self._call(target, lambda _turn: None)
         except NotNowError as error:
             refusal = str(error)
-        except Exception:
+        except Exception:  # nobody awaits this task: what it raised would be seen by no one
             log.exception(
                 "call that was asked for failed", extra={"agent_name": line.work.agent_name}
             )

@@ -1,6 +1,7 @@
 """A sound into the agent's speech: when it is made, and what is heard of the agent around it."""
 
 import time
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -31,7 +32,7 @@ class Inserted:
     """When the reply began."""
 
 
-class Insertion(Plain):
+class Insertion(Plain, ABC):
     """Makes one sound into each reply but the first, which is the control.
 
     Args:
@@ -83,9 +84,9 @@ class Insertion(Plain):
         """Forget what concerned the last reply: a turn without one has nothing inserted."""
         self.inserted, self.spoiled, self.too_late = None, "", False
 
+    @abstractmethod
     async def decided(self, inserted: Inserted) -> bool:
         """Listen until it is known what the agent does; return whether its reply is over."""
-        raise NotImplementedError
 
     async def after(self, _said: Said, turn: Turn) -> None:
         """Keep the first reply as the control."""
