@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from exporter.commands.once import run
 from exporter.errors import ConfigError, ProbeError, StoreError
-from exporter.evidence.detail import RunDetail
+from exporter.evidence.detail import RunDetail, recorded
 from exporter.evidence.reading import read_call
 from exporter.roster.collector import CollectorConfig, ask
 from exporter.settings.settings import Settings
@@ -63,9 +63,7 @@ def find_run(settings: Settings, run_id: str) -> RunDetail | None:
     if settings.collector.url is not None:
         return _of(_RUN, _asked(settings.collector, f"runs/{quote(run_id, safe='')}"))
     kept = read_call(evidence_folder(settings.store), run_id)
-    record = _read(settings, lambda store: store.run(run_id))
-    if record is None and kept is not None:
-        record = RunRecord.of(kept.outcome)
+    record = recorded(_read(settings, lambda store: store.run(run_id)), kept)
     return None if record is None else RunDetail.of_record(record, kept, with_words=True)
 
 

@@ -72,3 +72,13 @@ class RunDetail(RunRecord):
         known["log"] = call.outcome.log
         link = f"{run.run_id}/{sound or 'sound'}"
         return cls(**known, evidence=Evidence.of(call, link, with_words=with_words))
+
+
+def recorded(record: RunRecord | None, kept: KeptCall | None) -> RunRecord | None:
+    """Return the record of a run: the ledger may lose one whose call is kept.
+
+    Args:
+        record: Of the ledger; None where it has none.
+        kept: The call; None where it is not kept.
+    """
+    return RunRecord.of(kept.outcome) if record is None and kept is not None else record

@@ -10,7 +10,7 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import Field, ValidationError
 
-from exporter.evidence.detail import RunDetail
+from exporter.evidence.detail import RunDetail, recorded
 from exporter.evidence.sound import SOUND_TYPE
 from exporter.probes.ramp.figures import RampFigures
 from exporter.roster.wire import MAX_BODY_BYTES, Heartbeat, WorkerId, WorkerList
@@ -133,9 +133,7 @@ def _add_runs(routes: APIRouter, sources: Sources) -> None:
     async def run(run_id: Annotated[str, Path(max_length=64)], request: Request) -> RunDetail:
         """One run with its turns, and its timeline and sound where it is kept."""
         kept = await sources.kept.read(run_id) if sources.kept else None
-        record = await history().run(run_id)
-        if record is None and kept is not None:  # the ledger may lose a run that is kept
-            record = RunRecord.of(kept.outcome)
+        record = recorded(await history().run(run_id), kept)
         if record is None:
             raise HTTPException(404, "no such run")
         return RunDetail.of_record(record, kept, with_words=may_hear(request))

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
+from exporter.evidence.detail import recorded
 from exporter.outcome import Verdict
 from exporter.store.records import RunQuery, RunRecord
 from exporter.web.gate import may_hear
@@ -63,10 +64,8 @@ def run_routes(sources: Sources) -> APIRouter:
         """The call as a picture and as sound, why it failed, its turns and its log."""
         if not _RUN_ID.fullmatch(run_id):
             raise HTTPException(404, "no such run")
-        record = await _history(sources).run(run_id)
         kept = await sources.kept.read(run_id) if sources.kept else None
-        if record is None and kept is not None:  # the ledger may lose a run that is kept
-            record = RunRecord.of(kept.outcome)
+        record = recorded(await _history(sources).run(run_id), kept)
         if record is None:
             raise HTTPException(404, "no such run")
         nonce, runbooks = new_nonce(), sources.runbooks().rstrip("/")
