@@ -25,6 +25,9 @@ from tests.paging.report import Timings
 from tests.server_logs import ServerLogs
 
 if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadFileScheduling
+
     from exporter.demo.livekit_binary import ServerProgram
     from exporter.demo.livekit_server import LiveKitServer
     from exporter.server_api import Server
@@ -157,6 +160,22 @@ LONGEST_FIRST = (
 )
 """Files below tests/ that take longest, in that order: none of them is begun last."""
 
+USE_SHARED = {
+    "integration/test_call_reconnect.py": "providers",
+    "integration/test_conversation.py": "providers",
+    "integration/test_demo_abilities.py": "providers",
+    "integration/test_demo_faults.py": "providers",
+    "integration/test_turn_taking.py": "providers",
+    "integration/test_network_line.py": "truth",
+    "integration/test_reasons.py": "truth",
+    "integration/test_targets.py": "truth",
+    "integration/test_truth.py": "truth",
+}
+"""Files below tests/ by the fixture of a run that they use, whose start takes seconds of every core.
+
+All that use one are run in one process. That which gives them out does not know their fixtures.
+"""
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -165,8 +184,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {tests / file: place for place, file in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))  # keeps the order of the rest
     for item in items:
+        fixture = USE_SHARED.get(str(item.path.relative_to(tests)))
+        used = _shared(item)
+        assert used <= {fixture}, f"{item.nodeid} is to be in USE_SHARED: {used}"
         if PROFILE == "long" and is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker(pytest.mark.long)
+
+
+def _shared(item: pytest.Item) -> set[str]:
+    """Return which of the shared fixtures a test uses; long ones are run in one process anyway."""
+    if item.get_closest_marker("long") or item.get_closest_marker("whole_machine"):
+        return set()
+    own = vars(getattr(item, "module", None) or object)
+    return (set(USE_SHARED.values()) & set(getattr(item, "fixturenames", ()))) - own.keys()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "LoadFileScheduling":
+    """Give out the tests file by file, and those of files that share a fixture together."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFixture(LoadFileScheduling):  # type: ignore[misc] # it has no types
+        def _split_scope(self, nodeid: str) -> str:
+            file = str(super()._split_scope(nodeid))
+            return USE_SHARED.get(file.removeprefix("tests/"), file)
+
+    return ByFixture(config, log)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

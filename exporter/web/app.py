@@ -115,13 +115,17 @@ def make_pages(sources: Sources, external_path: str = "") -> FastAPI:
             Exception: _on_bug,
         },
     )
-    app.include_router(page_routes(sources))
-    app.include_router(run_routes(sources))
-    app.include_router(metrics_routes(sources.metrics, sources.process))
-    app.include_router(probe_routes(sources))
-    app.include_router(call_routes(sources))
-    app.include_router(api_routes(sources))
-    app.include_router(webhook_routes(sources))
+    for routes in (
+        page_routes(sources),
+        run_routes(sources),
+        metrics_routes(sources.metrics, sources.process),
+        probe_routes(sources),
+        call_routes(sources),
+        api_routes(sources),
+        webhook_routes(sources),
+    ):
+        # As they are: include_router would make each once more, with the schemas of its types.
+        app.router.routes.extend(routes.routes)
     _describe(app)
     return app
 

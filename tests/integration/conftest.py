@@ -24,3 +24,12 @@ def providers(livekit: Server, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
     with demo_agent(livekit, tmp_path_factory.mktemp("demo"), DemoSettings()) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def truth(livekit: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with the worker `truth`, for the whole run; it can take three jobs at once."""
+    from tests.integration.workers import truth_worker  # noqa: PLC0415 - only where it is needed
+
+    with truth_worker(livekit, tmp_path_factory.mktemp("truth"), "truth", idle=3):
+        yield livekit

@@ -86,6 +86,7 @@ def turns_of(server: Server, folder: Path, metadata: str, trials: int) -> tuple[
     return turns
 
 
+@pytest.mark.long  # test_demo_abilities.py has the same by other ways
 def test_silence_a_tool_and_a_filler(livekit: Server, providers: str, tmp_path: Path) -> None:
     """A turn that broke has its stage; a tool and a filler have their time in the turns after."""
     del providers  # only has to run

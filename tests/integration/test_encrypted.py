@@ -22,7 +22,11 @@ KEY = "a-key-of-the-test"
             id="no key",
             marks=pytest.mark.long,  # unit/call/test_place.py has it with a fake agent
         ),
-        pytest.param("another-key", KEY, "cannot be decrypted with the key", id="another key"),
+        pytest.param(
+            *("another-key", KEY, "cannot be decrypted with the key"),
+            id="another key",
+            marks=pytest.mark.long,  # as above
+        ),
         pytest.param(KEY, "", "is not encrypted, but the call is", id="no encryption"),
     ],
 )
@@ -39,7 +43,11 @@ def test_what_cannot_be_decrypted_is_never_timed(
 
 @pytest.mark.parametrize(
     ("e2ee", "agents"),
-    [pytest.param(True, KEY, id="with its key"), pytest.param(False, "", id="without encryption")],
+    [
+        pytest.param(True, KEY, id="with its key"),
+        # Nearly every other test of a call is without.
+        pytest.param(False, "", id="without encryption", marks=pytest.mark.long),
+    ],
 )
 def test_what_can_be_decrypted_is_measured(e2ee: bool, agents: str, livekit: Server) -> None:
     """With the key of the agent, and without encryption where the target has none."""

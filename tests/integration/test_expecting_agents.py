@@ -44,6 +44,7 @@ class PushToTalk:
         return ""
 
 
+@pytest.mark.long  # unit/call/test_push_to_talk.py has it with a fake agent
 def test_push_to_talk(livekit: Server) -> None:
     """The two RPCs reach the agent around each utterance, and its replies are measured."""
     agent = PushToTalk()

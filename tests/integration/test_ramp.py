@@ -138,6 +138,7 @@ def test_ramp_from_the_command_line(server: Server) -> None:
     assert rooms(server) == []
 
 
+@pytest.mark.long  # a call that is interrupted in test_cli.py leaves by the same steps
 def test_interrupted_ramp_leaves_nothing(server: Server) -> None:
     """1. Clients are connected. 2. Ctrl-C. Result: no room, no process, no traceback.
 

@@ -4,9 +4,8 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -19,17 +18,8 @@ from exporter.run.runner import Runner
 from exporter.server_api import Server, ServerApi
 from tests import patience
 from tests.integration.scripts import Script
-from tests.integration.workers import truth_worker
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def truth(livekit: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with the worker `truth`."""
-    folder: Path = tmp_path_factory.mktemp("truth")
-    with truth_worker(livekit, folder, "truth"):
-        yield livekit
 
 
 def target(**settings: Any) -> LatencyConfig:

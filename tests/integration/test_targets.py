@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +26,6 @@ WELL = (None, Reason.VOID)
 """How a call to a good agent ends; void where the machine was too busy for the prober."""
 LEAST_S = 0.02
 """Two Opus packets are on the way between a sound and what is heard of it, at least."""
-
-
-@pytest.fixture(scope="module")
-def truth(livekit: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with the worker `truth`."""
-    with truth_worker(livekit, tmp_path_factory.mktemp("truth"), "truth"):
-        yield livekit
 
 
 def run(server: Server, probe: str, config: Any) -> Outcome:
@@ -80,6 +72,7 @@ def test_the_caller_appears_as_the_target_says(truth: Server) -> None:
     assert outcome.reason in WELL, outcome
 
 
+@pytest.mark.long  # unit/call/test_dialogue.py has it with a fake agent
 def test_an_agent_that_hangs_up_may_end_the_call(truth: Server) -> None:
     """The server passes on that it left by itself: after a measured turn that is no failure."""
     config = LatencyConfig(

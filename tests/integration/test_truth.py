@@ -23,7 +23,6 @@ from exporter.server_api import Server, ServerApi
 from tests import patience
 from tests.integration.scripts import Script
 from tests.integration.voids import assert_late, measured, span
-from tests.integration.workers import truth_worker
 from tests.lateness import Watch, watching
 
 pytestmark = pytest.mark.integration
@@ -125,7 +124,7 @@ class Placed:
 
 
 @pytest.fixture(scope="module")
-def placed(livekit: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Placed]:
+def placed(truth: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Placed]:
     """The outcome of every case, once all have been placed."""
     folder: Path = tmp_path_factory.mktemp("truth")
     clip = write_clip(folder / "clip.wav")
@@ -134,8 +133,8 @@ def placed(livekit: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         for number, name in enumerate(CASES)
     }
     configs = [case.config(notes[name], clip) for name, case in CASES.items()]
-    with truth_worker(livekit, folder, "truth", AT_ONCE), watching(folder) as watch:
-        outcomes, rooms = asyncio.run(place_all(livekit, configs))
+    with watching(folder) as watch:
+        outcomes, rooms = asyncio.run(place_all(truth, configs))
         yield Placed(dict(zip(CASES, outcomes, strict=True)), notes, watch, rooms)
 
 

@@ -1,12 +1,14 @@
 """Asking the application without a network."""
 
 import asyncio
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 from prometheus_client import CollectorRegistry
+from pydantic._internal import _fields
 
 from exporter.metrics.registry import Metrics
 from exporter.metrics.table import ROWS
@@ -15,6 +17,12 @@ from exporter.web.refusals import Refusals
 from exporter.web.settings import WebSettings
 from exporter.web.sources import Sources
 from exporter.web.web_config import WebConfigWatch
+
+# Each test has an application of its own, and each reads the source of its types for the document:
+# half the time of these tests. In a run it cannot change.
+_fields.extract_docstrings_from_cls = functools.cache(  # type: ignore[attr-defined,assignment] # pydantic's own
+    _fields.extract_docstrings_from_cls  # type: ignore[attr-defined] # as above
+)
 
 HERE = ("127.0.0.1", 50000)
 ELSEWHERE = ("192.0.2.7", 50000)
