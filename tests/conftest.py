@@ -171,7 +171,7 @@ USE_SHARED = {
     "integration/test_targets.py": "truth",
     "integration/test_truth.py": "truth",
 }
-"""Files below tests/ by the fixture of a run that they use, whose start takes seconds of every core.
+"""Files below tests/ by the fixture of a run that they use; its start takes seconds of every core.
 
 All that use one are run in one process. That which gives them out does not know their fixtures.
 """
