@@ -82,6 +82,8 @@ async def may_publish(server: Server, token: str, timeout_s: float) -> bool:
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 async for message in socket:
+                    if not isinstance(message.data, bytes):
+                        continue
                     answer = SignalResponse()
                     answer.ParseFromString(message.data)
                     kind = answer.WhichOneof("message")

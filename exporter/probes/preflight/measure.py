@@ -33,6 +33,9 @@ _SIGNALS = 3
 _BANDWIDTH_S = 3.0
 _EXPIRED_S = -3600.0
 _BETWEEN = ("round_trip_udp", "round_trip_tcp", "round_trip_turn")
+_MEDIA = ("udp_ports", "tcp", "turn_udp", "turn_tls", *_BETWEEN)
+_LEAST_S = 10.0
+"""A webhook is waited for, and bandwidth counted, for some seconds however short the limit."""
 
 
 async def measure_preflight(config: PreflightConfig, run: Run) -> Outcome:
@@ -114,7 +117,11 @@ class Preflight:
         await self._once("rights", self._rights(api))
         joined = await self._signal()
         self._note(verdicts.judge_clock(self._config.reach, api.clock_skew_s))
-        await self._media(joined)
+        try:
+            await self._media(joined)
+        except ProbeError as error:
+            for each in verdicts.untried(_MEDIA, error.detail).values():
+                self._note(each)
         await self._once("certificate", self._certificate(joined))
         await self._once("listen_only", self._listen_only())
         await self._once("other_room", self._other_room(api))
@@ -125,7 +132,7 @@ class Preflight:
 
     async def _once(self, check: str, work: Awaitable[Checked]) -> None:
         """Do one check within its limit; what keeps it from being done makes it UNKNOWN."""
-        limit_s = 2 * self._config.timeout
+        limit_s = max(_LEAST_S, 2 * self._config.timeout)
         try:
             async with asyncio.timeout(limit_s):
                 self._note(await work)

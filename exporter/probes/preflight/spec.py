@@ -11,13 +11,40 @@ from exporter.probes.latency.way_in.config import TokenConfig
 from exporter.probes.reach.spec import ReachConfig
 from exporter.roster.collector import CollectorConfig
 
-CHECKS = (
-    *("signal", "udp_ports", "tcp", "turn_udp", "turn_tls"),
-    *("round_trip_udp", "round_trip_tcp", "round_trip_turn"),
-    *("certificate", "clock", "rights", "listen_only", "other_room", "expired", "secret"),
-    *("webhook", "private_address", "bandwidth", "token_endpoint"),
-)
-"""Every check, in the order of the checklist."""
+ABOUT = {
+    "signal": "Three joins by signalling alone. FAIL where none succeeds.",
+    "udp_ports": "Six participants connect at once; of a range, the server gives each another "
+    "port. FAIL where none gets through and no other transport works, SLOW where one does not.",
+    "tcp": "Media by TCP, the way out where UDP is blocked. SLOW without it.",
+    "turn_udp": "Media through the server's TURN by UDP alone. SLOW where it is not offered.",
+    "turn_tls": "Media through its TURN by TLS alone, which the strictest networks allow. SLOW "
+    "where it is not offered.",
+    "round_trip_udp": "Median round trip by UDP, of ICE checks, in whole milliseconds. SLOW above "
+    "`sfu.target_rtt_ms`.",
+    "round_trip_tcp": "The same by TCP.",
+    "round_trip_turn": "The same through TURN.",
+    "certificate": "Validity and trust of the certificates of server and TURN servers. SLOW "
+    "without TLS, and below `reach.warn_before`.",
+    "clock": "Server clock minus the clock of this host. SLOW above `reach.max_skew`, FAIL above "
+    "a minute: tokens are refused then.",
+    "rights": "The key may create and list rooms, and list participants and dispatches.",
+    "listen_only": "A participant who may only listen announces a track, which must be refused; "
+    "one who may publish does the same, which must succeed.",
+    "other_room": "A token of one room must open no other, neither by API nor by a join.",
+    "expired": "A token that expired an hour ago must be refused.",
+    "secret": "The API secret has at least 32 characters, and is not that of `livekit-server "
+    "--dev`.",
+    "webhook": "The webhook of a new room comes within 5 s: to `--webhook-listen`, or to the "
+    "exporter at `--collector`. UNKNOWN without either.",
+    "private_address": "A server with a public URL advertises at least one public address for "
+    "media.",
+    "bandwidth": "What one client with one audio track sends and another receives in 3 s. SLOW "
+    "above 1 % loss.",
+    "token_endpoint": "The token of each target with `token`: time and dangerous claims, which "
+    "make it SLOW.",
+}
+"""Every check in the order of the checklist, and how it is judged."""
+CHECKS = tuple(ABOUT)
 UNSEEN = (
     "networks other than this host's: run it where callers are as well",
     "UDP ports that no participant was given: the server picks one of its range for each",
@@ -58,7 +85,7 @@ class PreflightConfig(ProbeSection):
     endpoints: tuple[TokenEndpoint, ...] = Field((), description="Those of the targets.")
     skip: frozenset[str] = Field(frozenset(), description="Checks that are left out.")
     deadline: Duration = Field(
-        default_factory=lambda config: 30.0 + 8 * config["timeout"],
+        default_factory=lambda config: 60.0 + 16 * config["timeout"],
         description="Time limit of all checks.",
     )
 

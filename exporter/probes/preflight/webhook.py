@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -92,8 +92,11 @@ class Listener:
 class OfExporter:
     """Asks a running exporter, which counts events and not rooms."""
 
-    def __init__(self, config: CollectorConfig) -> None:
+    def __init__(
+        self, config: CollectorConfig, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._config = config
+        self._clock = clock
         self._before: float | None = None
 
     async def begin(self) -> None:
@@ -102,10 +105,10 @@ class OfExporter:
 
     async def seen(self, _room: str, made: float) -> Checked:
         """Wait until it has heard of one more."""
-        while time.monotonic() - made < WITHIN_S and self._before is not None:
+        while self._clock() - made < WITHIN_S and self._before is not None:
             now = await self._started()
             if now is not None and now > self._before:
-                return _came(time.monotonic() - made, "room_started at the exporter")
+                return _came(self._clock() - made, "room_started at the exporter")
             await asyncio.sleep(_POLL_S)
         if self._before is None:
             found = f"{self._config.url}/metrics cannot be read, or has no {_EVENTS}"

@@ -9,8 +9,19 @@ import pytest
 
 from exporter.cli import main
 from exporter.errors import ProbeError
-from exporter.outcome import Certificate, Reason, Transport, Verdict
+from exporter.outcome import (
+    CallerToken,
+    Certificate,
+    Reason,
+    TokenDanger,
+    TokenFailure,
+    Transport,
+    Verdict,
+)
 from exporter.probe import Run
+from exporter.probes.latency.way_in.config import TokenConfig
+from exporter.probes.latency.way_in.fetch import Fetched, TokenError
+from exporter.probes.preflight import measure
 from exporter.probes.preflight.measure import Preflight
 from exporter.probes.preflight.spec import (
     CHECKS,
@@ -18,6 +29,7 @@ from exporter.probes.preflight.spec import (
     Checked,
     Checklist,
     PreflightConfig,
+    TokenEndpoint,
 )
 from exporter.probes.preflight.verdicts import (
     UdpPorts,
@@ -30,13 +42,15 @@ from exporter.probes.preflight.verdicts import (
     judge_udp,
     judge_way,
 )
-from exporter.probes.preflight.webhook import awaiting
+from exporter.probes.preflight.webhook import OfExporter, awaiting
 from exporter.probes.reach.spec import ReachConfig
 from exporter.report.preflight import PreflightDocument, print_checklist
 from exporter.report.printing import to_json
 from exporter.roster.collector import CollectorConfig
 from exporter.server_api import Server
+from tests import virtual_time
 from tests.fake_call.api import SERVER
+from tests.virtual_time import Clock
 
 REACH = ReachConfig()
 WORKS = Transport("tcp", True, ("192.0.2.9:7881",), seconds=0.5)
@@ -148,21 +162,71 @@ def test_a_check_that_cannot_be_done_is_unknown_with_its_reason() -> None:
         raise ProbeError(Reason.API_FAILED, "HTTP 500")
 
     async def hangs() -> Checked:
-        await asyncio.sleep(10)
+        await asyncio.Event().wait()
         raise AssertionError
 
-    async def take() -> Checklist:
-        work = Preflight(PreflightConfig(timeout=0.01, skip=frozenset({"tcp"})), run())
+    async def take(_clock: Clock) -> Checklist:
+        work = Preflight(PreflightConfig(skip=frozenset({"tcp"})), run())
         await work._once("rights", fails())
         await work._once("expired", hangs())
         return work.checklist("no signal")
 
-    found = {each.check: each for each in asyncio.run(take()).items}
+    found = {each.check: each for each in virtual_time.run(take).items}
     assert {each.verdict for each in found.values()} == {Verdict.UNKNOWN}
     assert found["rights"].measured == "HTTP 500"
-    assert found["expired"].measured == "not finished within 0.02 s"
+    assert found["expired"].measured == "not finished within 16 s"
     assert found["bandwidth"].measured == "no signal"
     assert [*found] == [each for each in CHECKS if each not in ("tcp", "token_endpoint")]
+
+
+@pytest.mark.parametrize(
+    ("answers", "verdict"),
+    [
+        ((3.0, 3.0, 4.0), Verdict.PASS),
+        ((3.0, 3.0), Verdict.FAIL),
+        ((None,), Verdict.UNKNOWN),
+    ],
+)
+def test_webhooks_at_an_exporter(answers: tuple[float | None, ...], verdict: Verdict) -> None:
+    """It counts rooms that started: one more than before, the same, or nothing that can be read."""
+
+    class Told(OfExporter):
+        async def _started(self) -> float | None:
+            return left.pop(0) if len(left) > 1 else left[0]
+
+    async def seen(clock: Clock) -> Checked:
+        asked = Told(CollectorConfig(url="http://exporter.test"), clock)
+        await asked.begin()
+        return await asked.seen("room", clock())
+
+    left = list(answers)
+    assert virtual_time.run(seen).verdict is verdict
+
+
+def test_token_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each target's is asked: dangerous claims are SLOW, none at all is FAIL."""
+
+    async def give(config: TokenConfig, *_: object, **__: object) -> Fetched:
+        if config.method == "GET":
+            raise TokenError(TokenFailure.REFUSED, "app.test answered HTTP 401")
+        dangers = (TokenDanger.NO_ROOM,) if config.body else ()
+        return Fetched(CallerToken(0.2, dangers), "room", "ann", True, "token", "")
+
+    monkeypatch.setattr(measure, "fetch_token", give)
+
+    def asked(*configs: TokenConfig) -> Checked:
+        endpoints = tuple(TokenEndpoint(name="demo", token=each) for each in configs)
+        return asyncio.run(Preflight(PreflightConfig(endpoints=endpoints), run())._endpoints())
+
+    good, risky, shut = (
+        TokenConfig(url="https://app.test", **more)
+        for more in ({}, {"body": "x"}, {"method": "GET"})
+    )
+    assert asked(good).measured == "demo: token fetched in 0.200 s"
+    found = asked(good, risky)
+    assert (found.verdict, found.n) == (Verdict.SLOW, 2)
+    assert "no_room" in found.measured
+    assert asked(risky, shut).verdict is Verdict.FAIL
 
 
 def test_document_and_text(capsys: pytest.CaptureFixture[str]) -> None:
