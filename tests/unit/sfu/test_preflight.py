@@ -229,6 +229,19 @@ def test_token_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked(risky, shut).verdict is Verdict.FAIL
 
 
+def test_no_server() -> None:
+    """One check fails; those that need the server are UNKNOWN, with the reason."""
+    nowhere = Run("r1", Server("ws://127.0.0.1:1", "k", "s" * 32), time.monotonic() + 60)
+    outcome = asyncio.run(measure.measure_preflight(PreflightConfig(), nowhere))
+    assert isinstance(outcome.result, Checklist)
+    items = {each.check: each for each in outcome.result.items}
+    known = {check: item.verdict for check, item in items.items() if item.n}
+    assert known == {"signal": Verdict.FAIL, "secret": Verdict.PASS}
+    assert items["udp_ports"].verdict is Verdict.UNKNOWN
+    assert items["udp_ports"].measured == items["signal"].measured
+    assert PROBE.judged(PreflightConfig(), outcome).verdict is Verdict.FAIL
+
+
 def test_document_and_text(capsys: pytest.CaptureFixture[str]) -> None:
     """Both have the verdict of each check, its figure and n, what to do, and what is not seen."""
     items = (judge_secret("devkey", "secret"), Checked("clock", Verdict.PASS, "0 s", 1))
