@@ -30,6 +30,7 @@ from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyCo
 from exporter.probes.latency.steps import Record, Steps
 from exporter.probes.latency.usage import usage_of
 from exporter.probes.latency.way_in.fetch import (
+    UNMARKED,
     Entrance,
     Fetched,
     FetchToken,
@@ -163,11 +164,8 @@ class Call:
         if not fetched.room:
             detail = "token endpoint: the token names no room, so nobody can join with it"
             raise ProbeError(Reason.API_FAILED, detail)
-        if not (fetched.is_marked or fetched.room.startswith(ROOM_PREFIX)):
-            self._run.log(
-                "neither the room's name nor the token says that this is a probe: "
-                "it counts among real calls"
-            )
+        if not fetched.is_marked:
+            self._run.log(UNMARKED)
         if fetched.room == self._room:
             self._run.on_room(self._room)
         self._room, self._identity = fetched.room, fetched.identity
@@ -180,8 +178,7 @@ class Call:
     async def _someone_is_in(self) -> bool:
         """Tell whether anyone but agents and the caller is in the room."""
         inside = await self._api.list_participants(self._room)
-        others = (each for each in inside if each.identity != self._identity)
-        return any(each.kind != "agent" for each in others)
+        return any(each.kind != "agent" and each.identity != self._identity for each in inside)
 
     async def _enter(self, entrance: Entrance) -> float:
         """Enter the room, by way of the line that is set; return when the caller was in it."""

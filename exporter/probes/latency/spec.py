@@ -38,7 +38,7 @@ from exporter.probes.latency.scenarios.judge import judge_turn_taking, turn_taki
 from exporter.probes.latency.script import Step
 from exporter.probes.latency.sound import SoundConfig, judge_sound
 from exporter.probes.latency.utterances import SPEAKING_S, Utterance
-from exporter.probes.latency.way_in.config import TokenConfig
+from exporter.probes.latency.way_in.config import TokenConfig, one_way_in
 from exporter.stats import Stats
 
 CONNECT_TIMEOUT_S = 10.0
@@ -382,16 +382,7 @@ class LatencyConfig(ProbeSection):
 
     @rule
     def _has_one_way_in(self) -> Faults:
-        if self.dispatch == "token":
-            if self.token is None:
-                yield invalid("{value} needs the key token with the url of an endpoint", "dispatch")
-            if self.metadata:
-                yield invalid(
-                    "conflicts with dispatch: token; expected it in the token", "metadata"
-                )
-        for key in ("room_name", "room", "caller"):
-            if self.token is not None and key in self.model_fields_set:
-                yield invalid("conflicts with token, which says it; expected one of them", key)
+        return one_way_in(self.token, self.dispatch, self.metadata, self.model_fields_set)
 
     @rule
     def _fails_above_target(self) -> Faults:

@@ -1,6 +1,7 @@
 """How the caller's token is fetched from the user's own endpoint."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -85,3 +86,23 @@ class TokenConfig(Section):
     def _sends_what_the_method_takes(self) -> Faults:
         if self.method == "GET" and self.body:
             yield invalid("needs method POST; a GET request has no body", "body")
+
+
+def one_way_in(
+    token: TokenConfig | None, dispatch: str, metadata: str, written: Collection[str]
+) -> Faults:
+    """Yield what is wrong where a target says the same thing as its token, or needs one.
+
+    Args:
+        token: Of the target.
+        dispatch: How the agent is called.
+        metadata: Of the dispatch.
+        written: Keys of the target that are set.
+    """
+    if dispatch == "token" and token is None:
+        yield invalid("{value} needs the key token with the url of an endpoint", "dispatch")
+    if dispatch == "token" and metadata:
+        yield invalid("conflicts with dispatch: token; expected it in the token", "metadata")
+    for key in ("room_name", "room", "caller"):
+        if token is not None and key in written:
+            yield invalid("conflicts with token, which says it; expected one of them", key)

@@ -12,13 +12,16 @@ import httpx
 
 from exporter.errors import ProbeError
 from exporter.outcome import CallerToken, Reason, TokenFailure
-from exporter.probe import PROBE_ATTRIBUTE, Run
+from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
 from exporter.probes.latency.way_in.config import TokenConfig, read_headers
 from exporter.server_api.claims import read_claims
 from exporter.server_api.server import host_and_port, http_url, trusting
 
 MAX_BYTES = 64 * 1024
 """A token with much metadata has some kilobytes."""
+UNMARKED = (
+    "neither the room's name nor the token says that this is a probe: it counts among real calls"
+)
 _TOKENS = ("participant_token", "participantToken", "token", "accessToken", "access_token", "jwt")
 _URLS = ("server_url", "serverUrl", "url", "ws_url", "wsUrl", "livekit_url", "livekitUrl")
 _TOKEN = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
@@ -189,7 +192,7 @@ def _fetched(body: bytes, took_s: float, place: str) -> Fetched:
         except ProbeError as error:
             raise TokenError(TokenFailure.NOT_A_TOKEN, f"{place}: {error.detail}") from None
     found = CallerToken(took_s, claims.dangers, claims.dispatches)
-    marked = PROBE_ATTRIBUTE in claims.attributes
+    marked = PROBE_ATTRIBUTE in claims.attributes or claims.room.startswith(ROOM_PREFIX)
     return Fetched(found, claims.room, claims.identity, marked, token, server_url)
 
 
