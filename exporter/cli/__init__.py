@@ -13,6 +13,7 @@ import click
 from exporter import __version__
 from exporter.cli import calls, config, running
 from exporter.cli.options import INTERRUPTED, OK, USAGE
+from exporter.cli.preflight import preflight
 from exporter.cli.runs import runs
 from exporter.cli.sfu import sfu
 from exporter.errors import ConfigError
@@ -62,6 +63,7 @@ for command in (
     calls.agents,
     calls.calibrate,
     sfu,
+    preflight,
     calls.check,
     runs,
     running.serve,
@@ -75,6 +77,7 @@ _EXAMPLES = {
     "agents": "agents --collector http://127.0.0.1:9465",
     "calibrate": "calibrate --calls 5 --delay 500ms",
     "sfu": "sfu --preflight",
+    "preflight": "preflight --webhook-listen 0.0.0.0:9466",
     "check": "check --agent demo --vantage iad",
     "serve": "serve --config voice-exporter.yaml --web.listen-address :9465",
     "demo": "demo --llm-delay 2s --interval 30s",

@@ -59,9 +59,12 @@ _from_collector = text(
     text(
         "--dispatch",
         "KIND",
-        "explicit, or automatic for agents that join every room.",
+        "explicit, automatic for agents that join every room, or token where the token of "
+        "--token-url calls the agent.",
         default_of("targets.0.dispatch"),
     ),
+    text("--token-url", "URL", "Endpoint of your application that gives callers their tokens."),
+    text("--token-headers-file", "FILE", "File with headers for --token-url, one on each line."),
     text("--call-type", "NAME", "Call type.", default_of("discover.call_type")),
     text(
         "--scenario",
@@ -141,6 +144,8 @@ def _target_keys(flags: dict[str, Any]) -> dict[str, object]:
     """Return the flags of `latency` by the key of a target that each replaces."""
     keys: dict[str, object] = dict(flags)
     wav, transcript = keys.pop("wav"), keys.pop("transcript")
+    for key in ("url", "headers_file"):
+        keys[f"token.{key}"] = keys.pop(f"token_{key}")
     keys["utterance.wav"] = wav
     # Another clip says other words than the configured transcript.
     keys["utterance.transcript"] = "" if wav is not None and transcript is None else transcript

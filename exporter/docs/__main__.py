@@ -11,6 +11,7 @@ import click
 from exporter.docs.cli import cli_page
 from exporter.docs.configuration import configuration_page
 from exporter.docs.metrics import metrics_page
+from exporter.docs.preflight import preflight_page
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 
@@ -21,6 +22,7 @@ def main(arguments: list[str]) -> int:
         "configuration.md": configuration_page(),
         "cli.md": cli_page(),
         "metrics.md": metrics_page(),
+        "preflight.md": preflight_page(),
     }
     stale = 0
     for name, text in pages.items():

@@ -44,6 +44,7 @@ from exporter.outcome.reasons import Reason, TurnOutcome
 from exporter.outcome.run import EvidenceLost, LossReason, Outcome, failure
 from exporter.outcome.sound import Media, MediaDirection, Mos, ReplySound, Sending, SpeechSeconds
 from exporter.outcome.timeline import Timeline
+from exporter.outcome.token import CallerToken, TokenDanger, TokenFailure
 from exporter.outcome.turn_report import TurnReport
 from exporter.outcome.turn_taking import (
     AnswerOutcome,
@@ -67,6 +68,7 @@ __all__ = [
     "CallReconnect",
     "CallResult",
     "CallerAlone",
+    "CallerToken",
     "Certificate",
     "Components",
     "ConnectTimes",
@@ -107,6 +109,8 @@ __all__ = [
     "Stages",
     "TaskOutcome",
     "Timeline",
+    "TokenDanger",
+    "TokenFailure",
     "Transcription",
     "Transport",
     "Turn",

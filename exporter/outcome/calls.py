@@ -8,6 +8,7 @@ from typing import Self
 from exporter.outcome.line import CallReconnect, LineCounts
 from exporter.outcome.reasons import Reason, TurnOutcome
 from exporter.outcome.sound import Media, ReplySound, Sending, SpeechSeconds
+from exporter.outcome.token import CallerToken
 from exporter.outcome.turn_taking import Backchannel, InnerPause, Interruption
 from exporter.outcome.usage import ModelUsage
 
@@ -257,6 +258,8 @@ class CallResult:
     """What became of the caller's short sounds (scenarios `backchannel` and `cough`)."""
     pauses: tuple[InnerPause, ...] = ()
     """What became of pauses within the caller's utterances (scenario `pause`)."""
+    token: CallerToken | None = None
+    """What the user's own endpoint gave the caller; None where the exporter made the token."""
 
     @property
     def turn_taking(self) -> tuple[Interruption | Backchannel | InnerPause, ...]:

@@ -331,6 +331,8 @@ def _call_lines(call: CallReport) -> Iterable[str]:
             f"{label}: understood {heard.hit} of {heard.words} words "
             f"(word error rate {heard.wer:.1%})"
         )
+    if call.result.token is not None:
+        yield f"{label}: {call.result.token}"
     if call.result.sending is not None:
         yield f"{label}: line {clean(str(call.result.sending))}"
     if call.result.usage:

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import aiohttp
@@ -29,24 +31,78 @@ class Joined:
     server_version: str
     ice_urls: tuple[str, ...]
     """The STUN and TURN servers that clients are told to use."""
+    room: str = ""
+    """The room that was entered."""
+    relays: tuple["Relay", ...] = ()
+    """The TURN servers among them, with what opens them."""
 
 
-async def join_and_leave(server: Server, token: str, timeout_s: float) -> Joined:
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """A TURN server, as a participant is told of it."""
+
+    url: str
+    username: str = field(repr=False)
+    credential: str = field(repr=False)
+
+
+async def join_and_leave(server: Server, token: str, timeout_s: float, *, room: str = "") -> Joined:
     """Join a room by signalling alone, without any media, and leave it again.
 
     Args:
         server: Where.
         token: For one participant and one room.
         timeout_s: For all of it.
+        room: Name of a room that is asked for, whatever the token says; that of the token if "".
 
     Raises:
         ProbeError: connect_failed, auth_failed, quota_exceeded or api_failed.
     """
+    async with _joined(server, token, timeout_s, room) as (joined, _):
+        return joined
+
+
+async def may_publish(server: Server, token: str, timeout_s: float) -> bool:
+    """Join by signalling alone, announce a track, and return whether the server takes it.
+
+    A server that refuses says so, or nothing at all: ask for a participant who may publish as well.
+
+    Args:
+        server: Where.
+        token: For one participant and one room.
+        timeout_s: For the join, and again for the answer.
+
+    Raises:
+        ProbeError: As of `join_and_leave`.
+    """
+    async with _joined(server, token, 2 * timeout_s, "") as (_, socket):
+        ask = SignalRequest()
+        ask.add_track.cid = ask.add_track.name = "preflight"
+        await socket.send_bytes(ask.SerializeToString())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                async for message in socket:
+                    if not isinstance(message.data, bytes):
+                        continue
+                    answer = SignalResponse()
+                    answer.ParseFromString(message.data)
+                    kind = answer.WhichOneof("message")
+                    if kind in ("track_published", "request_response"):
+                        return bool(kind == "track_published")
+    return False
+
+
+@asynccontextmanager
+async def _joined(
+    server: Server, token: str, timeout_s: float, room: str
+) -> AsyncIterator[tuple[Joined, aiohttp.ClientWebSocketResponse]]:
+    """Be in a room by signalling alone."""
     with translated("join", host_and_port(server.url), timeout_s):
         async with asyncio.timeout(timeout_s), open_session(server) as session:
             began = time.monotonic()
             headers = {"Authorization": f"Bearer {token}"}
             params = {"protocol": PROTOCOL, "sdk": "python", "auto_subscribe": "0"}
+            params |= {"room": room} if room else {}
             address = f"{http_url(server.url).rstrip('/')}/rtc"
             try:
                 socket = await session.ws_connect(address, params=params, headers=headers)
@@ -54,12 +110,25 @@ async def join_and_leave(server: Server, token: str, timeout_s: float) -> Joined
                 raise _refusal(error) from None
             async with socket:
                 join = _join(await socket.receive())
-                seconds = time.monotonic() - began
+                yield _described(join, time.monotonic() - began), socket
                 leave = SignalRequest()
                 leave.leave.SetInParent()
                 await socket.send_bytes(leave.SerializeToString())
-    urls = tuple(address for each in join.ice_servers for address in each.urls)
-    return Joined(seconds, join.server_info.version or join.server_version, urls)
+
+
+def _described(join: JoinResponse, seconds: float) -> Joined:
+    return Joined(
+        seconds,
+        join.server_info.version or join.server_version,
+        ice_urls=tuple(address for each in join.ice_servers for address in each.urls),
+        room=join.room.name,
+        relays=tuple(
+            Relay(address, each.username, each.credential)
+            for each in join.ice_servers
+            for address in each.urls
+            if address.startswith("turn")
+        ),
+    )
 
 
 def _refusal(error: aiohttp.WSServerHandshakeError) -> ProbeError:

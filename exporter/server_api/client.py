@@ -55,6 +55,7 @@ def make_token(
     attributes: Mapping[str, str] | None = None,
     kind: ParticipantKind = "standard",
     hidden: bool = False,
+    can_publish: bool = True,
     can_update_own_metadata: bool = False,
     ttl_s: float = 600,
 ) -> str:
@@ -69,6 +70,7 @@ def make_token(
         attributes: Of the participant, from the moment it joins.
         kind: What the server takes the participant for.
         hidden: Whether the participant is hidden from others.
+        can_publish: Whether it may publish; else it may only listen.
         can_update_own_metadata: Whether it may change its attributes, name and metadata.
         ttl_s: Seconds for which it may be used to join.
 
@@ -82,6 +84,7 @@ def make_token(
         room_join=True,
         room=room,
         hidden=hidden or None,
+        can_publish=can_publish,
         agent=kind == "agent" or None,
         can_update_own_metadata=can_update_own_metadata or None,
     )
@@ -192,6 +195,20 @@ class ServerApi:
         response = await self._ask("list participants", lambda: rooms.list_participants(request))
         now = self._clock.now()
         return tuple(participant_record(info, now) for info in response.participants)
+
+    async def opens_other_room(self, room: str, other: str) -> bool:
+        """Return whether a token to administer one room is taken in another."""
+        from livekit.api import ListParticipantsRequest, VideoGrants
+
+        rooms = self._as(VideoGrants(room_admin=True, room=room)).room
+        request = ListParticipantsRequest(room=other)
+        try:
+            await self._ask("list participants", lambda: rooms.list_participants(request))
+        except ProbeError as error:
+            if error.reason is not Reason.AUTH_FAILED:
+                raise
+            return False
+        return True
 
     async def create_dispatch(self, room: str, agent_name: str, metadata: str = "") -> Dispatch:
         """Ask for an agent to come to a room; the room is created if it does not exist.

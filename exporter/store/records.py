@@ -9,6 +9,7 @@ from pydantic import ConfigDict, computed_field, with_config
 from exporter.outcome import (
     Backchannel,
     Calibration,
+    CallerToken,
     CallReconnect,
     CallResult,
     Expectation,
@@ -156,6 +157,9 @@ class RunRecord:
     """As in `CallResult`."""
     pauses: tuple[InnerPause, ...] = ()
     """As in `CallResult`."""
+    token: CallerToken | None = None
+    """As in `CallResult`: how long the caller's token took, and what is dangerous in it; never the
+    token."""
 
     @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
     @property
@@ -204,6 +208,7 @@ class RunRecord:
             interruptions=call.interruptions if call else (),
             backchannels=call.backchannels if call else (),
             pauses=call.pauses if call else (),
+            token=call.token if call else None,
         )
 
 

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from exporter.outcome import (
     Backchannel,
+    CallerToken,
     CallReconnect,
     Expectation,
     InnerPause,
@@ -110,6 +111,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE runs ADD COLUMN pauses TEXT NOT NULL DEFAULT '[]'",
     ),
     ("CREATE TABLE calls (room_sid TEXT PRIMARY KEY, document TEXT NOT NULL)",),
+    ("ALTER TABLE runs ADD COLUMN token TEXT NOT NULL DEFAULT 'null'",),
 )
 
 NEWEST = len(MIGRATIONS)
@@ -169,6 +171,7 @@ _DOCUMENTS: dict[str, TypeAdapter[Any]] = {
     "interruptions": TypeAdapter(tuple[Interruption, ...]),
     "backchannels": TypeAdapter(tuple[Backchannel, ...]),
     "pauses": TypeAdapter(tuple[InnerPause, ...]),
+    "token": TypeAdapter(CallerToken | None),
 }
 """The columns of a run that hold JSON."""
 _WORKER = TypeAdapter(Worker)

@@ -79,6 +79,9 @@ _REASONS: Mapping[Reason, Advice] = {
 _SLOW = Advice("The widest part of the slow turns: where the time went.", "VoiceAgentSlow")
 _TWICE = Advice("Why two agents of this name were dispatched.", "VoiceAgentTwice")
 
+_NO_TOKEN = Advice(
+    "The endpoint that gives callers their tokens, and its own log.", "VoiceAgentFailing"
+)
 _TALKS_ON = Advice(
     "The agent's voice and states after the caller's interruption: did it hear it, and does it "
     "allow interruptions?",
@@ -96,6 +99,8 @@ _NOT_YIELDED = (InterruptionOutcome.TALKED_ON, InterruptionOutcome.RESUMED)
 
 def advice(record: RunRecord) -> Advice | None:
     """Return what to look at next; None for a run that passed."""
+    if record.token is not None and record.token.failure is not None:
+        return _NO_TOKEN
     if record.reason is not None:
         return _REASONS[record.reason]
     if record.agents > 1:

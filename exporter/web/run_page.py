@@ -190,6 +190,7 @@ def _facts(record: RunRecord, kept: KeptCall | None) -> Sequence[tuple[str, str]
         ("Started", moment(record.started_at)),
         ("Took", f"{record.duration_s:.1f} s"),
         ("Target", _optional(kept.target_s if kept else None)),
+        ("Token", str(record.token).removeprefix("token ") if record.token else None),
         ("Agent in the room after", _optional(record.time_to_agent_s)),
         ("Greeting after", _optional(record.time_to_greeting_s)),
         ("No components", record.split_absent or None),

@@ -6,7 +6,7 @@ from typing import Self
 
 from exporter.errors import ProbeError
 from exporter.server_api import Server, ServerApi
-from exporter.server_api.records import Dispatch, Job
+from exporter.server_api.records import Dispatch, Job, Participant
 
 SERVER = Server("ws://livekit.test", "key", "a-secret-of-at-least-thirty-two-characters", "test")
 
@@ -21,6 +21,7 @@ class FakeApi(ServerApi):
     Attributes:
         rooms: Those that exist now.
         made: Every room that was ever made.
+        people: Identities of those who are in any room.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class FakeApi(ServerApi):
         self._on_dispatch = on_dispatch
         self._fails = fails or {}
         self.rooms: set[str] = set()
+        self.people: tuple[str, ...] = ()
         self.made: list[str] = []
         self.dispatches: dict[str, Dispatch] = {}
         self.metadata: list[str] = []
@@ -51,6 +53,11 @@ class FakeApi(ServerApi):
         """Return the names of all rooms, or of those among `names` that exist."""
         self._check("list_rooms")
         return tuple(self.rooms & set(names or self.rooms))
+
+    async def list_participants(self, room: str) -> tuple[Participant, ...]:
+        """Return who is in a room."""
+        self._check("list_participants")
+        return tuple(Participant(each, "standard", {}, 1.0, hidden=False) for each in self.people)
 
     async def create_room(
         self, name: str, *, empty_timeout_s: int = 10, metadata: str = ""

@@ -15,6 +15,7 @@ from exporter.probe import Keep, Run
 from exporter.probes.latency.conversation import Conversation
 from exporter.probes.latency.measure import place_call
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.probes.latency.way_in.fetch import FetchToken, fetch_for
 from exporter.rtc.caller import Caller, Devices
 from exporter.rtc.levels import Pcm
 from tests import virtual_time
@@ -119,6 +120,8 @@ class World:
     """Requests by their names, and what each raises."""
     rooms: frozenset[str] = frozenset()
     """Rooms that exist already."""
+    people: tuple[str, ...] = ()
+    """Who is in those rooms."""
     dies: str = ""
     """Name of a task of the caller that dies; none if empty."""
     dies_after_s: float = 1.8
@@ -159,6 +162,7 @@ def place(
     *,
     keep: Keep | None = None,
     on_lost: Callable[[EvidenceLost], None] = lambda _loss: None,
+    fetch: FetchToken = fetch_for,
 ) -> Placed:
     """Place a whole call, as the probe `latency` does.
 
@@ -169,6 +173,7 @@ def place(
         agent_of: Makes the agent.
         keep: Where it is recorded; it is not if None.
         on_lost: As of `Run`.
+        fetch: Fetches the caller's token, where the target has an endpoint.
     """
 
     async def story(clock: Clock) -> Placed:
@@ -200,6 +205,7 @@ def place(
 
         api = FakeApi(on_dispatch, world.api_fails)
         api.rooms |= world.rooms
+        api.people = world.people
         devices = Devices(lambda: room, lambda: FakeMicrophone(hear), ear_on)
         if world.unasked:
             arrive()
@@ -219,6 +225,7 @@ def place(
             run,
             open_api=lambda _server: api,
             make_caller=lambda is_agent, confirm: Caller(is_agent, confirm, devices),
+            fetch=fetch,
         )
         for each in (*agents, twin, silent):
             await each.aclose()

@@ -1,6 +1,7 @@
 """What a target may set: who calls, from where, and how the agent comes to the room."""
 
 import asyncio
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,16 @@ import pytest
 
 from exporter.demo.livekit_binary import ServerProgram
 from exporter.demo.livekit_server import LiveKitServer
-from exporter.outcome import Calibration, CallResult, Outcome, Reason
+from exporter.outcome import Calibration, CallResult, Outcome, Reason, TokenDanger
 from exporter.probes.calibrate.spec import CalibrateConfig
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.runner import Runner
 from exporter.server_api import Server, ServerApi
 from exporter.server_api.records import Participant
 from tests import patience
+from tests.command import run_here
 from tests.integration.scripts import Script
+from tests.integration.token_endpoint import endpoint
 from tests.integration.voids import measured
 from tests.integration.workers import truth_worker
 
@@ -153,3 +156,21 @@ def test_the_floor_is_measured_with_its_n(livekit: Server) -> None:
         assert outcome.result.floor_s > LEAST_S
         assert outcome.result.spread_s >= 0
         assert outcome.result.n + outcome.result.voids == 2
+
+
+def test_a_call_by_the_token_of_an_endpoint(truth: Server, tmp_path: Path) -> None:
+    """Its room configuration calls the agent; time and dangerous claims are in the document."""
+    headers = tmp_path / "headers"
+    headers.write_text("Authorization: Bearer ours")
+    with endpoint(truth, "truth") as (url, rooms):
+        flags = ["--token-url", url, "--dispatch", "token", "--trials", "1", "--no-warmup"]
+        flags += ["--greeting", "none", "--token-headers-file", str(headers)]
+        _, out, err = run_here(truth, "latency", "--agent", "truth", *flags, "--json")
+    [call] = json.loads(out)["latency"]
+    assert call["time_to_agent_s"] > 0, (call, err)
+    assert len(call["turns"]) == 1
+    token = call["token"]
+    assert 0 < token["fetch_s"] < 5
+    assert token["dangers"] == [TokenDanger.ROOM_ADMIN, TokenDanger.LONG_LIVED]
+    assert token["dispatches"] == ["truth"]
+    assert rooms[0] == f"voice-exporter-{call['run_id']}"

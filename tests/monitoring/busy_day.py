@@ -25,6 +25,7 @@ from exporter.outcome import (
     Backchannel,
     BackchannelOutcome,
     Calibration,
+    CallerToken,
     CallReconnect,
     CallResult,
     Certificate,
@@ -53,6 +54,8 @@ from exporter.outcome import (
     SfuReconnects,
     SilentStage,
     SpeechSeconds,
+    TokenDanger,
+    TokenFailure,
     Transport,
     Turn,
     TurnOutcome,
@@ -219,6 +222,9 @@ def _call(turn: int, target: LatencyConfig) -> Outcome:
     stage = SilentStage.NO_ANSWER if reason is Reason.NO_REPLY else None
     last = replied if reason is None else Turn(ended, reason=reason, silent_stage=stage)
     turns = replace(replied, warmup=True), replied, replied, last
+    token = CallerToken(0.2 + 0.01 * (turn % 5), (TokenDanger.LONG_LIVED,))
+    if reason is Reason.NO_REPLY:
+        token = CallerToken(failure=TokenFailure.TIMEOUT)
     result = CallResult(
         *target.key,
         turns,
@@ -236,6 +242,7 @@ def _call(turn: int, target: LatencyConfig) -> Outcome:
         ),
         backchannels=tuple(map(Backchannel, BackchannelOutcome)),
         pauses=tuple(map(InnerPause, PauseOutcome)),
+        token=token,
     )
     reason = Reason.UNEXPECTED_ANSWER if missed else reason
     called = Outcome("latency", target.agent_name, _WHEN, 20, reason, result=result)

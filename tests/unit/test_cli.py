@@ -133,7 +133,7 @@ def test_missing_credentials(command: str, capsys: pytest.CaptureFixture[str]) -
         ),
         pytest.param(
             ["latency", *SERVER, "--dispatch", "auto"],
-            '--dispatch: "auto" is not known; expected explicit or automatic',
+            '--dispatch: "auto" is not known; expected explicit or automatic or token',
             id="word",
         ),
         pytest.param(
@@ -185,7 +185,7 @@ def test_config_check_of_a_good_file(
     monkeypatch.setenv("TEST_TRIALS", "7")
     file = str(FILES / "full.good.yaml")
     assert main(["config", "check", file]) == 0
-    assert capsys.readouterr().out == f"{file}: ok, 3 targets\n"
+    assert capsys.readouterr().out == f"{file}: ok, 4 targets\n"
 
 
 def test_config_check_of_a_bad_file(capsys: pytest.CaptureFixture[str]) -> None:

@@ -74,7 +74,9 @@ def test_empty_file_means_defaults() -> None:
 def test_full_file() -> None:
     """Every way of writing that the documentation allows is understood."""
     settings = load_settings(FILES / "full.good.yaml", {}, SECRETS)
-    first, sales, busy = settings.targets
+    first, sales, own_token, busy = settings.targets
+    assert own_token.token is not None
+    assert own_token.token.headers_file == FILES / "full.headers"
     assert (first.interval, first.trials, first.metadata) == (5400, 7, '{"customer": "${name}"}')
     assert (sales.interval, sales.fail_ms, sales.caller.attributes) == (90, 3000, {"tier": "gold"})
     assert (busy.call_type, busy.scenario, busy.greeting_wait) == ("sales", "busy", 0.5)

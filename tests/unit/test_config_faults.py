@@ -57,6 +57,36 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
         "targets[1]",
         "has the same agent_name, call_type and scenario as targets[0]",
     ),
+    (
+        "targets: [{agent_name: a, dispatch: token}]",
+        "targets[0].dispatch",
+        '"token" needs the key token with the url of an endpoint',
+    ),
+    (
+        "targets: [{agent_name: a, token: {url: 'ws://h'}}]",
+        "targets[0].token.url",
+        "has an unknown scheme 'ws'; expected http://",
+    ),
+    (
+        "targets: [{agent_name: a, token: {url: 'https://h', headers_file: none}}]",
+        "targets[0].token.headers_file",
+        '"none" cannot be read: No such file',
+    ),
+    (
+        "targets: [{agent_name: a, token: {url: 'https://h', method: GET, body: x}}]",
+        "targets[0].token.body",
+        "needs method POST",
+    ),
+    (
+        "targets: [{agent_name: a, dispatch: token, metadata: x, token: {url: 'https://h'}}]",
+        "targets[0].metadata",
+        "conflicts with dispatch: token; expected it in the token",
+    ),
+    (
+        "targets: [{agent_name: a, room_name: r, token: {url: 'https://h'}}]",
+        "targets[0].room_name",
+        "conflicts with token, which says it",
+    ),
     ("targets: [x]", "targets[0]", '"x" is text; expected a mapping'),
     ("targets: 7", "targets", "7 is a number; expected a list"),
     (

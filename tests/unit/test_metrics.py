@@ -51,6 +51,7 @@ LABELS = {
     "region",
     "event",
     "trunk",
+    "claim",
     OWN_LABELS,
 }
 

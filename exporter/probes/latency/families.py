@@ -19,6 +19,7 @@ from exporter.outcome import (
 from exporter.probes.agents.families import OF_EACH_AGENT
 from exporter.probes.latency import broken, sound, split
 from exporter.probes.latency.scenarios import families as turn_taking
+from exporter.probes.latency.way_in import families as way_in
 from exporter.series import OWN_LABELS, Reading, family, pack
 from exporter.stats import Stats, mean_jitter_buffer_s
 
@@ -254,6 +255,7 @@ FAMILIES = (
     *sound.FAMILIES,
     *broken.FAMILIES,
     *turn_taking.FAMILIES,
+    *way_in.FAMILIES,
     *(each.at_zero() for each in OF_EACH_AGENT),  # also where none of its agents is there
 )
 
@@ -314,6 +316,7 @@ def readings(config: "LatencyConfig", outcome: Outcome) -> Iterator[Reading]:
     result = outcome.result
     if not isinstance(result, CallResult):
         return
+    yield from way_in.readings(result)
     measured = [turn for turn in result.turns if not turn.warmup]
     for turn in measured:
         yield from _of_turn(config, turn)

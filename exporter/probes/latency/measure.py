@@ -10,6 +10,7 @@ from livekit import rtc
 from exporter.errors import ProbeError
 from exporter.evidence.recording import Recording
 from exporter.outcome import (
+    CallerToken,
     CallResult,
     ExpectationOutcome,
     Outcome,
@@ -28,6 +29,14 @@ from exporter.probes.latency.scenarios.kinds import sound_of, utterance_of
 from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyConfig
 from exporter.probes.latency.steps import Record, Steps
 from exporter.probes.latency.usage import usage_of
+from exporter.probes.latency.way_in.fetch import (
+    UNMARKED,
+    Entrance,
+    Fetched,
+    FetchToken,
+    TokenError,
+    fetch_for,
+)
 from exporter.rtc.bad_line import BadLine
 from exporter.rtc.caller import Caller
 from exporter.rtc.clip import Clip, built_in_clip
@@ -36,6 +45,7 @@ from exporter.rtc.people import NAMES
 from exporter.rtc.relay.relay import Relay
 from exporter.rtc.sound import overlap_s, seconds
 from exporter.server_api import Server, ServerApi, make_token
+from exporter.server_api.errors import one_line
 
 MakeCaller = Callable[
     [Callable[[rtc.RemoteParticipant], bool | None], Callable[[str], Awaitable[bool]]], Caller
@@ -51,6 +61,7 @@ class Call:
         run: Of which it is a part.
         api: Of the server that is called.
         make_caller: Makes the participant that calls.
+        fetch: Fetches its token, where the target has an endpoint for that.
     """
 
     def __init__(
@@ -59,12 +70,15 @@ class Call:
         run: Run,
         api: ServerApi,
         make_caller: MakeCaller = Caller,
+        fetch: FetchToken = fetch_for,
     ) -> None:
         self._config = config
+        self._fetch = fetch
         self._run = run
         self._api = api
         self._room = config.room_name or f"{ROOM_PREFIX}{run.id}"
         self._made_room = False
+        self._identity = ""
         self._dispatch_id = ""
         self._relay: Relay | None = None
         self._caller = make_caller(self._is_agent, self._was_dispatched)
@@ -112,9 +126,8 @@ class Call:
         clips, sound = await self._voice()
         if any(clip.words for clip in clips):
             understood.get_ready()
-        asked = time.monotonic()  # the room itself calls an agent that is dispatched by no one
-        await self._make_room()
-        inside = await self._enter()
+        entrance = await self._entrance()
+        asked, inside = entrance.asked, await self._enter(entrance)
         if config.dispatch == "explicit":
             asked = time.monotonic()
             await self._dispatch()
@@ -129,16 +142,54 @@ class Call:
         conversation = Conversation(caller, config, clips, sound, breaks)
         await Steps(config, self._run, caller, self._record, conversation).take(inside)
 
-    async def _enter(self) -> float:
+    async def _entrance(self) -> Entrance:
+        """Have a room and a token for it: of our own, or from the user's endpoint."""
+        if self._config.token is None:
+            asked = time.monotonic()  # the room calls an agent that is dispatched by no one
+            await self._make_room()
+            return Entrance(asked, self._run.server.url, self._token())
+        try:
+            fetched = await self._fetch(self._config.token, self._room, self._run)
+        except TokenError as error:
+            self._record.result = replace(self.result, token=CallerToken(failure=error.failure))
+            raise
+        self._record.result = replace(self.result, token=fetched.found)
+        self._run.log(str(fetched.found))
+        await self._take_room(fetched)
+        # It is made when the caller comes, and calls the agents of the token then.
+        return Entrance(time.monotonic(), fetched.server_url or self._run.server.url, fetched.token)
+
+    async def _take_room(self, fetched: Fetched) -> None:
+        """Take the room of a fetched token, unless real people are in it."""
+        if not fetched.room:
+            detail = "token endpoint: the token names no room, so nobody can join with it"
+            raise ProbeError(Reason.API_FAILED, detail)
+        if not fetched.is_marked:
+            self._run.log(UNMARKED)
+        if fetched.room == self._room:
+            self._run.on_room(self._room)
+        self._room, self._identity = fetched.room, fetched.identity
+        exists = bool(await self._api.list_rooms([self._room]))
+        if exists and await self._someone_is_in():
+            detail = f"token endpoint: room {self._room} is in use; a probe needs its own"
+            raise ProbeError(Reason.API_FAILED, one_line(detail))
+        self._made_room = not exists
+
+    async def _someone_is_in(self) -> bool:
+        """Tell whether anyone but agents and the caller is in the room."""
+        inside = await self._api.list_participants(self._room)
+        return any(each.kind != "agent" and each.identity != self._identity for each in inside)
+
+    async def _enter(self, entrance: Entrance) -> float:
         """Enter the room, by way of the line that is set; return when the caller was in it."""
-        server, key = self._run.server, self._run.server.e2ee_key if self._config.e2ee else ""
+        key = self._run.server.e2ee_key if self._config.e2ee else ""
         falls_silent = self._config.does is not None and self._config.does.silence is not None
         relay = await start_relay(self._config.line, self._run, needed=falls_silent)
         self._relay = relay
         by = relay.rtc_config if relay else None
         try:
             inside = await self._caller.connect(
-                server.url, self._token(), CONNECT_TIMEOUT_S, key, by
+                entrance.url, entrance.token, CONNECT_TIMEOUT_S, key, by
             )
         except ProbeError as error:
             raise blamed(error, relay) from error
@@ -187,6 +238,10 @@ class Call:
         if not self._made_room:
             return
         try:
+            # The endpoint may give others the same room.
+            if self._config.token is not None and await self._someone_is_in():
+                self._run.log(f"room {self._room} not deleted: others are in it")
+                return
             await self._api.delete_room(self._room)
         except ProbeError as error:
             self._run.log(f"room {self._room} not deleted: {error}")
@@ -276,6 +331,9 @@ class Call:
             detail = f"a worker accepted the job, but no agent joined within {waited:g} s"
             return ProbeError(Reason.JOIN_TIMEOUT, detail)
         who = f"no worker named {self._config.agent_name!r}"
+        token = self.result.token
+        if self._config.dispatch == "token" and token is not None and not token.dispatches:
+            who = f"the token's room configuration calls no agent, and {who}"
         if self._config.dispatch == "automatic":
             who = "no worker without a name"
         return ProbeError(Reason.NO_WORKER, f"{who} accepted the job within {waited:g} s")
@@ -313,10 +371,11 @@ async def place_call(
     *,
     open_api: Callable[[Server], ServerApi] = ServerApi,
     make_caller: MakeCaller = Caller,
+    fetch: FetchToken = fetch_for,
 ) -> Outcome:
     """Place one call and return its turns, whatever ends it; the room is left and deleted."""
     async with open_api(run.server) as api:
-        call = Call(config, run, api, make_caller)
+        call = Call(config, run, api, make_caller, fetch)
         try:
             ended = await run.within_deadline(
                 call.conduct(), CLEANUP_S + config.sound.scoring_s(config.turns)

@@ -38,6 +38,7 @@ from exporter.probes.latency.scenarios.judge import judge_turn_taking, turn_taki
 from exporter.probes.latency.script import Step
 from exporter.probes.latency.sound import SoundConfig, judge_sound
 from exporter.probes.latency.utterances import SPEAKING_S, Utterance
+from exporter.probes.latency.way_in.config import TokenConfig, one_way_in
 from exporter.stats import Stats
 
 CONNECT_TIMEOUT_S = 10.0
@@ -124,6 +125,8 @@ def needed_s(target: Mapping[str, Any]) -> float:
     """
     waits = sum(target.get(f"{name}_timeout", 0.0) for name in ("join", "track", "greeting"))
     waits *= 1 + target.get("follow", False)
+    token: TokenConfig | None = target.get("token")
+    waits += token.timeout if token else 0.0
     turns = target.get("trials", 1) + target.get("warmup", True)
     script: tuple[Step, ...] = target.get("script", ())
     says: tuple[Utterance, ...] = (
@@ -227,9 +230,15 @@ class LatencyConfig(ProbeSection):
             "about this target."
         ),
     )
-    dispatch: Literal["explicit", "automatic"] = Field(
+    token: TokenConfig | None = Field(
+        None,
+        description="The endpoint of your application that gives callers their tokens; not set: "
+        "the exporter makes the caller's token itself.",
+    )
+    dispatch: Literal["explicit", "automatic", "token"] = Field(
         "explicit",
-        description="explicit: request a dispatch; automatic: the agent joins every room.",
+        description="explicit: request a dispatch; automatic: the agent joins every room; token: "
+        "the room configuration in the token of `token` calls the agent.",
     )
     metadata: str = Field("", description="Metadata of the dispatch.")
     room_name: str | None = Field(None, min_length=1, description="Room name; random if not set.")
@@ -368,8 +377,12 @@ class LatencyConfig(ProbeSection):
 
     @rule
     def _has_a_name(self) -> Faults:
-        if not self.agent_name and self.dispatch == "explicit":
+        if not self.agent_name and self.dispatch != "automatic":
             yield invalid("required unless dispatch is automatic", "agent_name")
+
+    @rule
+    def _has_one_way_in(self) -> Faults:
+        return one_way_in(self.token, self.dispatch, self.metadata, self.model_fields_set)
 
     @rule
     def _fails_above_target(self) -> Faults:

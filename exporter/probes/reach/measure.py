@@ -128,6 +128,8 @@ class Ways:
             async with asyncio.timeout(self._timeout_s):
                 instead = await settle(client, transport)
             seconds = None if instead else time.monotonic() - began
+            if not instead:
+                await self._stay(client, transport)
         except ProbeError as error:
             if error.reason.is_own_fault or error.reason is Reason.AUTH_FAILED:
                 raise  # it says nothing about this way
@@ -138,6 +140,9 @@ class Ways:
             await client.leave()
         offered = _addresses(client.snapshots, transport)
         return Transport(transport, not instead, offered, instead, seconds)
+
+    async def _stay(self, client: Client, transport: str) -> None:
+        """Do what there is to do once media can flow that way: nothing here."""
 
     async def _wait_for_path(self, client: Client, transport: str) -> str:
         """Wait until media goes that way; return what it does instead after all the time."""

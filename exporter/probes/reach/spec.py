@@ -117,7 +117,7 @@ def _items(config: ReachConfig, result: SfuReach) -> Iterator[Item]:
     if not result.certificates:
         yield Item("certificate", Verdict.PASS, "none: the connection is not encrypted by TLS")
     for certificate in result.certificates:
-        yield _certificate(config, certificate)
+        yield certificate_item(config, certificate)
     if result.clock_skew_s is not None:
         late = abs(result.clock_skew_s) > config.max_skew
         said = f"{abs(result.clock_skew_s):.0f} s from the server's"
@@ -148,7 +148,8 @@ def _transport(transport: Transport, *, any_way: bool) -> Item:
     return Item(name, alone if any_way else Verdict.FAIL, f"{said} ({_OPEN[name]})")
 
 
-def _certificate(config: ReachConfig, certificate: Certificate) -> Item:
+def certificate_item(config: ReachConfig, certificate: Certificate) -> Item:
+    """Judge one certificate: whether it is trusted, and for how long it is valid."""
     if certificate.expires_at is None:
         return Item("certificate", Verdict.FAIL, f"{certificate.place}: {certificate.fault}")
     left_s = (certificate.expires_at - datetime.now(UTC)).total_seconds()

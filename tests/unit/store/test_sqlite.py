@@ -19,11 +19,13 @@ import pytest
 from exporter.errors import StoreError, StoreInUse
 from exporter.outcome import (
     Calibration,
+    CallerToken,
     Expectation,
     ExpectationOutcome,
     ModelUsage,
     Reason,
     SpeechSeconds,
+    TokenDanger,
 )
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.store.protocol import Store
@@ -89,6 +91,8 @@ def test_file_of_an_older_version_is_brought_up_to_date(tmp_path: Path, version:
             assert spent == Spending(4, 180.0, 9 if version >= 8 else 0)
             told = Expectation(1, "tool", ExpectationOutcome.MET)
             assert run.expectations == ((told,) if version >= 9 else ())
+            token = CallerToken(0.25, (TokenDanger.NO_ROOM,))
+            assert run.token == (token if version >= 12 else None)
             assert [each.run_id for each in store.open_runs()] == ["open"]
             assert store.calibrations(1)[0].result == Calibration(0.094, 0.01, 10)
         known = (Worker("AW_1", "demo", WorkerStatus.IDLE),) if version >= 2 else ()

@@ -16,6 +16,7 @@ from exporter.outcome import (
     AnswerOutcome,
     Backchannel,
     BackchannelOutcome,
+    CallerToken,
     CallReconnect,
     CallResult,
     InnerPause,
@@ -27,6 +28,8 @@ from exporter.outcome import (
     PauseOutcome,
     Reason,
     Sending,
+    TokenDanger,
+    TokenFailure,
     Verdict,
 )
 from exporter.store.records import RunQuery, RunRecord
@@ -238,6 +241,14 @@ def test_every_reason_has_advice_with_a_runbook() -> None:
     assert missing == []
 
 
+def test_a_call_without_a_token_points_to_the_endpoint() -> None:
+    """Whatever the reason of the run: neither the exporter's own key nor the server is to blame."""
+    token = CallerToken(failure=TokenFailure.REFUSED)
+    said = advice(replace(RunRecord.of(call()), reason=Reason.AUTH_FAILED, token=token))
+    assert said is not None
+    assert "endpoint" in said.text
+
+
 @pytest.mark.parametrize(
     ("found", "runbook"),
     [
@@ -305,6 +316,7 @@ def test_facts_have_the_line_and_turn_taking() -> None:
         line=LineCounts(way, way),
         reconnects=(CallReconnect("full", 1.25, answered=True),),
         interruptions=(Interruption(InterruptionOutcome.YIELDED, 0.412),),
+        token=CallerToken(0.25, (TokenDanger.ROOM_LIST,)),
     )
     page = shown(replace(kept, outcome=replace(kept.outcome, result=result)))
     for name, text in (
@@ -312,6 +324,7 @@ def test_facts_have_the_line_and_turn_taking() -> None:
         ("Relay down", "100 packets, 5 dropped, p95 held for 80 ms"),
         ("Broken connection", "reconnect full: back after 1.250 s, the next turn answered"),
         ("Turn-taking", "interruption yielded after 0.412 s"),
+        ("Token", "fetched in 0.250 s; dangerous: room_list (may list all rooms)"),
     ):
         assert f"<dt>{name}</dt><dd>{text}</dd>" in page
 
