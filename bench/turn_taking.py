@@ -195,7 +195,7 @@ def run_part(part: str, report: Report, stage: Stage, options: argparse.Namespac
     elif part == "noise":
         tell_noise(report, asyncio.run(noisy_calls(stage, options.times)))
     elif part == "line":
-        tell_lines(report, asyncio.run(line_talks(stage.server, options.times)))
+        tell_lines(report, asyncio.run(line_talks(stage.server, options.times, report.say)))
     else:
         tell_demo(report, demo_calls(stage, options.times, options.only))
 

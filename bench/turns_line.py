@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from bench.calls import p95
 from bench.report import Figures, Report
 from bench.stage import Stage
+from exporter.errors import ProbeError
 from exporter.outcome import LineCounts, LineDirection
 from exporter.rtc.client import Client
 from exporter.rtc.relay.impairment import Impairment
@@ -110,9 +111,15 @@ class Talk:
     """Of ICE's checks, which go through the relay once each way."""
 
 
-async def line_talks(server: Server, times: int) -> dict[str, Talk]:
-    """Let two talk over each line, one line after another."""
-    return {name: await _talk(server, line, times) for name, line in LINES.items()}
+async def line_talks(server: Server, times: int, say: Callable[[str], None]) -> dict[str, Talk]:
+    """Let two talk over each line, one line after another; say which of them are void, and why."""
+    talks = {}
+    for name, line in LINES.items():
+        try:
+            talks[name] = await _talk(server, line, times)
+        except ProbeError as error:
+            say(f"  void, {name}: {error}")
+    return talks
 
 
 async def _talk(server: Server, line: Impairment, times: int) -> Talk:
@@ -156,6 +163,7 @@ def tell_lines(report: Report, talks: Mapping[str, Talk]) -> None:
         for way, counts in (("up", talk.counts.up), ("down", talk.counts.down)):
             _check_counted(rows, f"{name}, {way}", line, counts)
         _check_rtp(rows, name, line, talk)
+    rows.add("void", len(LINES), str(len(LINES) - len(talks)))
     rows.show()
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any
 
-from exporter.outcome import CallResult, Outcome, Reason
+from exporter.outcome import CallResult, Interruption, Outcome, Reason
 from exporter.probes.latency.scenarios.config import Kind, ScenarioConfig
 from exporter.probes.latency.scenarios.variants import variant_of
 from exporter.probes.latency.spec import LatencyConfig
@@ -66,16 +66,19 @@ class TurnCall:
         call = self.result
         if call is None:
             return []
-        interruptions = [(str(each.outcome), each.answer) for each in call.interruptions]
-        others = [(str(each.outcome), None) for each in (*call.backchannels, *call.pauses)]
-        return [each for each in (*interruptions, *others) if each[0] != VOID]
+        found = [
+            (str(each.outcome), each.answer if isinstance(each, Interruption) else None)
+            for each in call.turn_taking
+        ]
+        return [each for each in found if each[0] != VOID]
 
     @property
     def voids(self) -> list[str]:
         """Why each void turn of the scenario is void."""
         call = self.result
-        every = call.turn_taking if call else ()
-        return [each.detail for each in every if str(each.outcome) == VOID]
+        if call is None:
+            return []
+        return [each.detail for each in call.turn_taking if str(each.outcome) == VOID]
 
     @property
     def is_void(self) -> bool:
