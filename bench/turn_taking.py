@@ -9,6 +9,7 @@ no call is placed again.
 import argparse
 import asyncio
 import math
+import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -26,11 +27,11 @@ from exporter.run.runner import Runner
 from tests.turn_agents import CASES, Case, TurnAgents, TurnCall, turn_agents, yields
 
 PARTS = ("yield", "outcomes", "noise", "line", "demo")
-DELAYS_S = (0.15, 0.3, 0.5, 0.7, 0.9, 1.1, 1.3, 1.5)
+DELAYS_S = (0.15, 0.4, 0.7, 1.0, 1.25, 1.5)
 FLOOR_CALLS = 2
 """To an agent that stops as soon as it can."""
 WITHIN_MS, OVER_MS = 30.0, 40.0
-TIMES = 8
+TIMES = 10
 AT_ONCE = 2
 
 
@@ -48,6 +49,8 @@ class Yields:
     voids: int
     wrong: tuple[str, ...] = ()
     """What was found where the agent yielded, and is neither that nor void."""
+    why: tuple[str, ...] = ()
+    """Why turns are void."""
 
     @classmethod
     def of(cls, after_s: float, call: TurnCall, times: int) -> "Yields":
@@ -72,6 +75,7 @@ class Yields:
             times,
             _voids(call, times),
             (*others, *_failed(call)),
+            tuple(_why_void(call)),
         )
 
 
@@ -83,6 +87,12 @@ def _failed(call: TurnCall) -> list[str]:
     if not failed and outcome.reason and not call.is_void:
         failed.append(f"{outcome.reason}: {outcome.detail}")
     return failed
+
+
+def _why_void(call: TurnCall) -> list[str]:
+    """Return why turns of a call are void, those of the scenario and those before it."""
+    turns = call.result.turns if call.result else ()
+    return [*call.voids, *(turn.detail for turn in turns if turn.outcome == "void")]
 
 
 def _voids(call: TurnCall, times: int) -> int:
@@ -153,6 +163,13 @@ def tell_yields(report: Report, calls: Sequence[Yields]) -> None:
         rest = str(call.voids), "; ".join(call.wrong)
         table.add_row(f"{call.after_s:g} s", str(len(ms)), *figures, *rest)
     report.console.print(table)
+    _tell_why(report, [why for call in calls for why in call.why])
+
+
+def _tell_why(report: Report, reasons: Sequence[str]) -> None:
+    """Print how often turns are void for which reason, whatever the figures in it."""
+    for why, number in Counter(re.sub(r"\d+", "n", each) for each in reasons).items():
+        report.say(f"  void, {number} times: {why}")
 
 
 def tell_outcomes(
@@ -170,11 +187,10 @@ def tell_outcomes(
         value = "; ".join([f"{true} right", *told])
         rows.check(name, len(found), value, bound="all", holds=found and true == len(found))
         every, right, voids = every + len(found), right + true, voids + _voids(call, times)
-        for why in call.voids:
-            report.say(f"  void, {name}: {why}")
     rows.check("all", every, f"{right} right", bound="all", holds=every and right == every)
     rows.add("void", every + voids, str(voids))
     rows.show()
+    _tell_why(report, [why for call in calls for why in _why_void(call)])
 
 
 def outcome_calls(
