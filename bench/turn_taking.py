@@ -179,11 +179,12 @@ def tell_outcomes(
     rows = report.figures("outcomes that are the true ones, of turns that are not void")
     every = right = voids = 0
     for name, call in zip(names, calls, strict=True):
-        expected, found = CASES[name].expected, call.found
-        true = found.count(expected)
-        others = Counter(str(each[0]) + (f", {each[1]}" if each[1] else "") for each in found)
-        del others[expected[0] + (f", {expected[1]}" if expected[1] else "")]
+        case, found = CASES[name], call.found
+        true = sum(map(case.is_true, found))
+        others = Counter(" ".join(filter(None, each)) for each in found if not case.is_true(each))
         told = [f"{number} {what}" for what, number in others.items()] + _failed(call)
+        if untold := sum(each != case.expected for each in found if case.is_true(each)):
+            told.append(f"{untold} of them with a void answer")
         value = "; ".join([f"{true} right", *told])
         rows.check(name, len(found), value, bound="all", holds=found and true == len(found))
         every, right, voids = every + len(found), right + true, voids + _voids(call, times)

@@ -46,6 +46,10 @@ class Case:
         """The outcome and the answer of each of its turns."""
         return self.outcome, self.answer
 
+    def is_true(self, found: tuple[str, str | None]) -> bool:
+        """Tell whether an outcome and an answer are the true ones; None is a void answer."""
+        return found[0] == self.outcome and found[1] in (self.answer, None)
+
 
 @dataclass(frozen=True, slots=True)
 class TurnCall:

@@ -9,7 +9,7 @@ from rich.console import Console
 from bench.report import Report
 from bench.turn_taking import DELAYS_S, FLOOR_CALLS, Yields, tell_outcomes, tell_yields
 from exporter.outcome import AnswerOutcome, CallResult, Interruption, InterruptionOutcome
-from tests.turn_agents import CASES, TurnCall
+from tests.turn_agents import TurnCall
 from tests.unit.calls import call as placed
 from tests.unit.calls import replied
 
@@ -75,4 +75,14 @@ def test_an_outcome_that_is_not_the_true_one_is_named() -> None:
     tell_outcomes(report, ["yields"], [call([Interruption(TALKED_ON)], 0.5)], 1)
     assert not report.held
     assert "0 right; 1 talked_on" in out.getvalue()
-    assert CASES["yields"].expected == ("yielded", "answered")
+
+
+def test_an_answer_that_cannot_be_told_is_not_a_wrong_one() -> None:
+    """The interruption itself is known."""
+    report, out = printed()
+    tell_outcomes(report, ["yields"], [call([Interruption(YIELDED, 0.6)], 0.5)], 1)
+    assert report.held
+    assert "1 right; 1 of them with a void answer" in out.getvalue()
+    unanswered = Interruption(YIELDED, 0.6, AnswerOutcome.UNANSWERED)
+    tell_outcomes(report, ["yields"], [call([unanswered], 0.5)], 1)
+    assert not report.held
