@@ -24,7 +24,7 @@ from bench.stage import Stage, livekit_stage
 from bench.turns_demo import demo_calls, tell_demo
 from bench.turns_line import line_talks, noisy_calls, tell_lines, tell_noise
 from exporter.run.runner import Runner
-from tests.turn_agents import CASES, Case, TurnAgents, TurnCall, turn_agents, yields
+from tests.turn_agents import CASES, MOST_LATE_S, Case, TurnAgents, TurnCall, turn_agents, yields
 
 PARTS = ("yield", "outcomes", "noise", "line", "demo")
 DELAYS_S = (0.15, 0.4, 0.7, 1.0, 1.25, 1.5)
@@ -66,7 +66,7 @@ class Yields:
             if paired and each.yield_s is not None
         ]
         others = [str(each) for each in found if each.outcome not in ("yielded", "void")]
-        if not paired:
+        if found and not paired:
             others.append(f"{len(found)} interruptions, but it stopped {len(call.yields_s)} times")
         return cls(
             after_s,
@@ -92,6 +92,8 @@ def _failed(call: TurnCall) -> list[str]:
 def _why_void(call: TurnCall) -> list[str]:
     """Return why turns of a call are void, those of the scenario and those before it."""
     turns = call.result.turns if call.result else ()
+    if call.late_s > MOST_LATE_S:
+        return [f"the agent heard {call.late_s * 1e3:.0f} ms late"]
     return [*call.voids, *(turn.detail for turn in turns if turn.outcome == "void")]
 
 

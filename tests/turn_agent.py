@@ -1,7 +1,8 @@
 """An agent whose turn-taking is known: it is interrupted, and stops, goes on or talks on as told.
 
 `python -m tests.turn_agent` takes a line of JSON on standard input for each call: the room, and
-the fields of a `Manner`. After each call it prints a line: the times to yield by its own clock. As
+the fields of a `Manner`. After each call it prints a line: the times to yield by its own clock, and
+how late it was itself. As
 `plain_agent` it shares no code with the caller: other clocks, another detector, the SDK alone.
 """
 
@@ -79,11 +80,13 @@ class TurnAgent(PlainAgent):
     Attributes:
         yields_s: From the first loud sample that it heard to the last one that it sent, in seconds,
             of each time that it stopped.
+        late_s: How late what it heard came to it at worst, once anything was said, in seconds.
     """
 
     def __init__(self, room: rtc.Room, manner: Manner) -> None:
         super().__init__(room, manner.delay_s)
         self.yields_s: list[float] = []
+        self.late_s = 0.0
         self._manner = manner
         self._reply: Samples = np.zeros(0, np.int16)
         """What is left to be sent of it."""
@@ -106,6 +109,8 @@ class TurnAgent(PlainAgent):
             offsets.append(time.monotonic() - heard / RATE)
             at = min(offsets) + heard / RATE
             heard += len(piece)
+            if self._answered or self._began_s is not None:
+                self.late_s = max(self.late_s, offsets[-1] - min(offsets))
             loud = np.flatnonzero(np.abs(piece) >= LOUD)
             if len(loud):
                 self._hear_speech(at + float(loud[0]) / RATE, at + float(loud[-1] + 1) / RATE)
@@ -183,18 +188,19 @@ class TurnAgent(PlainAgent):
             self._tasks.append(asyncio.create_task(told))
 
 
-async def _call(room_name: str, manner: Manner) -> list[float]:
+async def _call(room_name: str, manner: Manner) -> TurnAgent:
     agent = await answer_in(room_name, lambda: TurnAgent(rtc.Room(), manner))
     assert isinstance(agent, TurnAgent)
-    return agent.yields_s
+    return agent
 
 
 def main() -> None:
     """Answer in one room after another."""
     for line in sys.stdin:
         order = json.loads(line)
-        yields_s = asyncio.run(_call(order["room"], Manner(**order["manner"])))
-        print(json.dumps(yields_s), flush=True)  # noqa: T201 - read by the parent
+        agent = asyncio.run(_call(order["room"], Manner(**order["manner"])))
+        told = {"yields_s": agent.yields_s, "late_s": agent.late_s}
+        print(json.dumps(told), flush=True)  # noqa: T201 - read by the parent
     os._exit(0)  # as of a plain agent
 
 

@@ -26,6 +26,8 @@ from tests import patience
 from tests.turn_agent import Manner
 
 VOID = "void"
+MOST_LATE_S = 0.25
+"""An agent that heard later than this at worst may not have done what it was told to."""
 _numbers = count(1)
 
 
@@ -58,10 +60,15 @@ class TurnCall:
     outcome: Outcome
     yields_s: tuple[float, ...]
     """The true times to yield, one after another."""
+    late_s: float = 0.0
+    """How late what it heard came to the agent at worst: then its turn-taking is not the known one,
+    and the caller is not to blame."""
 
     @property
     def result(self) -> CallResult | None:
-        """What the caller has found, if anything."""
+        """What the caller has found, if anything; None where the agent itself was late."""
+        if self.late_s > MOST_LATE_S:
+            return None
         return self.outcome.result if isinstance(self.outcome.result, CallResult) else None
 
     @property
@@ -86,8 +93,8 @@ class TurnCall:
 
     @property
     def is_void(self) -> bool:
-        """The prober spoiled the whole call, by its own word."""
-        return self.outcome.reason is Reason.VOID
+        """The prober spoiled the whole call, by its own word, or the agent was late."""
+        return self.outcome.reason is Reason.VOID or self.late_s > MOST_LATE_S
 
 
 class TurnAgents:
@@ -127,7 +134,8 @@ class TurnAgents:
         # A thread that still reads ends with the agent's process.
         line = await asyncio.wait_for(asyncio.to_thread(self._truths.readline), patience.WAIT_S)
         assert line, f"the agent has ended; the call: {outcome}"
-        return TurnCall(outcome, tuple(json.loads(line)))
+        told = json.loads(line)
+        return TurnCall(outcome, tuple(told["yields_s"]), told["late_s"])
 
 
 @contextmanager

@@ -66,6 +66,16 @@ def test_a_stop_that_was_missed_pairs_nothing() -> None:
     assert (one.turns, one.voids, one.wrong) == (2, 1, ())
 
 
+def test_a_call_to_an_agent_that_was_late_itself_tells_nothing() -> None:
+    """Whatever was found: it may be the truth of what a late agent did."""
+    late = replace(call([Interruption(TALKED_ON)], 0.5), late_s=2.0)
+    assert Yields.of(0.5, late, 1).wrong == ()
+    report, out = printed()
+    tell_outcomes(report, ["yields"], [late], 1)
+    assert "the agent heard n ms late" in out.getvalue()
+    assert "talked_on" not in out.getvalue()
+
+
 def test_an_outcome_that_is_not_the_true_one_is_named() -> None:
     """Void ones are counted apart."""
     report, out = printed()
