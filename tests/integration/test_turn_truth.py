@@ -18,14 +18,15 @@ from tests.turn_agents import CASES, TurnCall, turn_agents, yields
 
 pytestmark = pytest.mark.integration
 
-SOON = ("stops at a backchannel",)
+SOON = ("cuts in at a pause",)
+YIELDS = yields(0.4, reply_s=3.5)
 WAY_S = 0.02, 0.25
 """What the way there and back may add to the time to yield, where the machine is not late."""
 
 
 def placed(server: Server, folder: Path, names: tuple[str, ...]) -> dict[str, TurnCall]:
     """Return a call to each of these agents, and to one that yields."""
-    cases = {"yields": yields(0.4)} | {name: CASES[name] for name in names}
+    cases = {"yields": YIELDS} | {name: CASES[name] for name in names}
 
     async def every() -> dict[str, TurnCall]:
         runner = Runner(server, processes=1)
@@ -47,7 +48,7 @@ def check(server: Server, folder: Path, names: tuple[str, ...]) -> None:
     for name, call in calls.items():
         voids += len(call.voids) or call.is_void
         assert all(why.startswith(BY_THE_PROBER) for why in call.voids), (name, call.outcome)
-        case = yields(0.4) if name == "yields" else CASES[name]
+        case = YIELDS if name == "yields" else CASES[name]
         assert all(map(case.is_true, call.found)), (name, call.outcome)
         assert call.found or call.voids or call.is_void, (name, call.outcome)
     assert voids <= len(late), f"{voids} void, but the machine was late only {len(late)} times"
@@ -59,7 +60,7 @@ def check(server: Server, folder: Path, names: tuple[str, ...]) -> None:
 
 
 def test_agents_of_known_turn_taking_are_told_apart(livekit: Server, tmp_path: Path) -> None:
-    """One that yields, with its time, and one that stops at a short sound."""
+    """One that yields, with its time, and one that cuts in."""
     check(livekit, tmp_path, SOON)
 
 
