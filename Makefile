@@ -46,6 +46,7 @@ help:
 	@echo 'make bench-ramp      print what a client of the ramp costs, and a knee made on purpose; needs root'
 	@echo 'make bench-relay     print how late the relay of a bad line is, and what it costs'
 	@echo 'make bench-sfu       print how true the SFU figures are on links that are known; needs root'
+	@echo 'make bench-turns     print whether interruptions, short sounds, pauses and bad lines are told as they were; BENCH_ARGS="--part yield --times 8"'
 	@echo 'make bench-wire      print where the packets put both ends of a turn; needs root'
 	@echo 'make bench-soak      print whether half an hour of SFU baselines leaves anything; BENCH_ARGS="--minutes 30"'
 	@echo 'make bench-kills     print what kill -9 of every part leaves; BENCH_ARGS="--kills 20"'
@@ -136,6 +137,9 @@ lock: .venv/dev.stamp
 # No file has such a name, so these run whenever they are asked for.
 bench-%: .venv/dev.stamp
 	$(BIN)/python -m bench.$* $(BENCH_ARGS)
+
+bench-turns: .venv/dev.stamp
+	$(BIN)/python -m bench.turn_taking $(BENCH_ARGS)
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache mutants

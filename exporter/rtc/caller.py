@@ -364,6 +364,8 @@ class Caller:
     def _on_connected(self, participant: rtc.RemoteParticipant) -> None:
         now, who = time.monotonic(), participant.identity
         self._people.arrived.setdefault(who, now)
+        if self.agent is not None and self.agent.identity == who:
+            self._take(participant)  # the one that we had has left, and its tracks with it
         kind = rtc.ParticipantKind.Name(participant.kind).removeprefix("PARTICIPANT_KIND_").lower()
         self.events.timeline.add(Joined(at=now, identity=who, kind=kind))
         if kind in self._awaited:
@@ -395,6 +397,12 @@ class Caller:
     def _on_agent_left(
         self, gone: Left, since: float, why: rtc.DisconnectReason.ValueType | None
     ) -> None:
+        if gone.identity in self.room.remote_participants:
+            return  # the connection was made anew: all leave for the SDK, and join again
+        if self.room.connection_state == rtc.ConnectionState.CONN_RECONNECTING:
+            loop = asyncio.get_running_loop()
+            loop.call_later(CLOSING_S, self._on_agent_left, gone, since, why)
+            return  # whether it is still there is known once the caller is
         reported = self.events.error_since(since)
         in_order = why == rtc.DisconnectReason.CLIENT_INITIATED and not reported
         self.events.timeline.add(replace(gone, in_order=in_order))

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -247,6 +247,7 @@ class FakeRoom(rtc.Room):
         self._refused = refused
         self._endless = endless
         self._inside = False
+        self._state = rtc.ConnectionState.CONN_CONNECTED
         self._people: dict[str, FakeParticipant] = {}
         self.methods: dict[str, Callable[[str], None]] = {}
         """What takes the RPCs to a participant."""
@@ -279,11 +280,30 @@ class FakeRoom(rtc.Room):
         self._inside = True
 
     async def simulate_scenario(self, scenario: SimulateScenarioKind.ValueType) -> None:
-        """Lose the connection now, and have it again when it is due."""
+        """Lose the connection now, and have it again when it is due.
+
+        Where all is built anew the SDK lets the others leave, and join again.
+        """
         assert scenario in SimulateScenarioKind.values()
+        self._state = rtc.ConnectionState.CONN_RECONNECTING
         self.emit("reconnecting")
+        people = tuple(self._people.values())
+        anew = people if scenario == SimulateScenarioKind.SIMULATE_FULL_RECONNECT else ()
+        for person in anew:
+            self.leave(person, rtc.DisconnectReason.UNKNOWN_REASON)
         for seconds in self.back_s:
-            asyncio.get_running_loop().call_later(seconds, self.emit, "reconnected")
+            asyncio.get_running_loop().call_later(seconds, self._back, anew)
+
+    def _back(self, anew: Iterable[FakeParticipant]) -> None:
+        self._state = rtc.ConnectionState.CONN_CONNECTED
+        for person in anew:
+            self.enter(person)
+        self.emit("reconnected")
+
+    @property
+    def connection_state(self) -> rtc.ConnectionState.ValueType:
+        """Connected, but while the connection is made again."""
+        return self._state
 
     def isconnected(self) -> bool:
         """Tell whether the caller is in."""

@@ -42,12 +42,19 @@ OPUS_DB = 4.0
 class Heard:
     """One call over one line, at both ends."""
 
-    way_s: float | None
-    """The median e2e less the delay and both jitter buffers; None where all turns are void."""
+    ways_s: tuple[float, ...]
+    """The e2e of each turn that is not void, less the delay and both jitter buffers."""
+    voids: int
+    """Turns that are void."""
     ear: Wave
     """All samples that the echo heard."""
     clip: Wave
     late_s: float
+
+    @property
+    def way_s(self) -> float | None:
+        """Their median; None where all turns are void."""
+        return median(self.ways_s) if self.ways_s else None
 
     def snr_db(self) -> list[float]:
         """Return the ratio of speech and noise of each utterance that the echo heard."""
@@ -64,7 +71,8 @@ class Heard:
         return found
 
 
-def _way_s(outcome: Outcome, watch: Watch, depths: Path) -> float | None:
+def _ways_s(outcome: Outcome, watch: Watch, depths: Path) -> tuple[tuple[float, ...], int]:
+    """Return what each turn has over the delay and the buffers, and how many are void."""
     assert isinstance(outcome.result, CallResult), outcome
     turns = [turn for turn in outcome.result.turns if not turn.warmup]
     assert turns, outcome
@@ -73,11 +81,11 @@ def _way_s(outcome: Outcome, watch: Watch, depths: Path) -> float | None:
         assert_late([outcome], watch, [each for each in turns if each not in replied])
     theirs_s = map(float, depths.read_text("utf-8").split())
     theirs = dict(zip(map(id, outcome.result.turns), theirs_s, strict=False))
-    ways = [
+    ways = (
         (each.e2e_s or 0.0) - DELAY_S - (each.jitter_buffer_s or 0.0) - theirs[id(each)]
         for each in replied
-    ]
-    return median(ways) if ways else None
+    )
+    return tuple(ways), len(turns) - len(replied)
 
 
 async def called(
@@ -117,8 +125,8 @@ async def called(
                 echo.kill()
         ear, said = np.frombuffer(out.read_bytes(), np.int16), clip.pcm.astype(np.float64)
         late_s = watch.worst_s(*span(outcome))
-        way_s = _way_s(outcome, watch, Path(f"{out}.depths"))
-        return Heard(way_s, ear.astype(np.float64), said, late_s)
+        ways_s, voids = _ways_s(outcome, watch, Path(f"{out}.depths"))
+        return Heard(ways_s, voids, ear.astype(np.float64), said, late_s)
 
 
 def check_ratio(name: str, line: dict[str, Any], heard: Heard) -> None:
