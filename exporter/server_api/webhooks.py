@@ -32,10 +32,10 @@ class EventParticipant:
     """Of one connection: who connects anew has another."""
     identity: str
     kind: str
-    """As in `Participant`."""
+    """As in `Participant`; "" if the event does not say: those of tracks name sid and identity."""
     attributes: Mapping[str, str]
     joined_at: float
-    """Unix time by the server's clock; 0 if it does not say."""
+    """Unix time by the server's clock; 0 if the event does not say."""
     hidden: bool
     region: str
     reason: str
@@ -61,6 +61,11 @@ class ServerEvent:
     """Of room_finished: the room was deleted, or the server stopped."""
     dropped: int = 0
     """Events that the server could not deliver before this one."""
+
+
+def load() -> None:
+    """Import what `verified` needs, which takes seconds: not in an event loop."""
+    import livekit.api  # noqa: F401 - only imported
 
 
 def verified(server: Server, body: bytes, token: str) -> ServerEvent:
@@ -109,12 +114,13 @@ def _participant(info: "ParticipantInfo") -> EventParticipant:
     from livekit.protocol.models import DisconnectReason
 
     known = info.disconnect_reason in DisconnectReason.values()
+    joined_at = info.joined_at_ms / 1000 or float(info.joined_at)
     return EventParticipant(
         sid=info.sid,
         identity=info.identity,
-        kind=kind_name(info.kind),
+        kind=kind_name(info.kind) if joined_at or info.kind else "",
         attributes=dict(info.attributes),
-        joined_at=info.joined_at_ms / 1000 or float(info.joined_at),
+        joined_at=joined_at,
         hidden=info.permission.hidden,
         region=info.region,
         reason=DisconnectReason.Name(info.disconnect_reason).lower() if known else "other",

@@ -6,10 +6,13 @@ A delivery needs no token of the exporter: it is signed with the server's key ov
 from typing import Final
 
 from fastapi import APIRouter, HTTPException, Request, Response
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from exporter.web.refusals import TEXT
+from exporter.web.refusals import TEXT, problem
 from exporter.web.sources import Sources, TakesDeliveries
 
+PATH: Final = "/webhook/livekit"
 BODY_LIMIT: Final = 64 * 1024
 """Bytes of one event."""
 CONTENT_TYPES = ("application/webhook+json", "application/json")
@@ -25,11 +28,11 @@ _BODY = {
 
 
 def webhook_routes(sources: Sources) -> APIRouter:
-    """Return the route."""
+    """Return the route, which is in the document of all pages."""
     routes = APIRouter()
 
     @routes.post(
-        "/webhook/livekit",
+        PATH,
         status_code=204,
         responses=dict.fromkeys((400, 401, 413, 415, 503), TEXT),
         openapi_extra=_BODY,
@@ -39,20 +42,46 @@ def webhook_routes(sources: Sources) -> APIRouter:
 
         An event that was taken before is answered as taken, or the server would send it again.
         """
-        deliveries = sources.deliveries
-        if deliveries is None:
-            raise HTTPException(503, "this exporter follows no real calls")
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind not in CONTENT_TYPES:
-            raise _refused(deliveries, "content_type")
-        body = await _body(request, deliveries)
-        token = request.headers.get("authorization", "")
-        if reason := await deliveries.take(body, token):
-            status, text = _PROBLEMS[reason]
-            raise HTTPException(status, text)
-        return Response(status_code=204)
+        return await _take(request, sources)
 
     return routes
+
+
+def quickly(pages: ASGIApp, sources: Sources) -> ASGIApp:
+    """Return an application that answers deliveries itself, and leaves all else to the pages.
+
+    Routing and the layers around a page cost more than all that a delivery needs, and a busy
+    server sends hundreds a second.
+    """
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] != PATH or scope["method"] != "POST":
+            await pages(scope, receive, send)
+            return
+        try:
+            answer = await _take(Request(scope, receive), sources)
+        except HTTPException as refusal:
+            answer = problem(PATH, refusal.status_code, refusal.detail)
+        except ClientDisconnect:
+            answer = problem(PATH, 400, "request did not end")
+        await answer(scope, receive, send)
+
+    return app
+
+
+async def _take(request: Request, sources: Sources) -> Response:
+    deliveries = sources.deliveries
+    if deliveries is None:
+        raise HTTPException(503, "this exporter follows no real calls")
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in CONTENT_TYPES:
+        raise _refused(deliveries, "content_type")
+    body = await _body(request, deliveries)
+    token = request.headers.get("authorization", "")
+    if reason := await deliveries.take(body, token):
+        status, text = _PROBLEMS[reason]
+        raise HTTPException(status, text)
+    return Response(status_code=204)
 
 
 async def _body(request: Request, deliveries: TakesDeliveries) -> bytes:
