@@ -86,7 +86,7 @@ def verified(server: Server, body: bytes, token: str) -> ServerEvent:
     receiver = WebhookReceiver(TokenVerifier(server.api_key, server.api_secret))
     try:
         return _event(receiver.receive(body.decode(), token))
-    except (ParseError, UnicodeDecodeError) as error:
+    except (ParseError, UnicodeError, RecursionError) as error:
         raise UnreadableError("the body is no event") from error
     except Exception as error:  # the receiver raises plain ones, and those of the JWT's library
         raise ForgedError("the signature is not of this server's key and this body") from error
@@ -106,7 +106,7 @@ def _event(event: "WebhookEvent") -> ServerEvent:
         participant=_participant(event.participant) if event.HasField("participant") else None,
         is_voice=is_audio and event.track.source == TrackSource.MICROPHONE,
         was_deleted=event.room_end_reason in deleted,
-        dropped=event.num_dropped,
+        dropped=max(0, event.num_dropped),
     )
 
 

@@ -22,9 +22,30 @@ _PROBLEMS = {
     "content_type": (415, f"the content type is not {CONTENT_TYPES[0]}"),
     "too_large": (413, f"an event may have at most {BODY_LIMIT} bytes"),
 }
-_BODY = {
-    "requestBody": {"required": True, "content": {CONTENT_TYPES[0]: {"schema": {"type": "object"}}}}
+_TEXT, _WHOLE = {"type": "string"}, {"type": ["string", "integer"]}
+_PARTICIPANT = {
+    "sid": _TEXT,
+    "identity": _TEXT,
+    "kind": _TEXT,
+    "region": _TEXT,
+    "joinedAtMs": _WHOLE,
+    "attributes": {"type": "object", "additionalProperties": _TEXT},
+    "permission": {"type": "object", "properties": {"hidden": {"type": "boolean"}}},
+    "disconnectReason": _TEXT,
 }
+_EVENT = {
+    "event": _TEXT,
+    "id": _TEXT,
+    "createdAt": _WHOLE,
+    "numDropped": _WHOLE,
+    "room": {"type": "object", "properties": {"sid": _TEXT, "name": _TEXT}},
+    "participant": {"type": "object", "properties": _PARTICIPANT},
+    "track": {"type": "object", "properties": {"type": _TEXT, "source": _TEXT}},
+    "roomEndReason": _TEXT,
+}
+"""The properties of an event that are read; numbers of 64 bits are text in JSON."""
+_SCHEMA = {"type": "object", "properties": _EVENT}
+_BODY = {"requestBody": {"required": True, "content": {CONTENT_TYPES[0]: {"schema": _SCHEMA}}}}
 
 
 def webhook_routes(sources: Sources) -> APIRouter:

@@ -1,8 +1,8 @@
 """Scripted calls by real participants on a real server, and what is true of each by the script.
 
 A script notes what it does by its own clock, before and after each step: what the server did in
-between lies within. `python -m tests.integration.real_callers URL TOKEN...` is a process that is in
-rooms until it is killed, as a client that vanishes without a goodbye.
+between lies within. `python -m tests.integration.real_callers URL TOKEN` is a process that is in
+a room until it is killed, as a client that vanishes without a goodbye.
 """
 
 import asyncio
@@ -199,6 +199,17 @@ async def server_deletes(call: Stage) -> Truth:
     return call.truth("server", ended, "standard room_deleted", "agent room_deleted")
 
 
+async def agent_ends(call: Stage) -> Truth:
+    """The agent hangs up, and the caller notices."""
+    await call.join("caller")
+    await call.agent()
+    await call.lasts()
+    ended = await call.leave("agent")
+    await _next_second()
+    await call.leave("caller")
+    return call.truth("agent", ended, AGENT, CALLER)
+
+
 async def transfer(call: Stage) -> Truth:
     """A second agent comes, and the first goes."""
     await call.join("caller")
@@ -257,7 +268,7 @@ async def agent_dies(call: Stage) -> Truth:
     caller = await call.join("caller")
     victim, began = await _victim(call.server, call.token("agent", "agent"))
     await call.hears("agent", began.low)
-    await call.lasts()
+    await call.all_in()
     ended = await _killed(victim, caller)
     await _next_second()
     await call.leave("caller")
@@ -271,7 +282,7 @@ async def caller_vanishes(call: Stage) -> Truth:
     before = time.monotonic()
     await speak(agent)
     await call.hears("agent", before)
-    await call.lasts()
+    await call.all_in()
     ended = await _killed(victim, agent)
     await call.leave("agent", "listener")
     return call.truth("failure", ended, "standard connection_timeout", AGENT, AGENT)
@@ -280,7 +291,7 @@ async def caller_vanishes(call: Stage) -> Truth:
 KINDS = {
     each.__name__: each
     for each in (
-        *(abandoned, short, agent_dies, caller_vanishes, server_deletes),
+        *(abandoned, short, agent_ends, agent_dies, caller_vanishes, server_deletes),
         *(transfer, two_agents, recording, telephone, reconnect),
     )
 }
@@ -289,7 +300,9 @@ KINDS = {
 async def _victim(server: Server, token: str) -> tuple[subprocess.Popen[str], Span]:
     """Return a process that is in a room and speaks, and when it came."""
     argv = [sys.executable, "-m", "tests.integration.real_callers", server.url, token]
-    victim = await asyncio.to_thread(subprocess.Popen, argv, stdout=subprocess.PIPE, text=True)
+    victim = await asyncio.to_thread(
+        subprocess.Popen, argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert victim.stdout
     low, high = (await asyncio.to_thread(victim.stdout.readline)).split()
     return victim, Span(float(low), float(high))
@@ -298,8 +311,8 @@ async def _victim(server: Server, token: str) -> tuple[subprocess.Popen[str], Sp
 async def _killed(victim: subprocess.Popen[str], witness: rtc.Room) -> Span:
     """Kill a process; return from when until when the server may have noticed."""
     before = time.monotonic()
-    victim.kill()
-    victim.wait()
+    with victim:
+        victim.kill()
     known = {"listener"}
     await patience.comes_true(lambda: not witness.remote_participants.keys() - known)
     return Span(before, time.monotonic())
@@ -316,7 +329,7 @@ async def _stay(url: str, token: str) -> None:
     await room.connect(url, token)
     print(before, time.monotonic(), flush=True)  # noqa: T201 - read by the test
     await speak(room)
-    await asyncio.Event().wait()
+    await asyncio.to_thread(sys.stdin.read)  # to its end: whoever started this has gone
 
 
 if __name__ == "__main__":
