@@ -17,6 +17,7 @@ EndedBy = Literal["caller", "agent", "server", "failure"]
 _NAMES = ("lk.agent_name", "lk.agent.name")
 _ON_BEHALF = "lk.publish_on_behalf"
 _HUMANS = frozenset({"standard", "sip", "connector"})
+_MAY_SERVE = frozenset({"agent", ""})
 _LEFT = frozenset({"participant_left", "participant_connection_aborted"})
 _FAILURES = frozenset(
     {
@@ -27,6 +28,9 @@ _FAILURES = frozenset(
 """Reasons of a participant that went without wanting to."""
 _BY_SERVER = frozenset({"room_deleted", "room_closed", "participant_removed", "server_shutdown"})
 _UNANSWERED = frozenset({"user_unavailable", "user_rejected"})
+PEOPLE_KEPT = 500
+"""Connections of one room that are known. A client that connects anew for hours has thousands, and
+a room is written to the ledger with each of its events."""
 _SUCCESSOR_WITHIN_S = 10.0
 """After an agent has left a caller, who comes so soon takes over."""
 
@@ -37,13 +41,17 @@ class Person:
 
     who: str
     """The same for every connection of one identity, and not the identity."""
-    kind: str
-    joined_at: float
-    """Unix time by the server's clock, as all times here."""
-    left_at: float | None = None
+    kind: str = ""
+    """"" while no event has said: those of tracks do not."""
+    first_at: float = math.inf
+    """Time of its earliest event. Unix time by the server's clock, as all times here."""
+    said_at: float | None = None
+    """When it joined, as its events say; None while none has."""
+    gone_at: float | None = None
+    """Time of the event that says it left; None while there is none."""
     reason: str = ""
     """Why it left; "" while it has not."""
-    spoke_at: float | None = None
+    track_at: float | None = None
     """When its microphone's track was published; None where that was not reported."""
     spoke: bool = False
     """Whether there was such a track."""
@@ -63,13 +71,31 @@ class Person:
         return self.kind in _HUMANS and not self.hidden
 
     @property
+    def joined_at(self) -> float:
+        """When it joined, or was first heard of."""
+        return self.first_at if self.said_at is None else self.said_at
+
+    @property
     def end(self) -> float:
         """When it left; infinity while it has not."""
-        return math.inf if self.left_at is None else self.left_at
+        return math.inf if self.gone_at is None else max(self.gone_at, self.joined_at)
+
+    @property
+    def spoke_at(self) -> float | None:
+        """When its microphone's track was published; None if that is not known.
+
+        An event's time is of whole seconds: nobody speaks before joining.
+        """
+        return None if self.track_at is None else max(self.track_at, self.joined_at)
 
     def note(self, event: ServerEvent, now: EventParticipant) -> None:
         """Add what an event says of it."""
-        self.joined_at = min(self.joined_at, now.joined_at or event.at)
+        self.first_at = min(self.first_at, event.at)
+        if now.joined_at:
+            self.said_at = min(self.said_at or math.inf, now.joined_at)
+        self.kind = max(self.kind, now.kind)
+        self.hidden = self.hidden or now.hidden
+        self.is_avatar = self.is_avatar or _ON_BEHALF in now.attributes
         names = (now.attributes[key] for key in _NAMES if now.attributes.get(key))
         self.agent_name = max(self.agent_name, next(names, ""))
         self.region = max(self.region, now.region)
@@ -79,15 +105,11 @@ class Person:
             self.sip_status = max(self.sip_status, status) if same else status
             self.status_at = event.at
         if event.name in _LEFT:
-            self.left_at = max(self.left_at or 0.0, event.at, self.joined_at)
+            self.gone_at = max(self.gone_at or 0.0, event.at)
             self.reason = max(self.reason, now.reason)
-        if not event.is_voice:
-            return
-        self.spoke = True
-        if event.name == "track_published":
-            # An event's time is of whole seconds: nobody speaks before joining.
-            at = max(event.at, self.joined_at)
-            self.spoke_at = at if self.spoke_at is None else min(self.spoke_at, at)
+        self.spoke = self.spoke or event.is_voice
+        if event.is_voice and event.name == "track_published":
+            self.track_at = min(self.track_at or math.inf, event.at)
 
 
 @dataclass(slots=True)
@@ -102,9 +124,9 @@ class Call:
     is_probes: bool = False
     """It is a probe's, of whichever exporter."""
     heard_at: float = 0.0
-    """When the last event of it came, by the exporter's clock."""
+    """When the last event of it came, by a clock of the exporter's process."""
     closed: bool = False
-    """Its figures are counted: events that still come for it change nothing."""
+    """Its figures are counted, and nothing else of it is known."""
 
     def note(self, event: ServerEvent) -> None:
         """Add what an event says."""
@@ -116,11 +138,10 @@ class Call:
             return
         self.is_probes = self.is_probes or PROBE_ATTRIBUTE in now.attributes
         if now.sid not in self.people:
+            if len(self.people) >= PEOPLE_KEPT:
+                return
             who = blake2s(now.identity.encode("utf-8", "replace"), digest_size=8).hexdigest()
-            avatar, joined_at = _ON_BEHALF in now.attributes, now.joined_at or event.at
-            self.people[now.sid] = Person(
-                who, now.kind, joined_at, is_avatar=avatar, hidden=now.hidden
-            )
+            self.people[now.sid] = Person(who)
         self.people[now.sid].note(event, now)
 
     @property
@@ -150,7 +171,12 @@ class Call:
     @property
     def everyone_left(self) -> bool:
         """Whether nobody is known to be there any longer."""
-        return bool(self.people) and all(each.left_at for each in self.people.values())
+        return bool(self.people) and all(each.gone_at for each in self.people.values())
+
+    @property
+    def is_real(self) -> bool:
+        """Whether a human was in it, and no probe."""
+        return not self.is_probes and any(each.is_human for each in self.people.values())
 
     @property
     def began_at(self) -> float:
@@ -208,7 +234,7 @@ class Call:
         return sum(self._was_relieved(agent) for agent in self.agents)
 
     def _was_relieved(self, agent: Person) -> bool:
-        if agent.left_at is None or agent.reason in _FAILURES or agent.end >= self._caller_end:
+        if agent.gone_at is None or agent.reason in _FAILURES or agent.end >= self._caller_end:
             return False
         caller = self.caller[0].who
         return any(
@@ -220,8 +246,11 @@ class Call:
 
     @property
     def _voices(self) -> list[Person]:
-        """Agents that can be heard, and avatars, which speak for them."""
-        return [each for each in self.people.values() if each.kind == "agent" and each.spoke]
+        """Agents that can be heard, and avatars, which speak for them.
+
+        And who spoke and is not known: of a caller one event more is known than of its track.
+        """
+        return [each for each in self.people.values() if each.kind in _MAY_SERVE and each.spoke]
 
     @property
     def _caller_end(self) -> float:

@@ -4,6 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
+from itertools import takewhile
 from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
@@ -30,20 +31,32 @@ _CALL = TypeAdapter(Call)
 
 
 class Calls:
-    """Takes events in any order; knows nothing of the web, the store or metrics."""
+    """Takes events in any order; knows nothing of the web, the store or metrics.
+
+    What it costs to look after all calls follows from those that end, not from those there are.
+    """
 
     def __init__(
-        self, rooms: Iterable[str] = ("*",), clock: Callable[[], float] = time.time
+        self, rooms: Iterable[str] = ("*",), clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Begin without any call.
 
         Args:
             rooms: Patterns of the names of rooms that count.
-            clock: Unix time of this host; it only says how long ago the last event came.
+            clock: Seconds; it only says how long ago the last event came, so that no step of the
+                time of day ends a call.
         """
         self.rooms = tuple(rooms)
         self._clock = clock
         self._calls: dict[str, Call] = {}
+        self._waiting: dict[float, OrderedDict[str, None]] = {
+            wait_s: OrderedDict() for wait_s in (SETTLE_S, EMPTY_S, FORGOTTEN_S)
+        }
+        """Ids of all calls, by how long no event must come; the one that waits longest is first."""
+        self._agents: dict[str, frozenset[str]] = {}
+        """The names of the agents of each real call."""
+        self._closed: OrderedDict[str, float] = OrderedDict()
+        """When each was counted: events that still come for it change nothing."""
         self._ids: OrderedDict[str, None] = OrderedDict()
 
     def take(self, event: ServerEvent) -> Taken:
@@ -60,33 +73,25 @@ class Calls:
                 self._ids.popitem(last=False)
         if not event.room_sid or not self._counts(event.room):
             return "other"
-        call = self._calls.setdefault(event.room_sid, Call(event.room_sid))
-        if call.closed:
+        if event.room_sid in self._closed:
             return "late"
-        call.heard_at = self._clock()
+        call = self._calls.get(event.room_sid) or Call(event.room_sid)
         call.note(event)
+        self._keep(call)
         return "taken"
 
     def agent_names(self) -> frozenset[str]:
         """Return the names of agents in calls that are open."""
-        return frozenset(
-            agent.agent_name
-            for call in self._calls.values()
-            if not call.closed and not call.is_probes
-            for agent in call.agents
-        )
+        return frozenset().union(*self._agents.values())
 
     def get(self, sid: str) -> Call | None:
-        """Return one call, None if it is not known."""
+        """Return a call that is open, None if there is no such one."""
         return self._calls.get(sid)
 
     @property
     def open(self) -> int:
         """How many have not ended; rooms of probes and without a human do not count."""
-        return sum(
-            not call.closed and not call.is_probes and bool(call.caller)
-            for call in self._calls.values()
-        )
+        return len(self._agents)
 
     def close_due(self) -> tuple[tuple[Call, ...], tuple[Call, ...]]:
         """Close the calls that have ended.
@@ -94,39 +99,33 @@ class Calls:
         Returns:
             Those that ended, and those whose end was never reported.
         """
-        ended, lost, now = [], [], self._clock()
-        for call in self._calls.values():
-            quiet_s = now - call.heard_at
-            if call.closed:
-                continue
-            if quiet_s >= self._wait_s(call):
-                call.closed, call.heard_at = True, now
-                ended.append(call)
-            elif quiet_s >= FORGOTTEN_S:
-                call.closed, call.heard_at = True, now
-                lost.append(call)
-        return tuple(ended), tuple(lost)
+        now = self._clock()
+        due = {
+            wait_s: tuple(takewhile(lambda sid, at=now - wait_s: self._heard(sid) <= at, waiting))
+            for wait_s, waiting in self._waiting.items()
+        }
+        lost = tuple(self._close(sid, now) for sid in due.pop(FORGOTTEN_S))
+        return tuple(self._close(sid, now) for sids in due.values() for sid in sids), lost
 
     def forget_due(self) -> tuple[str, ...]:
         """Forget the calls that were counted long ago; return their ids."""
         before = self._clock() - CLOSED_KEPT_S
-        gone = tuple(
-            sid for sid, call in self._calls.items() if call.closed and call.heard_at < before
-        )
+        gone = tuple(takewhile(lambda sid: self._closed[sid] < before, self._closed))
         for sid in gone:
-            del self._calls[sid]
+            del self._closed[sid]
         return gone
 
     def export(self, sids: Iterable[str]) -> dict[str, str]:
-        """Return all that is known of these calls, as JSON by their ids."""
-        known = (self._calls[sid] for sid in sids if sid in self._calls)
-        return {call.sid: _CALL.dump_json(call).decode() for call in known}
+        """Return what must be known of these calls after a restart, as JSON by their ids."""
+        known = {sid: Call(sid, closed=True) for sid in sids if sid in self._closed}
+        known |= {sid: self._calls[sid] for sid in sids if sid in self._calls}
+        return {sid: _CALL.dump_json(call).decode() for sid, call in known.items()}
 
     def restore(self, documents: Mapping[str, str]) -> int:
-        """Go on with what was exported, as if the last event of each had come now.
+        """Take back what was exported; time without an exporter does not count.
 
         Returns:
-            How many cannot be read, and are left out.
+            How many documents could not be read.
         """
         unread = 0
         for document in documents.values():
@@ -135,9 +134,36 @@ class Calls:
             except ValidationError:
                 unread += 1
                 continue
-            call.heard_at = self._clock()
-            self._calls.setdefault(call.sid, call)
+            if call.closed:
+                self._closed[call.sid] = self._clock()
+            elif call.sid not in self._calls:
+                self._keep(call)
         return unread
+
+    def _keep(self, call: Call) -> None:
+        """Let a call wait for its next event from now on."""
+        sid = call.sid
+        call.heard_at = self._clock()
+        self._let_go(sid)
+        self._calls[sid] = call
+        self._waiting[self._wait_s(call)][sid] = None
+        if call.is_real:
+            self._agents[sid] = frozenset(agent.agent_name for agent in call.agents)
+
+    def _let_go(self, sid: str) -> None:
+        self._calls.pop(sid, None)
+        self._agents.pop(sid, None)
+        for waiting in self._waiting.values():
+            waiting.pop(sid, None)
+
+    def _close(self, sid: str, now: float) -> Call:
+        call = self._calls[sid]
+        self._let_go(sid)
+        self._closed[sid] = now
+        return call
+
+    def _heard(self, sid: str) -> float:
+        return self._calls[sid].heard_at
 
     def _counts(self, room: str) -> bool:
         if room.startswith(ROOM_PREFIX):
@@ -149,4 +175,4 @@ class Calls:
         """Return how long no event must have come for the call to be over."""
         if call.finished_at is not None:
             return SETTLE_S
-        return EMPTY_S if call.everyone_left else FORGOTTEN_S * 2
+        return EMPTY_S if call.everyone_left else FORGOTTEN_S

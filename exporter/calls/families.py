@@ -132,7 +132,7 @@ def figures(call: Call, short_below_s: float) -> Iterator[Reading]:
         call: Of which no more events are expected.
         short_below_s: Below this duration it is short.
     """
-    if call.is_probes or not call.caller:
+    if not call.is_real:
         return
     name = call.agent_name
     yield CALLS.read(1, agent_name=name, ended_by=call.ended_by, region=call.region)
@@ -146,7 +146,7 @@ def figures(call: Call, short_below_s: float) -> Iterator[Reading]:
     if call.transfers:
         yield TRANSFERS.read(call.transfers, agent_name=name)
     for person in call.people.values():
-        if person.left_at is not None:
+        if person.gone_at is not None:
             yield DISCONNECTS.read(1, kind=person.kind, reason=person.reason)
     if call.caller[0].kind == "sip":
         last = call.caller[-1]

@@ -11,7 +11,7 @@ from exporter.calls.families import figures
 from exporter.metrics.real_calls import RealCallSeries
 from exporter.probes.agents.spec import AgentsConfig
 from exporter.server_api import Server
-from exporter.server_api.webhooks import ForgedError, ServerEvent, UnreadableError, verified
+from exporter.server_api.webhooks import ForgedError, ServerEvent, UnreadableError, load, verified
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,7 @@ class RealCalls:
         self._calls = Calls()
         self._changed: set[str] = set()
         self._saving: asyncio.Task[None] | None = None
+        self._is_loaded = False
         self.reconfigure(settings)
 
     def reconfigure(self, settings: RealCallSettings) -> None:
@@ -99,8 +100,11 @@ class RealCalls:
         Returns:
             Why it is refused: signature or body; "" if it was taken.
         """
-        try:  # in a thread: the SDK is imported with the first
-            event = await asyncio.to_thread(verified, self._server(), body, token)
+        if not self._is_loaded:
+            await asyncio.to_thread(load)
+            self._is_loaded = True
+        try:
+            event = verified(self._server(), body, token)
         except ForgedError:
             self.refuse("signature")
             return "signature"
@@ -147,7 +151,7 @@ class RealCalls:
     def _expect(self, sid: str) -> None:
         """Let the counters of a call's agents exist before it ends."""
         call = self._calls.get(sid)
-        if call is not None and not call.is_probes and call.caller:
+        if call is not None and call.is_real:
             for name in {agent.agent_name for agent in call.agents} or {""}:
                 self._series.expect_agent(name, call.region)
 

@@ -42,6 +42,8 @@ class RealCallSeries:
         self._clock = clock
         self._shown: set[str] = set()
         """Agents that counters were made for: they stay as long as this process."""
+        self._expected: set[tuple[str, str]] = set()
+        """Labels and regions that counters exist of."""
         self._trunks: set[str] = set()
         for event in EVENTS:
             metrics.create(ACCEPTED.name, event)
@@ -80,6 +82,9 @@ class RealCallSeries:
         An increase from none is no increase.
         """
         label = self._labelled(agent_name)
+        if (label, region) in self._expected:
+            return
+        self._expected.add((label, region))
         for family, labels in zeros(label, region):
             self._metrics.create(family.name, *labels)
 

@@ -32,10 +32,10 @@ class EventParticipant:
     """Of one connection: who connects anew has another."""
     identity: str
     kind: str
-    """As in `Participant`."""
+    """As in `Participant`; "" if the event does not say: those of tracks name sid and identity."""
     attributes: Mapping[str, str]
     joined_at: float
-    """Unix time by the server's clock; 0 if it does not say."""
+    """Unix time by the server's clock; 0 if the event does not say."""
     hidden: bool
     region: str
     reason: str
@@ -63,6 +63,11 @@ class ServerEvent:
     """Events that the server could not deliver before this one."""
 
 
+def load() -> None:
+    """Import what `verified` needs, which takes seconds: not in an event loop."""
+    import livekit.api  # noqa: F401 - only imported
+
+
 def verified(server: Server, body: bytes, token: str) -> ServerEvent:
     """Return the event of a delivery.
 
@@ -81,7 +86,7 @@ def verified(server: Server, body: bytes, token: str) -> ServerEvent:
     receiver = WebhookReceiver(TokenVerifier(server.api_key, server.api_secret))
     try:
         return _event(receiver.receive(body.decode(), token))
-    except (ParseError, UnicodeDecodeError) as error:
+    except (ParseError, UnicodeError, RecursionError) as error:
         raise UnreadableError("the body is no event") from error
     except Exception as error:  # the receiver raises plain ones, and those of the JWT's library
         raise ForgedError("the signature is not of this server's key and this body") from error
@@ -101,7 +106,7 @@ def _event(event: "WebhookEvent") -> ServerEvent:
         participant=_participant(event.participant) if event.HasField("participant") else None,
         is_voice=is_audio and event.track.source == TrackSource.MICROPHONE,
         was_deleted=event.room_end_reason in deleted,
-        dropped=event.num_dropped,
+        dropped=max(0, event.num_dropped),
     )
 
 
@@ -109,12 +114,13 @@ def _participant(info: "ParticipantInfo") -> EventParticipant:
     from livekit.protocol.models import DisconnectReason
 
     known = info.disconnect_reason in DisconnectReason.values()
+    joined_at = info.joined_at_ms / 1000 or float(info.joined_at)
     return EventParticipant(
         sid=info.sid,
         identity=info.identity,
-        kind=kind_name(info.kind),
+        kind=kind_name(info.kind) if joined_at or info.kind else "",
         attributes=dict(info.attributes),
-        joined_at=info.joined_at_ms / 1000 or float(info.joined_at),
+        joined_at=joined_at,
         hidden=info.permission.hidden,
         region=info.region,
         reason=DisconnectReason.Name(info.disconnect_reason).lower() if known else "other",

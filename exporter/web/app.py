@@ -27,7 +27,7 @@ from exporter.web.server import ConnectionLimits, WebServer
 from exporter.web.settings import WebSettings
 from exporter.web.sources import Sources
 from exporter.web.web_config import WebConfigWatch
-from exporter.web.webhook import webhook_routes
+from exporter.web.webhook import quickly, webhook_routes
 
 OPENAPI = "/api/v1/openapi.json"
 _REF = "#/components/schemas/{model}"
@@ -74,7 +74,7 @@ def make_app(
     """
     access = Access(lambda: settings().write_token, settings().host)
     paths = settings().paths
-    pages = make_pages(sources, paths.external)
+    pages = quickly(make_pages(sources, paths.external), sources)
     return Gate(pages, access=access, config=config, refusals=refusals, paths=paths)
 
 

@@ -1,5 +1,6 @@
 """Every HTTP endpoint against requests that nobody would think of, made from its own document."""
 
+import json
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -10,12 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import positive_data_acceptance
 from schemathesis.core.result import Ok
 
+from exporter.calls.families import figures
 from exporter.web.app import OPENAPI, make_pages
 from tests import plain_http
 from tests.integration.from_elsewhere import TOKEN
 from tests.integration.serving import Serving
 from tests.patience import WAIT_S
 from tests.unit.web.asking import sources
+from tests.unit.web.test_webhook import Receiver, signed
 
 LONG = settings.get_current_profile_name() == "long"
 EXAMPLES = settings().max_examples if LONG else 20
@@ -30,6 +33,7 @@ def _serving() -> Iterator[Serving]:
     assert schema.transport is not None
     import_module("livekit.api")  # which the first webhook would load
     with Serving(token=TOKEN) as serving:
+        assert plain_http.get(serving.url("/-/healthy")).status_code == 200  # it is put together
         yield serving
         assert plain_http.get(serving.url("/-/healthy")).status_code == 200
 
@@ -60,6 +64,31 @@ def test_no_request_breaks(endpoint: str, serving: Serving) -> None:
         )
 
     send()
+
+
+def test_no_signed_event_breaks(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the server signs is taken, or is no event; each call has figures at its end."""
+    receiver = Receiver()
+    monkeypatch.setattr(serving.behind, "take", receiver.calls.take)
+    taken = 0
+
+    @given(case=ENDPOINTS["post /webhook/livekit"].as_strategy())
+    @settings(max_examples=2 * EXAMPLES, suppress_health_check=list(HealthCheck))
+    def send(case: schemathesis.Case[Any]) -> None:
+        nonlocal taken
+        body = json.dumps(case.body, default=repr).encode()
+        headers = {"Content-Type": "application/webhook+json", "Authorization": signed(body)}
+        url = serving.url("/webhook/livekit")
+        answer = plain_http.post(url, content=body, headers=headers)
+        assert answer.status_code in {204, 400}, (body, answer.text)
+        taken += answer.status_code == 204
+
+    send()
+    receiver.calls._calls._clock = lambda: 1e12
+    ended, lost = receiver.calls._calls.close_due()
+    shown = [each for call in (*ended, *lost) for each in figures(call, 10)]
+    assert taken
+    assert all(each.value >= 0 for each in shown)
 
 
 def test_every_endpoint_is_in_the_document(serving: Serving) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
-from time import time
+from time import monotonic
 
 from exporter.calls.calls import EMPTY_S
 from exporter.calls.families import REFUSALS
@@ -161,7 +161,7 @@ class BusyDay:
 
     async def _real_calls(self, turn: int) -> None:
         """Let real calls of every kind end, and refuse a delivery for each reason."""
-        calls, now = self._daemon._real_calls, time()
+        calls, now = self._daemon._real_calls, monotonic()
         for kind, script in SCRIPTS.items():
             sid = f"{turn} {kind}"
             for each in script.events:
@@ -171,7 +171,7 @@ class BusyDay:
                 )
         calls._calls._clock = lambda: now + EMPTY_S
         await calls.step()
-        calls._calls._clock = time
+        calls._calls._clock = monotonic
         for reason in REFUSALS:
             calls.refuse(reason)
 

@@ -1,6 +1,6 @@
 """A script of what happens in rooms, and the events that a server would send of it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 from exporter.calls.calls import EMPTY_S, Calls
@@ -45,8 +45,10 @@ class Script:
         return self._add("participant_joined", at, who)
 
     def speak(self, at: float, identity: str) -> "Script":
-        """Somebody's microphone is published."""
-        return self._add("track_published", at, self._people[identity], is_voice=True)
+        """Somebody's microphone is published; of who that is, such an event has the ids alone."""
+        sid = self._people[identity].sid
+        who = EventParticipant(sid, identity, "", {}, 0.0, False, "", "unknown_reason")
+        return self._add("track_published", at, who, is_voice=True)
 
     def leave(self, at: float, identity: str, reason: str = "client_initiated") -> "Script":
         """Somebody goes."""
@@ -88,6 +90,20 @@ def counted(calls: Calls, clock: Clock) -> dict[str, float]:
             name = f"{reading.family.name.removeprefix('voice_')} {texts}"
             found[name] = round(found.get(name, 0) + reading.value, 3)
     return found
+
+
+def in_room(script: Script, sid: str) -> list[ServerEvent]:
+    """Return the events of a script as those of another room, whose participants are others."""
+    return [
+        replace(
+            each,
+            id=f"{sid} {each.id}",
+            room_sid=sid,
+            participant=each.participant
+            and replace(each.participant, sid=f"{sid} {each.participant.sid}"),
+        )
+        for each in script.events
+    ]
 
 
 def told(script: Script) -> dict[str, float]:

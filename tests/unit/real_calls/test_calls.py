@@ -4,8 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.calls.call import PEOPLE_KEPT
 from exporter.calls.calls import CLOSED_KEPT_S, EMPTY_S, FORGOTTEN_S, SETTLE_S, Calls
-from tests.unit.real_calls.events import Clock, Script, counted, told
+from exporter.calls.families import figures
+from exporter.server_api.webhooks import ServerEvent
+from tests.unit.real_calls.events import SHORT_BELOW_S, Clock, Script, counted, in_room, told
 from tests.unit.real_calls.scripts import SCRIPTS, TRUTH, ordinary
 
 
@@ -38,10 +41,89 @@ def test_a_lost_event_loses_no_call(data: st.DataObject) -> None:
     """Whichever event of an ordinary call is lost: it is one call, and nobody was left alone."""
     events = ordinary().events
     lost = data.draw(st.sampled_from(events))
-    figures = told(Script(events=[each for each in events if each is not lost]))
+    found = told(Script(events=[each for each in events if each is not lost]))
 
-    assert sum(count for name, count in figures.items() if name.startswith("calls_total")) == 1
-    assert lost.name == "track_published" or "callers_abandoned_total demo" not in figures
+    assert sum(count for name, count in found.items() if name.startswith("calls_total")) == 1
+    assert lost.name == "track_published" or "callers_abandoned_total demo" not in found
+
+
+def _sid(event: ServerEvent) -> str:
+    return event.participant.sid if event.participant else ""
+
+
+@given(data=st.data(), kinds=st.lists(st.sampled_from(sorted(SCRIPTS)), min_size=1, max_size=4))
+def test_losses_make_no_figure_wrong_that_can_be_right(
+    data: st.DataObject, kinds: list[str]
+) -> None:
+    """Calls at once, in any order, with losses, repetitions and restarts.
+
+    Result: no negative figure, no call that was not, none twice, and no more disconnects than left.
+    """
+    events = [each for n, kind in enumerate(kinds) for each in in_room(SCRIPTS[kind], f"RM_{n}")]
+    left = data.draw(st.lists(st.sampled_from(events), max_size=2 * len(events)))
+    restart_at = data.draw(st.integers(0, len(left)))
+    clock = Clock()
+    calls = Calls(clock=clock)
+    for number, event in enumerate(left):
+        if number == restart_at:
+            sids = [f"RM_{n}" for n in range(len(kinds))]
+            kept, calls = calls.export(sids), Calls(clock=clock)
+            assert calls.restore(kept) == 0
+        calls.take(event)
+
+    clock.now += EMPTY_S
+    ended, _ = calls.close_due()
+    real = [n for n, kind in enumerate(kinds) if TRUTH[kind]]
+    assert {call.sid for call in ended if call.is_real} <= {f"RM_{n}" for n in real}
+    for call in ended:
+        shown = [(each.family.name, each.value) for each in figures(call, SHORT_BELOW_S)]
+        assert all(count >= 0 for _, count in shown)
+        assert sum(name == "voice_calls_total" for name, _ in shown) == call.is_real
+        gone = {_sid(each) for each in left if each.name == "participant_left"}
+        of_call = sum(sid.startswith(f"{call.sid} ") for sid in gone)
+        disconnects = sum(name == "voice_participant_disconnects_total" for name, _ in shown)
+        assert disconnects == of_call * call.is_real
+    assert calls.close_due() == ((), ())
+
+
+def test_agent_of_which_only_the_track_is_known_is_none_of_the_callers() -> None:
+    """An event of a track has two ids. Result: the caller was not left alone, nor was it two."""
+    script = ordinary()
+    events = [each for each in script.events if each.name == "track_published"]
+    caller = [
+        each for each in script.events if each.participant and each.participant.kind != "agent"
+    ]
+    found = told(Script(events=[*events, *caller, script.events[-1]]))
+
+    assert found["calls_total - caller -"] == 1
+    assert found["caller_wait_seconds -"] == 2
+    assert "callers_abandoned_total -" not in found
+
+
+def test_clients_that_connect_anew_for_ever_do_not_fill_the_ledger() -> None:
+    """Result: so many connections of a room are known, and it is one call all the same."""
+    clock = Clock()
+    calls = Calls(clock=clock)
+    script = Script()
+    for number in range(PEOPLE_KEPT + 10):
+        script.join(number + 1, f"p{number}").leave(number + 1, f"p{number}")
+    for event in script.finish(2000).events:
+        calls.take(event)
+
+    assert len(calls.export(["RM_1"])["RM_1"]) < 300 * PEOPLE_KEPT
+    assert counted(calls, clock)["participant_disconnects_total standard client_initiated"] == 500
+
+
+def test_what_is_kept_of_a_call_that_was_counted_is_its_id() -> None:
+    """Those of a quarter of an hour are kept: thousands, on a busy server."""
+    clock = Clock()
+    calls = Calls(clock=clock)
+    for event in ordinary().events:
+        calls.take(event)
+    counted(calls, clock)
+
+    assert '"people":{}' in calls.export(["RM_1"])["RM_1"]
+    assert (calls.open, calls.get("RM_1"), calls.agent_names()) == (0, None, frozenset())
 
 
 def test_replay_after_a_call_was_counted_is_late_also_after_a_restart() -> None:
