@@ -15,7 +15,7 @@
 It imports neither the exporter nor livekit-agents, and logs as `voice_exporter_agent`.
 """
 
-from voice_exporter_agent.attach import attach
+from voice_exporter_agent.attaching import attach
 from voice_exporter_agent.registration import WorkerHandle, register_worker
 
 __all__ = ["WorkerHandle", "attach", "register_worker"]

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
+_JSON = json.JSONEncoder(separators=(",", ":"))
+
 Outcome = Literal["answered", "interrupted", "unanswered"]
 
 
@@ -67,9 +69,9 @@ class Report:
 
     def encode(self) -> bytes:
         """Return it as JSON, without what is unknown."""
-        values = asdict(self)
-        known = {name: values[name] for name in values if values[name] is not None}
-        return json.dumps(known, separators=(",", ":")).encode()
+        values = ((name, getattr(self, name)) for name in self.__slots__)
+        known = {name: value for name, value in values if value is not None}
+        return _JSON.encode(known | {"usage": [asdict(each) for each in self.usage]}).encode()
 
 
 class Emitter(Protocol):
@@ -122,7 +124,7 @@ class SessionTurns:
         """How many failed, and how many ended well, since the last report."""
         self._used: dict[str, Usage] = {}
         self._reported: dict[str, Usage] = {}
-        self._report(first)
+        self._report(None)
 
     def follow(self, session: Emitter, guarded: Callable[[Any], Any]) -> None:
         """Listen to a session.
@@ -178,14 +180,14 @@ class SessionTurns:
         """End the last turn, and report what was used since."""
         self._finish()
         if any(self._tools) or self._used != self._reported:
-            self._report(self._first)
+            self._report(None)
 
     def _finish(self) -> None:
         turn, self._turn = self._turn, None
         if turn is not None:
-            self._report(_with_figures(replace(self._first, outcome=turn.outcome), turn))
+            self._report(turn)
 
-    def _report(self, report: Report) -> None:
+    def _report(self, turn: _Turn | None) -> None:
         failed, ok = self._tools
         usage = [
             used.less(self._reported.get(key))
@@ -193,27 +195,30 @@ class SessionTurns:
             if used != self._reported.get(key)
         ]
         self._tools, self._reported = [0, 0], dict(self._used)
-        if not self._of_probe:
-            self._offer(replace(report, tools_ok=ok, tools_failed=failed, usage=tuple(usage)))
+        if self._of_probe:
+            return
+        figures = {} if turn is None else _figures(turn)
+        made = replace(self._first, tools_ok=ok, tools_failed=failed, usage=tuple(usage), **figures)
+        self._offer(made)
 
 
-def _with_figures(report: Report, turn: _Turn) -> Report:
-    """Return the report with the figures of a turn; of several answers the first has its wait."""
+def _figures(turn: _Turn) -> dict[str, Any]:
+    """Return what a turn fills of a report; of several answers the first has its wait."""
     heard, said = turn.question, turn.answers
     spans = list(_waited_for(turn))
     busy_s, requests_s = _tool_times(spans, turn.asked_at)
-    return replace(
-        report,
-        e2e_s=_first(said, "e2e_latency"),
-        transcription_delay_s=_number(heard, "transcription_delay"),
-        end_of_turn_delay_s=_number(heard, "end_of_turn_delay"),
-        on_user_turn_completed_s=_number(heard, "on_user_turn_completed_delay"),
-        llm_ttft_s=_first(said, "llm_node_ttft"),
-        llm_ttfs_s=_first(said, "llm_node_ttfs"),
-        tts_ttfb_s=_first(said, "tts_node_ttfb"),
-        tools_s=busy_s if spans else None,
-        tool_requests_s=requests_s if spans else None,
-    )
+    return {
+        "outcome": turn.outcome,
+        "e2e_s": _first(said, "e2e_latency"),
+        "transcription_delay_s": _number(heard, "transcription_delay"),
+        "end_of_turn_delay_s": _number(heard, "end_of_turn_delay"),
+        "on_user_turn_completed_s": _number(heard, "on_user_turn_completed_delay"),
+        "llm_ttft_s": _first(said, "llm_node_ttft"),
+        "llm_ttfs_s": _first(said, "llm_node_ttfs"),
+        "tts_ttfb_s": _first(said, "tts_node_ttfb"),
+        "tools_s": busy_s if spans else None,
+        "tool_requests_s": requests_s if spans else None,
+    }
 
 
 def _waited_for(turn: _Turn) -> Iterator[tuple[float, float]]:

@@ -81,9 +81,17 @@ def demo_providers(folder: Path, settings: DemoSettings) -> Iterator[str]:
 
 
 @contextmanager
-def demo_worker(server: Server, folder: Path, providers: str) -> Iterator[str]:
-    """Run the demo's agent alone; yields the URL of its page. Errors as of `demo_agent`."""
-    with _announced("agent", ["--providers", providers], folder, _credentials(server)) as url:
+def demo_worker(server: Server, folder: Path, providers: str, collector: str = "") -> Iterator[str]:
+    """Run the demo's agent alone; yields the URL of its page. Errors as of `demo_agent`.
+
+    Args:
+        server: Where it registers.
+        folder: For its log.
+        providers: URL of its providers.
+        collector: URL of an exporter that it reports to; "" for none.
+    """
+    arguments = ["--providers", providers, "--collector", collector]
+    with _announced("agent", arguments, folder, _credentials(server)) as url:
         yield url
 
 
