@@ -74,11 +74,10 @@ def start(
     folder: Path,
     name: str,
     targets: list[dict[str, object]],
-    address: str = "",
     **settings: object,
 ) -> Exporter:
     """Start an exporter and wait until it is ready; `settings` are further sections."""
-    address = address or f"127.0.0.1:{free_ports().signal}"
+    address = f"127.0.0.1:{free_ports().signal}"
     config = {
         "web": {"listen_address": address},
         "store": {"folder": f"{name}-state"},

@@ -7,16 +7,19 @@ by callers on the plain SDK; agent, providers and livekit-server are the demo's,
 import argparse
 import asyncio
 import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import cycle, islice
 
 import numpy as np
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from bench.endurance import Exporter, fetch, start, wait_for
+from bench.endurance import Exporter, fetch, wait_for
 from bench.live_caller import live_call
 from bench.live_load import Cost
 from bench.report import Report
@@ -26,6 +29,7 @@ from exporter.demo.processes import Child
 from exporter.demo.settings import DemoSettings
 from exporter.rtc.clip import shipped_clips
 from tests.integration.workers import demo_providers, demo_worker
+from tests.patience import START_S
 
 AGENT = "demo"
 TURNS_PER_CALL = 5
@@ -110,6 +114,30 @@ def value(exporter: Exporter, name: str) -> float | None:
     return sum(found) if found else None
 
 
+def started(stage: Stage, address: str) -> Exporter:
+    """Return an exporter that calls the agent, and nothing else, once it is ready."""
+    target = {"agent_name": AGENT, "interval": "30m", "trials": 5, "greeting": "none"}
+    config = {
+        "web": {"listen_address": address},
+        "store": {"enabled": False},
+        "targets": [target],
+        **{name: {"enabled": False} for name in ("sfu", "reach", "reconnect")},
+    }
+    file = stage.folder / "exporter.yaml"
+    file.write_text(yaml.safe_dump(config), encoding="utf-8")
+    server = stage.server
+    environ = os.environ | {
+        "LIVEKIT_URL": server.url,
+        "LIVEKIT_API_KEY": server.api_key,
+        "LIVEKIT_API_SECRET": server.api_secret,
+    }
+    argv = [sys.executable, "-m", "exporter", "serve", "--config", str(file)]
+    child = Child("exporter", argv, log=stage.folder / "exporter.log", environ=environ)
+    began = time.monotonic()
+    wait_for(lambda: fetch(f"http://{address}/-/ready") is not None, START_S, child)
+    return Exporter(child, address, time.monotonic() - began)
+
+
 async def heard(stage: Stage, exporter: Exporter, turns: int) -> list[tuple[float, float]]:
     """Have turns of real callers; return what each heard, and what the exporter estimates."""
     found: list[tuple[float, float]] = []
@@ -122,13 +150,7 @@ async def heard(stage: Stage, exporter: Exporter, turns: int) -> list[tuple[floa
                 if truth_s is None:
                     print("a turn without a reply")
                     continue
-                await asyncio.to_thread(
-                    wait_for,
-                    lambda before=before: _estimated(exporter)[0] > before[0],
-                    REPORTED_WITHIN_S,
-                    exporter.child,
-                )
-                after = await asyncio.to_thread(_estimated, exporter)
+                after = await asyncio.to_thread(_next_estimate, exporter, before)
                 estimate_s = (after[1] - before[1]) / (after[0] - before[0])
                 found.append((truth_s, estimate_s))
     return found
@@ -139,6 +161,12 @@ def _estimated(exporter: Exporter) -> tuple[float, float]:
     return value(exporter, f"{_HEARD}_count") or 0.0, value(exporter, f"{_HEARD}_sum") or 0.0
 
 
+def _next_estimate(exporter: Exporter, before: tuple[float, float]) -> tuple[float, float]:
+    """Wait for one more than before; return number and sum then."""
+    wait_for(lambda: _estimated(exporter)[0] > before[0], REPORTED_WITHIN_S, exporter.child)
+    return _estimated(exporter)
+
+
 def truth(report: Report, stage: Stage, turns: int) -> None:
     """Compare the estimates of real turns with what their callers heard."""
     address = f"127.0.0.1:{free_ports().signal}"
@@ -146,11 +174,7 @@ def truth(report: Report, stage: Stage, turns: int) -> None:
         demo_providers(stage.folder, DemoSettings()) as providers,
         demo_worker(stage.server, stage.folder, providers, f"http://{address}"),
     ):
-        off = {name: {"enabled": False} for name in ("sfu", "reach", "reconnect")}
-        targets: list[dict[str, object]] = [
-            {"agent_name": AGENT, "interval": "30m", "trials": 5, "greeting": "none"}
-        ]
-        exporter = start(stage.server, stage.folder, "exporter", targets, address, **off)
+        exporter = started(stage, address)
         try:
             probed = "voice_e2e_latency_seconds_count"
             wait_for(lambda: bool(value(exporter, probed)), PROBED_WITHIN_S, exporter.child)

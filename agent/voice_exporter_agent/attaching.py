@@ -68,11 +68,11 @@ def _attach(session: Emitter, call_type: str, agent_name: str | None, at: Collec
         ArgumentError: One of them is wrong.
     """
     job = _job()
-    name = getattr(getattr(job, "job", None), "agent_name", None)
-    name = name if agent_name is None else agent_name
-    if not isinstance(name, str) or not _is_label(name, _LONGEST_NAME):
+    of_job: Any = getattr(getattr(job, "job", None), "agent_name", None)
+    name = of_job if agent_name is None else agent_name
+    if not _is_label(name, _LONGEST_NAME):
         raise ArgumentError("the agent's name is not known; expected agent_name=, or a job")
-    if not isinstance(call_type, str) or not _is_label(call_type, _LONGEST_CALL_TYPE, least=1):
+    if not _is_label(call_type, _LONGEST_CALL_TYPE, least=1):
         raise ArgumentError(f"call_type: expected 1 to {_LONGEST_CALL_TYPE} printable characters")
     with _lock:
         if session in _attached:
@@ -89,8 +89,8 @@ def _attach(session: Emitter, call_type: str, agent_name: str | None, at: Collec
     turns.follow(session, _guarded)
 
 
-def _is_label(text: str, longest: int, least: int = 0) -> bool:
-    return least <= len(text) <= longest and text.isprintable()
+def _is_label(text: object, longest: int, least: int = 0) -> bool:
+    return isinstance(text, str) and least <= len(text) <= longest and text.isprintable()
 
 
 def _delivery(at: Collector) -> Delivery:

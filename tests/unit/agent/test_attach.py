@@ -89,7 +89,8 @@ def _no_others(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     for each in begun.values():
         each.close()
-        until(lambda each=each: not each._thread.is_alive())
+        each._thread.join(WAIT_S)
+        assert not each._thread.is_alive()
 
 
 def test_reports_come_in_batches_with_the_token() -> None:

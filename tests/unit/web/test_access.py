@@ -84,7 +84,7 @@ def test_the_refusal_says_what_to_set() -> None:
 
 
 @pytest.mark.parametrize(("settings", "status"), [({}, 403), ({"token": TOKEN}, 401)])
-def test_every_write_is_guarded(settings: dict[str, str], status: int) -> None:
+def test_every_write_is_guarded(settings: dict[str, Any], status: int) -> None:
     """From elsewhere each needs the token, and without one none is accepted at all."""
     paths = make_pages(sources()).openapi()["paths"]
     writes = {path for path, operations in paths.items() if "post" in operations}
