@@ -34,8 +34,8 @@ from tests.patience import START_S
 AGENT = "demo"
 TURNS_PER_CALL = 5
 LOAD_S = 20.0
-PROBED_WITHIN_S = 180.0
-REPORTED_WITHIN_S = 30.0
+PROBED_WITHIN_S = 600.0
+REPORTED_WITHIN_S = 60.0
 _HEARD = "voice_live_heard_latency_seconds"
 _LAG_MS, _GROWTH_MB, _P50_MS, _P95_MS = 1.0, 4.0, 40.0, 80.0
 
@@ -116,7 +116,7 @@ def value(exporter: Exporter, name: str) -> float | None:
 
 def started(stage: Stage, address: str) -> Exporter:
     """Return an exporter that calls the agent, and nothing else, once it is ready."""
-    target = {"agent_name": AGENT, "interval": "30m", "trials": 5, "greeting": "none"}
+    target = {"agent_name": AGENT, "interval": "90s", "trials": 3, "greeting": "none"}
     config = {
         "web": {"listen_address": address},
         "store": {"enabled": False},

@@ -62,13 +62,21 @@ def _answers(port: int) -> bool:
 
 
 @contextmanager
-def demo_agent(server: Server, folder: Path, settings: DemoSettings) -> Iterator[str]:
+def demo_agent(
+    server: Server, folder: Path, settings: DemoSettings, collector: str = ""
+) -> Iterator[str]:
     """Run the demo's agent and its providers; yields the URL of the providers.
+
+    Args:
+        server: Where it registers.
+        folder: For their logs.
+        settings: How they behave.
+        collector: As of `demo_worker`.
 
     Raises:
         RuntimeError: One of them ended or was not ready in time; the message has its last lines.
     """
-    with demo_providers(folder, settings) as url, demo_worker(server, folder, url):
+    with demo_providers(folder, settings) as url, demo_worker(server, folder, url, collector):
         yield url
 
 
