@@ -53,20 +53,13 @@ class Taking:
         self.clock = Clock()
         self.turns = LiveTurns(self.metrics, AgentNames(self.metrics, limit))
         self.turns._offsets._clock = self.clock
-        self.site = Site(sources(take_turns=self.turns.take), token=TOKEN)
         self._batches = 0
 
-    def post(self, *turns: dict[str, Any], **batch: Any) -> httpx.Response:
-        """Post a batch with an id of its own unless told otherwise."""
+    def post(self, *turns: dict[str, Any], **batch: Any) -> None:
+        """Take a batch with an id of its own unless told otherwise."""
         self._batches += 1
-        return self.raw(json.dumps({"id": f"b{self._batches}", "turns": turns} | batch))
-
-    def raw(self, body: str | bytes) -> httpx.Response:
-        """Post a body."""
-        headers = {"Authorization": f"Bearer {TOKEN}"}
-        return self.site.ask(
-            "POST", "/api/v1/turns", content=body, headers=headers, client=ELSEWHERE
-        )
+        body = json.dumps({"id": f"b{self._batches}", "turns": turns} | batch)
+        self.turns.take(TurnBatch.model_validate_json(body))
 
     def value(self, name: str, **labels: str) -> float | None:
         """Return the value of a series."""
@@ -82,10 +75,21 @@ class Taking:
         return self.value(f"voice_component_latency_seconds_{what}", **labels)
 
 
+SHARED = Taking()
+SITE = Site(sources(take_turns=SHARED.turns.take), token=TOKEN)
+"""One for all tests: it takes a second to make."""
+
+
+def posted(body: str | bytes, authorization: str = f"Bearer {TOKEN}") -> httpx.Response:
+    """Post a body to the page."""
+    headers = {"Authorization": authorization}
+    return SITE.ask("POST", "/api/v1/turns", content=body, headers=headers, client=ELSEWHERE)
+
+
 def test_turn_is_counted_with_its_parts() -> None:
     """The parts are those of probes, without transport: nobody heard it."""
     taking = Taking()
-    assert taking.post(TURN, tools=1, news="of a newer agent").status_code == 204
+    taking.post({**TURN, "tools": 1}, news="of a newer agent")
 
     assert taking.count() == 1
     assert taking.value("voice_live_e2e_latency_seconds_sum", **LABELS) == 1.5
@@ -116,7 +120,7 @@ def test_batch_that_comes_again_counts_once(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(live_turns, "REMEMBERED", 2)
     taking = Taking()
     for _ in range(3):
-        assert taking.post(TURN, id="same", dropped=2).status_code == 204
+        taking.post(TURN, id="same", dropped=2)
     assert (taking.count(), taking.value("voice_live_turns_dropped_total")) == (1, 2)
     taking.post(TURN)
     taking.post(TURN)
@@ -177,17 +181,17 @@ def test_what_cannot_be_true_is_left_out_and_counted() -> None:
 )
 def test_bad_batch_is_one_line_and_counts_nothing(body: str, said: str) -> None:
     """It says where and what was expected, and repeats nothing."""
-    taking = Taking()
-    answer = taking.raw(body)
+    before = SHARED.count(agent_name="a", call_type="default")
+    answer = posted(body)
     assert answer.status_code == 422
     assert said in answer.json()["error"]
     assert "\n" not in answer.json()["error"]
-    assert taking.count() is None
+    assert SHARED.count(agent_name="a", call_type="default") == before is None
 
 
 def test_body_is_limited() -> None:
     """More than any batch is not read as one."""
-    answer = Taking().raw(b" " * (MAX_BODY_BYTES + 1))
+    answer = posted(b" " * (MAX_BODY_BYTES + 1))
     assert (answer.status_code, answer.json()["error"]) == (
         413,
         f"a batch may have at most {MAX_BODY_BYTES} bytes",
@@ -199,11 +203,10 @@ def test_body_is_limited() -> None:
 )
 def test_turns_need_the_token(authorization: str, status: int) -> None:
     """As every write."""
-    headers = {"Authorization": authorization}
-    content = json.dumps({"id": "b", "turns": [TURN]})
-    site = Taking().site
-    answer = site.ask("POST", "/api/v1/turns", content=content, headers=headers, client=ELSEWHERE)
-    assert answer.status_code == status
+    body = json.dumps({"id": f"of {status}".replace(" ", "-"), "turns": [TURN]})
+    before = SHARED.count() or 0
+    assert posted(body, authorization).status_code == status
+    assert (SHARED.count() or 0) - before == (status == 204)
 
 
 def test_names_are_bounded() -> None:
