@@ -1,8 +1,9 @@
-"""Real calls, as the server's webhooks report them: how many, how they end, who waits in vain."""
+"""Real calls, as webhooks and agents report them: how they end, who waits, how long turns take."""
 
 from grafana_foundation_sdk.models.dashboard import Panel
 from grafana_foundation_sdk.models.units import DateTimeFromNow, PercentUnit, Seconds, Short
 
+from dashboards import live_turns
 from dashboards.board import REAL_CALLS, Board, Section
 from dashboards.panels import Card, graph, stat
 from dashboards.queries import (
@@ -40,6 +41,7 @@ def board() -> Board:
             Section(120, "Callers", (_waits(), _abandoned(), _short(), _transfers())),
             Section(130, "Connections", (_disconnects(), _telephone())),
             Section(140, "Webhooks", (_events(), _refused())),
+            Section(150, "Turns, as the agents report them", live_turns.panels(_AGENTS)),
         ),
     )
 

@@ -4,11 +4,12 @@ import logging
 import os
 import random
 import threading
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from urllib.parse import quote
 
 import httpx
 
+from voice_exporter_agent.collector import Collector, why
 from voice_exporter_agent.worker import Source, Usage, WorkerState, addresses
 
 log = logging.getLogger(__name__)
@@ -24,19 +25,6 @@ _LONGEST_BACKOFF = 2
 """Intervals between two attempts at most."""
 _random = random.Random()
 """Our own: the worker may have seeded the common one, and count on its next numbers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Collector:
-    """The exporter that the heartbeats go to."""
-
-    url: str
-    token: str = field(default="", repr=False)
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The headers of every request."""
-        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
 
 class Heartbeats:
@@ -114,7 +102,7 @@ class Heartbeats:
         except Exception as error:  # noqa: BLE001 - as above; it is tried again
             self._failures += 1
             if self._failures == 1:
-                log.warning("heartbeat not sent, retrying: %s", _why(error))
+                log.warning("heartbeat not sent, retrying: %s", why(error))
             intervals = min(2.0 ** (self._failures - 1), _LONGEST_BACKOFF)
             return self._interval_s * intervals * _random.uniform(0.5, 1)
         if self._failures:
@@ -157,11 +145,4 @@ class Heartbeats:
         try:
             self._send(client, goodbye, self._close_limit_s * 0.75)
         except Exception as error:  # noqa: BLE001 - as above
-            log.warning("shutdown not reported: %s", _why(error))
-
-
-def _why(error: Exception) -> str:
-    """Say why on one line: never the address, which could hold a secret, nor the token."""
-    if isinstance(error, httpx.HTTPStatusError):
-        return f"the exporter answered {error.response.status_code}"
-    return type(error).__name__
+            log.warning("shutdown not reported: %s", why(error))

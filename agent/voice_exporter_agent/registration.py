@@ -4,13 +4,11 @@ import atexit
 import logging
 import math
 import multiprocessing
-import os
 import sys
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from voice_exporter_agent.heartbeats import Collector, Heartbeats
+from voice_exporter_agent.collector import ArgumentError, collector_at
+from voice_exporter_agent.heartbeats import Heartbeats
 from voice_exporter_agent.worker import PageSource, ServerSource
 
 log = logging.getLogger(__name__)
@@ -76,7 +74,7 @@ def register_worker(
     except Exception as error:  # noqa: BLE001 - a worker must not fail for its observer
         # Our own words, or the kind of an error that nobody expected; no traceback, which would
         # hold the arguments.
-        why = str(error) if isinstance(error, _ArgumentError) else type(error).__name__
+        why = str(error) if isinstance(error, ArgumentError) else type(error).__name__
         log.error("worker is not reported to the exporter: %s", why)  # noqa: TRY400
         return WorkerHandle(None)
     return handle
@@ -94,62 +92,18 @@ def _is_helper() -> bool:
     )
 
 
-class _ArgumentError(ValueError):
-    """An argument is wrong; the text says what was expected."""
-
-
 def _make(
     agent_name: object, collector: str | None, token: str | None, interval: object, server: Any
 ) -> Heartbeats:
     """Check the arguments and put the parts together.
 
     Raises:
-        _ArgumentError: One is wrong.
+        ArgumentError: One is wrong.
     """
     if not isinstance(agent_name, str):
-        raise _ArgumentError("agent_name is not text; expected the name the worker registers with")
+        raise ArgumentError("agent_name is not text; expected the name the worker registers with")
     if not isinstance(interval, int | float) or not _SHORTEST_INTERVAL_S <= interval < math.inf:
-        raise _ArgumentError("interval is too short; expected at least 1 second")
-    url = (collector or os.environ.get("VOICE_EXPORTER_COLLECTOR_URL", "")).strip()
+        raise ArgumentError("interval is too short; expected at least 1 second")
+    at = collector_at(collector, token)
     source = PageSource(agent_name) if server is None else ServerSource(agent_name, server)
-    return Heartbeats(Collector(_checked(url), _token(token)), source, float(interval))
-
-
-def _checked(url: str) -> str:
-    """Return the address without a slash at its end.
-
-    Raises:
-        _ArgumentError: It is none. It is not repeated: it might hold a password.
-    """
-    expected = "expected http://HOST:PORT, as collector or in VOICE_EXPORTER_COLLECTOR_URL"
-    if not url:
-        raise _ArgumentError(f"no collector is configured; {expected}")
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # wrong brackets, or a port that is no number
-        valid = False
-    if not valid or parts.username is not None:
-        raise _ArgumentError(f"the collector is not a valid URL; {expected}")
-    return url.rstrip("/")
-
-
-def _token(given: str | None) -> str:
-    """Return the token, "" for none.
-
-    Raises:
-        _ArgumentError: Its file cannot be read, or it cannot be sent.
-    """
-    token = (given or os.environ.get("VOICE_EXPORTER_TOKEN", "")).strip()
-    path = os.environ.get("VOICE_EXPORTER_TOKEN_FILE", "")
-    if not token and path:
-        try:
-            token = Path(path).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "not UTF-8 text"
-            raise _ArgumentError(
-                f"VOICE_EXPORTER_TOKEN_FILE {path}: cannot be read: {why}"
-            ) from None
-    if not token.isascii() or not token.isprintable() or " " in token:
-        raise _ArgumentError("the token cannot be sent in a header; expected printable ASCII")
-    return token
+    return Heartbeats(at, source, float(interval))

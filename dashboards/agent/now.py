@@ -186,7 +186,7 @@ def _yesterday() -> str:
     by = f"{CALL}, component"
     histogram = "voice_component_latency_seconds"
     seconds, turns = (
-        total(by, f"increase({histogram}_{part}{{{CALLS}}}[1d] offset 1d)")
+        total(by, f'increase({histogram}_{part}{{{CALLS}, source="probe"}}[1d] offset 1d)')
         for part in ("sum", "count")
     )
     return f"{seconds} / ({turns} > 0)"

@@ -23,6 +23,7 @@ from exporter.daemon.evidence import make_keeper
 from exporter.daemon.fleet import Fleet
 from exporter.daemon.health import Health, LoopGuard
 from exporter.daemon.ledger import Ledger
+from exporter.daemon.live_turns import LiveTurns
 from exporter.daemon.plan import (
     FOUND,
     Changes,
@@ -157,6 +158,7 @@ class Daemon:
             self._ledger.store,
             RealCallSeries(metrics, self._names),
         )
+        self._live_turns = LiveTurns(metrics, self._names)
         self._ramps = Ramps(
             self._ledger.store,
             self._recorder.show,
@@ -176,6 +178,7 @@ class Daemon:
             self._ledger.record,
             self._fleet.record,
             self._ramps.record,
+            self._live_turns.record,
             self._watch_list.record,
             self._note_listing,
             self._credentials.record,
@@ -300,6 +303,7 @@ class Daemon:
             _watch("health", self._health.watch()),
             _watch("workers", self._fleet.watch()),
             _watch("real calls", self._real_calls.watch()),
+            _watch("live turns", self._live_turns.watch()),
             _watch("credentials", self._credentials.watch()),
             _watch("roster on disk", self._keep_roster()),
         )
@@ -411,6 +415,7 @@ class Daemon:
             kept=self._keeper,
             take_ramp=self._ramps.take,
             deliveries=self._real_calls,
+            take_turns=self._live_turns.take,
             watched=lambda: target_statuses(self._watch_list, self._scheduler.next_run),
         )
 

@@ -56,6 +56,8 @@ class AgentOptions:
     """URL of the providers, without path."""
     greeting: str = ""
     """Said first on every call; "" waits for the caller to speak."""
+    collector: str = ""
+    """URL of an exporter that its turns are reported to; "" for none."""
 
 
 async def answer_call(options: AgentOptions, job: JobContext) -> None:
@@ -79,6 +81,8 @@ async def answer_call(options: AgentOptions, job: JobContext) -> None:
         tts=openai.TTS(client=client, model="demo", voice="demo", response_format="pcm"),
         turn_handling=_turn_handling(settings),
     )
+    if options.collector:
+        report_turns(session, options.collector)
     await session.start(ShopAgent(settings), room=job.room, record=False)
     if settings.deaf:
         session.input.set_audio_enabled(False)
@@ -175,6 +179,15 @@ def report(worker: AgentServer, agent_name: str, collector: str) -> None:
     register_worker(agent_name, collector=collector, interval=_REPORTS_EVERY_S, server=worker)
 
 
+def report_turns(session: AgentSession[None], collector: str) -> None:
+    """Let an exporter know the turns of a call, as `report` lets it know the worker."""
+    try:
+        from voice_exporter_agent import attach  # noqa: PLC0415 - as above
+    except ImportError:
+        return
+    attach(session, call_type="demo", collector=collector)
+
+
 async def run_worker(worker: AgentServer, ready_file: Path) -> None:
     """Run until SIGTERM or SIGINT; the file gets the URL of its HTTP page once registered."""
     loop = asyncio.get_running_loop()
@@ -213,7 +226,7 @@ def main() -> None:
     parser.add_argument("--collector", default="", help="URL of an exporter to report to")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    options = AgentOptions(providers=arguments.providers, greeting=arguments.greeting)
+    options = AgentOptions(arguments.providers, arguments.greeting, arguments.collector)
     try:
         server = load_settings(None, {}).server()
     except ConfigError as error:

@@ -86,3 +86,32 @@ class AgentNames:
     def _count(self) -> None:
         capped = sum(label == OTHER != name for name, label in self._labels.items())
         self._metrics.set(_CAPPED, capped)
+
+
+class ShownNames:
+    """The names that one source shows, each for as long as this process: it has counters."""
+
+    def __init__(self, names: AgentNames, source: str) -> None:
+        """Begin without any.
+
+        Args:
+            names: Which names have labels of their own.
+            source: Who shows them.
+        """
+        self._names = names
+        self._source = source
+        self._shown: set[str] = set()
+
+    def use(self, names: Iterable[str]) -> None:
+        """Note names that are shown now, besides; those before that have no counters go."""
+        self._names.use(self._source, self._shown | set(names))
+
+    def label(self, agent_name: str) -> str:
+        """Return the label of a name that is shown from now on."""
+        label = self._names.label(agent_name)
+        if label == OTHER and agent_name not in self._shown:
+            self.use({agent_name})
+            label = self._names.label(agent_name)
+        if label != OTHER:
+            self._shown.add(agent_name)
+        return label

@@ -14,14 +14,12 @@ from exporter.calls.families import (
     SIP,
     zeros,
 )
-from exporter.metrics.agent_names import OTHER, AgentNames
+from exporter.metrics.agent_names import OTHER, AgentNames, ShownNames
 from exporter.metrics.registry import Metrics
 from exporter.series import Reading
 
 TRUNKS = 50
 """SIP trunks with a label of their own."""
-_SOURCE = "calls"
-"""Of agent names."""
 
 
 class RealCallSeries:
@@ -38,10 +36,8 @@ class RealCallSeries:
             clock: Unix time.
         """
         self._metrics = metrics
-        self._names = names
+        self._names = ShownNames(names, "calls")
         self._clock = clock
-        self._shown: set[str] = set()
-        """Agents that counters were made for: they stay as long as this process."""
         self._expected: set[tuple[str, str]] = set()
         """Labels and regions that counters exist of."""
         self._trunks: set[str] = set()
@@ -74,14 +70,14 @@ class RealCallSeries:
     def open(self, count: int, names: Iterable[str]) -> None:
         """Show how many calls are open, and let names of agents make room that are gone."""
         self._metrics.set(OPEN.name, count)
-        self._names.use(_SOURCE, self._shown | set(names))
+        self._names.use(names)
 
     def expect_agent(self, agent_name: str, region: str) -> None:
         """Let the counters of an agent exist before its first call ends.
 
         An increase from none is no increase.
         """
-        label = self._labelled(agent_name)
+        label = self._names.label(agent_name)
         if (label, region) in self._expected:
             return
         self._expected.add((label, region))
@@ -93,7 +89,7 @@ class RealCallSeries:
         for reading in readings:
             labels = dict(reading.labels)
             if "agent_name" in labels:
-                labels["agent_name"] = self._labelled(labels["agent_name"])
+                labels["agent_name"] = self._names.label(labels["agent_name"])
             if reading.family is SIP:
                 labels["trunk"] = self._trunk(labels["trunk"])
             values = reading.family.label_values(labels)
@@ -101,15 +97,6 @@ class RealCallSeries:
                 self._metrics.observe(reading.family.name, reading.value, *values)
             else:
                 self._metrics.add(reading.family.name, reading.value, *values)
-
-    def _labelled(self, agent_name: str) -> str:
-        label = self._names.label(agent_name)
-        if label == OTHER and agent_name not in self._shown:
-            self._names.use(_SOURCE, {*self._shown, agent_name})
-            label = self._names.label(agent_name)
-        if label != OTHER:
-            self._shown.add(agent_name)
-        return label
 
     def _trunk(self, trunk: str) -> str:
         if len(self._trunks) < TRUNKS:

@@ -1,4 +1,4 @@
-"""/api/v1: workers, targets and runs as JSON; every status is in the OpenAPI document."""
+"""/api/v1: workers, targets, runs and turns as JSON; every status is in the OpenAPI document."""
 
 import time
 from contextlib import suppress
@@ -10,6 +10,7 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import Field, ValidationError
 
+from exporter.calls import turns
 from exporter.evidence.detail import RunDetail, recorded
 from exporter.evidence.sound import SOUND_TYPE
 from exporter.probes.ramp.figures import RampFigures
@@ -60,6 +61,7 @@ def api_routes(sources: Sources) -> APIRouter:
     _add_targets(routes, sources)
     _add_runs(routes, sources)
     _add_ramps(routes, sources)
+    _add_turns(routes, sources)
     return routes
 
 
@@ -174,6 +176,28 @@ def _add_ramps(routes: APIRouter, sources: Sources) -> None:
         refusal = sources.take_ramp(figures)
         if refusal:
             raise HTTPException(409, refusal)
+        return Response(status_code=204)
+
+
+def _add_turns(routes: APIRouter, sources: Sources) -> None:
+    @routes.post(
+        "/turns",
+        status_code=204,
+        responses=_problems(400, 401, 403, 413, 422, 503),
+        openapi_extra=_body_of("TurnBatch"),
+    )
+    async def take_turns(request: Request) -> Response:
+        """Count turns of real calls, as an agent reports them; a batch sent again counts once."""
+        body = await request.body()
+        if len(body) > turns.MAX_BODY_BYTES:
+            raise HTTPException(413, f"a batch may have at most {turns.MAX_BODY_BYTES} bytes")
+        try:
+            batch = turns.TurnBatch.model_validate_json(body)
+        except ValidationError as error:
+            raise HTTPException(422, explain(error)) from None
+        if sources.take_turns is None:
+            raise HTTPException(503, "this exporter takes no turns")
+        sources.take_turns(batch)
         return Response(status_code=204)
 
 

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from exporter import __version__
+from exporter.calls.turns import TurnBatch
 from exporter.probes.ramp.figures import RampFigures
 from exporter.roster.wire import Heartbeat
 from exporter.web.api import api_routes
@@ -176,12 +177,10 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas = components.setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    heartbeat = Heartbeat.model_json_schema(ref_template=_REF)
-    schemas.update(heartbeat.pop("$defs", {}))
-    schemas["Heartbeat"] = heartbeat
-    figures = RampFigures.model_json_schema(ref_template=_REF)
-    schemas |= figures.pop("$defs", {})
-    schemas["RampFigures"] = figures
+    for model in (Heartbeat, RampFigures, TurnBatch):
+        schema = model.model_json_schema(ref_template=_REF)
+        schemas |= schema.pop("$defs", {})
+        schemas[model.__name__] = schema
     schemas["Problem"] = Problem.model_json_schema(ref_template=_REF)
     components["securitySchemes"] = _SCHEMES
     for path, operations in found["paths"].items():

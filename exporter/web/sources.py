@@ -7,6 +7,7 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
+from exporter.calls.turns import TurnBatch
 from exporter.errors import ExporterError
 from exporter.evidence.kept import KeptCall
 from exporter.metrics.registry import Metrics, process_metrics
@@ -125,3 +126,5 @@ class Sources:
     """Show and keep a ramp that was made elsewhere; returns why it was refused, or ""."""
     deliveries: TakesDeliveries | None = None
     """Takes what the server sends by webhooks."""
+    take_turns: Callable[[TurnBatch], None] | None = None
+    """Count what an agent reports of real turns."""

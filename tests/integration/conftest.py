@@ -7,6 +7,7 @@ import pytest
 
 from exporter.server_api import Server
 from tests.integration.exporters import Start, exporters
+from tests.integration.live_reports import LiveReports, collecting_turns
 
 
 @pytest.fixture(name="start")
@@ -17,12 +18,22 @@ def _start(tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture(scope="session")
-def providers(livekit: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def live_turns() -> Iterator[LiveReports]:
+    """What the demo's agent reports of its turns, for the whole run."""
+    with collecting_turns() as reports:
+        yield reports
+
+
+@pytest.fixture(scope="session")
+def providers(
+    livekit: Server, tmp_path_factory: pytest.TempPathFactory, live_turns: LiveReports
+) -> Iterator[str]:
     """The demo's agent on the shared server, for the whole run; yields the URL of its providers."""
     from exporter.demo.settings import DemoSettings  # noqa: PLC0415 - only where it is needed
     from tests.integration.workers import demo_agent  # noqa: PLC0415
 
-    with demo_agent(livekit, tmp_path_factory.mktemp("demo"), DemoSettings()) as url:
+    folder = tmp_path_factory.mktemp("demo")
+    with demo_agent(livekit, folder, DemoSettings(), live_turns.url) as url:
         yield url
 
 

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from prometheus_client import CollectorRegistry
 
+from exporter.calls.turns import TurnBatch
 from exporter.metrics.registry import Metrics
 from exporter.outcome import CallResult, Outcome, Turn, TurnOutcome
 from exporter.probes.latency.spec import LatencyConfig
@@ -37,6 +38,7 @@ class Behind:
     roster: Roster = field(default_factory=Roster)
     store: SqliteStore = field(default_factory=SqliteStore)
     ramps: list[RampFigures] = field(default_factory=list)
+    turns: list[TurnBatch] = field(default_factory=list)
     reloads: int = 0
     calls: int = 0
     cancelled: int = 0
@@ -157,5 +159,6 @@ class Serving:
             roster=self.behind.roster,
             history=self.behind,
             take_ramp=self.behind.take_ramp,
+            take_turns=self.behind.turns.append,
             deliveries=self.behind,
         )

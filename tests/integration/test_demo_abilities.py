@@ -16,7 +16,9 @@ from livekit.protocol.agent_pb import agent_session as pb
 from exporter.demo.counts import Counts
 from exporter.demo.settings import Answer
 from exporter.server_api import Server
+from tests.integration.live_reports import LiveReports
 from tests.integration.witness import Reports, Witness, called
+from tests.patience import until
 
 pytestmark = pytest.mark.integration
 
@@ -105,6 +107,30 @@ def test_a_tool_fails_after_a_filler(tools: ToolCall) -> None:
     assert said == [FILLER, "No."]
     speak = [pb.AS_THINKING, pb.AS_SPEAKING]
     assert turn.states() == [*speak, *speak, pb.AS_LISTENING]
+
+
+def test_attached_agent_reports_the_same_turns(tools: ToolCall, live_turns: LiveReports) -> None:
+    """Latency, components and tools as the session itself tells them, and not a word."""
+    told = [
+        message.metrics
+        for reports in tools.turns
+        for message in reports.messages(pb.ASSISTANT)
+        if message.metrics.HasField("e2e_latency")
+    ]
+    until(lambda: all(live_turns.of(each.e2e_latency) for each in told[:2]), what="the reports")
+    first, second = (live_turns.of(each.e2e_latency) for each in told[:2])
+    assert first is not None
+    assert second is not None
+    assert (first.agent_name, first.call_type, first.outcome) == ("demo", "demo", "answered")
+    assert first.llm_ttft_s == pytest.approx(told[0].llm_node_ttft, abs=1e-5)
+    assert first.tts_ttfb_s == pytest.approx(told[0].tts_node_ttfb, abs=1e-5)
+    assert (first.tools_ok, first.tools_failed) == (1, 0)
+    assert first.tools_s is not None
+    assert first.tools_s >= TOOL_S
+    assert {used.model for used in first.usage} == {"demo"}
+    assert second.tools_s is None  # the filler came before its end
+    words = b"".join(live_turns.bodies)
+    assert [said for said in (b"moment", b"order", b"banana", b"Yes") if said in words] == []
 
 
 def test_the_call_is_handed_over(tools: ToolCall) -> None:

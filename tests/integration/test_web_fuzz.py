@@ -112,4 +112,5 @@ def test_every_endpoint_is_in_the_document(serving: Serving) -> None:
         "/api/v1/runs/{run_id}": ["get"],
         "/api/v1/runs/{run_id}/sound": ["get"],
         "/api/v1/ramps": ["post"],
+        "/api/v1/turns": ["post"],
     }

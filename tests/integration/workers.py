@@ -62,13 +62,21 @@ def _answers(port: int) -> bool:
 
 
 @contextmanager
-def demo_agent(server: Server, folder: Path, settings: DemoSettings) -> Iterator[str]:
+def demo_agent(
+    server: Server, folder: Path, settings: DemoSettings, collector: str = ""
+) -> Iterator[str]:
     """Run the demo's agent and its providers; yields the URL of the providers.
+
+    Args:
+        server: Where it registers.
+        folder: For their logs.
+        settings: How they behave.
+        collector: As of `demo_worker`.
 
     Raises:
         RuntimeError: One of them ended or was not ready in time; the message has its last lines.
     """
-    with demo_providers(folder, settings) as url, demo_worker(server, folder, url):
+    with demo_providers(folder, settings) as url, demo_worker(server, folder, url, collector):
         yield url
 
 
@@ -81,9 +89,17 @@ def demo_providers(folder: Path, settings: DemoSettings) -> Iterator[str]:
 
 
 @contextmanager
-def demo_worker(server: Server, folder: Path, providers: str) -> Iterator[str]:
-    """Run the demo's agent alone; yields the URL of its page. Errors as of `demo_agent`."""
-    with _announced("agent", ["--providers", providers], folder, _credentials(server)) as url:
+def demo_worker(server: Server, folder: Path, providers: str, collector: str = "") -> Iterator[str]:
+    """Run the demo's agent alone; yields the URL of its page. Errors as of `demo_agent`.
+
+    Args:
+        server: Where it registers.
+        folder: For its log.
+        providers: URL of its providers.
+        collector: URL of an exporter that it reports to; "" for none.
+    """
+    arguments = ["--providers", providers, "--collector", collector]
+    with _announced("agent", arguments, folder, _credentials(server)) as url:
         yield url
 
 

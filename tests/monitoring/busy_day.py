@@ -13,6 +13,7 @@ from time import monotonic
 
 from exporter.calls.calls import EMPTY_S
 from exporter.calls.families import REFUSALS
+from exporter.calls.turns import LIVE_OUTCOMES, LiveTurn, LiveUsage, TurnBatch
 from exporter.daemon.plan import call_work, server_works
 from exporter.daemon.serve import Daemon
 from exporter.metrics.evidence import EvidenceSeries
@@ -149,6 +150,7 @@ class BusyDay:
 
     async def _pass_on(self, turn: int) -> None:
         await self._real_calls(turn)
+        self._daemon._live_turns.take(_live_turns(turn))
         for report in _reports():
             self._daemon._fleet.roster.heartbeat(report)
         for outcome in _server_outcomes(turn):
@@ -178,6 +180,38 @@ class BusyDay:
     def _end(self, outcome: Outcome) -> None:
         for listener in self._daemon.listeners:
             listener(outcome)
+
+
+def _live_turns(turn: int) -> TurnBatch:
+    """Return a batch with turns of every outcome, and all that one may have."""
+    used = LiveUsage(
+        model="gpt",
+        llm_input=300,
+        llm_cached=100,
+        llm_output=20,
+        tts_characters=80,
+        stt_seconds=2.5,
+    )
+    turns = tuple(
+        LiveTurn(
+            agent_name="sales",
+            call_type="order",
+            outcome=outcome,
+            e2e_s=1.2,
+            transcription_delay_s=0.2,
+            end_of_turn_delay_s=0.5,
+            on_user_turn_completed_s=0.01,
+            llm_ttft_s=0.2 if turn % 20 else 200.0,
+            llm_ttfs_s=0.24,
+            tts_ttfb_s=0.15,
+            tools_s=0.1,
+            tools_ok=1,
+            tools_failed=turn % 2,
+            usage=(used,),
+        )
+        for outcome in LIVE_OUTCOMES
+    )
+    return TurnBatch(id=f"{turn}", dropped=turn % 3, turns=turns)
 
 
 def _server_outcomes(turn: int) -> Iterator[Outcome]:

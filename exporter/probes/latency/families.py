@@ -26,7 +26,7 @@ from exporter.stats import Stats, mean_jitter_buffer_s
 if TYPE_CHECKING:
     from exporter.probes.latency.spec import LatencyConfig
 
-_HEARD_BUCKETS = (
+HEARD_BUCKETS = (
     *(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9),
     *(2, 2.25, 2.5, 3, 4, 5, 7.5, 10),
 )
@@ -53,7 +53,7 @@ E2E = _family(
     "Response latency as heard by the caller: from the end of the caller's speech to the first "
     "sound of the agent's reply; of its answer, where it says a filler first. Measured turns only, "
     "without warm-up, failed and void turns.",
-    buckets=_HEARD_BUCKETS,
+    buckets=HEARD_BUCKETS,
     has_exemplars=True,
     has_thresholds=True,
 )
@@ -87,7 +87,8 @@ COMPONENTS = _family(
     "agent_name call_type scenario vantage component source",
     "End-to-end latency of measured turns by component: transcription, end_of_turn, "
     "on_user_turn_completed, llm, tools, first_sentence and tts as reported by the agent, "
-    "transport is the remainder. Source: probe.",
+    "transport is the remainder. Source: probe. Or live: turns of real calls (attach), with empty "
+    "scenario and vantage, within the latency that the agent reports, without transport.",
     buckets=_PART_BUCKETS,
     component=split.PARTS,
     source=("probe",),

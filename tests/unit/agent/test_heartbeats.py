@@ -12,6 +12,7 @@ import pytest
 
 from tests.patience import WAIT_S, until
 from tests.unit.agent.collector import Collector, agent_server, collecting
+from voice_exporter_agent import collector as collectors
 from voice_exporter_agent import heartbeats
 from voice_exporter_agent.heartbeats import Heartbeats
 from voice_exporter_agent.worker import ServerSource
@@ -25,7 +26,7 @@ def sending(
 ) -> Heartbeats:
     """Return heartbeats of a server that have started."""
     source = ServerSource("demo", server)
-    made = Heartbeats(heartbeats.Collector(url, "t0ken"), source, SOON_S, close_limit_s)
+    made = Heartbeats(collectors.Collector(url, "t0ken"), source, SOON_S, close_limit_s)
     made.start()
     return made
 
@@ -118,7 +119,7 @@ def test_a_worker_that_never_registers_is_one_line_in_the_log(
             if next(looks, None) is None:
                 enough.set()
 
-    running = Heartbeats(heartbeats.Collector(collector.url), Absent(), 0.001)
+    running = Heartbeats(collectors.Collector(collector.url), Absent(), 0.001)
     running.start()
     assert enough.wait(WAIT_S)
     running.close()

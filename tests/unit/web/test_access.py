@@ -83,6 +83,21 @@ def test_the_refusal_says_what_to_set() -> None:
     assert "set web.token or web.token_file" in answer.json()["error"]
 
 
+@pytest.mark.parametrize(("settings", "status"), [({}, 403), ({"token": TOKEN}, 401)])
+def test_every_write_is_guarded(settings: dict[str, Any], status: int) -> None:
+    """From elsewhere each needs the token, and without one none is accepted at all."""
+    paths = make_pages(sources()).openapi()["paths"]
+    writes = {path for path, operations in paths.items() if "post" in operations}
+    asked, _ = site(**settings)
+    open_ones = {
+        path
+        for path in writes
+        if asked.ask("POST", path.format(worker_id="AW_1"), client=ELSEWHERE).status_code != status
+    }
+    assert open_ones == {"/webhook/livekit"}  # whose page asks for a signature
+    assert "/api/v1/turns" in writes
+
+
 @pytest.mark.parametrize(
     ("authorization", "status"),
     [
