@@ -15,9 +15,11 @@ from exporter.probes.agents.rooms import RoomSeen, agents_in, alone_in, pending_
 from exporter.server_api.records import Room
 
 OLDEST_S = 300.0
-"""A room that was not read for so long is read before those in turn."""
+"""A room that was not read for so long has all of the requests that no change takes."""
 IN_TURN_WITH_EVENTS_S = 60.0
 """A room without a change is not read again before, where webhooks tell of changes."""
+_FOR_ALONE_S = 60.0
+"""Between two looks at the dispatches of a room in which a caller is alone."""
 _LINKED_WITHIN_S = 60.0
 """The server shows the job of an agent some seconds after it came; older ones it never shows."""
 _BURST = 0.25
@@ -35,12 +37,13 @@ class Urgency(IntEnum):
 
     NEW = 0
     CHANGED = 1
-    """Its row, or an event; or it is too old."""
+    """Its row, or an event says so."""
     WAITS = 2
     """A caller is alone, a dispatch is pending, an agent is silent."""
-    PASSING = 3
+    OLD = 3
+    PASSING = 4
     """An agent is in a state that it should leave soon."""
-    IN_TURN = 4
+    IN_TURN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ class Allowance:
 
     def allows(self, urgency: Urgency, now: float) -> bool:
         """Whether a room may be asked for: two requests."""
-        spared = 0.0 if urgency <= Urgency.WAITS or self._burst == inf else _FOR_CHANGES
+        spared = 0.0 if urgency <= Urgency.OLD or self._burst == inf else _FOR_CHANGES
         return self.left(now) - 2 >= (self._burst * spared if spared else 0.0)
 
     @property
@@ -135,12 +138,14 @@ def _urgency(picture: Picture, seen: RoomSeen | None, now: float) -> Urgency | N
     if seen is None:
         return Urgency.NEW
     age_s = now - seen.read_at
-    if seen.has_changed or seen.room.sid in picture.touched or age_s >= OLDEST_S:
+    if seen.has_changed or seen.room.sid in picture.touched:
         return Urgency.CHANGED
     agents = tuple(agents_in(seen))
     silent = any(not each.has_audio for each in agents)
     if silent or seen.error or any(alone_in(seen)) or any(pending_in(seen, agents)):
         return Urgency.WAITS
+    if age_s >= OLDEST_S:
+        return Urgency.OLD
     if any(each.state in _PASSING for each in agents):
         return Urgency.PASSING
     rests = picture.has_events and age_s < IN_TURN_WITH_EVENTS_S
@@ -154,8 +159,12 @@ def wants_dispatches(before: RoomSeen | None, now: RoomSeen) -> bool:
         before: What was known of it; None for a new one.
         now: Its participants as they are, with the dispatches from before.
     """
-    if before is None or before.error or now.read_at - before.dispatches_at >= OLDEST_S:
+    if before is None or before.error:
         return True
     agents = tuple(agents_in(now))
     unlinked = (not each.worker_id and each.age_s < _LINKED_WITHIN_S for each in agents)
-    return any(unlinked) or any(alone_in(now)) or any(pending_in(now, agents))
+    if any(unlinked) or any(pending_in(now, agents)):
+        return True
+    # For whom a caller waits who was left alone, if anyone is on the way.
+    after_s = _FOR_ALONE_S if any(alone_in(now)) else OLDEST_S
+    return now.read_at - before.dispatches_at >= after_s

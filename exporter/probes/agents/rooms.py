@@ -182,4 +182,5 @@ def pending_in(room: RoomSeen, agents: Iterable[AgentInRoom]) -> Iterable[Pendin
         if come[each.agent_name] > 0:
             come[each.agent_name] -= 1
         else:
-            yield PendingDispatch(each.agent_name, room.name, each.age_s, _humans(room))
+            age_s = each.age_s + max(0.0, room.read_at - room.dispatches_at)
+            yield PendingDispatch(each.agent_name, room.name, age_s, _humans(room))
