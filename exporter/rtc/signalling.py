@@ -29,6 +29,9 @@ class Joined:
     server_version: str
     ice_urls: tuple[str, ...]
     """The STUN and TURN servers that clients are told to use."""
+    region: str = ""
+    """Of the node that took the join; "" if the server names none."""
+    node_id: str = ""
 
 
 async def join_and_leave(server: Server, token: str, timeout_s: float) -> Joined:
@@ -59,7 +62,14 @@ async def join_and_leave(server: Server, token: str, timeout_s: float) -> Joined
                 leave.leave.SetInParent()
                 await socket.send_bytes(leave.SerializeToString())
     urls = tuple(address for each in join.ice_servers for address in each.urls)
-    return Joined(seconds, join.server_info.version or join.server_version, urls)
+    node = join.server_info
+    return Joined(
+        seconds,
+        node.version or join.server_version,
+        urls,
+        node.region or join.server_region,
+        node.node_id,
+    )
 
 
 def _refusal(error: aiohttp.WSServerHandshakeError) -> ProbeError:
