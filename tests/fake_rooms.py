@@ -46,6 +46,7 @@ class FakeRoom:
             sid=self.sid,
             num_participants=self.callers,
             num_publishers=publishers,
+            creation_time=1,
         )
 
     def people(self, now_s: int) -> list[ParticipantInfo]:
@@ -104,10 +105,10 @@ class FakeServer:
         self._times: deque[float] = deque()
         self._sids = itertools.count(1)
 
-    def open(self, **values: object) -> FakeRoom:
-        """Open a room."""
+    def open(self, agent: str = "", since_s: float = 0.0) -> FakeRoom:
+        """Open a room with a caller, and with an agent of that name."""
         number = next(self._sids)
-        room = FakeRoom(f"call-{number}", f"RM_{number}", **values)  # type: ignore[arg-type] - of the test
+        room = FakeRoom(f"call-{number}", f"RM_{number}", agent, since_s=since_s)
         self.rooms[room.name] = room
         return room
 

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from math import inf
 from uuid import uuid4
 
@@ -232,6 +232,15 @@ def _same(listing: Listing) -> Listing:
     )
 
 
+def _apart(found: Listing, whole: Listing) -> dict[str, tuple[object, object]]:
+    """Return the fields that differ."""
+    pairs = {
+        each.name: (getattr(found, each.name), getattr(whole, each.name))
+        for each in fields(Listing)
+    }
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
 def test_listings_that_ask_for_what_changed_come_to_the_same_as_whole_ones(
     server: Server, room: str
 ) -> None:
@@ -257,13 +266,14 @@ def test_listings_that_ask_for_what_changed_come_to_the_same_as_whole_ones(
             return outcome.result
 
         async def settle(ready: Callable[[Listing], bool]) -> None:
-            async with asyncio.timeout(patience.WAIT_S):
-                while True:
-                    found, whole = await list_changes(), await _listing(server, lambda _: True)
-                    sent["whole"] += sum(dict(whole.requests).values())
-                    if ready(whole) and _same(found) == _same(whole):
-                        return
-                    await asyncio.sleep(0.2)
+            until = time.monotonic() + patience.WAIT_S
+            while True:
+                found, whole = await list_changes(), await _listing(server, lambda _: True)
+                sent["whole"] += sum(dict(whole.requests).values())
+                if ready(whole) and _same(found) == _same(whole):
+                    return
+                assert time.monotonic() < until, _apart(_same(found), _same(whole))
+                await asyncio.sleep(0.2)
 
         async with ServerApi(server) as api:
             others = [f"{room}-{number}" for number in range(5)]

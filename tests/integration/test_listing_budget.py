@@ -71,6 +71,9 @@ def _found(outcome: Outcome) -> Listing:
     return outcome.result
 
 
+_NO_CHANGE: tuple[list[FakeRoom], list[FakeRoom]] = ([], [])
+
+
 def _change(fake: FakeServer, number: int) -> tuple[list[FakeRoom], list[FakeRoom]]:
     """Let some calls end, others begin, an agent leave its caller; return the new and those."""
     rooms = list(fake.rooms.values())
@@ -103,7 +106,7 @@ def test_a_thousand_rooms_take_no_request_too_many(share: float) -> None:
             fake.open(agent="demo", since_s=60)
         whole_after = None
         for number in range(28):
-            begun, left = _change(fake, number) if whole_after is not None else ([], [])
+            begun, left = _change(fake, number) if whole_after is not None else _NO_CHANGE
             found = _found(await lister.list())
             assert found.rooms == rooms
             if whole_after is None and not found.unread:

@@ -37,7 +37,7 @@ NOW = 1000.0
 CALLER = Participant("caller", "standard", {}, 60, hidden=False, speaks=True)
 AGENT = Participant("agent-1", "agent", {"lk.agent.name": "demo"}, 60, hidden=False, speaks=True)
 JOB = Dispatch("AD_1", "demo", 60, (Job("agent-1", "AW_1"),))
-ROW = Room("call", "RM_call", 60, (1, 2))
+ROW = Room("call", "RM_call", 600, (1, 2))
 WELL = RoomSeen(ROW, (CALLER, AGENT), (JOB,), None, NOW - 15, NOW - 15, ROW.counts)
 
 
@@ -62,6 +62,10 @@ def _state(state: str) -> RoomSeen:
             Urgency.WAITS,
             id="pending",
         ),
+        pytest.param(
+            replace(WELL, room=replace(ROW, age_s=59), participants=()), Urgency.WAITS, id="young"
+        ),
+        pytest.param(replace(WELL, participants=()), Urgency.IN_TURN, id="empty"),
         pytest.param(replace(WELL, read_at=NOW - OLDEST_S), Urgency.OLD, id="old"),
         pytest.param(_state("thinking"), Urgency.PASSING, id="thinking"),
         pytest.param(_state("listening"), Urgency.IN_TURN, id="well"),
@@ -227,9 +231,9 @@ def test_what_webhooks_say_reaches_the_next_listing_and_lasts_until_the_room_is_
     assert not known.before().has_events
     known.note(_event("RM_a"))
     given = known.before()
-    assert (given.touched, given.has_events) == ({"RM_a"}, True)
+    assert (given.touched, given.has_events) == (frozenset({"RM_a"}), True)
     again = known.before()
-    assert (again.touched, again.allowance, again.at) == ({"RM_a"}, 0, NOW)
+    assert (again.touched, again.allowance, again.at) == (frozenset({"RM_a"}), 0, NOW)
 
     outcome = Outcome("agents", "", WHEN, 0.1, kept=replace(given, touched=frozenset()))
     assert known.take(outcome).kept is None

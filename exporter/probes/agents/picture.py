@@ -11,6 +11,7 @@ from enum import IntEnum
 from math import inf
 from types import MappingProxyType
 
+from exporter.outcome import AgentInRoom
 from exporter.probes.agents.rooms import RoomSeen, agents_in, alone_in, pending_in
 from exporter.server_api.records import Room
 
@@ -22,6 +23,8 @@ _FOR_ALONE_S = 60.0
 """Between two looks at the dispatches of a room in which a caller is alone."""
 _LINKED_WITHIN_S = 60.0
 """The server shows the job of an agent some seconds after it came; older ones it never shows."""
+_YOUNG_S = 60.0
+"""Until then an agent may be dispatched to a new room: no row shows a dispatch."""
 _BURST = 0.25
 """Share of a minute's requests that may go at once; the rest is spread over the minute."""
 _BURST_ALONE = 0.5
@@ -39,7 +42,7 @@ class Urgency(IntEnum):
     CHANGED = 1
     """Its row, or an event says so."""
     WAITS = 2
-    """A caller is alone, a dispatch is pending, an agent is silent."""
+    """A caller is alone, a dispatch is pending, an agent is silent, or expected in a new room."""
     OLD = 3
     PASSING = 4
     """An agent is in a state that it should leave soon."""
@@ -142,7 +145,13 @@ def _urgency(picture: Picture, seen: RoomSeen | None, now: float) -> Urgency | N
         return Urgency.CHANGED
     agents = tuple(agents_in(seen))
     silent = any(not each.has_audio for each in agents)
-    if silent or seen.error or any(alone_in(seen)) or any(pending_in(seen, agents)):
+    if (
+        silent
+        or seen.error
+        or _is_expected(seen, agents)
+        or any(alone_in(seen))
+        or any(pending_in(seen, agents))
+    ):
         return Urgency.WAITS
     if age_s >= OLDEST_S:
         return Urgency.OLD
@@ -150,6 +159,11 @@ def _urgency(picture: Picture, seen: RoomSeen | None, now: float) -> Urgency | N
         return Urgency.PASSING
     rests = picture.has_events and age_s < IN_TURN_WITH_EVENTS_S
     return None if rests else Urgency.IN_TURN
+
+
+def _is_expected(seen: RoomSeen, agents: tuple[AgentInRoom, ...]) -> bool:
+    """Whether a room is so new that an agent is probably on the way."""
+    return not agents and seen.room.age_s < _YOUNG_S
 
 
 def wants_dispatches(before: RoomSeen | None, now: RoomSeen) -> bool:
@@ -163,7 +177,7 @@ def wants_dispatches(before: RoomSeen | None, now: RoomSeen) -> bool:
         return True
     agents = tuple(agents_in(now))
     unlinked = (not each.worker_id and each.age_s < _LINKED_WITHIN_S for each in agents)
-    if any(unlinked) or any(pending_in(now, agents)):
+    if any(unlinked) or any(pending_in(now, agents)) or _is_expected(now, agents):
         return True
     # For whom a caller waits who was left alone, if anyone is on the way.
     after_s = _FOR_ALONE_S if any(alone_in(now)) else OLDEST_S
