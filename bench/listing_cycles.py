@@ -61,8 +61,15 @@ async def main(rooms: int, cycles: int, concurrency: int, changes: bool) -> None
         return time.monotonic() + passed_s
 
     for cycle in range(cycles):
-        deadline = clock() + LIMIT_S
-        run = Run(id=str(cycle), server=server, deadline=deadline, before=before, clock=clock)
+        began = clock()
+        run = Run(
+            id=str(cycle),
+            server=server,
+            deadline=began + LIMIT_S,
+            before=before,
+            clock=clock,
+            started=began,
+        )
         outcome = await list_agents(config, run)
         before = outcome.kept
         if changes:
