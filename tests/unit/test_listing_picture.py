@@ -1,5 +1,6 @@
 """What is known from one listing to the next: which rooms are asked for, and how many."""
 
+import pickle
 from dataclasses import replace
 
 import pytest
@@ -218,6 +219,12 @@ def test_age_grows_while_listings_fail_and_new_rooms_hide_nothing() -> None:
     failed = shown.show(None, Reason.QUOTA_EXCEEDED)
     assert (failed[AGENTS.name], failed[UNREAD.name], failed[AGE.name]) == (1, 1, 65)
     assert REQUESTS.name not in failed
+
+
+@pytest.mark.parametrize("picture", [NOTHING, Picture({"RM_call": WELL}, {"RM_new": NOW})])
+def test_a_picture_crosses_into_a_process(picture: Picture) -> None:
+    """It is part of the order of a run, and of its Outcome."""
+    assert pickle.loads(pickle.dumps(picture)) == picture  # noqa: S301 - our own
 
 
 def _event(sid: str, dropped: int = 0) -> ServerEvent:

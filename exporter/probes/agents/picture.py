@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from math import inf
-from types import MappingProxyType
 
 from exporter.outcome import AgentInRoom
 from exporter.probes.agents.rooms import RoomSeen, agents_in, alone_in, pending_in
@@ -121,7 +120,7 @@ class Allowance:
         return 2 / self._per_s if self._per_s else 0.0
 
 
-NOTHING = Picture(MappingProxyType({}), MappingProxyType({}))
+NOTHING = Picture()
 
 
 def in_order(picture: Picture, rows: Iterable[Room], now: float) -> list[tuple[Urgency, Room]]:
