@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,8 @@ from exporter.probes.agents.picture import NOTHING, OLDEST_S, Picture
 from exporter.probes.agents.spec import AgentsConfig
 from exporter.server_api import Server
 from tests.fake_rooms import FakeRoom, FakeServer
+from tests.integration.exporters import Start, value
+from tests.patience import comes_true
 
 CLOUD_PER_MINUTE = 1000
 """https://docs.livekit.io/cloud/quotas-and-limits: API requests of one project."""
@@ -230,3 +233,44 @@ def test_the_first_refusal_of_many_ends_the_listing_and_keeps_what_was_read() ->
         assert len(lister.picture.rooms) == 40
 
     _run(scenario, per_minute=31)
+
+
+_CONFIG = """
+agents: {interval: 1s}
+sfu: {enabled: false}
+reach: {enabled: false}
+reconnect: {enabled: false}
+store: {enabled: false}
+"""
+
+
+def test_an_exporter_hands_the_picture_from_process_to_process(
+    start: Start, tmp_path: Path
+) -> None:
+    """1. An exporter lists five calls. 2. It lists them again. Result: dispatches are known."""
+
+    async def scenario(fake: FakeServer, lister: Lister, _clock: Clock) -> None:
+        for _ in range(5):
+            fake.open(agent="demo")
+        server = lister.server
+        config = tmp_path / "config.yaml"
+        config.write_text(_CONFIG)
+        command = "exporter", "serve", f"--config={config}", "--web.listen-address=127.0.0.1:0"
+        exporter = await asyncio.to_thread(
+            start,
+            *command,
+            LIVEKIT_URL=server.url,
+            LIVEKIT_API_KEY=server.api_key,
+            LIVEKIT_API_SECRET=server.api_secret,
+        )
+        await comes_true(lambda: fake.requests["ListRooms"] >= 4)
+        page = (await asyncio.to_thread(exporter.get, "/metrics")).text
+        assert await asyncio.to_thread(exporter.stop) == 0
+        assert fake.requests["ListDispatch"] == 5
+        assert fake.requests["ListParticipants"] >= 15
+        assert value(page, "voice_listing_unread_rooms") == 0
+        assert value(page, 'voice_listing_requests_total{outcome="ok"') >= 1 + 10 + 2 * 6
+        listening = [line for line in page.splitlines() if 'state="listening"' in line]
+        assert [line.rpartition(" ")[2] for line in listening] == ["5.0"]
+
+    _run(scenario, per_minute=10_000)
