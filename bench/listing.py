@@ -25,6 +25,10 @@ RTT_MS = 20.0
 ALONE = 3
 """Listings of one request after another; each takes most of a minute."""
 CYCLES = 200
+CHANGE_CYCLES = 80
+"""Listings by changes: 20 minutes of them."""
+SETTLED_CYCLES = 40
+"""Of these the first reads of all rooms, and what follows from them, are over."""
 WARM_CYCLES = 20
 """Cycles after which the process has loaded all that it will ever load."""
 MB = 1024 * 1024
@@ -45,11 +49,19 @@ class Cycle:
     """Memory of the process after it."""
     cpu_s: float
     """CPU time of the process since its start."""
+    requests: int
+    unread: int
+    """Rooms that were never read."""
+    oldest_s: float
+    """Since the room was read that was read least recently."""
 
 
-def run_cycles(lab: NetLab, server: Server, cycles: int, concurrency: int) -> list[Cycle]:
+def run_cycles(
+    lab: NetLab, server: Server, cycles: int, concurrency: int, *more: str
+) -> list[Cycle]:
     """List all rooms over the link, again and again in one process."""
     options = ["--rooms", str(ROOMS), "--cycles", str(cycles), "--concurrency", str(concurrency)]
+    options += more
     done = lab.client.run(
         [sys.executable, "-m", "bench.listing_cycles", *options],
         environ=os.environ | credentials(server),
@@ -102,6 +114,35 @@ def tell(report: Report, alone: list[Cycle], together: list[Cycle], concurrency:
             report.say(f"  a listing failed: {each.detail}")
 
 
+def tell_requests(report: Report, whole: list[Cycle], changes: list[Cycle]) -> None:
+    """Print how many requests listings take in a minute, of everything and by changes."""
+    per_minute = 60 / AgentsConfig().interval
+    allowed = AgentsConfig().requests_per_minute
+    settled = changes[SETTLED_CYCLES:]
+    minutes = [
+        sum(each.requests for each in changes[first : first + round(per_minute)])
+        for first in range(len(changes))
+    ]
+    rows = report.figures(f"{ROOMS} rooms, a listing each {AgentsConfig().interval:g} s")
+    every = statistics.median(each.requests for each in whole) * per_minute
+    rows.add("requests a minute, everything read", len(whole), f"{every:.0f}")
+    by_changes = statistics.mean(each.requests for each in settled) * per_minute
+    rows.add("requests a minute, by changes", len(settled), f"{by_changes:.0f}")
+    rows.check(
+        "most requests of four listings in a row",
+        len(minutes),
+        str(max(minutes)),
+        bound=f"≤ {allowed}",
+        holds=max(minutes) <= allowed,
+    )
+    rows.add(
+        "listings until every room was read", 1, str(sum(bool(each.unread) for each in changes))
+    )
+    oldest_s = max(each.oldest_s for each in settled)
+    rows.add("oldest room", len(settled), f"{oldest_s:.0f} s")
+    rows.show()
+
+
 def main() -> int:
     """Open the rooms, list them both ways, and print what that took."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -124,8 +165,10 @@ def main() -> int:
         lab.link.set(rtt_ms=RTT_MS)
         alone = run_cycles(lab, running.server, ALONE, concurrency=1)
         together = run_cycles(lab, running.server, arguments.cycles, concurrency)
+        changes = run_cycles(lab, running.server, CHANGE_CYCLES, concurrency, "--changes")
         late_ms = max(lab.link.counts().up.late_ms_max, lab.link.counts().down.late_ms_max)
     tell(report, alone, together, concurrency)
+    tell_requests(report, together, changes)
     report.say(f"the link itself was late by {late_ms:.2f} ms at worst")
     return 0 if report.held else 1
 

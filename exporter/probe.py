@@ -85,6 +85,8 @@ class Run:
     """Where to write down what happens; None: nowhere."""
     on_lost: Callable[[EvidenceLost], None] = _nobody
     """Called when it could not be written down; the run goes on all the same."""
+    before: object = None
+    """What an earlier run of this probe left for it (`Outcome.kept`); None: this one is alone."""
     clock: Callable[[], float] = time.monotonic
     started: float = field(default_factory=time.monotonic)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -131,6 +133,7 @@ class Run:
         reason: Reason | None = None,
         detail: str = "",
         loop_lag_s: float | None = None,
+        kept: object = None,
     ) -> Outcome:
         """Build the Outcome of this run as of now.
 
@@ -142,6 +145,7 @@ class Run:
             reason: Why it failed.
             detail: One line on that for people.
             loop_lag_s: The largest lateness of the event loop while it was connected.
+            kept: For the next run.
         """
         if ended is not None:
             reason, detail = ended.reason, ended.detail
@@ -155,6 +159,7 @@ class Run:
             result=result,
             log=tuple(self.lines),
             loop_lag_s=loop_lag_s,
+            kept=kept,
         )
 
 

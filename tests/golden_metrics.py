@@ -143,7 +143,7 @@ def _outcomes() -> tuple[Outcome, ...]:
 
 def _reach() -> SfuReach:
     transports = tuple(Transport(name, works=True, offered=()) for name in ("udp", "tcp", "turn"))
-    return SfuReach(0.1, "1.13.5", transports, (), 0.0)
+    return SfuReach(0.1, "1.13.5", transports, (), 0.0, "ams", "ND_1")
 
 
 def _reconnects() -> SfuReconnects:

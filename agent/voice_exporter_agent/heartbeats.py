@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from voice_exporter_agent.collector import Collector, why
-from voice_exporter_agent.worker import Source, Usage, WorkerState, addresses
+from voice_exporter_agent.worker import Cohort, Source, Usage, WorkerState, addresses
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ class Heartbeats:
         source: Source,
         interval_s: float,
         close_limit_s: float = CLOSE_LIMIT_S,
+        cohort: Cohort | None = None,
     ) -> None:
         """Set up; nothing is sent before `start`.
 
@@ -48,11 +49,13 @@ class Heartbeats:
             source: Where the state is read.
             interval_s: Seconds between two heartbeats.
             close_limit_s: Seconds that `close` may take.
+            cohort: Version and region, sent with each heartbeat where they are known.
         """
         self._collector = collector
         self._source = source
         self._interval_s = interval_s
         self._close_limit_s = close_limit_s
+        self._cohort = {key: text for key, text in asdict(cohort or Cohort()).items() if text}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="voice-exporter", daemon=True)
         self._usage = Usage()
@@ -128,7 +131,7 @@ class Heartbeats:
             httpx.HTTPError: It did not arrive, or was refused.
         """
         url = f"{self._collector.url}/api/v1/workers/{quote(state.worker_id)}/heartbeat"
-        body = asdict(state) | {"addresses": addresses()}
+        body = asdict(state) | {"addresses": addresses()} | self._cohort
         del body["worker_id"]
         if state.status != "offline":
             body["memory_bytes"], body["cpu_ratio"] = self._usage.measure()

@@ -4,16 +4,23 @@ import atexit
 import logging
 import math
 import multiprocessing
+import os
 import sys
 from typing import Any
 
 from voice_exporter_agent.collector import ArgumentError, collector_at
 from voice_exporter_agent.heartbeats import Heartbeats
-from voice_exporter_agent.worker import PageSource, ServerSource
+from voice_exporter_agent.worker import Cohort, PageSource, ServerSource
 
 log = logging.getLogger(__name__)
 
 _SHORTEST_INTERVAL_S = 1.0
+_LONGEST = 64
+_REGIONS = (
+    *("VOICE_EXPORTER_REGION", "FLY_REGION", "AWS_REGION"),
+    *("RAILWAY_REPLICA_REGION", "KOYEB_REGION"),
+)
+"""Our own variable, then those that platforms set for each instance."""
 
 
 class WorkerHandle:
@@ -36,6 +43,9 @@ def register_worker(
     token: str | None = None,
     interval: float = 15,
     server: Any = None,
+    *,
+    region: str | None = None,
+    version: str = "",
 ) -> WorkerHandle:
     """Report this worker to an exporter, from now until the process ends.
 
@@ -59,6 +69,9 @@ def register_worker(
         interval: Seconds between two heartbeats, at least 1. After 45 s of silence the exporter
             takes a worker for offline, unless its `workers.offline_after` differs.
         server: The worker's `AgentServer`.
+        region: Where the worker runs; else `VOICE_EXPORTER_REGION`, or the variable of the
+            platform: `FLY_REGION`, `AWS_REGION`, `RAILWAY_REPLICA_REGION`, `KOYEB_REGION`.
+        version: Of your agent, to compare releases. At most 64 characters, as the region.
 
     Returns:
         A handle; closing it reports that the worker leaves, as the end of the process does.
@@ -67,7 +80,8 @@ def register_worker(
         if _is_helper():
             log.debug("not the worker's main process: nothing is reported")
             return WorkerHandle(None)
-        heartbeats = _make(agent_name, collector, token, interval, server)
+        cohort = Cohort(_short("version", version), _short("region", _region(region)))
+        heartbeats = _make(agent_name, collector, token, interval, server, cohort=cohort)
         handle = WorkerHandle(heartbeats)
         atexit.register(handle.close)
         heartbeats.start()
@@ -92,8 +106,31 @@ def _is_helper() -> bool:
     )
 
 
+def _region(given: str | None) -> str:
+    if given is not None:
+        return given
+    return next((os.environ[name] for name in _REGIONS if os.environ.get(name)), "")
+
+
+def _short(name: str, text: object) -> str:
+    """Return text that fits a label.
+
+    Raises:
+        ArgumentError: It does not.
+    """
+    if not isinstance(text, str) or len(text.strip()) > _LONGEST or not text.strip().isprintable():
+        raise ArgumentError(f"{name} is not short text; expected at most {_LONGEST} characters")
+    return text.strip()
+
+
 def _make(
-    agent_name: object, collector: str | None, token: str | None, interval: object, server: Any
+    agent_name: object,
+    collector: str | None,
+    token: str | None,
+    interval: object,
+    server: Any,
+    *,
+    cohort: Cohort,
 ) -> Heartbeats:
     """Check the arguments and put the parts together.
 
@@ -106,4 +143,4 @@ def _make(
         raise ArgumentError("interval is too short; expected at least 1 second")
     at = collector_at(collector, token)
     source = PageSource(agent_name) if server is None else ServerSource(agent_name, server)
-    return Heartbeats(at, source, float(interval))
+    return Heartbeats(at, source, float(interval), cohort=cohort)

@@ -40,6 +40,15 @@ class WorkerState:
     http_port: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """Which workers this one is compared with; "" is unknown."""
+
+    version: str = ""
+    """Of the user's agent."""
+    region: str = ""
+
+
 class Source(Protocol):
     """Where the state is read."""
 

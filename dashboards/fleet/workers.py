@@ -12,7 +12,7 @@ from dashboards.values import NONE_IS_GOOD, SOME_IS_ODD
 
 def panels() -> tuple[Panel, ...]:
     """Return the panels of the row."""
-    return _workers(), _statuses()
+    return _workers(), _statuses(), _cohorts()
 
 
 def _workers() -> Panel:
@@ -67,6 +67,29 @@ def _statuses() -> Panel:
     known = seen(f"{BY_AGENT}, status", f"voice_workers{{{AGENTS}}}")
     workers = series(total("status", known), "{{status}}")
     return graph(card, workers, unit=Short, is_stacked=True)
+
+
+def _cohorts() -> Panel:
+    card = Card(
+        143,
+        "Workers by version and region",
+        "Known workers by the version of livekit-agents, and by the version and region that "
+        "register_worker gives. From voice_worker_info. Bad: an old version after a release, or a "
+        "region without workers.",
+        empty="No worker has reported",
+        width=24,
+        height=6,
+    )
+    by = f"{BY_AGENT}, region, version, sdk_version"
+    one_each = seen(f"{by}, worker_id", f"voice_worker_info{{{AGENTS}}}")
+    fields = [
+        *agent_fields(),
+        Field("Region", "region", width=120),
+        Field("Version", "version", width=120),
+        Field("livekit-agents", "sdk_version", width=110),
+        Field("Workers", "workers", decimals=0, width=80),
+    ]
+    return table(card, [column("workers", total(by, one_each))], fields)
 
 
 def _max(values: str) -> str:

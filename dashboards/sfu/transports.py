@@ -5,14 +5,15 @@ from grafana_foundation_sdk.models.units import Seconds
 
 from dashboards.colors import GOOD, WARN
 from dashboards.panels import Card, graph, timeline
-from dashboards.queries import mean, series
+from dashboards.queries import column, mean, seen, series
 from dashboards.sfu.series import BASELINE_STEP, WAY
+from dashboards.tables import Field, table
 from dashboards.values import QUALITIES, WORKS, words
 
 
 def panels() -> tuple[Panel, ...]:
     """Return the panels of the row."""
-    return _transports(), _used(), _quality(), _phases()
+    return _transports(), _used(), _quality(), _phases(), _nodes()
 
 
 def _transports() -> Panel:
@@ -77,3 +78,26 @@ def _phases() -> Panel:
     )
     phases = mean("voice_sfu_connect_seconds", "vantage, phase", WAY)
     return graph(card, series(phases, "{{phase}} ({{vantage}})", BASELINE_STEP), unit=Seconds)
+
+
+def _nodes() -> Panel:
+    card = Card(
+        135,
+        "Nodes that took the test",
+        "Version, region and id of the node that took the join of the last test of each vantage. "
+        "From voice_sfu_server_info. Bad: a region far away, or nodes of different versions for "
+        "long.",
+        empty="Not tried yet",
+        width=24,
+        height=5,
+    )
+    by = "server, vantage, region, node, version"
+    fields = [
+        Field("Server", "server", width=150),
+        Field("Vantage", "vantage", width=150),
+        Field("Region", "region", width=150),
+        Field("Node", "node", width=200, grows=True),
+        Field("Version", "version", width=120),
+        Field("", "there", is_hidden=True, width=0),
+    ]
+    return table(card, [column("there", seen(by, f"voice_sfu_server_info{{{WAY}}}"))], fields)

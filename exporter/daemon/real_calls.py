@@ -57,6 +57,7 @@ class RealCalls:
         server: Callable[[], Server],
         kept: Kept,
         series: RealCallSeries,
+        on_event: Callable[[ServerEvent], None] | None = None,
     ) -> None:
         """Set up.
 
@@ -65,10 +66,12 @@ class RealCalls:
             server: Returns the server whose key signs deliveries: a reload may change the key.
             kept: The ledger.
             series: What is written to.
+            on_event: Called with every event that was not taken before.
         """
         self._server = server
         self._kept = kept
         self._series = series
+        self._on_event = on_event
         self._calls = Calls()
         self._changed: set[str] = set()
         self._saving: asyncio.Task[None] | None = None
@@ -144,6 +147,8 @@ class RealCalls:
             await self._save(())
             return
         self._series.accepted(event.name, event.dropped)
+        if self._on_event is not None:
+            self._on_event(event)
         if taken == "taken":
             self._expect(event.room_sid)
             await self._save((event.room_sid,))

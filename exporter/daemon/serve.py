@@ -22,6 +22,7 @@ from exporter.daemon.discovery import Discovery
 from exporter.daemon.evidence import make_keeper
 from exporter.daemon.fleet import Fleet
 from exporter.daemon.health import Health, LoopGuard
+from exporter.daemon.known_rooms import KnownRooms
 from exporter.daemon.ledger import Ledger
 from exporter.daemon.live_turns import LiveTurns
 from exporter.daemon.plan import (
@@ -152,11 +153,13 @@ class Daemon:
         called = (target.agent_name for target in settings.targets)
         self._names = AgentNames(metrics, settings.max_agent_names, called)
         self._fleet = Fleet(settings, metrics, self._names)
+        self._known_rooms = KnownRooms()
         self._real_calls = RealCalls(
             settings,
             lambda: self._server,
             self._ledger.store,
             RealCallSeries(metrics, self._names),
+            self._known_rooms.note,
         )
         self._live_turns = LiveTurns(metrics, self._names)
         self._ramps = Ramps(
@@ -261,8 +264,11 @@ class Daemon:
         on_turn: Callable[[Turn], None] | None = None,
     ) -> Outcome:
         """Run a probe, and judge a listing by all that the daemon knows of the fleet."""
-        found = await self._runner.run(probe, config, run_id, on_start=on_start, on_turn=on_turn)
-        return self._fleet.judged(found)
+        before = self._known_rooms.before if probe == "agents" else None
+        found = await self._runner.run(
+            probe, config, run_id, on_start=on_start, on_turn=on_turn, before=before
+        )
+        return self._fleet.judged(self._known_rooms.take(found))
 
     def reload_soon(self) -> None:
         """Begin to read the configuration anew."""

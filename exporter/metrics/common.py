@@ -207,6 +207,13 @@ WORKERS = (
         "1 for the current status of the worker, 0 for the other statuses.",
     ),
     _of_workers(
+        "voice_worker_info",
+        "gauge",
+        "agent_name worker_id sdk_version version region",
+        "Constant 1, with the version of livekit-agents, and the version and region that the "
+        "worker's register_worker gives; empty where they are unknown.",
+    ),
+    _of_workers(
         "voice_worker_load_ratio",
         "gauge",
         "agent_name worker_id",

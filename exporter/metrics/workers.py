@@ -18,6 +18,7 @@ _VALUES: Mapping[str, Callable[[Worker], float | None]] = {
     "voice_worker_last_heartbeat_timestamp_seconds": lambda worker: worker.last_heartbeat,
 }
 _STATUS = "voice_worker_status"
+_INFO = "voice_worker_info"
 _OF_AGENTS = ("voice_workers", "voice_workers_lost", "voice_workers_not_taking_jobs")
 _SOURCE = "workers"
 """Of agent names."""
@@ -54,6 +55,8 @@ class WorkerMetrics:
         self._roster = roster
         self._names = names
         self._shown: dict[str, _Shown] = {}
+        self._told: dict[str, tuple[str, ...]] = {}
+        """The labels of `_INFO` of each worker."""
         self._counts: Counter[tuple[str, WorkerStatus]] = Counter()
         self._lost: Counter[str] = Counter()
         self._agents: Counter[str] = Counter()
@@ -124,6 +127,13 @@ class WorkerMetrics:
         labels = self._names.label(worker.agent_name), worker.worker_id
         for status in WorkerStatus:
             self._metrics.set(_STATUS, worker.status is status, *labels, status)
+        told = (*labels, worker.sdk_version, worker.version, worker.region)
+        before = self._told.get(worker.worker_id)
+        if before != told:
+            if before is not None:
+                self._metrics.discard(_INFO, before)
+            self._metrics.set(_INFO, 1, *told)
+            self._told[worker.worker_id] = told
         for name, value_of in _VALUES.items():
             value = value_of(worker)
             if value is None:
@@ -132,8 +142,9 @@ class WorkerMetrics:
                 self._metrics.set(name, value, *labels)
 
     def _forget(self, worker_id: str) -> None:
-        for name in (_STATUS, *_VALUES):
+        for name in (_STATUS, _INFO, *_VALUES):
             self._metrics.remove(name, worker_id=worker_id)
+        self._told.pop(worker_id, None)
 
     def _uncount(self, worker_id: str) -> set[str]:
         """Take a worker out of the counts; return the agents that this concerns."""

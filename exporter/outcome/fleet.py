@@ -22,6 +22,8 @@ class AgentInRoom:
     """The worker that runs it, once its dispatch has the job; "" until then."""
     has_audio: bool = True
     """It publishes a microphone track that is not muted, or an avatar does so for it."""
+    seen_s: float = 0.0
+    """Since its room was read; everything else is as of then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class CallerAlone:
     """Of the room: one that is made again under the same name has another."""
     age_s: float
     """Since the caller joined; an agent may have been there meanwhile."""
+    seen_s: float = 0.0
+    """Since the room was read; the age is as of then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,11 @@ class Listing:
     probe_rooms: tuple[str, ...] = ()
     """Rooms of probes in which there are agents: of this exporter or of any other."""
     unread: int = 0
-    """Rooms that could not be asked any more: what is in them is not here."""
+    """Rooms that were not read yet, or could not be: what is in them is not here."""
+    requests: tuple[tuple[str, int], ...] = ()
+    """Requests of this listing, by what became of them: ok, refused (too many) or failed."""
+    oldest_s: float = 0.0
+    """Since the room was read that was read least recently; of an unread one, since it is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,10 @@ class SfuReach:
     """Of the server and of its TURN servers, where they use TLS."""
     clock_skew_s: float | None
     """Server clock minus local clock, known to about a second; 0 when within one."""
+    region: str = ""
+    """Of the node that took the join; "" if the server names none."""
+    node_id: str = ""
+    """Of the same; a new one with each start of a node."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,9 @@ class Outcome:
     """Set by the runner; on every log line of the run and in the name of its room."""
     findings: tuple[Finding, ...] | None = None
     """What its probe's judge found, set by the runner: () is PASS. None: it was not judged yet."""
+    kept: object = None
+    """What the next run of the probe gets as `Run.before`, from who looks after it: nobody else
+    sees it."""
 
     @property
     def ok(self) -> bool:

@@ -48,6 +48,10 @@ class WorkerReport:
     """Cores in use by the same, on average since the report before."""
     sdk_version: str = ""
     """Of livekit-agents."""
+    version: str = ""
+    """Of the user's own agent, if it says."""
+    region: str = ""
+    """Where it runs, if it says."""
     addresses: tuple[str, ...] = ()
     """IP addresses of its host, by which its page may be scraped."""
     http_port: int | None = None
@@ -72,6 +76,8 @@ class Worker:
     memory_bytes: int | None = None
     cpu_ratio: float | None = None
     sdk_version: str = ""
+    version: str = ""
+    region: str = ""
     addresses: tuple[str, ...] = ()
     http_port: int | None = None
     last_heartbeat: float | None = None

@@ -44,12 +44,14 @@ class _Message(BaseModel):
 
 
 class Heartbeat(_Message):
-    """The body of `POST /api/v1/workers/{worker_id}/heartbeat`; unknown keys are refused.
+    """The body of `POST /api/v1/workers/{worker_id}/heartbeat`.
+
+    Unknown keys are those of a newer worker, and ignored.
 
     Parse it from JSON (`model_validate_json`), for which `strict` holds.
     """
 
-    model_config = ConfigDict(strict=True, extra="forbid")
+    model_config = ConfigDict(strict=True)
 
     agent_name: _Text = Field(max_length=MAX_NAME, description="Empty if it joins every room.")
     status: WorkerStatus
@@ -58,6 +60,8 @@ class Heartbeat(_Message):
     memory_bytes: int | None = Field(None, ge=0, le=_MAX_BYTES)
     cpu_ratio: float | None = Field(None, ge=0, le=_MANY, description="CPU cores in use.")
     sdk_version: _Text = Field("", max_length=64)
+    version: _Text = Field("", max_length=64, description="Of the agent that the worker runs.")
+    region: _Text = Field("", max_length=64, description="Where the worker runs.")
     addresses: tuple[_Address, ...] = Field((), max_length=_MAX_ADDRESSES)
     http_port: int | None = Field(None, ge=1, le=65535, description="Port of the worker page.")
     replaces: WorkerId | None = Field(
@@ -93,6 +97,8 @@ class WorkerView(_Message):
     addresses: tuple[str, ...] = Field((), description="IP addresses of its host.")
     http_port: int | None = Field(None, description="Port of its worker page.")
     is_lost: bool = Field(False, description="Offline without having announced a shutdown.")
+    version: str = Field("", description="Of the agent that the worker runs.")
+    region: str = Field("", description="Where the worker runs.")
 
     @classmethod
     def of(cls, worker: Worker, now: float) -> "WorkerView":

@@ -66,6 +66,8 @@ class WorkerState:
             memory_bytes=worker.memory_bytes,
             cpu_ratio=worker.cpu_ratio,
             sdk_version=worker.sdk_version,
+            version=worker.version,
+            region=worker.region,
             addresses=worker.addresses,
             http_port=worker.http_port,
         )
@@ -155,6 +157,8 @@ class WorkerState:
             memory_bytes=beat.memory_bytes if beat else None,
             cpu_ratio=beat.cpu_ratio if beat else None,
             sdk_version=next((each.sdk_version for each in lasting if each.sdk_version), ""),
+            version=self.beat.version if self.beat else "",
+            region=self.beat.region if self.beat else "",
             addresses=lasting[0].addresses if lasting else (),
             http_port=next((each.http_port for each in lasting if each.http_port), None),
             last_heartbeat=self.beat_at,

@@ -31,6 +31,9 @@ class Joined:
     server_version: str
     ice_urls: tuple[str, ...]
     """The STUN and TURN servers that clients are told to use."""
+    region: str = ""
+    """Of the node that took the join; "" if the server names none."""
+    node_id: str = ""
     room: str = ""
     """The room that was entered."""
     relays: tuple["Relay", ...] = ()
@@ -121,6 +124,8 @@ def _described(join: JoinResponse, seconds: float) -> Joined:
         seconds,
         join.server_info.version or join.server_version,
         ice_urls=tuple(address for each in join.ice_servers for address in each.urls),
+        region=join.server_info.region or join.server_region,
+        node_id=join.server_info.node_id,
         room=join.room.name,
         relays=tuple(
             Relay(address, each.username, each.credential)

@@ -83,6 +83,8 @@ class Order:
     """How to log; a reload may have changed it since the process was started."""
     keep: "Keep | None" = None
     """Where a call is to write down what happens in it."""
+    before: object = None
+    """`Run.before`."""
 
 
 class _Process:
@@ -218,6 +220,7 @@ class _Execution:
             on_progress=self._tell,
             on_lost=self._tell,
             keep=self._order.keep,
+            before=self._order.before,
         )
         try:
             return await self._probe(run)

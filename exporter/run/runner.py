@@ -110,6 +110,7 @@ class Runner:
         on_start: Callable[[], Awaitable[None]] | None = None,
         on_turn: Callable[[Turn], None] | None = None,
         on_progress: Callable[[RampProgress], None] | None = None,
+        before: Callable[[], object] | None = None,
     ) -> Outcome:
         """Run one probe and return what it found, judged; a run that fails has a reason.
 
@@ -123,13 +124,14 @@ class Runner:
             on_start: Awaited once there is a process; what it raises ends the run before it begins.
             on_turn: Called in this loop with every turn, as it ends.
             on_progress: Called in this loop with the progress of a ramp.
+            before: Called once there is a process; returns what the run gets as `Run.before`.
 
         Raises:
             RuntimeError: The runner was closed.
         """
         if self._closing:
             raise RuntimeError("the runner is closed")
-        order = partial(self._order, probe, config, run_id or new_run_id())
+        order = partial(self._order, probe, config, run_id or new_run_id(), before)
         row = self._table.load()[probe]
         task = asyncio.current_task()
         if task is not None:
@@ -271,7 +273,9 @@ class Runner:
         self._taken.pop(slot, None)
         lane.give_back(slot)
 
-    def _order(self, probe: str, config: BaseModel, run_id: str) -> Order:
+    def _order(
+        self, probe: str, config: BaseModel, run_id: str, before: Callable[[], object] | None
+    ) -> Order:
         deadline: float = getattr(config, "deadline")  # noqa: B009 - every probe's model has it
         is_call = self._keeper is not None and as_target(config) is not None
         return Order(
@@ -284,6 +288,7 @@ class Runner:
             kill_s=deadline + self._grace,
             log=self._log_setup,
             keep=self._keeper.order(run_id) if self._keeper and is_call else None,
+            before=before() if before else None,
         )
 
     def _secrets(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ The SDK is imported inside the functions: starting the command line must not pay
 
 import asyncio
 import warnings
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 from types import TracebackType
@@ -119,6 +120,8 @@ class ServerApi:
         self._clock = ServerClock()
         self._pace = Pace()
         self._session: aiohttp.ClientSession | None = None
+        self.sent: Counter[str] = Counter()
+        """Requests by what became of them: ok, refused (too many) or failed."""
 
     async def __aenter__(self) -> Self:
         self._session = open_session(self._server, self._note)
@@ -142,6 +145,11 @@ class ServerApi:
     def slowed(self) -> bool:
         """Whether requests were refused because they came too fast."""
         return self._pace.slowed
+
+    @property
+    def not_before(self) -> float:
+        """Until then, on the monotonic clock, the server asked for no more requests; 0: never."""
+        return self._pace.not_before
 
     async def create_room(
         self, name: str, *, empty_timeout_s: int = 10, metadata: str = ""
@@ -274,9 +282,18 @@ class ServerApi:
         limit_s = timeout_s or self._timeout_s
 
         async def once() -> _Answer:
-            # The SDK (livekit-api 1.2) overrides the limit of the HTTP session with none at all.
-            async with asyncio.timeout(limit_s):
-                return await request()
+            became = "failed"
+            try:
+                # The SDK (livekit-api 1.2) overrides the limit of the HTTP session with none.
+                async with asyncio.timeout(limit_s):
+                    answer = await request()
+                became = "ok"
+            except Busy:
+                became = "refused"
+                raise
+            finally:
+                self.sent[became] += 1
+            return answer
 
         with translated(action, host_and_port(self._server.url), limit_s, self._clock):
             return await self._pace.send(once)

@@ -48,6 +48,8 @@ class Pace:
     def __init__(self) -> None:
         self._gap_s = 0.0
         self._next = self._slowed_at = time.monotonic()
+        self.not_before = 0.0
+        """Until then, on the monotonic clock, the server asked for no more requests."""
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -72,6 +74,7 @@ class Pace:
                 return await request()
             except Busy as busy:
                 pause_s = max(busy.retry_after_s, self._slow_down(sent_at))
+                self.not_before = max(self.not_before, time.monotonic() + pause_s)
                 waited_s += pause_s
                 if waited_s > PATIENCE_S:
                     raise

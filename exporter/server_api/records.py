@@ -21,6 +21,9 @@ class Room:
     """Its own id: a room that is made again under the same name has another."""
     age_s: float
     """Since it was made."""
+    counts: tuple[int, int] = (0, 0)
+    """Participants other than agents and recorders, and those who publish, as the list has them: up
+    to 5 s old. That they are the same does not show that nothing has changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,8 @@ class Dispatch:
 def room_record(info: "RoomInfo", now: float) -> Room:
     """Return the record of a room, `now` being its own time."""
     created_at = info.creation_time_ms / 1000 or float(info.creation_time)
-    return Room(info.name, info.sid, max(0.0, now - created_at) if created_at else 0.0)
+    age_s = max(0.0, now - created_at) if created_at else 0.0
+    return Room(info.name, info.sid, age_s, (info.num_participants, info.num_publishers))
 
 
 def participant_record(info: "ParticipantInfo", now: float) -> Participant:

@@ -2,9 +2,11 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
+from math import inf
 from uuid import uuid4
 
 import pytest
@@ -16,6 +18,7 @@ from exporter.errors import ProbeError
 from exporter.outcome import AgentInRoom, Listing, Outcome, Reason
 from exporter.probe import Run
 from exporter.probes.agents.measure import list_agents
+from exporter.probes.agents.picture import NOTHING, Picture
 from exporter.probes.agents.spec import AgentsConfig
 from exporter.server_api import ParticipantKind, Server, ServerApi, delete_rooms, make_token
 from tests import patience
@@ -214,6 +217,89 @@ def test_a_dispatch_that_nobody_takes_is_pending_until_the_agent_is_there(
     assert [each.agent_name for each in after.pending] == ["nobody", "nobody"]
     assert all(each.room == room and 0 <= each.age_s < patience.WAIT_S for each in after.pending)
     assert before.agents == ()
+
+
+def _same(listing: Listing) -> Listing:
+    """Return a listing without what differs from moment to moment."""
+    return replace(
+        listing,
+        agents=tuple(replace(each, age_s=0, seen_s=0) for each in listing.agents),
+        alone=tuple(sorted((replace(each, age_s=0, seen_s=0) for each in listing.alone), key=str)),
+        pending=tuple(replace(each, age_s=0) for each in listing.pending),
+        without_human=tuple(
+            sorted((replace(each, age_s=0) for each in listing.without_human), key=str)
+        ),
+        requests=(),
+        oldest_s=0,
+    )
+
+
+def _apart(found: Listing, whole: Listing) -> dict[str, tuple[object, object]]:
+    """Return the fields that differ."""
+    pairs = {
+        each.name: (getattr(found, each.name), getattr(whole, each.name))
+        for each in fields(Listing)
+    }
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def test_listings_that_ask_for_what_changed_come_to_the_same_as_whole_ones(
+    server: Server, room: str
+) -> None:
+    """1. A caller comes. 2. Its agent, who speaks. 3. A dispatch that nobody takes. 4. It leaves.
+
+    Result: after each, listings with webhooks, which read only rooms that the list shows as
+    changed or that wait, come to what a whole listing says, with fewer requests (all rooms are new
+    here: those of a minute ago would be fewer still).
+    """
+    sent: Counter[str] = Counter()
+
+    async def scenario() -> None:
+        picture = NOTHING
+
+        async def list_changes() -> Listing:
+            nonlocal picture
+            before = replace(picture, has_events=True, allowance=inf)
+            run = Run("test", server, time.monotonic() + 30, before=before)
+            outcome = await list_agents(AgentsConfig(), run)
+            assert isinstance(outcome.result, Listing), outcome.detail
+            assert isinstance(outcome.kept, Picture)
+            picture = outcome.kept
+            sent["by changes"] += sum(dict(outcome.result.requests).values())
+            return outcome.result
+
+        async def settle(ready: Callable[[Listing], bool]) -> None:
+            until = time.monotonic() + patience.WAIT_S
+            while True:
+                found, whole = await list_changes(), await _listing(server, lambda _: True)
+                sent["whole"] += sum(dict(whole.requests).values())
+                if ready(whole) and _same(found) == _same(whole):
+                    return
+                assert time.monotonic() < until, _apart(_same(found), _same(whole))
+                await asyncio.sleep(0.2)
+
+        async with ServerApi(server) as api:
+            others = [f"{room}-{number}" for number in range(5)]
+            for name in others:
+                await api.create_room(name, empty_timeout_s=120)
+            await settle(lambda found: found.rooms >= 5)
+            async with joined(server, room, "caller", kind="sip"):
+                await settle(lambda found: len(found.alone) == 1)
+                attributes = {"lk.agent.name": "x"}
+                async with joined(server, room, "a", kind="agent", attributes=attributes) as client:
+                    source = rtc.AudioSource(48000, 1)
+                    track = rtc.LocalAudioTrack.create_audio_track("voice", source)
+                    options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+                    await client.local_participant.publish_track(track, options)
+                    await settle(lambda found: [each.has_audio for each in found.agents] == [True])
+                    await api.create_dispatch(f"{room}-new", "nobody")
+                    await settle(lambda found: [each.room for each in found.pending] != [])
+                await settle(lambda found: len(found.alone) == 1 and not found.agents)
+            await settle(lambda found: not found.alone)
+        await delete_rooms(server, [*others, room, f"{room}-new"])
+
+    asyncio.run(scenario())
+    assert sent["by changes"] < sent["whole"]
 
 
 def test_fifty_rooms_are_listed_at_once(server: Server, room: str) -> None:

@@ -301,6 +301,8 @@ def _listing() -> Listing:
         rooms=len(agents) + 3,
         participants=(("agent", len(agents)), ("standard", len(agents)), ("sip", 2)),
         without_human=(RoomWithoutHuman("empty", "RM_empty", 7200),),
+        requests=(("ok", 20), ("refused", 1), ("failed", 0)),
+        oldest_s=40,
     )
 
 
@@ -308,7 +310,9 @@ def _reports() -> Iterator[WorkerReport]:
     for agent in ("sales", "support"):
         for status in WorkerStatus:
             yield WorkerReport(
-                f"AW_{agent}_{status}", agent, status, 1, 0.4, 500_000_000, 0.3, "1.8.9"
+                *(f"AW_{agent}_{status}", agent, status, 1, 0.4, 500_000_000, 0.3, "1.8.9"),
+                version="41" if status is WorkerStatus.FULL else "42",
+                region="ams",
             )
 
 
@@ -323,7 +327,7 @@ def _reach() -> SfuReach:
     names = ("udp", "tcp", "turn")
     transports = tuple(Transport(name, name != "turn", offered=()) for name in names)
     certificate = Certificate("livekit.example:443", datetime(2027, 3, 1, tzinfo=UTC))
-    return SfuReach(0.1, "1.13.5", transports, (certificate,), 0.0)
+    return SfuReach(0.1, "1.13.5", transports, (certificate,), 0.0, "ams", "ND_1")
 
 
 def _baseline(turn: int) -> SfuBaseline:

@@ -6,7 +6,7 @@ import pytest
 
 from exporter.outcome import AgentInRoom, CallerAlone, Listing, PendingDispatch, RoomWithoutHuman
 from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX
-from exporter.probes.agents.measure import _listing, _Room
+from exporter.probes.agents.rooms import RoomSeen, listing_of
 from exporter.probes.calibrate.spec import ECHO_ATTRIBUTE
 from exporter.server_api.records import Dispatch, Job, Participant, Room
 
@@ -27,14 +27,14 @@ def _dispatch(agent_name: str, *identities: str, age_s: float = 5.0) -> Dispatch
     return Dispatch(f"AD_{agent_name}", agent_name, age_s, jobs)
 
 
-def _in(name: str, *more: object) -> _Room:
-    return _Room(Room(name, f"RM_{name}", 60.0), *more)  # type: ignore[arg-type]
+def _in(name: str, *more: object) -> RoomSeen:
+    return RoomSeen(Room(name, f"RM_{name}", 60.0), *more)  # type: ignore[arg-type]
 
 
 def test_an_agent_without_attributes_is_named_by_its_job() -> None:
     """With servers and workers too old to tell, the dispatch knows whom the job was for."""
     room = _in("r", (_participant("agent-1"),), (_dispatch("demo", "agent-1"),))
-    assert _listing([room]).agents == (
+    assert listing_of([room]).agents == (
         AgentInRoom("demo", "agent-1", "r", state="", humans=0, age_s=5.0, worker_id="AW_agent-1"),
     )
 
@@ -42,19 +42,19 @@ def test_an_agent_without_attributes_is_named_by_its_job() -> None:
 def test_an_agent_that_nothing_names_has_no_name() -> None:
     """Neither attribute nor job: the agent is listed all the same."""
     room = _in("r", (_participant("agent-1"),), (_dispatch("demo", "agent-2"),))
-    assert [agent.agent_name for agent in _listing([room]).agents] == [""]
+    assert [agent.agent_name for agent in listing_of([room]).agents] == [""]
 
 
 def test_a_dispatch_whose_agent_has_left_is_not_pending() -> None:
     """An agent came: that it left since is another matter than that nobody came."""
     room = _in("r", (_participant("caller", "standard"),), (_dispatch("demo", "agent-1"),))
-    assert _listing([room]).pending == ()
+    assert listing_of([room]).pending == ()
 
 
 def test_the_nameless_dispatch_of_every_room_is_never_pending() -> None:
     """The server makes one for each room, whether or not there are such workers."""
     room = _in("r", (_participant("caller", "standard"),), (_dispatch(""),))
-    assert _listing([room]).pending == ()
+    assert listing_of([room]).pending == ()
 
 
 def test_an_agent_whose_job_is_not_shown_yet_answers_the_oldest_dispatch() -> None:
@@ -63,28 +63,28 @@ def test_an_agent_whose_job_is_not_shown_yet_answers_the_oldest_dispatch() -> No
     callers = (_participant("one", "standard"), _participant("two", "connector"))
     dispatches = (_dispatch("demo", age_s=2.0), _dispatch("demo", age_s=9.0))
     room = _in("r", (agent, *callers), dispatches)
-    assert _listing([room]).pending == (PendingDispatch("demo", "r", 2.0, humans=2),)
+    assert listing_of([room]).pending == (PendingDispatch("demo", "r", 2.0, humans=2),)
 
 
 def test_an_agent_whose_job_is_shown_answers_no_other_dispatch() -> None:
     """One agent in the room and two dispatches, one of them taken: the other is pending."""
     agent = _participant("agent-1", attributes={"lk.agent.name": "demo"})
     dispatches = (_dispatch("demo", "agent-1", age_s=9.0), _dispatch("demo", age_s=2.0))
-    assert [each.age_s for each in _listing([_in("r", (agent,), dispatches)]).pending] == [2.0]
+    assert [each.age_s for each in listing_of([_in("r", (agent,), dispatches)]).pending] == [2.0]
 
 
 def test_an_agent_of_another_room_answers_no_dispatch_here() -> None:
     """Rooms do not share agents, even under equal identities."""
     agent = _participant("agent-1", attributes={"lk.agent.name": "demo"})
     rooms = [_in("a", (agent,)), _in("b", (), (_dispatch("demo"),))]
-    assert [each.room for each in _listing(rooms).pending] == ["b"]
+    assert [each.room for each in listing_of(rooms).pending] == ["b"]
 
 
 def test_what_stands_in_for_an_agent_is_not_listed_as_one() -> None:
     """An avatar lends an agent its face, and our own echo is there to calibrate: no agents."""
     avatar = _participant("avatar", attributes={"lk.publish_on_behalf": "agent-1"})
     echo = _participant("echo", attributes={ECHO_ATTRIBUTE: "true"})
-    listing = _listing([_in("r", (avatar, echo))])
+    listing = listing_of([_in("r", (avatar, echo))])
     assert listing.agents == ()
     assert listing.participants == (("agent", 2),)
 
@@ -98,7 +98,7 @@ def test_rooms_of_probes_do_not_count() -> None:
     random = _in(f"{ROOM_PREFIX}0123", (agent,), dispatches)
     empty = _in(f"{ROOM_PREFIX}4567", (), dispatches)
 
-    listing = _listing([named, random, empty])
+    listing = listing_of([named, random, empty])
 
     assert listing == Listing(probe_rooms=("our-test-room", f"{ROOM_PREFIX}0123"))
 
@@ -107,7 +107,7 @@ def test_rooms_without_a_human_are_listed() -> None:
     """Agents, recorders and hidden observers are no humans; whoever called is."""
     agent = _participant("agent-1", attributes={"lk.agent.name": "demo"})
     rooms = [_in("empty", ()), _in("left", (agent,)), _in("used", (_participant("a", "sip"),))]
-    assert _listing(rooms).without_human == (
+    assert listing_of(rooms).without_human == (
         RoomWithoutHuman("empty", "RM_empty", 60.0),
         RoomWithoutHuman("left", "RM_left", 60.0),
     )
@@ -122,7 +122,7 @@ def test_the_only_human_of_a_room_without_an_agent_is_alone(kind: str) -> None:
     """By whichever way it called; a dispatch by name tells whom it waits for."""
     named = _in("a", (_participant("caller", kind),), (_dispatch(""), _dispatch("demo")))
     nameless = _in("b", (_participant("caller", kind),), (_dispatch(""),))
-    assert _listing([named, nameless]).alone == (
+    assert listing_of([named, nameless]).alone == (
         CallerAlone("demo", "a", "RM_a", 5.0),
         CallerAlone("", "b", "RM_b", 5.0),
     )
@@ -141,13 +141,13 @@ def test_the_only_human_of_a_room_without_an_agent_is_alone(kind: str) -> None:
 )
 def test_nobody_is_alone(people: tuple[Participant, ...]) -> None:
     """Whoever has somebody to talk to, and whoever is no caller."""
-    assert _listing([_in("r", people)]).alone == ()
+    assert listing_of([_in("r", people)]).alone == ()
 
 
 def test_rooms_that_are_for_no_agent_do_not_count() -> None:
     """Meetings on the same server have a first participant too."""
     rooms = [_in(name, (CALLER,)) for name in ("call-1", "meeting-1", "Call-2")]
-    alone = _listing(rooms, call_rooms=("call-*", "support")).alone
+    alone = listing_of(rooms, call_rooms=("call-*", "support")).alone
     assert [each.room for each in alone] == ["call-1"]
 
 
@@ -157,5 +157,5 @@ def test_an_avatar_is_the_voice_of_its_agent() -> None:
     avatar = _participant("avatar", attributes={"lk.publish_on_behalf": "agent-1"})
     other = _participant("avatar", attributes={"lk.publish_on_behalf": "agent-2"})
     rooms = [_in("a", (mute, avatar)), _in("b", (mute, other)), _in("c", (AGENT,))]
-    heard = {each.room: each.has_audio for each in _listing(rooms).agents}
+    heard = {each.room: each.has_audio for each in listing_of(rooms).agents}
     assert heard == {"a": True, "b": False, "c": True}

@@ -49,6 +49,8 @@ LABELS = {
     "page_on",
     "ended_by",
     "region",
+    "sdk_version",
+    "node",
     "event",
     "trunk",
     "claim",

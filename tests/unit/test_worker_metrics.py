@@ -120,6 +120,23 @@ def test_a_worker_has_its_series_and_loses_them(shown: Fixture) -> None:
     }
 
 
+def test_a_worker_has_one_version_and_region_at_a_time(shown: Fixture) -> None:
+    """A release changes the labels: the series with the old ones goes, and all with the worker."""
+
+    def info() -> Mapping[tuple[str, ...], float]:
+        labels = "agent_name", "worker_id", "sdk_version", "version", "region"
+        return shown.values("voice_worker_info", *labels)
+
+    shown.beat(beat(version="41", region="ams"))
+    shown.beat(beat(version="42", region="ams"))
+    assert info() == {("demo", "AW_1", "1.8", "42", "ams"): 1.0}
+    shown.listener.relabel()
+    assert len(info()) == 1
+    shown.clock.now += 3700
+    shown.listener.follow()
+    assert info() == {}
+
+
 def test_who_leaves_without_a_word_is_lost(shown: Fixture) -> None:
     """A goodbye is not a loss, silence is; who comes back is not, and a restart changes nothing."""
 

@@ -4,6 +4,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -104,16 +105,89 @@ OLDEST_UNCLOSED = _family(
     "listing.",
 )
 
+REQUESTS = _family(
+    "voice_listing_requests_total",
+    "counter",
+    "outcome",
+    "Requests to the server API that listings sent: ok, refused (HTTP 429 or 503: too many) or "
+    "failed. Those of listings that failed as a whole are not counted.",
+    outcome=("ok", "refused", "failed"),
+)
+ALLOWED = _family(
+    "voice_listing_requests_allowed_per_minute",
+    "gauge",
+    "",
+    "agents.requests_per_minute; absent where any number is allowed.",
+)
+AGE = _family(
+    "voice_listing_age_seconds",
+    "gauge",
+    "",
+    "Time since the room was read that was read least recently. It grows while listings fail. "
+    "Absent before the first listing.",
+)
+UNREAD = _family(
+    "voice_listing_unread_rooms",
+    "gauge",
+    "",
+    "Rooms that no listing has read yet: agents and callers in them are not counted. Absent before "
+    "the first listing.",
+)
+
 OF_EACH_AGENT = (
     *(AGENTS, STUCK, PENDING, OLDEST_PENDING),
     *(ALONE, OLDEST_ALONE, WITHOUT_AUDIO, SEVERAL),
 )
 OF_THE_SERVER = (ROOMS, PARTICIPANTS, UNCLOSED, OLDEST_UNCLOSED)
+OF_THE_LISTING = (REQUESTS, ALLOWED, AGE, UNREAD)
 
-FAMILIES = (*OF_EACH_AGENT, *OF_THE_SERVER)
+FAMILIES = (*OF_EACH_AGENT, *OF_THE_SERVER, *OF_THE_LISTING)
+
+_APART_S = 60.0
+"""Of two looks at a room that are further apart, the first says nothing of the time between."""
 
 _Agent = tuple[str, str]
 """Room and identity: an identity is unique in its room only."""
+
+
+@dataclass(frozen=True, slots=True)
+class _InState:
+    """The state of an agent; times by the clock of the listings."""
+
+    state: str
+    since: float
+    seen_at: float
+
+    @property
+    def lasted_s(self) -> float:
+        """For how long it is known to have been in it."""
+        return self.seen_at - self.since
+
+
+@dataclass(frozen=True, slots=True)
+class _Attended:
+    """The agent that was last in a room."""
+
+    agent_name: str
+    at: float
+    is_there: bool = True
+    """As of the last look at the room."""
+
+
+_NOBODY = _Attended("", -math.inf, is_there=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """Since when an agent has no audio, as of the last look at its room."""
+
+    at: float
+    seen_at: float
+
+    @property
+    def silent_s(self) -> float:
+        """For how long it is known to have had none."""
+        return self.seen_at - self.at
 
 
 class StuckAgents:
@@ -121,30 +195,36 @@ class StuckAgents:
 
     An agent is initializing since it joined, so one listing shows that it is stuck. Thinking is
     known only from what two or more listings saw: an agent that was heard in between, and is
-    thinking again each time, looks the same. Choose the threshold to be at least twice the
-    interval of the listings. After a restart it begins anew.
+    thinking again each time, looks the same, unless the two looks at it are further apart than
+    twice the threshold. Choose that to be at least twice the interval of the listings. After a
+    restart it begins anew.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._states: dict[_Agent, tuple[str, float]] = {}
+        self._states: dict[_Agent, _InState] = {}
 
     def __call__(self, after_s: float, listing: Listing) -> Counter[tuple[str, str]]:
         """Return how many agents are stuck for longer, by agent name and state."""
         now = self._clock()
-        self._states = {_key(agent): self._start(agent, now) for agent in listing.agents}
+        self._states = {
+            _key(agent): self._state(agent, now - agent.seen_s, 2 * after_s)
+            for agent in listing.agents
+        }
         return Counter(
             (agent.agent_name, agent.state)
             for agent in listing.agents
-            if agent.state in STUCK_STATES and now - self._states[_key(agent)][1] > after_s
+            if agent.state in STUCK_STATES and self._states[_key(agent)].lasted_s > after_s
         )
 
-    def _start(self, agent: AgentInRoom, now: float) -> tuple[str, float]:
+    def _state(self, agent: AgentInRoom, seen_at: float, apart_s: float) -> "_InState":
         """Return the agent's state and since when it is known to be in it."""
-        state, since = self._states.get(_key(agent), ("", now))
         if agent.state == "initializing":
-            return agent.state, now - agent.age_s
-        return (state, since) if state == agent.state else (agent.state, now)
+            return _InState(agent.state, seen_at - agent.age_s, seen_at)
+        known = self._states.get(_key(agent))
+        if known and known.state == agent.state and seen_at - known.seen_at <= apart_s:
+            return _InState(known.state, known.since, seen_at)
+        return _InState(agent.state, seen_at, seen_at)
 
 
 class LonelyCallers:
@@ -152,24 +232,26 @@ class LonelyCallers:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._attended: dict[str, tuple[str, float]] = {}
+        self._attended: dict[str, _Attended] = {}
 
     def __call__(self, after_s: float, listing: Listing) -> dict[str, list[float]]:
         """Return for how long callers have been alone, by agent name; only those for longer."""
         now = self._clock()
-        waiting = {each.room for each in listing.alone}
-        seen = {each.room: (each.agent_name, now) for each in listing.agents}
-        self._attended = {
-            room: last
-            for room, last in (self._attended | seen).items()
-            if room in waiting | set(seen)
+        attended = {
+            each.room: _Attended(each.agent_name, now - each.seen_s) for each in listing.agents
         }
         found: dict[str, list[float]] = {}
         for each in listing.alone:
-            name, last = self._attended.get(each.room, ("", -math.inf))
-            alone_s = min(each.age_s, now - last)
+            seen_at = now - each.seen_s
+            last = self._attended.get(each.room, _NOBODY)
+            if last.is_there and seen_at - last.at > _APART_S:
+                last = _Attended(last.agent_name, seen_at)
+            alone_s = min(each.age_s, seen_at - last.at)
             if alone_s > after_s:
-                found.setdefault(each.agent_name or name, []).append(alone_s)
+                found.setdefault(each.agent_name or last.agent_name, []).append(alone_s)
+            if last is not _NOBODY:
+                attended.setdefault(each.room, replace(last, is_there=False))
+        self._attended = attended
         return found
 
 
@@ -178,18 +260,25 @@ class SilentAgents:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._heard: dict[_Agent, float] = {}
+        self._agents: dict[_Agent, _Heard] = {}
 
     def __call__(self, after_s: float, listing: Listing) -> Counter[str]:
         """Return how many agents have been without audio for longer, by agent name."""
         now = self._clock()
-        self._heard = {
-            _key(agent): now if agent.has_audio else self._heard.get(_key(agent), now - agent.age_s)
-            for agent in listing.agents
+        self._agents = {
+            _key(agent): self._heard(agent, now - agent.seen_s) for agent in listing.agents
         }
+        silent = (agent for agent in listing.agents if not agent.has_audio)
         return Counter(
-            agent.agent_name for agent in listing.agents if now - self._heard[_key(agent)] > after_s
+            agent.agent_name for agent in silent if self._agents[_key(agent)].silent_s > after_s
         )
+
+    def _heard(self, agent: AgentInRoom, seen_at: float) -> "_Heard":
+        """Return since when the agent is known to be silent."""
+        known = self._agents.get(_key(agent))
+        if agent.has_audio or (known and seen_at - known.seen_at > _APART_S):
+            return _Heard(seen_at, seen_at)
+        return _Heard(known.at if known else seen_at - agent.age_s, seen_at)
 
 
 class Listings:
@@ -206,15 +295,29 @@ class Listings:
         self._empty_since: dict[str, float] = {}
         self._rare_kinds: set[str] = set()
         self._last: tuple[Reading, ...] = ()
+        self._oldest_at: float | None = None
+        self._unread = 0
 
     def __call__(self, config: "AgentsConfig", outcome: Outcome) -> Iterator[Reading]:
-        """Show what is there now; where a listing failed or was cut, what the last one found."""
+        """Show what is there now; where a listing failed or was cut, what the last one found.
+
+        Rooms that came since the first whole listing and are not read yet hide nothing: what is
+        known is shown without them.
+        """
         listing = outcome.result
-        if isinstance(listing, Listing) and not listing.unread:
-            self._last = (
-                *self._of_agents(config, listing),
-                *self._of_rooms(config, listing),
-            )
+        if isinstance(listing, Listing):
+            if not listing.unread or (self._last and outcome.ok):
+                self._last = (
+                    *self._of_agents(config, listing),
+                    *self._of_rooms(config, listing),
+                )
+            self._oldest_at = self._clock() - listing.oldest_s
+            self._unread = listing.unread
+            for became, requests in listing.requests:
+                yield REQUESTS.read(requests, outcome=became)
+        if self._oldest_at is not None:
+            yield UNREAD.read(self._unread)
+            yield AGE.read(self._clock() - self._oldest_at)
         yield from self._last
 
     def _of_agents(self, config: "AgentsConfig", listing: Listing) -> Iterator[Reading]:
@@ -255,6 +358,12 @@ class Listings:
         ]
         yield UNCLOSED.read(len(unclosed))
         yield OLDEST_UNCLOSED.read(max((room.age_s for room in unclosed), default=0))
+
+
+def configured(config: "AgentsConfig") -> Iterator[Reading]:
+    """Show how many requests are allowed."""
+    if config.requests_per_minute:
+        yield ALLOWED.read(config.requests_per_minute)
 
 
 def _key(agent: AgentInRoom) -> _Agent:

@@ -1,239 +1,186 @@
-"""One listing, asked of the server API room by room."""
+"""One listing: the list of rooms, and as many of the rooms themselves as are worth a request."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from dataclasses import replace
 
 from exporter.errors import ProbeError, first_probe_error
-from exporter.outcome import (
-    AgentInRoom,
-    CallerAlone,
-    Listing,
-    Outcome,
-    PendingDispatch,
-    Reason,
-    RoomWithoutHuman,
+from exporter.outcome import Listing, Outcome, Reason
+from exporter.probe import Run
+from exporter.probes.agents.picture import (
+    NOTHING,
+    Allowance,
+    Picture,
+    Urgency,
+    in_order,
+    wants_dispatches,
 )
-from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
+from exporter.probes.agents.rooms import RoomSeen, listing_of
 from exporter.probes.agents.spec import AgentsConfig
-from exporter.probes.calibrate.spec import ECHO_ATTRIBUTE
 from exporter.server_api import ServerApi
-from exporter.server_api.records import Dispatch, Participant, Room
+from exporter.server_api.records import Room
 
-_NAME_ATTRIBUTES = ("lk.agent_name", "lk.agent.name")
-"""The first is the server's (since 2025-09), the second the worker's (agents 1.4 and later)."""
-_STATE_ATTRIBUTE = "lk.agent.state"
-_ON_BEHALF = "lk.publish_on_behalf"
-_NO_AGENTS = {_ON_BEHALF, ECHO_ATTRIBUTE}
-"""Attributes of participants of kind agent that are not agents: avatars and the exporter's echo."""
-_HUMAN_KINDS = frozenset({"standard", "sip", "connector"})
 _DISPATCH_TIMEOUT_S = 2.0
 """For a room that has gone the server answers only after 3 s."""
 _REPORT_S = 1.0
 """Kept back from the deadline, to report what was read of a listing that is cut."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Room:
-    """The listing of one room."""
-
-    room: Room
-    participants: tuple[Participant, ...]
-    dispatches: tuple[Dispatch, ...] = ()
-    error: ProbeError | None = None
-    """Why its dispatches are unknown."""
-
-    @property
-    def name(self) -> str:
-        return self.room.name
-
-
 async def list_agents(config: AgentsConfig, run: Run) -> Outcome:
     """List agents, rooms and pending dispatches once, less those of probes.
 
-    A room that goes away meanwhile is no failure. Everything is of one listing: either the
-    result is complete, or the outcome has a reason and no result. Only where the server takes
-    requests too slowly for one listing, what was read of it is kept, with the reason.
+    Where an earlier listing left its picture, only rooms that are worth a request are asked for,
+    within the allowance of requests; what is known of the others is as old as it is. Else every
+    room is. A room that goes away meanwhile is no failure. Where the server takes requests too
+    slowly, or none, what is known is kept, with the reason.
     """
-    known: tuple[Room, ...] = ()
-    rooms: list[_Room] = []
-
-    async def read() -> None:
-        nonlocal known
-        known = await api.describe_rooms()
-        run.log(f"{len(known)} rooms")
-        await _ask_rooms(api, known, config.concurrency, rooms)
-        await _check_unlisted(api, rooms, run)
-
     async with ServerApi(run.server) as api:
-        ended = await run.within_deadline(read(), _REPORT_S)
-    unread = len(known) - len(rooms)
-    if ended is not None and api.slowed:
-        detail = f"{unread} of {len(known)} rooms not read: {ended.detail}"
-        ended = ProbeError(Reason.QUOTA_EXCEEDED, detail)
+        work = _Listing(config, run, api)
+        ended = await run.within_deadline(work.read(), _REPORT_S)
+    picture = work.picture()
+    unread = len(picture.unread)
+    if ended is not None and api.slowed and work.listed:
+        total = unread + len(picture.rooms)
+        ended = ProbeError(
+            Reason.QUOTA_EXCEEDED, f"{work.missed} of {total} rooms not read: {ended.detail}"
+        )
     if ended is not None:
         run.log(ended.detail)
-    kept = ended is None or (ended.reason is Reason.QUOTA_EXCEEDED and rooms)
-    result = _listing(rooms, unread, config.call_rooms) if kept else None
-    return run.outcome("agents", result=result, ended=ended)
+    kept = ended is None or (ended.reason is Reason.QUOTA_EXCEEDED and picture.rooms)
+    return run.outcome(
+        "agents",
+        result=work.result(picture) if kept else None,
+        ended=ended,
+        kept=None if run.before is None else picture,
+    )
 
 
-async def _ask_rooms(
-    api: ServerApi, rooms: Sequence[Room], concurrency: int, read: list[_Room]
-) -> None:
-    """Ask for every room; `read` has those that have answered, also when others do not."""
-    at_once = asyncio.Semaphore(concurrency)
+class _Listing:
+    """One listing under way."""
 
-    async def ask(room: Room) -> None:
-        async with at_once:
-            read.append(await _ask_room(api, room))
+    def __init__(self, config: AgentsConfig, run: Run, api: ServerApi) -> None:
+        self._config = config
+        self._run = run
+        self._api = api
+        self._before = run.before if isinstance(run.before, Picture) else None
+        self._picture = self._before or NOTHING
+        self._rooms: dict[str, RoomSeen] = {}
+        self._planned = 0
+        self._allowance = Allowance(config.requests_per_minute, self._before, run.clock())
+        self.listed = False
+        """The list itself was read."""
 
-    with first_probe_error():
-        async with asyncio.TaskGroup() as group:
-            for room in rooms:
-                group.create_task(ask(room))
+    @property
+    def missed(self) -> int:
+        """How many rooms were to be asked for, and were not."""
+        return self._planned - len(self._rooms)
 
+    async def read(self) -> None:
+        """Ask for the list, then for rooms.
 
-async def _ask_room(api: ServerApi, room: Room) -> _Room:
-    participants = await api.list_participants(room.name)
-    try:
-        dispatches = await api.list_dispatch(room.name, _DISPATCH_TIMEOUT_S)
-        return _Room(room, participants, dispatches)
-    except ProbeError as error:
-        if error.reason in (Reason.AUTH_FAILED, Reason.QUOTA_EXCEEDED):
-            raise
-        return _Room(room, participants, error=error)
+        Raises:
+            ProbeError: The server refused, or did not answer.
+        """
+        pause_s = self._picture.not_before - self._run.clock()
+        if pause_s > 0:
+            detail = f"the server asked for no requests during the next {pause_s:.0f} s"
+            raise ProbeError(Reason.QUOTA_EXCEEDED, detail)
+        if self._allowance.left(self._run.clock()) < 1:
+            detail = "agents.requests_per_minute is used up; increase it, or agents.interval"
+            raise ProbeError(Reason.QUOTA_EXCEEDED, detail)
+        self._allowance.take(1, self._run.clock())
+        rows = await self._api.describe_rooms()
+        self.listed = True
+        self._picture = self._picture.merged(rows, self._run.clock())
+        asked = in_order(self._picture, rows, self._run.clock())
+        self._planned = len(asked)
+        await self._ask_rooms(asked)
+        self._run.log(f"{len(rows)} rooms, {len(self._rooms)} asked for")
+        await self._check_unlisted()
 
-
-async def _check_unlisted(api: ServerApi, rooms: Sequence[_Room], run: Run) -> None:
-    """Tell rooms that went away during the listing from a server that does not answer.
-
-    A single room whose node has died must not hide all others: it is logged. That no room at
-    all tells its dispatches is an error.
-    """
-    unlisted = [room for room in rooms if room.error]
-    if not unlisted:
-        return
-    left = await api.list_rooms(room.name for room in unlisted)
-    for room in unlisted:
-        run.log(
-            f"dispatches of room {room.name!r} are unknown: "
-            f"{'the room is closed' if room.name not in left else 'no answer'}"
+    def picture(self) -> Picture:
+        """Return what is known now."""
+        read = self._rooms.keys()
+        now = self._run.clock()
+        return replace(
+            self._picture,
+            rooms={**self._picture.rooms, **self._rooms},
+            unread={sid: at for sid, at in self._picture.unread.items() if sid not in read},
+            touched=self._picture.touched - read,
+            allowance=self._allowance.left(now),
+            at=now,
+            not_before=max(self._picture.not_before, self._api.not_before),
         )
-    error = unlisted[0].error
-    if left and len(unlisted) == len(rooms) and error:
-        raise error
 
+    def result(self, picture: Picture) -> Listing:
+        """Return what it says."""
+        now = self._run.clock()
+        rooms = tuple(picture.rooms.values())
+        found = listing_of(rooms, len(picture.unread), self._config.call_rooms, now)
+        requests = tuple(sorted(self._api.sent.items()))
+        return replace(found, requests=requests, oldest_s=picture.oldest_s(now))
 
-def _is_probes(room: _Room) -> bool:
-    """Whether it is the room of a probe, of whichever exporter or command."""
-    marks = (PROBE_ATTRIBUTE in each.attributes for each in room.participants)
-    return room.name.startswith(ROOM_PREFIX) or any(marks)
+    async def _ask_rooms(self, asked: list[tuple[Urgency, Room]]) -> None:
+        """Ask for rooms in their order, until the allowance is used up."""
+        at_once = asyncio.Semaphore(self._config.concurrency)
 
+        async def ask(room: Room) -> None:
+            try:
+                self._rooms[room.sid] = await self._ask_room(room)
+            finally:
+                at_once.release()
 
-def _listing(read: Sequence[_Room], unread: int = 0, call_rooms: Sequence[str] = ("*",)) -> Listing:
-    rooms = [room for room in read if not _is_probes(room)]
-    agents = [agent for room in rooms for agent in _agents(room)]
-    pending = [dispatch for room in rooms for dispatch in _pending(room, agents)]
-    kinds = Counter(each.kind for room in rooms for each in room.participants)
-    return Listing(
-        agents=tuple(sorted(agents, key=lambda each: (each.agent_name, each.room, each.identity))),
-        pending=tuple(sorted(pending, key=lambda each: (each.agent_name, each.room))),
-        rooms=len(rooms) + unread,
-        participants=tuple(sorted(kinds.items())),
-        without_human=tuple(
-            RoomWithoutHuman(each.name, each.room.sid, each.room.age_s)
-            for each in rooms
-            if not _humans(each)
-        ),
-        alone=tuple(
-            alone
-            for room in rooms
-            if any(fnmatchcase(room.name, pattern) for pattern in call_rooms)
-            for alone in _alone(room)
-        ),
-        probe_rooms=tuple(
-            sorted(room.name for room in read if _is_probes(room) and any(_agents(room)))
-        ),
-        unread=unread,
-    )
+        with first_probe_error():
+            async with asyncio.TaskGroup() as group:
+                for urgency, room in asked:
+                    if not await self._may_ask(urgency):
+                        break
+                    await at_once.acquire()
+                    group.create_task(ask(room))
 
+    async def _may_ask(self, urgency: Urgency) -> bool:
+        """Take two requests from the allowance; a listing that is alone waits for them."""
+        while not self._allowance.allows(urgency, self._run.clock()):
+            if self._before is not None:
+                return False
+            await asyncio.sleep(self._allowance.wait_s)
+        self._allowance.take(2, self._run.clock())
+        return True
 
-def _agents(room: _Room) -> Iterable[AgentInRoom]:
-    """Yield the agents of a room, without avatars and the exporter's echo."""
-    for each in room.participants:
-        if each.kind == "agent" and not _NO_AGENTS & set(each.attributes):
-            yield AgentInRoom(
-                agent_name=_name(each, room.dispatches),
-                identity=each.identity,
-                room=room.name,
-                state=each.attributes.get(_STATE_ATTRIBUTE, ""),
-                humans=_humans(room),
-                age_s=each.age_s,
-                worker_id=_worker_id(each, room.dispatches),
-                has_audio=each.speaks or _speaks_for(room, each.identity),
+    async def _ask_room(self, room: Room) -> RoomSeen:
+        before = self._picture.rooms.get(room.sid)
+        participants = await self._api.list_participants(room.name)
+        now = self._run.clock()
+        known = before or RoomSeen(room, ())
+        seen = replace(
+            known, room=room, participants=participants, read_at=now, counts=room.counts, error=None
+        )
+        if not wants_dispatches(before, seen):
+            self._allowance.take(-1, now)
+            return seen
+        try:
+            dispatches = await self._api.list_dispatch(room.name, _DISPATCH_TIMEOUT_S)
+        except ProbeError as error:
+            if error.reason in (Reason.AUTH_FAILED, Reason.QUOTA_EXCEEDED):
+                raise
+            return replace(seen, error=error)
+        return replace(seen, dispatches=dispatches, dispatches_at=now)
+
+    async def _check_unlisted(self) -> None:
+        """Tell rooms that went away during the listing from a server that does not answer.
+
+        A single room whose node has died must not hide all others: it is logged. That no room at
+        all tells its dispatches is an error.
+        """
+        unlisted = [room for room in self._rooms.values() if room.error]
+        if not unlisted:
+            return
+        self._allowance.take(1, self._run.clock())
+        left = await self._api.list_rooms(room.name for room in unlisted)
+        for room in unlisted:
+            self._run.log(
+                f"dispatches of room {room.name!r} are unknown: "
+                f"{'the room is closed' if room.name not in left else 'no answer'}"
             )
-
-
-def _speaks_for(room: _Room, identity: str) -> bool:
-    """Whether an avatar is that agent's voice."""
-    return any(
-        each.speaks and each.attributes.get(_ON_BEHALF) == identity for each in room.participants
-    )
-
-
-def _alone(room: _Room) -> Iterable[CallerAlone]:
-    """Yield the caller of a room without any agent: the only human, as two may talk to each other.
-
-    A dispatch without a name is in every room: it tells no one's name.
-    """
-    humans = [each for each in room.participants if _is_human(each)]
-    if len(humans) == 1 and not any(each.kind == "agent" for each in room.participants):
-        waits = (each.agent_name for each in room.dispatches if each.agent_name)
-        yield CallerAlone(next(waits, ""), room.name, room.room.sid, humans[0].age_s)
-
-
-def _is_human(each: Participant) -> bool:
-    return each.kind in _HUMAN_KINDS and not each.hidden
-
-
-def _humans(room: _Room) -> int:
-    return sum(map(_is_human, room.participants))
-
-
-def _name(agent: Participant, dispatches: Iterable[Dispatch]) -> str:
-    """Return the agent's name, "" for one that joins every room or reports no name."""
-    told = [agent.attributes[key] for key in _NAME_ATTRIBUTES if key in agent.attributes]
-    if told:
-        return next(filter(None, told), "")
-    # Older servers and workers: the job knows whom it was for.
-    sent = (each.agent_name for each in dispatches if agent.identity in each.identities)
-    return next(sent, "")
-
-
-def _worker_id(agent: Participant, dispatches: Iterable[Dispatch]) -> str:
-    jobs = (job for each in dispatches for job in each.jobs if job.identity == agent.identity)
-    return next((job.worker_id for job in jobs), "")
-
-
-def _pending(room: _Room, agents: Iterable[AgentInRoom]) -> Iterable[PendingDispatch]:
-    """Yield the dispatches that nobody has taken, the latest of each name.
-
-    Only dispatches with a name: every room has a nameless one for workers that join unasked,
-    and where there are none it waits for ever. An agent just come is in the room before its
-    dispatch shows the job, so each agent beyond the jobs shown answers one open dispatch of
-    its name, the oldest first.
-    """
-    shown = {identity for each in room.dispatches for identity in each.identities}
-    come = Counter(
-        each.agent_name for each in agents if each.room == room.name and each.identity not in shown
-    )
-    for each in sorted(room.dispatches, key=lambda each: -each.age_s):
-        if not each.agent_name or each.identities:
-            continue
-        if come[each.agent_name] > 0:
-            come[each.agent_name] -= 1
-        else:
-            yield PendingDispatch(each.agent_name, room.name, each.age_s, _humans(room))
+        error = unlisted[0].error
+        if left and error and all(room.error for room in self.picture().rooms.values()):
+            raise error

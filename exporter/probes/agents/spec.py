@@ -8,7 +8,7 @@ from pydantic import Field
 from exporter.config.values import Duration, ProbeSection
 from exporter.outcome import Finding, Listing, Outcome, Verdict, failure
 from exporter.probe import Probe
-from exporter.probes.agents.families import FAMILIES, Listings, StuckAgents
+from exporter.probes.agents.families import FAMILIES, Listings, StuckAgents, configured
 from exporter.roster.types import Worker, WorkerStatus
 
 _MOST_FINDINGS = 10
@@ -23,6 +23,14 @@ class AgentsConfig(ProbeSection):
     deadline: Duration = Field(30.0, gt=0, description="Time limit of a listing.")
     concurrency: int = Field(
         16, ge=1, le=256, description="Number of rooms queried at the same time."
+    )
+    requests_per_minute: int = Field(
+        600,
+        ge=0,
+        le=1_000_000,
+        description="Requests to the server API that listings send in any minute at most; 0: any "
+        "number. LiveKit Cloud refuses more than 1,000 of a project, those of its own applications "
+        "included.",
     )
     stuck_after: Duration = Field(
         30.0,
@@ -147,4 +155,5 @@ PROBE = Probe(
     summary=summary,
     families=FAMILIES,
     reader=Listings,
+    configured=configured,
 )

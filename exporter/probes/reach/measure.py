@@ -62,6 +62,8 @@ async def _try_all(config: ReachConfig, run: Run) -> SfuReach:
             transports=tuple(transports),
             certificates=await _certificates(server, joined, config.timeout),
             clock_skew_s=api.clock_skew_s,
+            region=joined.region,
+            node_id=joined.node_id,
         )
 
 

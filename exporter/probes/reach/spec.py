@@ -109,6 +109,8 @@ def checklist(config: ReachConfig, outcome: Outcome) -> tuple[Item, ...]:
 
 def _items(config: ReachConfig, result: SfuReach) -> Iterator[Item]:
     signal = f"answers in {result.signal_s * 1000:.0f} ms, livekit-server {result.server_version}"
+    if result.node_id:
+        signal += f", node {result.node_id}" + (f" in {result.region}" if result.region else "")
     yield Item("signal", Verdict.PASS, signal)
     yield Item("rights", Verdict.PASS, "may create, list and join rooms")
     any_way = any(each.works for each in result.transports)
@@ -188,6 +190,15 @@ SKEW = _family(
 )
 
 
+SERVER_INFO = _family(
+    "voice_sfu_server_info",
+    "gauge",
+    "vantage version region node",
+    "Constant 1, with version, region and id of the node that took the join of the last test; "
+    "region and node are empty if the server does not name them. Absent if the last run failed.",
+)
+
+
 def readings(_config: ReachConfig, outcome: Outcome) -> Iterator[Reading]:
     """Show which ways are open; a way that was open once may be shut now."""
     result = outcome.result
@@ -200,6 +211,9 @@ def readings(_config: ReachConfig, outcome: Outcome) -> Iterator[Reading]:
         yield EXPIRY.read(min(ends).timestamp())
     if result.clock_skew_s is not None:
         yield SKEW.read(result.clock_skew_s)
+    yield SERVER_INFO.read(
+        1, version=result.server_version, region=result.region, node=result.node_id
+    )
 
 
 PROBE = Probe(
@@ -209,6 +223,6 @@ PROBE = Probe(
     lane="call",
     judge=judge,
     summary=summary,
-    families=(TRANSPORT_UP, EXPIRY, SKEW),
+    families=(TRANSPORT_UP, EXPIRY, SKEW, SERVER_INFO),
     reader=always(readings),
 )

@@ -9,7 +9,7 @@ import pytest
 from tests.patience import START_S, until
 from tests.unit.agent.collector import Collector, agent_server, serving
 from tests.unit.agent.test_worker import Page
-from voice_exporter_agent import register_worker
+from voice_exporter_agent import register_worker, registration
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,11 @@ from voice_exporter_agent import register_worker
         ({"collector": "http://h:1", "interval": 0.01}, "interval is too short"),
         ({"collector": "http://h:1", "interval": "x"}, "interval is too short"),
         ({"collector": "http://h:1", "interval": float("nan")}, "interval is too short"),
+        ({"collector": "http://h:1", "version": "a" * 65}, "version is not short text; expected"),
+        (
+            {"collector": "http://h:1", "region": "a\nb"},
+            "region is not short text; expected at most",
+        ),
         ({"collector": 5}, "AttributeError"),
     ],
 )
@@ -58,6 +63,39 @@ def test_collector_and_token_come_from_the_environment(
     handle.close()
     until(lambda: collector.statuses() == ["idle", "offline"])
     assert {bearer for _, bearer, _ in collector.beats} == {"Bearer from-file"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "arguments", "sent"),
+    [
+        ({}, {}, {"region": "", "version": ""}),
+        ({"FLY_REGION": "ams"}, {"version": "42"}, {"region": "ams", "version": "42"}),
+        ({"FLY_REGION": "ams", "VOICE_EXPORTER_REGION": "eu"}, {}, {"region": "eu"}),
+        ({"FLY_REGION": "ams"}, {"region": "fra"}, {"region": "fra"}),
+        ({"FLY_REGION": "ams"}, {"region": ""}, {"region": ""}),
+    ],
+)
+def test_version_and_region_are_sent_where_they_are_known(
+    collector: Collector,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    arguments: dict[str, str],
+    sent: dict[str, str],
+) -> None:
+    """What is given, else our own variable, else the platform's."""
+    for name in registration._REGIONS:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    server = agent_server()
+    region, version = arguments.get("region"), arguments.get("version", "")
+    handle = register_worker(
+        "demo", collector.url, "t", server=server, region=region, version=version
+    )
+    until(lambda: collector.beats)
+    handle.close()
+    _, _, beat = collector.beats[0]
+    assert {key: getattr(beat, key) for key in sent} == sent
 
 
 def test_white_space_around_variables_is_no_part_of_them(
@@ -97,7 +135,7 @@ def test_without_a_server_the_worker_s_page_is_reported(collector: Collector) ->
 PROGRAM = """
 import multiprocessing, os, sys, threading
 from types import SimpleNamespace
-from voice_exporter_agent import register_worker
+from voice_exporter_agent import register_worker, registration
 
 server = SimpleNamespace(id="AW_1", active_jobs=[], worker_info=None, draining=False)
 handle = register_worker("demo", sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:1",

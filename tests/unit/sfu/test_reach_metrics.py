@@ -22,12 +22,16 @@ def test_ways_that_work_and_ways_that_do_not() -> None:
         Transport("tcp", works=True, offered=()),
     )
     later = Certificate("h:5349", ENDS.replace(year=2028))
-    result = SfuReach(0.1, "1.13.5", transports, (later, Certificate("h:443", ENDS)), -3.0)
+    certificates = later, Certificate("h:443", ENDS)
+    result = SfuReach(0.1, "1.13.5", transports, certificates, -3.0, "ams", "ND_1")
     page.recorder.record(judged(Outcome("reach", "", WHEN, 3.0, result=result)))
     assert value("voice_sfu_transport_up", transport="udp") == 0
     assert value("voice_sfu_transport_up", transport="tcp") == 1
     assert value("voice_sfu_certificate_expiry_timestamp_seconds") == ENDS.timestamp()
     assert value("voice_sfu_clock_skew_seconds") == -3
+    node = {"version": "1.13.5", "region": "ams", "node": "ND_1"}
+    assert value("voice_sfu_server_info", **node) == 1
     page.recorder.record(judged(Outcome("reach", "", WHEN, 3.0, Reason.CONNECT_FAILED, "no route")))
     assert value("voice_sfu_transport_up", transport="tcp") is None
+    assert value("voice_sfu_server_info", **node) is None
     assert page.verdict("reach") == ["FAIL"]

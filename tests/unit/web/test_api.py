@@ -195,7 +195,7 @@ def test_heartbeats_reach_the_roster() -> None:
         (b"[]", "body: "),
         (b"{}", "agent_name: Field required"),
         (b'{"agent_name": "x", "status": "asleep"}', "status: "),
-        (b'{"agent_name": "x", "status": "idle", "secret": 1}', "secret: Extra inputs"),
+        (b'{"agent_name": "x", "status": "idle", "region": 1}', "region: "),
         (b'{"agent_name": "x", "status": "idle", "load": NaN}', "load: "),
         (b"\xff", "body: Invalid JSON"),
     ],
@@ -207,6 +207,15 @@ def test_bad_heartbeats(body: bytes, words: str) -> None:
     assert status == 422
     assert words in text
     assert roster.workers() == ()
+
+
+def test_a_newer_worker_may_say_more() -> None:
+    """Keys that are not known yet are ignored; version and region are kept."""
+    site = Site(sources(roster=Roster()))
+    body = {"agent_name": "x", "status": "idle", "version": "7", "region": "ams", "gpu": [1]}
+    assert beat(site, json.dumps(body).encode())[0] == 204
+    (listed,) = site.ask("GET", "/api/v1/workers", client=ELSEWHERE).json()["workers"]
+    assert (listed["version"], listed["region"]) == ("7", "ams")
 
 
 def test_a_full_roster_says_so() -> None:
