@@ -28,24 +28,29 @@ def require_redis() -> None:
 class RedisServer:
     """Starts Redis, kills it, and starts it again with what it has kept."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, sentinel: Path | None = None) -> None:
         """Set up.
 
         Args:
             folder: For what it keeps and its log.
             options: More of its settings, as on its command line.
+            sentinel: It is a Sentinel with this configuration, which it rewrites.
         """
         self._folder = folder
         self._options = options
-        self.port = free_ports().signal
+        self._sentinel = sentinel
+        ports = free_ports()
+        self.port, self.other_port = ports.signal, ports.rtc_tcp
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
         self._folder.mkdir(exist_ok=True)
-        argv = [PROGRAM, "--port", f"{self.port}", "--bind", "127.0.0.1", "--save", ""]
-        argv += ["--appendonly", "yes", "--dir", str(self._folder), *self._options]
+        argv = [PROGRAM, *([str(self._sentinel), "--sentinel"] if self._sentinel else [])]
+        argv += ["--port", f"{self.port}", "--bind", "127.0.0.1", "--dir", str(self._folder)]
+        if self._sentinel is None:
+            argv += ["--save", "", "--appendonly", "yes", *self._options]
         with (self._folder / "redis.log").open("ab") as log:
             self._process = subprocess.Popen(argv, stdout=log, stderr=log)
         until(self._answers, START_S, "redis-server", every_s=0.01)
@@ -70,6 +75,10 @@ class RedisServer:
         """Send a command to it."""
         with Redis(port=self.port) as client:
             return client.execute_command(*command)
+
+    def wait_for(self, *command: str, answer: str) -> None:
+        """Wait until a command is answered with that text."""
+        until(lambda: answer in str(self.ask(*command)), what=answer)
 
     def _answers(self) -> bool:
         try:

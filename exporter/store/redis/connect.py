@@ -87,7 +87,7 @@ def _client(address: Address) -> Any:
     if address.tls:
         common |= {"ssl": True, **tls}
     if address.kind == "cluster":
-        nodes = [ClusterNode(host, port) for host, port in address.hosts]
+        nodes = [ClusterNode(*each) for each in address.hosts]  # type: ignore[no-untyped-call] # redis-py has no types there
         return RedisCluster(startup_nodes=nodes, **common)
     # A connection that a restart of Redis has broken is made again at once, and no later: the
     # buffer before this store waits and tries again itself.
@@ -102,7 +102,7 @@ def _client(address: Address) -> Any:
         }
         timeouts = {"socket_timeout": ANSWER_S, "socket_connect_timeout": ANSWER_S}
         more = {**own, **timeouts, **({"ssl": True, **tls} if address.tls else {})}
-        sentinel = Sentinel([*address.hosts], sentinel_kwargs=more, **common)
-        return sentinel.master_for(address.path)
+        sentinel = Sentinel([*address.hosts], sentinel_kwargs=more, **common)  # type: ignore[no-untyped-call] # nor there
+        return sentinel.master_for(address.path)  # type: ignore[no-untyped-call] # nor there
     ((host, port),) = address.hosts
     return Redis(host=host, port=port, **common)
