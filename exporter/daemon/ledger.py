@@ -121,9 +121,7 @@ def _opener(config: StoreSettings) -> Callable[[], Store] | None:
     """Return what opens the store; None where it is in memory only."""
     if not config.enabled:
         return None
-    if not config.is_shared:
-        folder = folder_of(config)
-        return lambda: open_sqlite(folder)
-    from exporter.store.redis.store import RedisOpener  # noqa: PLC0415 - of the extra `redis`
-
-    return RedisOpener(config.redis.address, config.redis.prefix)
+    if config.is_shared:
+        return config.redis.opener()
+    folder = folder_of(config)
+    return lambda: open_sqlite(folder)

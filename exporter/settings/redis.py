@@ -1,7 +1,8 @@
 """Where exporters that share a Redis find it."""
 
+import re
 from importlib.util import find_spec
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -10,6 +11,11 @@ from exporter.config.values import SecretFromFile, Section, invalid
 from exporter.errors import ConfigError, StoreError
 from exporter.store.config import StoreConfig
 from exporter.store.redis.address import Address, parse
+
+if TYPE_CHECKING:
+    from exporter.store.redis.store import RedisOpener
+
+_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
 def _check_url(url: SecretStr) -> SecretStr:
@@ -24,6 +30,14 @@ def _check_url(url: SecretStr) -> SecretStr:
     return url
 
 
+def _check_prefix(prefix: str) -> str:
+    if not _PREFIX.fullmatch(prefix):
+        raise invalid(
+            "{value} is no prefix; expected 1 to 64 letters, digits, `_`, `.`, `:` or `-`"
+        )
+    return prefix
+
+
 class RedisConfig(Section):
     """A Redis that several exporters share, in place of the ledger on disk."""
 
@@ -32,11 +46,8 @@ class RedisConfig(Section):
         description="File with the URL of the Redis: redis://, rediss:// (TLS), redis+sentinel://, "
         "redis+cluster:// or unix://. Needs the extra `redis`. Not set: the ledger is on disk.",
     )
-    prefix: str = Field(
+    prefix: Annotated[str, AfterValidator(_check_prefix)] = Field(
         "voice-exporter",
-        min_length=1,
-        max_length=64,
-        pattern=r"^[A-Za-z0-9_.:-]+$",
         description="Prefix of all keys; exporters that share a ledger have the same one.",
     )
 
@@ -52,6 +63,12 @@ class RedisConfig(Section):
             raise StoreError(str(error)) from None
         assert url is not None  # noqa: S101 - nobody asks where it is not set
         return parse(url.get_secret_value())
+
+    def opener(self) -> "RedisOpener":
+        """Return what opens the ledger there, for one exporter."""
+        from exporter.store.redis.store import RedisOpener  # noqa: PLC0415 - of the extra `redis`
+
+        return RedisOpener(self.address, self.prefix)
 
     @property
     def secrets(self) -> tuple[str, ...]:
