@@ -45,7 +45,7 @@ class Ledger:
         self._folder = folder_of(config)
         self.store = BufferedStore(
             _opener(config),
-            StoreSeries(metrics),
+            StoreSeries(metrics, "redis" if config.is_shared else "sqlite"),
             retention=config.retention,
             on_left_open=self._on_left_open,
             shared=config.is_shared,

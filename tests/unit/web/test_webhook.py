@@ -50,7 +50,7 @@ class Receiver:
     def __init__(self, folder: Path | None = None, **settings: Any) -> None:
         self.metrics = metrics = Metrics(CollectorRegistry(), "lk")
         opened = (lambda: open_sqlite(folder)) if folder else None
-        self.store = BufferedStore(opened, StoreSeries(metrics))
+        self.store = BufferedStore(opened, StoreSeries(metrics, "sqlite"))
         series = RealCallSeries(metrics, AgentNames(metrics, 10))
         self.calls = RealCalls(
             Settings.model_validate(settings), lambda: _SERVER, self.store, series
