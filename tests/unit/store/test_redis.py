@@ -1,7 +1,6 @@
 """The store in Redis: exporters that share it, die and come back, and Redis that goes away."""
 
 import asyncio
-import json
 import logging
 import subprocess
 import sys
@@ -13,13 +12,12 @@ from typing import Any
 import pytest
 
 from exporter.errors import StoreError
-from exporter.outcome import Calibration, Reason
+from exporter.outcome import Reason
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.store import buffered as buffered_module
 from exporter.store.buffered import BufferedStore
 from exporter.store.records import (
     BudgetLimits,
-    CalibrationRecord,
     OpenRun,
     Retention,
     RunQuery,
@@ -28,12 +26,9 @@ from exporter.store.records import (
 from exporter.store.redis import owners as owners_module
 from exporter.store.redis.address import parse
 from exporter.store.redis.store import RedisOpener, RedisStore
-from exporter.store.sqlite import open_sqlite
 from tests.certificates import Certificates
-from tests.command import run_here
 from tests.patience import comes_true
 from tests.redis_server import RedisServer, require_redis
-from tests.unit.ramp.test_figures import figures as ramp
 from tests.unit.store.buffering import Watch
 from tests.unit.store.records import DAY, NOON, PLAN, ended, open_run
 from tests.unit.store.redis_writer import TURNS
@@ -327,57 +322,6 @@ def test_a_run_that_was_left_is_told_of_while_the_exporter_runs(
         await here.aclose()
 
     asyncio.run(scenario())
-
-
-def test_ledger_moves_from_its_file(redis_server: RedisServer, prefix: str, tmp_path: Path) -> None:
-    """`store migrate`, twice: all of it is there once, and the file is as it was."""
-    state = tmp_path / "state"
-    with closing(open_sqlite(state)) as source:
-        for number in range(3):
-            source.begin(open_run(f"{number}"))
-            source.end(ended(f"{number}", seconds=number), Spending(2, 10))
-        source.begin(open_run("open"))
-        source.add_calibration(CalibrationRecord(NOON, Calibration(0.09, 0.01, 10)))
-        source.save_workers([Worker("AW_1", "demo", WorkerStatus.IDLE)])
-        source.save_ramp("here", ramp("here").model_dump_json())
-        source.save_calls({"RM_1": "{}"})
-    (tmp_path / "url").write_text(f"{redis_server.url}\n")
-    redis = {"url_file": str(tmp_path / "url"), "prefix": prefix}
-    config = tmp_path / "exporter.yaml"
-    config.write_text(json.dumps({"store": {"folder": str(state), "redis": redis}}))
-
-    for _ in range(2):
-        status, out, err = run_here(None, "store", "migrate", "--config", str(config), "--json")
-        assert (status, err) == (0, [])
-    counts = json.loads(out)
-    assert counts.pop("runs") == 3
-    assert set(counts.values()) == {1}
-    with closing(opened(redis_server, prefix)) as there, closing(open_sqlite(state)) as source:
-        assert there.runs(RunQuery()) == source.runs(RunQuery())
-        assert there.open_runs() == source.open_runs()
-        assert there.spent("") == source.spent("")
-        assert there.calibrations(9) == source.calibrations(9)
-        assert (there.workers(), there.ramps()) == (source.workers(), source.ramps())
-    status, out, _ = run_here(None, "runs", "--config", str(config), "--json")
-    assert [each["run_id"] for each in json.loads(out)["runs"]] == ["2", "1", "0"]
-
-
-@pytest.mark.parametrize(
-    ("has_redis", "expected"),
-    [
-        (False, "store.redis.url_file: is missing; expected where the ledger is to go"),
-        (True, "store.folder: there is no ledger in "),
-    ],
-)
-def test_what_cannot_be_moved_is_one_line(tmp_path: Path, has_redis: bool, expected: str) -> None:
-    """Without a Redis, or without a ledger."""
-    (tmp_path / "url").write_text("redis://127.0.0.1:1")
-    redis = {"url_file": str(tmp_path / "url")} if has_redis else {}
-    config = tmp_path / "exporter.yaml"
-    config.write_text(json.dumps({"store": {"folder": str(tmp_path), "redis": redis}}))
-    status, out, err = run_here(None, "store", "migrate", "--config", str(config))
-    assert (status, out) == (2, "")
-    assert err[0].startswith(f"voice-exporter: {expected}")
 
 
 def use(url: str) -> None:
