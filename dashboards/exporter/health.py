@@ -24,7 +24,7 @@ _NOW = (
     ("agent name beyond max_agent_names", "voice_agent_names_capped{%s}"),
     ("worker page that fails", 'voice_worker_pages{%s, result="failed"}'),
     ("configuration rejected", "1 - voice_exporter_config_last_reload_successful{%s}"),
-    ("ledger not on disk", "1 - voice_store_up{%s}"),
+    ("ledger in memory only", "1 - voice_store_up{%s}"),
 )
 
 

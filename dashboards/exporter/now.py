@@ -59,9 +59,9 @@ def _config() -> Panel:
 def _ledger() -> Panel:
     card = _stat_card(
         104,
-        "Ledger on disk works",
-        "Whether the history of runs and budgets is written to disk. From voice_store_up. Bad: "
-        "no: it is kept in memory, and lost at a restart. Probes continue.",
+        "Ledger works",
+        "Whether the history of runs and budgets is written, to disk or to Redis. From "
+        "voice_store_up. Bad: no: it is kept in memory, and lost at a restart. Probes continue.",
         "store.enabled is false",
     )
     return stat(card, value(f"min(voice_store_up{{{SERVERS}}})"), words=WORKS)

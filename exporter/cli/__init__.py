@@ -16,6 +16,7 @@ from exporter.cli.options import INTERRUPTED, OK, USAGE
 from exporter.cli.preflight import preflight
 from exporter.cli.runs import runs
 from exporter.cli.sfu import sfu
+from exporter.cli.store import store
 from exporter.errors import ConfigError
 
 
@@ -69,6 +70,7 @@ for command in (
     running.serve,
     running.demo,
     config.config,
+    store,
 ):
     cli.add_command(command)
 
@@ -85,6 +87,7 @@ _EXAMPLES = {
     "demo mend": "demo mend",
     "runs": "runs --agent demo --failed --last 5",
     "runs show": "runs show 01jd3f2k9a",
+    "store migrate": "store migrate --config voice-exporter.yaml",
     "config check": "config check voice-exporter.yaml",
     "config schema": "config schema > voice-exporter.schema.json",
 }

@@ -13,6 +13,7 @@ from exporter.errors import ConfigError, ProbeError, StoreError
 from exporter.evidence.detail import RunDetail, recorded
 from exporter.evidence.reading import read_call
 from exporter.roster.collector import CollectorConfig, ask
+from exporter.settings.redis import StoreSettings
 from exporter.settings.settings import Settings
 from exporter.store.config import evidence_folder, folder_of
 from exporter.store.protocol import Store
@@ -69,11 +70,15 @@ def find_run(settings: Settings, run_id: str) -> RunDetail | None:
 
 def _read(settings: Settings, read: Callable[[Store], T]) -> T:
     try:
-        with closing(read_sqlite(folder_of(settings.store))) as store:
+        with closing(_opened(settings.store)) as store:
             return read(store)
     except StoreError as error:
         expected = "expected store.folder of an exporter of this host, or --collector URL"
         raise ConfigError(f"{error}; {expected}") from None
+
+
+def _opened(config: StoreSettings) -> Store:
+    return config.redis.opener()() if config.is_shared else read_sqlite(folder_of(config))
 
 
 def _asked(config: CollectorConfig, path: str, **query: object) -> bytes:

@@ -1,7 +1,11 @@
 """The ledger and all that works by it: windows, budgets, and what a killed exporter has left."""
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 
+from filelock import FileLock
+
+from exporter.errors import StoreError, StoreInUse
 from exporter.metrics.ledger import BudgetSeries, StoreSeries
 from exporter.metrics.registry import Metrics
 from exporter.outcome import Outcome
@@ -10,10 +14,14 @@ from exporter.run.leftovers import Leftovers
 from exporter.run.process import ProbeTable
 from exporter.run.scheduler import Gate, Work
 from exporter.run.windows import WindowGate
-from exporter.store.buffered import BufferedStore
+from exporter.settings.redis import StoreSettings
+from exporter.store.buffered import BufferedStore, in_use
 from exporter.store.config import StoreConfig, folder_of
+from exporter.store.protocol import Store
 from exporter.store.records import OpenRun, Remaining
-from exporter.store.sqlite import open_sqlite
+from exporter.store.sqlite import lock_folder, open_sqlite
+
+log = logging.getLogger(__name__)
 
 
 class Ledger:
@@ -21,7 +29,7 @@ class Ledger:
 
     def __init__(
         self,
-        config: StoreConfig,
+        config: StoreSettings,
         metrics: Metrics,
         table: ProbeTable,
         delete_rooms: Callable[[str, tuple[str, ...]], Awaitable[str]],
@@ -29,18 +37,20 @@ class Ledger:
         """Put the parts together; nothing is opened before `start`.
 
         Args:
-            config: Where the ledger is.
+            config: Where the ledger is: in Redis, or in a file.
             metrics: What is written to.
             table: The probes.
             delete_rooms: As for `Leftovers`.
         """
-        folder = folder_of(config)
+        self._folder = folder_of(config)
         self.store = BufferedStore(
-            (lambda: open_sqlite(folder)) if config.enabled else None,
-            StoreSeries(metrics),
+            _opener(config),
+            StoreSeries(metrics, "redis" if config.is_shared else "sqlite"),
             retention=config.retention,
             on_left_open=self._on_left_open,
+            shared=config.is_shared,
         )
+        self._lock: FileLock | None = None
         self._budgets = Budgets(self.store, BudgetSeries(metrics), table)
         self._leftovers = Leftovers(delete_rooms, self.store, self._budgets.forfeit)
         self.gates: tuple[Gate, ...] = (WindowGate(),)
@@ -57,6 +67,8 @@ class Ledger:
         Raises:
             ConfigError: Another exporter uses the folder.
         """
+        if self.store.shared:
+            self._lock_folder()
         await self.store.start()
 
     async def aclose(self) -> None:
@@ -64,6 +76,8 @@ class Ledger:
         self._budgets.stop()
         await self._leftovers.aclose()
         await self.store.aclose()
+        if self._lock is not None:
+            self._lock.release()
 
     def reconfigure(self, config: StoreConfig) -> None:
         """Keep runs as long as a new configuration says."""
@@ -88,3 +102,26 @@ class Ledger:
 
     def _on_left_open(self, runs: Sequence[OpenRun]) -> None:
         self._leftovers.take(runs)
+
+    def _lock_folder(self) -> None:
+        """Keep other exporters off the folder, in which calls are kept to be seen and heard.
+
+        Raises:
+            ConfigError: Another exporter uses it.
+        """
+        try:
+            self._lock = lock_folder(self._folder)
+        except StoreInUse as error:
+            raise in_use(error) from None
+        except StoreError as error:  # the ledger needs no disk; what keeps calls says so itself
+            log.warning("folder is not used", extra={"error": str(error)})
+
+
+def _opener(config: StoreSettings) -> Callable[[], Store] | None:
+    """Return what opens the store; None where it is in memory only."""
+    if not config.enabled:
+        return None
+    if config.is_shared:
+        return config.redis.opener()
+    folder = folder_of(config)
+    return lambda: open_sqlite(folder)

@@ -89,6 +89,7 @@ def needs_restart(old: Settings, new: Settings, buckets: Iterable[float]) -> tup
         "web.max_connections": (old.web.max_connections, new.web.max_connections),
         "store.enabled": (old.store.enabled, new.store.enabled),
         "store.folder": (old.store.folder, new.store.folder),
+        "store.redis": (old.store.redis, new.store.redis),
         "pool": (old.pool, new.pool),
     }
     keys = [key for key, (before, after) in pairs.items() if before != after]

@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 STEP_S = 1.0
 """Between two looks at which calls have ended."""
+LEFT_EVERY_S = 10.0
+"""Between two looks at calls that an exporter has left which shared the ledger, and died."""
 
 
 class RealCallSettings(Protocol):
@@ -37,6 +39,10 @@ class RealCallSettings(Protocol):
 
 class Kept(Protocol):
     """Where open calls are kept over a restart: the ledger."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether other exporters keep theirs there as well."""
 
     async def save_calls(self, documents: Mapping[str, str]) -> None:
         """Keep calls, by the ids of their rooms' sessions; returns once they are kept."""
@@ -76,17 +82,24 @@ class RealCalls:
         self._changed: set[str] = set()
         self._saving: asyncio.Task[None] | None = None
         self._is_loaded = False
+        self._delivered = False
         self.reconfigure(settings)
 
     def reconfigure(self, settings: RealCallSettings) -> None:
         """Follow a new configuration; calls that are known stay known."""
         self._short_below_s = settings.calls.short_below
         self._calls.rooms = settings.agents.call_rooms
-        if settings.webhooks.expected:
+        self._expected = settings.webhooks.expected
+        if self._expected:
             self._series.expect()
 
     async def restore(self) -> None:
-        """Go on with the calls that an exporter before this one has left open."""
+        """Go on with the calls that an exporter before this one has left open.
+
+        From a ledger that is shared they go to an exporter that has events, and to no other.
+        """
+        if self._kept.shared and not (self._expected or self._delivered):
+            return
         documents = await self._kept.calls()
         if unread := self._calls.restore(documents):
             log.warning("real calls in the ledger cannot be read", extra={"calls": unread})
@@ -123,8 +136,13 @@ class RealCalls:
 
     async def watch(self) -> None:
         """Count the calls that have ended, every `STEP_S`, for ever."""
+        clock = asyncio.get_running_loop().time
+        looked_at = clock()
         while True:
             await self.step()
+            if self._kept.shared and clock() - looked_at >= LEFT_EVERY_S:
+                looked_at = clock()
+                await self.restore()
             await asyncio.sleep(STEP_S)
 
     async def step(self) -> None:
@@ -140,6 +158,7 @@ class RealCalls:
             await self._save(call.sid for call in (*ended, *lost))
 
     async def _take(self, event: ServerEvent) -> None:
+        self._delivered = True
         taken = self._calls.take(event)
         if taken in ("duplicate", "late"):
             self._series.refused(taken)

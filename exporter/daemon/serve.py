@@ -461,5 +461,5 @@ def _watch(name: str, work: Coroutine[object, object, None]) -> asyncio.Task[Non
 
 
 def _log_setup(settings: Settings, server: Server) -> logs.LogSetup:
-    secrets = (*server.secrets, settings.web.write_token)
+    secrets = (*server.secrets, settings.web.write_token, *settings.store.redis.secrets)
     return logs.LogSetup(settings.log.level, settings.log.format, secrets)

@@ -306,9 +306,9 @@ EXPORTER = (
     _of_exporter(
         "voice_store_up",
         "gauge",
-        "",
-        "1 if the ledger can be read and written on disk, 0 if it is kept in memory. Absent if "
-        "store.enabled is false.",
+        "backend",
+        "1 if the ledger can be read and written, 0 if it is kept in memory: sqlite (on disk) or "
+        "redis. Absent if store.enabled is false.",
     ),
     _of_exporter(
         "voice_store_errors_total",

@@ -1,5 +1,7 @@
 """Writes the series of the ledger: whether it works, and what is left of the budgets."""
 
+from typing import Literal
+
 from exporter.metrics.common import BUDGETS
 from exporter.metrics.registry import Metrics
 from exporter.store.buffered import OPERATIONS
@@ -9,14 +11,15 @@ from exporter.store.records import Remaining, Spending
 class StoreSeries:
     """Shows whether the store works."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, backend: Literal["sqlite", "redis"]) -> None:
         self._metrics = metrics
+        self._backend = backend
         for operation in OPERATIONS:
             metrics.create("voice_store_errors_total", operation)
 
     def up(self, works: bool) -> None:
         """Note whether the store can be written."""
-        self._metrics.set("voice_store_up", works)
+        self._metrics.set("voice_store_up", works, self._backend)
 
     def failed(self, operation: str) -> None:
         """Count an operation that failed."""

@@ -53,7 +53,7 @@ from exporter.roster.collector import CollectorConfig
 from exporter.server_api import Server
 from exporter.server_api.server import trusting
 from exporter.settings.alerts import AlertsConfig
-from exporter.store.config import StoreConfig
+from exporter.settings.redis import StoreSettings
 from exporter.web.settings import WebSettings
 
 CREDENTIALS = ("url", "api_key", "api_secret")
@@ -320,9 +320,10 @@ class Settings(Section, BaseSettings):
         default=AlertsConfig(),
         description="Thresholds of alert rules, exported as voice_alert_threshold.",
     )
-    store: StoreConfig = Field(
-        default=StoreConfig(),
-        description="The ledger on disk: history of runs, budget spent, runs in progress.",
+    store: StoreSettings = Field(
+        default=StoreSettings(),
+        description="The ledger, on disk or in Redis: history of runs, budget spent, runs in "
+        "progress.",
     )
     evidence: EvidenceConfig = Field(
         default=EvidenceConfig(),

@@ -41,6 +41,9 @@ MAX_WAITING = 10_000
 PRUNE_EVERY_S = 60.0
 _FIRST_RETRY_S = 1.0
 _LAST_RETRY_S = 60.0
+REFRESH_S = 10.0
+"""How old may be what is known here of a store that others write to as well; by the same time this
+exporter is heard of there, and comes back after an outage."""
 _RUNS_IN_MEMORY = 1000
 _DAYS_TAKEN_OVER = 2
 """A day of any time zone that is not over began at most so long ago."""
@@ -83,7 +86,9 @@ class BufferedStore:
         open_store: Opens the store, in the thread; None: memory is all that there is.
         watch: Shows failures.
         retention: How long runs are kept.
-        on_left_open: Called with the runs that are open in the store and not of this process.
+        on_left_open: Called with the runs that are open in the store and not of this process, or of
+            an exporter that has died.
+        shared: Other exporters write to the store as well: it alone knows what is spent.
         first_retry_s: Time after a failure to the first new try; it doubles from then on.
         clock: The wall clock.
     """
@@ -95,6 +100,7 @@ class BufferedStore:
         *,
         retention: Retention = Retention(),  # noqa: B008 - it is frozen
         on_left_open: Callable[[Sequence[OpenRun]], None] = lambda _runs: None,
+        shared: bool = False,
         first_retry_s: float = _FIRST_RETRY_S,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -102,6 +108,7 @@ class BufferedStore:
         self._watch = watch
         self.retention = retention
         self._on_left_open = on_left_open
+        self.shared = shared
         self._clock = clock
         self._first_retry_s = self._retry_s = first_retry_s
         self._memory = SqliteStore()
@@ -111,6 +118,7 @@ class BufferedStore:
         self._queued = asyncio.Event()
         self._problem = ""
         self._in_step = False
+        self._taken_over_at = 0.0
         self._pruned_at = 0.0
         self._writer: asyncio.Task[None] | None = None
 
@@ -132,10 +140,7 @@ class BufferedStore:
         try:
             await self._take_over()
         except StoreInUse as error:
-            raise ConfigError(
-                f"store.folder: {error}; expected a folder for this exporter only, or "
-                "store.enabled: false"
-            ) from None
+            raise in_use(error) from None
         except StoreError as error:
             self._fail("open", error)
         else:
@@ -162,7 +167,8 @@ class BufferedStore:
         Returns:
             Whether it was opened; False: its plan is more than the limits leave.
         """
-        if not self._memory.begin(run, limits):
+        asked = self.shared and not self._problem  # memory lacks what others have spent or settled
+        if not self._memory.begin(run, NO_BUDGET_LIMITS if asked else limits):
             return False
         write = self._queue(
             "begin",
@@ -171,19 +177,27 @@ class BufferedStore:
         )
         if self._problem:
             return True
+        answer = await self._answer(write, run.run_id)
+        if answer is None and asked:
+            answer = limits.allow(self._memory.spent_on(run.target, run.day))
+            if not answer:
+                self.cancel(run.run_id)
+        elif answer is False:
+            self._memory.cancel(run.run_id)
+        return answer is not False
+
+    async def _answer(self, write: _Write, run_id: str) -> bool | None:
+        """Return what the store says to a run that begins; None: it does not answer."""
         try:
             async with asyncio.timeout(BEGIN_WAIT_S):
-                answer = await asyncio.shield(write.answer)
+                return await asyncio.shield(write.answer)
         except TimeoutError:
             write.first = write.again
             self._fail("begin", StoreError(f"no answer within {BEGIN_WAIT_S:g} s"))
-            return True
+            return None
         except asyncio.CancelledError:
-            self.cancel(run.run_id)
+            self.cancel(run_id)
             raise
-        if answer is False:
-            self._memory.cancel(run.run_id)
-        return answer is not False
 
     def end(self, record: RunRecord, spent: Spending | None = None) -> None:
         """Close a run, keep it, and settle what it cost; see `Store.end`."""
@@ -315,12 +329,13 @@ class BufferedStore:
         while True:
             if self._problem:
                 await asyncio.sleep(self._retry_s)
-                self._retry_s = min(_LAST_RETRY_S, self._retry_s * 2)
+                last_s = REFRESH_S if self.shared else _LAST_RETRY_S
+                self._retry_s = min(last_s, self._retry_s * 2)
             elif not self._waiting:
                 self._queued.clear()
                 # Not `wait_for`, which in Python 3.11 may swallow the cancelling at the end.
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(PRUNE_EVERY_S):
+                    async with asyncio.timeout(REFRESH_S if self.shared else PRUNE_EVERY_S):
                         await self._queued.wait()
             operation = self._waiting[0].operation if self._waiting else "open"
             try:
@@ -363,18 +378,26 @@ class BufferedStore:
             self._waiting.popleft()
 
     async def _take_over(self) -> None:
-        """Read what the store knew before this process, once after each time it was opened."""
-        if self._in_step:
+        """Read what the store knew before this process, once after each time it was opened.
+
+        One that is shared is read every `REFRESH_S`.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._in_step and not (self.shared and now - self._taken_over_at >= REFRESH_S):
             return
         since = f"{self._clock() - timedelta(days=_DAYS_TAKEN_OVER):%Y-%m-%d}"
-        open_runs, spent = await self._ask(lambda store: (store.open_runs(), store.spent(since)))
+        left, open_runs, spent = await self._ask(
+            lambda store: (store.left_open(), store.open_runs(), store.spent(since))
+        )
+        if not self.shared:
+            known = {run.run_id for run in self._memory.open_runs()}
+            left = tuple(run for run in left if run.run_id not in known)
+        if left and (self.shared or not self._waiting):  # a shared store gives each only once
+            self._on_left_open(left)
         if self._waiting:
             return  # runs have begun or ended meanwhile: when these are written
-        known = {run.run_id for run in self._memory.open_runs()}
-        self._memory.restore(open_runs, spent)
-        self._in_step = True
-        if left := [run for run in open_runs if run.run_id not in known]:
-            self._on_left_open(left)
+        self._memory.restore(open_runs, spent, instead=self.shared)
+        self._in_step, self._taken_over_at = True, now
 
     async def _prune(self) -> None:
         """Delete a little of what is too old."""
@@ -429,6 +452,13 @@ class BufferedStore:
         if self._problem:
             log.info("store works again")
         self._problem = ""
+
+
+def in_use(error: StoreInUse) -> ConfigError:
+    """Return what a person is to do who starts a second exporter on one folder."""
+    return ConfigError(
+        f"store.folder: {error}; expected a folder for this exporter only, or store.enabled: false"
+    )
 
 
 def _saving(documents: Mapping[str, str]) -> Callable[[Store], None]:

@@ -49,8 +49,23 @@ class Store(Protocol):
     def open_runs(self) -> tuple[OpenRun, ...]:
         """Return the runs that were opened and have not ended, the oldest first."""
 
+    def left_open(self) -> tuple[OpenRun, ...]:
+        """Take over the open runs whose exporter has died; each is given to one caller.
+
+        A store of one exporter gives all that are open: whoever opens it knows its own.
+        """
+
     def spent(self, since_day: str) -> Mapping[tuple[str, str], Spending]:
         """Return what was spent or is reserved, by target and day, from that day on."""
+
+    def restore(
+        self, open_runs: Sequence[OpenRun], spent: Mapping[tuple[str, str], Spending]
+    ) -> None:
+        """Take over what another store knows: its open runs, and sums that hold their plans.
+
+        Of two sums for one day the larger is true: each store may lack what was spent while it
+        could not be written, or before it was made.
+        """
 
     def runs(self, query: RunQuery) -> tuple[RunRecord, ...]:
         """Return ended runs, the newest first."""
@@ -95,7 +110,7 @@ class Store(Protocol):
         """Keep these calls no longer."""
 
     def calls(self) -> Mapping[str, str]:
-        """Return the real calls that are kept."""
+        """Return the real calls that are kept by this exporter, or by one that has died."""
 
     def prune(self, now: datetime, retention: Retention) -> int:
         """Delete some of what is older than it is kept, in a bounded time.

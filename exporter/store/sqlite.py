@@ -80,9 +80,7 @@ def open_sqlite(folder: Path) -> "SqliteStore":
         StoreError: It cannot be opened, or is of a newer program.
     """
     file = folder / FILE_NAME
-    with _translated(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = _lock(folder)
+    lock = lock_folder(folder)
     try:
         with _translated(file):
             connection = _connect(file)
@@ -109,13 +107,19 @@ def read_sqlite(folder: Path) -> "SqliteStore":
     return SqliteStore(connection, file)
 
 
-def _lock(folder: Path) -> FileLock:
-    """Take the lock of a folder, which is held until its process lets go of it or ends.
+def lock_folder(folder: Path) -> FileLock:
+    """Take the lock of a folder, made if it is not there; it is held until its process ends.
 
     Raises:
         StoreInUse: Another exporter has it.
-        OSError: The file cannot be made.
+        StoreError: The folder or the file of the lock cannot be made.
     """
+    with _translated(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return _lock(folder)
+
+
+def _lock(folder: Path) -> FileLock:
     file = folder / LOCK_NAME
     lock = FileLock(file, timeout=0, mode=0o600, thread_local=False, fallback_to_soft=False)
     try:
@@ -241,6 +245,10 @@ class SqliteStore:
         query = f"SELECT {OPEN_COLUMNS} FROM open_runs ORDER BY started_at_seconds, run_id"  # noqa: S608
         return tuple(to_open_run(row) for row in self._read(query))
 
+    def left_open(self) -> tuple[OpenRun, ...]:
+        """Return the open runs: the file is of one exporter."""
+        return self.open_runs()
+
     def spent(self, since_day: str) -> Mapping[tuple[str, str], Spending]:
         """Return what was spent from that day on."""
         query = "SELECT target, day, turns, call_seconds, tokens FROM spent WHERE day >= ?"
@@ -254,15 +262,18 @@ class SqliteStore:
         return Spending(*rows[0]) if rows else Spending()
 
     def restore(
-        self, open_runs: Sequence[OpenRun], spent: Mapping[tuple[str, str], Spending]
+        self,
+        open_runs: Sequence[OpenRun],
+        spent: Mapping[tuple[str, str], Spending],
+        *,
+        instead: bool = False,
     ) -> None:
-        """Take over what another store knows: its open runs, and sums that hold their plans.
-
-        Of two sums for one day the larger is true: each store may lack what was spent while it
-        could not be written, or before it was made.
-        """
+        """Take over what another store knows; `instead` of what is known here."""
         sums = [(*key, *astuple(each)) for key, each in spent.items()]
         with self._writing() as sql:
+            if instead:
+                sql.execute("DELETE FROM open_runs")
+                sql.execute("DELETE FROM spent")
             sql.executemany(INSERT_OPEN_RUN, map(from_open_run, open_runs))
             sql.executemany(
                 f"{_INSERT_SPENT} turns = max(turns, excluded.turns), "

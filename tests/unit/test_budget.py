@@ -55,7 +55,9 @@ class Bench:
         self.registry = CollectorRegistry()
         metrics = Metrics(self.registry, "test")
         open_store = (lambda: open_sqlite(folder)) if folder else None
-        self.store = BufferedStore(open_store, StoreSeries(metrics), clock=lambda: self.now)
+        self.store = BufferedStore(
+            open_store, StoreSeries(metrics, "sqlite"), clock=lambda: self.now
+        )
         self.budgets = Budgets(self.store, BudgetSeries(metrics), PROBES_TABLE, lambda: self.now)
         self._count = 0
 

@@ -16,8 +16,8 @@ from exporter.metrics.common import SKIPS
 from exporter.outcome import AgentInRoom, Listing, Outcome, Verdict
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.run.scheduler import Work
+from exporter.settings.redis import StoreSettings
 from exporter.settings.settings import DiscoverConfig, Settings
-from exporter.store.config import StoreConfig
 from exporter.store.sqlite import open_sqlite
 from exporter.web.sources import NotNowError
 from tests.unit.calls import WHEN, call, judged
@@ -82,7 +82,7 @@ def test_the_first_page_has_the_knee_of_before(
     with closing(open_sqlite(tmp_path)) as store:
         kept = figures("there", started_at=datetime.now(UTC))
         store.save_ramp("there", kept.model_dump_json())
-    update = {"store": StoreConfig(folder=tmp_path), "targets": ()}
+    update = {"store": StoreSettings(folder=tmp_path), "targets": ()}
     settings = _SETTINGS.model_copy(update=update)
     daemon = Daemon(settings, settings.server(), lambda: settings)
     stop, seen = asyncio.Event(), []

@@ -44,6 +44,7 @@ LABELS = {
     "client",
     "quality",
     "operation",
+    "backend",
     "url",
     "slo",
     "page_on",

@@ -33,7 +33,11 @@ def wanted(*extras: str) -> list[Requirement]:
 
 @pytest.mark.parametrize(
     ("name", "extras"),
-    [("run.txt", ()), ("demo.txt", ("demo",)), ("dev.txt", ("demo", "quality", "redis", "dev"))],
+    [
+        ("run.txt", ("redis",)),
+        ("demo.txt", ("demo",)),
+        ("dev.txt", ("demo", "quality", "redis", "dev")),
+    ],
 )
 def test_every_dependency_is_locked_at_a_fitting_version(
     name: str, extras: tuple[str, ...]

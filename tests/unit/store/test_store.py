@@ -1,6 +1,6 @@
 """What every store must do: one suite for all of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,18 +18,24 @@ from exporter.store.records import (
     Spending,
 )
 from exporter.store.sqlite import SqliteStore, open_sqlite
+from tests.redis_server import RedisServer
 from tests.unit.store.records import DAY, NOON, PLAN, ended, open_run
 
-STORES: dict[str, Callable[[Path], Store]] = {
-    "memory": lambda _folder: SqliteStore(),
-    "sqlite": open_sqlite,
-}
 DAYS = 86400.0
 
 
-@pytest.fixture(name="store", params=STORES)
+@pytest.fixture(
+    name="store", params=["memory", "sqlite", pytest.param("redis", marks=pytest.mark.integration)]
+)
 def _store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    store = STORES[request.param](tmp_path)
+    store: Store
+    if request.param == "memory":
+        store = SqliteStore()
+    elif request.param == "sqlite":
+        store = open_sqlite(tmp_path)
+    else:
+        server: RedisServer = request.getfixturevalue("redis_server")
+        store = server.opener(tmp_path.name)()
     yield store
     store.close()
 
@@ -112,9 +118,8 @@ def test_run_without_a_target_is_charged_to_nobody(store: Store) -> None:
     assert dict(store.spent("")) == {}
 
 
-def test_restored_sums_are_the_larger_ones() -> None:
+def test_restored_sums_are_the_larger_ones(store: Store) -> None:
     """1. Two stores know one day. 2. One is restored from the other. Result: nothing is lost."""
-    store = SqliteStore()
     store.begin(open_run("mine"))
     key, other = ("t", DAY), ("t", "2026-11-20")
     known = {key: Spending(PLAN.turns - 1, PLAN.call_seconds + 1), other: Spending(1, 2)}
@@ -127,7 +132,7 @@ def test_restored_sums_are_the_larger_ones() -> None:
         other: known[other],
     }
     store.cancel("left")
-    assert store.spent_on("t", DAY) == Spending(0, 1)
+    assert spent(store) == Spending(0, 1)
 
 
 def test_spending_is_told_by_day(store: Store) -> None:
@@ -224,3 +229,12 @@ def test_roster_replaces_the_one_before(store: Store) -> None:
     assert store.workers() == (first, second)
     store.save_workers([second])
     assert store.workers() == (second,)
+
+
+def test_real_calls_are_kept_until_they_are_forgotten(store: Store) -> None:
+    """What is kept of a call takes the place of what was."""
+    store.save_calls({"RM_1": "1", "RM_2": "2"})
+    store.save_calls({"RM_1": "3"})
+    assert dict(store.calls()) == {"RM_1": "3", "RM_2": "2"}
+    store.forget_calls(["RM_1", "RM_3"])
+    assert dict(store.calls()) == {"RM_2": "2"}

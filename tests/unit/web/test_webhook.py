@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,13 @@ from exporter.metrics.registry import Metrics
 from exporter.server_api import Server
 from exporter.settings.settings import Settings
 from exporter.store.buffered import BufferedStore
+from exporter.store.protocol import Store
 from exporter.store.sqlite import open_sqlite
 from tests.unit.web.asking import ELSEWHERE, Site, sources
 
 KEY, SECRET = "key", "secret-of-at-least-32-characters-"
 _SERVER = Server(url="ws://127.0.0.1:1", api_key=KEY, api_secret=SECRET)
-_PERSON = {"sid": "PA_1", "identity": "ann", "joinedAtMs": "1000000", "kind": "STANDARD"}
+PERSON = {"sid": "PA_1", "identity": "ann", "joinedAtMs": "1000000", "kind": "STANDARD"}
 
 
 def event(number: int = 1, name: str = "participant_joined", **more: Any) -> bytes:
@@ -45,12 +47,23 @@ def signed(body: bytes, secret: str = SECRET, key: str = KEY, ttl_s: float = 36_
 
 
 class Receiver:
-    """The page, with all that takes events, and its figures; a store in a folder or in memory."""
+    """The page, with all that takes events, and its figures; a store in a folder or in memory.
 
-    def __init__(self, folder: Path | None = None, **settings: Any) -> None:
+    Args:
+        folder: Of the store.
+        shared: Opens a store that others use as well.
+        settings: The configuration.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        shared: Callable[[], Store] | None = None,
+        **settings: Any,
+    ) -> None:
         self.metrics = metrics = Metrics(CollectorRegistry(), "lk")
-        opened = (lambda: open_sqlite(folder)) if folder else None
-        self.store = BufferedStore(opened, StoreSeries(metrics))
+        opened = (lambda: open_sqlite(folder)) if folder else shared
+        self.store = BufferedStore(opened, StoreSeries(metrics, "sqlite"), shared=bool(shared))
         series = RealCallSeries(metrics, AgentNames(metrics, 10))
         self.calls = RealCalls(
             Settings.model_validate(settings), lambda: _SERVER, self.store, series
@@ -149,7 +162,7 @@ def test_acknowledged_event_survives_a_kill(tmp_path: Path) -> None:
         receiver = Receiver(tmp_path)
         await receiver.store.start()
         await asyncio.gather(
-            receiver.send(event(1, participant=_PERSON)), receiver.send(event(2, "room_started"))
+            receiver.send(event(1, participant=PERSON)), receiver.send(event(2, "room_started"))
         )
         kept = dict(receiver.store._store.calls())  # type: ignore[union-attr] # was opened
         await receiver.store.aclose()  # only lets go of the file: what counts is in `kept`
@@ -160,7 +173,7 @@ def test_acknowledged_event_survives_a_kill(tmp_path: Path) -> None:
         await receiver.store.start()
         assert await receiver.store.calls() == kept
         await receiver.calls.restore()
-        left = {**_PERSON, "disconnectReason": "CLIENT_INITIATED"}
+        left = {**PERSON, "disconnectReason": "CLIENT_INITIATED"}
         await receiver.send(event(3, "participant_left", participant=left, createdAt="1020"))
         await receiver.send(event(4, "room_finished", createdAt="1040"))
         receiver.calls._calls._clock = lambda: 1e12 + SETTLE_S
@@ -190,7 +203,7 @@ def test_counters_of_an_agent_exist_before_its_first_call_ends() -> None:
     receiver = Receiver()
 
     async def both() -> None:
-        await receiver.send(event(1, participant=_PERSON))
+        await receiver.send(event(1, participant=PERSON))
         await receiver.send(event(2, participant=agent))
         await receiver.calls.step()
 
@@ -221,7 +234,7 @@ def test_agents_beyond_the_limit_share_a_label() -> None:
                 "attributes": {"lk.agent_name": f"agent-{number}"},
             }
             room = {"name": "room", "sid": f"RM_{number}"}
-            await receiver.send(event(2 * number, room=room, participant=_PERSON))
+            await receiver.send(event(2 * number, room=room, participant=PERSON))
             await receiver.send(event(2 * number + 1, room=room, participant=agent))
             await receiver.calls.step()
 
