@@ -55,7 +55,7 @@ from exporter.outcome.turn_taking import (
     PauseOutcome,
 )
 from exporter.outcome.usage import ModelUsage, tokens
-from exporter.outcome.verdict import Finding, Verdict, verdict_of, worst
+from exporter.outcome.verdict import Cause, Finding, Verdict, verdict_of, worst
 
 __all__ = [
     "UNPROVOKED",
@@ -67,6 +67,7 @@ __all__ = [
     "CallReconnect",
     "CallResult",
     "CallerAlone",
+    "Cause",
     "Certificate",
     "Components",
     "ConnectTimes",

@@ -1,11 +1,13 @@
 """What to look at next after a run, by why it failed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from exporter.outcome import (
     AnswerOutcome,
     BackchannelOutcome,
+    Cause,
+    Finding,
     InterruptionOutcome,
     PauseOutcome,
     Reason,
@@ -77,6 +79,27 @@ _REASONS: Mapping[Reason, Advice] = {
     ),
 }
 _SLOW = Advice("The widest part of the slow turns: where the time went.", "VoiceAgentSlow")
+_CAUSES: Mapping[Cause, Advice] = {
+    Cause.LATENCY: _SLOW,
+    Cause.WORDS: Advice(
+        "How many words of each turn were understood, and how the caller's side sounds.",
+        "VoiceAgentMishears",
+    ),
+    Cause.GAP: Advice(
+        "The silence inside the agent's voice: a tool under way, speech synthesis that stalls, or "
+        "packets that were lost.",
+        "VoiceAgentDeadAir",
+    ),
+    Cause.SOUND: Advice(
+        "The agent's side in the player, and the level of each reply: the agent's speech "
+        "synthesis, or what resamples its sound.",
+        "VoiceAgentSlow",
+    ),
+    Cause.LOSS: Advice(
+        "RTP in both directions, among the facts, and the loss of the baseline to the server.",
+        "VoiceSfuPacketLoss",
+    ),
+}
 _TWICE = Advice("Why two agents of this name were dispatched.", "VoiceAgentTwice")
 
 _TALKS_ON = Advice(
@@ -94,8 +117,13 @@ _CUTS_IN = Advice(
 _NOT_YIELDED = (InterruptionOutcome.TALKED_ON, InterruptionOutcome.RESUMED)
 
 
-def advice(record: RunRecord) -> Advice | None:
-    """Return what to look at next; None for a run that passed."""
+def advice(record: RunRecord, findings: Iterable[Finding] = ()) -> Advice | None:
+    """Return what to look at next; None for a run that passed.
+
+    Args:
+        record: The run.
+        findings: What keeps it from PASS, where that is known.
+    """
     if record.reason is not None:
         return _REASONS[record.reason]
     if record.agents > 1:
@@ -103,7 +131,9 @@ def advice(record: RunRecord) -> Advice | None:
     if record.probe != "latency" or record.verdict not in (Verdict.SLOW, Verdict.FAIL):
         return None
     manners = _manners(record) if record.verdict is Verdict.SLOW else None
-    return manners or _SLOW
+    worst = (each.cause for each in findings if each.verdict is record.verdict)
+    cause = next(filter(None, worst), Cause.LATENCY)
+    return manners or _CAUSES[cause]
 
 
 def _manners(record: RunRecord) -> Advice | None:
