@@ -12,7 +12,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from exporter.demo.breaking import break_agent
+from exporter.outcome import Reason
 from exporter.server_api import Server
+from tests import plain_http
 from tests.browser.opening import Scheme, opened
 from tests.monitoring.services import Alertmanager, require_programs
 from tests.paging.scene import AGENT, demo_site, now
@@ -57,12 +59,19 @@ def alerted(livekit: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def test_the_failed_call_is_seen_and_heard(
     alerted: Alerted, browser: Browser, width: int, scheme: Scheme
 ) -> None:
-    """By the link to verdict, reason, picture and log; the sound plays, and nothing is wrong."""
+    """By the link to verdict, reason, picture and log; the sound plays, and nothing is wrong.
+
+    On a busy machine the last call that failed may be one to which the agent came too late.
+    """
     with opened(browser, alerted.call_url, width, scheme) as found:
         expect(found.page.locator("h1 .tag")).to_have_text("FAIL")
-        expect(found.page.locator(".why strong")).to_have_text("no_reply")
+        run_id = urlsplit(found.page.url).path.removeprefix("/runs/")
+        reason = plain_http.get(f"{alerted.site}/api/v1/runs/{run_id}").json()["reason"]
+        assert reason in {Reason.NO_REPLY, Reason.JOIN_TIMEOUT}
+        expect(found.page.locator(".why strong")).to_have_text(reason)
         expect(found.page.locator(".call-picture .wave.caller")).to_be_attached()
-        expect(found.page.locator(".call-picture .t_end").first).to_be_attached()
+        if reason == Reason.NO_REPLY:
+            expect(found.page.locator(".call-picture .t_end").first).to_be_attached()
         found.wait("audio.readyState >= 1")
         assert found.value("document.querySelector('audio').duration") > 3
         found.page.locator(".scroll.time").focus()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from exporter.daemon.plan import call_work
 from exporter.daemon.serve import Daemon
-from exporter.outcome import CallResult, Components, Verdict
+from exporter.outcome import CallResult, Components, Reason, Verdict
 from exporter.probes.latency.spec import PROBE, LatencyConfig
 from exporter.settings.settings import Settings
 from exporter.store.records import RunRecord
@@ -32,7 +32,7 @@ def fleet(agents: int) -> Daemon:
         target = LatencyConfig(agent_name=f"agent{number}")
         daemon._add(call_work(target), 1e9)
         made = replace(call(), result=CallResult(target.agent_name, "default", "default", (turn,)))
-        slow = PROBE.judged(target, replace(made, started_at=now))
+        slow = PROBE.judged(target, replace(made, started_at=now, run_id="slow"))
         past = daemon._watch_list.lines[call_work(target).id].past
         earlier = replace(PastRun.of(RunRecord.of(slow)), at=now - timedelta(hours=1))
         past.runs.extend([replace(earlier, verdict=Verdict.PASS)] * RUNS_KEPT)
@@ -66,3 +66,14 @@ def test_a_page_shows_the_moment_in_which_it_was_asked_for() -> None:
     daemon._remove(work)
     assert 'class="tag SLOW"' in make()
     assert "agent0" not in daemon._status_page(Viewer())()
+
+
+def test_a_void_call_does_not_hide_the_one_before() -> None:
+    """Its row leads to the last call that says something about the agent."""
+    daemon = fleet(1)
+    spoiled = call(reason=Reason.VOID, detail="the prober: its event loop was late")
+    result = CallResult("agent0", "default", "default")
+    daemon._watch_list.record(replace(spoiled, result=result, run_id="void"))
+    page = daemon._status_page(Viewer())()
+    assert "This says nothing about the agent." in page
+    assert '<a href="./runs/slow">SLOW</a>, 2.50 s at ' in page
