@@ -1,7 +1,7 @@
 """What to look at next after a run, by why it failed."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exporter.outcome import (
     AnswerOutcome,
@@ -11,6 +11,7 @@ from exporter.outcome import (
     InterruptionOutcome,
     PauseOutcome,
     Reason,
+    SilentStage,
     Verdict,
 )
 from exporter.store.records import RunRecord
@@ -100,6 +101,14 @@ _CAUSES: Mapping[Cause, Advice] = {
         "VoiceSfuPacketLoss",
     ),
 }
+_STAGES: Mapping[SilentStage, str] = {
+    SilentStage.NOT_HEARD: "The agent's audio input, its voice detection, and the line to it.",
+    SilentStage.NOT_TRANSCRIBED: "The agent's speech recognition: provider, language, credentials.",
+    SilentStage.TURN_NOT_ENDED: "The agent's turn detection: how long it waits for more words.",
+    SilentStage.NO_ANSWER: "The agent's language model and tools: errors and delays in its log.",
+    SilentStage.NOT_SPOKEN: "The agent's speech synthesis: provider, voice, credentials.",
+}
+"""Where a silent turn broke: it says more than `no_reply` does."""
 _TWICE = Advice("Why two agents of this name were dispatched.", "VoiceAgentTwice")
 
 _TALKS_ON = Advice(
@@ -124,6 +133,8 @@ def advice(record: RunRecord, findings: Iterable[Finding] = ()) -> Advice | None
         record: The run.
         findings: What keeps it from PASS, where that is known.
     """
+    if record.reason is Reason.NO_REPLY:
+        return _silent(record)
     if record.reason is not None:
         return _REASONS[record.reason]
     if record.agents > 1:
@@ -134,6 +145,14 @@ def advice(record: RunRecord, findings: Iterable[Finding] = ()) -> Advice | None
     worst = (each.cause for each in findings if each.verdict is record.verdict)
     cause = next(filter(None, worst), Cause.LATENCY)
     return manners or _CAUSES[cause]
+
+
+def _silent(record: RunRecord) -> Advice:
+    """Return what to look at by the first stage that did not happen, where that is known."""
+    known = _REASONS[Reason.NO_REPLY]
+    stages = (each.silent_stage for each in record.turns if each.reason is Reason.NO_REPLY)
+    stage = next(filter(None, stages), SilentStage.UNKNOWN)
+    return replace(known, text=_STAGES.get(stage, known.text))
 
 
 def _manners(record: RunRecord) -> Advice | None:

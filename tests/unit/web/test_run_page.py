@@ -30,7 +30,9 @@ from exporter.outcome import (
     Reason,
     ReplySound,
     Sending,
+    SilentStage,
     Transcription,
+    Turn,
     Verdict,
     WordErrors,
 )
@@ -276,6 +278,18 @@ def test_an_agent_that_takes_no_turns_is_not_called_slow(
     assert said is not None
     assert said.runbook == runbook
     assert (RUNBOOKS / f"{runbook}.md").is_file()
+
+
+@pytest.mark.parametrize("stage", SilentStage)
+def test_a_silent_agent_is_looked_at_where_it_broke(stage: SilentStage) -> None:
+    """Each stage has words of its own; what is not known is left to the picture."""
+    turn = replace(Turn.without_reply(Reason.NO_REPLY, "silence"), silent_stage=stage)
+    said = advice(RunRecord.of(call(turn, reason=Reason.NO_REPLY)))
+    plain = advice(RunRecord.of(call(reason=Reason.NO_REPLY)))
+    assert said is not None
+    assert plain is not None
+    assert said.runbook == plain.runbook
+    assert (said.text == plain.text) == (stage is SilentStage.UNKNOWN)
 
 
 @pytest.mark.parametrize(
