@@ -64,7 +64,7 @@ async def serve() -> None:
         thresholds=(),
         not_healthy=lambda: "",
         not_ready=lambda: "",
-        status_page=lambda _viewer: "",
+        status_page=lambda _viewer: lambda: "",
         roster=fleet.roster,
     )
     refusals = Refusals(metrics)

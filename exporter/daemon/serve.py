@@ -11,6 +11,7 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from prometheus_client import CollectorRegistry
 
@@ -425,13 +426,16 @@ class Daemon:
             watched=lambda: target_statuses(self._watch_list, self._scheduler.next_run),
         )
 
-    def _status_page(self, viewer: Viewer) -> str:
-        return status_page(
-            self._watch_list,
-            self._scheduler.next_run,
-            remaining=self._ledger.remaining,
-            workers=self._fleet.roster.workers(),
-            notes=filter(None, (self._health.problem, *self._notes())),
+    def _status_page(self, viewer: Viewer) -> Callable[[], str]:
+        watched = self._watch_list.copy()
+        due = {each: self._scheduler.next_run(each) for each in watched.lines}
+        return partial(
+            status_page,
+            watched,
+            due.get,
+            remaining={each: self._ledger.remaining(each) for each in watched.lines}.__getitem__,
+            workers=tuple(self._fleet.roster.workers()),
+            notes=tuple(filter(None, (self._health.problem, *self._notes()))),
             pools=[Pool(*lane) for lane in self._runner.busy()],
             viewer=viewer,
         )

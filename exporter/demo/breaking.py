@@ -41,7 +41,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
         ),
         "deaf": Fault(
             "it mutes its input",
-            "status page: FAIL, no_reply; the run says not_heard",
+            "status page: FAIL, no_reply: it heard no voice",
             {"agent": {"deaf": True}},
         ),
         "rude": Fault(

@@ -120,6 +120,7 @@ class Recording:
     def _lose(self, reason: LossReason, detail: str) -> None:
         if not self._lost:
             self._lost = True
+            self.tape.close()  # an hour of call would pile up 700 MB that nobody takes
             self._run.on_lost(EvidenceLost(reason, detail))
 
 

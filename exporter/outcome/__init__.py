@@ -56,7 +56,7 @@ from exporter.outcome.turn_taking import (
     PauseOutcome,
 )
 from exporter.outcome.usage import ModelUsage, tokens
-from exporter.outcome.verdict import Finding, Verdict, verdict_of, worst
+from exporter.outcome.verdict import Cause, Finding, Verdict, verdict_of, worst
 
 __all__ = [
     "UNPROVOKED",
@@ -69,6 +69,7 @@ __all__ = [
     "CallResult",
     "CallerAlone",
     "CallerToken",
+    "Cause",
     "Certificate",
     "Components",
     "ConnectTimes",

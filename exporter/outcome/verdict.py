@@ -14,12 +14,27 @@ class Verdict(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
+class Cause(StrEnum):
+    """What of a call a finding is about, where another page than that of its verdict says more."""
+
+    LATENCY = "latency"
+    WORDS = "words"
+    """The agent understood too few of them."""
+    GAP = "gap"
+    """A reply has a long silence in it."""
+    SOUND = "sound"
+    """Level, clipping or bandwidth of the replies."""
+    LOSS = "loss"
+    """Packets were lost, or audio concealed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something that keeps a run from PASS, and the line that says it to a person."""
 
     verdict: Verdict
     text: str
+    cause: Cause | None = None
 
     def __str__(self) -> str:
         return f"{self.verdict}: {self.text}"

@@ -65,14 +65,22 @@ class Tape:
         self._pieces: list[_Piece] = []
         self._next: dict[Hashable, int] = {}
         """Of each stream the place after its last piece."""
+        self._closed = False
+
+    def close(self) -> None:
+        """Let go of all sound, and take none from now on: nobody will take it off again."""
+        self._closed = True
+        self._frames, self._pieces = [], []
 
     def said(self, at: float, pcm: Pcm) -> None:
         """Put sound of ours in place, whose first sample leaves the source at `at`."""
-        self._put(_OURS, "microphone", at, pcm)
+        if not self._closed:
+            self._put(_OURS, "microphone", at, pcm)
 
     def heard(self, ear: Hearing, sample: int, pcm: Pcm) -> None:
         """Keep a frame whose first sample has that number in its stream."""
-        self._frames.append(_Frame(ear, sample, pcm))
+        if not self._closed:
+            self._frames.append(_Frame(ear, sample, pcm))
 
     def take(self, until: float = math.inf) -> Pcm:
         """Return what was not taken yet of the sound before `until`, left ours, right theirs.

@@ -386,6 +386,15 @@ class Settings(Section, BaseSettings):
         """Return the ramp with its vantage: its own, or that of the baselines."""
         return self.ramp.at(self.sfu.vantage)
 
+    def missing_credentials(self) -> tuple[str, ...]:
+        """Return a line for each credential that is in none of the three places."""
+        given = self.livekit
+        return tuple(
+            _is_missing(name)
+            for name in CREDENTIALS
+            if not (getattr(given, name) or getattr(given, f"{name}_file"))
+        )
+
     def server(self) -> Server:
         """Return the server to talk to.
 
@@ -397,8 +406,7 @@ class Settings(Section, BaseSettings):
         key = livekit.api_key or livekit.api_key_file
         secret = livekit.api_secret or livekit.api_secret_file
         if not (url and key and secret):
-            given = zip(CREDENTIALS, (url, key, secret), strict=True)
-            raise ConfigError("\n".join(_is_missing(name) for name, value in given if not value))
+            raise ConfigError("\n".join(self.missing_credentials()))
         return Server(
             url=url,
             api_key=key.get_secret_value(),

@@ -224,6 +224,11 @@ class RunQuery:
     """Runs that began earlier than this."""
     before_id: str = ""
     """And of those that began in the same moment, the ones with a smaller id: for the next page."""
+    probe: str | None = None
+    call_type: str | None = None
+    scenario: str | None = None
+    verdicts: tuple[Verdict, ...] | None = None
+    """Runs with one of these; None: with any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Every write is a transaction of its own, in WAL mode with `synchronous=FULL`: wh
 on the disk. The same tables in the process's memory serve where there is no file.
 """
 
+import json
 import logging
 import os
 import sqlite3
@@ -289,6 +290,13 @@ class SqliteStore:
             "agent_name = ?": (query.agent_name,),
             "(reason IS NOT NULL) = ?": (query.failed,),
             "(started_at_seconds, run_id) < (?, ?)": before,
+            "probe = ?": (query.probe,),
+            "call_type = ?": (query.call_type,),
+            "scenario = ?": (query.scenario,),
+            # As JSON: how many there are is no part of the statement.
+            "verdict IN (SELECT value FROM json_each(?))": (
+                None if query.verdicts is None else json.dumps(query.verdicts),
+            ),
         }
         used = {text: values for text, values in conditions.items() if values[0] is not None}
         where = " AND ".join(used) or "1"

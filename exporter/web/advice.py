@@ -1,14 +1,17 @@
 """What to look at next after a run, by why it failed."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from exporter.outcome import (
     AnswerOutcome,
     BackchannelOutcome,
+    Cause,
+    Finding,
     InterruptionOutcome,
     PauseOutcome,
     Reason,
+    SilentStage,
     Verdict,
 )
 from exporter.store.records import RunRecord
@@ -77,6 +80,35 @@ _REASONS: Mapping[Reason, Advice] = {
     ),
 }
 _SLOW = Advice("The widest part of the slow turns: where the time went.", "VoiceAgentSlow")
+_CAUSES: Mapping[Cause, Advice] = {
+    Cause.LATENCY: _SLOW,
+    Cause.WORDS: Advice(
+        "How many words of each turn were understood, and how the caller's side sounds.",
+        "VoiceAgentMishears",
+    ),
+    Cause.GAP: Advice(
+        "The silence inside the agent's voice: a tool under way, speech synthesis that stalls, or "
+        "packets that were lost.",
+        "VoiceAgentDeadAir",
+    ),
+    Cause.SOUND: Advice(
+        "The agent's side in the player, and the level of each reply: the agent's speech "
+        "synthesis, or what resamples its sound.",
+        "VoiceAgentSlow",
+    ),
+    Cause.LOSS: Advice(
+        "RTP in both directions, among the facts, and the loss of the baseline to the server.",
+        "VoiceSfuPacketLoss",
+    ),
+}
+_STAGES: Mapping[SilentStage, str] = {
+    SilentStage.NOT_HEARD: "The agent's audio input, its voice detection, and the line to it.",
+    SilentStage.NOT_TRANSCRIBED: "The agent's speech recognition: provider, language, credentials.",
+    SilentStage.TURN_NOT_ENDED: "The agent's turn detection: how long it waits for more words.",
+    SilentStage.NO_ANSWER: "The agent's language model and tools: errors and delays in its log.",
+    SilentStage.NOT_SPOKEN: "The agent's speech synthesis: provider, voice, credentials.",
+}
+"""Where a silent turn broke: it says more than `no_reply` does."""
 _TWICE = Advice("Why two agents of this name were dispatched.", "VoiceAgentTwice")
 
 _NO_TOKEN = Advice(
@@ -97,10 +129,17 @@ _CUTS_IN = Advice(
 _NOT_YIELDED = (InterruptionOutcome.TALKED_ON, InterruptionOutcome.RESUMED)
 
 
-def advice(record: RunRecord) -> Advice | None:
-    """Return what to look at next; None for a run that passed."""
+def advice(record: RunRecord, findings: Iterable[Finding] = ()) -> Advice | None:
+    """Return what to look at next; None for a run that passed.
+
+    Args:
+        record: The run.
+        findings: What keeps it from PASS, where that is known.
+    """
     if record.token is not None and record.token.failure is not None:
         return _NO_TOKEN
+    if record.reason is Reason.NO_REPLY:
+        return _silent(record)
     if record.reason is not None:
         return _REASONS[record.reason]
     if record.agents > 1:
@@ -108,7 +147,17 @@ def advice(record: RunRecord) -> Advice | None:
     if record.probe != "latency" or record.verdict not in (Verdict.SLOW, Verdict.FAIL):
         return None
     manners = _manners(record) if record.verdict is Verdict.SLOW else None
-    return manners or _SLOW
+    worst = (each.cause for each in findings if each.verdict is record.verdict)
+    cause = next(filter(None, worst), Cause.LATENCY)
+    return manners or _CAUSES[cause]
+
+
+def _silent(record: RunRecord) -> Advice:
+    """Return what to look at by the first stage that did not happen, where that is known."""
+    known = _REASONS[Reason.NO_REPLY]
+    stages = (each.silent_stage for each in record.turns if each.reason is Reason.NO_REPLY)
+    stage = next(filter(None, stages), SilentStage.UNKNOWN)
+    return replace(known, text=_STAGES.get(stage, known.text))
 
 
 def _manners(record: RunRecord) -> Advice | None:

@@ -3,6 +3,8 @@
 The status page works without scripts; with its own, the only one allowed, it refreshes itself.
 """
 
+import asyncio
+
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
@@ -19,6 +21,7 @@ def page_routes(sources: Sources) -> APIRouter:
     """Return the routes."""
     template(STATUS)  # now: read at the first request, it would hold the event loop
     routes = APIRouter(default_response_class=PlainTextResponse)
+    rendering = asyncio.Lock()  # several at once would take the event loop's turns as well
 
     @routes.get("/", response_class=HTMLResponse)
     async def status(request: Request) -> Response:
@@ -30,7 +33,9 @@ def page_routes(sources: Sources) -> APIRouter:
             # Not no-referrer: a form would then name no origin, and the gate would refuse it.
             "Referrer-Policy": "same-origin",
         }
-        return HTMLResponse(sources.status_page(viewer), headers=headers)
+        async with rendering:
+            page = await asyncio.to_thread(sources.status_page(viewer))
+        return HTMLResponse(page, headers=headers)
 
     _add_state(routes, sources)
     return routes

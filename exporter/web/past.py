@@ -1,7 +1,7 @@
 """What became of the runs of one work lately: the strip, since when it is so, and its outages."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -81,6 +81,12 @@ class Past:
         reason, detail = why_failed(run)
         if reason is not None:
             self._fail(run, reason, detail)
+
+    def copy(self) -> "Past":
+        """Return one that does not change when this one does."""
+        runs = deque(self.runs, maxlen=RUNS_KEPT)
+        outages = deque(map(replace, self.outages), maxlen=OUTAGES_KEPT)
+        return replace(self, runs=runs, outages=outages)
 
     def _judge(self, now: PastRun) -> None:
         if self.since is not None and self._verdict is now.verdict:

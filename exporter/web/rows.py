@@ -35,6 +35,8 @@ class TargetRow:
     why: Why
     past: Past
     tells_since: bool
+    known: PastRun | None
+    """The last call that says something about the agent, where the last one of all does not."""
     run_id: str
     """Of the last call, "" before the first."""
     log_id: str
@@ -143,6 +145,7 @@ def _target_row(
         why=why(target, last, line.past, at.services.get(target.agent_name, _NO_SERVICE)),
         past=line.past,
         tells_since=last is not None and _tells_since(line, at.now),
+        known=_known(line.past) if line.verdict is Verdict.UNKNOWN else None,
         run_id=run.run_id if run is not None else "",
         log_id=next((each for each in log if each in logged), ""),
         due=at.due(line.work.id),
@@ -150,6 +153,11 @@ def _target_row(
         asked_ago=at.ago(asked.at) if asked is not None else "",
         call=f"./call?target={quote(target_id(target), safe='')}",
     )
+
+
+def _known(past: Past) -> PastRun | None:
+    told = (run for run in reversed(past.runs) if run.verdict is not Verdict.UNKNOWN)
+    return next(told, None)
 
 
 def _tells_since(line: Watched, now: datetime) -> bool:

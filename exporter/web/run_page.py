@@ -85,7 +85,7 @@ class CallView:
         return cls(
             record=record,
             findings=tuple(each.text for each in judged if each.text != told),
-            advice=advice(record),
+            advice=advice(record, judged),
             picture=picture(kept, with_words=with_words) if kept else "",
             why_no_picture="" if kept else missing if record.probe == "latency" else _NO_CALL,
             sound=sound if kept and kept.sound else "",

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse,
 
 from exporter.evidence.detail import recorded
 from exporter.outcome import Verdict
-from exporter.store.records import RunQuery, RunRecord
+from exporter.store.records import RunQuery
 from exporter.web.gate import may_hear
 from exporter.web.refusals import TEXT
 from exporter.web.rendering import new_nonce, policy, template
@@ -18,9 +18,6 @@ from exporter.web.sources import History, Sources
 
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DOES = "media-src 'self'; form-action 'none'; frame-ancestors 'none'"
-_LOOKED_AT = 1000
-"""Runs of an agent, the newest first, among which the last one is looked for."""
-_AT_ONCE = 200
 _NOT_WELL = (Verdict.SLOW, Verdict.FAIL)
 _Label = Annotated[str | None, Query(max_length=256)]
 
@@ -45,12 +42,19 @@ def run_routes(sources: Sources) -> APIRouter:
         failed: bool = False,
     ) -> Response:
         """Go to the last call; with `failed`, to the last one that was FAIL or SLOW."""
-        wanted = _Wanted(agent_name, call_type, scenario, failed=failed)
-        found = await wanted.find(_history(sources))
-        if found is None:
-            return PlainTextResponse(f"{wanted.none}\n", 404)
+        query = RunQuery(
+            1,
+            agent_name,
+            probe="latency",
+            call_type=call_type,
+            scenario=scenario,
+            verdicts=_NOT_WELL if failed else None,
+        )
+        found = await _history(sources).runs(query)
+        if not found:
+            return PlainTextResponse(f"{_none(query)}\n", 404)
         # Relative: a proxy may have put the pages below any path.
-        return RedirectResponse(f"./{found.run_id}", 302)
+        return RedirectResponse(f"./{found[0].run_id}", 302)
 
     @routes.get(
         "/runs/{run_id}",
@@ -88,46 +92,9 @@ def _history(sources: Sources) -> History:
     return sources.history
 
 
-class _Wanted:
-    """Which call is looked for; None is any."""
-
-    def __init__(
-        self,
-        agent_name: str | None,
-        call_type: str | None,
-        scenario: str | None,
-        *,
-        failed: bool,
-    ) -> None:
-        self._agent_name = agent_name
-        self._labels = {"call_type": call_type, "scenario": scenario}
-        self._failed = failed
-
-    async def find(self, history: History) -> RunRecord | None:
-        """Return the newest."""
-        query = RunQuery(_AT_ONCE, self._agent_name)
-        for _ in range(_LOOKED_AT // _AT_ONCE):
-            runs = await history.runs(query)
-            for each in runs:
-                if self._fits(each):
-                    return each
-            if len(runs) < _AT_ONCE:
-                break
-            oldest = runs[-1]
-            query = RunQuery(
-                _AT_ONCE, self._agent_name, before=oldest.started_at, before_id=oldest.run_id
-            )
-        return None
-
-    def _fits(self, run: RunRecord) -> bool:
-        labels = all(
-            value is None or getattr(run, name) == value for name, value in self._labels.items()
-        )
-        return run.probe == "latency" and labels and (not self._failed or run.verdict in _NOT_WELL)
-
-    @property
-    def none(self) -> str:
-        """What to say where there is none."""
-        what = "no call that was FAIL or SLOW" if self._failed else "no call"
-        agent = f" to {self._agent_name}" if self._agent_name else ""
-        return f"{what}{agent} among its last {_LOOKED_AT} runs in the history"
+def _none(query: RunQuery) -> str:
+    """Say what is not in the history."""
+    what = "no call that was FAIL or SLOW" if query.verdicts else "no call"
+    labels = (query.agent_name, query.call_type, query.scenario)
+    subject = " / ".join(each for each in labels if each)
+    return f"{what}{f' to {subject}' if subject else ''} in the history"

@@ -100,8 +100,9 @@ class Sources:
     """Why the exporter does not do its work, "" when it does."""
     not_ready: Callable[[], str]
     """Why what it shows is not yet, or no more, to be relied on, "" when it is."""
-    status_page: Callable[[Viewer], str]
-    """The status page as HTML, for who asks."""
+    status_page: Callable[[Viewer], Callable[[], str]]
+    """Takes a snapshot for the status page of who asks; what it returns makes the HTML of it, in
+    any thread."""
     vantage: Callable[[], str] = lambda: "default"
     """The label of that name."""
     notes: Callable[[], Sequence[str]] = _nothing

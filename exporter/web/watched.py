@@ -1,7 +1,7 @@
 """What is watched, with the last run of each: for the status page, the API and /probe."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pydantic import ConfigDict, with_config
@@ -80,6 +80,11 @@ class WatchList:
         for run in runs:
             key = (run.agent_name, run.call_type, run.scenario) if run.call_type else None
             self._restored.setdefault((run.probe, key), Past()).add(run)
+
+    def copy(self) -> "WatchList":
+        """Return what is watched as it is now, to be read in any thread."""
+        lines = {key: replace(each, past=each.past.copy()) for key, each in self.lines.items()}
+        return WatchList(self.server, lines)
 
     @property
     def targets(self) -> tuple[LatencyConfig, ...]:

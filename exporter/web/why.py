@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from operator import attrgetter
 from statistics import median
 
 from exporter.colors import COMPONENTS
@@ -177,8 +178,8 @@ def _slowest(now: PastRun, before: list[Components]) -> tuple[str, str]:
 
 def _values(before: list[Components], name: str) -> list[float]:
     """Return one component of all calls that know it: a page of 200 agents asks this often."""
-    values = (getattr(each, f"{name}_s") for each in before)
-    return [seconds for seconds in values if seconds is not None]
+    value_of = attrgetter(f"{name}_s")
+    return [seconds for seconds in map(value_of, before) if seconds is not None]
 
 
 def _known(parts: Components) -> Iterator[tuple[str, float]]:

@@ -5,12 +5,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from tests.patience import WAIT_S
 
 HEIGHT = 900
 Scheme = Literal["dark", "light"]
+_BAD = ("serious", "critical")
 
 
 @dataclass
@@ -34,6 +36,20 @@ class Opened:
     def now_s(self) -> float:
         """Where the sound is."""
         return float(self.value("document.querySelector('audio').currentTime"))
+
+    def findings(self) -> list[str]:
+        """Return what axe finds that is serious; fail where it looked at next to nothing."""
+        checked = Axe().run(self.page).response
+        assert len(checked["passes"]) > 15
+        return [
+            f"{each['id']} ({each['impact']}): {[node['html'] for node in each['nodes']]}"
+            for each in checked["violations"]
+            if each["impact"] in _BAD
+        ]
+
+    def elsewhere(self, url: str) -> list[str]:
+        """Return the requests that went anywhere but to pages below a URL."""
+        return [each for each in self.requests if not each.startswith(url)]
 
     def wait(self, condition: str) -> None:
         """Wait until a condition in JavaScript holds; `audio` is the player."""

@@ -152,7 +152,7 @@ class Serving:
             thresholds=(),
             not_healthy=lambda: "",
             not_ready=lambda: "",
-            status_page=lambda _viewer: "<p>status</p>",
+            status_page=lambda _viewer: lambda: "<p>status</p>",
             reload=self.behind.reload,
             targets=lambda: (DEMO,),
             call=self.behind.call,

@@ -100,7 +100,7 @@ async def exporter(server: Server) -> AsyncIterator[Exporter]:
         thresholds=(),
         not_healthy=lambda: "",
         not_ready=lambda: "",
-        status_page=lambda _viewer: "",
+        status_page=lambda _viewer: lambda: "",
         roster=made.fleet.roster,
     )
     config = uvicorn.Config(make_pages(sources), log_config=None, lifespan="off")

@@ -185,7 +185,23 @@ def test_config_check_of_a_good_file(
     monkeypatch.setenv("TEST_TRIALS", "7")
     file = str(FILES / "full.good.yaml")
     assert main(["config", "check", file]) == 0
-    assert capsys.readouterr().out == f"{file}: ok, 4 targets\n"
+    assert capsys.readouterr() == (f"{file}: ok, 4 targets\n", "")
+
+
+def test_config_check_warns_of_missing_credentials(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is valid, and the environment of the daemon may have them: exit status 0."""
+    monkeypatch.setenv("LIVEKIT_API_KEY", "key")
+    (file := tmp_path / "exporter.yaml").write_text("livekit: {url: ws://sfu.example}\n")
+    assert main(["config", "check", str(file)]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == f"{file}: ok, 0 targets\n"
+    assert printed.err == (
+        "voice-exporter: warning: livekit.api_secret: is missing; expected --api-secret, "
+        "LIVEKIT_API_SECRET, LIVEKIT_API_SECRET_FILE, or livekit.api_secret in the configuration "
+        "file\n"
+    )
 
 
 def test_config_check_of_a_bad_file(capsys: pytest.CaptureFixture[str]) -> None:

@@ -115,7 +115,7 @@ def _subject(outcome: Outcome) -> dict[str, str]:
 
 
 def _on_page(daemon: Daemon) -> str:
-    page = daemon._status_page(Viewer())
+    page = daemon._status_page(Viewer())()
     rows = [line for line in page.splitlines() if '<td class="verdict">' in line]
     return next(verdict for verdict in Verdict if f'class="tag {verdict}"' in rows[0])
 
@@ -199,7 +199,7 @@ def test_the_page_says_why_a_run_is_slow() -> None:
         daemon._add(work_of(probe), _NEVER_S)
         bad = PROBES[probe].judged(config_of(probe), OUTCOMES[probe].bad)
         daemon._watch_list.record(bad)
-    page = daemon._status_page(Viewer())
+    page = daemon._status_page(Viewer())()
     assert "round trip 500.0 ms, loss 0.0 % up, 0.5 % down, by UDP" in page
     assert "round trip 500.0 ms is above 100 ms" in page
     assert "2.00 s on average is above 1.5 s" in page

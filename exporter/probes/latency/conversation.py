@@ -61,6 +61,9 @@ class Conversation:
         self._last: Said | None = None
         self._spoke: CallerSpoke | None = None
         """What was said of this step's words, for the first time where it was said again."""
+        self.heard: Pcm | None = None
+        """The last reply to a turn that was timed, from its first sound to a while after its last;
+        not the answer to what a scenario says into it."""
         self._habits = Habits()
         self._line = Listening(caller, config.track_timeout)
         self._speaking = Speaking(self._line)
@@ -70,11 +73,6 @@ class Conversation:
         if config.does is not None:
             stage = Stage(self._line, self._speaking, self._results, config.does, sound, breaks)
             self.scene = scene_of(stage)
-
-    @property
-    def heard(self) -> Pcm | None:
-        """The last reply that was timed, from its first sound to a while after its last."""
-        return self._results.heard
 
     async def greeting(self) -> float | None:
         """Wait until the agent listens and is silent, after its greeting if it greets.
@@ -177,6 +175,7 @@ class Conversation:
             self._spoiled = RAN_DRY if said.torn else ""
             await self._speaking.perform(self._config.turn.end_rpc, said.end)
             turn = await self._results.of(said, self.scene.into)
+            self.heard = self._results.heard
             await self.scene.after(said, turn)
         except DisturbedError as disturbed:
             self._spoiled = str(disturbed)

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 from exporter.config.values import Section, invalid
 from exporter.outcome import (
     CallResult,
+    Cause,
     Finding,
     Media,
     MediaDirection,
@@ -122,14 +123,19 @@ def judge_sound(limits: SoundConfig, call: CallResult) -> Iterator[Finding]:
     concealed = call.media.down.concealed_ratio if call.media else None
     gap_s = limits.max_gap_ms / 1000 if limits.max_gap_ms is not None else None
     if found is not None:
-        yield from _above("clipping", found.clipped_ratio, limits.max_clipped_ratio, _percent)
-        yield from _above("a gap in a reply of", found.longest_gap_s, gap_s, "{:.2f} s".format)
+        clipped = found.clipped_ratio
+        yield from _above("clipping", clipped, limits.max_clipped_ratio, _percent, Cause.SOUND)
+        yield from _above(
+            "a gap in a reply of", found.longest_gap_s, gap_s, "{:.2f} s".format, Cause.GAP
+        )
         yield from _below("level", found.level_dbfs, limits.min_level_dbfs, "{:.1f} dBFS".format)
         yield from _below(
             "bandwidth", found.bandwidth_hz, limits.min_bandwidth_hz, "{:.0f} Hz".format
         )
-    yield from _above("packet loss", loss, limits.max_loss_ratio, _percent)
-    yield from _above("concealed audio", concealed, limits.max_concealed_ratio, _percent)
+    yield from _above("packet loss", loss, limits.max_loss_ratio, _percent, Cause.LOSS)
+    yield from _above(
+        "concealed audio", concealed, limits.max_concealed_ratio, _percent, Cause.LOSS
+    )
 
 
 def _losses(media: Media | None) -> list[float]:
@@ -138,17 +144,21 @@ def _losses(media: Media | None) -> list[float]:
 
 
 def _above(
-    what: str, value: float | None, limit: float | None, text: Callable[[float], str]
+    what: str,
+    value: float | None,
+    limit: float | None,
+    text: Callable[[float], str],
+    cause: Cause,
 ) -> Iterator[Finding]:
     if value is not None and limit is not None and value > limit:
-        yield Finding(Verdict.SLOW, f"{what} {text(value)} is above {text(limit)}")
+        yield Finding(Verdict.SLOW, f"{what} {text(value)} is above {text(limit)}", cause)
 
 
 def _below(
     what: str, value: float, limit: float | None, text: Callable[[float], str]
 ) -> Iterator[Finding]:
     if limit is not None and value < limit:
-        yield Finding(Verdict.SLOW, f"{what} {text(value)} is below {text(limit)}")
+        yield Finding(Verdict.SLOW, f"{what} {text(value)} is below {text(limit)}", Cause.SOUND)
 
 
 def _percent(ratio: float) -> str:

@@ -21,6 +21,7 @@ from exporter.config.values import (
 )
 from exporter.outcome import (
     CallResult,
+    Cause,
     ExpectationOutcome,
     Finding,
     Outcome,
@@ -465,7 +466,7 @@ def _judge_words(config: LatencyConfig, turns: tuple[Turn, ...]) -> tuple[Findin
     if config.max_wer is None or heard is None or heard.wer <= config.max_wer:
         return ()
     text = f"{heard.wer:.0%} of the words are wrong in the agent's transcript"
-    return (Finding(Verdict.SLOW, f"{text}, above {config.max_wer:.0%}"),)
+    return (Finding(Verdict.SLOW, f"{text}, above {config.max_wer:.0%}", Cause.WORDS),)
 
 
 def _counts_as_failed(turn: Turn) -> bool:
@@ -473,7 +474,8 @@ def _counts_as_failed(turn: Turn) -> bool:
 
 
 def _slow(verdict: Verdict, average_s: float, limit_ms: float) -> Finding:
-    return Finding(verdict, f"{average_s:.2f} s on average is above {limit_ms / 1000:g} s")
+    text = f"{average_s:.2f} s on average is above {limit_ms / 1000:g} s"
+    return Finding(verdict, text, Cause.LATENCY)
 
 
 def summary(result: CallResult) -> str:

@@ -12,15 +12,18 @@ from exporter.outcome import (
     BackchannelOutcome,
     CallResult,
     InterruptionOutcome,
+    Mos,
     PauseOutcome,
     Verdict,
 )
+from exporter.probes.latency import quality, sound
 from exporter.probes.latency.scenarios.config import ScenarioConfig
 from exporter.probes.latency.scenarios.variants import variant_of
 from exporter.probes.latency.spec import PROBE
+from exporter.rtc.levels import RATE, Pcm, speech_bounds
 from tests.fake_call.agent import Script
 from tests.fake_call.calls import World, place, target
-from tests.fake_call.talker import DELAY_S, Talk, Talker
+from tests.fake_call.talker import DELAY_S, SHORT_S, Talk, Talker
 
 RESOLUTION_S = 0.006
 YIELDS = Talk(yields_s=0.6)
@@ -32,7 +35,9 @@ def called(talk: Talk, wav: Path, kind: str, **settings: Any) -> tuple[CallResul
     """Return what a call to that agent in a scenario finds, with its verdict."""
     if kind == "barge_in":
         settings["interruption"] = {"wav": wav}
-    base = target(utterance={"wav": wav}, trials=1, greeting="auto" if talk.greets_s else "none")
+    target_of = {"sound": settings.pop("sound", {})}
+    greeting = "auto" if talk.greets_s else "none"
+    base = target(utterance={"wav": wav}, trials=1, greeting=greeting, **target_of)
     config = variant_of(base, ScenarioConfig(name=kind, **settings))
     script = Script(states=talk.states, greet_s=talk.greets_s)
     placed = place(script, World(), config, agent_of=partial(Talker, talk))
@@ -130,6 +135,27 @@ def test_the_interrupted_turn_keeps_its_latency(wav: Path) -> None:
     assert (control.warmup, interrupted.warmup) == (True, False)
     assert interrupted.e2e_s == pytest.approx(DELAY_S, abs=RESOLUTION_S)
     assert verdict is Verdict.PASS
+
+
+def test_the_answer_to_an_interruption_is_not_scored(
+    wav: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the reply to the turn, whose score it is."""
+    heard: list[float] = []
+
+    def score(pcm: Pcm) -> Mos:
+        begin, end = speech_bounds(pcm)
+        heard.append((end - begin) / RATE)
+        return Mos(4.0, 4.5, 4.25)
+
+    monkeypatch.setattr(sound, "find_spec", lambda _name: "there")
+    monkeypatch.setattr(quality, "mos", score)
+    call, _ = called(YIELDS, wav, "barge_in", sound={"mos": True}, after=1.5)
+    (found,) = call.interruptions
+    assert found.answer is AnswerOutcome.ANSWERED
+    assert YIELDS.yields_s is not None
+    assert heard == [pytest.approx(1.5 + YIELDS.yields_s, abs=0.05)]
+    assert SHORT_S < 1.0
 
 
 @pytest.mark.parametrize(

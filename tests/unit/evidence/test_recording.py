@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 import soundfile
 from livekit.protocol.agent_pb import agent_session as pb
 
+from exporter.evidence import recording
 from exporter.evidence.journal import Entry, placed, to_line
 from exporter.evidence.kept import KeptCall
 from exporter.evidence.reading import SEAL_NAME, Seal, read_call, to_seal
@@ -16,7 +18,8 @@ from exporter.outcome import EvidenceLost, LossReason
 from exporter.outcome.timeline import AgentSounded, CallerSpoke, Transcript
 from exporter.probe import Keep
 from exporter.probes.calibrate.measure import echo_clip
-from exporter.rtc.levels import RATE
+from exporter.rtc.levels import RATE, Pcm
+from exporter.rtc.tape import Tape
 from tests.fake_call.agent import Script
 from tests.fake_call.calls import Placed, World, place, target
 from tests.unit.store.mounts import tiny_filesystem
@@ -117,6 +120,23 @@ def test_a_full_disk_costs_the_evidence_only(tmp_path: Path) -> None:
         call = place(Script(), World(), target(), keep=keep, on_lost=losses.append)
     assert call.outcome.ok
     assert [each.reason for each in losses] == [LossReason.DISK_FULL]
+
+
+def test_a_loss_lets_go_of_the_sound(tmp_path: Path) -> None:
+    """The call goes on for long, and nobody takes its sound any more: it must not pile up."""
+    (tmp_path / "file").touch()
+    sizes: list[int] = []
+
+    class Weighed(Tape):
+        def said(self, at: float, pcm: Pcm) -> None:
+            super().said(at, pcm)
+            sizes.append(len(self._pieces) + len(self._frames))
+
+    with patch.object(recording, "Tape", Weighed):
+        keep = Keep(tmp_path / "file" / "r1")
+        place(Script(), World(), target(trials=3), keep=keep, on_lost=lambda _loss: None)
+    assert max(sizes) > 0
+    assert set(sizes[-100:]) == {0}
 
 
 def test_recording_changes_no_figure(tmp_path: Path) -> None:

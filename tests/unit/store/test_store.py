@@ -1,12 +1,13 @@
 """What every store must do: one suite for all of them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from exporter.outcome import Calibration, Reason
+from exporter.outcome import Calibration, Reason, Verdict
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.store.protocol import Store
 from exporter.store.records import (
@@ -144,7 +145,7 @@ def test_spending_is_told_by_day(store: Store) -> None:
 
 def test_history_is_read_newest_first_and_by_page(store: Store) -> None:
     """Every condition of a query narrows it."""
-    store.end(ended("1", seconds=1))
+    store.end(replace(ended("1", seconds=1), verdict=Verdict.SLOW, scenario="noise"))
     store.end(ended("2", seconds=2, reason=Reason.NO_REPLY))
     store.end(ended("3", seconds=3, agent_name="sales"))
     store.end(ended("4", seconds=4))
@@ -157,6 +158,10 @@ def test_history_is_read_newest_first_and_by_page(store: Store) -> None:
     assert ids(RunQuery(agent_name="demo")) == "421"
     assert ids(RunQuery(failed=True)) == "2"
     assert ids(RunQuery(failed=False, before=NOON + timedelta(seconds=3.5))) == "31"
+    assert ids(RunQuery(verdicts=(Verdict.SLOW, Verdict.UNKNOWN))) == "1"
+    assert ids(RunQuery(agent_name="demo", scenario="noise")) == "1"
+    assert ids(RunQuery(call_type="sales", scenario="busy", probe="latency")) == "432"
+    assert ids(RunQuery(probe="agents")) == ids(RunQuery(verdicts=())) == ""
     assert store.run("2") == ended("2", seconds=2, reason=Reason.NO_REPLY)
 
 

@@ -39,7 +39,7 @@ def sources(**parts: Any) -> Sources:
         "thresholds": (),
         "not_healthy": lambda: "",
         "not_ready": lambda: "",
-        "status_page": lambda _viewer: "<p>status</p>",
+        "status_page": lambda _viewer: lambda: "<p>status</p>",
     }
     return Sources(**(whole | parts))
 

@@ -1,5 +1,6 @@
 """The form of the status page that calls an agent now."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,9 +20,9 @@ def site(**settings: Any) -> tuple[Site, list[LatencyConfig], list[Viewer]]:
     called: list[LatencyConfig] = []
     viewers: list[Viewer] = []
 
-    def page(viewer: Viewer) -> str:
+    def page(viewer: Viewer) -> Callable[[], str]:
         viewers.append(viewer)
-        return "<p>status</p>"
+        return lambda: "<p>status</p>"
 
     parts = {"call": _no_call, "call_soon": called.append, "status_page": page}
     return Site(sources(targets=lambda: (DEMO,), **parts), **settings), called, viewers

@@ -24,14 +24,22 @@ from exporter.outcome import (
     InterruptionOutcome,
     LineCounts,
     LineDirection,
+    Media,
+    MediaDirection,
     Outcome,
     PauseOutcome,
     Reason,
+    ReplySound,
     Sending,
+    SilentStage,
     TokenDanger,
     TokenFailure,
+    Transcription,
+    Turn,
     Verdict,
+    WordErrors,
 )
+from exporter.probes.latency.spec import PROBE, LatencyConfig
 from exporter.store.records import RunQuery, RunRecord
 from exporter.store.sqlite import SqliteStore
 from exporter.web.advice import advice
@@ -218,13 +226,13 @@ def test_where_there_is_none_it_says_so() -> None:
     """A line, and no error of the server."""
     answer = site(*runs()).ask("GET", "/runs/last?agent_name=ghost&failed=true")
     assert answer.status_code == 404
-    assert answer.text.startswith("no call that was FAIL or SLOW to ghost among its last 1000 runs")
+    assert answer.text == "no call that was FAIL or SLOW to ghost in the history\n"
 
 
 def test_a_failure_behind_many_good_runs_is_found() -> None:
-    """The history is read page by page."""
+    """The ledger looks for it, however far back it is."""
     good = call(replied(0.9))
-    many = [record_of(good, f"good{n}", n + 10) for n in range(450)]
+    many = [record_of(good, f"good{n}", n + 10) for n in range(1200)]
     answer = site(*runs(), *many).ask("GET", "/runs/last?agent_name=demo&failed=true")
     assert answer.headers["location"] == "./refund"
 
@@ -278,6 +286,48 @@ def test_an_agent_that_takes_no_turns_is_not_called_slow(
     """SLOW is also the verdict on who talks on: its components say nothing about that."""
     record = replace(RunRecord.of(call(replied(0.9))), verdict=Verdict.SLOW, **found)
     said = advice(record)
+    assert said is not None
+    assert said.runbook == runbook
+    assert (RUNBOOKS / f"{runbook}.md").is_file()
+
+
+@pytest.mark.parametrize("stage", SilentStage)
+def test_a_silent_agent_is_looked_at_where_it_broke(stage: SilentStage) -> None:
+    """Each stage has words of its own; what is not known is left to the picture."""
+    turn = replace(Turn.without_reply(Reason.NO_REPLY, "silence"), silent_stage=stage)
+    said = advice(RunRecord.of(call(turn, reason=Reason.NO_REPLY)))
+    plain = advice(RunRecord.of(call(reason=Reason.NO_REPLY)))
+    assert said is not None
+    assert plain is not None
+    assert said.runbook == plain.runbook
+    assert (said.text == plain.text) == (stage is SilentStage.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("limits", "heard", "runbook"),
+    [
+        ({}, 2.0, "VoiceAgentSlow"),
+        ({"max_wer": 0.1}, 0.9, "VoiceAgentMishears"),
+        ({"max_wer": 0.1}, 2.0, "VoiceAgentSlow"),
+        ({"sound": {"max_gap_ms": 500}}, 0.9, "VoiceAgentDeadAir"),
+        ({"sound": {"max_loss_ratio": 0.01}}, 0.9, "VoiceSfuPacketLoss"),
+    ],
+)
+def test_what_made_a_call_slow_chooses_the_runbook(
+    limits: dict[str, Any], heard: float, runbook: str
+) -> None:
+    """Its latency, the words that were understood, a silence in a reply, or lost packets."""
+    turn = replace(
+        replied(heard),
+        transcription=Transcription(10, 5, raw=WordErrors(10, 5)),
+        reply=ReplySound(-20.0, 0.0, 8000.0, longest_gap_s=1.0),
+    )
+    media = Media(MediaDirection(1000, 50), MediaDirection(1000, 0))
+    config = LatencyConfig(agent_name="demo", **limits)
+    made = replace(CallResult("demo", "default", "default"), turns=(turn,), media=media)
+    judged = PROBE.judged(config, replace(call(), result=made))
+    assert judged.verdict is Verdict.SLOW
+    said = advice(RunRecord.of(judged), judged.findings or ())
     assert said is not None
     assert said.runbook == runbook
     assert (RUNBOOKS / f"{runbook}.md").is_file()
