@@ -35,6 +35,9 @@ class Outcome:
     """Set by the runner; on every log line of the run and in the name of its room."""
     findings: tuple[Finding, ...] | None = None
     """What its probe's judge found, set by the runner: () is PASS. None: it was not judged yet."""
+    fence: int | None = None
+    """The fencing number of the lease under which it ran: of two runs of one target, the one with
+    the smaller number is of an older holder. None where no leases are taken."""
 
     @property
     def ok(self) -> bool:

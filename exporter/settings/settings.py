@@ -53,7 +53,7 @@ from exporter.roster.collector import CollectorConfig
 from exporter.server_api import Server
 from exporter.server_api.server import trusting
 from exporter.settings.alerts import AlertsConfig
-from exporter.store.config import StoreConfig
+from exporter.settings.redis import StoreSettings
 from exporter.web.settings import WebSettings
 
 CREDENTIALS = ("url", "api_key", "api_secret")
@@ -320,8 +320,17 @@ class Settings(Section, BaseSettings):
         default=AlertsConfig(),
         description="Thresholds of alert rules, exported as voice_alert_threshold.",
     )
-    store: StoreConfig = Field(
-        default=StoreConfig(),
+    group: Name | None = Field(
+        None,
+        min_length=1,
+        description=(
+            "Name of the exporters that share the targets: each target is called by one of them. "
+            "They have the same targets, and the same `store.redis`. Not set: this exporter calls "
+            "all of its targets."
+        ),
+    )
+    store: StoreSettings = Field(
+        default=StoreSettings(),
         description="The ledger on disk: history of runs, budget spent, runs in progress.",
     )
     evidence: EvidenceConfig = Field(
@@ -358,6 +367,11 @@ class Settings(Section, BaseSettings):
                     "targets",
                     index,
                 )
+
+    @rule
+    def _group_needs_redis(self) -> Faults:
+        if self.group is not None and self.store.redis.url_file is None:
+            yield invalid("needs store.redis.url_file, which is not set; expected both", "group")
 
     @field_validator("targets")
     @classmethod

@@ -156,6 +156,8 @@ class RunRecord:
     """As in `CallResult`."""
     pauses: tuple[InnerPause, ...] = ()
     """As in `CallResult`."""
+    fence: int | None = None
+    """Fencing number of the lease under which it ran; null where no `group` is configured."""
 
     @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
     @property
@@ -204,6 +206,7 @@ class RunRecord:
             interruptions=call.interruptions if call else (),
             backchannels=call.backchannels if call else (),
             pauses=call.pauses if call else (),
+            fence=outcome.fence,
         )
 
 

@@ -110,6 +110,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE runs ADD COLUMN pauses TEXT NOT NULL DEFAULT '[]'",
     ),
     ("CREATE TABLE calls (room_sid TEXT PRIMARY KEY, document TEXT NOT NULL)",),
+    ("ALTER TABLE runs ADD COLUMN fence INTEGER",),
 )
 
 NEWEST = len(MIGRATIONS)
