@@ -32,7 +32,7 @@ class Server:
     fence: int = 0
     leases: dict[str, tuple[Holder, float]] = field(default_factory=dict)
     """By work, with the time at which each expires."""
-    members: dict[str, float] = field(default_factory=dict)
+    members: dict[str, tuple[float, int]] = field(default_factory=dict)
     last_run: dict[str, float] = field(default_factory=dict)
     started_at: float = float("-inf")
 
@@ -65,13 +65,13 @@ class Link:
         self.slow_s = 0.0
         """How long a question, and then an answer, is on its way."""
 
-    async def beat(self, member: str, lasts_s: float) -> frozenset[str]:
+    async def beat(self, member: str, lasts_s: float, load: int) -> Mapping[str, int]:
         """As in `LeaseClient`."""
 
-        def beat() -> frozenset[str]:
+        def beat() -> dict[str, int]:
             now, members = self._server.now(), self._server.members
-            members[member] = now + lasts_s
-            return frozenset(name for name, until in members.items() if now < until)
+            members[member] = now + lasts_s, load
+            return {name: load for name, (until, load) in members.items() if now < until}
 
         return self._ask(beat)
 

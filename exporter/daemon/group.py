@@ -36,13 +36,12 @@ def make_client(settings: Settings, server_name: str) -> LeaseClient | None:
         settings: Of the daemon.
         server_name: The label `server`: leases are of one LiveKit server.
     """
-    redis = settings.store.redis
-    if settings.group is None or redis.url_file is None:
+    if settings.group is None or settings.store.redis.url_file is None:
         return None
     from exporter.fleet.redis import RedisLeases, connect  # noqa: PLC0415 - an extra may lack
 
-    namespace = f"{redis.prefix}:{server_name}:{settings.group}"
-    return RedisLeases(connect(redis.url_file.get_secret_value()), namespace)
+    namespace = f"{settings.store.redis.prefix}:{server_name}:{settings.group}"
+    return RedisLeases(connect(settings.store.redis.url_file.get_secret_value()), namespace)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,8 @@ class LeaseClient(Protocol):
     then. Until then, a holder may renew what was forgotten.
     """
 
-    async def beat(self, member: str, lasts_s: float) -> frozenset[str]:
-        """Note that a member lives, for so long, and return all that do."""
+    async def beat(self, member: str, lasts_s: float, load: int) -> Mapping[str, int]:
+        """Note that a member lives, for so long, with a load; return the loads of all that do."""
 
     async def leave(self, member: str) -> None:
         """Note that a member lives no longer."""

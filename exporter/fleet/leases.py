@@ -7,7 +7,7 @@ the store says later, and however late, changes nothing about that.
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -20,6 +20,8 @@ STEP_S = 2.0
 """Between two looks at what is free; leases are renewed as often."""
 MEMBER_LASTS_S = 4 * STEP_S
 """A member that is not heard of for so long counts no more for the fair share."""
+_LEFT_S = 3 * STEP_S
+"""What nobody has taken for so long is taken by whoever sees it."""
 SHORTEST_S, LONGEST_S = 10.0, 60.0
 _MARGIN = 0.3
 """Share of a lease by which it is over for its holder before it is in the store: for clocks that do
@@ -96,14 +98,18 @@ class Leases:
     shares: dict[str, Share] = field(default_factory=dict)
     holders: dict[str, Holder] = field(default_factory=dict)
     """Who held each work at the last look, this exporter included."""
-    members: frozenset[str] = frozenset()
-    """Who lives, as of the last look."""
+    members: Mapping[str, int] = field(default_factory=dict)
+    """Who lives, with what load, as of the last look."""
     problem: str = ""
     """Why the store is not reached, "" when it is."""
     _held: dict[str, _Held] = field(default_factory=dict)
     _last_held: dict[str, float] = field(default_factory=dict)
+    _free_since: dict[str, float] = field(default_factory=dict)
+    """When what nobody has was first seen to be free, since the store was last reached anew."""
     _leaving: set[str] = field(default_factory=set)
     """Held, and known no longer."""
+    _unwanted: set[str] = field(default_factory=set)
+    """Taken because nobody else did: they may not know of it."""
 
     def add(self, share: Share) -> None:
         """Share this work from now on; a known one is replaced."""
@@ -171,13 +177,15 @@ class Leases:
             await self._renew()
             await self._give_back(self._leaving)
             # Who has come a moment ago takes nothing yet: it may be one of several.
-            known, self.members = self.members, await self.client.beat(self.member, MEMBER_LASTS_S)
+            known = self.members
+            self.members = await self.client.beat(self.member, MEMBER_LASTS_S, self._load())
             await self._look()
             await self._give_back(self._too_much())
             if self.member in known:
                 await self._take_free()
         except StoreError as error:
             self._note(str(error))
+            self._free_since.clear()
         else:
             self._note("")
         self.expire()
@@ -198,6 +206,7 @@ class Leases:
     def _lose(self, work: str, reason: str) -> None:
         if self._held.pop(work, None) is not None:
             self._leaving.discard(work)
+            self._unwanted.discard(work)
             self.watcher.lost(work, reason)
 
     async def _renew(self) -> None:
@@ -232,6 +241,8 @@ class Leases:
         now = self.clock()
         found = await self.client.holders(list(self.shares))
         self.holders = {work: holder for work, holder in found.items() if work in self.shares}
+        free = self.shares.keys() - self.holders.keys()
+        self._free_since = {work: self._free_since.get(work, now) for work in free}
         for work, holder in self.holders.items():
             self._last_held[work] = now
             if holder.member == self.member and work not in self._held:
@@ -262,33 +273,42 @@ class Leases:
             await self.client.release(work, self.member, held.fence)
 
     def _too_much(self) -> list[str]:
-        """Return what to hand over, so that what is left is still the fair share or more."""
-        excess = self._load() - self._fair()
-        found = []
-        for work in sorted(self.held & self.shares.keys(), key=self._by_load):
+        """Return what to hand over to the member with the least load.
+
+        Each makes the larger of both loads smaller, so this comes to an end.
+        """
+        mine, least = self._load(), self._least()
+        found: list[str] = []
+        if least is None:
+            return found
+        for work in sorted(self.held & self.shares.keys() - self._unwanted, key=self._by_load):
             load = self.shares[work].load
-            if load <= excess and not self.is_busy(work):
+            if least + load < mine and not self.is_busy(work):
                 found.append(work)
-                excess -= load
+                mine, least = mine - load, least + load
         return found
 
     async def _take_free(self) -> None:
-        """Take what nobody has until it is a fair share, the heaviest first.
-
-        While something is free, what is held is less than everything, so that some member has
-        less than its share and takes it.
-        """
+        """Take what nobody has, the heaviest first, while no other member has less to do."""
         free = self.shares.keys() - self.holders.keys() - self._held.keys()
+        took_unwanted = False
         for work in sorted(free, key=self._by_load, reverse=True):
-            if self._load() >= self._fair():
-                return
-            share = self.shares.get(work)
+            share, least = self.shares.get(work), self._least()
             if share is None:
                 continue  # it was removed meanwhile
+            is_unwanted = least is not None and self._load() > least
+            if is_unwanted and (took_unwanted or not self._is_left(work)):
+                continue
+            took_unwanted |= is_unwanted  # one at a time: others may want the next
             asked_at = self.clock()
             grant = await self.client.acquire(work, self.member, share.lasts_s)
             if grant is not None:
                 self._begin(work, grant.fence, asked_at, share.lasts_s, grant.since_run_s)
+                if is_unwanted:
+                    self._unwanted.add(work)
+
+    def _is_left(self, work: str) -> bool:
+        return self.clock() - self._free_since.get(work, self.clock()) > _LEFT_S
 
     def _by_load(self, work: str) -> tuple[int, str]:
         return self.shares[work].load, work
@@ -296,8 +316,10 @@ class Leases:
     def _load(self) -> int:
         return sum(self.shares[work].load for work in self._held if work in self.shares)
 
-    def _fair(self) -> float:
-        return sum(share.load for share in self.shares.values()) / max(1, len(self.members))
+    def _least(self) -> int | None:
+        """Return the least load of the other members; None: there is none."""
+        others = (load for name, load in self.members.items() if name != self.member)
+        return min(others, default=None)
 
     def _note(self, problem: str) -> None:
         if bool(problem) != bool(self.problem):

@@ -91,9 +91,17 @@ return 1
 _BEAT = """
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[2]), ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
-return redis.call('ZRANGE', KEYS[1], 0, -1)
+redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f %s', now + ARGV[2], ARGV[3]))
+local all, alive = redis.call('HGETALL', KEYS[1]), {}
+for i = 1, #all, 2 do
+  local ends, load = string.match(all[i + 1], '(%d+) (%d+)')
+  if tonumber(ends) > now then
+    alive[#alive + 1], alive[#alive + 2] = all[i], load
+  else
+    redis.call('HDEL', KEYS[1], all[i])
+  end
+end
+return alive
 """
 
 
@@ -133,14 +141,15 @@ class RedisLeases:
         self._began = redis.register_script(_BEGAN)
         self._beat = redis.register_script(_BEAT)
 
-    async def beat(self, member: str, lasts_s: float) -> frozenset[str]:
+    async def beat(self, member: str, lasts_s: float, load: int) -> Mapping[str, int]:
         """Note that a member lives."""
-        keys = [self._key("members")]
-        return frozenset(await _ask(self._beat, keys, [member, _ms(lasts_s)]))
+        words = [member, _ms(lasts_s), str(load)]
+        found = iter(await _ask(self._beat, [self._key("members")], words))
+        return {name: int(load_of) for name, load_of in zip(found, found, strict=True)}
 
     async def leave(self, member: str) -> None:
         """Note that it lives no longer."""
-        await _ask(self._redis.zrem, self._key("members"), member)
+        await _ask(self._redis.hdel, self._key("members"), member)
 
     async def holders(self, works: Sequence[str]) -> Mapping[str, Holder]:
         """Return who has which lease."""
