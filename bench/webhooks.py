@@ -70,7 +70,7 @@ async def serve(folder: Path) -> None:
     settings = Settings()
     metrics = Metrics(CollectorRegistry(), NAME)
     server = Server(url="ws://127.0.0.1:1", api_key=KEY, api_secret=SECRET)
-    store = BufferedStore(lambda: open_sqlite(folder), StoreSeries(metrics))
+    store = BufferedStore(lambda: open_sqlite(folder), StoreSeries(metrics, "sqlite"))
     await store.start()
     series = RealCallSeries(metrics, AgentNames(metrics, 500))
     calls = RealCalls(settings, lambda: server, store, series)
@@ -80,7 +80,7 @@ async def serve(folder: Path) -> None:
         thresholds=(),
         not_healthy=lambda: "",
         not_ready=lambda: "",
-        status_page=lambda _viewer: "",
+        status_page=lambda _viewer: lambda: "",
         deliveries=calls,
     )
     web = make_server(sources, lambda: settings.web, WebConfigWatch(None), Refusals(metrics))

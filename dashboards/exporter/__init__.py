@@ -14,7 +14,7 @@ def board() -> Board:
         variables=(SERVER,),
         alerts='server=~"$server|", '
         'alertname=~"VoiceProbe.*|VoiceExporter.*|VoiceConfig.*|VoiceStore.*|VoiceBudget.*|'
-        'VoiceTooManyVoids|VoiceListingOld"',
+        'VoiceTooManyVoids|VoiceListingOld|VoiceTargetUnleased"',
         sections=(
             Section(100, "Now", now.panels()),
             Section(110, "Freshness", freshness.panels()),

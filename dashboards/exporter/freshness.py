@@ -19,7 +19,31 @@ _STATES = words(
 
 def panels() -> tuple[Panel, ...]:
     """Return the panels of the row."""
-    return _runs(), _ages()
+    return _runs(), _ages(), _leases()
+
+
+def _leases() -> Panel:
+    card = Card(
+        113,
+        "Leases by exporter",
+        "Probes and targets that each exporter of a group runs, the exporters of the group that "
+        "live, and what nobody has run for more than an "
+        "interval. From voice_lease_held, voice_lease_members and voice_lease_unheld_intervals. "
+        "Bad: what nobody runs, above 0: Redis is not reached, or no exporter is left.",
+        empty="No group is configured",
+        width=24,
+    )
+    held = f"sum by (server, instance) (voice_lease_held{{{SERVERS}}})"
+    members = f"max by (server) (voice_lease_members{{{SERVERS}}})"
+    of_lease = "server, probe, agent_name, call_type, scenario, vantage"
+    unheld = f"min by ({of_lease}) (voice_lease_unheld_intervals{{{SERVERS}}})"
+    return graph(
+        card,
+        series(held, "held by {{instance}} ({{server}})"),
+        series(members, "exporters that live ({{server}})"),
+        series(f"sum by (server) ({unheld} > bool 1)", "run by nobody ({{server}})"),
+        unit=Short,
+    )
 
 
 def _runs() -> Panel:

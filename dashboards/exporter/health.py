@@ -17,6 +17,8 @@ _COUNTED = (
     ("call not kept: $1", "reason", "voice_evidence_lost_total", ""),
     ("worker report refused", "", "voice_worker_reports_refused_total", ""),
     ("skipped run: $1", "reason", "voice_probe_skipped_total", "overlap|missed"),
+    ("lost lease: $1", "reason", "voice_lease_losses_total", ""),
+    ("refused result of a run", "", "voice_lease_results_refused_total", ""),
     ("spoiled run: $1", "reason", "voice_probe_failures_total", "void|probe_crashed|deadline"),
 )
 """What it is called, the label that is put in, the counter, and the values of the label."""

@@ -87,9 +87,10 @@ def needs_restart(old: Settings, new: Settings, buckets: Iterable[float]) -> tup
         "web.route_prefix": (old.web.route_prefix, new.web.route_prefix),
         "web.config_file": (old.web.config_file, new.web.config_file),
         "web.max_connections": (old.web.max_connections, new.web.max_connections),
+        "group": (old.group, new.group),
+        "store.redis": (old.store.redis, new.store.redis),
         "store.enabled": (old.store.enabled, new.store.enabled),
         "store.folder": (old.store.folder, new.store.folder),
-        "store.redis": (old.store.redis, new.store.redis),
         "pool": (old.pool, new.pool),
     }
     keys = [key for key, (before, after) in pairs.items() if before != after]

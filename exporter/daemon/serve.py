@@ -22,6 +22,7 @@ from exporter.daemon.credentials import CredentialFiles
 from exporter.daemon.discovery import Discovery
 from exporter.daemon.evidence import make_keeper
 from exporter.daemon.fleet import Fleet
+from exporter.daemon.group import ELSEWHERE, Group, Parts, make_client
 from exporter.daemon.health import Health, LoopGuard
 from exporter.daemon.known_rooms import KnownRooms
 from exporter.daemon.ledger import Ledger
@@ -42,6 +43,7 @@ from exporter.daemon.reload import Reloader
 from exporter.daemon.run_log import RunLog
 from exporter.daemon.signals import handle_signals
 from exporter.metrics.agent_names import AgentNames
+from exporter.metrics.leases import LeaseSeries
 from exporter.metrics.own import OwnSeries, watch_loop_lag
 from exporter.metrics.real_calls import RealCallSeries
 from exporter.metrics.recorder import Recorder
@@ -77,6 +79,7 @@ _REFUSALS = {
     "removed": "its configuration changed during the wait",
     "window": "it is outside its time windows",
     "budget": "its budget for today is spent",
+    ELSEWHERE: "another exporter of the group calls it",
 }
 
 
@@ -187,12 +190,14 @@ class Daemon:
             self._note_listing,
             self._credentials.record,
         )
+        self._group = self._make_group()
+        of_group = self._group
         self._scheduler = Scheduler(
             self._run,
             self.listeners,
             self._recorder.skip,
-            self._ledger.gates,
-            self._ledger.reserve,
+            (*((of_group.gate,) if of_group else ()), *self._ledger.gates),
+            (*((of_group.begin,) if of_group else ()), *self._ledger.reserve),
         )
         self._watching: tuple[asyncio.Task[None], ...] = ()
         self._health = Health((self._scheduler.check, self._runner.check, self._check_watches))
@@ -266,10 +271,16 @@ class Daemon:
     ) -> Outcome:
         """Run a probe, and judge a listing by all that the daemon knows of the fleet."""
         before = self._known_rooms.before if probe == "agents" else None
-        found = await self._runner.run(
-            probe, config, run_id, on_start=on_start, on_turn=on_turn, before=before
-        )
-        return self._fleet.judged(self._known_rooms.take(found))
+
+        async def run(on_turn: Callable[[Turn], None] | None) -> Outcome:
+            found = await self._runner.run(
+                probe, config, run_id, on_start=on_start, on_turn=on_turn, before=before
+            )
+            return self._known_rooms.take(found)
+
+        if self._group is None:
+            return self._fleet.judged(await run(on_turn))
+        return self._fleet.judged(await self._group.fenced(probe, config, run_id, run, on_turn))
 
     def reload_soon(self) -> None:
         """Begin to read the configuration anew."""
@@ -314,6 +325,8 @@ class Daemon:
             _watch("credentials", self._credentials.watch()),
             _watch("roster on disk", self._keep_roster()),
         )
+        if self._group is not None:
+            self._watching += (_watch("leases", self._group.watch()),)
         log.info("serving", extra={"version": __version__, "address": shown(listener)})
         try:
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -344,13 +357,44 @@ class Daemon:
             self.add_target(target, first_in_s)
         self._scheduler.start()
 
+    def _make_group(self) -> Group | None:
+        settings = self._settings
+        client = make_client(settings, self._server.name)
+        if client is None or settings.group is None:
+            return None
+        parts = Parts(self._take, self._park, self._refuse)
+        series = LeaseSeries(self.metrics)
+        return Group(settings.group, client, settings.sfu.vantage, series, parts)
+
     def _add(self, work: Work, first_in_s: float) -> None:
+        self._watch_list.add(work)
+        if self._group is None:
+            self._take(work, first_in_s)
+        else:
+            self._group.add(work, first_in_s)
+
+    def _take(self, work: Work, first_in_s: float) -> None:
+        """Run this here from now on."""
         self._recorder.add(work.probe, work.config)
         self._ledger.add(work)
-        self._watch_list.add(work)
         self._scheduler.add(work, first_in_s)
 
+    def _park(self, work: Work) -> None:
+        """Run this here no more, because another exporter of the group does."""
+        self._scheduler.remove(work.id)
+        self._watch_list.park(work.id)
+        self._run_log.forget(work)
+        self._ledger.remove(work)
+        self._recorder.park(work.probe, work.config)
+
+    def _refuse(self, outcome: Outcome) -> None:
+        """Note what a run cost whose result is not used."""
+        self._run_log.record(outcome)
+        self._ledger.record(outcome)
+
     def _remove(self, work: Work) -> None:
+        if self._group is not None:
+            self._group.remove(work)
         self._scheduler.remove(work.id)
         self._watch_list.remove(work.id)
         self._run_log.forget(work)
@@ -362,6 +406,8 @@ class Daemon:
         self._stopping = True
         self._scheduler.stop()
         await self._runner.aclose(DRAIN_S)
+        if self._group is not None:  # no call of ours is under way any more
+            await self._group.aclose()
         self._ledger.store.save_workers(self._fleet.roster.export())
         await self._ledger.aclose()
         if self._keeper is not None:
@@ -438,16 +484,19 @@ class Daemon:
             notes=tuple(filter(None, (self._health.problem, *self._notes()))),
             pools=[Pool(*lane) for lane in self._runner.busy()],
             viewer=viewer,
+            group=self._group.view() if self._group is not None else None,
         )
 
     def _notes(self) -> tuple[str, ...]:
-        parts = (self._reloader, self._credentials, self._web_config, self._ledger)
-        return tuple(part.problem for part in parts if part.problem)
+        parts = (self._reloader, self._credentials, self._web_config, self._ledger, self._group)
+        return tuple(part.problem for part in parts if part is not None and part.problem)
 
     def _not_ready(self) -> str:
         if self._stopping:
             return "stopping"
-        return "" if self._listed else "the first room listing has not ended yet"
+        if self._listed or (self._group is not None and self._group.has_looked):
+            return ""
+        return "the first room listing has not ended yet"
 
 
 def _watch(name: str, work: Coroutine[object, object, None]) -> asyncio.Task[None]:

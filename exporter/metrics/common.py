@@ -7,6 +7,8 @@ from exporter.series import family
 
 SKIPS = ("overlap", "missed", "window", "budget")
 """Why a run that was due did not start."""
+LEASE_LOSSES = ("expired", "taken")
+"""How a lease is lost."""
 UNWELL = (Verdict.SLOW, Verdict.FAIL, Verdict.UNKNOWN)
 """Verdicts whose runs in a row are counted."""
 
@@ -248,6 +250,48 @@ WORKERS = (
     ),
 )
 """Written as the roster changes."""
+
+_OF_LEASES = "probe agent_name call_type scenario vantage"
+
+LEASES = (
+    _of_exporter(
+        "voice_lease_held",
+        "gauge",
+        _OF_LEASES,
+        "1 if this exporter has the lease of the probe or target and runs it, 0 if not. Summed "
+        "over the exporters of a group it is 1. Only where group is set, as all voice_lease_*.",
+    ),
+    _of_exporter(
+        "voice_lease_unheld_intervals",
+        "gauge",
+        _OF_LEASES,
+        "Time since the lease of the probe or target was last seen to be held by any exporter of "
+        "the group, as a multiple of the interval; 0 while it is held.",
+    ),
+    _of_exporter(
+        "voice_lease_losses_total",
+        "counter",
+        "reason",
+        "Leases that this exporter lost without giving them back, by reason: expired, they could "
+        "not be renewed in time; taken, the store gave them to another exporter or forgot them.",
+        reason=LEASE_LOSSES,
+    ),
+    _of_exporter(
+        "voice_lease_results_refused_total",
+        "counter",
+        "",
+        "Runs whose results are not used because their lease ended before them. They are in no "
+        "other metric, but their cost is charged to the budget.",
+    ),
+    _of_exporter(
+        "voice_lease_members",
+        "gauge",
+        "",
+        "Exporters of the group that live, as this one sees them; 0 while the store of the leases "
+        "is not reached.",
+    ),
+)
+"""Written where exporters share their targets."""
 
 EXPORTER = (
     _of_exporter(

@@ -45,6 +45,8 @@ class _Subject:
     """Gauges that the last run set, and that the next one must set again to stay."""
     verdict: Verdict = Verdict.UNKNOWN
     streak: Streak = field(default_factory=Streak)
+    is_parked: bool = False
+    """Another exporter runs it now."""
 
     @property
     def agent_name(self) -> str:
@@ -89,6 +91,8 @@ class Recorder:
         new = _Subject(row, config, labels, row.reader(), self._clock())
         subject = self._subjects.setdefault(key, new)
         subject.config = config
+        if subject.is_parked:
+            subject.is_parked, subject.reader, subject.since = False, new.reader, new.since
         if subject.labels != labels:
             self._move(key, subject, labels)
         for family in (*row.families, *common.OF_EVERY_PROBE):
@@ -106,16 +110,29 @@ class Recorder:
             for series in list(subject.held):
                 self._drop(key, subject, series)
 
+    def park(self, probe: str, config: ProbeSection) -> None:
+        """Say nothing more of what another exporter probes now, until it is added again.
+
+        What was counted stays: a scrape that comes later must not miss it.
+        """
+        key = _key(probe, {**_OF_SERVER, **self._rows[probe].labels(config)})
+        if (subject := self._subjects.get(key)) is not None:
+            for series in [each for each in subject.held if ROWS[each[0]].kind == "gauge"]:
+                self._drop(key, subject, series)
+            subject.shown, subject.is_parked = set(), True
+            subject.verdict, subject.streak = Verdict.UNKNOWN, Streak()
+
     def reconfigure(self, vantage: str) -> None:
         """Follow a new vantage; the series of another one go."""
         self._vantage = vantage
         for (probe, _), subject in list(self._subjects.items()):
-            self.add(probe, subject.config)
+            if not subject.is_parked:
+                self.add(probe, subject.config)
 
     def record(self, outcome: Outcome) -> None:
         """Record a finished run: the listener. One of what was removed meanwhile is dropped."""
         subject = self._subject_of(outcome)
-        if subject is None:
+        if subject is None or subject.is_parked:
             return
         readings = [*self._of_every_probe(outcome), *subject.reader(subject.config, outcome)]
         self._show(subject, readings, run_id=outcome.run_id)

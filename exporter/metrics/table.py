@@ -8,7 +8,7 @@ and other people's queries use them.
 from typing import get_args
 
 from exporter.calls.families import FAMILIES as OF_REAL_CALLS
-from exporter.metrics.common import BUDGETS, EXPORTER, OF_EVERY_PROBE, WORKERS
+from exporter.metrics.common import BUDGETS, EXPORTER, LEASES, OF_EVERY_PROBE, WORKERS
 from exporter.metrics.live_families import FAMILIES as OF_LIVE_TURNS
 from exporter.probes import PROBES
 from exporter.series import Family, Group
@@ -17,7 +17,7 @@ _OF_PROBES = (family for probe in PROBES.values() for family in probe.families)
 _BY_NAME: dict[str, Family] = {}
 for _family in (
     *(*_OF_PROBES, *OF_EVERY_PROBE, *BUDGETS),
-    *(*OF_REAL_CALLS, *OF_LIVE_TURNS, *WORKERS, *EXPORTER),
+    *(*OF_REAL_CALLS, *OF_LIVE_TURNS, *WORKERS, *EXPORTER, *LEASES),
 ):
     _BY_NAME.setdefault(_family.name, _family)
 

@@ -38,6 +38,9 @@ class Outcome:
     kept: object = None
     """What the next run of the probe gets as `Run.before`, from who looks after it: nobody else
     sees it."""
+    fence: int | None = None
+    """The fencing number of the lease under which it ran: of two runs of one target, the one with
+    the smaller number is of an older holder. None where no leases are taken."""
 
     @property
     def ok(self) -> bool:

@@ -320,6 +320,15 @@ class Settings(Section, BaseSettings):
         default=AlertsConfig(),
         description="Thresholds of alert rules, exported as voice_alert_threshold.",
     )
+    group: Name | None = Field(
+        None,
+        min_length=1,
+        description=(
+            "Name of the exporters that share the targets: each target is called by one of them. "
+            "They have the same targets, and the same `store.redis`. Not set: this exporter calls "
+            "all of its targets."
+        ),
+    )
     store: StoreSettings = Field(
         default=StoreSettings(),
         description="The ledger, on disk or in Redis: history of runs, budget spent, runs in "
@@ -359,6 +368,11 @@ class Settings(Section, BaseSettings):
                     "targets",
                     index,
                 )
+
+    @rule
+    def _group_needs_redis(self) -> Faults:
+        if self.group is not None and self.store.redis.url_file is None:
+            yield invalid("needs store.redis.url_file, which is not set; expected both", "group")
 
     @field_validator("targets")
     @classmethod

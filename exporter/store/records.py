@@ -160,6 +160,8 @@ class RunRecord:
     token: CallerToken | None = None
     """As in `CallResult`: how long the caller's token took, and what is dangerous in it; never the
     token."""
+    fence: int | None = None
+    """Fencing number of the lease under which it ran; null where no `group` is configured."""
 
     @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
     @property
@@ -209,6 +211,7 @@ class RunRecord:
             backchannels=call.backchannels if call else (),
             pauses=call.pauses if call else (),
             token=call.token if call else None,
+            fence=outcome.fence,
         )
 
 

@@ -112,6 +112,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     ("CREATE TABLE calls (room_sid TEXT PRIMARY KEY, document TEXT NOT NULL)",),
     ("ALTER TABLE runs ADD COLUMN token TEXT NOT NULL DEFAULT 'null'",),
+    ("ALTER TABLE runs ADD COLUMN fence INTEGER",),
 )
 
 NEWEST = len(MIGRATIONS)

@@ -199,6 +199,21 @@ def _left(remaining: Remaining) -> str:
     return ", ".join(parts)
 
 
+def elsewhere_rows(watched: WatchList, holders: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return what other exporters run, each with its holder: what nobody runs comes first.
+
+    Args:
+        watched: What is watched.
+        holders: By the id of a work who runs it, "" where nobody does.
+    """
+    found = [
+        (_subject(line) or line.work.probe, holders[name])
+        for name, line in watched.lines.items()
+        if name in holders
+    ]
+    return sorted(found, key=lambda row: (row[1] != "", row))
+
+
 def outage_rows(watched: WatchList) -> list[OutageRow]:
     """Return the failures of all that is watched, those that failed last before the others."""
     found = [

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from exporter import __version__
@@ -12,7 +12,7 @@ from exporter.roster.types import Worker, WorkerStatus
 from exporter.store.records import Remaining
 from exporter.web import strips, times
 from exporter.web.rendering import template
-from exporter.web.rows import Moment, RunRow, outage_rows, run_rows, target_rows
+from exporter.web.rows import Moment, RunRow, elsewhere_rows, outage_rows, run_rows, target_rows
 from exporter.web.strips import WORST_FIRST
 from exporter.web.watched import WatchList
 from exporter.web.why import PART_WORDS, serving
@@ -43,6 +43,20 @@ class Pool:
     busy: int
 
 
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    """The group of exporters that share the targets, as this one sees it."""
+
+    name: str
+    member: str
+    """This exporter."""
+    members: int
+    held: int
+    """How many probes and targets this exporter runs."""
+    elsewhere: Mapping[str, str]
+    """By the id of each work that it does not run: who does, "" where nobody does."""
+
+
 _WORDS: Mapping[str, object] = {
     "colors": COMPONENTS,
     "words": PART_WORDS,
@@ -70,6 +84,7 @@ def status_page(
     notes: Iterable[str] = (),
     pools: Iterable[Pool] = (),
     viewer: Viewer = Viewer(),
+    group: GroupView | None = None,
 ) -> str:
     """Return the page.
 
@@ -82,7 +97,11 @@ def status_page(
         notes: What is wrong, one line each.
         pools: The processes that run probes.
         viewer: Who asks.
+        group: The exporters that share the targets; None: this one runs all of them.
     """
+    everything, elsewhere = watched, group.elsewhere if group is not None else {}
+    here = {name: line for name, line in watched.lines.items() if name not in elsewhere}
+    watched = replace(watched, lines=here)
     now = now or datetime.now(UTC)
     workers = tuple(workers)
     listing = watched.lines.get("agents")
@@ -110,6 +129,8 @@ def status_page(
         server_runs=of_server,
         target_runs=[run for run in runs if run.subject],
         workers=_fleet(workers),
+        group=group,
+        elsewhere=elsewhere_rows(everything, elsewhere),
         in_service=sum(each.in_service for each in services.values()),
         lost=sum(each.is_lost for each in workers),
         outages=outages[:OUTAGES_SHOWN],

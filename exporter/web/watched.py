@@ -71,6 +71,11 @@ class WatchList:
         """Watch it no more."""
         self.lines.pop(work_id, None)
 
+    def park(self, work_id: str) -> None:
+        """Forget the last run of what another exporter runs now: it says nothing any more."""
+        if (line := self.lines.get(work_id)) is not None:
+            line.last = None
+
     def restore(self, runs: Iterable[RunRecord]) -> None:
         """Take what an exporter before this one knew, before anything is watched.
 

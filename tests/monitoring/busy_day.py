@@ -18,6 +18,7 @@ from exporter.daemon.plan import call_work, server_works
 from exporter.daemon.serve import Daemon
 from exporter.metrics.evidence import EvidenceSeries
 from exporter.metrics.exposition import Format
+from exporter.metrics.leases import LeaseSeries
 from exporter.metrics.registry import process_metrics
 from exporter.outcome import (
     UNPROVOKED,
@@ -136,6 +137,13 @@ class BusyDay:
         evidence.kept(12, 9_000_000)
         evidence.lost(LossReason.DISK_FULL)
         self._daemon._ledger.store._watch.up(True)
+        leases = LeaseSeries(self._daemon.metrics)
+        leases.members(1)
+        leases.lost("expired")
+        leases.refused()
+        labels = ("probe", "agent_name", "call_type", "scenario", "vantage")
+        subject = dict(zip(labels, ("latency", "sales", *["default"] * 3), strict=True))
+        leases.show(subject, is_held=True, unheld_intervals=1.5)
         for reason in ("overlap", "missed", "window", "budget"):
             self._daemon._recorder.skip("latency", "sales", reason)
 

@@ -19,7 +19,7 @@ FLOORS = (
     ("errors", "logs", "stats"),
     ("config", "server_api"),
     ("probe", "rtc"),
-    ("calls", "evidence", "roster", "store"),
+    ("calls", "evidence", "fleet", "roster", "store"),
     ("probes",),
     ("metrics", "run", "report"),
     ("web",),

@@ -1,4 +1,4 @@
-"""The connection to Redis: the only module that imports redis-py, and where its errors end."""
+"""The connection to Redis, and where the errors of redis-py end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ class Connection:
         self._address = address
         self._prefix = prefix
         with self._translated():
-            self._client = _client(address)
+            self._client = client(address)
 
     def key(self, name: str) -> str:
         """Return the full name of a key."""
@@ -73,15 +73,20 @@ class Connection:
             raise StoreError(f"cannot use Redis at {self._address.place}: {why}") from error
 
 
-def _client(address: Address) -> Any:
-    """Return a client of redis-py, whose answers are text. It is not connected yet."""
+def client(address: Address, answer_s: float = ANSWER_S) -> Any:
+    """Return a client of redis-py, whose answers are text. It is not connected yet.
+
+    Args:
+        address: Where the Redis is.
+        answer_s: How long it may take to accept a connection, and to answer.
+    """
     common: dict[str, Any] = {
         "username": address.username,
         "password": address.password,
         "decode_responses": True,
         "protocol": 2,  # one form of answers from each version
-        "socket_timeout": ANSWER_S,
-        "socket_connect_timeout": ANSWER_S,
+        "socket_timeout": answer_s,
+        "socket_connect_timeout": answer_s,
     }
     tls = {name: value for name, value in address.options.items() if name.startswith("ssl_")}
     if address.tls:
@@ -100,7 +105,7 @@ def _client(address: Address) -> Any:
             for name, value in address.options.items()
             if name not in tls
         }
-        timeouts = {"socket_timeout": ANSWER_S, "socket_connect_timeout": ANSWER_S}
+        timeouts = {"socket_timeout": answer_s, "socket_connect_timeout": answer_s}
         more = {**own, **timeouts, **({"ssl": True, **tls} if address.tls else {})}
         sentinel = Sentinel([*address.hosts], sentinel_kwargs=more, **common)  # type: ignore[no-untyped-call] # nor there
         return sentinel.master_for(address.path)  # type: ignore[no-untyped-call] # nor there

@@ -1,0 +1,200 @@
+"""Leases in Redis: each operation is one script, so that nothing happens between its parts.
+
+A lease is a key `SET NX PX` with its holder and its fencing number, which `INCR` gives. Redis may
+forget: it is restarted without its last writes, or a replica takes its place. The `run_id` of the
+server shows that; from then on no lease is given before one of its duration has passed.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from exporter.errors import StoreError
+from exporter.fleet.client import Grant, Holder
+from exporter.fleet.leases import LONGEST_S
+
+ANSWER_S = 2.0
+"""For Redis to answer: several leases are missed by an answer that comes later."""
+_WHY_LENGTH = 200
+_LOOK_BACK_MS = 7 * 86400 * 1000
+"""Works that were not run for so long are forgotten."""
+
+_SINCE_RESTART = """
+local longest = tonumber(ARGV[1])
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+if redis.call('GET', KEYS[1]) ~= run then
+  redis.call('SET', KEYS[1], run)
+  redis.call('SET', KEYS[2], 1, 'PX', longest)
+  if tonumber(redis.call('GET', KEYS[3]) or '0') < now then
+    redis.call('SET', KEYS[3], string.format('%.0f', now))
+  end
+end
+local left = redis.call('PTTL', KEYS[2])
+local since = longest
+if left > 0 then since = longest - left end
+"""
+"""Sets `now`, and `since`, the time for which this server has surely known of all leases, at most
+the longest lease; both in ms. Fencing numbers go on above all that may be forgotten."""
+
+_ACQUIRE = (
+    _SINCE_RESTART
+    + """
+if since < tonumber(ARGV[4]) or redis.call('EXISTS', KEYS[5]) == 1 then return false end
+local fence = string.format('%.0f', redis.call('INCR', KEYS[3]))
+redis.call('SET', KEYS[5], ARGV[2] .. ' ' .. fence, 'NX', 'PX', ARGV[4])
+local last = redis.call('HGET', KEYS[4], ARGV[3])
+local age = -1
+if last then age = math.max(0, now - last) end
+return {fence, tostring(age)}
+"""
+)
+_RENEW = (
+    _SINCE_RESTART
+    + """
+local renewed = {}
+for i = 4, #KEYS do
+  local fence, lasts = ARGV[2 * i - 5], ARGV[2 * i - 4]
+  local mine, found = ARGV[2] .. ' ' .. fence, redis.call('GET', KEYS[i])
+  if found == mine then
+    redis.call('PEXPIRE', KEYS[i], lasts)
+    renewed[i - 3] = 1
+  elseif not found and since < tonumber(lasts) then
+    redis.call('SET', KEYS[i], mine, 'PX', lasts)
+    if tonumber(redis.call('GET', KEYS[3])) < tonumber(fence) then
+      redis.call('SET', KEYS[3], fence)
+    end
+    renewed[i - 3] = 1
+  else
+    renewed[i - 3] = 0
+  end
+end
+return renewed
+"""
+)
+_RELEASE = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+"""
+_BEGAN = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+local t = redis.call('TIME')
+redis.call('HSET', KEYS[2], ARGV[2], string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000)))
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
+return 1
+"""
+_BEAT = """
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f %s', now + ARGV[2], ARGV[3]))
+local all, alive = redis.call('HGETALL', KEYS[1]), {}
+for i = 1, #all, 2 do
+  local ends, load = string.match(all[i + 1], '(%d+) (%d+)')
+  if tonumber(ends) > now then
+    alive[#alive + 1], alive[#alive + 2] = all[i], load
+  else
+    redis.call('HDEL', KEYS[1], all[i])
+  end
+end
+return alive
+"""
+
+
+class RedisLeases:
+    """The leases of a group, in one Redis. See `LeaseClient` for what each method does."""
+
+    def __init__(self, redis: Redis, namespace: str) -> None:
+        """Set up; nothing is connected before the first use.
+
+        Args:
+            redis: A client that decodes responses. Each question is asked in a thread.
+            namespace: What all keys begin with. It is a hash tag: in a cluster they share a slot.
+        """
+        self._redis = redis
+        self._tag = f"{{{namespace}}}:"
+        self._server_keys = tuple(map(self._key, ("server", "warming", "fence")))
+        self._acquire = redis.register_script(_ACQUIRE)
+        self._renew = redis.register_script(_RENEW)
+        self._release = redis.register_script(_RELEASE)
+        self._began = redis.register_script(_BEGAN)
+        self._beat = redis.register_script(_BEAT)
+
+    async def beat(self, member: str, lasts_s: float, load: int) -> Mapping[str, int]:
+        """Note that a member lives."""
+        words = [member, _ms(lasts_s), str(load)]
+        found = iter(await _ask(self._beat, [self._key("members")], words))
+        return {name: int(load_of) for name, load_of in zip(found, found, strict=True)}
+
+    async def leave(self, member: str) -> None:
+        """Note that it lives no longer."""
+        await _ask(self._redis.hdel, self._key("members"), member)
+
+    async def holders(self, works: Sequence[str]) -> Mapping[str, Holder]:
+        """Return who has which lease."""
+        if not works:
+            return {}
+        values = await _ask(self._redis.mget, [self._lease(work) for work in works])
+        return {work: _holder(value) for work, value in zip(works, values, strict=True) if value}
+
+    async def acquire(self, work: str, member: str, lasts_s: float) -> Grant | None:
+        """Take a lease that nobody has."""
+        keys = [*self._server_keys, self._key("last_run"), self._lease(work)]
+        found = await _ask(self._acquire, keys, [_ms(LONGEST_S), member, work, _ms(lasts_s)])
+        if not found:
+            return None
+        fence, age_ms = map(float, found)
+        return Grant(int(fence), age_ms / 1000 if age_ms >= 0 else None)
+
+    async def renew(self, member: str, leases: Mapping[str, tuple[int, float]]) -> frozenset[str]:
+        """Let leases last for longer."""
+        keys = [*self._server_keys, *map(self._lease, leases)]
+        args = [_ms(LONGEST_S), member]
+        for fence, lasts_s in leases.values():
+            args += [str(fence), _ms(lasts_s)]
+        renewed = await _ask(self._renew, keys, args)
+        return frozenset(work for work, is_ours in zip(leases, renewed, strict=True) if is_ours)
+
+    async def release(self, work: str, member: str, fence: int) -> None:
+        """Give a lease back."""
+        await _ask(self._release, [self._lease(work)], [f"{member} {fence}"])
+
+    async def began(self, work: str, member: str, fence: int) -> bool:
+        """Note that a run begins."""
+        keys = [self._lease(work), self._key("last_run")]
+        args = [f"{member} {fence}", work, str(_LOOK_BACK_MS)]
+        return bool(await _ask(self._began, keys, args))
+
+    async def aclose(self) -> None:
+        """Let go of the connections."""
+        await asyncio.to_thread(self._redis.close)
+
+    def _key(self, name: str) -> str:
+        return self._tag + name
+
+    def _lease(self, work: str) -> str:
+        return self._key(f"lease:{work}")
+
+
+async def _ask(question: Callable[..., Any], *words: object) -> Any:
+    """Ask in a thread, and return the answer.
+
+    Raises:
+        StoreError: There is none, or Redis refused.
+    """
+    try:
+        return await asyncio.to_thread(question, *words)
+    except (RedisError, OSError) as error:
+        why = " ".join(str(error).split())[:_WHY_LENGTH] or type(error).__name__
+        raise StoreError(f"cannot use Redis: {why}") from error
+
+
+def _holder(value: str) -> Holder:
+    member, _, fence = value.rpartition(" ")
+    return Holder(member, int(fence))
+
+
+def _ms(seconds: float) -> str:
+    return str(round(seconds * 1000))

@@ -1,0 +1,1 @@
+"""Leases of exporters that share their targets."""

@@ -1,0 +1,137 @@
+"""What the daemon does when leases come and go."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from exporter.daemon.group import Group, Parts
+from exporter.daemon.plan import call_work
+from exporter.metrics.leases import LeaseSeries
+from exporter.metrics.recorder import Recorder
+from exporter.metrics.registry import Metrics
+from exporter.outcome import CallResult, Outcome, Reason, Turn, TurnOutcome, Verdict
+from exporter.probes.latency.spec import LatencyConfig
+from exporter.run.scheduler import Refused, Work
+from tests.fake_leases import FakeGroup, Link
+from tests.unit.calls import WHEN
+
+TARGET = LatencyConfig(agent_name="demo")
+WORK = call_work(TARGET)
+TURN = Turn(TurnOutcome.REPLIED, e2e_s=0.7)
+CALL = Outcome(
+    *("latency", "demo", WHEN, 1.0),
+    result=CallResult("demo", "default", "default", (TURN,)),
+    run_id="r",
+    findings=(),
+)
+
+
+class Scene:
+    """One exporter in a group, and what it was told to do."""
+
+    def __init__(self) -> None:
+        self.shared = FakeGroup(())
+        self.metrics = Metrics(CollectorRegistry(), "s", ())
+        self.taken: list[tuple[Work, float]] = []
+        self.parked: list[Work] = []
+        self.refused: list[Outcome] = []
+        parts = Parts(
+            lambda work, first_in_s: self.taken.append((work, first_in_s)),
+            self.parked.append,
+            self.refused.append,
+        )
+        self.link = Link(self.shared.server, self.shared.wait)
+        self.group = Group("g", self.link, "default", LeaseSeries(self.metrics), parts)
+        self.group.add(WORK, 5.0)
+
+    async def joined(self) -> None:
+        """Take what is free."""
+        await self.group.leases.step()
+        await self.group.leases.step()
+        assert self.taken
+
+
+def test_work_is_run_from_its_lease_on() -> None:
+    """Not before; the gates let it start, and its Outcome has the number of the lease."""
+
+    async def main() -> None:
+        scene = Scene()
+        assert await scene.group.gate(WORK, "r") == "lease"
+        await scene.joined()
+        assert await scene.group.gate(WORK, "r") == ""
+        assert await scene.group.begin(WORK, "r") == ""
+
+        async def call(_hear: Callable[[Turn], None]) -> Outcome:
+            return CALL
+
+        outcome = await scene.group.fenced("latency", TARGET, "r", call)
+        assert outcome.fence == 1
+        assert not scene.refused
+
+    asyncio.run(main())
+
+
+def test_a_result_of_an_old_holder_is_refused() -> None:
+    """It is charged, and counted as refused; the work is parked."""
+
+    async def main() -> None:
+        scene = Scene()
+        await scene.joined()
+
+        async def call(_hear: Callable[[Turn], None]) -> Outcome:
+            scene.shared.server.leases.clear()
+            return CALL
+
+        with pytest.raises(Refused):
+            await scene.group.fenced("latency", TARGET, "r", call)
+        (refused,) = scene.refused
+        assert (refused.reason, refused.verdict, refused.fence) == (Reason.VOID, Verdict.UNKNOWN, 1)
+        assert refused.result == CALL.result, "its turns were paid for"
+        assert scene.parked == [WORK]
+
+    asyncio.run(main())
+
+
+def test_a_run_is_ended_with_its_lease() -> None:
+    """What it had until then is charged."""
+
+    async def main() -> None:
+        scene = Scene()
+        await scene.joined()
+
+        async def call(hear: Callable[[Turn], None]) -> Outcome:
+            hear(TURN)
+            scene.group.lost(WORK.id, "expired")
+            await asyncio.sleep(3600)
+            raise AssertionError("it was not ended")
+
+        with pytest.raises(Refused):
+            await scene.group.fenced("latency", TARGET, "r", call)
+        (cut,) = scene.refused
+        assert cut.reason is Reason.PROBE_CRASHED
+        assert isinstance(cut.result, CallResult)
+        assert cut.result.turns == (TURN,)
+
+    asyncio.run(main())
+
+
+def test_no_turn_is_counted_twice_when_a_target_moves() -> None:
+    """Counters stay where they were counted, gauges go, and what comes late is dropped."""
+    pages = [Metrics(CollectorRegistry(), "s", ()) for _ in range(2)]
+    here, there = map(Recorder, pages)
+    here.add("latency", TARGET)
+    here.record(CALL)
+    here.park("latency", TARGET)
+    here.record(CALL)
+    there.add("latency", TARGET)
+    there.record(CALL)
+    labels = ("latency", "demo")
+    assert not pages[0].has("voice_probe_success", *labels)
+    assert [
+        page._of("voice_probe_attempts_total", "counter").held(labels)[0] for page in pages
+    ] == [1, 1]
+    here.add("latency", TARGET)
+    assert pages[0].has("voice_probe_success", *labels)
+    assert pages[0]._of("voice_probe_attempts_total", "counter").held(labels)[0] == 1
