@@ -100,12 +100,11 @@ class Calls:
             Those that ended, and those whose end was never reported.
         """
         now = self._clock()
-        due = {
-            wait_s: tuple(takewhile(lambda sid, at=now - wait_s: self._heard(sid) <= at, waiting))
-            for wait_s, waiting in self._waiting.items()
-        }
-        lost = tuple(self._close(sid, now) for sid in due.pop(FORGOTTEN_S))
-        return tuple(self._close(sid, now) for sids in due.values() for sid in sids), lost
+        ended = (*self._quiet(SETTLE_S, now), *self._quiet(EMPTY_S, now))
+        lost = self._quiet(FORGOTTEN_S, now)
+        return tuple(self._close(sid, now) for sid in ended), tuple(
+            self._close(sid, now) for sid in lost
+        )
 
     def forget_due(self) -> tuple[str, ...]:
         """Forget the calls that were counted long ago; return their ids."""
@@ -162,8 +161,10 @@ class Calls:
         self._closed[sid] = now
         return call
 
-    def _heard(self, sid: str) -> float:
-        return self._calls[sid].heard_at
+    def _quiet(self, wait_s: float, now: float) -> tuple[str, ...]:
+        """Return the ids of those of which nothing has come for as long as they wait."""
+        waiting = self._waiting[wait_s]
+        return tuple(takewhile(lambda sid: now - self._calls[sid].heard_at >= wait_s, waiting))
 
     def _counts(self, room: str) -> bool:
         if room.startswith(ROOM_PREFIX):

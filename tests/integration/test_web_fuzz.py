@@ -73,7 +73,7 @@ def test_no_signed_event_breaks(serving: Serving, monkeypatch: pytest.MonkeyPatc
     taken = 0
 
     @given(case=ENDPOINTS["post /webhook/livekit"].as_strategy())
-    @settings(max_examples=2 * EXAMPLES, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
     def send(case: schemathesis.Case[Any]) -> None:
         nonlocal taken
         body = json.dumps(case.body, default=repr).encode()
