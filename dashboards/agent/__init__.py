@@ -4,6 +4,7 @@ from dashboards.agent import (
     dialogue,
     distribution,
     failures,
+    load,
     now,
     prober,
     reaching,
@@ -42,6 +43,7 @@ def board() -> Board:
             Section(270, "The caller's token", token.panels(), is_folded=True),
             Section(240, "Distribution", distribution.panels(), is_folded=True),
             Section(150, "Error of the prober, and its budget", prober.panels(), is_folded=True),
+            Section(400, "Capacity in calls", load.panels(), is_folded=True),
             Section(210, "Usage", usage.panels(), is_folded=True),
         ),
     )

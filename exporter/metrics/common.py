@@ -101,7 +101,7 @@ VERDICT = _of_runs(
     "check agent_name call_type scenario vantage verdict",
     "1 for the current verdict (PASS SLOW FAIL UNKNOWN), 0 for the others. Check: latency (the "
     "calls of a target), agents (rooms, dispatches and workers), calibrate, sfu, reach, "
-    "reconnect, ramp, workers (the worker pages).",
+    "reconnect, ramp, agent_load, workers (the worker pages).",
     from_start=True,
     verdict=tuple(Verdict),
 )

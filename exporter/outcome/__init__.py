@@ -4,6 +4,7 @@ All are frozen and picklable. Times are seconds. `None` means "not known" or "no
 is never replaced by 0.
 """
 
+from exporter.outcome.agent_load import AgentLoad, LoadCall, LoadTier, WorkerUse
 from exporter.outcome.calls import (
     Calibration,
     CallResult,
@@ -61,6 +62,7 @@ from exporter.outcome.verdict import Cause, Finding, Verdict, verdict_of, worst
 __all__ = [
     "UNPROVOKED",
     "AgentInRoom",
+    "AgentLoad",
     "AnswerOutcome",
     "Backchannel",
     "BackchannelOutcome",
@@ -83,6 +85,8 @@ __all__ = [
     "LineCounts",
     "LineDirection",
     "Listing",
+    "LoadCall",
+    "LoadTier",
     "Loss",
     "LossReason",
     "Media",
@@ -121,6 +125,7 @@ __all__ = [
     "WordErrors",
     "WorkerPage",
     "WorkerScrape",
+    "WorkerUse",
     "failure",
     "tokens",
     "understood",

@@ -12,6 +12,7 @@ To add one: its folder, its row below, its series in `exporter.metrics.table`, o
 from typing import Any
 
 from exporter.probe import Probe
+from exporter.probes.agent_load.spec import PROBE as AGENT_LOAD
 from exporter.probes.agents.spec import PROBE as AGENTS
 from exporter.probes.calibrate.spec import PROBE as CALIBRATE
 from exporter.probes.latency.spec import PROBE as LATENCY
@@ -23,7 +24,7 @@ from exporter.probes.workers.spec import PROBE as WORKERS
 
 _ROWS: tuple[Probe[Any, Any], ...] = (
     *(LATENCY, AGENTS, WORKERS, CALIBRATE),
-    *(SFU, REACH, RECONNECT, RAMP),
+    *(SFU, REACH, RECONNECT, RAMP, AGENT_LOAD),
 )
 PROBES: dict[str, Probe[Any, Any]] = {row.name: row for row in _ROWS}
 """Every probe by its name, which is also the label `probe`."""

@@ -39,6 +39,7 @@ from exporter.distributed.config import DistributedConfig
 from exporter.errors import ConfigError
 from exporter.evidence.config import EvidenceConfig
 from exporter.probes import PROBES
+from exporter.probes.agent_load.spec import AgentLoadConfig
 from exporter.probes.agents.spec import AgentsConfig
 from exporter.probes.calibrate.spec import CalibrateConfig
 from exporter.probes.latency.scenarios.variants import FaultyScenarioError, variants_of
@@ -312,6 +313,9 @@ class Settings(Section, BaseSettings):
         default=ReconnectConfig(), description="Tests of reconnecting to the SFU."
     )
     ramp: RampConfig = Field(default=RampConfig(), description="Ramps: load tests of the SFU.")
+    agent_load: AgentLoadConfig = Field(
+        default=AgentLoadConfig(), description="Loads: the capacity of an agent in calls."
+    )
     distributed: DistributedConfig = Field(
         default=DistributedConfig(), description="Ramps from several hosts."
     )
@@ -393,8 +397,23 @@ class Settings(Section, BaseSettings):
         Args:
             probe: A name in the table of probes, which is also the key of its section.
         """
-        found: ProbeSection = self.ramp_here() if probe == "ramp" else getattr(self, probe)
+        here = {"ramp": self.ramp_here, "agent_load": self.load_here}
+        found: ProbeSection = here[probe]() if probe in here else getattr(self, probe)
         return found
+
+    def load_here(self, load: AgentLoadConfig | None = None) -> AgentLoadConfig:
+        """Return a load, or the configured one, with its vantage and how its agent is called."""
+        load = load or self.agent_load
+        targets = (
+            each
+            for each in self.targets
+            if (each.agent_name, each.call_type) == (load.agent_name, load.call_type)
+            and each.does is None
+        )
+        found = next(targets, None)
+        if found is None and load.agent_name:
+            found = self.discover.target(load.agent_name)
+        return load.at(self.sfu.vantage, found, self.collector)
 
     def ramp_here(self) -> RampConfig:
         """Return the ramp with its vantage: its own, or that of the baselines."""

@@ -67,6 +67,7 @@ from exporter.outcome import (
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.types import WorkerReport, WorkerStatus
 from exporter.settings.settings import Settings
+from tests.unit import load_tiers
 from tests.unit.calls import heard, judged
 from tests.unit.ramp.tiers import tier
 from tests.unit.real_calls.scripts import SCRIPTS
@@ -97,6 +98,12 @@ _CONFIGURATION = {
     "agents": {"stuck_after": "1ms", "no_job_after": "1ms", "unclosed_after": "1ms"},
     "workers": {"scrape": ["http://127.0.0.1:8081"]},
     "ramp": {"enabled": True, "windows": _ALWAYS, "max_clients": 50},
+    "agent_load": {
+        "enabled": True,
+        "agent_name": "sales",
+        "windows": _ALWAYS,
+        "max_calls": 8,
+    },
     "targets": [
         {
             "agent_name": "sales",
@@ -232,6 +239,8 @@ def _server_outcomes(turn: int) -> Iterator[Outcome]:
     yield judged(Outcome("reconnect", "", _WHEN, 9, reason, result=_reconnects(turn)))
     tiers = tier(2), tier(10, 20), tier(25, 40), tier(50, 400)
     yield judged(Outcome("ramp", "", _WHEN, 90, result=Ramp(_VANTAGE, tiers)))
+    loads = load_tiers.tier(1), load_tiers.tier(2), load_tiers.tier(4), load_tiers.tier(8, 2400)
+    yield judged(replace(load_tiers.loaded(*loads), started_at=_WHEN))
 
 
 def _call(turn: int, target: LatencyConfig) -> Outcome:

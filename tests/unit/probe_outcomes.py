@@ -16,6 +16,7 @@ from exporter.outcome import (
     WorkerPage,
     WorkerScrape,
 )
+from tests.unit import load_tiers
 from tests.unit.calls import WHEN, replied
 from tests.unit.ramp.tiers import ramp, tier
 from tests.unit.sfu.baselines import GOOD
@@ -75,6 +76,11 @@ OUTCOMES = {
     "ramp": Pair(
         replace(ramp(tier(2), tier(10)), findings=None),
         replace(ramp(tier(2, 300)), findings=None),
+        Verdict.SLOW,
+    ),
+    "agent_load": Pair(
+        load_tiers.loaded(load_tiers.tier(1), load_tiers.tier(2)),
+        load_tiers.loaded(load_tiers.tier(1, 2000)),
         Verdict.SLOW,
     ),
     "reach": Pair(

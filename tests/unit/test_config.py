@@ -167,8 +167,8 @@ def test_url_from_a_file_is_checked(tmp_path: Path) -> None:
                 (
                     "VOICE_EXPORTER_XYZZY: unknown key; expected one of server_name, "
                     "max_agent_names, livekit, web, targets, discover, agents, calls, webhooks, "
-                    "workers, collector, calibrate, sfu, reach, reconnect, ramp, distributed, slo, "
-                    "alerts, group, store, evidence, pool, log"
+                    "workers, collector, calibrate, sfu, reach, reconnect, ramp, agent_load, "
+                    "distributed, slo, alerts, group, store, evidence, pool, log"
                 )
             ],
             id="unknown and like nothing",

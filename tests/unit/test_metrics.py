@@ -13,6 +13,7 @@ from exporter.series import OWN_LABELS, Family
 from tests.golden_metrics import GOLDEN, blanked, golden_page
 
 LABELS = {
+    "calls",
     "clients",
     "agent_name",
     "call_type",

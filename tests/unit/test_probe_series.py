@@ -13,6 +13,7 @@ SETTINGS = Settings.model_validate(
     {
         "sfu": {"vantage": VANTAGE},
         "ramp": {"enabled": True, "max_clients": 50, "windows": [{"days": "sun"}]},
+        "agent_load": {"agent_name": "a", "max_calls": 8},
     }
 )
 

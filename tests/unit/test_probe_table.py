@@ -39,6 +39,12 @@ _SETTINGS = Settings.model_validate(
         "store": {"enabled": False},
         "workers": {"scrape": ["http://127.0.0.1:8081"]},
         "ramp": {"enabled": True, "max_clients": 50, "windows": [{"hours": "00:00-24:00"}]},
+        "agent_load": {
+            "enabled": True,
+            "agent_name": "sales",
+            "max_calls": 8,
+            "windows": [{"hours": "00:00-24:00"}],
+        },
         "targets": [{"agent_name": "demo"}],
     }
 )

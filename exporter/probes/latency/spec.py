@@ -32,6 +32,7 @@ from exporter.outcome import (
     understood,
 )
 from exporter.probe import Probe
+from exporter.probes.latency.endurance import EnduranceConfig, judge_endurance
 from exporter.probes.latency.families import FAMILIES, CallReader, configured
 from exporter.probes.latency.line import LineConfig
 from exporter.probes.latency.scenarios.config import ScenarioConfig
@@ -129,6 +130,9 @@ def needed_s(target: Mapping[str, Any]) -> float:
     token: TokenConfig | None = target.get("token")
     waits += token.timeout if token else 0.0
     turns = target.get("trials", 1) + target.get("warmup", True)
+    if (long := target.get("endurance")) is not None:
+        turns = 1 + target.get("warmup", True)
+        waits += long.length
     script: tuple[Step, ...] = target.get("script", ())
     says: tuple[Utterance, ...] = (
         script or target.get("utterances") or (target.get("utterance", Utterance()),)
@@ -269,6 +273,11 @@ class LatencyConfig(ProbeSection):
             "(`joins`), so that nobody has to answer it."
         ),
     )
+    endurance: EnduranceConfig | None = Field(
+        None,
+        description="A long call, in place of `trials`: whether answers keep coming, and keep "
+        "their speed.",
+    )
     turn: TurnConfig = Field(
         default=TurnConfig(),
         description="Push-to-talk: RPCs by which the agent knows the caller's turn.",
@@ -337,6 +346,8 @@ class LatencyConfig(ProbeSection):
     @property
     def turns(self) -> int:
         """Turns that one call takes; the warm-up turn counts."""
+        if self.endurance is not None:
+            return self.endurance.most_turns + self.warmup
         return len(self.script) or self.trials + self.warmup
 
     @property
@@ -348,6 +359,8 @@ class LatencyConfig(ProbeSection):
     @property
     def measured(self) -> int:
         """Turns that one call is to measure."""
+        if self.endurance is not None:
+            return self.endurance.most_turns
         return len(self.script) - self.warms_up if self.script else self.trials
 
     @property
@@ -394,6 +407,8 @@ class LatencyConfig(ProbeSection):
         one = self.utterance != Utterance()
         if self.utterances and one:
             yield invalid("conflicts with utterance; expected one of them", "utterances")
+        if self.script and self.endurance is not None:
+            yield invalid("conflicts with script; expected one of them", "endurance")
         if self.script and (self.utterances or one):
             yield invalid("conflicts with utterance and utterances; expected one of them", "script")
 
@@ -444,6 +459,8 @@ def judge(config: LatencyConfig, outcome: Outcome) -> tuple[Finding, ...]:
         found = (*found, Finding(Verdict.SLOW, text))
     if call is None:
         return found
+    if config.endurance is not None:
+        found = (*found, *judge_endurance(config.endurance, turns))
     does = () if config.does is None else judge_turn_taking(config.does, call)
     return (*found, *does, *judge_sound(config.sound, call))
 

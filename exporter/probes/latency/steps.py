@@ -113,8 +113,10 @@ class Steps:
 
     async def _take_turns(self) -> None:
         count, warming_up = self._config.turns, self._config.warms_up
-        number, left = 0, self._config.measured
+        number, left, began = 0, self._config.measured, self._run.clock()
         while number < count if self._config.script else left > 0:
+            if number and not await self._asks_again(began, number):
+                return
             await self._between()
             number += 1
             self._step = number if self._config.script else 0
@@ -141,6 +143,17 @@ class Steps:
             await self._expect()
             if ended is not None:
                 raise ended
+
+    async def _asks_again(self, began: float, number: int) -> bool:
+        """Wait for the time of the next utterance of a long call; False when it is over."""
+        long = self._config.endurance
+        if long is None:
+            return True
+        due = max(self._run.clock(), began + number * long.ask_every)
+        if due >= began + long.length:
+            return False
+        await asyncio.sleep(max(0.0, due - self._run.clock()))
+        return True
 
     async def _between(self) -> None:
         """Do what the scenario does between two turns: nothing of it is in either."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from exporter.outcome import Reason
 from exporter.probes.ramp.summary import Prober, TierSummary
@@ -137,28 +138,45 @@ class Knee:
     """For people."""
 
 
-def find_knee(tiers: Sequence[JudgedTier], *, complete: bool = True) -> Knee:
+class Level(Protocol):
+    """What is asked of a tier to find the knee."""
+
+    @property
+    def clients(self) -> int:
+        """At one time."""
+
+    @property
+    def held(self) -> bool:
+        """Whether every target held."""
+
+    @property
+    def limited(self) -> bool:
+        """Whether the prober was the limit."""
+
+
+def find_knee(tiers: Sequence[Level], *, complete: bool = True, unit: str = "clients") -> Knee:
     """Return the knee of a ramp.
 
     Args:
         tiers: From few clients to many. What comes after the first that broke says nothing more.
         complete: Whether the ramp came to the end that it had planned, or to a tier that broke.
+        unit: The clients in words.
     """
     last_held: int | None = None
     for tier in tiers:
         if tier.limited:
-            text = f"unknown: the prober was the limit at {tier.clients} clients"
+            text = f"unknown: the prober was the limit at {tier.clients} {unit}"
             return Knee(KneeKind.LIMITED, text=text)
         if not tier.held:
             if last_held is None:
-                return Knee(KneeKind.BELOW_FIRST, text=f"below {tier.clients} clients")
-            return Knee(KneeKind.FOUND, last_held, f"~{last_held} clients")
+                return Knee(KneeKind.BELOW_FIRST, text=f"below {tier.clients} {unit}")
+            return Knee(KneeKind.FOUND, last_held, f"~{last_held} {unit}")
         last_held = tier.clients
     if not complete or last_held is None:
         return Knee(KneeKind.UNKNOWN, text="unknown: the ramp was not completed")
-    return Knee(KneeKind.NONE_WITHIN, text=f"none within the ramp: {last_held} clients held")
+    return Knee(KneeKind.NONE_WITHIN, text=f"none within the ramp: {last_held} {unit} held")
 
 
-def is_last(tier: JudgedTier) -> bool:
+def is_last(tier: Level) -> bool:
     """Return whether a ramp ends with this tier: more load would do harm without a result."""
     return tier.limited or not tier.held

@@ -16,9 +16,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import psutil
+from pydantic import TypeAdapter
 
 from exporter.outcome import ProberLoad, RampClient, RampTier, Reason
 from exporter.probes.ramp.messages import (
@@ -83,7 +84,7 @@ class RampProcesses:
         self._per_process = per_process
         self._sizes: list[int] = []
         self._process_of_room: list[int] = []
-        self._processes: list[_ClientProcess] = []
+        self._processes: list[ClientProcess] = []
 
     async def grow(self, clients: int) -> int:
         """Connect clients until there are this many.
@@ -100,7 +101,7 @@ class RampProcesses:
         rooms: list[list[RoomSize]] = [[] for _ in range(max(self._process_of_room) + 1)]
         for name, size, index in zip(names, self._sizes, self._process_of_room, strict=True):
             rooms[index].append(RoomSize(room=name, size=size))
-        self._processes += [_ClientProcess() for _ in range(len(rooms) - len(self._processes))]
+        self._processes += [ClientProcess() for _ in range(len(rooms) - len(self._processes))]
         connected = await asyncio.gather(
             *(self._grow(process, its) for process, its in zip(self._processes, rooms, strict=True))
         )
@@ -143,19 +144,19 @@ class RampProcesses:
     ) -> None:
         await asyncio.gather(*(process.stop() for process in self._processes))
 
-    async def _grow(self, process: "_ClientProcess", rooms: Sequence[RoomSize]) -> int:
+    async def _grow(self, process: "ClientProcess", rooms: Sequence[RoomSize]) -> int:
         process.clients = sum(wanted.size for wanted in rooms)
         order = ConnectClients(rooms=tuple(rooms), within_s=GROW_S)
         try:
             await process.start(self._setup)
             answer = await process.ask(order, GROW_S + MARGIN_S + START_S, lambda _: None)
-        except _ProcessLost:
+        except ProcessLost:
             return 0
         return answer.clients if isinstance(answer, Connected) else 0
 
     async def _hold(
         self,
-        process: "_ClientProcess",
+        process: "ClientProcess",
         seconds: float,
         index: int,
         tell: Callable[[int, float | None], None],
@@ -164,37 +165,48 @@ class RampProcesses:
             answer = await process.ask(
                 MeasureTier(seconds=seconds), seconds + MARGIN_S, lambda told: tell(index, told)
             )
-        except _ProcessLost as lost:
+        except ProcessLost as lost:
             crashed = RampClient(reason=Reason.PROBE_CRASHED, detail=str(lost))
             return [crashed] * process.clients, None
         assert isinstance(answer, Measured)  # noqa: S101 - the worker answers each order by its type
         return answer.members, answer.load
 
 
-class _ProcessLost(Exception):  # noqa: N818 - not an error of the program
+class ProcessLost(Exception):  # noqa: N818 - not an error of the program
     """A process of the ramp has died or hangs."""
 
 
-class _ClientProcess:
-    """One process with clients."""
+class ClientProcess:
+    """One process with clients: a module that takes orders as `worker` does.
 
-    def __init__(self) -> None:
+    Args:
+        module: Its name.
+        answers: Reads its answers.
+    """
+
+    def __init__(
+        self,
+        module: str = "exporter.probes.ramp.worker",
+        answers: TypeAdapter[Any] = ANSWER,
+    ) -> None:
+        self._module = module
+        self._answers = answers
         self.clients = 0
         """That it shall hold."""
         self._process: Process | None = None
 
-    async def start(self, setup: Setup) -> None:
+    async def start(self, setup: Message) -> None:
         """Start it, if it does not run.
 
         Raises:
-            _ProcessLost: It cannot be started.
+            ProcessLost: It cannot be started.
         """
         if self._process is not None and self._process.returncode is None:
             return
         try:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-m", "exporter.probes.ramp.worker"),
+                *("-m", self._module),
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=None if sys.stderr else DEVNULL,
@@ -202,33 +214,33 @@ class _ClientProcess:
                 process_group=0,
             )
         except OSError as error:
-            raise _ProcessLost(f"cannot start a process of the prober: {error}") from error
+            raise ProcessLost(f"cannot start a process of the prober: {error}") from error
         self._send(setup)
 
-    async def ask(self, order: Message, limit_s: float, pulse: Pulses) -> Connected | Measured:
+    async def ask(self, order: Message, limit_s: float, pulse: Pulses) -> Message:
         """Give an order and return the answer.
 
         Raises:
-            _ProcessLost: The process died, or does not answer; then it is killed.
+            ProcessLost: The process died, or does not answer; then it is killed.
         """
         process = self._process
         if process is None or process.stdout is None:
-            raise _ProcessLost("cannot start a process of the prober")
+            raise ProcessLost("cannot start a process of the prober")
         self._send(order)
         try:
             async with asyncio.timeout(limit_s):
                 while told := await process.stdout.readline():
-                    answer = ANSWER.validate_json(told)
+                    answer: Message = self._answers.validate_json(told)
                     if not isinstance(answer, Pulse):
                         return answer
                     pulse(answer.round_trip_s)
         except TimeoutError:
             self._kill()
-            raise _ProcessLost(
+            raise ProcessLost(
                 f"a process of the prober did not answer within {limit_s:g} s"
             ) from None
         code = await process.wait()
-        raise _ProcessLost(f"a process of the prober ended with status {code}")
+        raise ProcessLost(f"a process of the prober ended with status {code}")
 
     async def stop(self) -> None:
         """End it: ask first, then kill."""

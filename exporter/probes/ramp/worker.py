@@ -11,6 +11,8 @@ import logging
 import os
 import sys
 from asyncio import StreamReader, StreamReaderProtocol
+from collections.abc import Callable
+from typing import Protocol
 
 from exporter import logs
 from exporter.probes.ramp.clients import RoomOfClients, Seat
@@ -85,16 +87,31 @@ class Worker:
         self._tell(Measured(members=tier.members(), load=tier.load()))
 
     def _tell(self, answer: Message) -> None:
-        rest = line(answer)
-        while rest:
-            rest = rest[os.write(self._out, rest) :]
+        tell(answer, self._out)
 
 
-async def _main(out: int) -> None:
+class Obedient(Protocol):
+    """Does what is ordered in a process."""
+
+    async def serve(self, orders: "asyncio.Queue[bytes]") -> None:
+        """Do what is ordered, one order after the other, until cancelled."""
+
+    async def leave(self) -> None:
+        """Leave nothing behind."""
+
+
+def tell(answer: Message, out: int) -> None:
+    """Write an answer, whole, to a descriptor."""
+    rest = line(answer)
+    while rest:
+        rest = rest[os.write(out, rest) :]
+
+
+async def _main(make: Callable[[bytes, int], Obedient], out: int) -> None:
     loop = asyncio.get_running_loop()
     stdin = StreamReader()
     await loop.connect_read_pipe(lambda: StreamReaderProtocol(stdin), sys.stdin)
-    worker = Worker(Setup.model_validate_json(await stdin.readline()), out)
+    worker = make(await stdin.readline(), out)
     orders: asyncio.Queue[bytes] = asyncio.Queue()
     reading = asyncio.create_task(_read(stdin, orders))
     serving = asyncio.create_task(worker.serve(orders))
@@ -114,14 +131,18 @@ async def _read(stdin: StreamReader, orders: "asyncio.Queue[bytes]") -> None:
         orders.put_nowait(order)
 
 
-def main() -> None:
-    """Run, then go without the SDK's own farewell, which may hang or abort."""
+def run_process(make: Callable[[bytes, int], Obedient]) -> None:
+    """Run, then go without the SDK's own farewell, which may hang or abort.
+
+    Args:
+        make: Makes what obeys, of the first line and the descriptor that takes its answers.
+    """
     out = os.dup(_STDOUT)
     os.dup2(_STDERR, _STDOUT)  # the SDK may print
     logs.configure(logs.LogSetup(level="error"))
     code = 1
     try:
-        asyncio.run(_main(out))
+        asyncio.run(_main(make, out))
         code = 0
     finally:
         sys.stderr.flush()
@@ -129,4 +150,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_process(lambda setup, out: Worker(Setup.model_validate_json(setup), out))

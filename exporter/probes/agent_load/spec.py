@@ -1,0 +1,278 @@
+"""Agent load: more and more real calls at one time, until a target breaks."""
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from math import ceil
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
+
+from exporter.config.rules import Faults, rule
+from exporter.config.schedule import WindowConfig
+from exporter.config.values import Duration, Name, ProbeSection, Vantage, holds_needed, invalid
+from exporter.outcome import AgentLoad, Finding, Outcome, Verdict, failure
+from exporter.probe import Probe, always
+from exporter.probes.agent_load import families
+from exporter.probes.agent_load.judge import JudgedTier, PerCall, Targets, judge_tier
+from exporter.probes.latency.endurance import EnduranceConfig
+from exporter.probes.latency.scenarios.config import built_in
+from exporter.probes.latency.scenarios.variants import variant_of
+from exporter.probes.latency.spec import LatencyConfig, needed_s
+from exporter.probes.ramp.judge import Knee, KneeKind, find_knee
+from exporter.roster.collector import CollectorConfig
+from exporter.series import Reading
+
+_MOST = 200
+"""Calls at one time."""
+_MOST_TIERS = 20
+START_S = 60.0
+"""For the processes of a tier to start."""
+_AROUND_S = 120.0
+"""What a call may take besides the time in which the caller asks, where no target is known."""
+
+
+def _split(value: object) -> object:
+    """Take numbers of calls from text such as `1,2,4,8`."""
+    if isinstance(value, str):
+        parts = [part.strip() for part in value.split(",")]
+        if not all(part.isdecimal() for part in parts):
+            raise invalid(
+                "{value} is not a list of tiers; expected numbers of calls such as 1,2,4,8"
+            )
+        return tuple(int(part) for part in parts)
+    return value
+
+
+def _check(tiers: tuple[int, ...]) -> tuple[int, ...]:
+    if len(tiers) > _MOST_TIERS:
+        raise invalid(f"has {len(tiers)} tiers; expected at most {_MOST_TIERS}")
+    if not all(1 <= calls <= _MOST for calls in tiers):
+        raise invalid(f"{{value}} has a tier out of bounds; expected 1 to {_MOST} calls")
+    if any(after <= before for before, after in pairwise(tiers)):
+        raise invalid("{value} is not increasing; expected each tier above the previous one")
+    return tiers
+
+
+CallTiers = Annotated[tuple[int, ...], BeforeValidator(_split), AfterValidator(_check)]
+"""Calls at one time, from few to many."""
+
+
+def _needed_s(config: Mapping[str, Any]) -> float:
+    each = START_S + _AROUND_S + config.get("duration", 0.0)
+    return float(ceil(_AROUND_S + len(config.get("calls", ())) * each))
+
+
+class AgentLoadConfig(ProbeSection):
+    """The load on an agent: its capacity in calls at one time. Every turn costs money.
+
+    By `agent-load`, and in the daemon only where it is enabled, with windows and a cap.
+    """
+
+    enabled: bool = Field(
+        False, description="Load the agent on a schedule; needs agent_name, windows and max_calls."
+    )
+    agent_name: Name = Field(
+        "", description="The agent; called as the target with this name, if there is one."
+    )
+    call_type: Name = Field(
+        "default", min_length=1, description="Call type of the target that says how to call."
+    )
+    vantage: Vantage = Field("", description="Value of the label vantage; that of `sfu` if empty.")
+    interval: Duration = Field(86400.0, ge=600, description="Time between two loads.")
+    windows: tuple[WindowConfig, ...] = Field(
+        (), description="Time windows in which scheduled loads may start."
+    )
+    max_calls: int | None = Field(
+        None, ge=1, le=_MOST, description="Maximum number of calls at one time, for every load."
+    )
+    calls: CallTiers = Field(
+        (1, 2, 4, 8), min_length=1, description="Calls at one time in each tier, increasing."
+    )
+    duration: Duration = Field(
+        60.0, ge=5, le=3600, description="Time in each tier in which the callers ask."
+    )
+    target_ms: float = Field(
+        1500, gt=0, description="95th percentile of the latency above which a tier breaks."
+    )
+    max_yield_ms: float | None = Field(
+        None,
+        gt=0,
+        description="95th percentile of the time to yield above which a tier breaks. The callers "
+        "interrupt the agent only if it is set.",
+    )
+    max_failed: float = Field(
+        1.0,
+        ge=0,
+        le=100,
+        description="Percent of turns and calls that failed above which a tier breaks.",
+    )
+    calls_per_process: int = Field(
+        1,
+        ge=1,
+        le=10,
+        description="Calls per process of the prober. More need less memory, and make each other "
+        "late.",
+    )
+    deadline: Duration = Field(
+        default_factory=_needed_s,
+        gt=0,
+        description="Time limit of a load. Not set: derived from the tiers; a shorter one is "
+        "refused.",
+    )
+
+    _target: LatencyConfig | None = PrivateAttr(None)
+    _collector: CollectorConfig | None = PrivateAttr(None)
+
+    @rule
+    def _has_a_cap(self) -> Faults:
+        if self.max_calls is not None and self.calls[-1] > self.max_calls:
+            yield invalid(
+                f"{{value}} is above max_calls, {self.max_calls}", "calls", near="max_calls"
+            )
+        if self.enabled and self.max_calls is None:
+            yield invalid("needs max_calls; expected the maximum number of calls", "enabled")
+
+    @rule
+    def _has_windows(self) -> Faults:
+        if self.enabled and not self.windows:
+            yield invalid(
+                "needs windows; expected the time windows in which load is allowed", "enabled"
+            )
+
+    @rule
+    def _has_an_agent(self) -> Faults:
+        if self.enabled and not self.agent_name:
+            yield invalid("needs agent_name; expected the name of an agent", "enabled")
+
+    @rule
+    def _deadline_holds_load(self) -> Faults:
+        return holds_needed(self.deadline, _needed_s(vars(self)), "load")
+
+    def at(
+        self, vantage: str, target: LatencyConfig | None, collector: CollectorConfig
+    ) -> "AgentLoadConfig":
+        """Return this load with what other sections say.
+
+        Args:
+            vantage: Of the baselines, where it has none of its own.
+            target: How the agent is called.
+            collector: The exporter that knows its workers.
+        """
+        found = self.model_copy(update={} if self.vantage else {"vantage": vantage})
+        found._target = target  # noqa: SLF001 - of the same class
+        found._collector = collector if collector.url else None  # noqa: SLF001
+        return found
+
+    @property
+    def collector(self) -> CollectorConfig | None:
+        """The exporter that knows the agent's workers; None: nobody does."""
+        return self._collector
+
+    @property
+    def targets(self) -> Targets:
+        """What a tier must hold."""
+        return Targets(self.target_ms, self.max_yield_ms, self.max_failed)
+
+    @property
+    def scenario(self) -> str:
+        """The label: callers interrupt where the time to yield has a threshold."""
+        return "default" if self.max_yield_ms is None else "barge_in"
+
+    def call(self) -> LatencyConfig:
+        """Return how each call is made: as the target, for the duration, without a script."""
+        target = self._target or LatencyConfig(agent_name=self.agent_name)
+        changes: dict[str, Any] = {
+            "endurance": EnduranceConfig(length=self.duration, ask_every=0),
+            "script": (),
+            "stop_at": "none",
+            "room_name": None,
+            "scenarios": (),
+        }
+        target = target.model_copy(update=changes)
+        changes["deadline"] = needed_s(vars(target))
+        if self.max_yield_ms is None:
+            return target.model_copy(update=changes)
+        return variant_of(target, built_in("barge_in")).model_copy(update=changes)
+
+    def labels(self) -> dict[str, str]:
+        """Return the labels of what it shows, besides its vantage."""
+        return {
+            "agent_name": self.agent_name,
+            "call_type": self.call_type,
+            "scenario": self.scenario,
+        }
+
+
+def judged_tiers(config: AgentLoadConfig, outcome: Outcome) -> tuple[JudgedTier, ...]:
+    """Judge each tier of a load."""
+    tiers = outcome.result.tiers if isinstance(outcome.result, AgentLoad) else ()
+    return tuple(judge_tier(tier, config.targets) for tier in tiers)
+
+
+def agent_knee(config: AgentLoadConfig, outcome: Outcome) -> Knee:
+    """Return the knee that a load found, or why it found none."""
+    return find_knee(judged_tiers(config, outcome), complete=outcome.ok, unit="calls")
+
+
+def judge(config: AgentLoadConfig, outcome: Outcome) -> tuple[Finding, ...]:
+    """Judge a load.
+
+    A knee is what it looks for and no fault. FAIL when it could not be made; SLOW when not even
+    its first tier held; UNKNOWN when the prober was the limit in that one already.
+    """
+    return tuple(_findings(config, outcome))
+
+
+def _findings(config: AgentLoadConfig, outcome: Outcome) -> Iterator[Finding]:
+    yield from failure(outcome)
+    tiers = judged_tiers(config, outcome)
+    kind = agent_knee(config, outcome).kind
+    if kind is KneeKind.BELOW_FIRST:
+        for broken in tiers[0].broken:
+            yield Finding(Verdict.SLOW, f"{tiers[0].clients} calls: {broken}")
+    elif tiers and tiers[0].limited:
+        for limit in tiers[0].limits:
+            yield Finding(Verdict.UNKNOWN, f"{tiers[0].clients} calls: {limit}")
+
+
+def summary(result: AgentLoad) -> str:
+    """Say how far it came."""
+    if not result.tiers:
+        return "no tier was measured"
+    return f"{len(result.tiers)} tiers, {result.tiers[-1].calls} calls in the last"
+
+
+def readings(config: AgentLoadConfig, outcome: Outcome) -> Iterator[Reading]:
+    """Show a load, as far as it came."""
+    tiers, labels = judged_tiers(config, outcome), config.labels()
+    if not tiers or not isinstance(outcome.result, AgentLoad):
+        return
+    knee = agent_knee(config, outcome)
+    yield families.TIMESTAMP.read(outcome.started_at.timestamp(), **labels)
+    yield families.LIMITED.read(knee.kind is KneeKind.LIMITED, **labels)
+    if knee.clients is not None:
+        yield families.KNEE.read(knee.clients, **labels)
+    good = [tier.clients for tier in tiers if tier.held and not tier.limited]
+    yield families.CALLS_MAX.read(max(good, default=0), **labels)
+    for tier in tiers:
+        if tier.e2e.tail_s is not None:
+            yield families.E2E.read(tier.e2e.tail_s * 1000, **labels, calls=str(tier.clients))
+    cost = PerCall.of(outcome.result.tiers)
+    if cost.memory_bytes is not None:
+        yield families.MEMORY.read(cost.memory_bytes, **labels)
+    if cost.cpu_cores is not None:
+        yield families.CPU.read(cost.cpu_cores, **labels)
+
+
+PROBE = Probe(
+    name="agent_load",
+    config=AgentLoadConfig,
+    measure="exporter.probes.agent_load.measure:load",
+    lane="call",
+    alone=True,
+    judge=judge,
+    summary=summary,
+    families=families.FAMILIES,
+    reader=always(readings),
+    labels=lambda config: {"vantage": config.vantage} if config.vantage else {},
+)
