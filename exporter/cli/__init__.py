@@ -12,6 +12,7 @@ import click
 
 from exporter import __version__
 from exporter.cli import calls, config, running
+from exporter.cli.load import agent_load
 from exporter.cli.options import INTERRUPTED, OK, USAGE
 from exporter.cli.preflight import preflight
 from exporter.cli.runs import runs
@@ -64,6 +65,7 @@ for command in (
     calls.agents,
     calls.calibrate,
     sfu,
+    agent_load,
     preflight,
     calls.check,
     runs,
@@ -79,6 +81,7 @@ _EXAMPLES = {
     "agents": "agents --collector http://127.0.0.1:9465",
     "calibrate": "calibrate --calls 5 --delay 500ms",
     "sfu": "sfu --preflight",
+    "agent-load": "agent-load --agent demo --calls 1,2,4,8 --duration 60s",
     "preflight": "preflight --webhook-listen 0.0.0.0:9466",
     "check": "check --agent demo --vantage iad",
     "serve": "serve --config voice-exporter.yaml --web.listen-address :9465",
