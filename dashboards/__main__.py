@@ -1,4 +1,4 @@
-"""Write the dashboards, and what the Helm chart has of them and of the rules: `python -m dashboards`.
+"""Write the dashboards, and the Helm chart's copies of them and of rules: `python -m dashboards`.
 
 With `--check` nothing is written, and a file that differs from the code is an error.
 """
@@ -25,7 +25,9 @@ def main(arguments: list[str], folder: Path = GENERATED, chart: Path = CHART) ->
     stale = [path for path in sorted(known) if _content(path) != built.get(path)]
     for path in stale:
         within = path.relative_to(chart) if path.is_relative_to(chart) else None
-        name = f"deploy/helm/{CHART.name}/{within}" if within else f"dashboards/generated/{path.name}"
+        name = (
+            f"deploy/helm/{CHART.name}/{within}" if within else f"dashboards/generated/{path.name}"
+        )
         click.echo(f"{name}: differs from the code; run python -m dashboards")
     return 1 if stale else 0
 

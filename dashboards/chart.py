@@ -11,8 +11,8 @@ RULES = ("alerts.yaml", "recording.yaml")
 def copies(dashboards: dict[Path, str], chart: Path = CHART) -> dict[Path, str]:
     """Return the text of every file that the chart takes from elsewhere in the tree.
 
-    Dashboards come without white space: a client-side `kubectl apply` keeps a copy of each object in
-    an annotation of at most 256 KiB.
+    Dashboards come without white space: a client-side `kubectl apply` keeps a copy of each object
+    in an annotation of at most 256 KiB.
     """
     boards = {
         chart / "files" / "dashboards" / path.name: _compact(text)
