@@ -36,7 +36,6 @@ def analyze(*arguments: str | Path) -> str:
 def service() -> configparser.SectionProxy:
     """The section `Service`; of a key that stands twice, the last."""
     parser = configparser.ConfigParser(strict=False, interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign] - keys keep their case
     parser.read(UNIT, encoding="utf-8")
     return parser["Service"]
 

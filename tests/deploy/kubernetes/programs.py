@@ -102,7 +102,8 @@ def _fetch_schemas(environ: Mapping[str, str], tell: Tell) -> None:
 
 def _write_operator(package: Path, target: Path) -> None:
     """Write the schemas of the Prometheus Operator, from models that are not kept."""
-    command = [sys.executable, Path(__file__).with_name("operator_schemas.py"), target]
+    script = Path(__file__).with_name("operator_schemas.py")
+    command = [sys.executable, str(script), str(target)]
     # In a process of its own: the models are 60,000 lines, and need a path that goes away.
     environ = os.environ | {"PYTHONPATH": str(package)}
     done = subprocess.run(

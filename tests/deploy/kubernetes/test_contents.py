@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,19 @@ def test_a_variable_for_a_secret_is_no_secret() -> None:
     variable = "${WEB_TOKEN}"
     one = render(MINIMAL, "--set", f"config.web.token={variable}")
     assert yaml.safe_load(one.file)["web"]["token"] == variable
+
+
+def test_the_values_of_the_page_work(tmp_path: Path) -> None:
+    """Each piece of YAML in docs/kubernetes.md is taken by helm, on top of the smallest values."""
+    page = (ROOT / "docs" / "kubernetes.md").read_text("utf-8")
+    pieces = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    assert len(pieces) == 5
+    for piece in pieces:
+        if "kind" in piece:  # of a Service of the workers
+            continue
+        values = {"config": piece} if "workers" in piece else piece
+        (file := tmp_path / "values.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+        assert render(MINIMAL, "--values", str(file)).objects
 
 
 def test_rules_are_those_of_the_tree() -> None:
