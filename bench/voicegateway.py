@@ -21,7 +21,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.demo.livekit_binary import cache_folder
+from exporter.demo.go_build import cache_folder
 from exporter.demo.processes import Child, describe_exit
 from exporter.server_api import Server
 

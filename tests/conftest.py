@@ -184,7 +184,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {tests / file: place for place, file in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))  # keeps the order of the rest
     for item in items:
-        fixture = USE_SHARED.get(str(item.path.relative_to(tests)))
+        fixture = USE_SHARED.get(item.nodeid.partition("::")[0].removeprefix("tests/"))
         used = _shared(item)
         assert used <= {fixture}, f"{item.nodeid} is to be in USE_SHARED: {used}"
         if PROFILE == "long" and is_hypothesis_test(getattr(item, "obj", None)):

@@ -79,6 +79,8 @@ class Group:
         self._parts = parts
         self._works: dict[str, tuple[Work, float]] = {}
         """By the id of the lease: the work, and when it is to run first, on the clock of leases."""
+        self._began: dict[str, float] = {}
+        """When a run of ours last began, by the id of the lease, on the clock of leases."""
         self._runs: dict[str, asyncio.Timeout] = {}
         """The runs under way, waits for a process included, by the id of the lease."""
         self.leases = Leases(self.member, client, self, self._runs.__contains__)
@@ -113,6 +115,7 @@ class Group:
         lease = self._lease(work.probe, work.config)
         if self._works.pop(lease, None) is not None:
             self.leases.remove(lease)
+            self._began.pop(lease, None)
             self._series.remove(self._subject(work.probe, work.config))
 
     def holds(self, work: Work) -> bool:
@@ -154,6 +157,7 @@ class Group:
         lease = self._lease(probe, config)
         if (fence := self.leases.fence(lease)) is None:
             raise Refused(ELSEWHERE)
+        self._began[lease] = now_s()
         cut = _Cut(probe, config, run_id, fence, on_turn)
         outcome, is_ours = None, False
         try:
@@ -203,6 +207,8 @@ class Group:
     def gained(self, lease: str, fence: int, since_run_s: float | None) -> None:
         """Run what was leased, when it is due: an interval after the last run of any exporter."""
         work, first_at = self._works[lease]
+        if since_run_s is None and lease in self._began:  # a lease that was found again
+            since_run_s = now_s() - self._began[lease]
         due_s = first_at - now_s() if since_run_s is None else work.interval_s - since_run_s
         log.info("lease taken", extra={"lease": lease, "fence": fence})
         self._parts.take(work, max(0.0, due_s))

@@ -10,8 +10,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import zip_longest
 
 from livekit import rtc
 
@@ -140,10 +142,13 @@ class Stage:
         self.heard = self.heard or Span(since, time.monotonic())
 
     async def leave(self, *identities: str) -> Span:
-        """Let these go in their order; return when the first went."""
+        """Let these go in their order, as the server sees it; return when the first went."""
         before, after = time.monotonic(), 0.0
-        for identity in identities:
+        for identity, following in zip_longest(identities, identities[1:]):
             await self._in.pop(identity).disconnect()
+            if following:
+                others = self._in[following].remote_participants
+                await patience.comes_true(partial(_is_without, others, identity))
             after = after or time.monotonic()
         return Span(before, after)
 
@@ -157,6 +162,10 @@ class Stage:
         gone = tuple((kind, reason) for kind, _, reason in (each.partition(" ") for each in left))
         name = self.kind if self.heard else ""
         return Truth(name, ended_by, self.began, ended, self.heard, gone, **more)  # type: ignore[arg-type] # of the scripts below
+
+
+def _is_without(others: Mapping[str, object], identity: str) -> bool:
+    return identity not in others
 
 
 async def speak(room: rtc.Room) -> None:
@@ -195,7 +204,8 @@ async def server_deletes(call: Stage) -> Truth:
     before = time.monotonic()
     await call.api.delete_room(call.room)
     ended = Span(before, time.monotonic())
-    await call.leave("caller", "agent")
+    await call.leave("caller")  # by itself: the agent is not told that it went
+    await call.leave("agent")
     return call.truth("server", ended, "standard room_deleted", "agent room_deleted")
 
 

@@ -45,12 +45,16 @@ def held(exporter: Exporter) -> frozenset[str]:
 
 
 def twice(made: list[Call]) -> list[tuple[Call, Call]]:
-    """Return calls to one target that were made at once, or sooner than its interval allows."""
+    """Return calls to one target that were made at once.
+
+    How long a call comes after the one before is for the tests of leases: on a busy machine the
+    process of a call takes seconds to start.
+    """
     found = []
     last: dict[str, Call] = {}
     for call in made:
         before = last.get(call.agent_name)
-        if before is not None and call.began - before.began < 0.9 * INTERVAL_S:
+        if before is not None and before.ended is not None and call.began < before.ended:
             found.append((before, call))
         last[call.agent_name] = call
     return found

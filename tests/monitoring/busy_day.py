@@ -66,6 +66,7 @@ from exporter.outcome import (
 )
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.types import WorkerReport, WorkerStatus
+from exporter.server_api.webhooks import EventParticipant
 from exporter.settings.settings import Settings
 from tests.unit import load_tiers
 from tests.unit.calls import heard, judged
@@ -182,7 +183,7 @@ class BusyDay:
         for kind, script in SCRIPTS.items():
             sid = f"{turn} {kind}"
             for each in script.events:
-                who = each.participant and replace(each.participant, region="eu")
+                who = each.participant and _of_sales(each.participant)
                 await calls._take(
                     replace(each, id=f"{sid} {each.id}", room_sid=sid, participant=who)
                 )
@@ -195,6 +196,14 @@ class BusyDay:
     def _end(self, outcome: Outcome) -> None:
         for listener in self._daemon.listeners:
             listener(outcome)
+
+
+def _of_sales(participant: EventParticipant) -> EventParticipant:
+    """Return it with a region; an agent is the one that is called, and whose turns are reported."""
+    attributes = {
+        name: "sales" if text == "demo" else text for name, text in participant.attributes.items()
+    }
+    return replace(participant, region="eu", attributes=attributes)
 
 
 def _live_turns(turn: int) -> TurnBatch:

@@ -131,6 +131,7 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
     ("distributed: {tls_key: k, port: -1}", "distributed.tls_certificate", "is missing; expected"),
     ("slo: {objective: 99}", "slo.objective", "99 is too large; expected less than 1"),
     ("alerts: {max_void_ratio: 2}", "alerts.max_void_ratio", "2 is too large"),
+    ("group: blue", "group", "needs store.redis.url_file, which is not set; expected both"),
     ("store: {max_runs: 3}", "store.max_runs", "3 is too small; expected at least 100"),
     ("pool: 7", "pool", "7 is a number; expected a mapping"),
     ("pool: {processes: '${NOWHERE}'}", "pool.processes", "${NOWHERE} is not set; expected"),

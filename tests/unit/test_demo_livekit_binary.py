@@ -5,14 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.demo.livekit_binary import (
-    VARIABLE,
-    VERSION,
-    ServerProgram,
-    cache_folder,
-    find_server,
-    program_name,
-)
+from exporter.demo.go_build import cache_folder
+from exporter.demo.livekit_binary import PROGRAM, VARIABLE, VERSION, ServerProgram, find_server
 from exporter.demo.livekit_server import Ports, docker_command
 from exporter.errors import ConfigError
 
@@ -56,7 +50,7 @@ def silent(_line: str) -> None:
 
 def cached(environ: dict[str, str]) -> Path:
     """Return where the built server belongs."""
-    return cache_folder(environ) / program_name()
+    return cache_folder(environ) / PROGRAM.file_name
 
 
 def test_a_named_program_wins_over_all(tmp_path: Path) -> None:
@@ -113,7 +107,7 @@ def test_it_is_built_once(tmp_path: Path) -> None:
     assert log.read_text(encoding="utf-8").split() == ["version", "install"]
     assert len(told) == 1
     left = {each.name for each in cached(environ).parent.iterdir()}
-    assert left == {program_name(), f"{program_name()}.lock"}
+    assert left == {PROGRAM.file_name, f"{PROGRAM.file_name}.lock"}
 
 
 def test_two_that_start_at_once_build_once(tmp_path: Path) -> None:

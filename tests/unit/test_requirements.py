@@ -68,6 +68,7 @@ def test_the_image_is_built_with_what_builds_the_demo() -> None:
     [
         *("requirements/build.txt", "requirements/demo.txt", "requirements/dev.txt"),
         *("requirements/run.txt", "requirements/uv.txt", "exporter/demo/go-requirements.txt"),
+        "tests/deploy/kubernetes/schemas-requirements.txt",
     ],
 )
 def test_a_lock_has_hashes_and_no_addresses(name: str) -> None:

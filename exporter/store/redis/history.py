@@ -63,7 +63,7 @@ class History(Room):
         for record in self._newest_first(query):
             if before and (record.started_at.timestamp(), record.run_id) >= before:
                 continue
-            if query.failed in (None, record.reason is not None):
+            if _is_meant(record, query):
                 yield record
 
     def _newest_first(self, query: RunQuery) -> Iterator[RunRecord]:
@@ -105,6 +105,16 @@ class History(Room):
 
     def _by_start(self, kind: str = "") -> str:
         return self._connection.key(f"runs:by_start{kind}")
+
+
+def _is_meant(record: RunRecord, query: RunQuery) -> bool:
+    return (
+        query.failed in (None, record.reason is not None)
+        and query.probe in (None, record.probe)
+        and query.call_type in (None, record.call_type)
+        and query.scenario in (None, record.scenario)
+        and (query.verdicts is None or record.verdict in query.verdicts)
+    )
 
 
 def _readable(documents: Iterable[str]) -> Iterator[RunRecord]:

@@ -33,11 +33,11 @@ BY_CALL_TYPE = frozenset(
     name
     for name, row in ROWS.items()
     if "call_type" in row.labels
-    # The worst of several is one, and failures add up.
+    # The worst of several is one, and failures and leases add up.
     and not name.startswith(
         (
             *("voice_verdict", "voice_probe_failures", "voice_probe_loop_lag"),
-            "voice_probe_last_run_failed",
+            *("voice_probe_last_run_failed", "voice_lease_"),
         )
     )
 )
