@@ -397,8 +397,11 @@ class Settings(Section, BaseSettings):
         Args:
             probe: A name in the table of probes, which is also the key of its section.
         """
-        here = {"ramp": self.ramp_here, "agent_load": self.load_here}
-        found: ProbeSection = here[probe]() if probe in here else getattr(self, probe)
+        if probe == "ramp":
+            return self.ramp_here()
+        if probe == "agent_load":
+            return self.load_here()
+        found: ProbeSection = getattr(self, probe)
         return found
 
     def load_here(self, load: AgentLoadConfig | None = None) -> AgentLoadConfig:

@@ -12,7 +12,8 @@ def tier(
     calls: int, e2e_ms: float = 900, load: ProberLoad = IDLE, used: bool = True, **changes: Any
 ) -> LoadTier:
     """Return a tier whose calls are all alike, on workers that take 50 MB and a tenth of a core."""
-    member = LoadCall(**({"e2e_s": (e2e_ms / 1000,) * 10, "time_to_agent_s": 0.3} | changes))
+    parts: dict[str, Any] = {"e2e_s": (e2e_ms / 1000,) * 10, "time_to_agent_s": 0.3}
+    member = LoadCall(**(parts | changes))
     use = WorkerUse(calls, 200e6 + 50e6 * calls, 0.1 * calls) if used else None
     return LoadTier(calls, (member,) * calls, (load,), cores=2.0, worker=use)
 

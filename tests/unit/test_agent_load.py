@@ -86,11 +86,9 @@ def test_a_prober_that_is_the_limit_at_once_is_unknown() -> None:
 def test_what_one_call_costs_is_a_slope() -> None:
     """What the worker uses at rest is not in it; n says how many tiers are."""
     cost = PerCall.of((tier(1), tier(2), tier(4), tier(8, used=False)))
-    assert (cost.n, cost.memory_bytes, cost.cpu_cores) == (
-        3,
-        pytest.approx(50e6),
-        pytest.approx(0.1),
-    )
+    assert cost.n == 3
+    assert cost.memory_bytes == pytest.approx(50e6)
+    assert cost.cpu_cores == pytest.approx(0.1)
     assert PerCall.of((tier(1),)) == PerCall(1)
 
 

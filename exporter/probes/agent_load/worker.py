@@ -80,7 +80,7 @@ def load_call(outcome: Outcome) -> LoadCall:
     call = outcome.result if isinstance(outcome.result, CallResult) else None
     turns = [turn for turn in call.turns if not turn.warmup] if call else []
     failures = [turn.reason for turn in turns if turn.outcome is TurnOutcome.FAILED and turn.reason]
-    if outcome.reason not in (None, Reason.VOID, *failures):
+    if outcome.reason is not None and outcome.reason not in (Reason.VOID, *failures):
         failures.append(outcome.reason)
     taken = call.interruptions if call else ()
     return LoadCall(
