@@ -34,6 +34,7 @@ help:
 	@echo 'make format          put the code into its style'
 	@echo 'make docs            write the pages and dashboards that follow from the code'
 	@echo 'make clips           make the caller'"'"'s utterances again'
+	@echo 'make bench-agent-load print whether the knee of an agent is found; BENCH_ARGS="--times 5 --limited 3"'
 	@echo 'make bench-accuracy  print how true the measured latency is'
 	@echo 'make bench-conversation print whether silent turns, tools, fillers, word errors and usage are told as they were made; BENCH_ARGS="--times 20"'
 	@echo 'make bench-censoring print whether void turns shift the share of quick ones; BENCH_ARGS="--turns 240"'

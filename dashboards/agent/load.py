@@ -35,7 +35,7 @@ def _knees() -> Panel:
         "voice_worker_cpu_per_call_ratio. Bad: 0: not even the first tier held; a knee below the "
         "calls of a busy hour.",
         empty=_EMPTY,
-        width=14,
+        width=24,
     )
     columns = [
         column("knee", _of("voice_agent_knee_calls")),
@@ -68,7 +68,7 @@ def _tiers() -> Panel:
         "fewer than 20 turns). From voice_agent_load_e2e_ms. Bad: a jump from one tier to the "
         "next: there is the knee.",
         empty=_EMPTY,
-        width=10,
+        width=24,
     )
     columns = [column("e2e", _of("voice_agent_load_e2e_ms", f"{_KIND}, calls"))]
     fields = [

@@ -242,6 +242,7 @@ def test_every_option_and_key_is_explained() -> None:
 SHOWN_DEFAULT = re.compile(r"\[default: ([^]]*)\]$")
 NO_VALUE = (
     *("never", "random", "none", "built-in clip", "derived from the turns"),
+    "no interruptions",
     *("path of that URL", "on Ctrl-C"),
 )
 """Words for what happens without the option, where nothing is configured."""
@@ -297,6 +298,7 @@ EFFECTS: dict[str, Callable[[dict[str, Any]], object]] = {
     "latency": of_latency,
     "calibrate": lambda flags: override(Settings().calibrate, flags, "calibrate"),
     "check": of_check,
+    "agent-load": lambda flags: override(Settings().agent_load, flags, "agent_load"),
     "sfu": of_sfu,
     "runs": lambda flags: int(flags.get("last", LAST)),
     "serve": of_serve,

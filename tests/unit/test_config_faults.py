@@ -127,6 +127,7 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
     ("reconnect: {deadline: 1s}", "reconnect.deadline", "1s cannot hold the test"),
     ("ramp: {enabled: true, duration: 0}", "ramp.enabled", "needs windows; expected"),
     ("ramp: {tiers: [10, 2]}", "ramp.tiers", "is not increasing"),
+    ("agent_load: {enabled: true}", "agent_load.enabled", "needs max_calls; expected the maximum"),
     ("ramp: {max_clients: 20}", "ramp.tiers", "(the default) is above max_clients, 20"),
     ("distributed: {tls_key: k, port: -1}", "distributed.tls_certificate", "is missing; expected"),
     ("slo: {objective: 99}", "slo.objective", "99 is too large; expected less than 1"),

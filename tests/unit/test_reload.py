@@ -13,6 +13,10 @@ NO_TARGET = {"agent_name": "", "call_type": "", "scenario": "", "vantage": "defa
 EVERYTHING_ON = {
     "workers": {"scrape": ["http://127.0.0.1:1"]},
     "ramp": {"enabled": True, "max_clients": 50, "windows": [{"days": "sun"}]},
+    "agent_load": {
+        **{"enabled": True, "agent_name": "demo", "max_calls": 8},
+        "windows": [{"days": "sun"}],
+    },
 }
 Targets = list[dict[str, str]]
 

@@ -79,7 +79,7 @@ def test_a_wait_that_is_given_up_keeps_no_slot() -> None:
     assert virtual_time.run(story) == 2
 
 
-def test_only_what_loads_the_server_runs_alone() -> None:
-    """The ramp shares its lane with all that it would disturb."""
-    assert [name for name, row in PROBES.items() if row.alone] == ["ramp"]
-    assert PROBES["ramp"].lane == PROBES["latency"].lane
+def test_only_loads_run_alone() -> None:
+    """They share their lane with all that they would disturb."""
+    assert [name for name, row in PROBES.items() if row.alone] == ["ramp", "agent_load"]
+    assert {PROBES[name].lane for name in ("ramp", "agent_load")} == {PROBES["latency"].lane}
