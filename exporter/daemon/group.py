@@ -101,9 +101,24 @@ class Group:
         held = (self._works[lease][0] for lease in self.leases.held & self._works.keys())
         return any(work.probe == "agents" for work in held)
 
+    def reconfigure(self, vantage: str) -> None:
+        """Follow a new vantage: what runs once for each vantage has another lease then."""
+        if vantage == self._vantage:
+            return
+        for work, _ in self._works.values():
+            self._series.remove(self._subject(work.probe, work.config))
+        self._vantage = vantage
+        for lease, (work, first_at) in list(self._works.items()):
+            if self._lease(work.probe, work.config) == lease:
+                self._show(lease)
+            else:
+                self.add(work, max(0.0, first_at - now_s()))
+
     def add(self, work: Work, first_in_s: float) -> None:
         """Share this work; known work is replaced."""
         lease = self._lease(work.probe, work.config)
+        if lease != work.id:  # of a vantage, which may be another than before
+            self._leave_others(work.id, lease)
         self._works[lease] = work, now_s() + first_in_s
         self.leases.add(Share(lease, work.interval_s, _load(work)))
         if self.leases.fence(lease) is not None:
@@ -112,8 +127,19 @@ class Group:
 
     def remove(self, work: Work) -> None:
         """Share it no more."""
-        lease = self._lease(work.probe, work.config)
-        if self._works.pop(lease, None) is not None:
+        self._forget(self._lease(work.probe, work.config))
+
+    def _leave_others(self, work_id: str, lease: str) -> None:
+        """Give up the lease that work had before, as it runs by another one from now on."""
+        before = [each for each, (work, _) in self._works.items() if work.id == work_id]
+        for each in before:
+            if each != lease:
+                self._parts.park(self._works[each][0])
+                self._forget(each)
+
+    def _forget(self, lease: str) -> None:
+        if lease in self._works:
+            work, _ = self._works.pop(lease)
             self.leases.remove(lease)
             self._began.pop(lease, None)
             self._series.remove(self._subject(work.probe, work.config))

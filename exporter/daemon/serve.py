@@ -239,6 +239,8 @@ class Daemon:
             self._keeper.reconfigure(settings.evidence)
         self._fleet.reconfigure(settings)
         self._real_calls.reconfigure(settings)
+        if self._group is not None:
+            self._group.reconfigure(settings.sfu.vantage)
         # What comes before what goes: an agent that keeps a target keeps its counters.
         starts = stagger([work.interval_s for work in changes.new])
         for work, first_in_s in zip(changes.new, starts, strict=True):

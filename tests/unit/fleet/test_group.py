@@ -12,7 +12,9 @@ from exporter.metrics.leases import LeaseSeries
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.outcome import CallResult, Outcome, Reason, Turn, TurnOutcome, Verdict
+from exporter.probes.agents.spec import AgentsConfig
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.probes.sfu.spec import SfuConfig
 from exporter.run.scheduler import Refused, Work
 from tests.fake_leases import FakeGroup, Link
 from tests.unit.calls import WHEN
@@ -113,6 +115,36 @@ def test_a_run_is_ended_with_its_lease() -> None:
         assert cut.reason is Reason.PROBE_CRASHED
         assert isinstance(cut.result, CallResult)
         assert cut.result.turns == (TURN,)
+
+    asyncio.run(main())
+
+
+def test_work_goes_on_under_the_lease_of_a_new_vantage() -> None:
+    """A reload changes the vantage, also that of a section: the old lease is given back."""
+
+    async def main() -> None:
+        scene = Scene()
+        for section in (AgentsConfig(), SfuConfig(vantage="default")):
+            probe = "agents" if isinstance(section, AgentsConfig) else "sfu"
+            scene.group.add(Work(probe, probe, "", section, section.interval), 0.0)
+        await scene.joined()
+        scene.taken.clear()
+        scene.group.reconfigure("here")
+        sfu = SfuConfig(vantage="here")
+        scene.group.add(Work("sfu", "sfu", "", sfu, sfu.interval), 0.0)
+        assert {work.id for work in scene.parked} == {"agents", "sfu"}
+        await scene.group.leases.step()
+        assert {work.id for work, _ in scene.taken} == {"agents", "sfu"}
+        assert scene.group.leases.held == {WORK.id, "agents@here", "sfu@here"}
+        assert scene.shared.server.holder("sfu@default") is None
+        held = [
+            each.labels["vantage"]
+            for family in scene.metrics.registry.collect()
+            for each in family.samples
+            if each.name == "voice_lease_held"
+        ]
+        assert held == ["here"] * 3
+        assert len(scene.parked) == 2, "nothing is parked that was taken again"
 
     asyncio.run(main())
 
