@@ -6,6 +6,7 @@ import secrets
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 ELSEWHERE = "lease"
 """Why a run may not start: another exporter of the group has the lease, or nobody."""
+_LEAVE_S = 2.0
+"""To give leases back at the end, where the store answers slowly or not at all."""
 _OF_SERVER = {"agent_name": "", "call_type": "", "scenario": ""}
 
 
@@ -38,11 +41,10 @@ def make_client(settings: Settings, server_name: str) -> LeaseClient | None:
     """
     if settings.group is None or settings.store.redis.url_file is None:
         return None
-    from exporter.fleet.redis import ANSWER_S, RedisLeases  # noqa: PLC0415 - an extra may lack
-    from exporter.store.redis.connect import client  # noqa: PLC0415 - as above
+    from exporter.fleet.redis import RedisLeases  # noqa: PLC0415 - an extra may lack
 
     namespace = f"{settings.store.redis.prefix}:{server_name}:{settings.group}"
-    return RedisLeases(client(settings.store.redis.address(), ANSWER_S), namespace)
+    return RedisLeases(settings.store.redis.address, namespace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Group:
         """
         self.name = name
         self.member = f"{socket.gethostname()}-{secrets.token_hex(4)}"
+        self._client = client
         self._vantage = vantage
         self._series = series
         self._parts = parts
@@ -165,7 +168,9 @@ class Group:
         probe: str,
         config: ProbeSection,
         run_id: str,
-        run: Callable[[Callable[[Turn], None]], Awaitable[Outcome]],
+        run: Callable[[Callable[[], Awaitable[None]], Callable[[Turn], None]], Awaitable[Outcome]],
+        *,
+        on_start: Callable[[], Awaitable[None]] | None = None,
         on_turn: Callable[[Turn], None] | None = None,
     ) -> Outcome:
         """Run while the lease lasts, and return an Outcome with its fencing number.
@@ -174,7 +179,8 @@ class Group:
             probe: What is run.
             config: Its configuration.
             run_id: Of the run.
-            run: Runs it, and tells of its turns.
+            run: Runs it, and tells when it has a process, and of its turns.
+            on_start: Awaited when it has a process; what it raises ends the run.
             on_turn: Called with every turn as it ends.
 
         Raises:
@@ -184,12 +190,12 @@ class Group:
         if (fence := self.leases.fence(lease)) is None:
             raise Refused(ELSEWHERE)
         self._began[lease] = now_s()
-        cut = _Cut(probe, config, run_id, fence, on_turn)
+        cut = _Cut(probe, config, run_id, fence, on_start, on_turn)
         outcome, is_ours = None, False
         try:
             async with asyncio.timeout(self.leases.until(lease) - now_s()) as limit:
                 self._runs[lease] = limit
-                outcome = replace(await run(cut.hear), fence=fence)
+                outcome = replace(await run(cut.start, cut.hear), fence=fence)
                 is_ours = await self.leases.is_current(lease, fence)
         except TimeoutError:
             self.leases.expire()
@@ -197,6 +203,8 @@ class Group:
             self._runs.pop(lease, None)
         if outcome is not None and is_ours:
             return outcome
+        if outcome is None and not cut.has_started:
+            raise Refused(ELSEWHERE)  # it waited for a process: nothing to note, nothing to pay
         log.warning("result refused: the lease ended", extra={"run": run_id, "fence": fence})
         self._series.refused()
         self._parts.refuse(_refused(outcome) if outcome is not None else cut.outcome())
@@ -212,7 +220,10 @@ class Group:
     async def aclose(self) -> None:
         """Hand everything over; no run may be under way."""
         self._works.clear()  # nothing is parked any more
-        await self.leases.leave()
+        with suppress(TimeoutError):  # they expire
+            async with asyncio.timeout(_LEAVE_S):
+                await self.leases.leave()
+                await self._client.aclose()
 
     def show(self) -> None:
         """Show all leases as they are now."""
@@ -283,10 +294,19 @@ class _Cut:
     config: ProbeSection
     run_id: str
     fence: int
+    on_start: Callable[[], Awaitable[None]] | None
     on_turn: Callable[[Turn], None] | None
+    has_started: bool = False
     turns: list[Turn] = field(default_factory=list)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     began: float = field(default_factory=time.monotonic)
+
+    async def start(self) -> None:
+        """Count from now on, if the run may start: the wait for a process is no part of it."""
+        if self.on_start is not None:
+            await self.on_start()
+        self.has_started = True
+        self.started_at, self.began = datetime.now(UTC), time.monotonic()
 
     def hear(self, turn: Turn) -> None:
         """Note a turn: it was paid for."""

@@ -274,15 +274,19 @@ class Daemon:
         """Run a probe, and judge a listing by all that the daemon knows of the fleet."""
         before = self._known_rooms.before if probe == "agents" else None
 
-        async def run(on_turn: Callable[[Turn], None] | None) -> Outcome:
+        async def run(
+            on_start: Callable[[], Awaitable[None]] | None, on_turn: Callable[[Turn], None] | None
+        ) -> Outcome:
             found = await self._runner.run(
                 probe, config, run_id, on_start=on_start, on_turn=on_turn, before=before
             )
             return self._known_rooms.take(found)
 
         if self._group is None:
-            return self._fleet.judged(await run(on_turn))
-        return self._fleet.judged(await self._group.fenced(probe, config, run_id, run, on_turn))
+            return self._fleet.judged(await run(on_start, on_turn))
+        return self._fleet.judged(
+            await self._group.fenced(probe, config, run_id, run, on_start=on_start, on_turn=on_turn)
+        )
 
     def reload_soon(self) -> None:
         """Begin to read the configuration anew."""

@@ -1,7 +1,7 @@
 """What the daemon does when leases come and go."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -21,6 +21,7 @@ from tests.unit.calls import WHEN
 
 TARGET = LatencyConfig(agent_name="demo")
 WORK = call_work(TARGET)
+Start = Callable[[], Awaitable[None]]
 TURN = Turn(TurnOutcome.REPLIED, e2e_s=0.7)
 CALL = Outcome(
     *("latency", "demo", WHEN, 1.0),
@@ -65,7 +66,7 @@ def test_work_is_run_from_its_lease_on() -> None:
         assert await scene.group.gate(WORK, "r") == ""
         assert await scene.group.begin(WORK, "r") == ""
 
-        async def call(_hear: Callable[[Turn], None]) -> Outcome:
+        async def call(_start: Start, _hear: Callable[[Turn], None]) -> Outcome:
             return CALL
 
         outcome = await scene.group.fenced("latency", TARGET, "r", call)
@@ -82,7 +83,7 @@ def test_a_result_of_an_old_holder_is_refused() -> None:
         scene = Scene()
         await scene.joined()
 
-        async def call(_hear: Callable[[Turn], None]) -> Outcome:
+        async def call(_start: Start, _hear: Callable[[Turn], None]) -> Outcome:
             scene.shared.server.leases.clear()
             return CALL
 
@@ -103,7 +104,8 @@ def test_a_run_is_ended_with_its_lease() -> None:
         scene = Scene()
         await scene.joined()
 
-        async def call(hear: Callable[[Turn], None]) -> Outcome:
+        async def call(start: Start, hear: Callable[[Turn], None]) -> Outcome:
+            await start()
             hear(TURN)
             scene.group.lost(WORK.id, "expired")
             await asyncio.sleep(3600)
@@ -115,6 +117,27 @@ def test_a_run_is_ended_with_its_lease() -> None:
         assert cut.reason is Reason.PROBE_CRASHED
         assert isinstance(cut.result, CallResult)
         assert cut.result.turns == (TURN,)
+
+    asyncio.run(main())
+
+
+def test_a_run_that_waits_when_its_lease_ends_costs_nothing() -> None:
+    """It had no process yet: it is in no history, and no result is refused."""
+
+    async def main() -> None:
+        scene = Scene()
+        await scene.joined()
+
+        async def waits(_start: Start, _hear: Callable[[Turn], None]) -> Outcome:
+            scene.group.lost(WORK.id, "expired")
+            await asyncio.sleep(3600)
+            raise AssertionError("it was not ended")
+
+        with pytest.raises(Refused):
+            await scene.group.fenced("latency", TARGET, "r", waits)
+        assert not scene.refused
+        name, labels = "voice_lease_results_refused_total", {"server": "s"}
+        assert scene.metrics.registry.get_sample_value(name, labels) == 0
 
     asyncio.run(main())
 
