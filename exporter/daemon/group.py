@@ -112,10 +112,9 @@ class Group:
             self._series.remove(self._subject(work.probe, work.config))
         self._vantage = vantage
         for lease, (work, first_at) in list(self._works.items()):
-            if self._lease(work.probe, work.config) == lease:
-                self._show(lease)
-            else:
+            if self._lease(work.probe, work.config) != lease:
                 self.add(work, max(0.0, first_at - now_s()))
+        self.show()
 
     def add(self, work: Work, first_in_s: float) -> None:
         """Share this work; known work is replaced."""

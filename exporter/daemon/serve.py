@@ -392,6 +392,8 @@ class Daemon:
         self._run_log.forget(work)
         self._ledger.remove(work)
         self._recorder.park(work.probe, work.config)
+        if work.probe == "agents":
+            self._discovery.forget()
 
     def _refuse(self, outcome: Outcome) -> None:
         """Note what a run cost whose result is not used."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from exporter.demo.livekit_server import free_ports
 from exporter.errors import StoreError
 from exporter.outcome import Reason
 from exporter.roster.types import Worker, WorkerStatus
@@ -399,7 +400,9 @@ def test_tls(tmp_path: Path, certificates: Certificates) -> None:
 def test_cluster(tmp_path: Path) -> None:
     """All keys are on one node, so that one step is one step."""
     require_redis()
-    with RedisServer(tmp_path / "redis", "--cluster-enabled", "yes") as server:
+    # Or nodes would talk on a port 10,000 above that of the server, which may be none.
+    options = ("--cluster-enabled", "yes", "--cluster-port", f"{free_ports().signal}")
+    with RedisServer(tmp_path / "redis", *options) as server:
         server.ask("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
         server.wait_for("CLUSTER", "INFO", answer="ok")
         use(f"redis+cluster://127.0.0.1:{server.port}")
