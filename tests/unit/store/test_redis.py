@@ -134,6 +134,21 @@ def test_runs_of_an_exporter_that_died_go_to_one_other(
         store.close()
 
 
+def test_a_run_that_another_exporter_has_ended_is_not_paid_twice(
+    redis_server: RedisServer, prefix: str
+) -> None:
+    """1. The answer to its begin is lost. 2. Another one ends it. 3. It begins again, and ends."""
+    one, other = opened(redis_server, prefix), opened(redis_server, prefix)
+    assert one.begin(open_run())
+    other.end(ended(reason=Reason.PROBE_CRASHED))
+    assert one.begin(open_run())
+    assert one.open_runs() == ()
+    one.end(ended(), PLAN)
+    assert one.spent(DAY) == {("t", DAY): PLAN}
+    one.close()
+    other.close()
+
+
 def test_exporters_that_are_silent_after_an_outage_are_given_time(
     redis_server: RedisServer, prefix: str
 ) -> None:
