@@ -137,6 +137,9 @@ class Link:
 
         return self._ask(began)
 
+    async def aclose(self) -> None:
+        """As in `LeaseClient`."""
+
     def _ask(self, do: Callable[[], T]) -> T:
         if not self.is_up:
             raise StoreError("no route to the store")

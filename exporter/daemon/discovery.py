@@ -64,6 +64,12 @@ class Discovery:
                 if changed.key != target.key:
                     self._remove(target)
 
+    def forget(self) -> None:
+        """Let all that was found go: another exporter lists rooms from now on, and finds it."""
+        found, self._found = self._found, {}
+        for target, _ in found.values():
+            self._remove(target)
+
     def record(self, outcome: Outcome) -> None:
         """Take note of a listing."""
         if not self._config.enabled or not isinstance(outcome.result, Listing):

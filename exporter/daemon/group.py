@@ -6,6 +6,7 @@ import secrets
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 ELSEWHERE = "lease"
 """Why a run may not start: another exporter of the group has the lease, or nobody."""
+_LEAVE_S = 2.0
+"""To give leases back at the end, where the store answers slowly or not at all."""
 _OF_SERVER = {"agent_name": "", "call_type": "", "scenario": ""}
 
 
@@ -38,11 +41,10 @@ def make_client(settings: Settings, server_name: str) -> LeaseClient | None:
     """
     if settings.group is None or settings.store.redis.url_file is None:
         return None
-    from exporter.fleet.redis import ANSWER_S, RedisLeases  # noqa: PLC0415 - an extra may lack
-    from exporter.store.redis.connect import client  # noqa: PLC0415 - as above
+    from exporter.fleet.redis import RedisLeases  # noqa: PLC0415 - an extra may lack
 
     namespace = f"{settings.store.redis.prefix}:{server_name}:{settings.group}"
-    return RedisLeases(client(settings.store.redis.address(), ANSWER_S), namespace)
+    return RedisLeases(settings.store.redis.address, namespace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Group:
         """
         self.name = name
         self.member = f"{socket.gethostname()}-{secrets.token_hex(4)}"
+        self._client = client
         self._vantage = vantage
         self._series = series
         self._parts = parts
@@ -101,9 +104,23 @@ class Group:
         held = (self._works[lease][0] for lease in self.leases.held & self._works.keys())
         return any(work.probe == "agents" for work in held)
 
+    def reconfigure(self, vantage: str) -> None:
+        """Follow a new vantage: what runs once for each vantage has another lease then."""
+        if vantage == self._vantage:
+            return
+        for work, _ in self._works.values():
+            self._series.remove(self._subject(work.probe, work.config))
+        self._vantage = vantage
+        for lease, (work, first_at) in list(self._works.items()):
+            if self._lease(work.probe, work.config) != lease:
+                self.add(work, max(0.0, first_at - now_s()))
+        self.show()
+
     def add(self, work: Work, first_in_s: float) -> None:
         """Share this work; known work is replaced."""
         lease = self._lease(work.probe, work.config)
+        if lease != work.id:  # of a vantage, which may be another than before
+            self._leave_others(work.id, lease)
         self._works[lease] = work, now_s() + first_in_s
         self.leases.add(Share(lease, work.interval_s, _load(work)))
         if self.leases.fence(lease) is not None:
@@ -112,8 +129,19 @@ class Group:
 
     def remove(self, work: Work) -> None:
         """Share it no more."""
-        lease = self._lease(work.probe, work.config)
-        if self._works.pop(lease, None) is not None:
+        self._forget(self._lease(work.probe, work.config))
+
+    def _leave_others(self, work_id: str, lease: str) -> None:
+        """Give up the lease that work had before, as it runs by another one from now on."""
+        before = [each for each, (work, _) in self._works.items() if work.id == work_id]
+        for each in before:
+            if each != lease:
+                self._parts.park(self._works[each][0])
+                self._forget(each)
+
+    def _forget(self, lease: str) -> None:
+        if lease in self._works:
+            work, _ = self._works.pop(lease)
             self.leases.remove(lease)
             self._began.pop(lease, None)
             self._series.remove(self._subject(work.probe, work.config))
@@ -139,7 +167,9 @@ class Group:
         probe: str,
         config: ProbeSection,
         run_id: str,
-        run: Callable[[Callable[[Turn], None]], Awaitable[Outcome]],
+        run: Callable[[Callable[[], Awaitable[None]], Callable[[Turn], None]], Awaitable[Outcome]],
+        *,
+        on_start: Callable[[], Awaitable[None]] | None = None,
         on_turn: Callable[[Turn], None] | None = None,
     ) -> Outcome:
         """Run while the lease lasts, and return an Outcome with its fencing number.
@@ -148,7 +178,8 @@ class Group:
             probe: What is run.
             config: Its configuration.
             run_id: Of the run.
-            run: Runs it, and tells of its turns.
+            run: Runs it, and tells when it has a process, and of its turns.
+            on_start: Awaited when it has a process; what it raises ends the run.
             on_turn: Called with every turn as it ends.
 
         Raises:
@@ -158,12 +189,12 @@ class Group:
         if (fence := self.leases.fence(lease)) is None:
             raise Refused(ELSEWHERE)
         self._began[lease] = now_s()
-        cut = _Cut(probe, config, run_id, fence, on_turn)
+        cut = _Cut(probe, config, run_id, fence, on_start, on_turn)
         outcome, is_ours = None, False
         try:
             async with asyncio.timeout(self.leases.until(lease) - now_s()) as limit:
                 self._runs[lease] = limit
-                outcome = replace(await run(cut.hear), fence=fence)
+                outcome = replace(await run(cut.start, cut.hear), fence=fence)
                 is_ours = await self.leases.is_current(lease, fence)
         except TimeoutError:
             self.leases.expire()
@@ -171,6 +202,8 @@ class Group:
             self._runs.pop(lease, None)
         if outcome is not None and is_ours:
             return outcome
+        if outcome is None and not cut.has_started:
+            raise Refused(ELSEWHERE)  # it waited for a process: nothing to note, nothing to pay
         log.warning("result refused: the lease ended", extra={"run": run_id, "fence": fence})
         self._series.refused()
         self._parts.refuse(_refused(outcome) if outcome is not None else cut.outcome())
@@ -186,7 +219,10 @@ class Group:
     async def aclose(self) -> None:
         """Hand everything over; no run may be under way."""
         self._works.clear()  # nothing is parked any more
-        await self.leases.leave()
+        with suppress(TimeoutError):  # they expire
+            async with asyncio.timeout(_LEAVE_S):
+                await self.leases.leave()
+                await self._client.aclose()
 
     def show(self) -> None:
         """Show all leases as they are now."""
@@ -257,10 +293,19 @@ class _Cut:
     config: ProbeSection
     run_id: str
     fence: int
+    on_start: Callable[[], Awaitable[None]] | None
     on_turn: Callable[[Turn], None] | None
+    has_started: bool = False
     turns: list[Turn] = field(default_factory=list)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     began: float = field(default_factory=time.monotonic)
+
+    async def start(self) -> None:
+        """Count from now on, if the run may start: the wait for a process is no part of it."""
+        if self.on_start is not None:
+            await self.on_start()
+        self.has_started = True
+        self.started_at, self.began = datetime.now(UTC), time.monotonic()
 
     def hear(self, turn: Turn) -> None:
         """Note a turn: it was paid for."""

@@ -239,6 +239,8 @@ class Daemon:
             self._keeper.reconfigure(settings.evidence)
         self._fleet.reconfigure(settings)
         self._real_calls.reconfigure(settings)
+        if self._group is not None:
+            self._group.reconfigure(settings.sfu.vantage)
         # What comes before what goes: an agent that keeps a target keeps its counters.
         starts = stagger([work.interval_s for work in changes.new])
         for work, first_in_s in zip(changes.new, starts, strict=True):
@@ -272,15 +274,19 @@ class Daemon:
         """Run a probe, and judge a listing by all that the daemon knows of the fleet."""
         before = self._known_rooms.before if probe == "agents" else None
 
-        async def run(on_turn: Callable[[Turn], None] | None) -> Outcome:
+        async def run(
+            on_start: Callable[[], Awaitable[None]] | None, on_turn: Callable[[Turn], None] | None
+        ) -> Outcome:
             found = await self._runner.run(
                 probe, config, run_id, on_start=on_start, on_turn=on_turn, before=before
             )
             return self._known_rooms.take(found)
 
         if self._group is None:
-            return self._fleet.judged(await run(on_turn))
-        return self._fleet.judged(await self._group.fenced(probe, config, run_id, run, on_turn))
+            return self._fleet.judged(await run(on_start, on_turn))
+        return self._fleet.judged(
+            await self._group.fenced(probe, config, run_id, run, on_start=on_start, on_turn=on_turn)
+        )
 
     def reload_soon(self) -> None:
         """Begin to read the configuration anew."""
@@ -386,6 +392,8 @@ class Daemon:
         self._run_log.forget(work)
         self._ledger.remove(work)
         self._recorder.park(work.probe, work.config)
+        if work.probe == "agents":
+            self._discovery.forget()
 
     def _refuse(self, outcome: Outcome) -> None:
         """Note what a run cost whose result is not used."""

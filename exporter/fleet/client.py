@@ -61,3 +61,6 @@ class LeaseClient(Protocol):
 
     async def began(self, work: str, member: str, fence: int) -> bool:
         """Note that a run begins now; return whether the member has the lease."""
+
+    async def aclose(self) -> None:
+        """Let go of the store, at the end."""

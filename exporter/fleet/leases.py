@@ -243,8 +243,8 @@ class Leases:
         self.holders = {work: holder for work, holder in found.items() if work in self.shares}
         free = self.shares.keys() - self.holders.keys()
         self._free_since = {work: self._free_since.get(work, now) for work in free}
-        for work, holder in self.holders.items():
-            self._last_held[work] = now
+        self._last_held |= dict.fromkeys(self.holders, now)
+        for work, holder in list(self.holders.items()):  # a reload may change it meanwhile
             if holder.member == self.member and work not in self._held:
                 await self._adopt(work, holder.fence)
 

@@ -7,20 +7,20 @@ server shows that; from then on no lease is given before one of its duration has
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from threading import Lock
 from typing import Any
-
-from redis import Redis
-from redis.exceptions import RedisError
 
 from exporter.errors import StoreError
 from exporter.fleet.client import Grant, Holder
 from exporter.fleet.leases import LONGEST_S
+from exporter.store.redis.address import Address
+from exporter.store.redis.connect import client, translated
 
 ANSWER_S = 2.0
 """For Redis to answer: several leases are missed by an answer that comes later."""
-_WHY_LENGTH = 200
 _LOOK_BACK_MS = 7 * 86400 * 1000
-"""Works that were not run for so long are forgotten."""
+"""When a work was last run is forgotten after so long."""
 
 _SINCE_RESTART = """
 local longest = tonumber(ARGV[1])
@@ -44,10 +44,10 @@ the longest lease; both in ms. Fencing numbers go on above all that may be forgo
 _ACQUIRE = (
     _SINCE_RESTART
     + """
-if since < tonumber(ARGV[4]) or redis.call('EXISTS', KEYS[5]) == 1 then return false end
+if since < tonumber(ARGV[3]) or redis.call('EXISTS', KEYS[5]) == 1 then return false end
 local fence = string.format('%.0f', redis.call('INCR', KEYS[3]))
-redis.call('SET', KEYS[5], ARGV[2] .. ' ' .. fence, 'NX', 'PX', ARGV[4])
-local last = redis.call('HGET', KEYS[4], ARGV[3])
+redis.call('SET', KEYS[5], ARGV[2] .. ' ' .. fence, 'NX', 'PX', ARGV[3])
+local last = redis.call('GET', KEYS[4])
 local age = -1
 if last then age = math.max(0, now - last) end
 return {fence, tostring(age)}
@@ -82,8 +82,8 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 _BEGAN = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 local t = redis.call('TIME')
-redis.call('HSET', KEYS[2], ARGV[2], string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000)))
-redis.call('PEXPIRE', KEYS[2], ARGV[3])
+local now = string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000))
+redis.call('SET', KEYS[2], now, 'PX', ARGV[2])
 return 1
 """
 _BEAT = """
@@ -106,43 +106,42 @@ return alive
 class RedisLeases:
     """The leases of a group, in one Redis. See `LeaseClient` for what each method does."""
 
-    def __init__(self, redis: Redis, namespace: str) -> None:
-        """Set up; nothing is connected before the first use.
+    def __init__(self, address: Callable[[], Address], namespace: str) -> None:
+        """Set up; nothing is connected before the first use. Each question is asked in a thread.
 
         Args:
-            redis: A client that decodes responses. Each question is asked in a thread.
+            address: Returns where Redis is, and may raise `StoreError`. It is asked again after
+                each failure: the password may have changed.
             namespace: What all keys begin with. It is a hash tag: in a cluster they share a slot.
         """
-        self._redis = redis
+        self._address = address
+        self._connected: tuple[Address, Any] | None = None
+        self._connecting = Lock()
         self._tag = f"{{{namespace}}}:"
         self._server_keys = tuple(map(self._key, ("server", "warming", "fence")))
-        self._acquire = redis.register_script(_ACQUIRE)
-        self._renew = redis.register_script(_RENEW)
-        self._release = redis.register_script(_RELEASE)
-        self._began = redis.register_script(_BEGAN)
-        self._beat = redis.register_script(_BEAT)
 
     async def beat(self, member: str, lasts_s: float, load: int) -> Mapping[str, int]:
         """Note that a member lives."""
         words = [member, _ms(lasts_s), str(load)]
-        found = iter(await _ask(self._beat, [self._key("members")], words))
+        found = iter(await self._run(_BEAT, [self._key("members")], words))
         return {name: int(load_of) for name, load_of in zip(found, found, strict=True)}
 
     async def leave(self, member: str) -> None:
         """Note that it lives no longer."""
-        await _ask(self._redis.hdel, self._key("members"), member)
+        await self._ask(lambda redis: redis.hdel(self._key("members"), member))
 
     async def holders(self, works: Sequence[str]) -> Mapping[str, Holder]:
         """Return who has which lease."""
         if not works:
             return {}
-        values = await _ask(self._redis.mget, [self._lease(work) for work in works])
+        keys = [self._lease(work) for work in works]
+        values = await self._ask(lambda redis: redis.mget(keys))
         return {work: _holder(value) for work, value in zip(works, values, strict=True) if value}
 
     async def acquire(self, work: str, member: str, lasts_s: float) -> Grant | None:
         """Take a lease that nobody has."""
-        keys = [*self._server_keys, self._key("last_run"), self._lease(work)]
-        found = await _ask(self._acquire, keys, [_ms(LONGEST_S), member, work, _ms(lasts_s)])
+        keys = [*self._server_keys, self._last_run(work), self._lease(work)]
+        found = await self._run(_ACQUIRE, keys, [_ms(LONGEST_S), member, _ms(lasts_s)])
         if not found:
             return None
         fence, age_ms = map(float, found)
@@ -154,41 +153,67 @@ class RedisLeases:
         args = [_ms(LONGEST_S), member]
         for fence, lasts_s in leases.values():
             args += [str(fence), _ms(lasts_s)]
-        renewed = await _ask(self._renew, keys, args)
+        renewed = await self._run(_RENEW, keys, args)
         return frozenset(work for work, is_ours in zip(leases, renewed, strict=True) if is_ours)
 
     async def release(self, work: str, member: str, fence: int) -> None:
         """Give a lease back."""
-        await _ask(self._release, [self._lease(work)], [f"{member} {fence}"])
+        await self._run(_RELEASE, [self._lease(work)], [f"{member} {fence}"])
 
     async def began(self, work: str, member: str, fence: int) -> bool:
         """Note that a run begins."""
-        keys = [self._lease(work), self._key("last_run")]
-        args = [f"{member} {fence}", work, str(_LOOK_BACK_MS)]
-        return bool(await _ask(self._began, keys, args))
+        keys = [self._lease(work), self._last_run(work)]
+        args = [f"{member} {fence}", str(_LOOK_BACK_MS)]
+        return bool(await self._run(_BEGAN, keys, args))
 
     async def aclose(self) -> None:
         """Let go of the connections."""
-        await asyncio.to_thread(self._redis.close)
+        await asyncio.to_thread(self._disconnect)
+
+    async def _run(self, script: str, keys: Sequence[str], words: Sequence[str]) -> Any:
+        return await self._ask(lambda redis: redis.register_script(script)(keys, words))
+
+    async def _ask(self, question: Callable[[Any], Any]) -> Any:
+        """Ask in a thread, and return the answer.
+
+        Raises:
+            StoreError: There is none, or Redis refused.
+        """
+        return await asyncio.to_thread(self._answer, question)
+
+    def _answer(self, question: Callable[[Any], Any]) -> Any:
+        address, redis = self._connection()
+        try:
+            with translated(address):
+                return question(redis)
+        except StoreError:
+            self._disconnect()
+            raise
+
+    def _connection(self) -> tuple[Address, Any]:
+        with self._connecting:
+            if self._connected is None:
+                address = self._address()
+                with translated(address):
+                    self._connected = address, client(address, ANSWER_S)
+            return self._connected
+
+    def _disconnect(self) -> None:
+        """Begin anew with the next question."""
+        with self._connecting:
+            before, self._connected = self._connected, None
+        if before is not None:
+            with suppress(StoreError), translated(before[0]):
+                before[1].close()
+
+    def _last_run(self, work: str) -> str:
+        return self._key(f"last_run:{work}")
 
     def _key(self, name: str) -> str:
         return self._tag + name
 
     def _lease(self, work: str) -> str:
         return self._key(f"lease:{work}")
-
-
-async def _ask(question: Callable[..., Any], *words: object) -> Any:
-    """Ask in a thread, and return the answer.
-
-    Raises:
-        StoreError: There is none, or Redis refused.
-    """
-    try:
-        return await asyncio.to_thread(question, *words)
-    except (RedisError, OSError) as error:
-        why = " ".join(str(error).split())[:_WHY_LENGTH] or type(error).__name__
-        raise StoreError(f"cannot use Redis: {why}") from error
 
 
 def _holder(value: str) -> Holder:

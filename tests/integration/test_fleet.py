@@ -94,7 +94,10 @@ def test_three_exporters_call_each_target_once(redis: RedisServer, tmp_path: Pat
         counted += counted_calls(leaver)
         assert leaver.stop(within=30) == 0
         until(lambda: len(held(stayer)) == TARGETS, 2 * STEP_S + SHORTEST_S)
+        counted += counted_calls(stayer)
         made = calls(journal)
         assert twice(made) == []
         assert stayer.stop(within=30) == 0
-    assert counted <= len(made)
+    ended = sum(call.ended is not None for call in made)
+    # None is counted twice; one of each exporter may have ended after its counters were read.
+    assert ended - len(group) <= counted <= len(made)

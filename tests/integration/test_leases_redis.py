@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,6 @@ from exporter.fleet.client import Holder
 from exporter.fleet.leases import Leases, Share
 from exporter.fleet.redis import RedisLeases
 from exporter.store.redis.address import parse
-from exporter.store.redis.connect import client as connected
 from tests.patience import until
 from tests.redis_server import RedisServer, require_redis
 
@@ -30,7 +30,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 @pytest.fixture
 def client(redis: RedisServer, request: pytest.FixtureRequest) -> Iterator[RedisLeases]:
     """A client with keys of its own, of a Redis that has known of all leases for long."""
-    client = RedisLeases(connected(parse(redis.url)), request.node.name)
+    client = RedisLeases(lambda: parse(redis.url), request.node.name)
     asyncio.run(client.renew("nobody", {}))
     redis.ask("DEL", f"{{{request.node.name}}}:warming")
     yield client
@@ -103,7 +103,7 @@ def test_members_are_those_who_beat(client: RedisLeases) -> None:
 
 def test_a_restart_that_forgets_gives_nothing_too_soon(redis: RedisServer) -> None:
     """Who has a lease keeps it, nobody else gets one, and numbers go on."""
-    client = RedisLeases(connected(parse(redis.url)), "restart")
+    client = RedisLeases(lambda: parse(redis.url), "restart")
     asyncio.run(client.renew("nobody", {}))
     redis.ask("DEL", "{restart}:warming")
     fence = asyncio.run(_acquire(client, WORK, "a", FOREVER_S))
@@ -139,7 +139,7 @@ class Quiet:
 
 def test_three_members_share_what_there_is(redis: RedisServer) -> None:
     """Leases over real Redis: each work has one holder, also after one has left."""
-    clients = [RedisLeases(connected(parse(redis.url)), "three") for _ in range(3)]
+    clients = [RedisLeases(lambda: parse(redis.url), "three") for _ in range(3)]
     asyncio.run(clients[0].renew("nobody", {}))
     redis.ask("DEL", "{three}:warming")
     members = [
@@ -167,9 +167,28 @@ def test_three_members_share_what_there_is(redis: RedisServer) -> None:
         asyncio.run(client.aclose())
 
 
-def test_a_redis_that_is_away_is_an_error_without_a_secret() -> None:
+@pytest.mark.parametrize("kind", ["redis", "redis+cluster"])
+def test_a_redis_that_is_away_is_an_error_without_a_secret(kind: str) -> None:
     """The password of its URL is in no message."""
-    client = RedisLeases(connected(parse("redis://user:very-secret@127.0.0.1:1/0")), "away")
-    with pytest.raises(StoreError, match=r"^cannot use Redis: ") as caught:
+    url = f"{kind}://user:very-secret@127.0.0.1:1"
+    client = RedisLeases(lambda: parse(url), "away")
+    with pytest.raises(StoreError, match=r"^cannot use Redis at 127.0.0.1:1: ") as caught:
         asyncio.run(client.beat("a", FOREVER_S, 0))
     assert "very-secret" not in str(caught.value)
+
+
+def test_a_new_password_needs_no_restart(tmp_path: Path) -> None:
+    """The address is read again after a failure, and what is connected then is left."""
+    require_redis()
+    with RedisServer(tmp_path / "own") as redis:
+        urls = ["redis://:before@127.0.0.1", redis.url]
+        client = RedisLeases(lambda: parse(urls.pop(0)), "password")
+        urls[0] += f":{redis.port}"
+
+        async def main() -> None:
+            with pytest.raises(StoreError, match=r"cannot use Redis at .*password"):
+                await client.beat("a", FOREVER_S, 0)
+            assert await client.beat("a", FOREVER_S, 0) == {"a": 0}
+            await client.aclose()
+
+        asyncio.run(main())

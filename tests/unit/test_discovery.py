@@ -41,6 +41,15 @@ def test_nobody_is_called_unless_asked_for() -> None:
     assert Watch(DiscoverConfig()).see("a", "b") == []
 
 
+def test_what_was_found_goes_with_the_listing() -> None:
+    """Another exporter lists rooms from now on, and calls what it finds; it may come back."""
+    watch = Watch(DiscoverConfig(enabled=True))
+    assert watch.see("a", "b") == ["a", "b"]
+    watch.discovery.forget()
+    assert {target.agent_name for target in watch.removed} == {"a", "b"}
+    assert watch.see("b") == ["b"]
+
+
 def test_named_and_excluded_agents_are_not_discovered() -> None:
     """A target keeps its own settings, and an excluded agent is left in peace."""
     watch = Watch(DiscoverConfig(enabled=True, exclude=("b",)), [LatencyConfig(agent_name="a")])

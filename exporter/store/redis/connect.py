@@ -7,7 +7,7 @@ from typing import Any
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -33,7 +33,7 @@ class Connection:
         """
         self._address = address
         self._prefix = prefix
-        with self._translated():
+        with translated(self._address):
             self._client = client(address)
 
     def key(self, name: str) -> str:
@@ -42,7 +42,7 @@ class Connection:
 
     def ask(self, command: str, *words: str | float) -> Any:
         """Send one command, and return what redis-py makes of the answer."""
-        with self._translated():
+        with translated(self._address):
             return self._client.execute_command(command, *words)
 
     def run(self, script: Script, *words: str | float) -> Any:
@@ -53,7 +53,7 @@ class Connection:
             words: Its arguments, after the prefix of all keys.
         """
         arguments = (len(script.keys), *map(self.key, script.keys), self.key(""), *words)
-        with self._translated():
+        with translated(self._address):
             try:
                 return self._client.execute_command("EVALSHA", script.digest, *arguments)
             except NoScriptError:  # its first time, or Redis was started again
@@ -61,20 +61,22 @@ class Connection:
 
     def close(self) -> None:
         """Let go of it."""
-        with self._translated():
+        with translated(self._address):
             self._client.close()
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except (RedisError, OSError) as error:
-            why = " ".join(str(error).split())[:_WHY_LENGTH] or type(error).__name__
-            raise StoreError(f"cannot use Redis at {self._address.place}: {why}") from error
+
+@contextmanager
+def translated(address: Address) -> Iterator[None]:
+    """Let what goes wrong there be a `StoreError` that says where."""
+    try:
+        yield
+    except (RedisError, RedisClusterException, OSError) as error:  # the second is none of the first
+        why = " ".join(str(error).split())[:_WHY_LENGTH] or type(error).__name__
+        raise StoreError(f"cannot use Redis at {address.place}: {why}") from error
 
 
 def client(address: Address, answer_s: float = ANSWER_S) -> Any:
-    """Return a client of redis-py, whose answers are text. It is not connected yet.
+    """Return a client of redis-py, whose answers are text. Only that of a cluster connects here.
 
     Args:
         address: Where the Redis is.

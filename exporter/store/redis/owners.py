@@ -22,7 +22,8 @@ class Owners:
         """
         self._connection = connection
         self.owner = owner
-        self._silent_since: dict[str, float] = {}
+        self._silent_since: dict[str, dict[str, float]] = {}
+        """Since when the owners were silent at each look, by the key that names them."""
 
     def beat(self) -> None:
         """Say that this exporter lives."""
@@ -33,23 +34,24 @@ class Owners:
         """Take over what exporters that have died left behind, and return its ids."""
         self.beat()
         owners = set(self._connection.ask("HVALS", self._connection.key(owners_key)))
-        if gone := self._gone(sorted(owners - {self.owner})):
+        if gone := self._gone(owners_key, sorted(owners - {self.owner})):
             return tuple(self._connection.run(script, self.owner, *gone))
         return ()
 
-    def _gone(self, others: Sequence[str]) -> tuple[str, ...]:
-        """Return those that have been silent for `GRACE_S` while Redis was there."""
+    def _gone(self, owners_key: str, others: Sequence[str]) -> tuple[str, ...]:
+        """Return those that have been silent for `GRACE_S` while Redis was there.
+
+        Who owns nothing for a while begins anew: nobody has looked whether it lives.
+        """
+        before = self._silent_since.pop(owners_key, {})
         if not others:
             return ()
         keys = (self._connection.key(f"alive:{each}") for each in others)
-        beats = dict(zip(others, self._connection.ask("MGET", *keys), strict=True))
+        beats = zip(others, self._connection.ask("MGET", *keys), strict=True)
         now = time.monotonic()
-        for name, beat in beats.items():
-            if beat is not None:
-                self._silent_since.pop(name, None)
-            else:
-                self._silent_since.setdefault(name, now)
-        return tuple(name for name in others if now - self._silent_since.get(name, now) >= GRACE_S)
+        silent = {name: before.get(name, now) for name, beat in beats if beat is None}
+        self._silent_since[owners_key] = silent
+        return tuple(name for name, since in silent.items() if now - since >= GRACE_S)
 
 
 class Room:

@@ -58,7 +58,9 @@ end
 BEGIN = Script(
     """
 local id, document, owner = ARGV[2], ARGV[3], ARGV[4]
-if redis.call('HEXISTS', KEYS[1], id) == 1 then return 1 end
+if redis.call('HEXISTS', KEYS[1], id) == 1 or redis.call('HEXISTS', KEYS[3], id) == 1 then
+  return 1
+end
 local run = cjson.decode(document)
 local spent = redis.call('HMGET', spent_key(run), fields(run.target))
 local function sum(index, more) return tonumber(spent[index] or '0') + more end
@@ -71,10 +73,11 @@ redis.call('HSET', KEYS[2], id, owner)
 charge(run, run.plan.turns, run.plan.call_seconds, run.plan.tokens)
 return 1
 """,
-    ("open", "open:owners"),
+    ("open", "open:owners", "runs"),
 )
 """Arguments: id, document and owner of the run; limits of turns, seconds and tokens, "" for none.
-Returns 1 if it is open."""
+Returns 1 if it is open, or was: a question whose answer was lost is asked again, and meanwhile
+another exporter may have ended the run."""
 
 END = Script(
     """

@@ -1,7 +1,7 @@
 """What the daemon does when leases come and go."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -12,13 +12,16 @@ from exporter.metrics.leases import LeaseSeries
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.outcome import CallResult, Outcome, Reason, Turn, TurnOutcome, Verdict
+from exporter.probes.agents.spec import AgentsConfig
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.probes.sfu.spec import SfuConfig
 from exporter.run.scheduler import Refused, Work
 from tests.fake_leases import FakeGroup, Link
 from tests.unit.calls import WHEN
 
 TARGET = LatencyConfig(agent_name="demo")
 WORK = call_work(TARGET)
+Start = Callable[[], Awaitable[None]]
 TURN = Turn(TurnOutcome.REPLIED, e2e_s=0.7)
 CALL = Outcome(
     *("latency", "demo", WHEN, 1.0),
@@ -63,7 +66,7 @@ def test_work_is_run_from_its_lease_on() -> None:
         assert await scene.group.gate(WORK, "r") == ""
         assert await scene.group.begin(WORK, "r") == ""
 
-        async def call(_hear: Callable[[Turn], None]) -> Outcome:
+        async def call(_start: Start, _hear: Callable[[Turn], None]) -> Outcome:
             return CALL
 
         outcome = await scene.group.fenced("latency", TARGET, "r", call)
@@ -80,7 +83,7 @@ def test_a_result_of_an_old_holder_is_refused() -> None:
         scene = Scene()
         await scene.joined()
 
-        async def call(_hear: Callable[[Turn], None]) -> Outcome:
+        async def call(_start: Start, _hear: Callable[[Turn], None]) -> Outcome:
             scene.shared.server.leases.clear()
             return CALL
 
@@ -101,7 +104,8 @@ def test_a_run_is_ended_with_its_lease() -> None:
         scene = Scene()
         await scene.joined()
 
-        async def call(hear: Callable[[Turn], None]) -> Outcome:
+        async def call(start: Start, hear: Callable[[Turn], None]) -> Outcome:
+            await start()
             hear(TURN)
             scene.group.lost(WORK.id, "expired")
             await asyncio.sleep(3600)
@@ -113,6 +117,57 @@ def test_a_run_is_ended_with_its_lease() -> None:
         assert cut.reason is Reason.PROBE_CRASHED
         assert isinstance(cut.result, CallResult)
         assert cut.result.turns == (TURN,)
+
+    asyncio.run(main())
+
+
+def test_a_run_that_waits_when_its_lease_ends_costs_nothing() -> None:
+    """It had no process yet: it is in no history, and no result is refused."""
+
+    async def main() -> None:
+        scene = Scene()
+        await scene.joined()
+
+        async def waits(_start: Start, _hear: Callable[[Turn], None]) -> Outcome:
+            scene.group.lost(WORK.id, "expired")
+            await asyncio.sleep(3600)
+            raise AssertionError("it was not ended")
+
+        with pytest.raises(Refused):
+            await scene.group.fenced("latency", TARGET, "r", waits)
+        assert not scene.refused
+        name, labels = "voice_lease_results_refused_total", {"server": "s"}
+        assert scene.metrics.registry.get_sample_value(name, labels) == 0
+
+    asyncio.run(main())
+
+
+def test_work_goes_on_under_the_lease_of_a_new_vantage() -> None:
+    """A reload changes the vantage, also that of a section: the old lease is given back."""
+
+    async def main() -> None:
+        scene = Scene()
+        for section in (AgentsConfig(), SfuConfig(vantage="default")):
+            probe = "agents" if isinstance(section, AgentsConfig) else "sfu"
+            scene.group.add(Work(probe, probe, "", section, section.interval), 0.0)
+        await scene.joined()
+        scene.taken.clear()
+        scene.group.reconfigure("here")
+        sfu = SfuConfig(vantage="here")
+        scene.group.add(Work("sfu", "sfu", "", sfu, sfu.interval), 0.0)
+        assert {work.id for work in scene.parked} == {"agents", "sfu"}
+        await scene.group.leases.step()
+        assert {work.id for work, _ in scene.taken} == {"agents", "sfu"}
+        assert scene.group.leases.held == {WORK.id, "agents@here", "sfu@here"}
+        assert scene.shared.server.holder("sfu@default") is None
+        held = [
+            each.labels["vantage"]
+            for family in scene.metrics.registry.collect()
+            for each in family.samples
+            if each.name == "voice_lease_held"
+        ]
+        assert held == ["here"] * 3
+        assert len(scene.parked) == 2, "nothing is parked that was taken again"
 
     asyncio.run(main())
 

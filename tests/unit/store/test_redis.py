@@ -7,10 +7,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from exporter.demo.livekit_server import free_ports
 from exporter.errors import StoreError
 from exporter.outcome import Reason
 from exporter.roster.types import Worker, WorkerStatus
@@ -132,6 +134,21 @@ def test_runs_of_an_exporter_that_died_go_to_one_other(
         store.close()
 
 
+def test_a_run_that_another_exporter_has_ended_is_not_paid_twice(
+    redis_server: RedisServer, prefix: str
+) -> None:
+    """1. The answer to its begin is lost. 2. Another one ends it. 3. It begins again, and ends."""
+    one, other = opened(redis_server, prefix), opened(redis_server, prefix)
+    assert one.begin(open_run())
+    other.end(ended(reason=Reason.PROBE_CRASHED))
+    assert one.begin(open_run())
+    assert one.open_runs() == ()
+    one.end(ended(), PLAN)
+    assert one.spent(DAY) == {("t", DAY): PLAN}
+    one.close()
+    other.close()
+
+
 def test_exporters_that_are_silent_after_an_outage_are_given_time(
     redis_server: RedisServer, prefix: str
 ) -> None:
@@ -141,6 +158,29 @@ def test_exporters_that_are_silent_after_an_outage_are_given_time(
     redis_server.ask("DEL", one._connection.key(f"alive:{one._owners.owner}"))
     assert other.left_open() == ()
     assert other.left_open() == ()
+    one.close()
+    other.close()
+
+
+def test_silence_is_counted_anew_after_a_time_without_runs(
+    redis_server: RedisServer, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exporter was silent for a moment, long ago. Result: the next moment makes it not dead."""
+    now = [1000.0]
+    monkeypatch.setattr(owners_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    one, other = opened(redis_server, prefix), opened(redis_server, prefix)
+    alive = one._connection.key(f"alive:{one._owners.owner}")
+    one.begin(open_run())
+    redis_server.ask("DEL", alive)
+    assert other.left_open() == ()
+    one.end(ended())
+    now[0] += 3600
+    assert other.left_open() == ()
+    one.begin(open_run("next"))
+    redis_server.ask("DEL", alive)
+    assert other.left_open() == ()
+    now[0] += owners_module.GRACE_S
+    assert other.left_open() == (open_run("next"),)
     one.close()
     other.close()
 
@@ -217,6 +257,21 @@ def test_run_of_a_newer_version_is_left_out(
     assert [each.message for each in caplog.records if each.name.startswith("exporter")] == [
         "runs of another version cannot be read"
     ]
+
+
+@pytest.mark.parametrize("kind", ["redis", "redis+cluster"])
+def test_exporter_starts_without_redis(kind: str, prefix: str) -> None:
+    """In memory, and says so; redis-py has an error of its own kind for a cluster."""
+
+    async def scenario() -> None:
+        watch = Watch()
+        store = buffer(RedisOpener(lambda: parse(f"{kind}://127.0.0.1:1"), prefix), watch)
+        await store.start()
+        assert store.problem.startswith("store: cannot use Redis at 127.0.0.1:1: ")
+        assert await store.begin(open_run())
+        await store.aclose(grace=0.1)
+
+    asyncio.run(scenario())
 
 
 def test_wrong_password_is_one_line_without_it(own_server: RedisServer) -> None:
@@ -360,7 +415,9 @@ def test_tls(tmp_path: Path, certificates: Certificates) -> None:
 def test_cluster(tmp_path: Path) -> None:
     """All keys are on one node, so that one step is one step."""
     require_redis()
-    with RedisServer(tmp_path / "redis", "--cluster-enabled", "yes") as server:
+    # Or nodes would talk on a port 10,000 above that of the server, which may be none.
+    options = ("--cluster-enabled", "yes", "--cluster-port", f"{free_ports().signal}")
+    with RedisServer(tmp_path / "redis", *options) as server:
         server.ask("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
         server.wait_for("CLUSTER", "INFO", answer="ok")
         use(f"redis+cluster://127.0.0.1:{server.port}")
