@@ -146,6 +146,7 @@ lock: .venv/dev.stamp
 
 # No file has such a name, so these run whenever they are asked for.
 bench-live: bench-live_turns
+bench-agent-load: bench-agent_load
 
 bench-%: .venv/dev.stamp
 	$(BIN)/python -m bench.$* $(BENCH_ARGS)

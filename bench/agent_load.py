@@ -42,7 +42,8 @@ def run_load(server: Server, asked: AgentLoadConfig) -> KneeKind:
     run = Run(secrets.token_hex(8), server, time.monotonic() + asked.deadline)
     outcome = asyncio.run(load(asked, run))
     knee = agent_knee(asked, outcome)
-    assert isinstance(outcome.result, AgentLoad), outcome
+    if not isinstance(outcome.result, AgentLoad):
+        raise SystemExit(f"no load was made: {outcome.reason}: {outcome.detail}")
     for tier in judged_tiers(asked, outcome):
         tail = "-" if tier.e2e.tail_s is None else f"{tier.e2e.tail_s:.2f} s"
         why = "; ".join((*tier.broken, *tier.limits)) or "held"

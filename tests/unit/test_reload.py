@@ -14,7 +14,9 @@ EVERYTHING_ON = {
     "workers": {"scrape": ["http://127.0.0.1:1"]},
     "ramp": {"enabled": True, "max_clients": 50, "windows": [{"days": "sun"}]},
     "agent_load": {
-        **{"enabled": True, "agent_name": "demo", "max_calls": 8},
+        "enabled": True,
+        "agent_name": "demo",
+        "max_calls": 8,
         "windows": [{"days": "sun"}],
     },
 }
