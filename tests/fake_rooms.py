@@ -1,5 +1,6 @@
 """A LiveKit server API over real HTTP with rooms that a test makes, and a limit of requests."""
 
+import asyncio
 import itertools
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
@@ -100,6 +101,8 @@ class FakeServer:
     retry_after_s: int = 0
     down: bool = False
     """Refuse everything."""
+    takes_s: float = 0.0
+    """For how long each request is answered."""
 
     def __post_init__(self) -> None:
         self._times: deque[float] = deque()
@@ -125,6 +128,7 @@ class FakeServer:
         method = request.path.rpartition("/")[2]
         self.requests[method] += 1
         answer = self._answer(method, await request.read())
+        await asyncio.sleep(self.takes_s)
         return web.Response(body=answer.SerializeToString())
 
     def _answer(self, method: str, body: bytes) -> Message:

@@ -19,6 +19,7 @@ from exporter.errors import ConfigError, ProbeError
 from exporter.evidence.keeper import Keeper
 from exporter.logs import LogSetup, configure
 from exporter.outcome import Finding, Listing, Outcome, Reason, Turn, Verdict
+from exporter.probes.agents.spec import AgentsConfig
 from exporter.probes.latency.scenarios.config import built_in
 from exporter.probes.latency.scenarios.variants import FaultyScenarioError, variant_of
 from exporter.probes.latency.spec import DEFAULT_SCENARIO, LatencyConfig
@@ -106,7 +107,7 @@ async def ask_fleet(runner: Runner, settings: Settings) -> FleetReport:
         except ProbeError as error:
             notes.append(f"cannot read the roster of the running exporter: {error.detail}")
             unasked.append(Finding(Verdict.UNKNOWN, notes[-1]))
-    listing = await runner.run("agents", settings.agents)
+    listing = await runner.run("agents", _all_of(settings.agents))
     roster.record(listing)
     if config.scrape:
         scrape = await runner.run("workers", config)
@@ -125,6 +126,16 @@ async def ask_fleet(runner: Runner, settings: Settings) -> FleetReport:
         tuple(unasked),
         _looked(settings),
     )
+
+
+def _all_of(config: AgentsConfig) -> AgentsConfig:
+    """Return how to list every room at once: a limit for listings that follow each other is none.
+
+    One that is configured is kept.
+    """
+    if "requests_per_minute" in config.model_fields_set:
+        return config
+    return config.model_copy(update={"requests_per_minute": 0})
 
 
 def _looked(settings: Settings) -> tuple[str, ...]:

@@ -137,9 +137,9 @@ class ServerApi:
             await self._session.close()
 
     @property
-    def clock_skew_s(self) -> float:
-        """Server clock minus local clock, by its answers; 0 when within a second."""
-        return self._clock.skew_s
+    def clock_skew_s(self) -> float | None:
+        """Server clock minus local clock, by its answers; 0 when within a second, None: untold."""
+        return self._clock.skew_s if self._clock.is_known else None
 
     @property
     def slowed(self) -> bool:

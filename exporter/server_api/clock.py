@@ -46,6 +46,11 @@ class ServerClock:
             return 0.0
         return min(max(0.0, self._least), max(self._least, self._most))
 
+    @property
+    def is_known(self) -> bool:
+        """Whether any answer told the server's time."""
+        return self._least is not None
+
     def blame(self) -> str:
         """Return words on a difference for which a server may refuse every token, "" for none."""
         skew_s = self.skew_s

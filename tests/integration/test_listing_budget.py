@@ -235,6 +235,32 @@ def test_the_first_refusal_of_many_ends_the_listing_and_keeps_what_was_read() ->
     _run(scenario, per_minute=31)
 
 
+@pytest.mark.parametrize(
+    ("per_minute", "why"),
+    [
+        (60, "agents.requests_per_minute is used up; increase it, or agents.deadline"),
+        (0, "not finished within 1.5 s"),
+    ],
+)
+def test_a_listing_that_is_alone_keeps_what_it_read_until_its_deadline(
+    per_minute: int, why: str
+) -> None:
+    """1. A limit of its own, or a server that is slow, cuts it. Result: what was read, and why."""
+
+    async def scenario(fake: FakeServer, lister: Lister, _clock: Clock) -> None:
+        for _ in range(200):
+            fake.open(agent="demo", since_s=60)
+        fake.takes_s = 0.0 if per_minute else 0.05
+        config = AgentsConfig(requests_per_minute=per_minute, concurrency=2)
+        cut = await list_agents(config, Run("0123", lister.server, time.monotonic() + 1.5))
+        assert isinstance(cut.result, Listing)
+        assert 0 < cut.result.unread < 200
+        assert cut.reason is (Reason.QUOTA_EXCEEDED if per_minute else Reason.DEADLINE)
+        assert cut.detail == f"{cut.result.unread} of 200 rooms not read: {why}"
+
+    _run(scenario, per_minute=10_000)
+
+
 _CONFIG = """
 agents: {interval: 1s}
 sfu: {enabled: false}

@@ -9,8 +9,11 @@ from typing import cast
 import pytest
 
 from exporter.commands.once import LatencyOrder, ask_fleet, known_agents, plan_calls, run
+from exporter.config.checked import checked
+from exporter.config.layers import Layer
 from exporter.errors import ConfigError
 from exporter.outcome import AgentInRoom, Listing, Outcome, Verdict
+from exporter.probes.agents.spec import AgentsConfig
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.report.agents import FleetReport
 from exporter.roster.collector import CollectorConfig
@@ -142,3 +145,24 @@ def test_sigterm_cancels_the_work_and_is_the_exit_status(tmp_path: Path) -> None
         run(work())
     assert caught.value.code == 143
     assert (tmp_path / "clean").exists()
+
+
+@pytest.mark.parametrize(
+    ("configured", "asked"),
+    [({}, 0), ({"interval": "20s"}, 0), ({"requests_per_minute": 600}, 600)],
+)
+def test_a_command_lists_all_rooms_unless_a_limit_is_configured(
+    configured: dict[str, object], asked: int
+) -> None:
+    """The default limit is of listings that follow each other: one alone would be cut by it."""
+    seen: list[AgentsConfig] = []
+
+    class Asked(Listed):
+        async def run(self, probe: str, config: object) -> Outcome:
+            assert isinstance(config, AgentsConfig)
+            seen.append(config)
+            return await super().run(probe, config)
+
+    settings = checked(Settings, [Layer({"agents": configured}, {(): "config.yaml"})])
+    asyncio.run(ask_fleet(cast("Runner", Asked()), settings))
+    assert [each.requests_per_minute for each in seen] == [asked]

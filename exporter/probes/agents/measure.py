@@ -24,28 +24,27 @@ _DISPATCH_TIMEOUT_S = 2.0
 _REPORT_S = 1.0
 """Kept back from the deadline, to report what was read of a listing that is cut."""
 
+_USED_UP = "agents.requests_per_minute is used up; increase it"
+
 
 async def list_agents(config: AgentsConfig, run: Run) -> Outcome:
     """List agents, rooms and pending dispatches once, less those of probes.
 
     Where an earlier listing left its picture, only rooms that are worth a request are asked for,
     within the allowance of requests; what is known of the others is as old as it is. Else every
-    room is. A room that goes away meanwhile is no failure. Where the server takes requests too
-    slowly, or none, what is known is kept, with the reason.
+    room is, and what was read is kept at the deadline. A room that goes away meanwhile is no
+    failure. Where the server takes requests too slowly, or none, what is known is kept, with the
+    reason.
     """
     async with ServerApi(run.server) as api:
         work = _Listing(config, run, api)
         ended = await run.within_deadline(work.read(), _REPORT_S)
     picture = work.picture()
-    unread = len(picture.unread)
-    if ended is not None and api.slowed and work.listed:
-        total = unread + len(picture.rooms)
-        ended = ProbeError(
-            Reason.QUOTA_EXCEEDED, f"{work.missed} of {total} rooms not read: {ended.detail}"
-        )
     if ended is not None:
+        ended = work.explained(ended, picture)
         run.log(ended.detail)
-    kept = ended is None or (ended.reason is Reason.QUOTA_EXCEEDED and picture.rooms)
+    cut = (Reason.QUOTA_EXCEEDED, *((Reason.DEADLINE,) if run.before is None else ()))
+    kept = ended is None or (ended.reason in cut and picture.rooms)
     return run.outcome(
         "agents",
         result=work.result(picture) if kept else None,
@@ -65,14 +64,9 @@ class _Listing:
         self._picture = self._before or NOTHING
         self._rooms: dict[str, RoomSeen] = {}
         self._planned = 0
+        self._waited = False
         self._allowance = Allowance(config.requests_per_minute, self._before, run.clock())
-        self.listed = False
-        """The list itself was read."""
-
-    @property
-    def missed(self) -> int:
-        """How many rooms were to be asked for, and were not."""
-        return self._planned - len(self._rooms)
+        self._listed = False
 
     async def read(self) -> None:
         """Ask for the list, then for rooms.
@@ -85,17 +79,28 @@ class _Listing:
             detail = f"the server asked for no requests during the next {pause_s:.0f} s"
             raise ProbeError(Reason.QUOTA_EXCEEDED, detail)
         if self._allowance.left(self._run.clock()) < 1:
-            detail = "agents.requests_per_minute is used up; increase it, or agents.interval"
-            raise ProbeError(Reason.QUOTA_EXCEEDED, detail)
+            raise ProbeError(Reason.QUOTA_EXCEEDED, f"{_USED_UP}, or agents.interval")
         self._allowance.take(1, self._run.clock())
         rows = await self._api.describe_rooms()
-        self.listed = True
+        self._listed = True
         self._picture = self._picture.merged(rows, self._run.clock())
         asked = in_order(self._picture, rows, self._run.clock())
         self._planned = len(asked)
         await self._ask_rooms(asked)
         self._run.log(f"{len(rows)} rooms, {len(self._rooms)} asked for")
         await self._check_unlisted()
+
+    def explained(self, ended: ProbeError, picture: Picture) -> ProbeError:
+        """Return why it ended early, with the rooms that it missed, and by whose limit."""
+        if not self._listed or not (self._api.slowed or ended.reason is Reason.DEADLINE):
+            return ended
+        total = len(picture.unread) + len(picture.rooms)
+        missed = f"{self._planned - len(self._rooms)} of {total} rooms not read"
+        if self._waited and ended.reason is Reason.DEADLINE:
+            detail = f"{missed}: {_USED_UP}, or agents.deadline"
+            return ProbeError(Reason.QUOTA_EXCEEDED, detail)
+        reason = Reason.QUOTA_EXCEEDED if self._api.slowed else ended.reason
+        return ProbeError(reason, f"{missed}: {ended.detail}")
 
     def picture(self) -> Picture:
         """Return what is known now."""
@@ -142,6 +147,7 @@ class _Listing:
         while not self._allowance.allows(urgency, self._run.clock()):
             if self._before is not None:
                 return False
+            self._waited = True
             await asyncio.sleep(self._allowance.wait_s)
         self._allowance.take(2, self._run.clock())
         return True

@@ -8,7 +8,7 @@ from statistics import median
 from urllib.parse import urlsplit
 
 from exporter.errors import ProbeError
-from exporter.outcome import Outcome, Reason, Transport, Verdict
+from exporter.outcome import Outcome, Reason, Transport, Verdict, worst
 from exporter.probe import ROOM_PREFIX, Run
 from exporter.probes.latency.way_in.fetch import fetch_token
 from exporter.probes.preflight import verdicts
@@ -34,6 +34,11 @@ _BANDWIDTH_S = 3.0
 _EXPIRED_S = -3600.0
 _BETWEEN = ("round_trip_udp", "round_trip_tcp", "round_trip_turn")
 _MEDIA = ("udp_ports", "tcp", "turn_udp", "turn_tls", *_BETWEEN)
+_ENDPOINT_TODO = {
+    Verdict.FAIL: "callers cannot get in: mend the endpoint",
+    Verdict.UNKNOWN: "mend headers_file of the target",
+    Verdict.SLOW: "give callers only what they need: roomJoin, one room, some hours",
+}
 _LEAST_S = 10.0
 """A webhook is waited for, and bandwidth counted, for some seconds however short the limit."""
 
@@ -270,6 +275,8 @@ class Preflight:
         if not (first.sent and last.sent and begun.received and ended.received):
             raise ProbeError(Reason.NO_REPLY, "the SDK reported no packets")
         sent, got = (first.sent[0], last.sent[0]), (begun.received[0], ended.received[0])
+        if any(before.at_s >= after.at_s for before, after in (sent, got)):
+            raise ProbeError(Reason.NO_REPLY, "the SDK's figures of packets did not change")
         up, down = (
             (after.size - before.size) * 8 / 1000 / (after.at_s - before.at_s)
             for before, after in (sent, got)
@@ -279,18 +286,18 @@ class Preflight:
 
     async def _endpoints(self) -> Checked:
         """Fetch a token from the endpoint of each target that has one."""
-        todo, said = "", []
-        failed = False
+        verdicts_of, said = [Verdict.PASS], []
         for each in self._config.endpoints:
             try:
                 got = await fetch_token(each.token, self._room, ca_file=self._run.server.ca_file)
             except ProbeError as error:
-                failed = True
+                ours = error.reason.is_own_fault
+                verdicts_of.append(Verdict.UNKNOWN if ours else Verdict.FAIL)
                 said.append(f"{each.name}: {error.detail}")
-                continue
-            said.append(f"{each.name}: {got.found}")
-            if got.found.dangers:
-                todo = "give callers only what they need: roomJoin, one room, some hours"
-        verdict = Verdict.FAIL if failed else Verdict.SLOW if todo else Verdict.PASS
-        todo = "callers cannot get in: mend the endpoint" if failed else todo
-        return Checked("token_endpoint", verdict, "; ".join(said), len(said), todo)
+            else:
+                verdicts_of.append(Verdict.SLOW if got.found.dangers else Verdict.PASS)
+                said.append(f"{each.name}: {got.found}")
+        verdict = worst(verdicts_of)
+        return Checked(
+            "token_endpoint", verdict, "; ".join(said), len(said), _ENDPOINT_TODO.get(verdict, "")
+        )

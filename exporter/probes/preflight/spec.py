@@ -39,9 +39,9 @@ ABOUT = {
     "private_address": "A server with a public URL advertises at least one public address for "
     "media.",
     "bandwidth": "What one client with one audio track sends and another receives in 3 s. SLOW "
-    "above 1 % loss.",
+    "above 1 % loss, UNKNOWN where no packet arrives.",
     "token_endpoint": "The token of each target with `token`: time and dangerous claims, which "
-    "make it SLOW.",
+    "make it SLOW. FAIL where one gives none.",
 }
 """Every check in the order of the checklist, and how it is judged."""
 CHECKS = tuple(ABOUT)

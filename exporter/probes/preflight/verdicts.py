@@ -120,8 +120,10 @@ def judge_certificates(config: ReachConfig, certificates: Sequence[Certificate])
     return Checked("certificate", verdict, found, len(items), todo)
 
 
-def judge_clock(config: ReachConfig, skew_s: float) -> Checked:
+def judge_clock(config: ReachConfig, skew_s: float | None) -> Checked:
     """Judge the difference of the clocks; beyond a minute tokens are refused."""
+    if skew_s is None:
+        return Checked("clock", Verdict.UNKNOWN, "no answer of the server has its time")
     late_s = abs(skew_s)
     verdict = Verdict.SLOW if late_s > config.max_skew else Verdict.PASS
     verdict = Verdict.FAIL if late_s > _REFUSES_S else verdict
@@ -165,6 +167,8 @@ def judge_bandwidth(up_kbit: float, down_kbit: float, lost: int, packets: int) -
     found = (
         f"up {up_kbit:.0f} kbit/s, down {down_kbit:.0f} kbit/s, {lost} of {packets} packets lost"
     )
+    if not packets:
+        return Checked("bandwidth", Verdict.UNKNOWN, f"no packet arrived; {found}")
     if lost * 100 <= packets:
         return Checked("bandwidth", Verdict.PASS, found, packets)
     todo = "find where packets are lost: the link's capacity must be clients times this figure"

@@ -118,10 +118,16 @@ def test_round_trips() -> None:
 
 @pytest.mark.parametrize(
     ("skew_s", "verdict"),
-    [(0.0, Verdict.PASS), (-11.0, Verdict.SLOW), (90.0, Verdict.FAIL), (-90.0, Verdict.FAIL)],
+    [
+        (None, Verdict.UNKNOWN),
+        (0.0, Verdict.PASS),
+        (-11.0, Verdict.SLOW),
+        (90.0, Verdict.FAIL),
+        (-90.0, Verdict.FAIL),
+    ],
 )
-def test_clock(skew_s: float, verdict: Verdict) -> None:
-    """Beyond a minute the server refuses tokens."""
+def test_clock(skew_s: float | None, verdict: Verdict) -> None:
+    """Beyond a minute the server refuses tokens; a clock that no answer told does not pass."""
     assert judge_clock(REACH, skew_s).verdict is verdict
 
 
@@ -150,7 +156,8 @@ def test_private_address(resolved: str, offered: tuple[str, ...], verdict: Verdi
 
 
 def test_bandwidth() -> None:
-    """Up to one packet in a hundred may be lost."""
+    """Up to one packet in a hundred may be lost; where none came nothing was counted."""
+    assert judge_bandwidth(90, 0, 0, 0).verdict is Verdict.UNKNOWN
     assert judge_bandwidth(90, 90, 1, 150).verdict is Verdict.PASS
     assert judge_bandwidth(90, 90, 2, 150).verdict is Verdict.SLOW
 
@@ -204,9 +211,11 @@ def test_webhooks_at_an_exporter(answers: tuple[float | None, ...], verdict: Ver
 
 
 def test_token_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each target's is asked: dangerous claims are SLOW, none at all is FAIL."""
+    """Each target's is asked: dangerous claims are SLOW, none at all is FAIL, ours UNKNOWN."""
 
     async def give(config: TokenConfig, *_: object, **__: object) -> Fetched:
+        if config.body == "ours":
+            raise TokenError(TokenFailure.HEADERS_FILE, "headers_file h cannot be used any more")
         if config.method == "GET":
             raise TokenError(TokenFailure.REFUSED, "app.test answered HTTP 401")
         dangers = (TokenDanger.NO_ROOM,) if config.body else ()
@@ -227,6 +236,9 @@ def test_token_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (found.verdict, found.n) == (Verdict.SLOW, 2)
     assert "no_room" in found.measured
     assert asked(risky, shut).verdict is Verdict.FAIL
+    ours = TokenConfig(url="https://app.test", body="ours")
+    assert asked(good, ours).verdict is Verdict.UNKNOWN
+    assert asked(good, ours).todo == "mend headers_file of the target"
 
 
 def test_no_server() -> None:
