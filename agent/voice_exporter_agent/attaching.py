@@ -77,16 +77,16 @@ def _attach(session: Emitter, call_type: str, agent_name: str | None, at: Collec
     with _lock:
         if session in _attached:
             raise ArgumentError("the session is attached already; expected one attach for each")
-        _attached.add(session)
         delivery = _delivery(at)
-    if job is not None:
-        _flush_at_end(job, delivery)
-    turns = SessionTurns(
-        Report(name, call_type),
-        lambda report: delivery.offer(report.encode()),
-        lambda: _is_probe(job),
-    )
-    turns.follow(session, _guarded)
+        if job is not None:
+            _flush_at_end(job, delivery)
+        turns = SessionTurns(
+            Report(name, call_type),
+            lambda report: delivery.offer(report.encode()),
+            lambda: _is_probe(job),
+        )
+        turns.follow(session, _guarded)
+        _attached.add(session)  # now that nothing can fail any more
 
 
 def _is_label(text: object, longest: int, least: int = 0) -> bool:

@@ -14,6 +14,9 @@ _JSON = json.JSONEncoder(separators=(",", ":"))
 
 Outcome = Literal["answered", "interrupted", "unanswered"]
 
+_MOST_MODELS, _LONGEST_MODEL = 50, 128
+"""What an exporter takes of one report, at least."""
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -168,8 +171,10 @@ class SessionTurns:
         """Take note of what the session has used up to now."""
         for each in event.usage.model_usage:
             used = _usage(each)
-            if used is not None:
-                self._used[f"{each.type} {used.model}"] = used
+            key = f"{each.type} {used.model}" if used is not None else ""
+            # What an exporter would refuse takes the rest of its batch with it.
+            if used is not None and (key in self._used or len(self._used) < _MOST_MODELS):
+                self._used[key] = used
 
     def on_state(self, event: Any) -> None:
         """End a turn when the agent has answered and listens again."""
@@ -271,16 +276,17 @@ def _number(figures: Any, name: str) -> float | None:
 
 def _usage(each: Any) -> Usage | None:
     """Return what was used of a model; None for what is neither language nor speech."""
+    model = "".join(filter(str.isprintable, str(each.model)))[:_LONGEST_MODEL]
     match each.type:
         case "llm_usage":
             return Usage(
-                each.model,
+                model,
                 llm_input=each.input_tokens,
                 llm_cached=each.input_cached_tokens,
                 llm_output=each.output_tokens,
             )
         case "tts_usage":
-            return Usage(each.model, tts_characters=each.characters_count)
+            return Usage(model, tts_characters=each.characters_count)
         case "stt_usage":
-            return Usage(each.model, stt_seconds=each.audio_duration)
+            return Usage(model, stt_seconds=each.audio_duration)
     return None

@@ -145,7 +145,7 @@ class Preflight:
             self._note(Checked(check, Verdict.UNKNOWN, error.detail))
         except TimeoutError:
             self._note(Checked(check, Verdict.UNKNOWN, f"not finished within {limit_s:g} s"))
-        except (OSError, RuntimeError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it costs no other check
             detail = one_line(f"{type(error).__name__}: {error}")
             self._note(Checked(check, Verdict.UNKNOWN, detail))
 

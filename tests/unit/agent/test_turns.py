@@ -4,6 +4,7 @@ from dataclasses import asdict
 from types import SimpleNamespace
 from typing import Any
 
+from exporter.calls.turns import TurnBatch
 from voice_exporter_agent.turns import Report, SessionTurns, Usage
 
 WORDS = "my card number is 4111"
@@ -156,6 +157,19 @@ def test_usage_is_counted_once() -> None:
     assert used == [10, 20, 5]
     assert [report.outcome for report in reports] == ["answered", "answered", None]
     assert asdict(reports[0].usage[0]) == asdict(Usage("m", llm_input=10, llm_output=1))
+
+
+def test_models_that_an_exporter_would_refuse_cost_no_batch() -> None:
+    """Names are cut and printable, and of more models than a report may have the first ones go."""
+    session = Session()
+    models = [
+        SimpleNamespace(type="tts_usage", model=f"{number}\n" + "m" * 300, characters_count=1)
+        for number in range(60)
+    ]
+    session.turns.on_usage(SimpleNamespace(usage=SimpleNamespace(model_usage=models)))
+    (report,) = session.close()
+    batch = TurnBatch.model_validate_json(f'{{"id": "a", "turns": [{report.encode().decode()}]}}')
+    assert len(batch.turns[0].usage) == 50
 
 
 def test_probe_is_not_reported() -> None:
