@@ -83,6 +83,8 @@ class Discovery:
                 target = self._config.target(name)
                 self._found[name] = target, now
                 self._add(target)
+        if outcome.result.unread:  # it may be in a room that was not read
+            return
         kept_s = max(self._config.forget_after, KEPT_INTERVALS * self._config.interval)
         for name, (target, seen) in list(self._found.items()):
             if now - seen > kept_s:

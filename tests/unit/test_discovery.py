@@ -29,10 +29,12 @@ class Watch:
         self.targets.remove(target)
         self.removed.append(target)
 
-    def see(self, *names: str) -> list[str]:
+    def see(self, *names: str, unread: int = 0) -> list[str]:
         """List agents; return who is called then."""
         agents = tuple(AgentInRoom(name, f"id-{name}", "r", "", 1, 1) for name in names)
-        self.discovery.record(Outcome("agents", "", WHEN, 0.1, result=Listing(agents)))
+        self.discovery.record(
+            Outcome("agents", "", WHEN, 0.1, result=Listing(agents, unread=unread))
+        )
         return sorted(target.agent_name for target in self.targets)
 
 
@@ -84,6 +86,15 @@ def test_agent_is_forgotten_only_when_gone_for_long() -> None:
     watch.now += 1
     assert watch.see() == []
     assert watch.see("a") == ["a"]
+
+
+def test_agent_is_not_forgotten_while_rooms_are_not_read() -> None:
+    """It may be in one of them."""
+    watch = Watch(DiscoverConfig(enabled=True, interval=100, forget_after=1000))
+    watch.see("a")
+    watch.now = 2000
+    assert watch.see(unread=1) == ["a"]
+    assert watch.see() == []
 
 
 def test_agent_is_called_some_times_before_it_is_forgotten() -> None:
