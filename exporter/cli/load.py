@@ -58,7 +58,7 @@ def agent_load(
     click.echo(f"up to {sum(config.calls)} calls, {minutes:.0f} minutes of calls", err=True)
     if not yes and sys.stdin.isatty():
         click.confirm("Place them?", abort=True, err=True)
-    with RampBar() as bar:
+    with RampBar("agent load", "calls", waiting="") as bar:
         outcome = load_agent(settings, config, bar.show)
     document = LoadDocument.of(config, outcome)
     if as_json:

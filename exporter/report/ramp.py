@@ -191,9 +191,18 @@ def _prober(tier: JudgedTier) -> str:
 
 
 class RampBar:
-    """A progress bar with the current round trip; without a terminal, a line for each tier."""
+    """A progress bar with the current round trip; without a terminal, a line for each tier.
 
-    def __init__(self) -> None:
+    Args:
+        name: What is under way.
+        unit: Of its tiers.
+        waiting: Shown while no round trip is known.
+    """
+
+    def __init__(
+        self, name: str = "ramp", unit: str = "clients", waiting: str = "connecting"
+    ) -> None:
+        self._name, self._unit, self._waiting = name, unit, waiting
         self._console = console(stderr=True)
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -217,7 +226,7 @@ class RampBar:
         """Show how far it is."""
         if not self._console.is_terminal:
             if progress.clients != self._clients:
-                self._console.print(f"ramp: {progress.clients} clients")
+                self._console.print(f"{self._name}: {progress.clients} {self._unit}")
             self._clients = progress.clients
             return
         if self._task is None:
@@ -227,6 +236,6 @@ class RampBar:
         self._bar.update(
             self._task,
             completed=progress.done,
-            description=f"{progress.clients} clients",
-            rtt="connecting" if rtt is None else f"rtt {rtt * 1000:.1f}ms",
+            description=f"{progress.clients} {self._unit}",
+            rtt=self._waiting if rtt is None else f"rtt {rtt * 1000:.1f}ms",
         )

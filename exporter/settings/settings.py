@@ -314,7 +314,9 @@ class Settings(Section, BaseSettings):
     )
     ramp: RampConfig = Field(default=RampConfig(), description="Ramps: load tests of the SFU.")
     agent_load: AgentLoadConfig = Field(
-        default=AgentLoadConfig(), description="Loads: the capacity of an agent in calls."
+        default=AgentLoadConfig(),
+        description="Loads: the capacity of an agent in calls. "
+        "They are not charged to the `budget` of a target.",
     )
     distributed: DistributedConfig = Field(
         default=DistributedConfig(), description="Ramps from several hosts."

@@ -114,6 +114,11 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
         "discover.budget.turns_per_day",
         "2 is less than the turns of one call",
     ),
+    (
+        "targets: [{agent_name: a, endurance: {length: 30s}}]",
+        "targets[0].endurance.length",
+        "30s must be above ask_every, which is 60 (the default)",
+    ),
     ("agents: {interval: 0}", "agents.interval", "0 is too short; expected at least"),
     ("workers: {scrape: ['ftp://h']}", "workers.scrape[0]", "has an unknown scheme; expected"),
     ("collector: {url: nowhere}", "collector.url", "is not a URL of an exporter; expected http"),

@@ -16,7 +16,7 @@ class LoadSetup(Message):
     api_secret: str = Field(repr=False)
     ca_file: str
     e2ee_key: str = Field(repr=False)
-    config: str
+    config: str = Field(repr=False)
     """How each call is made: a pickled `LatencyConfig` in base 64, of the parent, by a pipe."""
 
 

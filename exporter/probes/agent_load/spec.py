@@ -65,7 +65,8 @@ def _needed_s(config: Mapping[str, Any]) -> float:
 class AgentLoadConfig(ProbeSection):
     """The load on an agent: its capacity in calls at one time. Every turn costs money.
 
-    By `agent-load`, and in the daemon only where it is enabled, with windows and a cap.
+    By `agent-load`, and in the daemon only where it is enabled, with windows and a cap. It is not
+    charged to the `budget` of a target: windows, tiers and `duration` bound what it costs.
     """
 
     enabled: bool = Field(
@@ -189,10 +190,9 @@ class AgentLoadConfig(ProbeSection):
             "scenarios": (),
         }
         target = target.model_copy(update=changes)
-        changes["deadline"] = needed_s(vars(target))
-        if self.max_yield_ms is None:
-            return target.model_copy(update=changes)
-        return variant_of(target, built_in("barge_in")).model_copy(update=changes)
+        if self.max_yield_ms is not None:
+            target = variant_of(target, built_in("barge_in")).model_copy(update=changes)
+        return target.model_copy(update={"deadline": needed_s(vars(target))})
 
     def labels(self) -> dict[str, str]:
         """Return the labels of what it shows, besides its vantage."""

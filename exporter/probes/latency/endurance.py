@@ -6,7 +6,8 @@ from statistics import median
 
 from pydantic import Field
 
-from exporter.config.values import Duration, Section
+from exporter.config.rules import Faults, rule
+from exporter.config.values import Duration, Section, above
 from exporter.outcome import Cause, Finding, Turn, Verdict
 
 _SHORTEST_TURN_S = 2.0
@@ -31,8 +32,13 @@ class EnduranceConfig(Section):
         1.5,
         gt=1,
         description="The call is SLOW if its last third takes more than so many times what its "
-        "first third takes (medians of the latency).",
+        "first third takes (medians of the latency); from six measured turns on.",
     )
+
+    @rule
+    def _asks_twice(self) -> Faults:
+        # The first turn is the warm-up: a call with one utterance would measure nothing.
+        return above(self, "length", "ask_every")
 
     @property
     def most_turns(self) -> int:
