@@ -40,6 +40,12 @@ def test_a_first_tier_that_breaks_is_slow() -> None:
     assert found.text == "1 calls: largest latency 1600 ms is above 1500 ms"
 
 
+def test_a_first_tier_that_nobody_answers_fails() -> None:
+    """No measurement where there should be one."""
+    found = judge(CONFIG, loaded(tier(1, e2e_s=(), failures=(Reason.NO_REPLY,))))
+    assert {each.verdict for each in found} == {Verdict.FAIL}
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [

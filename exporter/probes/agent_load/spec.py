@@ -217,8 +217,8 @@ def agent_knee(config: AgentLoadConfig, outcome: Outcome) -> Knee:
 def judge(config: AgentLoadConfig, outcome: Outcome) -> tuple[Finding, ...]:
     """Judge a load.
 
-    A knee is what it looks for and no fault. FAIL when it could not be made; SLOW when not even
-    its first tier held; UNKNOWN when the prober was the limit in that one already.
+    A knee is what it looks for and no fault. FAIL when it could not be made, or no turn of its
+    first tier was answered; SLOW when not even that tier held; UNKNOWN when the prober was the limit in that one already.
     """
     return tuple(_findings(config, outcome))
 
@@ -228,8 +228,9 @@ def _findings(config: AgentLoadConfig, outcome: Outcome) -> Iterator[Finding]:
     tiers = judged_tiers(config, outcome)
     kind = agent_knee(config, outcome).kind
     if kind is KneeKind.BELOW_FIRST:
+        verdict = Verdict.SLOW if tiers[0].e2e.n else Verdict.FAIL  # nobody was answered
         for broken in tiers[0].broken:
-            yield Finding(Verdict.SLOW, f"{tiers[0].clients} calls: {broken}")
+            yield Finding(verdict, f"{tiers[0].clients} calls: {broken}")
     elif tiers and tiers[0].limited:
         for limit in tiers[0].limits:
             yield Finding(Verdict.UNKNOWN, f"{tiers[0].clients} calls: {limit}")
