@@ -218,7 +218,8 @@ def judge(config: AgentLoadConfig, outcome: Outcome) -> tuple[Finding, ...]:
     """Judge a load.
 
     A knee is what it looks for and no fault. FAIL when it could not be made, or no turn of its
-    first tier was answered; SLOW when not even that tier held; UNKNOWN when the prober was the limit in that one already.
+    first tier was answered; SLOW when not even that tier held; UNKNOWN when the prober was the
+    limit in that one already.
     """
     return tuple(_findings(config, outcome))
 
