@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import replace
 
-from exporter.errors import ProbeError, first_probe_error
+from exporter.errors import ProbeError
 from exporter.outcome import Listing, Outcome, Reason
 from exporter.probe import Run
 from exporter.probes.agents.picture import (
@@ -63,6 +63,8 @@ class _Listing:
         self._before = run.before if isinstance(run.before, Picture) else None
         self._picture = self._before or NOTHING
         self._rooms: dict[str, RoomSeen] = {}
+        self._refusals: list[ProbeError] = []
+        """Why rooms could not be asked for; after the first one no more are."""
         self._planned = 0
         self._waited = False
         self._allowance = Allowance(config.requests_per_minute, self._before, run.clock())
@@ -125,22 +127,31 @@ class _Listing:
         return replace(found, requests=requests, oldest_s=picture.oldest_s(now))
 
     async def _ask_rooms(self, asked: list[tuple[Urgency, Room]]) -> None:
-        """Ask for rooms in their order, until the allowance is used up."""
+        """Ask for rooms in their order, until the allowance is used up, or one is refused.
+
+        What was asked before a refusal is still taken: else a server with a low limit, which
+        refuses some of each listing, would never be read to its end.
+        """
         at_once = asyncio.Semaphore(self._config.concurrency)
 
         async def ask(room: Room) -> None:
             try:
                 self._rooms[room.sid] = await self._ask_room(room)
+            except ProbeError as error:
+                self._refusals.append(error)
             finally:
                 at_once.release()
 
-        with first_probe_error():
-            async with asyncio.TaskGroup() as group:
-                for urgency, room in asked:
-                    if not await self._may_ask(urgency):
-                        break
-                    await at_once.acquire()
-                    group.create_task(ask(room))
+        async with asyncio.TaskGroup() as group:
+            for urgency, room in asked:
+                if not await self._may_ask(urgency):
+                    break
+                await at_once.acquire()
+                if self._refusals:
+                    break
+                group.create_task(ask(room))
+        if self._refusals:
+            raise self._refusals[0]
 
     async def _may_ask(self, urgency: Urgency) -> bool:
         """Take two requests from the allowance; a listing that is alone waits for them."""
@@ -163,6 +174,8 @@ class _Listing:
         if not wants_dispatches(before, seen):
             self._allowance.take(-1, now)
             return seen
+        if self._refusals:
+            raise self._refusals[0]
         try:
             dispatches = await self._api.list_dispatch(room.name, _DISPATCH_TIMEOUT_S)
         except ProbeError as error:
