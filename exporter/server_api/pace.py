@@ -64,12 +64,15 @@ class Pace:
             request: Sends it once; raises Busy.
 
         Raises:
-            Busy: It was refused for all of the patience, or asked to come back later than that.
+            Busy: It was refused for all of the patience, or the server asked to come back later
+                than that: then it is not sent at all.
         """
         waited_s = 0.0
         while True:
             await self._turn()
             sent_at = time.monotonic()
+            if (pause_s := self.not_before - sent_at) > PATIENCE_S:
+                raise Busy(HTTPStatus.TOO_MANY_REQUESTS, pause_s)  # others have been told so
             try:
                 return await request()
             except Busy as busy:
