@@ -18,8 +18,9 @@ import numpy as np
 from bench.calls import Call, all_excess_ms, check_residuals, sharp_utterance
 from bench.depths import Depths
 from bench.endurance import Exporter, fetch, start
+from bench.parts import line_of, running
 from bench.report import Report
-from bench.scrape import SERIES_BOUND_MS, SERIES_PER_WORKER, line_of, running
+from bench.scrape import MODULE, SERIES_BOUND_MS, SERIES_PER_WORKER
 from bench.stage import AGENT, truth_stage
 from exporter.outcome import Turn, TurnOutcome
 from tests import plain_http
@@ -78,7 +79,7 @@ def fleet(exporter: Exporter, seconds: float) -> Iterator[None]:
     """Let so many workers report themselves; all are known when the block begins."""
     port = exporter.address.rpartition(":")[2]
     order = (port, str(WORKERS), str(BEATS_PER_S), str(seconds))
-    with running("--fleet", *order) as process:
+    with running(MODULE, "--fleet", *order) as process:
         line_of(process)
         yield
 

@@ -10,17 +10,15 @@ import asyncio
 import json
 import socket
 import statistics
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
 import httpx
 import psutil
 from prometheus_client import CollectorRegistry, generate_latest
 
+from bench.parts import line_of, running
 from bench.report import Report
 from exporter.daemon.fleet import Fleet as WorkerFleet
 from exporter.metrics.agent_names import AgentNames
@@ -36,6 +34,7 @@ from exporter.web.sources import Sources
 from exporter.web.web_config import WebConfigWatch
 from tests import plain_http
 
+MODULE = "bench.scrape"
 SERVER = "livekit.example.com"
 TARGETS = 20
 SERIES_BOUND_MS = 100.0
@@ -183,29 +182,13 @@ async def report(port: int, workers: int, rate: float, seconds: float) -> None:
     print(json.dumps(asdict(fleet.beats)), flush=True)
 
 
-@contextmanager
-def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a part of this bench in a process of its own."""
-    argv = [sys.executable, "-m", "bench.scrape", *arguments]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-
-
-def line_of(process: subprocess.Popen[str]) -> str:
-    """Return the next line that it prints."""
-    return process.stdout.readline() if process.stdout else ""
-
-
 def measure(workers: int, rate: float, seconds: float) -> Figures:
     """Fill the roster, then scrape while heartbeats arrive."""
     figures = Figures()
-    with running("--serve") as serving:
+    with running(MODULE, "--serve") as serving:
         port = int(line_of(serving))
         order = (str(port), str(workers), str(rate), str(seconds))
-        with running("--fleet", *order) as fleet:
+        with running(MODULE, "--fleet", *order) as fleet:
             line_of(fleet)
             until, url = time.monotonic() + seconds, f"http://127.0.0.1:{port}/metrics"
             wait_until_shown(url, workers, until)

@@ -13,13 +13,11 @@ import hashlib
 import json
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from itertools import count
@@ -29,6 +27,7 @@ import psutil
 from livekit.api import AccessToken
 from prometheus_client import CollectorRegistry
 
+from bench.parts import line_of, running
 from bench.report import Report
 from exporter.daemon.real_calls import RealCalls
 from exporter.metrics.agent_names import AgentNames
@@ -46,6 +45,7 @@ from exporter.web.sources import Sources
 from exporter.web.web_config import WebConfigWatch
 from tests import plain_http
 
+MODULE = "bench.webhooks"
 NAME = "lk.example.com"
 KEY, SECRET = "APIbench", "a-secret-of-the-bench-of-32-chars-"
 CONNECTIONS = 16
@@ -192,22 +192,6 @@ async def deliver(port: int, rate: float, calls: int) -> None:
     print(json.dumps(asdict(sender.became)), flush=True)
 
 
-@contextmanager
-def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a part of this bench in a process of its own."""
-    argv = [sys.executable, "-m", "bench.webhooks", *arguments]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-
-
-def line_of(process: subprocess.Popen[str]) -> str:
-    """Return the next line that it prints."""
-    return process.stdout.readline() if process.stdout else ""
-
-
 @dataclass(slots=True)
 class Figures:
     """What was measured."""
@@ -234,13 +218,13 @@ def _sum(page: str, name: str) -> float:
 def measure(rate: float, calls: int) -> Figures:
     """Deliver the events of so many calls, and look at the exporter meanwhile and afterwards."""
     figures = Figures(Deliveries())
-    with tempfile.TemporaryDirectory() as folder, running("--serve", folder) as serving:
+    with tempfile.TemporaryDirectory() as folder, running(MODULE, "--serve", folder) as serving:
         port = int(line_of(serving))
         url = f"http://127.0.0.1:{port}/metrics"
         # The first delivery imports the SDK.
         plain_http.post(f"http://127.0.0.1:{port}{WEBHOOK}", content=b"{}", headers=_FORGED)
         server = psutil.Process(serving.pid)
-        with running("--deliver", str(port), str(rate), str(calls)) as sender:
+        with running(MODULE, "--deliver", str(port), str(rate), str(calls)) as sender:
             line_of(sender)
             spent, until = sum(server.cpu_times()[:2]), time.monotonic() + calls * PER_CALL / rate
             while time.monotonic() < until:

@@ -144,6 +144,32 @@ _MILLION = 1_000_000
 _Price = Annotated[float, Field(ge=0)]
 
 
+def needs_windows(enabled: bool, windows: tuple[WindowConfig, ...]) -> Faults:
+    """Yield that a load is on a schedule, and nobody has said when."""
+    if enabled and not windows:
+        yield invalid(
+            "needs windows; expected the time windows in which load is allowed", "enabled"
+        )
+
+
+def holds_cap(
+    enabled: bool, largest: tuple[str, int], cap: tuple[str, int | None], what: str
+) -> Faults:
+    """Yield that the largest step of a load is above its cap, or that it has none on a schedule.
+
+    Args:
+        enabled: Whether it is on a schedule.
+        largest: Key of the steps, and the last one.
+        cap: Key of the cap, and what it is.
+        what: A word for what is counted.
+    """
+    (key, steps), (cap_key, most) = largest, cap
+    if most is not None and steps > most:
+        yield invalid(f"{{value}} is above {cap_key}, {most}", key, near=cap_key)
+    if enabled and most is None:
+        yield invalid(f"needs {cap_key}; expected the maximum number of {what}", "enabled")
+
+
 class ModelPrice(Section):
     """Prices of one model, in any currency, for voice_budget_cost_total."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
 from exporter.config.rules import Faults, rule
-from exporter.config.schedule import WindowConfig
+from exporter.config.schedule import WindowConfig, holds_cap, needs_windows
 from exporter.config.values import Duration, Name, ProbeSection, Vantage, holds_needed, invalid
 from exporter.outcome import AgentLoad, Finding, Outcome, Verdict, failure
 from exporter.probe import Probe, always
@@ -126,19 +126,12 @@ class AgentLoadConfig(ProbeSection):
 
     @rule
     def _has_a_cap(self) -> Faults:
-        if self.max_calls is not None and self.calls[-1] > self.max_calls:
-            yield invalid(
-                f"{{value}} is above max_calls, {self.max_calls}", "calls", near="max_calls"
-            )
-        if self.enabled and self.max_calls is None:
-            yield invalid("needs max_calls; expected the maximum number of calls", "enabled")
+        largest, cap = ("calls", self.calls[-1]), ("max_calls", self.max_calls)
+        return holds_cap(self.enabled, largest, cap, "calls")
 
     @rule
     def _has_windows(self) -> Faults:
-        if self.enabled and not self.windows:
-            yield invalid(
-                "needs windows; expected the time windows in which load is allowed", "enabled"
-            )
+        return needs_windows(self.enabled, self.windows)
 
     @rule
     def _has_an_agent(self) -> Faults:

@@ -34,7 +34,7 @@ _BANDWIDTH_S = 3.0
 _EXPIRED_S = -3600.0
 _BETWEEN = ("round_trip_udp", "round_trip_tcp", "round_trip_turn")
 _MEDIA = ("udp_ports", "tcp", "turn_udp", "turn_tls", *_BETWEEN)
-_ENDPOINT_TODO = {
+_ENDPOINT_ADVICE = {
     Verdict.FAIL: "callers cannot get in: mend the endpoint",
     Verdict.UNKNOWN: "mend headers_file of the target",
     Verdict.SLOW: "give callers only what they need: roomJoin, one room, some hours",
@@ -299,5 +299,5 @@ class Preflight:
                 said.append(f"{each.name}: {got.found}")
         verdict = worst(verdicts_of)
         return Checked(
-            "token_endpoint", verdict, "; ".join(said), len(said), _ENDPOINT_TODO.get(verdict, "")
+            "token_endpoint", verdict, "; ".join(said), len(said), _ENDPOINT_ADVICE.get(verdict, "")
         )

@@ -20,7 +20,7 @@ WITHIN_S = 5.0
 """A webhook that takes longer is too late for anything that follows calls."""
 _POLL_S = 0.25
 _MOST_BYTES = 64 * 1024
-_TODO = "set webhook.urls and webhook.api_key of the server, and let it reach that address"
+_ADVICE = "set webhook.urls and webhook.api_key of the server, and let it reach that address"
 _EVENTS = "voice_webhook_events_total"
 
 
@@ -85,7 +85,7 @@ class Listener:
             found = f"none of our room within {WITHIN_S:g} s"
             if self._forged:
                 found += f", and {self._forged} with a signature of another key"
-            return Checked("webhook", Verdict.FAIL, found, 1, _TODO)
+            return Checked("webhook", Verdict.FAIL, found, 1, _ADVICE)
         return _came(self._came[room] - made, "of our room, signed with the key")
 
 
@@ -114,7 +114,7 @@ class OfExporter:
             found = f"{self._config.url}/metrics cannot be read, or has no {_EVENTS}"
             return Checked("webhook", Verdict.UNKNOWN, found, 0, "check --collector and its token")
         found = f"no room_started at {self._config.url} within {WITHIN_S:g} s"
-        return Checked("webhook", Verdict.FAIL, found, 1, _TODO)
+        return Checked("webhook", Verdict.FAIL, found, 1, _ADVICE)
 
     async def _started(self) -> float | None:
         headers = {"Accept": "text/plain"}

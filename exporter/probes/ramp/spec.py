@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from exporter.config.rules import Faults, rule
-from exporter.config.schedule import WindowConfig
+from exporter.config.schedule import WindowConfig, holds_cap, needs_windows
 from exporter.config.values import Duration, ProbeSection, Vantage, holds_needed, invalid
 from exporter.outcome import Finding, Outcome, Ramp, Verdict, failure
 from exporter.probe import Probe, always
@@ -122,19 +122,12 @@ class RampConfig(ProbeSection):
 
     @rule
     def _has_a_cap(self) -> Faults:
-        if self.max_clients is not None and self.tiers[-1] > self.max_clients:
-            yield invalid(
-                f"{{value}} is above max_clients, {self.max_clients}", "tiers", near="max_clients"
-            )
-        if self.enabled and self.max_clients is None:
-            yield invalid("needs max_clients; expected the maximum number of clients", "enabled")
+        largest, cap = ("tiers", self.tiers[-1]), ("max_clients", self.max_clients)
+        return holds_cap(self.enabled, largest, cap, "clients")
 
     @rule
     def _has_windows(self) -> Faults:
-        if self.enabled and not self.windows:
-            yield invalid(
-                "needs windows; expected the time windows in which load is allowed", "enabled"
-            )
+        return needs_windows(self.enabled, self.windows)
 
     @rule
     def _deadline_holds_ramp(self) -> Faults:
