@@ -20,6 +20,8 @@ FLAGS: Mapping[str, str] = {
     "livekit.api_key": "--api-key",
     "livekit.api_secret": "--api-secret",
     "collector.url": "--collector",
+    "token.url": "--token-url",
+    "token.headers_file": "--token-headers-file",
     "utterance.wav": "--wav",
     "web.config_file": "--web.config.file",
     "utterance.transcript": "--transcript",

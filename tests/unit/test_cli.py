@@ -331,6 +331,29 @@ def test_no_default_is_written_in_the_help_by_hand() -> None:
     assert {name for name, each in cli.commands.items() if shown_defaults(each)} == set(EFFECTS)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("latency", "--agent", "a", "--token-url", "ftp://h"),
+        ("latency", "--agent", "a", "--token-url", "http://h", "--token-headers-file", "/nowhere"),
+        ("latency", "--agent", "a", "--wav", "/nowhere"),
+        ("latency", "--agent", "a", "--target-ms", "quick"),
+        ("agent-load", "--agent", "a", "--calls", "4,2"),
+        ("agent-load", "--agent", "a", "--max-yield-ms", "0"),
+        ("serve", "--web.listen-address", "here"),
+    ],
+    ids=lambda words: words[-2],
+)
+def test_a_bad_flag_is_named_as_it_is_written(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not as the key that it sets."""
+    for name in ("URL", "API_KEY", "API_SECRET"):
+        monkeypatch.setenv(f"LIVEKIT_{name}", "ws://127.0.0.1:1")
+    assert main(list(words)) == 2
+    assert capsys.readouterr().err.startswith(f"voice-exporter: {words[-2]}: ")
+
+
 def test_demo_flags_become_options() -> None:
     """Times of the demo are written like all durations; what is not given stays the default."""
     options = demo_options({"llm_delay": "2.0", "duration": "1m", "trials": None})
