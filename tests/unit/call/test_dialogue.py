@@ -8,7 +8,8 @@ from livekit import rtc
 from pydantic import ValidationError
 
 from exporter.outcome import ExpectationOutcome, Outcome, Reason, TurnOutcome, Verdict
-from exporter.probes.latency.spec import LatencyConfig, judge
+from exporter.probes.latency.judge import judge
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.latency.steps import STOPPED
 from exporter.report.latency import CallReport, LatencyDocument, LatencyReport, print_latency
 from exporter.report.printing import to_json
