@@ -26,7 +26,7 @@ from exporter.probes.latency.scenarios.variants import FaultyScenarioError, vari
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.latency.utterances import Utterance
 from exporter.report.agents import NO_ROSTER, FleetReport, page_notes
-from exporter.report.latency import CallReport, LatencyReport
+from exporter.report.call_figures import CallReport, LatencyReport
 from exporter.report.sfu import PreflightReport, SfuReport
 from exporter.roster.collector import fetch_workers
 from exporter.roster.types import WorkerStatus

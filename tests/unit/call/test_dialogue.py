@@ -11,7 +11,9 @@ from exporter.outcome import ExpectationOutcome, Outcome, Reason, TurnOutcome, V
 from exporter.probes.latency.judge import judge
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.latency.steps import STOPPED
-from exporter.report.latency import CallReport, LatencyDocument, LatencyReport, print_latency
+from exporter.report.call_documents import LatencyDocument
+from exporter.report.call_figures import CallReport, LatencyReport
+from exporter.report.latency import print_latency
 from exporter.report.printing import to_json
 from exporter.rtc.clip import shipped_clips
 from exporter.rtc.levels import Pcm
