@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -61,6 +61,20 @@ class Health:
             else:
                 log.info("healthy again")
         self._problem = problem
+
+
+def watched_task(name: str, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+    """Begin what runs for ever, and say so if it does not."""
+
+    def note(task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            log.error(
+                "internal task ended unexpectedly", extra={"part": name}, exc_info=task.exception()
+            )
+
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(note)
+    return task
 
 
 class LoopGuard:
