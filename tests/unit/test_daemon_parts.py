@@ -16,8 +16,9 @@ from exporter.metrics.common import SKIPS
 from exporter.outcome import AgentInRoom, Listing, Outcome, Verdict
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.run.scheduler import Work
+from exporter.settings.discover import DiscoverConfig
 from exporter.settings.redis import StoreSettings
-from exporter.settings.settings import DiscoverConfig, Settings
+from exporter.settings.settings import Settings
 from exporter.store.sqlite import open_sqlite
 from exporter.web.sources import NotNowError
 from tests.unit.calls import WHEN, call, judged
