@@ -55,7 +55,7 @@ class Caller:
         self,
         is_agent: Callable[[rtc.RemoteParticipant], bool | None],
         confirm: Callable[[str], Awaitable[bool]] | None = None,
-        devices: Devices = Devices(),  # noqa: B008 - it is frozen
+        devices: Devices = Devices(),
     ) -> None:
         self.room = devices.room()
         self._people = People(self.room, is_agent, confirm)
