@@ -11,7 +11,6 @@ import sys
 import threading
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from types import TracebackType
 from typing import Self
 
 log = logging.getLogger(__name__)
@@ -112,12 +111,7 @@ class LoopGuard:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._end.set()
         self._thread.join()
 
