@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from exporter.outcome import Turn, TurnOutcome
-from exporter.quantile import P95_NEEDS, quantile
+from exporter.quantile import p95, quantile
 
 
 def mean_jitter_buffer_s(turns: Iterable[Turn]) -> float | None:
@@ -50,7 +50,7 @@ class Stats:
             n=len(values),
             avg_s=math.fsum(values) / len(values),
             p50_s=quantile(values, 0.5),
-            p95_s=quantile(values, 0.95) if len(values) >= P95_NEEDS else None,
+            p95_s=p95(values),
             min_s=values[0],
             max_s=values[-1],
         )

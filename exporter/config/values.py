@@ -143,6 +143,18 @@ def _from_file(value: object, check: ValidatorFunctionWrapHandler) -> object:
 
 
 SecretFromFile = Annotated[SecretStr, WrapValidator(_from_file), FILE]
+
+
+def _check_token(token: SecretStr) -> SecretStr:
+    """Refuse a token that no client could send in a header."""
+    text = token.get_secret_value()
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise invalid("cannot be sent in a header; expected printable ASCII without spaces")
+    return token
+
+
+Token = Annotated[Secret, AfterValidator(_check_token)]
+TokenFromFile = Annotated[SecretFromFile, AfterValidator(_check_token)]
 """A secret that stands in a file, whose name is the setting."""
 
 

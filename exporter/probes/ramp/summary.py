@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from exporter.outcome import RampTier, Reason
-from exporter.quantile import P95_NEEDS, quantile
+from exporter.quantile import p95, quantile
 
 LOST_AFTER_S = 2.0
 """A data message that did not arrive by then counts as one that took so long."""
@@ -102,7 +102,7 @@ class TierSummary:
             connected=sum(each.reason is None for each in members),
             failures=tuple(Failures(reason, reasons[reason]) for reason in sorted(reasons)),
             rtt_p50_s=quantile(times, 0.5) if times else None,
-            rtt_p95_s=quantile(times, 0.95) if len(times) >= P95_NEEDS else None,
+            rtt_p95_s=p95(times),
             rtt_max_s=times[-1] if times else None,
             pings=len(times),
             pings_lost=lost,
