@@ -103,6 +103,16 @@ def _check_name(text: str) -> str:
 Name = Annotated[str, AfterValidator(_check_name)]
 """The name of an agent, or a label that a person chooses."""
 
+
+def _check_printable(text: str) -> str:
+    if not is_name(text):
+        raise ValueError("expected printable characters only")
+    return text
+
+
+Printable = Annotated[str, AfterValidator(_check_printable)]
+"""Text in what others send: a name, without the words for who writes a configuration."""
+
 MOST_CHARACTERS = 128
 """Of the value of a label, where a person chooses it."""
 
