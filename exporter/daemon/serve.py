@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -60,6 +61,9 @@ log = logging.getLogger(__name__)
 DRAIN_S = 5.0
 """For calls to leave and rooms to be deleted; with what follows it stays under 10 s."""
 _KEEP_ROSTER_EVERY_S = 60.0
+SWITCH_S = 0.001
+"""How long one thread may keep the interpreter from the others. With Python's 5 ms the thread that
+writes the ledger waited for tens of them, again and again, while the event loop was busy."""
 
 
 def serve(load: Callable[[], Settings], table: ProbeTable = PROBES_TABLE) -> int:
@@ -82,6 +86,7 @@ def serve(load: Callable[[], Settings], table: ProbeTable = PROBES_TABLE) -> int
     server = settings.server()
     with contextlib.closing(listen(settings.web)) as listener:
         logs.configure(_log_setup(settings, server))
+        sys.setswitchinterval(SWITCH_S)
         asyncio.run(_serve(Daemon(settings, server, load, table), listener))
     return 0
 

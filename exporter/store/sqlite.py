@@ -264,8 +264,13 @@ class SqliteStore:
 
     def save_calls(self, documents: Mapping[str, str]) -> None:
         """Keep real calls."""
-        with self._writing() as sql:
-            sql.executemany("INSERT OR REPLACE INTO calls VALUES (?, ?)", documents.items())
+        # One statement, which is a transaction of its own: SQLite lets go of Python's lock in each,
+        # and while the event loop is busy a thread waits for milliseconds until it has it again.
+        with translated(self._file):
+            self._connection.execute(
+                "INSERT OR REPLACE INTO calls SELECT key, value FROM json_each(?)",
+                (json.dumps(dict(documents)),),
+            )
 
     def forget_calls(self, room_sids: Sequence[str]) -> None:
         """Forget real calls."""
