@@ -12,7 +12,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -27,6 +27,7 @@ from exporter.outcome import EvidenceLost, Outcome, RampProgress, Reason, Turn
 from exporter.probe import ROOM_PREFIX, Probe
 from exporter.probes.latency.spec import as_target
 from exporter.run import process
+from exporter.run.leash import Leash
 from exporter.run.pool import Lane, Slot
 from exporter.run.process import Order, ProbeTable
 from exporter.server_api import Server
@@ -111,6 +112,7 @@ class Runner:
         on_turn: Callable[[Turn], None] | None = None,
         on_progress: Callable[[RampProgress], None] | None = None,
         before: Callable[[], object] | None = None,
+        leash: Leash | None = None,
     ) -> Outcome:
         """Run one probe and return what it found, judged; a run that fails has a reason.
 
@@ -125,6 +127,7 @@ class Runner:
             on_turn: Called in this loop with every turn, as it ends.
             on_progress: Called in this loop with the progress of a ramp.
             before: Called once there is a process; returns what the run gets as `Run.before`.
+            leash: Ends the run in its process, also while this one stands still; None: nothing.
 
         Raises:
             RuntimeError: The runner was closed.
@@ -138,7 +141,11 @@ class Runner:
             self._runs.add(task)
         try:
             outcome = await self._run_in(
-                row, order, on_start or _at_once, _Callbacks(on_turn, on_progress, self._keeper)
+                row,
+                order,
+                on_start or _at_once,
+                _Callbacks(on_turn, on_progress, self._keeper),
+                leash,
             )
         finally:
             if task is not None:
@@ -238,6 +245,7 @@ class Runner:
         make_order: Callable[[], Order],
         on_start: Callable[[], Awaitable[None]],
         callbacks: "_Callbacks",
+        leash: Leash | None,
     ) -> Outcome:
         """Run an order in a free slot of its lane, and see to the slot afterwards."""
         lane = self._lanes[row.lane]
@@ -252,7 +260,8 @@ class Runner:
         self._taken[slot] = watch.started + order.kill_s + _RECOVERY_S
         unharmed = False
         try:
-            outcome = await self._execute(slot, watch)
+            with leash.on(slot.lease) if leash else nullcontext():
+                outcome = await self._execute(slot, watch)
             unharmed = True
             if outcome.reason is Reason.JOIN_TIMEOUT:
                 self._later(self._sweep(order))
