@@ -9,7 +9,7 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
@@ -150,10 +150,13 @@ def ledger(redis: "Redis", prefix: str) -> tuple[dict[str, Run], dict[str, int]]
     return runs, dict(spent)
 
 
-def answers(journal: Path) -> dict[str, int]:
-    """Return how often the agents have answered, by the id of the run."""
+def answered_runs(journal: Path) -> frozenset[str]:
+    """Return the ids of the runs whose turn was answered.
+
+    A call has one turn. An agent that hears it in pieces, as on a busy machine, answers each.
+    """
     lines = (line.split() for line in journal.read_text().splitlines())
-    return {room.removeprefix(ROOMS): int(count) for room, count in lines}
+    return frozenset(room.removeprefix(ROOMS) for room, count in lines if int(count))
 
 
 def by_target(calls: Iterable[Call]) -> dict[str, list[Call]]:
@@ -203,7 +206,7 @@ def longest_gaps(
 
 
 def lost_turns(
-    lives: Sequence[Life], calls: Sequence[Call], answered: Mapping[str, int]
+    lives: Sequence[Life], calls: Sequence[Call], answered: Collection[str]
 ) -> tuple[int, int]:
     """Return turns that were answered and are in no counter, and calls that were in flight.
 
@@ -215,6 +218,6 @@ def lost_turns(
         mine = [c for c in calls if c.exporter == life.exporter and life.began <= c.began < end]
         settled = [c for c in mine if c.ended is not None and c.ended < end - IN_FLIGHT_S]
         flying += len(mine) - len(settled)
-        told = sum(answered.get(call.run_id, 0) for call in settled)
+        told = sum(call.run_id in answered for call in settled)
         lost += max(0, round(told - life.turns - life.refused))
     return lost, flying
