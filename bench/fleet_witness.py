@@ -119,10 +119,15 @@ class Run:
     """A run as the ledger has it."""
 
     target: str
-    fence: int | None
     reason: str | None
+    detail: str
     turns: int
     is_open: bool
+
+    @property
+    def is_uncounted(self) -> bool:
+        """Whether it is in no counter, as it should be: its exporter has died, or its lease."""
+        return self.is_open or "exporter ended" in self.detail or "lease of the" in self.detail
 
     @property
     def charged(self) -> int:
@@ -138,9 +143,9 @@ def ledger(redis: "Redis", prefix: str) -> tuple[dict[str, Run], dict[str, int]]
         for run_id, text in redis.hgetall(f"{{{prefix}}}:{place}").items():
             run = json.loads(text)
             if run["probe"] == "latency":
+                why = run.get("reason"), run.get("detail", "")
                 turns, is_open = len(run.get("turns", ())), place == "open"
-                fields = run["call_type"], run.get("fence"), run.get("reason"), turns, is_open
-                runs.setdefault(run_id, Run(*fields))
+                runs.setdefault(run_id, Run(run["call_type"], *why, turns, is_open))
     spent: dict[str, int] = defaultdict(int)
     for day in redis.smembers(f"{{{prefix}}}:days"):
         for field, value in redis.hgetall(f"{{{prefix}}}:spent:{day}").items():
@@ -179,13 +184,13 @@ def overlaps(calls: Sequence[Call], until: float) -> list[tuple[Call, Call, floa
     return found
 
 
-def repeats(calls: Sequence[Call], interval_s: float) -> list[tuple[Call, Call]]:
-    """Return pairs of calls to one target in one slot: less than half an interval apart."""
+def repeats(calls: Sequence[Call], apart_s: float) -> list[tuple[Call, Call]]:
+    """Return pairs of calls to one target, one after another, that began less than so long apart."""
     return [
         (before, call)
         for each in by_target(calls).values()
         for before, call in pairwise(each)
-        if call.began - before.began < interval_s / 2
+        if call.began - before.began < apart_s
     ]
 
 

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 ELSEWHERE = "lease"
 """Why a run may not start: another exporter of the group has the lease, or nobody."""
+CUT_OFF = "it was ended because the lease of the target ended"
+TOO_LATE = "the lease of the target ended before the run"
 _LEAVE_S = 2.0
 """To give leases back at the end, where the store answers slowly or not at all."""
 _OF_SERVER = {"agent_name": "", "call_type": "", "scenario": ""}
@@ -330,7 +332,7 @@ class _Cut:
             started_at=self.started_at,
             duration_s=time.monotonic() - self.began,
             reason=Reason.PROBE_CRASHED,
-            detail="it was ended because the lease of the target ended",
+            detail=CUT_OFF,
             result=partial_result(self.config, self.turns),
             run_id=self.run_id,
             fence=self.fence,
@@ -340,8 +342,7 @@ class _Cut:
 
 def _refused(outcome: Outcome) -> Outcome:
     """Return a run that came to its end after its lease, as the history keeps it."""
-    detail = "the lease of the target ended before the run"
-    void = replace(outcome, reason=Reason.VOID, detail=detail)
+    void = replace(outcome, reason=Reason.VOID, detail=TOO_LATE)
     return replace(void, findings=failure(void))
 
 

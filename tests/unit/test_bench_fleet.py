@@ -20,6 +20,9 @@ from bench.fleet_witness import (
     repeats,
 )
 
+from exporter.daemon.group import CUT_OFF, TOO_LATE
+from exporter.run.leftovers import DETAIL
+
 
 def call(target: str, began: float, ended: float | None, exporter: str = "a") -> Call:
     """Return a call whose run is named after its begin."""
@@ -38,9 +41,9 @@ def test_two_callers_at_once_are_seen() -> None:
 
 
 def test_a_slot_that_is_called_twice_is_seen() -> None:
-    """Less than half an interval after the call before."""
+    """Less than an interval after the call before."""
     first, second = call("t", 0, 10), call("t", 29, 31)
-    assert repeats([first, second, call("t", 59, 60)], 60) == [(first, second)]
+    assert repeats([first, second, call("t", 59, 60)], 30) == [(first, second)]
 
 
 def test_the_longest_gap_counts_begin_and_end() -> None:
@@ -62,10 +65,18 @@ def test_lost_turns_are_those_that_had_time_to_be_counted() -> None:
 
 def test_a_run_that_was_cut_off_costs_its_turn() -> None:
     """Others cost what they took."""
-    assert Run("t", 1, "probe_crashed", 0, is_open=False).charged == 1
-    assert Run("t", 1, None, 0, is_open=True).charged == 1
-    assert Run("t", 1, "no_worker", 0, is_open=False).charged == 0
-    assert Run("t", 1, None, 1, is_open=False).charged == 1
+    assert Run("t", "probe_crashed", "", 0, is_open=False).charged == 1
+    assert Run("t", None, "", 0, is_open=True).charged == 1
+    assert Run("t", "no_worker", "", 0, is_open=False).charged == 0
+    assert Run("t", None, "", 1, is_open=False).charged == 1
+
+
+def test_what_is_counted_by_nobody_is_known_by_its_text() -> None:
+    """The texts are those of the exporter: were they others, all such runs would seem lost."""
+    assert Run("t", None, "", 0, is_open=True).is_uncounted
+    for detail in (DETAIL, CUT_OFF, TOO_LATE):
+        assert Run("t", "probe_crashed", detail, 0, is_open=False).is_uncounted, detail
+    assert not Run("t", "probe_crashed", "exited with 1", 0, is_open=False).is_uncounted
 
 
 def test_calls_follow_from_webhooks(tmp_path: Path) -> None:
