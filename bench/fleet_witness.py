@@ -185,7 +185,7 @@ def overlaps(calls: Sequence[Call], until: float) -> list[tuple[Call, Call, floa
 
 
 def repeats(calls: Sequence[Call], apart_s: float) -> list[tuple[Call, Call]]:
-    """Return pairs of calls to one target, one after another, that began less than so long apart."""
+    """Return pairs of calls to one target, one after another, less than that apart."""
     return [
         (before, call)
         for each in by_target(calls).values()

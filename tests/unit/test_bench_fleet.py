@@ -19,7 +19,6 @@ from bench.fleet_witness import (
     overlaps,
     repeats,
 )
-
 from exporter.daemon.group import CUT_OFF, TOO_LATE
 from exporter.run.leftovers import DETAIL
 
