@@ -194,7 +194,7 @@ def _facts(record: RunRecord, kept: KeptCall | None) -> Sequence[tuple[str, str]
         ("RTP", line_text(record.media).removeprefix("RTP: ") if record.media else None),
         ("Sent as", _sent(kept)),
         *_line(record.line),
-        *(("Broken connection", str(each)) for each in record.reconnects),
+        *(("Broken on purpose", str(each)) for each in record.reconnects),
         *(
             ("Turn-taking", str(each))
             for each in (*record.interruptions, *record.backchannels, *record.pauses)

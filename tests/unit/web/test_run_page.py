@@ -39,6 +39,7 @@ from exporter.outcome import (
     Verdict,
     WordErrors,
 )
+from exporter.outcome.network import broke
 from exporter.probes.latency.spec import PROBE, LatencyConfig
 from exporter.store.records import RunQuery, RunRecord
 from exporter.store.sqlite import SqliteStore
@@ -387,7 +388,7 @@ def test_facts_have_the_line_and_turn_taking() -> None:
     for name, text in (
         ("Sent as", "babble at 10 dB"),
         ("Relay down", "100 packets, 5 dropped, p95 held for 80 ms"),
-        ("Broken connection", "reconnect full: back after 1.250 s, the next turn answered"),
+        ("Broken on purpose", f"{broke('full')}: back after 1.25 s, the next turn was answered"),
         ("Turn-taking", "interruption yielded after 0.412 s"),
         ("Token", "fetched in 0.250 s; dangerous: room_list (may list all rooms)"),
     ):
