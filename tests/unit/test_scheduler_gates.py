@@ -145,6 +145,7 @@ def test_a_call_that_is_given_up_tells_of_the_turns_it_had() -> None:
         *,
         on_start: Callable[[], Awaitable[None]],
         on_turn: Callable[[Turn], None],
+        **_: object,
     ) -> Outcome:
         await on_start()
         for _ in range(2):
