@@ -45,11 +45,14 @@ from exporter.daemon.signals import handle_signals
 from exporter.metrics.agent_names import AgentNames
 from exporter.metrics.leases import LeaseSeries
 from exporter.metrics.own import OwnSeries, watch_loop_lag
+from exporter.metrics.pool import PoolSeries
 from exporter.metrics.real_calls import RealCallSeries
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.outcome import Outcome, Turn
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.probes.ramp.processes import cores
+from exporter.run.demand import Demand
 from exporter.run.process import ProbeTable
 from exporter.run.runner import PROBES_TABLE, Runner
 from exporter.run.scheduler import FIRST_CALL_S, Refused, Scheduler, Work, stagger
@@ -59,7 +62,7 @@ from exporter.web.app import make_server
 from exporter.web.refusals import Refusals
 from exporter.web.server import listen, pages_url, shown
 from exporter.web.sources import NotNowError, Sources
-from exporter.web.status import Pool, Viewer, status_page
+from exporter.web.status import Viewer, status_page
 from exporter.web.watched import WatchList, target_statuses
 from exporter.web.web_config import WebConfigWatch
 
@@ -139,13 +142,15 @@ class Daemon:
         self._stopping = False
         self.metrics = metrics = Metrics(CollectorRegistry(), server.name, self._buckets)
         self._keeper = make_keeper(settings, metrics)
+        self._demand = Demand(table.load(), cores())
         self._runner = Runner(
             server,
-            processes=settings.pool.processes,
+            processes=settings.pool.processes or self._demand.processes,
             recycle_after=settings.pool.recycle_after,
             table=table,
             log_setup=_log_setup(settings, server),
             keeper=self._keeper,
+            watch=PoolSeries(metrics),
         )
         self._web_config = WebConfigWatch(settings.web.config_file)
         self._refusals = Refusals(metrics)
@@ -248,6 +253,7 @@ class Daemon:
         self._discovery.reconfigure(settings.discover, settings.targets)
         for work in changes.gone:
             self._remove(work)
+        self._fit_pool()
         self._label_called()
         for key in needs_restart(self._started_with, settings, self._buckets):
             log.warning("setting takes effect after a restart", extra={"key": key})
@@ -268,6 +274,7 @@ class Daemon:
         run_id: str,
         /,
         *,
+        soon: bool = False,
         on_start: Callable[[], Awaitable[None]] | None = None,
         on_turn: Callable[[Turn], None] | None = None,
     ) -> Outcome:
@@ -278,7 +285,7 @@ class Daemon:
             on_start: Callable[[], Awaitable[None]] | None, on_turn: Callable[[Turn], None] | None
         ) -> Outcome:
             found = await self._runner.run(
-                probe, config, run_id, on_start=on_start, on_turn=on_turn, before=before
+                probe, config, run_id, soon=soon, on_start=on_start, on_turn=on_turn, before=before
             )
             return self._known_rooms.take(found)
 
@@ -384,10 +391,14 @@ class Daemon:
         self._recorder.add(work.probe, work.config)
         self._ledger.add(work)
         self._scheduler.add(work, first_in_s)
+        self._demand.add(work)
+        self._fit_pool()
 
     def _park(self, work: Work) -> None:
         """Run this here no more, because another exporter of the group does."""
         self._scheduler.remove(work.id)
+        self._demand.remove(work.id)
+        self._fit_pool()
         self._watch_list.park(work.id)
         self._run_log.forget(work)
         self._ledger.remove(work)
@@ -404,10 +415,16 @@ class Daemon:
         if self._group is not None:
             self._group.remove(work)
         self._scheduler.remove(work.id)
+        self._demand.remove(work.id)
+        self._fit_pool()
         self._watch_list.remove(work.id)
         self._run_log.forget(work)
         self._ledger.remove(work)
         self._recorder.remove(work.probe, work.config)
+
+    def _fit_pool(self) -> None:
+        """Have the processes that are configured, or as many as what runs here wants."""
+        self._runner.resize(self._settings.pool.processes or self._demand.processes)
 
     async def _drain(self) -> None:
         log.info("stopping: ending calls and deleting their rooms")
@@ -490,7 +507,7 @@ class Daemon:
             remaining={each: self._ledger.remaining(each) for each in watched.lines}.__getitem__,
             workers=tuple(self._fleet.roster.workers()),
             notes=tuple(filter(None, (self._health.problem, *self._notes()))),
-            pools=[Pool(*lane) for lane in self._runner.busy()],
+            pools=self._runner.states(),
             viewer=viewer,
             group=self._group.view() if self._group is not None else None,
         )

@@ -142,7 +142,7 @@ class Scheduler:
         self._skipped: dict[str, str] = {}
         """Why the last tick of a work started no run, until one does."""
         self._failed: set[str] = set()
-        """Works whose last run was FAIL."""
+        """Works whose last run, of those that the prober did not spoil, was FAIL."""
         self._under_way: set[str] = set()
         self._works: dict[str, Work] = {}
         self._ahead_s = _wall_clock_ahead()
@@ -309,11 +309,15 @@ class Scheduler:
             on_start=on_start,
             on_turn=on_turn,
         )
-        if outcome.verdict is not Verdict.FAIL:
-            self._failed.discard(work.id)
-        elif self._works.get(work.id) is known:
-            self._failed.add(work.id)
+        self._note_failure(work, outcome.verdict)
         return outcome
+
+    def _note_failure(self, work: Work, verdict: Verdict) -> None:
+        """Know whose last run was FAIL; UNKNOWN, a fault of the prober, changes nothing."""
+        if verdict in (Verdict.PASS, Verdict.SLOW):
+            self._failed.discard(work.id)
+        elif verdict is Verdict.FAIL and work.id in self._works:
+            self._failed.add(work.id)
 
     def _put_off(self, work: Work, refusal: Refused) -> None:
         """Count a run that was refused, and ask again before long."""
