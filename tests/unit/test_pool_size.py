@@ -12,11 +12,11 @@ from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.demand import Demand
 from exporter.settings.settings import Settings
 
-QUIET = {name: {"enabled": False} for name in ("sfu", "reach", "reconnect", "calibrate")}
+QUIET = {name: {"enabled": False} for name in ("sfu", "reach", "reconnect")}
 
 
 def settings(targets: int, **more: object) -> Settings:
-    """Return a configuration of calls of 40 s each 5 minutes, and of nothing else in their lane."""
+    """Return a configuration of calls of 40 s each 5 minutes; calibrations share their lane."""
     agents = [{"agent_name": f"agent-{number}"} for number in range(targets)]
     return Settings.model_validate({"targets": agents, **QUIET, **more})
 
@@ -35,15 +35,15 @@ def test_processes_follow_the_targets_and_the_cores(targets: int, processes: int
 
 
 def test_what_no_longer_runs_here_wants_no_process() -> None:
-    """Targets come and go, and found agents count; of listings and loads none does."""
+    """Targets come and go, and found agents count; listings and loads do not."""
     wanted = Demand(PROBES, 64)
     works = [call_work(LatencyConfig(agent_name=f"agent-{number}")) for number in range(30)]
     for work in (*works, *works):
         wanted.add(work)
     for other in plan.server_works(Settings.model_validate({"agents": {"interval": 5}, **QUIET})):
         wanted.add(other)
-    assert wanted.in_use == pytest.approx(30 * 40 / 300)
-    for work in works[:15]:
+    assert wanted.in_use == pytest.approx(30 * 40 / 300 + 20 / 3600)
+    for work in works[:16]:
         wanted.remove(work.id)
     wanted.remove("never there")
     assert wanted.processes == 4
@@ -79,13 +79,13 @@ def test_config_check_says_what_is_too_few(
     start = "voice-exporter: warning: pool.processes: "
     assert warned(29, "auto") == ""
     assert warned(45, "auto") == (
-        f"{start}45 targets and probes want 12.0 processes (2 x 6.0, the sum of length / "
+        f"{start}46 targets and probes want 12.0 processes (2 x 6.0, the sum of length / "
         "interval), but this host carries 8 (2 x 4 cores); expected longer intervals, fewer "
         "targets, more cores, or more exporters\n"
     )
     assert warned(29, "3") == (
-        f"{start}29 targets and probes want 7.7 processes (2 x 3.9, the sum of length / "
+        f"{start}30 targets and probes want 7.7 processes (2 x 3.9, the sum of length / "
         "interval), but it is 3, and this host carries 8 (2 x 4 cores); expected more processes or "
         "longer intervals, fewer targets, more cores, or more exporters\n"
     )
-    assert warned(45, "64").startswith(f"{start}45 targets")
+    assert warned(45, "64").startswith(f"{start}46 targets")

@@ -145,7 +145,7 @@ def test_a_call_that_is_given_up_tells_of_the_turns_it_had() -> None:
         *,
         on_start: Callable[[], Awaitable[None]],
         on_turn: Callable[[Turn], None],
-        **_: object,
+        **_more: object,
     ) -> Outcome:
         await on_start()
         for _ in range(2):
@@ -254,7 +254,7 @@ def test_only_a_run_after_a_failed_one_is_to_run_soon() -> None:
 
     async def scenario(_clock: Clock) -> None:
         bench = Bench(run)  # type: ignore[arg-type] # soon is given
-        bench.scheduler.add(work(interval_s=60), 0)
+        bench.scheduler.add(work(), 0)
         bench.scheduler.start()
         await comes_true(lambda: len(asked) == len(ended))
         bench.scheduler.stop()
