@@ -35,7 +35,7 @@ help:
 	@echo 'make docs            write the pages and dashboards that follow from the code'
 	@echo 'make clips           make the caller'"'"'s utterances again'
 	@echo 'make bench-agent-load print whether the knee of an agent is found; BENCH_ARGS="--times 5 --limited 3"'
-	@echo 'make bench-accuracy  print how true the measured latency is'
+	@echo 'make bench-accuracy  print how true the measured latency is; BENCH_ARGS="--per-process 1,2,4" for calls that share a process'
 	@echo 'make bench-conversation print whether silent turns, tools, fillers, word errors and usage are told as they were made; BENCH_ARGS="--times 20"'
 	@echo 'make bench-censoring print whether void turns shift the share of quick ones; BENCH_ARGS="--turns 240"'
 	@echo 'make bench-paging    print how long it takes from a cause to the pager; BENCH_ARGS="--runs 5"'

@@ -32,6 +32,7 @@ from bench.plain import plain_calls, tell_plain
 from bench.report import Figures, Report
 from bench.side_by_side import side_by_side
 from bench.stage import truth_stage
+from bench.together import share, tell_shared
 from exporter.outcome import Calibration, Outcome
 from exporter.probes.calibrate.spec import CalibrateConfig
 from exporter.run.runner import Runner
@@ -201,8 +202,15 @@ def main() -> int:
     parser.add_argument(
         "--save", type=Path, metavar="FILE", help="takes the figures of calls one at a time"
     )
+    parser.add_argument(
+        "--per-process",
+        type=lambda text: tuple(map(int, text.split(","))),
+        default=(),
+        metavar="1,2,4",
+        help="also place calls of which so many share a process; without --part nothing else",
+    )
     options = parser.parse_args()
-    parts = set(options.part or PARTS)
+    parts = set(options.part or (() if options.per_process else PARTS))
     report = Report()
     report.say(
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
@@ -227,6 +235,10 @@ def main() -> int:
             asyncio.run(side_by_side(report, server))
         if "split" in parts:
             asyncio.run(split(report, server, folder))
+        if options.per_process:
+            tell_shared(
+                report, [asyncio.run(share(server, wav, each)) for each in options.per_process]
+            )
     return 0 if report.held else 1
 
 

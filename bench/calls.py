@@ -13,7 +13,7 @@ import numpy as np
 from bench.depths import Depths
 from bench.report import Figures
 from bench.stage import AGENT
-from exporter.outcome import CallResult, Turn
+from exporter.outcome import CallResult, Outcome, Turn
 from exporter.probes.calibrate.measure import echo_clip
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.rtc.levels import RATE
@@ -61,25 +61,53 @@ class Call:
         ]
 
 
-async def place(runner: Runner, delay_s: float, wav: Path | None, **settings: object) -> Call:
-    """Call the agent that replies after `delay_s`; None says the clip that ships."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        depths = Depths(Path(folder) / "depths")
-        config = LatencyConfig.model_validate(
+class Placing:
+    """Calls to the agent that replies after a delay: their configuration, and what they have shown.
+
+    A context manager: the agent notes how deep its jitter buffer was as long as it is open.
+    """
+
+    def __init__(self, delay_s: float, wav: Path | None, **settings: object) -> None:
+        """Set up.
+
+        Args:
+            delay_s: After which the agent replies.
+            wav: What is said; None says the clip that ships.
+            **settings: Of the target.
+        """
+        self._delay_s = delay_s
+        self._folder = tempfile.TemporaryDirectory(prefix="bench-")
+        self._depths = Depths(Path(self._folder.name) / "depths")
+        script = Script(delay_s=delay_s, depths=str(self._depths.file))
+        self.config = LatencyConfig.model_validate(
             {
                 "agent_name": AGENT,
                 "utterance": {"wav": wav},
-                "metadata": Script(delay_s=delay_s, depths=str(depths.file)).metadata(),
+                "metadata": script.metadata(),
                 "trials": TRIALS,
                 "greeting": "none",
                 "join_timeout": 60,
             }
             | settings
         )
-        outcome = await runner.run("latency", config)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+    def call(self, outcome: Outcome) -> Call:
+        """Return what a call has shown."""
         turns = outcome.result.turns if isinstance(outcome.result, CallResult) else ()
         detail = f"{outcome.reason}: {outcome.detail}" if outcome.reason else ""
-        return Call.of(delay_s, turns, detail, depths.of(outcome.run_id, turns))
+        return Call.of(self._delay_s, turns, detail, self._depths.of(outcome.run_id, turns))
+
+
+async def place(runner: Runner, delay_s: float, wav: Path | None, **settings: object) -> Call:
+    """Call the agent that replies after `delay_s`; None says the clip that ships."""
+    with Placing(delay_s, wav, **settings) as placing:
+        return placing.call(await runner.run("latency", placing.config))
 
 
 def sharp_utterance(folder: Path) -> Path:

@@ -49,6 +49,14 @@ def _nothing(_config: BaseModel) -> tuple[Reading, ...]:
     return ()
 
 
+USUAL_S = 20.0
+"""How long a test of the server usually takes, at most: those of the network take 1 to 15 s."""
+
+
+def _usual_s(_config: BaseModel) -> float:
+    return USUAL_S
+
+
 def _no_labels(_config: BaseModel) -> Mapping[str, str]:
     return {}
 
@@ -188,6 +196,9 @@ class Probe(Generic[C, R]):
     """What a configuration says on /metrics; of several that share a series, the least is shown."""
     alone: bool = False
     """No other run of its lane may be under way: it loads what they measure."""
+    usual_s: Callable[[C], float] = _usual_s
+    """How long a run usually takes, in seconds: with the interval it says how many processes are
+    wanted. The deadline is for the worst case, and several times as long."""
     labels: Callable[[C], Mapping[str, str]] = _no_labels
     """The labels that identify the subject of a probe."""
 

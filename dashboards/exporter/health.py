@@ -17,6 +17,7 @@ _COUNTED = (
     ("call not kept: $1", "reason", "voice_evidence_lost_total", ""),
     ("worker report refused", "", "voice_worker_reports_refused_total", ""),
     ("skipped run: $1", "reason", "voice_probe_skipped_total", "overlap|missed"),
+    ("probe process that died: $1", "lane", "voice_pool_crashes_total", ""),
     ("lost lease: $1", "reason", "voice_lease_losses_total", ""),
     ("refused result of a run", "", "voice_lease_results_refused_total", ""),
     ("spoiled run: $1", "reason", "voice_probe_failures_total", "void|probe_crashed|deadline"),
@@ -85,11 +86,11 @@ def _lag() -> Panel:
         width=16,
     )
     lag = f"max by (server, instance) (voice_exporter_loop_lag_seconds{{{SERVERS}}})"
-    probes = f"max by (server, instance, probe) (voice_probe_loop_lag_seconds{{{SERVERS}}})"
+    probes = f"max by (server, instance, lane, probe) (voice_probe_loop_lag_seconds{{{SERVERS}}})"
     return graph(
         card,
         series(lag, "{{instance}} ({{server}})"),
-        series(probes, "{{probe}} of {{instance}} ({{server}})"),
+        series(probes, "{{probe}} ({{lane}}) of {{instance}} ({{server}})"),
         unit=Seconds,
         limit=0.1,
     )

@@ -30,6 +30,7 @@ def config() -> None:
 @click.argument("file", type=FILE)
 def check(file: Path) -> int:
     """Check FILE together with the environment, as `serve` reads it."""
+    from exporter.daemon.plan import demand
     from exporter.settings.load import load_settings, named_file
     from exporter.web.web_config import WebConfigWatch
 
@@ -40,7 +41,10 @@ def check(file: Path) -> int:
         WebConfigWatch(named_file(file, "web", "config_file"))
     if faults:
         raise ConfigError("\n".join(dict.fromkeys(faults)))
-    for line in settings.livekit.missing():  # they may be given where it runs
+    warnings = [*settings.livekit.missing()]  # they may be given where it runs
+    if shortage := demand(settings).shortage(settings.pool.processes):  # it may run elsewhere
+        warnings.append(f"pool.processes: {shortage}")
+    for line in warnings:
         click.echo(f"voice-exporter: warning: {line}", err=True)
     number = len(settings.targets)
     click.echo(f"{file}: ok, {number} target{'' if number == 1 else 's'}")

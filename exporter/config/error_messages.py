@@ -118,7 +118,10 @@ def _text(error: ErrorDetails, value: object, shown: str, about: Schema) -> str:
     if kind in _PLAIN:
         return _PLAIN[kind].format(shown)
     expected = _EXPECTED.get(kind.partition("_")[0])
-    return f"{_what(value, shown)}; expected {expected}" if expected else error["msg"]
+    if expected is None:
+        return error["msg"]
+    words = " or ".join((*about.get("x-words", ()), expected))
+    return f"{_what(value, shown)}; expected {words}"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

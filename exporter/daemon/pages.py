@@ -10,7 +10,7 @@ from exporter.daemon.health import Health
 from exporter.daemon.ledger import Ledger
 from exporter.daemon.works import Works
 from exporter.run.runner import Runner
-from exporter.web.status import Pool, Viewer, status_page
+from exporter.web.status import Viewer, status_page
 from exporter.web.watched import WatchList
 
 
@@ -51,7 +51,7 @@ class Pages:
             remaining={each: self.ledger.remaining(each) for each in watched.lines}.__getitem__,
             workers=tuple(self.fleet.roster.workers()),
             notes=tuple(filter(None, (self.health.problem, *self.notes()))),
-            pools=[Pool(*lane) for lane in self.runner.busy()],
+            pools=self.runner.states(),
             viewer=viewer,
             group=group.view() if group is not None else None,
         )

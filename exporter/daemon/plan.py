@@ -7,6 +7,8 @@ from typing import Self
 from exporter.probes import PROBES
 from exporter.probes.latency.key import TargetKey, joined
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.probes.ramp.processes import cores
+from exporter.run.demand import Demand
 from exporter.run.scheduler import Work
 from exporter.settings.settings import Settings
 
@@ -41,6 +43,14 @@ def server_works(settings: Settings) -> tuple[Work, ...]:
         for name, section in sections
         if section.scheduled
     )
+
+
+def demand(settings: Settings) -> Demand:
+    """Return how many processes a configuration wants on this host; found agents are not in it."""
+    wanted = Demand(PROBES, cores())
+    for work in _by_id(settings).values():
+        wanted.add(work)
+    return wanted
 
 
 def thresholds(settings: Settings) -> tuple[float, ...]:
@@ -92,7 +102,7 @@ def needs_restart(old: Settings, new: Settings, buckets: Iterable[float]) -> tup
         "store.redis": (old.store.redis, new.store.redis),
         "store.enabled": (old.store.enabled, new.store.enabled),
         "store.folder": (old.store.folder, new.store.folder),
-        "pool": (old.pool, new.pool),
+        "pool.recycle_after": (old.pool.recycle_after, new.pool.recycle_after),
     }
     keys = [key for key, (before, after) in pairs.items() if before != after]
     if not set(thresholds(new)) <= set(buckets):

@@ -39,11 +39,14 @@ from exporter.daemon.signals import handle_signals
 from exporter.daemon.works import Followers, Works
 from exporter.metrics.agent_names import AgentNames
 from exporter.metrics.own import OwnSeries, watch_loop_lag
+from exporter.metrics.pool import PoolSeries
 from exporter.metrics.real_calls import RealCallSeries
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.outcome import Outcome, Turn
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.probes.ramp.processes import cores
+from exporter.run.demand import Demand
 from exporter.run.leash import Leash
 from exporter.run.process import ProbeTable
 from exporter.run.runner import PROBES_TABLE, Runner
@@ -123,13 +126,15 @@ class Daemon:
         self._listed = False
         self.metrics = metrics = Metrics(CollectorRegistry(), server.name, self._buckets)
         self._keeper = make_keeper(settings, metrics)
+        self._demand = Demand(table.load(), cores())
         self._runner = Runner(
             server,
-            processes=settings.pool.processes,
+            processes=settings.pool.processes or self._demand.processes,
             recycle_after=settings.pool.recycle_after,
             table=table,
             log_setup=_log_setup(settings, server),
             keeper=self._keeper,
+            watch=PoolSeries(metrics),
         )
         self._web_config = WebConfigWatch(settings.web.config_file)
         self._refusals = Refusals(metrics)
@@ -174,7 +179,13 @@ class Daemon:
             self._credentials.record,
         )
         followers = Followers(
-            self._watch_list, self._run_log, self._ledger, self._recorder, self._discovery
+            self._watch_list,
+            self._run_log,
+            self._ledger,
+            self._recorder,
+            self._discovery,
+            self._demand,
+            self._fit_pool,
         )
         self._works = Works(
             followers,
@@ -212,6 +223,10 @@ class Daemon:
         self._works.remove(call_work(target))
         self._label_called()
 
+    def _fit_pool(self) -> None:
+        """Have the processes that are configured, or as many as what runs here wants."""
+        self._runner.resize(self._settings.pool.processes or self._demand.processes)
+
     def _label_called(self) -> None:
         """Let all that is known of an agent that is called have its name, as its calls have."""
         targets = (*self._settings.targets, *self._watch_list.targets)
@@ -243,6 +258,7 @@ class Daemon:
         self._discovery.reconfigure(settings.discover, settings.targets)
         for work in changes.gone:
             self._works.remove(work)
+        self._fit_pool()
         self._label_called()
         for key in needs_restart(self._started_with, settings, self._buckets):
             log.warning("setting takes effect after a restart", extra={"key": key})
@@ -263,6 +279,7 @@ class Daemon:
         run_id: str,
         /,
         *,
+        soon: bool = False,
         on_start: Callable[[], Awaitable[None]] | None = None,
         on_turn: Callable[[Turn], None] | None = None,
     ) -> Outcome:
@@ -278,6 +295,7 @@ class Daemon:
                 probe,
                 config,
                 run_id,
+                soon=soon,
                 on_start=on_start,
                 on_turn=on_turn,
                 before=before,

@@ -11,6 +11,7 @@ from exporter.daemon.run_log import RunLog
 from exporter.metrics.recorder import Recorder
 from exporter.outcome import Outcome, Turn
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.run.demand import Demand
 from exporter.run.process import ProbeTable
 from exporter.run.scheduler import Refused, RunProbe, Scheduler, Work, stagger
 from exporter.settings.settings import Settings
@@ -41,6 +42,9 @@ class Followers:
     ledger: Ledger
     recorder: Recorder
     discovery: Discovery
+    demand: Demand
+    fit_pool: Callable[[], None]
+    """Called when what runs here has changed."""
 
 
 class Works:
@@ -66,6 +70,7 @@ class Works:
         self._run_log = followers.run_log
         self._ledger = followers.ledger
         self._recorder = followers.recorder
+        self._demand = followers.demand
         self.stopping = False
         """Whether nothing begins any more."""
         self.group = of_group = make_group(Parts(self._take, self._park, self._refuse))
@@ -119,7 +124,7 @@ class Works:
         """Run this no more, and let its series go."""
         if self.group is not None:
             self.group.remove(work)
-        self.scheduler.remove(work.id)
+        self._leave(work)
         self._watch_list.remove(work.id)
         self._run_log.forget(work)
         self._ledger.remove(work)
@@ -151,10 +156,17 @@ class Works:
         self._recorder.add(work.probe, work.config)
         self._ledger.add(work)
         self.scheduler.add(work, first_in_s)
+        self._demand.add(work)
+        self._followers.fit_pool()
+
+    def _leave(self, work: Work) -> None:
+        self.scheduler.remove(work.id)
+        self._demand.remove(work.id)
+        self._followers.fit_pool()
 
     def _park(self, work: Work) -> None:
         """Run this here no more, because another exporter of the group does."""
-        self.scheduler.remove(work.id)
+        self._leave(work)
         self._watch_list.park(work.id)
         self._run_log.forget(work)
         self._ledger.remove(work)

@@ -95,7 +95,8 @@ def _type(schema: Schema, path: KeyPath) -> str:
     about = part(schema, path)
     if about.get("type") == "array":
         return f"list of {_word(part(schema, (*path, _ANY)))}s"
-    one = about["anyOf"][0] if "x-each-way" in about else about
+    has_other = "x-each-way" in about or ("x-words" in about and "anyOf" in about)
+    one = about["anyOf"][0] if has_other else about
     numbers = one["anyOf"][0] if "x-unit" in about else one
     bounds = (
         f"{words} {value_text(one, numbers[key])}"
@@ -115,7 +116,8 @@ def _word(about: Schema) -> str:
     if "writeOnly" in about:
         return "secret"
     words = "".join(f"`{word}` or " for word in about.get("x-words", ()))
-    return words + _PATHS.get(about.get("format", ""), _TYPES[about["type"]])
+    kind = about.get("type") or about["anyOf"][0]["type"]  # beside a number, words are no text
+    return words + _PATHS.get(about.get("format", ""), _TYPES[kind])
 
 
 def _default(about: Schema) -> str:

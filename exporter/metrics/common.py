@@ -76,7 +76,7 @@ FAILED = _of_runs(
 LOOP_LAG = _of_runs(
     "voice_probe_loop_lag_seconds",
     "gauge",
-    "probe agent_name call_type scenario vantage",
+    "probe lane agent_name call_type scenario vantage",
     "Largest lateness of the event loop of the probe's own process while the last run was "
     "connected: what voids turns. Absent where the run did not connect, or its process died.",
 )
@@ -379,6 +379,39 @@ EXPORTER = (
         "reason",
         "Calls that could not be kept, by reason: disk_full not_writable too_slow other. Their "
         "measurements are not affected.",
+    ),
+    _of_exporter(
+        "voice_pool_slots",
+        "gauge",
+        "lane",
+        "Runs that may be under way at the same time, each in a process of its own, by lane: call "
+        "(calls and tests of the server that take long) or api (questions to the server API).",
+    ),
+    _of_exporter(
+        "voice_pool_busy",
+        "gauge",
+        "lane",
+        "Slots in use, or kept from other runs by one that runs alone.",
+    ),
+    _of_exporter(
+        "voice_pool_queue_runs",
+        "gauge",
+        "lane",
+        "Runs that are due and wait for a slot.",
+    ),
+    _of_exporter(
+        "voice_pool_wait_seconds",
+        "histogram",
+        "lane",
+        "How long runs waited for their slot. Runs that were given up during the wait are not in "
+        "it.",
+        buckets=(0.1, 1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 3600.0),
+    ),
+    _of_exporter(
+        "voice_pool_crashes_total",
+        "counter",
+        "lane",
+        "Probe processes that died during a run, or had to be killed or replaced.",
     ),
     _of_exporter(
         "voice_exporter_loop_lag_seconds",

@@ -86,7 +86,7 @@ class Recorder:
         """Let the series of what is probed exist, at 0; what is known is configured anew."""
         row = self._rows[probe]
         labels = {**_OF_SERVER, "vantage": self._vantage, **row.labels(config)}
-        labels |= {"probe": probe, "check": probe}
+        labels |= {"probe": probe, "check": probe, "lane": row.lane}
         key = _key(probe, labels)
         new = _Subject(row, config, labels, row.reader(), self._clock())
         subject = self._subjects.setdefault(key, new)

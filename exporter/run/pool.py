@@ -142,50 +142,6 @@ class Slot:
             self._pool.active  # noqa: B018 - asking starts it
 
 
-class Lane:
-    """Slots for runs of one kind."""
-
-    def __init__(self, slots: list[Slot]) -> None:
-        self.slots = slots
-        # Last in, first out: a process that is never needed is never started.
-        self.free: asyncio.LifoQueue[Slot] = asyncio.LifoQueue()
-        for slot in reversed(slots):
-            self.free.put_nowait(slot)
-        self._kept: dict[Slot, list[Slot]] = {}
-        self._one_alone = asyncio.Lock()
-
-    async def take(self, *, alone: bool) -> Slot:
-        """Wait for a free slot.
-
-        Args:
-            alone: Keep every other slot as well: no other run of the lane is under way, and none
-                begins, until this one is given back.
-        """
-        if not alone:
-            return await self.free.get()
-        kept: list[Slot] = []
-        try:
-            async with self._one_alone:  # two that wait for all slots would wait for ever
-                for _ in self.slots:
-                    kept.append(await self.free.get())  # noqa: PERF401 - kept if one is cancelled
-        except BaseException:
-            for slot in kept:
-                self.free.put_nowait(slot)
-            raise
-        slot = kept.pop()
-        self._kept[slot] = kept
-        return slot
-
-    def give_back(self, slot: Slot) -> None:
-        """Let others have a slot that was taken, and those that were kept with it."""
-        for each in (*self._kept.pop(slot, ()), slot):
-            self.free.put_nowait(each)
-
-    async def aclose(self) -> None:
-        """Stop every process of the lane."""
-        await asyncio.gather(*(slot.aclose() for slot in self.slots))
-
-
 @contextlib.contextmanager
 def _sigint_blocked() -> Iterator[None]:
     """Block SIGINT in the processes that are started within, by pebble's threads later, too.

@@ -24,8 +24,9 @@ from exporter.outcome import Outcome, RampProgress, Reason, Turn
 from exporter.probe import ROOM_PREFIX, Probe
 from exporter.probes.latency.spec import as_target
 from exporter.run import process
+from exporter.run.lane import Lane, LaneState, NoWatch, PoolWatch
 from exporter.run.leash import Leash
-from exporter.run.pool import Lane, Slot
+from exporter.run.pool import Slot
 from exporter.run.process import Order, ProbeTable
 from exporter.run.watch import Callbacks, Ended, Watch, death
 from exporter.server_api import Server
@@ -68,6 +69,7 @@ class Runner:
         delete_rooms: Callable[[Server, tuple[str, ...], str], None] = process.delete_leftovers,
         log_setup: logs.LogSetup | None = None,
         keeper: Keeper | None = None,
+        watch: PoolWatch | None = None,
     ) -> None:
         """Set up the lanes; no process is started before it is needed.
 
@@ -80,6 +82,7 @@ class Runner:
             delete_rooms: Run in the api lane after a call that could not clean up by itself.
             log_setup: How the probe processes log.
             keeper: Keeps calls to be seen and heard; none are if None.
+            watch: Is told of waits, of processes in use, and of those that died.
         """
         self._server = server
         self._keeper = keeper
@@ -88,10 +91,11 @@ class Runner:
         self._delete_rooms = delete_rooms
         setup = log_setup or logs.LogSetup(secrets=server.secrets)
         self._log_setup = setup
+        self._pool_watch = watch or NoWatch()
         self._lanes = {
-            "call": Lane([Slot(recycle_after, setup) for _ in range(processes)]),
+            "call": Lane("call", lambda: Slot(recycle_after, setup), processes, watch),
             # Two, so that neither the deletion of rooms nor a sign of life waits for a listing.
-            "api": Lane([Slot(recycle_after * 10, setup) for _ in range(2)]),
+            "api": Lane("api", lambda: Slot(recycle_after * 10, setup), 2, watch),
         }
         self._runs: set[asyncio.Task[Any]] = set()
         self._taken: dict[Slot, float] = {}
@@ -106,6 +110,7 @@ class Runner:
         config: BaseModel,
         run_id: str | None = None,
         *,
+        soon: bool = False,
         on_start: Callable[[], Awaitable[None]] | None = None,
         on_turn: Callable[[Turn], None] | None = None,
         on_progress: Callable[[RampProgress], None] | None = None,
@@ -121,6 +126,7 @@ class Runner:
             probe: A name in the table.
             config: The probe's own configuration, with its `deadline` in seconds.
             run_id: From `new_run_id`, if it must be known before the run; otherwise generated.
+            soon: Its last run failed: it waits in a queue of its own.
             on_start: Awaited once there is a process; what it raises ends the run before it begins.
             on_turn: Called in this loop with every turn, as it ends.
             on_progress: Called in this loop with the progress of a ramp.
@@ -144,6 +150,7 @@ class Runner:
                 on_start or _at_once,
                 Callbacks(on_turn, on_progress, self._keeper),
                 leash,
+                soon=soon,
             )
         finally:
             if task is not None:
@@ -170,13 +177,13 @@ class Runner:
         """
         prefix = ROOM_PREFIX + run_id
         api = self._lanes["api"]
-        slot = await api.free.get()
+        slot = await api.take()
         try:
             await slot.call(self._delete_rooms, self._server, names, prefix, limit=_DELETE_S)
         except Exception as error:  # noqa: BLE001 - any error is logged and the work goes on
             return logs.redact(process.describe(error), self._secrets())
         finally:
-            api.free.put_nowait(slot)
+            api.give_back(slot)
         return ""
 
     def reconfigure(self, server: Server, log_setup: logs.LogSetup) -> None:
@@ -189,21 +196,22 @@ class Runner:
         self._server = server
         self._log_setup = log_setup
 
-    def busy(self) -> tuple[tuple[str, int, int], ...]:
-        """Return each lane with its processes, and how many of them are in use."""
-        return tuple(
-            (name, len(lane.slots), len(lane.slots) - lane.free.qsize())
-            for name, lane in self._lanes.items()
-        )
+    def resize(self, processes: int) -> None:
+        """Run so many calls at the same time from now on; those under way are not ended."""
+        if not self._closing:
+            self._lanes["call"].resize(processes)
+
+    def states(self) -> tuple[LaneState, ...]:
+        """Return every lane as of now."""
+        return tuple(lane.state for lane in self._lanes.values())
 
     async def check(self) -> str:
         """Return why probes cannot run, "" when they can: asks a process for a sign of life."""
         now = time.monotonic()
         if any(now > back_by for back_by in self._taken.values()):
             return "a probe process does not exit after its run ended"
-        try:
-            slot = self._lanes["api"].free.get_nowait()
-        except asyncio.QueueEmpty:
+        slot = self._lanes["api"].take_now()
+        if slot is None:
             return ""  # a run is under way, and is not overdue
         try:
             await slot.call(process.ready, limit=_SIGN_OF_LIFE_S)
@@ -212,7 +220,7 @@ class Runner:
         else:
             return ""
         finally:
-            self._lanes["api"].free.put_nowait(slot)
+            self._lanes["api"].give_back(slot)
 
     async def aclose(self, grace: float = 8.0) -> None:
         """Cancel the runs under way, delete their rooms and stop every process.
@@ -244,10 +252,12 @@ class Runner:
         on_start: Callable[[], Awaitable[None]],
         callbacks: Callbacks,
         leash: Leash | None,
+        *,
+        soon: bool,
     ) -> Outcome:
         """Run an order in a free slot of its lane, and see to the slot afterwards."""
         lane = self._lanes[row.lane]
-        slot = await lane.take(alone=row.alone)
+        slot = await lane.take(alone=row.alone, soon=soon)
         try:
             await on_start()
             order = make_order()  # only now: credentials may have changed during the wait
@@ -264,6 +274,7 @@ class Runner:
             if outcome.reason is Reason.JOIN_TIMEOUT:
                 self._later(self._sweep(order))
         except Ended as end:
+            self._pool_watch.crashed(lane.name)
             outcome = watch.failed(end.reason, logs.redact(end.detail, self._secrets()))
         except asyncio.CancelledError:
             watch.is_given_up = True

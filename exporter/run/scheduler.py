@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -21,8 +21,8 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from exporter.config.values import ProbeSection
-from exporter.outcome import Outcome, Reason, Turn, failure
-from exporter.run.process import partial_result
+from exporter.outcome import Outcome, Turn, Verdict
+from exporter.run.began import Began
 from exporter.run.runner import new_run_id
 
 log = logging.getLogger(__name__)
@@ -80,11 +80,12 @@ class Refused(Exception):  # noqa: N818 - not an error of the program
     Attributes:
         reason: overlap; busy, no process became free in time; removed, it is configured no more,
             or differently; or what a gate says: window, budget.
+        waited_s: How long it had waited for a process; None if it was refused before.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, waited_s: float | None = None) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.waited_s = reason, waited_s
 
 
 class RunProbe(Protocol):
@@ -97,10 +98,14 @@ class RunProbe(Protocol):
         run_id: str,
         /,
         *,
+        soon: bool = False,
         on_start: Callable[[], Awaitable[None]] | None = None,
         on_turn: Callable[[Turn], None] | None = None,
     ) -> Outcome:
-        """Return what the run of that id found; `on_start` is awaited when its wait is over."""
+        """Return what the run of that id found; `on_start` is awaited when its wait is over.
+
+        `soon`: the run before it was FAIL, so it is not to wait behind all others.
+        """
 
 
 Gate = Callable[[Work, str], Awaitable[str]]
@@ -136,6 +141,8 @@ class Scheduler:
         self._reserve = tuple(reserve)
         self._skipped: dict[str, str] = {}
         """Why the last tick of a work started no run, until one does."""
+        self._failed: set[str] = set()
+        """Works whose last run, of those that the prober did not spoil, was FAIL."""
         self._under_way: set[str] = set()
         self._works: dict[str, Work] = {}
         self._ahead_s = _wall_clock_ahead()
@@ -196,6 +203,7 @@ class Scheduler:
     def remove(self, work_id: str) -> None:
         """Run this no more; a run under way ends by itself."""
         self._skipped.pop(work_id, None)
+        self._failed.discard(work_id)
         if self._works.pop(work_id, None) is not None:
             self._jobs.remove_job(work_id)
 
@@ -224,7 +232,7 @@ class Scheduler:
         if work.id in self._under_way:
             raise Refused("overlap")
         self._under_way.add(work.id)
-        run_id, began = new_run_id(), _Began()
+        run_id, began = new_run_id(), Began()
         turns: list[Turn] = []
 
         def hear(turn: Turn) -> None:
@@ -236,7 +244,9 @@ class Scheduler:
         except asyncio.CancelledError:
             if began.at is None:  # nothing was run, so there is nothing to report
                 raise Refused("busy") from None
-            _tell(listeners, _given_up(work, run_id, began, turns))
+            _tell(
+                listeners, began.given_up(work.probe, work.agent_name, work.config, run_id, turns)
+            )
             raise
         finally:
             self._under_way.discard(work.id)
@@ -252,10 +262,10 @@ class Scheduler:
         self._under_way.add(work.id)
         run_id = new_run_id()
         try:
-            outcome = await self._start(work, run_id, _Began())
+            outcome = await self._start(work, run_id, Began())
         except Refused as refusal:
             if self._works.get(work.id) is work:
-                self._put_off(work, refusal.reason)
+                self._put_off(work, refusal)
             return
         except asyncio.CancelledError:
             return  # we are stopping
@@ -272,7 +282,7 @@ class Scheduler:
         self,
         work: Work,
         run_id: str,
-        began: "_Began",
+        began: Began,
         on_turn: Callable[[Turn], None] | None = None,
     ) -> Outcome:
         """Run as soon as there is a process, if the gates agree now and then.
@@ -281,20 +291,37 @@ class Scheduler:
             Refused: A gate does not; a window may have closed during the wait. Or a reload removed
                 or replaced the work during the wait.
         """
-        known = self._works.get(work.id)
+        known, due_s = self._works.get(work.id), time.monotonic()
 
         async def on_start() -> None:
             if self._works.get(work.id) is not known:
                 raise Refused("removed")
-            await _pass((*self._gates, *self._reserve), work, run_id)
-            began.at, began.clock_s = datetime.now(UTC), time.monotonic()
+            waited_s = time.monotonic() - due_s
+            await _pass((*self._gates, *self._reserve), work, run_id, waited_s)
+            began.now()
 
         await _pass(self._gates, work, run_id)
-        return await self._run(work.probe, work.config, run_id, on_start=on_start, on_turn=on_turn)
+        outcome = await self._run(
+            work.probe,
+            work.config,
+            run_id,
+            soon=work.id in self._failed,
+            on_start=on_start,
+            on_turn=on_turn,
+        )
+        self._note_failure(work, outcome.verdict)
+        return outcome
 
-    def _put_off(self, work: Work, reason: str) -> None:
+    def _note_failure(self, work: Work, verdict: Verdict) -> None:
+        """Know whose last run was FAIL; UNKNOWN, a fault of the prober, changes nothing."""
+        if verdict in (Verdict.PASS, Verdict.SLOW):
+            self._failed.discard(work.id)
+        elif verdict is Verdict.FAIL and work.id in self._works:
+            self._failed.add(work.id)
+
+    def _put_off(self, work: Work, refusal: Refused) -> None:
         """Count a run that was refused, and ask again before long."""
-        self._skip(work.id, reason, logging.INFO)
+        self._skip(work.id, refusal.reason, logging.INFO, refusal.waited_s)
         soon = datetime.now(UTC) + timedelta(seconds=_ASK_AGAIN_S)
         job = self._jobs.get_job(work.id)
         if job is not None and job.next_run_time > soon:
@@ -322,7 +349,13 @@ class Scheduler:
     def _on_missed(self, event: JobExecutionEvent) -> None:
         self._skip(event.job_id, "missed")
 
-    def _skip(self, work_id: str, reason: str, level: int = logging.WARNING) -> None:
+    def _skip(
+        self,
+        work_id: str,
+        reason: str,
+        level: int = logging.WARNING,
+        waited_s: float | None = None,
+    ) -> None:
         work = self._works.get(work_id)
         if work is None:
             return
@@ -330,28 +363,23 @@ class Scheduler:
             level = logging.DEBUG  # a night outside of the window, or asleep, is one line
         self._skipped[work_id] = reason
         fields = {"probe": work.probe, "agent_name": work.agent_name, "reason": reason}
+        if waited_s is not None:  # it may have been due in time, and have waited too long
+            fields["waited_s"] = f"{waited_s:.0f}"
         log.log(level, "run skipped", extra=fields)
         self._on_skip(work.probe, work.agent_name, reason)
 
 
-@dataclass(slots=True)
-class _Began:
-    """When a run had its process and the consent of all gates; None until then."""
-
-    at: datetime | None = None
-    clock_s: float = 0.0
-    """The same on the monotonic clock."""
-
-
-async def _pass(gates: Sequence[Gate], work: Work, run_id: str) -> None:
-    """Ask gates in their order.
+async def _pass(
+    gates: Sequence[Gate], work: Work, run_id: str, waited_s: float | None = None
+) -> None:
+    """Ask gates in their order, of a run that has waited so long for a process, if it has.
 
     Raises:
         Refused: The first that refuses says why.
     """
     for gate in gates:
         if reason := await gate(work, run_id):
-            raise Refused(reason)
+            raise Refused(reason, waited_s)
 
 
 def _tell(listeners: Sequence[Callable[[Outcome], None]], outcome: Outcome) -> None:
@@ -365,17 +393,3 @@ def _tell(listeners: Sequence[Callable[[Outcome], None]], outcome: Outcome) -> N
 def _wall_clock_ahead() -> float:
     """Return what the wall clock is ahead of the monotonic one: it changes only when it is set."""
     return time.time() - time.monotonic()
-
-
-def _given_up(work: Work, run_id: str, began: _Began, turns: list[Turn]) -> Outcome:
-    outcome = Outcome(
-        probe=work.probe,
-        agent_name=work.agent_name,
-        started_at=began.at or datetime.now(UTC),
-        duration_s=time.monotonic() - began.clock_s,
-        reason=Reason.DEADLINE,
-        detail="the requester of the run did not wait for its end",
-        result=partial_result(work.config, turns),
-        run_id=run_id,
-    )
-    return replace(outcome, findings=failure(outcome))

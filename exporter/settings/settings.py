@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
+    BeforeValidator,
     Field,
+    WithJsonSchema,
     create_model,
     field_validator,
 )
@@ -65,14 +67,33 @@ class SloConfig(Section):
     )
 
 
+def _auto(value: object) -> object:
+    return None if value == "auto" else value
+
+
+_Processes = Annotated[
+    Annotated[int, Field(ge=1, le=64)] | None,
+    BeforeValidator(_auto),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "integer", "minimum": 1, "maximum": 64}, {"const": "auto"}],
+            "x-words": ["auto"],
+        }
+    ),
+]
+"""None where it follows the configuration."""
+
+
 class PoolConfig(Section):
     """The processes that run probes."""
 
-    processes: int = Field(
-        2,
-        ge=1,
-        le=64,
-        description="Maximum number of concurrent calls; each runs in its own process.",
+    processes: _Processes = Field(
+        None,
+        description=(
+            "Maximum number of concurrent calls; each runs in its own process. auto: twice the sum "
+            "of length / interval of all targets and probes, at least 2, at most two for each core."
+        ),
+        json_schema_extra={"default": "auto"},
     )
     recycle_after: int = Field(
         20, ge=1, description="Number of probes after which a process is replaced."

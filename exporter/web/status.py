@@ -9,6 +9,7 @@ from exporter import __version__
 from exporter.colors import COMPONENTS
 from exporter.outcome import Verdict, worst
 from exporter.roster.types import Worker, WorkerStatus
+from exporter.run.lane import LaneState
 from exporter.store.records import Remaining
 from exporter.web import strips, times
 from exporter.web.rendering import template
@@ -32,15 +33,6 @@ class Viewer:
     """A call that is asked for in a form of the page would be let in."""
     nonce: str = ""
     """Of the page's own style and script."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """The processes of one lane."""
-
-    lane: str
-    processes: int
-    busy: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +74,7 @@ def status_page(
     remaining: Callable[[str], Remaining] = _no_limits,
     workers: Iterable[Worker] = (),
     notes: Iterable[str] = (),
-    pools: Iterable[Pool] = (),
+    pools: Iterable[LaneState] = (),
     viewer: Viewer = Viewer(),
     group: GroupView | None = None,
 ) -> str:

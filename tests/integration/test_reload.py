@@ -111,9 +111,9 @@ def test_bad_file_changes_nothing(configured: Configured) -> None:
 
 def test_what_needs_a_restart_is_named(configured: Configured) -> None:
     """An address cannot change while running: the rest is followed, and the key is named."""
-    configured.write("new", web={"listen_address": "127.0.0.1:1"}, pool={"processes": 3})
+    configured.write("new", web={"listen_address": "127.0.0.1:1"}, pool={"recycle_after": 3})
     configured.reload()
     until(lambda: ATTEMPTS.format("new") in configured.page())
 
-    for key in ("web.listen_address", "pool"):
+    for key in ("web.listen_address", "pool.recycle_after"):
         assert configured.said(f'msg="setting takes effect after a restart" key={key}') == 1

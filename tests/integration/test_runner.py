@@ -397,7 +397,7 @@ def test_a_pool_that_can_start_no_process_is_noticed(monkeypatch: pytest.MonkeyP
     async def story() -> list[str]:
         async with a_runner() as runner:
             said = [await runner.check()]
-            runner._lanes["api"].slots[0]._pool.stop()  # type: ignore[no-untyped-call]
+            runner._lanes["api"]._slots[0]._pool.stop()  # type: ignore[no-untyped-call]
             with monkeypatch.context() as broken:
                 broken.setattr(multiprocessing.spawn, "_python_exe", "/nonexistent")
                 said.append(await runner.check())

@@ -19,6 +19,7 @@ from exporter.daemon.serve import Daemon
 from exporter.metrics.evidence import EvidenceSeries
 from exporter.metrics.exposition import Format
 from exporter.metrics.leases import LeaseSeries
+from exporter.metrics.pool import PoolSeries
 from exporter.metrics.registry import process_metrics
 from exporter.outcome import (
     UNPROVOKED,
@@ -66,6 +67,7 @@ from exporter.outcome import (
 )
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.types import WorkerReport, WorkerStatus
+from exporter.run.lane import LaneState
 from exporter.server_api.webhooks import EventParticipant
 from exporter.settings.settings import Settings
 from tests.unit import load_tiers
@@ -154,6 +156,9 @@ class BusyDay:
         leases.show(subject, is_held=True, unheld_intervals=1.5)
         for reason in ("overlap", "missed", "window", "budget"):
             self._daemon._recorder.skip("latency", "sales", reason)
+        self._pool = PoolSeries(self._daemon.metrics)
+        self._pool.changed(LaneState("call", slots=4, busy=3, waiting=1))
+        self._pool.crashed("call")
 
     def pass_on(self) -> None:
         """Let one round of every probe end."""
@@ -166,6 +171,8 @@ class BusyDay:
 
     async def _pass_on(self, turn: int) -> None:
         await self._real_calls(turn)
+        for _ in range(10):
+            self._pool.waited("call", 0.5 * (turn % 9))
         self._daemon._live_turns.take(_live_turns(turn))
         for report in _reports():
             self._daemon._fleet.roster.heartbeat(report)

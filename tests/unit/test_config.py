@@ -101,7 +101,7 @@ def test_flags_over_environment_over_file(tmp_path: Path) -> None:
     settings = load_settings(path, {"web.listen_address": "flag:3", "log.level": None}, environ)
     assert settings.web.listen_address == "flag:3"
     assert (settings.log.level, settings.log.format) == ("debug", "json")
-    assert settings.pool.processes == 2
+    assert settings.pool.processes is None
 
 
 @pytest.mark.parametrize("layer", ["flag", "environment", "environment file", "file"])

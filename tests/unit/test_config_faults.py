@@ -140,6 +140,11 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
     ("group: blue", "group", "needs store.redis.url_file, which is not set; expected both"),
     ("store: {max_runs: 3}", "store.max_runs", "3 is too small; expected at least 100"),
     ("pool: 7", "pool", "7 is a number; expected a mapping"),
+    (
+        "pool: {processes: many}",
+        "pool.processes",
+        '"many" is text; expected auto or a whole number',
+    ),
     ("pool: {processes: '${NOWHERE}'}", "pool.processes", "${NOWHERE} is not set; expected"),
     ("log: {level: loud}", "log.level", '"loud" is not known; expected debug or info'),
     ("logs: {level: debug}", "logs", "unknown key; did you mean log?"),

@@ -23,6 +23,7 @@ LABELS = {
     "source",
     "outcome",
     "probe",
+    "lane",
     "reason",
     "stage",
     "check",

@@ -6,14 +6,15 @@ from typing import cast
 import pytest
 
 from exporter.probes import PROBES
-from exporter.run.pool import Lane, Slot
+from exporter.run.lane import Lane, LaneState
+from exporter.run.pool import Slot
 from tests import virtual_time
 from tests.virtual_time import Clock
 
 
 def a_lane(slots: int = 2) -> Lane:
     """Return a lane whose slots have no processes."""
-    return Lane([cast("Slot", object()) for _ in range(slots)])
+    return Lane("call", lambda: cast("Slot", object()), slots)
 
 
 async def hold(lane: Lane, log: list[str], name: str, seconds: float, *, alone: bool) -> None:
@@ -35,7 +36,7 @@ def test_who_runs_alone_waits_for_others_and_others_for_it() -> None:
             for name in ("call", "ramp", "ramp", "call"):
                 group.create_task(hold(lane, log, name, 5, alone=name == "ramp"))
                 await asyncio.sleep(1)
-        assert lane.free.qsize() == 2
+        assert lane.state.busy == 0
 
     virtual_time.run(story)
 
@@ -62,21 +63,24 @@ def test_calls_still_run_side_by_side() -> None:
 
 
 def test_a_wait_that_is_given_up_keeps_no_slot() -> None:
-    """1. A ramp has one slot of two and waits. 2. It is cancelled. Result: both are free again."""
+    """1. A ramp waits for both slots. 2. It is cancelled. Result: the run behind it begins."""
 
-    async def story(_clock: Clock) -> int:
+    async def story(_clock: Clock) -> LaneState:
         lane = a_lane()
-        busy = await lane.take(alone=False)
+        busy = await lane.take()
         waiting = asyncio.create_task(lane.take(alone=True))
         await asyncio.sleep(1)
-        assert lane.free.empty()
+        behind = asyncio.create_task(lane.take())
+        await asyncio.sleep(1)
+        assert (lane.state.busy, lane.state.waiting) == (1, 2)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
+        lane.give_back(await behind)
         lane.give_back(busy)
-        return lane.free.qsize()
+        return lane.state
 
-    assert virtual_time.run(story) == 2
+    assert virtual_time.run(story) == LaneState("call", slots=2, busy=0, waiting=0)
 
 
 def test_only_loads_run_alone() -> None:

@@ -1,11 +1,15 @@
 """What a run is given when its wait for a process is over."""
 
 import asyncio
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from exporter.logs import LogSetup
+from exporter.metrics.pool import PoolSeries
+from exporter.metrics.registry import Metrics
 from exporter.outcome import Outcome, Reason
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.pool import Slot
@@ -41,3 +45,35 @@ def test_a_run_has_the_credentials_of_its_start(monkeypatch: pytest.MonkeyPatch)
     asyncio.run(scenario())
     assert [order.server for order in orders] == [AFTER]
     assert orders[0].log.secrets == AFTER.secrets
+
+
+def test_a_process_that_dies_is_counted_and_so_is_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1. A call, whose process dies. Result: its lane has one crash, and one wait."""
+    metrics = Metrics(CollectorRegistry(), "here")
+
+    async def dies(*_: object, **__: object) -> Outcome:
+        raise BrokenProcessPool
+
+    async def nothing(_slot: Slot) -> None:
+        """Start no process."""
+
+    async def scenario() -> Outcome:
+        runner = Runner(BEFORE, processes=1, watch=PoolSeries(metrics))
+        try:
+            return await runner.run("latency", LatencyConfig(agent_name="demo"))
+        finally:
+            await runner.aclose()
+
+    monkeypatch.setattr(Slot, "call", dies)
+    monkeypatch.setattr(Slot, "recover", nothing)
+    outcome = asyncio.run(scenario())
+
+    def value(name: str, lane: str) -> float | None:
+        return metrics.registry.get_sample_value(name, {"server": "here", "lane": lane})
+
+    assert outcome.reason is Reason.PROBE_CRASHED
+    assert value("voice_pool_crashes_total", "call") == 1
+    assert value("voice_pool_crashes_total", "api") == 0
+    assert value("voice_pool_wait_seconds_count", "call") == 1
+    assert (value("voice_pool_slots", "call"), value("voice_pool_slots", "api")) == (1, 2)
+    assert value("voice_pool_queue_runs", "call") == 0

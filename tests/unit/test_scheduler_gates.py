@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from exporter.config.values import ProbeSection
 from exporter.daemon.plan import call_work
-from exporter.outcome import CallResult, Outcome, Reason, Turn
+from exporter.outcome import CallResult, Outcome, Reason, Turn, failure
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.budget import plan_of, spending
 from exporter.run.scheduler import _ASK_AGAIN_S, Refused, Scheduler, Work
@@ -145,6 +145,7 @@ def test_a_call_that_is_given_up_tells_of_the_turns_it_had() -> None:
         *,
         on_start: Callable[[], Awaitable[None]],
         on_turn: Callable[[Turn], None],
+        **_more: object,
     ) -> Outcome:
         await on_start()
         for _ in range(2):
@@ -183,10 +184,13 @@ def test_a_gate_holds_for_who_asks() -> None:
     assert virtual_time.run(story) == "window"
 
 
-def test_window_that_closes_while_a_run_waits_for_a_process_stops_it() -> None:
+def test_window_that_closes_while_a_run_waits_for_a_process_stops_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """1. A run is due inside of its window. 2. That closes. 3. A process is free. Result: no run.
 
-    What reserves is not asked before: nothing has to be given back.
+    The log has the reason and the wait. What reserves is not asked before: nothing has to be given
+    back.
     """
     free, reserved = asyncio.Event(), []
     is_open = True
@@ -227,7 +231,37 @@ def test_window_that_closes_while_a_run_waits_for_a_process_stops_it() -> None:
         assert (len(bench.seen), len(reserved)) == (1, 1)
         bench.scheduler.stop()
 
+    with caplog.at_level(logging.INFO):
+        virtual_time.run(scenario, wall=True)
+    skipped = [vars(each) for each in caplog.records if each.message == "run skipped"]
+    assert [(each["reason"], each["waited_s"]) for each in skipped] == [("window", "60")]
+
+
+def test_only_a_run_after_a_failed_one_is_to_run_soon() -> None:
+    """FAIL, UNKNOWN, FAIL, PASS. Result: what follows a FAIL waits in the queue of the failed.
+
+    What the prober spoiled is no failure of the target, nor an end of one.
+    """
+    ended = (Reason.NO_REPLY, Reason.VOID, Reason.NO_REPLY, None, None)
+    asked: list[bool] = []
+
+    async def run(
+        _probe: str, _config: BaseModel, _run_id: str, *, soon: bool, **_: object
+    ) -> Outcome:
+        outcome = replace(DONE, reason=ended[len(asked) % len(ended)])
+        asked.append(soon)
+        return replace(outcome, findings=failure(outcome))
+
+    async def scenario(_clock: Clock) -> None:
+        bench = Bench(run)  # type: ignore[arg-type] # soon is given
+        bench.scheduler.add(work(), 0)
+        bench.scheduler.start()
+        await comes_true(lambda: len(asked) == len(ended))
+        bench.scheduler.stop()
+
     virtual_time.run(scenario, wall=True)
+
+    assert asked == [False, True, True, True, False]
 
 
 def test_who_gives_up_before_a_process_is_free_is_refused() -> None:

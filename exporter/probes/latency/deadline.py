@@ -25,6 +25,10 @@ DECISION_S = 10.0
 RPC_S = 10.0
 """How long an RPC to the agent may take."""
 
+USUAL_TURN_S = 10.0
+"""How long a turn usually takes, with its share of coming and going: calls of three and of four
+turns took 30 and 40 s."""
+
 _SHORTEST_DEADLINE_S = 180.0
 _AROUND_S = 5.0 + CONNECT_TIMEOUT_S + CLEANUP_S
 """To make the room and ask for the agent, to enter, and to leave."""

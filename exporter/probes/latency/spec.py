@@ -10,7 +10,7 @@ from exporter.config.schedule import BudgetConfig, WindowConfig
 from exporter.config.values import Duration, Name, ProbeSection, above, holds_needed, invalid
 from exporter.probe import Probe
 from exporter.probes.latency.caller import CallerIdentity, RoomConfig, TurnConfig
-from exporter.probes.latency.deadline import needed_s, shortest_deadline_s
+from exporter.probes.latency.deadline import USUAL_TURN_S, needed_s, shortest_deadline_s
 from exporter.probes.latency.endurance import EnduranceConfig
 from exporter.probes.latency.families import FAMILIES, CallReader, configured
 from exporter.probes.latency.judge import judge, summary
@@ -222,6 +222,13 @@ class LatencyConfig(ProbeSection):
         return self.turns + answers, self.deadline
 
     @property
+    def usual_s(self) -> float:
+        """How long a call usually takes, in seconds."""
+        if self.endurance is not None:
+            return min(self.deadline, self.endurance.length + USUAL_TURN_S * (1 + self.warmup))
+        return min(self.deadline, USUAL_TURN_S * self.most[0])
+
+    @property
     def measured(self) -> int:
         """Turns that one call is to measure."""
         if self.endurance is not None:
@@ -310,5 +317,6 @@ PROBE = Probe(
     families=FAMILIES,
     reader=CallReader,
     configured=configured,
+    usual_s=lambda target: target.usual_s,
     labels=lambda target: dict(zip(KEY, target.key, strict=True)),
 )

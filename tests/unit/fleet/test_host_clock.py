@@ -75,6 +75,7 @@ class Host:
         run_id: str,
         /,
         *,
+        soon: bool = False,  # noqa: ARG002 - as the scheduler asks
         on_start: Callable[[], Awaitable[None]] | None = None,
         on_turn: Callable[[Turn], None] | None = None,
     ) -> Outcome:

@@ -28,6 +28,7 @@ from exporter.probes.agents.spec import AgentsConfig
 from exporter.probes.calibrate.spec import CalibrateConfig
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.types import Worker, WorkerStatus
+from exporter.run.lane import LaneState
 from exporter.run.scheduler import Work
 from exporter.settings.load import load_settings
 from exporter.store.records import Remaining
@@ -210,8 +211,11 @@ def test_status_page_tells_of_workers_budgets_and_trouble() -> None:
         remaining=lambda name: left.get(name, Remaining()),
         workers=workers,
         notes=("the store cannot be <written>",),
+        pools=(LaneState("call", 4, 4, waiting=2), LaneState("api", 2, 0, waiting=0)),
     )
 
+    assert "<li>call: 4 of 4 processes busy, 2 runs waiting</li>" in page
+    assert "<li>api: 0 of 2 processes busy</li>" in page
     assert "12 turns, 90 s of calls, 4000 tokens</td>" in page
     counts = re.findall(r'<td class="n" data-head="(\w+)">(\d)</td>', page)
     assert [each for each in counts if each[1] != "0"] == [
