@@ -47,7 +47,6 @@ from exporter.outcome import Outcome, Turn
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.ramp.processes import cores
 from exporter.run.demand import Demand
-from exporter.run.leash import Leash
 from exporter.run.process import ProbeTable
 from exporter.run.runner import PROBES_TABLE, Runner
 from exporter.run.scheduler import FIRST_CALL_S, stagger
@@ -285,29 +284,14 @@ class Daemon:
     ) -> Outcome:
         """Run a probe, and judge a listing by all that the daemon knows of the fleet."""
         before = self._known_rooms.before if probe == "agents" else None
-
-        async def run(
-            on_start: Callable[[], Awaitable[None]] | None,
-            on_turn: Callable[[Turn], None] | None,
-            leash: Leash | None = None,
-        ) -> Outcome:
-            found = await self._runner.run(
-                probe,
-                config,
-                run_id,
-                soon=soon,
-                on_start=on_start,
-                on_turn=on_turn,
-                before=before,
-                leash=leash,
-            )
-            return self._known_rooms.take(found)
-
+        run = partial(self._runner.run, probe, config, run_id, soon=soon, before=before)
         if self._group is None:
-            return self._fleet.judged(await run(on_start, on_turn))
-        return self._fleet.judged(
-            await self._group.fenced(probe, config, run_id, run, on_start=on_start, on_turn=on_turn)
-        )
+            found = await run(on_start=on_start, on_turn=on_turn)
+        else:
+            found = await self._group.fenced(
+                probe, config, run_id, run, on_start=on_start, on_turn=on_turn
+            )
+        return self._fleet.judged(self._known_rooms.take(found))
 
     def reload_soon(self) -> None:
         """Begin to read the configuration anew."""
