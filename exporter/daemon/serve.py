@@ -44,6 +44,7 @@ from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.outcome import Outcome, Turn
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.run.leash import Leash
 from exporter.run.process import ProbeTable
 from exporter.run.runner import PROBES_TABLE, Runner
 from exporter.run.scheduler import FIRST_CALL_S, stagger
@@ -269,10 +270,18 @@ class Daemon:
         before = self._known_rooms.before if probe == "agents" else None
 
         async def run(
-            on_start: Callable[[], Awaitable[None]] | None, on_turn: Callable[[Turn], None] | None
+            on_start: Callable[[], Awaitable[None]] | None,
+            on_turn: Callable[[Turn], None] | None,
+            leash: Leash | None = None,
         ) -> Outcome:
             found = await self._runner.run(
-                probe, config, run_id, on_start=on_start, on_turn=on_turn, before=before
+                probe,
+                config,
+                run_id,
+                on_start=on_start,
+                on_turn=on_turn,
+                before=before,
+                leash=leash,
             )
             return self._known_rooms.take(found)
 

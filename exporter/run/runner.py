@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,7 @@ from exporter.outcome import Outcome, RampProgress, Reason, Turn
 from exporter.probe import ROOM_PREFIX, Probe
 from exporter.probes.latency.spec import as_target
 from exporter.run import process
+from exporter.run.leash import Leash
 from exporter.run.pool import Lane, Slot
 from exporter.run.process import Order, ProbeTable
 from exporter.run.watch import Callbacks, Ended, Watch, death
@@ -109,6 +110,7 @@ class Runner:
         on_turn: Callable[[Turn], None] | None = None,
         on_progress: Callable[[RampProgress], None] | None = None,
         before: Callable[[], object] | None = None,
+        leash: Leash | None = None,
     ) -> Outcome:
         """Run one probe and return what it found, judged; a run that fails has a reason.
 
@@ -123,6 +125,7 @@ class Runner:
             on_turn: Called in this loop with every turn, as it ends.
             on_progress: Called in this loop with the progress of a ramp.
             before: Called once there is a process; returns what the run gets as `Run.before`.
+            leash: Ends the run in its process, also while this one stands still; None: nothing.
 
         Raises:
             RuntimeError: The runner was closed.
@@ -136,7 +139,11 @@ class Runner:
             self._runs.add(task)
         try:
             outcome = await self._run_in(
-                row, order, on_start or _at_once, Callbacks(on_turn, on_progress, self._keeper)
+                row,
+                order,
+                on_start or _at_once,
+                Callbacks(on_turn, on_progress, self._keeper),
+                leash,
             )
         finally:
             if task is not None:
@@ -236,6 +243,7 @@ class Runner:
         make_order: Callable[[], Order],
         on_start: Callable[[], Awaitable[None]],
         callbacks: Callbacks,
+        leash: Leash | None,
     ) -> Outcome:
         """Run an order in a free slot of its lane, and see to the slot afterwards."""
         lane = self._lanes[row.lane]
@@ -250,7 +258,8 @@ class Runner:
         self._taken[slot] = watch.started + order.kill_s + _RECOVERY_S
         unharmed = False
         try:
-            outcome = await self._execute(slot, watch)
+            with leash.on(slot.lease) if leash else nullcontext():
+                outcome = await self._execute(slot, watch)
             unharmed = True
             if outcome.reason is Reason.JOIN_TIMEOUT:
                 self._later(self._sweep(order))
