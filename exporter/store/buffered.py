@@ -28,7 +28,7 @@ from exporter.store.records import (
     Spending,
 )
 from exporter.store.sqlite import SqliteStore
-from exporter.store.waiting import WaitingWrites, Write
+from exporter.store.waiting import WaitingWrite, WaitingWrites
 
 log = logging.getLogger(__name__)
 
@@ -171,7 +171,7 @@ class BufferedStore:
             self._memory.cancel(run.run_id)
         return answer is not False
 
-    async def _answer(self, write: Write, run_id: str) -> bool | None:
+    async def _answer(self, write: WaitingWrite, run_id: str) -> bool | None:
         """Return what the store says to a run that begins; None: it does not answer."""
         try:
             async with asyncio.timeout(BEGIN_WAIT_S):
@@ -284,10 +284,10 @@ class BufferedStore:
         write: Callable[[Store], bool | None],
         again: Callable[[Store], bool | None],
         subject: str = "",
-    ) -> Write:
+    ) -> WaitingWrite:
         """Put a write for the file at the end of the queue."""
         answer = asyncio.get_running_loop().create_future()
-        item = Write(operation, write, again, answer, subject)
+        item = WaitingWrite(operation, write, again, answer, subject)
         if self._open_store is None:
             answer.set_result(None)
             return item
