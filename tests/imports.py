@@ -53,7 +53,7 @@ def _imports(name: str, file: Path, known: dict[str, Path]) -> Iterator[str]:
     for node in _statements(file):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in known)
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif node.module:
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
                 found = inner if inner in known else node.module
@@ -71,7 +71,7 @@ def _names(file: Path) -> Iterator[str]:
     for node in _statements(file):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif node.module:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 

@@ -175,20 +175,6 @@ def test_port_in_use_is_one_clear_line() -> None:
     assert f"web.listen_address: cannot listen on {address}: address already in use" in done.stderr
 
 
-def test_main_process_imports_nothing_heavy() -> None:
-    """The daemon's own process never loads the real-time SDK, the API's or numpy."""
-    heavy = ("livekit", "livekit.rtc", "livekit.api", "numpy", "soundfile", "aiohttp")
-    program = (
-        f"import sys, exporter.daemon.serve; print([m for m in {heavy!r} if m in sys.modules])"
-    )
-
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-
-    assert done.stdout.strip() == "[]"
-
-
 def quiet(**more: object) -> Settings:
     """Return a configuration that runs little and keeps nothing."""
     off = {name: {"enabled": False} for name in ("store", "sfu", "reach", "reconnect")}
