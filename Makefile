@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 UV := $(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python
 # Compiled at once: else every process that starts first would do so anew, several at a time. But
 # not a third of it, which is compiled to C already, or which no process of a run imports.
-NOT_IMPORTED := /(pip|setuptools|pkg_resources|mypy|mypyc|lexers|libcst|textual|tests)/
+NOT_IMPORTED := /(pip|setuptools|pkg_resources|mypy|mypyc|lexers|libcst|textual|tests|f2py|async_api|quantization|transformers)/
 COMPILE := $(BIN)/python -m compileall -q -j 0 -x '$(NOT_IMPORTED)' .venv/lib
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate --system-certs $(LOCK_ARGS)
