@@ -13,3 +13,8 @@ def quantile(ordered: Sequence[float], share: float) -> float:
     below = math.floor(place)
     above = min(below + 1, len(ordered) - 1)
     return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+
+
+def p95(ordered: Sequence[float]) -> float | None:
+    """Return the 95th percentile; None for fewer samples than it needs."""
+    return quantile(ordered, 0.95) if len(ordered) >= P95_NEEDS else None

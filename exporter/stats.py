@@ -1,12 +1,17 @@
 """What the turns of a call amount to in figures."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
 
 from exporter.outcome import Turn, TurnOutcome
-from exporter.quantile import P95_NEEDS, quantile
+from exporter.quantile import p95, quantile
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """Return the mean of the values that are known; None where none is."""
+    known = [each for each in values if each is not None]
+    return fmean(known) if known else None
 
 
 def mean_jitter_buffer_s(turns: Iterable[Turn]) -> float | None:
@@ -14,8 +19,7 @@ def mean_jitter_buffer_s(turns: Iterable[Turn]) -> float | None:
 
     Without the warm-up turn, in which it settles; None where no other turn knows it.
     """
-    known = [t.jitter_buffer_s for t in turns if t.jitter_buffer_s is not None and not t.warmup]
-    return fmean(known) if known else None
+    return mean(turn.jitter_buffer_s for turn in turns if not turn.warmup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +52,9 @@ class Stats:
             return cls(0)
         return cls(
             n=len(values),
-            avg_s=math.fsum(values) / len(values),
+            avg_s=fmean(values),
             p50_s=quantile(values, 0.5),
-            p95_s=quantile(values, 0.95) if len(values) >= P95_NEEDS else None,
+            p95_s=p95(values),
             min_s=values[0],
             max_s=values[-1],
         )

@@ -126,13 +126,13 @@ class Link:
 
         self._ask(release)
 
-    async def began(self, work: str, member: str, fence: int) -> bool:
+    async def began(self, work: str, member: str, fence: int, ago_s: float = 0.0) -> bool:
         """As in `LeaseClient`."""
 
         def began() -> bool:
             is_ours = self._server.holder(work) == Holder(member, fence)
             if is_ours:
-                self._server.last_run[work] = self._server.now()
+                self._server.last_run[work] = self._server.now() - ago_s
             return is_ours
 
         return self._ask(began)

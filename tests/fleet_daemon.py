@@ -24,6 +24,7 @@ from tests import fake_probes
 from tests.fake_probes import row
 
 PLAN_NAME = "fleet.json"
+DEADLINE_S = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Plan:
     interval_s: float
     call_s: float
     processes: int = 2
+    group: str = "g"
 
     @classmethod
     def of(cls, folder: Path) -> Self:
@@ -58,7 +60,13 @@ class Call:
     """The id of the process that made it."""
     began: float
     ended: float | None
-    """None: its process was ended before."""
+    """When it left, by itself or because it was cut off; None: its process was killed."""
+
+    def overlaps(self, other: Self) -> bool:
+        """Return whether both were calls to one target at one time."""
+        first, second = sorted((self, other), key=lambda call: call.began)
+        is_one = first.agent_name == second.agent_name
+        return is_one and first.ended is not None and second.began < first.ended
 
 
 def calls(journal: Path) -> list[Call]:
@@ -79,8 +87,10 @@ async def notes(config: LatencyConfig, run: Run) -> Outcome:
     """Be a call of the length that the metadata name, and have two turns."""
     plan = json.loads(config.metadata)
     _note(plan["journal"], "begin", config.agent_name)
-    await asyncio.sleep(plan["call_s"])
-    _note(plan["journal"], "end", config.agent_name)
+    try:
+        await asyncio.sleep(plan["call_s"])
+    finally:  # one that is cut off leaves as well
+        _note(plan["journal"], "end", config.agent_name)
     return await fake_probes.call(config, run)
 
 
@@ -106,7 +116,7 @@ def settings_of(folder: Path) -> Settings:
     return Settings.model_validate(
         {
             "server_name": "fake",
-            "group": "g",
+            "group": plan.group,
             "livekit": {"url": "ws://127.0.0.1:1", "api_key": "key", "api_secret": "very-secret"},
             "store": {"folder": str(folder / "state"), "redis": {"url_file": plan.url_file}},
             "web": {"listen_address": "127.0.0.1:0"},
@@ -118,6 +128,7 @@ def settings_of(folder: Path) -> Settings:
                     "metadata": metadata,
                     "interval": plan.interval_s,
                     "trials": 1,
+                    "deadline": max(DEADLINE_S, 2 * plan.call_s),
                     "budget": {"turns_per_day": None},
                 }
                 for place in range(plan.targets)

@@ -66,7 +66,8 @@ class PlainAgent:
         self._delay_s = delay_s
         self._says_state = bool(replies)
         self._replies = [read(each) for each in replies] or [voiced(REPLY_S)]
-        self._answered = 0
+        self.answered = 0
+        """Utterances that it has replied to, or is about to."""
         self._source = rtc.AudioSource(RATE, 1, QUEUE_MS)
         self._due_s: float | None = None
         self._state = ""
@@ -113,9 +114,9 @@ class PlainAgent:
             leaves_s = time.monotonic() + self._source.queued_duration
             if self._due_s is not None and self._due_s < leaves_s + PIECE_MS / 1e3:
                 ahead = max(0, round((self._due_s - leaves_s) * RATE))
-                reply = self._replies[self._answered % len(self._replies)]
+                reply = self._replies[self.answered % len(self._replies)]
                 reply, self._due_s = array.array("h", bytes(2 * ahead)) + reply, None
-                self._answered += 1
+                self.answered += 1
             piece, reply = reply[:PIECE], reply[PIECE:]
             piece += array.array("h", bytes(2 * (PIECE - len(piece))))
             await self._source.capture_frame(rtc.AudioFrame(piece.tobytes(), RATE, 1, PIECE))

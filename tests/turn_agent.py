@@ -109,7 +109,7 @@ class TurnAgent(PlainAgent):
             offsets.append(time.monotonic() - heard / RATE)
             at = min(offsets) + heard / RATE
             heard += len(piece)
-            if self._answered or self._began_s is not None:
+            if self.answered or self._began_s is not None:
                 self.late_s = max(self.late_s, offsets[-1] - min(offsets))
             loud = np.flatnonzero(np.abs(piece) >= LOUD)
             if len(loud):
@@ -130,8 +130,8 @@ class TurnAgent(PlainAgent):
         short = last_s - began_s < manner.least_s
         self._began_s, self._into = None, False
         if not into:
-            first, ends_s = self._answered == 0, manner.ends_s
-            self._answered += 1
+            first, ends_s = self.answered == 0, manner.ends_s
+            self.answered += 1
             length_s = manner.reply_s if first or ends_s is None else ends_s
             self._due = _Due(last_s + manner.delay_s, self._speech(length_s), thinks=True)
             return

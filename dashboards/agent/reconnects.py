@@ -8,6 +8,10 @@ from dashboards.panels import Card, graph
 from dashboards.queries import RARE_STEP, mean, recent, series, total
 
 _SECONDS = "voice_call_reconnect_seconds"
+BROKEN = (
+    "signal, the signalling WebSocket; full, signalling and media; migration, the server gave the "
+    "participant up; silence, no packet passed"
+)
 _NONE = "No scenario breaks the connection of a call"
 
 
@@ -19,11 +23,11 @@ def panels() -> tuple[Panel, ...]:
 def _seconds() -> Panel:
     card = Card(
         251,
-        "Time to reconnect in a call",
-        "Time from breaking the connection of a test call to the SDK reporting it as reconnected; "
-        "of a silence, to the agent's next media. Mean of those that came back, by call type and "
-        f"kind: signal, full, migration, silence. From {_SECONDS}. Bad: above what your callers "
-        "wait for before they hang up.",
+        "Time until a broken call is back",
+        "How long a test call was cut off after its connection was broken on purpose: until it is "
+        "connected again, or hears the agent again. Mean of those that came back, by call type and "
+        f"by what broke: {BROKEN}. From {_SECONDS}. Bad: above what your callers wait for before "
+        "they hang up.",
         empty=_NONE,
         width=12,
     )
@@ -35,11 +39,11 @@ def _seconds() -> Panel:
 def _outcomes() -> Panel:
     card = Card(
         252,
-        "Calls after a break",
-        "Connections of test calls that were broken, by call type, kind and outcome, in "
-        "the window that ends at each point: recovered, the next turn "
-        "was answered; lost; void, no turn tells. From "
-        "voice_call_reconnects_total. Bad: any lost.",
+        "Next turn after a break",
+        "Test calls whose connection was broken on purpose, in the window that ends at each point, "
+        "by call type, by what broke and by outcome: recovered, the next turn was answered; lost, "
+        "not back or no answer; void, no turn tells. From voice_call_reconnects_total. Bad: any "
+        "lost.",
         empty=_NONE,
         width=12,
     )

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from exporter.config.values import is_name
+from exporter.config.values import Printable
 from exporter.outcome import Components, TurnReport
 
 MAX_BODY_BYTES = 256 * 1024
@@ -22,13 +22,6 @@ LONGEST_E2E_S = 60.0
 """A latency above it is no turn's: no caller waits so long, and agents have reported 200 s."""
 
 
-def _printable(text: str) -> str:
-    if not is_name(text):
-        raise ValueError("expected printable characters only")
-    return text
-
-
-_Text = Annotated[str, AfterValidator(_printable)]
 _Seconds = Annotated[float | None, Field(ge=-_MANY, le=_MANY)]
 """Also one that cannot be true: it is counted as such, and the rest of the batch is good."""
 _Count = Annotated[int, Field(ge=0, le=_MANY)]
@@ -44,7 +37,7 @@ class _Message(BaseModel):
 class LiveUsage(_Message):
     """What was used of one model since the report before."""
 
-    model: _Text = Field(max_length=256)
+    model: Printable = Field(max_length=256)
     llm_input: _Count = 0
     llm_cached: _Count = 0
     llm_output: _Count = 0
@@ -55,8 +48,8 @@ class LiveUsage(_Message):
 class LiveTurn(_Message):
     """One turn of a real call, by the agent's clock. Absent is unknown, never 0."""
 
-    agent_name: _Text = Field(max_length=256)
-    call_type: _Text = Field("default", min_length=1, max_length=128)
+    agent_name: Printable = Field(max_length=256)
+    call_type: Printable = Field("default", min_length=1, max_length=128)
     outcome: LiveOutcome | None = Field(
         None, description="Absent: no turn, but what was used besides."
     )

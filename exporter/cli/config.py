@@ -41,7 +41,7 @@ def check(file: Path) -> int:
         WebConfigWatch(named_file(file, "web", "config_file"))
     if faults:
         raise ConfigError("\n".join(dict.fromkeys(faults)))
-    warnings = [*settings.missing_credentials()]  # they may be given where it runs
+    warnings = [*settings.livekit.missing()]  # they may be given where it runs
     if shortage := demand(settings).shortage(settings.pool.processes):  # it may run elsewhere
         warnings.append(f"pool.processes: {shortage}")
     for line in warnings:

@@ -96,9 +96,7 @@ def _calls(calls: Iterable[CallReport], folder: Path | None) -> Iterator[Reporte
         run_id = call.outcome.run_id
         kept = read_call(folder, run_id) if folder else None
         sound = sound_of(folder, run_id) if folder else None
-        yield ReportedCall(
-            LatencyItem.of_call(call), kept, sound, findings=call.outcome.findings or ()
-        )
+        yield ReportedCall(LatencyItem.of_call(call), kept, sound)
 
 
 def _write(file: Path, text: str, mode: str = "w") -> None:

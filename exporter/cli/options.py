@@ -98,6 +98,21 @@ as_one_document = click.option("--json", "as_json", is_flag=True, help="Print th
 html_file = click.option(
     "--html", type=FILE, metavar="FILE", help="Write the result with pictures to this HTML file."
 )
+of_path = options(
+    text(
+        "--target-rtt-ms",
+        "MS",
+        "Median round trip above which the SFU is SLOW.",
+        default_of("sfu.target_rtt_ms"),
+    ),
+    text(
+        "--max-loss",
+        "PERCENT",
+        "Packet loss in percent above which it is SLOW.",
+        default_of("sfu.max_loss"),
+    ),
+)
+"""Thresholds of the path between this host and the SFU."""
 of_server = options(
     config_file,
     text("--url", "URL", "LiveKit server URL. Default: LIVEKIT_URL, then the configuration."),

@@ -103,6 +103,16 @@ def _check_name(text: str) -> str:
 Name = Annotated[str, AfterValidator(_check_name)]
 """The name of an agent, or a label that a person chooses."""
 
+
+def _check_printable(text: str) -> str:
+    if not is_name(text):
+        raise ValueError("expected printable characters only")
+    return text
+
+
+Printable = Annotated[str, AfterValidator(_check_printable)]
+"""Text in what others send: a name, without the words for who writes a configuration."""
+
 MOST_CHARACTERS = 128
 """Of the value of a label, where a person chooses it."""
 
@@ -143,6 +153,18 @@ def _from_file(value: object, check: ValidatorFunctionWrapHandler) -> object:
 
 
 SecretFromFile = Annotated[SecretStr, WrapValidator(_from_file), FILE]
+
+
+def _check_token(token: SecretStr) -> SecretStr:
+    """Refuse a token that no client could send in a header."""
+    text = token.get_secret_value()
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise invalid("cannot be sent in a header; expected printable ASCII without spaces")
+    return token
+
+
+Token = Annotated[Secret, AfterValidator(_check_token)]
+TokenFromFile = Annotated[SecretFromFile, AfterValidator(_check_token)]
 """A secret that stands in a file, whose name is the setting."""
 
 

@@ -15,9 +15,11 @@ from exporter.daemon.plan import call_id
 from exporter.fleet.client import LeaseClient
 from exporter.fleet.leases import STEP_S, Leases, Share, now_s
 from exporter.metrics.leases import LeaseSeries
+from exporter.metrics.registry import Metrics
 from exporter.outcome import Outcome, Reason, Turn, failure
 from exporter.probes import PROBES
 from exporter.probes.latency.spec import as_target
+from exporter.run.leash import Leash
 from exporter.run.process import partial_result
 from exporter.run.scheduler import Refused, Work
 from exporter.settings.settings import Settings
@@ -27,24 +29,11 @@ log = logging.getLogger(__name__)
 
 ELSEWHERE = "lease"
 """Why a run may not start: another exporter of the group has the lease, or nobody."""
+CUT_OFF = "it was ended because the lease of the target ended"
+TOO_LATE = "the lease of the target ended before the run"
 _LEAVE_S = 2.0
 """To give leases back at the end, where the store answers slowly or not at all."""
 _OF_SERVER = {"agent_name": "", "call_type": "", "scenario": ""}
-
-
-def make_client(settings: Settings, server_name: str) -> LeaseClient | None:
-    """Return the store of the leases, None where no group is configured.
-
-    Args:
-        settings: Of the daemon.
-        server_name: The label `server`: leases are of one LiveKit server.
-    """
-    if settings.group is None or settings.store.redis.url_file is None:
-        return None
-    from exporter.fleet.redis import RedisLeases  # noqa: PLC0415 - an extra may lack
-
-    namespace = f"{settings.store.redis.prefix}:{server_name}:{settings.group}"
-    return RedisLeases(settings.store.redis.address, namespace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +73,7 @@ class Group:
         """By the id of the lease: the work, and when it is to run first, on the clock of leases."""
         self._began: dict[str, float] = {}
         """When a run of ours last began, by the id of the lease, on the clock of leases."""
-        self._runs: dict[str, asyncio.Timeout] = {}
+        self._runs: dict[str, tuple[asyncio.Timeout, Leash]] = {}
         """The runs under way, waits for a process included, by the id of the lease."""
         self.leases = Leases(self.member, client, self, self._runs.__contains__)
 
@@ -167,7 +156,9 @@ class Group:
         probe: str,
         config: ProbeSection,
         run_id: str,
-        run: Callable[[Callable[[], Awaitable[None]], Callable[[Turn], None]], Awaitable[Outcome]],
+        run: Callable[
+            [Callable[[], Awaitable[None]], Callable[[Turn], None], Leash], Awaitable[Outcome]
+        ],
         *,
         on_start: Callable[[], Awaitable[None]] | None = None,
         on_turn: Callable[[Turn], None] | None = None,
@@ -178,7 +169,8 @@ class Group:
             probe: What is run.
             config: Its configuration.
             run_id: Of the run.
-            run: Runs it, and tells when it has a process, and of its turns.
+            run: Runs it, and tells when it has a process, and of its turns; the last argument ends
+                it in its process.
             on_start: Awaited when it has a process; what it raises ends the run.
             on_turn: Called with every turn as it ends.
 
@@ -192,9 +184,10 @@ class Group:
         cut = _Cut(probe, config, run_id, fence, on_start, on_turn)
         outcome, is_ours = None, False
         try:
-            async with asyncio.timeout(self.leases.until(lease) - now_s()) as limit:
-                self._runs[lease] = limit
-                outcome = replace(await run(cut.start, cut.hear), fence=fence)
+            until = self.leases.until(lease)
+            async with asyncio.timeout(until - now_s()) as limit:
+                self._runs[lease] = limit, (leash := Leash(until))
+                outcome = replace(await run(cut.start, cut.hear, leash), fence=fence)
                 is_ours = await self.leases.is_current(lease, fence)
         except TimeoutError:
             self.leases.expire()
@@ -251,20 +244,24 @@ class Group:
 
     def renewed(self, lease: str, until: float) -> None:
         """Let a run go on for as long as its lease."""
-        limit = self._runs.get(lease)
-        if limit is not None and not limit.expired():
+        if (limit := self._limit(lease)) is not None:
             limit.reschedule(asyncio.get_running_loop().time() + until - now_s())
+            self._runs[lease][1].renew(until)
 
     def lost(self, lease: str, reason: str) -> None:
         """End the run, if there is one, and leave the work to the others."""
-        limit = self._runs.get(lease)
-        if limit is not None and not limit.expired():
+        if (limit := self._limit(lease)) is not None:
             limit.reschedule(asyncio.get_running_loop().time())
         log.info("lease given up", extra={"lease": lease, "reason": reason})
         if reason != "handed_over":
             self._series.lost(reason)
         if lease in self._works:
             self._parts.park(self._works[lease][0])
+
+    def _limit(self, lease: str) -> asyncio.Timeout | None:
+        """Return what ends the run under way, if one is and it has not been ended."""
+        limit, _ = self._runs.get(lease, (None, None))
+        return None if limit is None or limit.expired() else limit
 
     def _show(self, lease: str) -> None:
         work = self._works[lease][0]
@@ -321,7 +318,7 @@ class _Cut:
             started_at=self.started_at,
             duration_s=time.monotonic() - self.began,
             reason=Reason.PROBE_CRASHED,
-            detail="it was ended because the lease of the target ended",
+            detail=CUT_OFF,
             result=partial_result(self.config, self.turns),
             run_id=self.run_id,
             fence=self.fence,
@@ -331,8 +328,7 @@ class _Cut:
 
 def _refused(outcome: Outcome) -> Outcome:
     """Return a run that came to its end after its lease, as the history keeps it."""
-    detail = "the lease of the target ended before the run"
-    void = replace(outcome, reason=Reason.VOID, detail=detail)
+    void = replace(outcome, reason=Reason.VOID, detail=TOO_LATE)
     return replace(void, findings=failure(void))
 
 
@@ -343,3 +339,23 @@ def _load(work: Work) -> int:
     target = as_target(work.config)
     seconds = work.config.deadline if target is None else target.most[1]
     return max(1, round(1000 * seconds / work.interval_s))
+
+
+def make_group(
+    settings: Settings, server_name: str, metrics: Metrics, parts: Parts
+) -> Group | None:
+    """Return the group that is configured, None where there is none.
+
+    Args:
+        settings: Of the daemon.
+        server_name: The label `server`: leases are of one LiveKit server.
+        metrics: Where the leases are shown.
+        parts: Called when leases come and go.
+    """
+    if settings.group is None or settings.store.redis.url_file is None:
+        return None
+    from exporter.fleet.redis import RedisLeases  # noqa: PLC0415 - an extra may lack
+
+    namespace = f"{settings.store.redis.prefix}:{server_name}:{settings.group}"
+    client = RedisLeases(settings.store.redis.address, namespace)
+    return Group(settings.group, client, settings.sfu.vantage, LeaseSeries(metrics), parts)

@@ -3,7 +3,8 @@
 They really recognise, answer and speak, without network and without key. How long each takes,
 how often it fails and what it returns can be set while it runs, by PUT /settings. A request that
 says of which call it is (`DemoCall`) is answered by the settings of that call. GET /counts has
-what was delivered, GET /counts?room=NAME what was delivered to one call.
+what was delivered, GET /counts?room=NAME what was delivered to one call. GET /runbooks/NAME.md is
+a runbook, for the links of the exporter's pages.
 
 The delay is exact: the work is done first, inside the delay, and only what is left of it is
 slept. So the delay that an agent reports for a provider is the delay that was set.
@@ -29,12 +30,12 @@ from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from exporter.demo.chat import Completion, Prompt
 from exporter.demo.counts import Counts, CountsByRoom
-from exporter.demo.ready import LOOPBACK, announce, free_socket
+from exporter.demo.ready import LOOPBACK, RUNBOOKS, announce, free_socket
 from exporter.demo.recognition import Recognizer, misheard
 from exporter.demo.refusal import RequestRefused, failed, json_object, refusal
 from exporter.demo.settings import (
@@ -78,6 +79,7 @@ class Providers:
                 Route("/settings", self.write_settings, methods=["PUT"]),
                 Route("/settings", self.restore_settings, methods=["DELETE"]),
                 Route("/counts", self.read_counts, methods=["GET"]),
+                Route("/runbooks/{name}.md", read_runbook, methods=["GET"]),
                 Route("/v1/audio/transcriptions", self.transcriptions, methods=["POST"]),
                 Route("/v1/chat/completions", self.completions, methods=["POST"]),
                 Route("/v1/audio/speech", self.speech, methods=["POST"]),
@@ -213,6 +215,14 @@ def main() -> None:
         uvicorn.Server(config).run(sockets=[listener])
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+async def read_runbook(request: Request) -> Response:
+    """Answer with a runbook; browsers show plain text, and only save Markdown."""
+    file = RUNBOOKS / f"{request.path_params['name']}.md"
+    if not file.is_file():
+        return Response("no such runbook\n", 404, media_type="text/plain")
+    return FileResponse(file, media_type="text/plain")
 
 
 def _arguments() -> argparse.Namespace:

@@ -1,10 +1,12 @@
-"""Readiness of the demo's programs: each writes a file with its URL."""
+"""Readiness of the demo's programs: each writes a file with its URL, and what they share."""
 
 import os
 import socket
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
+RUNBOOKS = Path(__file__).parents[2] / "alerts" / "runbooks"
+"""Of the source tree; an installed package has none."""
 
 
 def free_socket(port: int = 0, host: str = LOOPBACK) -> socket.socket:

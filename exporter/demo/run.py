@@ -20,7 +20,7 @@ from exporter.demo.livekit_server import LiveKitServer, ServerStartError
 from exporter.demo.options import DemoOptions
 from exporter.demo.processes import Child, stop_all
 from exporter.demo.progress import Reading, describe, read_metrics
-from exporter.demo.ready import announced
+from exporter.demo.ready import RUNBOOKS, announced
 from exporter.errors import ConfigError, ExporterError
 from exporter.server_api import Server
 from exporter.settings.load import load_settings
@@ -160,7 +160,7 @@ class _Demo:
             environ,
         )
         self._metrics_url = f"{exporter}/metrics"
-        self._start_exporter(server, listen, agent, environ)
+        self._start_exporter(server, listen, agent, environ, providers)
         for line in (
             f"agent          {AGENT_NAME}, {agent}/worker",
             f"metrics        {self._metrics_url}",
@@ -244,7 +244,12 @@ class _Demo:
         return url[0]
 
     def _start_exporter(
-        self, server: Server, listen: str, agent: str, environ: Mapping[str, str]
+        self,
+        server: Server,
+        listen: str,
+        agent: str,
+        environ: Mapping[str, str],
+        providers: str,
     ) -> None:
         """Start the exporter, which knows the agent's worker by its page and by its heartbeats.
 
@@ -253,6 +258,7 @@ class _Demo:
             listen: Its own address, `HOST:PORT`.
             agent: URL of the worker's page.
             environ: Its environment.
+            providers: URL of what has the runbooks as well.
         """
         target = {
             "agent_name": AGENT_NAME,
@@ -269,7 +275,7 @@ class _Demo:
                     # Keys of its own server only: others are nobody's to write down.
                     **({"livekit": local} if self._own_server else {}),
                     "server_name": server.name or AGENT_NAME,
-                    "web": {"listen_address": listen},
+                    "web": {"listen_address": listen, **_runbooks(providers)},
                     "store": {"folder": "state"},
                     "targets": [target],
                     "workers": {"scrape": [agent]},
@@ -311,6 +317,11 @@ class _Demo:
         for child in (*own, *self._children):
             if child.exit_code is not None:
                 raise DemoError(child.obituary())
+
+
+def _runbooks(providers: str) -> dict[str, str]:
+    """Return the setting for links to runbooks, which the providers serve if there are any."""
+    return {"runbooks": f"{providers}/runbooks"} if RUNBOOKS.is_dir() else {}
 
 
 def _environment(environ: Mapping[str, str], server: Server, *, local: bool) -> dict[str, str]:

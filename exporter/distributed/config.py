@@ -4,27 +4,19 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import Field
 
 from exporter.config.rules import Faults, rule
 from exporter.config.values import (
     FILE,
     Duration,
-    Secret,
-    SecretFromFile,
     Section,
+    Token,
+    TokenFromFile,
     invalid,
 )
 
 _MAX_PORT = 65535
-
-
-def _check_token(token: SecretStr) -> SecretStr:
-    """Refuse a token that no client could send in a header."""
-    text = token.get_secret_value()
-    if not text or not text.isascii() or not text.isprintable() or " " in text:
-        raise invalid("cannot be sent in a header; expected printable ASCII without spaces")
-    return token
 
 
 class DistributedConfig(Section):
@@ -36,12 +28,8 @@ class DistributedConfig(Section):
         description="Address of the coordinator; it needs a token beyond loopback.",
     )
     port: int = Field(8787, ge=0, le=_MAX_PORT, description="Port of the coordinator.")
-    token: Annotated[Secret, AfterValidator(_check_token)] | None = Field(
-        None, description="Bearer token shared by coordinator and probers."
-    )
-    token_file: Annotated[SecretFromFile, AfterValidator(_check_token)] | None = Field(
-        None, description="File with the token."
-    )
+    token: Token | None = Field(None, description="Bearer token shared by coordinator and probers.")
+    token_file: TokenFromFile | None = Field(None, description="File with the token.")
     tls_certificate: Annotated[Path, FILE] | None = Field(
         None,
         description="Certificate of the coordinator (PEM); serves HTTPS together with tls_key.",

@@ -59,8 +59,8 @@ class LeaseClient(Protocol):
     async def release(self, work: str, member: str, fence: int) -> None:
         """Give a lease back, if the member has it with that number."""
 
-    async def began(self, work: str, member: str, fence: int) -> bool:
-        """Note that a run begins now; return whether the member has the lease."""
+    async def began(self, work: str, member: str, fence: int, ago_s: float = 0.0) -> bool:
+        """Note that a run began so long ago; return whether the member has the lease."""
 
     async def aclose(self) -> None:
         """Let go of the store, at the end."""

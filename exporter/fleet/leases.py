@@ -108,6 +108,8 @@ class Leases:
     """When what nobody has was first seen to be free, since the store was last reached anew."""
     _leaving: set[str] = field(default_factory=set)
     """Held, and known no longer."""
+    _untold: dict[str, float] = field(default_factory=dict)
+    """When a run began, on the clock, of which the store was not told yet."""
     _unwanted: set[str] = field(default_factory=set)
     """Taken because nobody else did: they may not know of it."""
 
@@ -148,9 +150,20 @@ class Leases:
     async def may_begin(self, work: str) -> bool:
         """Return whether a run may begin now, and let the others know that it does.
 
-        The store's word is asked for, but not needed: what is leased goes on while it is away.
+        The store's word is asked for, but not needed: what is leased goes on while it is away. It
+        is told of the run later, so that whoever has the lease next does not call too soon.
         """
-        return await self._asked(work, self.client.began)
+        if self.fence(work) is not None:
+            self._untold[work] = self.clock()
+        return await self._asked(work, self._tell)
+
+    async def _tell(self, work: str, member: str, fence: int) -> bool:
+        """Let the store know of a run that it does not know of."""
+        now = self.clock()
+        ago_s = now - self._untold.get(work, now)
+        is_ours = await self.client.began(work, member, fence, ago_s)
+        self._untold.pop(work, None)
+        return is_ours
 
     async def is_current(self, work: str, fence: int) -> bool:
         """Return whether what a run found may count: its lease is the one that it began with."""
@@ -175,6 +188,8 @@ class Leases:
         self.expire()
         try:
             await self._renew()
+            for work in list(self._untold):
+                await self._asked(work, self._tell)
             await self._give_back(self._leaving)
             # Who has come a moment ago takes nothing yet: it may be one of several.
             known = self.members
@@ -207,6 +222,7 @@ class Leases:
         if self._held.pop(work, None) is not None:
             self._leaving.discard(work)
             self._unwanted.discard(work)
+            self._untold.pop(work, None)
             self.watcher.lost(work, reason)
 
     async def _renew(self) -> None:

@@ -82,8 +82,8 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 _BEGAN = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 local t = redis.call('TIME')
-local now = string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000))
-redis.call('SET', KEYS[2], now, 'PX', ARGV[2])
+local at = string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000) - ARGV[3])
+redis.call('SET', KEYS[2], at, 'PX', ARGV[2])
 return 1
 """
 _BEAT = """
@@ -160,10 +160,10 @@ class RedisLeases:
         """Give a lease back."""
         await self._run(_RELEASE, [self._lease(work)], [f"{member} {fence}"])
 
-    async def began(self, work: str, member: str, fence: int) -> bool:
-        """Note that a run begins."""
+    async def began(self, work: str, member: str, fence: int, ago_s: float = 0.0) -> bool:
+        """Note that a run began."""
         keys = [self._lease(work), self._last_run(work)]
-        args = [f"{member} {fence}", str(_LOOK_BACK_MS)]
+        args = [f"{member} {fence}", str(_LOOK_BACK_MS), _ms(ago_s)]
         return bool(await self._run(_BEGAN, keys, args))
 
     async def aclose(self) -> None:

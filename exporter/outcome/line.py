@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from exporter.outcome.network import broke
+
 
 @dataclass(frozen=True, slots=True)
 class LineDirection:
@@ -69,6 +71,10 @@ class CallReconnect:
         return self.answered if self.seconds is not None else False
 
     def __str__(self) -> str:
-        back = "not back in time" if self.seconds is None else f"back after {self.seconds:.3f} s"
-        answer = {None: "", True: ", the next turn answered", False: ", the next turn unanswered"}
-        return f"reconnect {self.kind}: {back}{answer[self.answered]}"
+        back = "not back in time" if self.seconds is None else f"back after {self.seconds:.2f} s"
+        answers = {
+            None: "",
+            True: ", the next turn was answered",
+            False: ", no answer to the next turn",
+        }
+        return f"{broke(self.kind)}: {back}{answers[self.answered]}"

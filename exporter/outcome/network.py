@@ -36,6 +36,20 @@ UNPROVOKED = "unprovoked"
 """The kind of a break that nobody made."""
 
 
+_BROKE = {
+    "signal": "the signalling connection (WebSocket) was closed",
+    "full": "signalling and media connections were closed",
+    "migration": "the server gave the participant up, as for a move to another node",
+    "silence": "no packet passed in either direction",
+    "unprovoked": "a connection was lost that nobody broke on purpose",
+}
+
+
+def broke(kind: str) -> str:
+    """Say what broke, for people: the label `kind` of metrics is one word."""
+    return _BROKE.get(kind, kind)
+
+
 @dataclass(frozen=True, slots=True)
 class Reconnect:
     """One break of a connection, and how it came back."""
@@ -55,8 +69,9 @@ class Reconnect:
     def text(self) -> str:
         """What came of it, for people."""
         if self.reason is not None:
-            return f"{self.kind}: {self.reason}: {self.detail}"
-        return f"{self.kind}: resumed in {self.resume_s:.3f} s, silent for {self.media_gap_s:.3f} s"
+            return f"{broke(self.kind)}: {self.reason}: {self.detail}"
+        back = f"back after {self.resume_s:.2f} s, no media for {self.media_gap_s:.2f} s"
+        return f"{broke(self.kind)}: {back}"
 
 
 @dataclass(frozen=True, slots=True)

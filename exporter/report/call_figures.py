@@ -1,7 +1,6 @@
 """What calls to agents measured, and their verdict: the figures behind text and JSON."""
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
 
@@ -18,7 +17,7 @@ from exporter.outcome import (
     worst,
 )
 from exporter.probes.latency.spec import LatencyConfig
-from exporter.stats import Stats
+from exporter.stats import Stats, mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +105,7 @@ def average(split: Iterable[Components]) -> Components | None:
     """Return the average of each component over the turns that know it."""
     known = list(split)
     means = {
-        field.name: _mean([getattr(each, field.name) for each in known])
+        field.name: mean(getattr(each, field.name) for each in known)
         for field in fields(Components)
     }
-    return Components(**means) if any(mean is not None for mean in means.values()) else None
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return math.fsum(known) / len(known) if known else None
+    return Components(**means) if any(each is not None for each in means.values()) else None

@@ -12,7 +12,7 @@ from exporter.probes.ramp.figures import RampFigures
 from exporter.probes.ramp.judge import JudgedTier, Knee
 from exporter.probes.ramp.spec import RampConfig, figures_of, judged_tiers, ramp_knee
 from exporter.probes.ramp.summary import Prober
-from exporter.quantile import P95_NEEDS, quantile
+from exporter.quantile import p95, quantile
 from exporter.report.printing import (
     clean,
     console,
@@ -40,8 +40,7 @@ class RoundTrips:
         values = sorted(each * 1000 for each in seconds)
         if not values:
             return cls(None, None, None, 0)
-        p95 = quantile(values, 0.95) if len(values) >= P95_NEEDS else None
-        return cls(quantile(values, 0.5), p95, values[-1], len(values))
+        return cls(quantile(values, 0.5), p95(values), values[-1], len(values))
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def print_runs(runs: Sequence[RunRecord]) -> None:
             agent_label(run.agent_name) if run.probe == "latency" else "",
             seconds(Stats.of(run.turns).avg_s),
             Text(run.verdict, STYLES[run.verdict]),
-            str(run.reason or ""),
+            str(run.reason or run.cause or ""),
         )
     out.print(table)
 
@@ -46,6 +46,7 @@ def print_run(run: RunDetail) -> None:
     out = console()
     print_runs([run])
     lines = [f"{run.reason}: {run.detail}"] if run.reason else []
+    lines += map(str, run.further_findings)
     lines += [turn_line(number, turn) for number, turn in enumerate(run.turns, 1)]
     lines += run.log
     if run.evidence is not None:

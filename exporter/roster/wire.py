@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from exporter.config.values import is_name
+from exporter.config.values import Printable
 from exporter.roster.types import Source, Worker, WorkerReport, WorkerStatus
 
 MAX_NAME = 256
@@ -20,19 +20,12 @@ _MAX_BYTES = 2**53
 """The largest whole number that every JSON reader keeps exact."""
 
 
-def _printable(text: str) -> str:
-    if not is_name(text):
-        raise ValueError("expected printable characters only")
-    return text
-
-
 def _address(text: str) -> str:
     return str(ipaddress.ip_address(text))
 
 
 WorkerId = Annotated[str, StringConstraints(pattern=rf"^[A-Za-z0-9_.:\-]{{1,{MAX_ID}}}$")]
 """A worker's id in a path: what LiveKit gives (`AW_...`), or `HOST:PORT`, or a worker's own."""
-_Text = Annotated[str, AfterValidator(_printable)]
 _Address = Annotated[str, Field(max_length=45), AfterValidator(_address)]
 
 
@@ -53,15 +46,15 @@ class Heartbeat(_Message):
 
     model_config = ConfigDict(strict=True)
 
-    agent_name: _Text = Field(max_length=MAX_NAME, description="Empty if it joins every room.")
+    agent_name: Printable = Field(max_length=MAX_NAME, description="Empty if it joins every room.")
     status: WorkerStatus
     active_jobs: int | None = Field(None, ge=0, le=_MANY)
     load: float | None = Field(None, ge=0, le=_MANY, description="1 is the whole machine.")
     memory_bytes: int | None = Field(None, ge=0, le=_MAX_BYTES)
     cpu_ratio: float | None = Field(None, ge=0, le=_MANY, description="CPU cores in use.")
-    sdk_version: _Text = Field("", max_length=64)
-    version: _Text = Field("", max_length=64, description="Of the agent that the worker runs.")
-    region: _Text = Field("", max_length=64, description="Where the worker runs.")
+    sdk_version: Printable = Field("", max_length=64)
+    version: Printable = Field("", max_length=64, description="Of the agent that the worker runs.")
+    region: Printable = Field("", max_length=64, description="Where the worker runs.")
     addresses: tuple[_Address, ...] = Field((), max_length=_MAX_ADDRESSES)
     http_port: int | None = Field(None, ge=1, le=65535, description="Port of the worker page.")
     replaces: WorkerId | None = Field(

@@ -127,13 +127,6 @@ def built_in_clip(name: str) -> Clip:
     return _with_pause(QUESTION_PAUSES[name], BUILT_IN[name])
 
 
-def built_in_length_s(name: str) -> float:
-    """Return how long a clip of `BUILT_IN` is, in seconds, without reading its samples."""
-    if name not in QUESTION_PAUSES:
-        return _shipped_length_s(f"{name}.wav")
-    return sum(map(_shipped_length_s, QUESTION)) + QUESTION_PAUSES[name]
-
-
 @cache
 def _with_pause(seconds: float, words: str) -> Clip:
     """Return the question with digital silence of that length between its halves.

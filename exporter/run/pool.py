@@ -7,6 +7,7 @@ break the others. A pool of one can only break itself, and is then replaced.
 import asyncio
 import contextlib
 import logging
+import math
 import multiprocessing
 import os
 import signal
@@ -20,6 +21,7 @@ from pebble import ProcessPool
 
 from exporter import logs
 from exporter.run import process
+from exporter.run.leash import Shared
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +76,8 @@ class Slot:
         self._setup = setup
         self._context = multiprocessing.get_context("spawn")
         self.pipe = ProgressPipe(self._context)
+        self.lease: Shared = self._context.RawValue("d", math.inf)
+        """When the run in it ends at the latest; see `Leash.on`."""
         self._pool = self._make_pool()
         self._calls: set[asyncio.Future[Any]] = set()
         self._closed = False
@@ -83,7 +87,7 @@ class Slot:
             max_workers=1,
             max_tasks=self._recycle_after,
             initializer=process.prepare,
-            initargs=(self.pipe.writer, self._setup),
+            initargs=(self.pipe.writer, self._setup, self.lease),
             context=self._context,
         )
 

@@ -4,9 +4,9 @@ The parent imports this module too, so nothing heavy is imported at its top: a p
 in with the table of probes, inside the process.
 
 A run ends in one of four ways, softest first: it returns; it passes its deadline and is cancelled;
-SIGTERM (the parent's kill, or the parent's death) cancels it so that its `finally` leaves the room;
-it does not listen, and the parent kills it. A watchdog outside of the interpreter ends a process
-that hangs in native code after its parent has died.
+SIGTERM (the parent's kill, the parent's death, the end of its lease) cancels it so that its
+`finally` leaves the room; it does not listen, and the parent kills it. A watchdog outside of the
+interpreter ends a process that hangs in native code after its parent has died.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import contextlib
 import dataclasses
 import faulthandler
 import importlib
+import math
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -23,7 +24,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -34,6 +35,7 @@ from structlog.contextvars import bound_contextvars
 from exporter import logs, server_api
 from exporter.errors import ProbeError
 from exporter.outcome import CallResult, EvidenceLost, Outcome, RampProgress, Reason, Turn
+from exporter.run.leash import Shared, ends_with
 from exporter.server_api import Server, ServerApi
 from exporter.server_api.server import trust_in_sdk
 
@@ -92,20 +94,22 @@ class _Process:
 
     pipe: Connection | None = None
     log = logs.LogSetup()
+    lease: Shared | None = None
 
 
-def prepare(pipe: Connection, log: logs.LogSetup) -> None:
+def prepare(pipe: Connection, log: logs.LogSetup, lease: Shared) -> None:
     """Set this process up; the pool calls it once, before any run.
 
     Args:
         pipe: To the parent, for progress messages.
         log: How to log.
+        lease: When the run ends at the latest, on the clock of leases.
     """
     with contextlib.suppress(OSError):  # a daemon may have neither
         os.dup2(_STDERR, _STDOUT)  # stdout is the parent's document
     sys.stdout = sys.stderr  # which is written line by line: a killed process has said its last
     logs.configure(log)
-    _Process.pipe, _Process.log = pipe, log
+    _Process.pipe, _Process.log, _Process.lease = pipe, log, lease
     threading.Thread(target=_end_with_parent, daemon=True, name="parent-watch").start()
 
 
@@ -141,10 +145,25 @@ def run_probe(order: Order) -> Outcome:
     watchdog_s = order.kill_s + _WATCHDOG_MARGIN_S
     faulthandler.dump_traceback_later(watchdog_s, exit=True, file=_STDERR)
     try:
-        with bound_contextvars(run=order.run_id):
+        with bound_contextvars(run=order.run_id), _ended_with_lease():
             return asyncio.run(_Execution(order).run())
     finally:
         faulthandler.cancel_dump_traceback_later()
+
+
+@contextlib.contextmanager
+def _ended_with_lease() -> Iterator[None]:
+    """End what runs in the block when its lease ends, if it has one."""
+    over, lease = threading.Event(), _Process.lease
+    if lease is not None and math.isfinite(lease.value):
+        watch = threading.Thread(
+            target=ends_with, args=(lease, over, _end), daemon=True, name="lease-watch"
+        )
+        watch.start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 def partial_result(config: BaseModel, turns: list[Turn]) -> CallResult | None:
@@ -296,6 +315,11 @@ def _end_with_parent() -> None:
     if parent is None:
         return
     multiprocessing.connection.wait([parent.sentinel])
+    _end()
+
+
+def _end() -> NoReturn:
+    """End the run as a kill would: let it leave, and do not wait for it for long."""
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(LAST_WORDS_S)
     os._exit(1)

@@ -12,7 +12,9 @@ from exporter.outcome import (
     CallerToken,
     CallReconnect,
     CallResult,
+    Cause,
     Expectation,
+    Finding,
     InnerPause,
     Interruption,
     LineCounts,
@@ -162,6 +164,9 @@ class RunRecord:
     token."""
     fence: int | None = None
     """Fencing number of the lease under which it ran; null where no `group` is configured."""
+    findings: tuple[Finding, ...] = ()
+    """What keeps it from PASS, each with its verdict; `cause` says what of the call it is about,
+    where more is to be read of that."""
 
     @computed_field  # type: ignore[prop-decorator] # mypy takes none above a property
     @property
@@ -177,6 +182,18 @@ class RunRecord:
         Of the JSON only: it follows from the turns.
         """
         return mean_jitter_buffer_s(self.turns)
+
+    @property
+    def cause(self) -> Cause | None:
+        """What of the call its verdict is about, where a finding says so."""
+        worst = (each.cause for each in self.findings if each.verdict is self.verdict)
+        return next(filter(None, worst), None)
+
+    @property
+    def further_findings(self) -> tuple[Finding, ...]:
+        """The findings that do not only repeat `reason` and `detail`."""
+        told = f"{self.reason}: {self.detail}"
+        return tuple(each for each in self.findings if each.text != told)
 
     @classmethod
     def of(cls, outcome: Outcome) -> Self:
@@ -212,6 +229,7 @@ class RunRecord:
             pauses=call.pauses if call else (),
             token=call.token if call else None,
             fence=outcome.fence,
+            findings=outcome.findings or (),
         )
 
 

@@ -17,6 +17,7 @@ from exporter.outcome import (
     CallerToken,
     CallReconnect,
     Expectation,
+    Finding,
     InnerPause,
     Interruption,
     LineCounts,
@@ -113,6 +114,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ("CREATE TABLE calls (room_sid TEXT PRIMARY KEY, document TEXT NOT NULL)",),
     ("ALTER TABLE runs ADD COLUMN token TEXT NOT NULL DEFAULT 'null'",),
     ("ALTER TABLE runs ADD COLUMN fence INTEGER",),
+    ("ALTER TABLE runs ADD COLUMN findings TEXT NOT NULL DEFAULT '[]'",),
 )
 
 NEWEST = len(MIGRATIONS)
@@ -173,6 +175,7 @@ _DOCUMENTS: dict[str, TypeAdapter[Any]] = {
     "backchannels": TypeAdapter(tuple[Backchannel, ...]),
     "pauses": TypeAdapter(tuple[InnerPause, ...]),
     "token": TypeAdapter(CallerToken | None),
+    "findings": TypeAdapter(tuple[Finding, ...]),
 }
 """The columns of a run that hold JSON."""
 _WORKER = TypeAdapter(Worker)

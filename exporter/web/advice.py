@@ -1,13 +1,12 @@
 """What to look at next after a run, by why it failed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from exporter.outcome import (
     AnswerOutcome,
     BackchannelOutcome,
     Cause,
-    Finding,
     InterruptionOutcome,
     PauseOutcome,
     Reason,
@@ -129,13 +128,8 @@ _CUTS_IN = Advice(
 _NOT_YIELDED = (InterruptionOutcome.TALKED_ON, InterruptionOutcome.RESUMED)
 
 
-def advice(record: RunRecord, findings: Iterable[Finding] = ()) -> Advice | None:
-    """Return what to look at next; None for a run that passed.
-
-    Args:
-        record: The run.
-        findings: What keeps it from PASS, where that is known.
-    """
+def advice(record: RunRecord) -> Advice | None:
+    """Return what to look at next; None for a run that passed."""
     if record.token is not None and record.token.failure is not None:
         return _NO_TOKEN
     if record.reason is Reason.NO_REPLY:
@@ -147,9 +141,7 @@ def advice(record: RunRecord, findings: Iterable[Finding] = ()) -> Advice | None
     if record.probe != "latency" or record.verdict not in (Verdict.SLOW, Verdict.FAIL):
         return None
     manners = _manners(record) if record.verdict is Verdict.SLOW else None
-    worst = (each.cause for each in findings if each.verdict is record.verdict)
-    cause = next(filter(None, worst), Cause.LATENCY)
-    return manners or _CAUSES[cause]
+    return manners or _CAUSES[record.cause or Cause.LATENCY]
 
 
 def _silent(record: RunRecord) -> Advice:

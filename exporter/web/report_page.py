@@ -8,7 +8,7 @@ from pathlib import Path
 
 from exporter.evidence.kept import KeptCall
 from exporter.evidence.sound import SOUND_TYPE
-from exporter.outcome import Finding, Verdict
+from exporter.outcome import Verdict
 from exporter.store.records import RunRecord
 from exporter.web.rendering import new_nonce, policy, template
 from exporter.web.run_page import CallView, common, moment
@@ -25,8 +25,6 @@ class ReportedCall:
     """What is kept of it: without it there are figures and no picture."""
     sound: Path | None = None
     """The file with its sound."""
-    findings: tuple[Finding, ...] = ()
-    """What keeps it from PASS."""
 
     @property
     def url(self) -> str:
@@ -68,10 +66,7 @@ def report_page(
         run_at=moment(run_at),
         verdict=verdict,
         reasons=list(reasons),
-        views=[
-            CallView.of(each.record, each.kept, each.url, each.findings, missing=_MISSING)
-            for each in calls
-        ],
+        views=[CallView.of(each.record, each.kept, each.url, missing=_MISSING) for each in calls],
         policy=policy(nonce, "media-src data:; form-action 'none'"),
         **common(runbooks, nonce),
     )

@@ -11,7 +11,6 @@ from exporter.outcome import (
     CallResult,
     Components,
     ExpectationOutcome,
-    Finding,
     LineCounts,
     Turn,
     tokens,
@@ -65,7 +64,6 @@ class CallView:
         record: RunRecord,
         kept: KeptCall | None,
         sound: str = "",
-        findings: tuple[Finding, ...] = (),
         *,
         with_words: bool = True,
         missing: str = _NOT_KEPT,
@@ -78,14 +76,11 @@ class CallView:
             sound: URL of its sound, where there is one.
             with_words: Show what was said, where that is kept.
             missing: Why nothing is kept of a call, where that is so.
-            findings: What keeps it from PASS, where that is known without what is kept.
         """
-        judged = findings or (kept.outcome.findings if kept else None) or ()
-        told = f"{record.reason}: {record.detail}"  # stands above them
         return cls(
             record=record,
-            findings=tuple(each.text for each in judged if each.text != told),
-            advice=advice(record, judged),
+            findings=tuple(each.text for each in record.further_findings),
+            advice=advice(record),
             picture=picture(kept, with_words=with_words) if kept else "",
             why_no_picture="" if kept else missing if record.probe == "latency" else _NO_CALL,
             sound=sound if kept and kept.sound else "",
@@ -199,7 +194,7 @@ def _facts(record: RunRecord, kept: KeptCall | None) -> Sequence[tuple[str, str]
         ("RTP", line_text(record.media).removeprefix("RTP: ") if record.media else None),
         ("Sent as", _sent(kept)),
         *_line(record.line),
-        *(("Broken connection", str(each)) for each in record.reconnects),
+        *(("Broken on purpose", str(each)) for each in record.reconnects),
         *(
             ("Turn-taking", str(each))
             for each in (*record.interruptions, *record.backchannels, *record.pauses)

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field
 
-from exporter.config.values import FILE, Secret, SecretFromFile, Section, invalid
+from exporter.config.values import FILE, Section, Token, TokenFromFile, invalid
 
 EVERYWHERE = "::"
 """Every address of this host, of IPv6 and of IPv4."""
@@ -50,18 +50,8 @@ def is_plain(path: str) -> bool:
     return head == "" and path.isprintable() and all(each not in ("", ".", "..") for each in names)
 
 
-def _check_token(token: SecretStr) -> SecretStr:
-    """Refuse a token that no client could send in a header."""
-    text = token.get_secret_value()
-    if not text or not text.isascii() or not text.isprintable() or " " in text:
-        raise invalid("cannot be sent in a header; expected printable ASCII without spaces")
-    return token
-
-
 ListenAddress = Annotated[str, AfterValidator(_check_address)]
 """HOST:PORT; no host means every address, port 0 lets the system choose."""
-_Token = Annotated[Secret, AfterValidator(_check_token)]
-_TokenFromFile = Annotated[SecretFromFile, AfterValidator(_check_token)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +99,7 @@ class WebSettings(Section):
             "auth. Reloaded when it changes."
         ),
     )
-    token: _Token | None = Field(
+    token: Token | None = Field(
         None,
         description=(
             "Bearer token for heartbeats, /-/reload and /probe. Without a token these are "
@@ -117,7 +107,7 @@ class WebSettings(Section):
             "a proxy may not identify itself."
         ),
     )
-    token_file: _TokenFromFile | None = Field(None, description="File with the token.")
+    token_file: TokenFromFile | None = Field(None, description="File with the token.")
     max_connections: int = Field(
         512,
         ge=1,

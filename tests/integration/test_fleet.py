@@ -1,15 +1,18 @@
 """Exporters that share their targets by a real Redis."""
 
+import signal
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 
-from exporter.fleet.leases import SHORTEST_S, STEP_S
+from exporter.fleet.leases import SHORTEST_S, STEP_S, lease_s
 from tests.fleet_daemon import Call, Plan, calls
-from tests.integration.exporters import Exporter, exporters
+from tests.integration.exporters import Exporter, exporters, value
 from tests.patience import START_S, until
 from tests.redis_server import RedisServer, require_redis
 
@@ -38,6 +41,11 @@ def counted_calls(exporter: Exporter) -> float:
     return sum(value for _, value in samples(exporter, "voice_probe_attempts_total"))
 
 
+def refused(exporter: Exporter) -> float:
+    """Return how many results it has not used."""
+    return value(exporter.get("/metrics").text, "voice_lease_results_refused_total")
+
+
 def held(exporter: Exporter) -> frozenset[str]:
     """Return the agents that it calls."""
     found = (series for series, value in samples(exporter, "voice_lease_held") if value)
@@ -50,14 +58,7 @@ def twice(made: list[Call]) -> list[tuple[Call, Call]]:
     How long a call comes after the one before is for the tests of leases: on a busy machine the
     process of a call takes seconds to start.
     """
-    found = []
-    last: dict[str, Call] = {}
-    for call in made:
-        before = last.get(call.agent_name)
-        if before is not None and before.ended is not None and call.began < before.ended:
-            found.append((before, call))
-        last[call.agent_name] = call
-    return found
+    return [pair for pair in combinations(made, 2) if pair[0].overlaps(pair[1])]
 
 
 def test_three_exporters_call_each_target_once(redis: RedisServer, tmp_path: Path) -> None:
@@ -101,3 +102,39 @@ def test_three_exporters_call_each_target_once(redis: RedisServer, tmp_path: Pat
     ended = sum(call.ended is not None for call in made)
     # None is counted twice; one of each exporter may have ended after its counters were read.
     assert ended - len(group) <= counted <= len(made)
+
+
+def test_one_that_stands_still_does_not_call_past_its_lease(
+    redis: RedisServer, tmp_path: Path
+) -> None:
+    """1. An exporter is stopped (SIGSTOP) during a call. 2. Another takes over. 3. It goes on.
+
+    Its call has left with the lease, and its result is refused.
+    """
+    url_file, journal = tmp_path / "url", tmp_path / "journal"
+    url_file.write_text(redis.url)
+    journal.touch()
+    interval_s = 60.0  # its lease is longer than a busy machine lets an event loop stand still
+    plan = Plan(str(journal), str(url_file), 1, interval_s, call_s=600.0, processes=1, group="s")
+    with ExitStack() as stack:
+        folders = [tmp_path / name for name in "ab"]
+        for folder in folders:
+            plan.write(folder)
+        start, start_other = [stack.enter_context(exporters(folder)) for folder in folders]
+        stopped = start("tests.fleet_daemon", str(folders[0]))
+        until(lambda: calls(journal), START_S, "a call")
+        other = start_other("tests.fleet_daemon", str(folders[1]))
+        until(lambda: other.get("/-/ready").is_success, START_S, "the other one")
+        (call,) = calls(journal)
+        assert call.ended is None, "it is under way"
+        stopped.process.send_signal(signal.SIGSTOP)
+        stopped_at = time.monotonic()
+        until(lambda: len(calls(journal)) > 1, START_S, "a call by the heir")
+        call, heirs = calls(journal)
+        assert call.ended is not None, "its process ended it, and nobody else could"
+        assert call.ended < heirs.began
+        assert stopped_at < call.ended < stopped_at + lease_s(interval_s)
+        stopped.process.send_signal(signal.SIGCONT)
+        until(lambda: refused(stopped) == 1, what="a refused result")
+        assert counted_calls(stopped) == 0
+        assert held(stopped) == frozenset()

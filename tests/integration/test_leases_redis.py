@@ -85,6 +85,12 @@ def test_the_last_run_is_known_to_the_next_holder(client: RedisLeases) -> None:
         assert later is not None
         assert later.since_run_s is not None
         assert 0 <= later.since_run_s < FOREVER_S
+        assert await client.began(WORK, "b", later.fence, 2 * FOREVER_S)
+        await client.release(WORK, "b", later.fence)
+        last = await client.acquire(WORK, "c", FOREVER_S)
+        assert last is not None
+        assert last.since_run_s is not None
+        assert 2 * FOREVER_S <= last.since_run_s < 3 * FOREVER_S
 
     asyncio.run(main())
 

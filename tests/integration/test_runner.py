@@ -16,8 +16,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from exporter.fleet.leases import now_s
 from exporter.outcome import CallResult, Outcome, Reason, Turn, Verdict
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.run.leash import Leash
 from exporter.run.runner import Runner
 from exporter.server_api import Server
 from tests import fake_probes
@@ -326,6 +328,25 @@ if __name__ == "__main__":
 
     asyncio.run(comes_true(lambda: not psutil.pid_exists(child)))
     assert note.read_text().endswith("left")
+
+
+def test_a_run_ends_with_its_lease_by_itself(server: Server, tmp_path: Path) -> None:
+    """Nobody kills it: its own process lets it leave when the lease is over."""
+    note = tmp_path / "note"
+
+    async def run() -> Outcome:
+        async with a_runner(server) as runner:
+            await runner.run("good", FakeConfig())  # its process is there from now on
+            leash = Leash(now_s() + 3.0)
+            return await runner.run("hangs", FakeConfig(note=note), leash=leash)
+
+    outcome = asyncio.run(run())
+
+    assert (outcome.reason, outcome.detail) == (
+        Reason.PROBE_CRASHED,
+        f"the probe process exited with status {128 + signal.SIGTERM}",
+    )
+    assert note.exists(), "it was cancelled"
 
 
 def test_room_of_someone_else_is_never_deleted(server: Server) -> None:

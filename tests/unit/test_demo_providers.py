@@ -354,3 +354,16 @@ def test_speech_may_be_missing(output: str, seconds: float) -> None:
     samples = np.frombuffer(talk(say), "<i2")
     assert len(samples) >= seconds * 24_000
     assert not samples.any()
+
+
+def test_runbooks_are_served_as_text() -> None:
+    """The pages of the demo link to them; nothing else of the disk is there."""
+
+    async def ask(client: httpx.AsyncClient) -> list[httpx.Response]:
+        names = ("VoiceAgentSlow", "VoiceNothing", "..%2F..%2FREADME")
+        return [await client.get(f"/runbooks/{name}.md") for name in names]
+
+    found, *missing = talk(ask)
+    assert found.text.startswith("# VoiceAgentSlow")
+    assert found.headers["content-type"] == "text/plain; charset=utf-8"
+    assert [each.status_code for each in missing] == [404, 404]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from exporter.evidence.reading import SEAL_NAME, Seal, to_seal
-from exporter.outcome import Reason, Verdict
+from exporter.outcome import Cause, Finding, Reason, Verdict
 from exporter.store.records import RunRecord
 from exporter.store.sqlite import open_sqlite
 from tests.command import run_here
@@ -68,6 +68,23 @@ def test_one_run_is_shown(config: str) -> None:
     assert json.loads(out)["evidence"]["sound"] == "b2/sound"
     status, _, err = run_here(None, "runs", "show", "d4", "--config", config)
     assert (status, err) == (1, ["voice-exporter: no such run"])
+
+
+def test_a_run_says_what_made_it_slow(tmp_path: Path) -> None:
+    """Also where no turn was slow: in the list in a word, in the run in full."""
+    words = Finding(Verdict.SLOW, "40% of the words are wrong", Cause.WORDS)
+    with closing(open_sqlite(tmp_path / "state")) as store:
+        slow = outcome("a1", Verdict.SLOW)
+        store.end(RunRecord.of(replace(slow, findings=(words,))))
+    file = tmp_path / "exporter.yaml"
+    file.write_text(json.dumps({"store": {"folder": str(tmp_path / "state")}}))
+
+    _, out, _ = run_here(None, "runs", "show", "a1", "--config", str(file))
+    assert "SLOW     words" in out
+    assert "SLOW: 40% of the words are wrong" in out.splitlines()
+    _, out, _ = run_here(None, "runs", "show", "a1", "--config", str(file), "--json")
+    found = [{"verdict": "SLOW", "text": words.text, "cause": "words"}]
+    assert json.loads(out)["findings"] == found
 
 
 def test_no_ledger_is_one_line(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Self
 
 from exporter.outcome import LoadTier, Reason, WorkerUse
 from exporter.probes.ramp.judge import MAX_CPU, MAX_LAG_S, MIN_MEMORY_FREE
-from exporter.quantile import P95_NEEDS, quantile
+from exporter.quantile import p95, quantile
 
 MAX_VOID = 0.25
 """Share of the turns that the prober may spoil."""
@@ -49,8 +49,7 @@ class Spread:
         if not seconds:
             return cls(0)
         values = sorted(seconds)
-        p95 = quantile(values, 0.95) if len(values) >= P95_NEEDS else None
-        return cls(len(values), quantile(values, 0.5), p95, values[-1])
+        return cls(len(values), quantile(values, 0.5), p95(values), values[-1])
 
 
 @dataclass(frozen=True, slots=True)

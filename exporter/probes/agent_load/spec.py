@@ -1,7 +1,6 @@
 """Agent load: more and more real calls at one time, until a target breaks."""
 
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 from math import ceil
 from typing import Annotated, Any
 
@@ -9,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
 from exporter.config.rules import Faults, rule
 from exporter.config.schedule import WindowConfig, holds_cap, needs_windows
+from exporter.config.tiers import TierBounds
 from exporter.config.values import Duration, Name, ProbeSection, Vantage, holds_needed, invalid
 from exporter.outcome import AgentLoad, Finding, Outcome, Verdict, failure
 from exporter.probe import Probe, always
@@ -23,38 +23,16 @@ from exporter.probes.ramp.judge import Knee, KneeKind, find_knee
 from exporter.roster.collector import CollectorConfig
 from exporter.series import Reading
 
-_MOST = 200
-"""Calls at one time."""
-_MOST_TIERS = 20
+_BOUNDS = TierBounds(1, 200, most_tiers=20, unit="calls", example="1,2,4,8")
 START_S = 60.0
 """For the processes of a tier to start."""
 _AROUND_S = 120.0
 """What a call may take besides the time in which the caller asks, where no target is known."""
 
 
-def _split(value: object) -> object:
-    """Take numbers of calls from text such as `1,2,4,8`."""
-    if isinstance(value, str):
-        parts = [part.strip() for part in value.split(",")]
-        if not all(part.isdecimal() for part in parts):
-            raise invalid(
-                "{value} is not a list of tiers; expected numbers of calls such as 1,2,4,8"
-            )
-        return tuple(int(part) for part in parts)
-    return value
-
-
-def _check(tiers: tuple[int, ...]) -> tuple[int, ...]:
-    if len(tiers) > _MOST_TIERS:
-        raise invalid(f"has {len(tiers)} tiers; expected at most {_MOST_TIERS}")
-    if not all(1 <= calls <= _MOST for calls in tiers):
-        raise invalid(f"{{value}} has a tier out of bounds; expected 1 to {_MOST} calls")
-    if any(after <= before for before, after in pairwise(tiers)):
-        raise invalid("{value} is not increasing; expected each tier above the previous one")
-    return tiers
-
-
-CallTiers = Annotated[tuple[int, ...], BeforeValidator(_split), AfterValidator(_check)]
+CallTiers = Annotated[
+    tuple[int, ...], BeforeValidator(_BOUNDS.split), AfterValidator(_BOUNDS.check)
+]
 """Calls at one time, from few to many."""
 
 
@@ -85,7 +63,10 @@ class AgentLoadConfig(ProbeSection):
         (), description="Time windows in which scheduled loads may start."
     )
     max_calls: int | None = Field(
-        None, ge=1, le=_MOST, description="Maximum number of calls at one time, for every load."
+        None,
+        ge=1,
+        le=_BOUNDS.most,
+        description="Maximum number of calls at one time, for every load.",
     )
     calls: CallTiers = Field(
         (1, 2, 4, 8), min_length=1, description="Calls at one time in each tier, increasing."

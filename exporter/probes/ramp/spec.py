@@ -1,7 +1,6 @@
 """Ramps: load the SFU with an increasing number of clients until a target breaks."""
 
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 from math import ceil
 from typing import Annotated, Any
 
@@ -9,7 +8,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from exporter.config.rules import Faults, rule
 from exporter.config.schedule import WindowConfig, holds_cap, needs_windows
-from exporter.config.values import Duration, ProbeSection, Vantage, holds_needed, invalid
+from exporter.config.tiers import TierBounds
+from exporter.config.values import Duration, ProbeSection, Vantage, holds_needed
 from exporter.outcome import Finding, Outcome, Ramp, Verdict, failure
 from exporter.probe import Probe, always
 from exporter.probes.ramp.families import FAMILIES
@@ -20,20 +20,7 @@ from exporter.series import Reading
 
 _START_S, _TIER_S = 40.0, 75.0
 """What a ramp may take beyond what is configured: to begin and end, and to connect each tier."""
-_FEWEST = 2
-_MOST = 10_000
-
-
-def _split(value: object) -> object:
-    """Take numbers of clients from text such as `2,10,25,50`."""
-    if isinstance(value, str):
-        parts = [part.strip() for part in value.split(",")]
-        if not all(part.isdecimal() for part in parts):
-            raise invalid(
-                "{value} is not a list of tiers; expected numbers of clients such as 2,10,25"
-            )
-        return tuple(int(part) for part in parts)
-    return value
+_BOUNDS = TierBounds(2, 10_000, MOST_TIERS, "clients", example="2,10,25")
 
 
 def _needed_s(config: Mapping[str, Any]) -> float:
@@ -43,17 +30,7 @@ def _needed_s(config: Mapping[str, Any]) -> float:
     )
 
 
-def _check(tiers: tuple[int, ...]) -> tuple[int, ...]:
-    if len(tiers) > MOST_TIERS:
-        raise invalid(f"has {len(tiers)} tiers; expected at most {MOST_TIERS}")
-    if not all(_FEWEST <= clients <= _MOST for clients in tiers):
-        raise invalid(f"{{value}} has a tier out of bounds; expected {_FEWEST} to {_MOST} clients")
-    if any(after <= before for before, after in pairwise(tiers)):
-        raise invalid("{value} is not increasing; expected each tier above the previous one")
-    return tiers
-
-
-Tiers = Annotated[tuple[int, ...], BeforeValidator(_split), AfterValidator(_check)]
+Tiers = Annotated[tuple[int, ...], BeforeValidator(_BOUNDS.split), AfterValidator(_BOUNDS.check)]
 """Clients at one time, from few to many."""
 
 
@@ -73,8 +50,8 @@ class RampConfig(ProbeSection):
     )
     max_clients: int | None = Field(
         None,
-        ge=_FEWEST,
-        le=_MOST,
+        ge=_BOUNDS.fewest,
+        le=_BOUNDS.most,
         description="Maximum number of clients in a tier, for every ramp.",
     )
     tiers: Tiers = Field(
@@ -107,7 +84,7 @@ class RampConfig(ProbeSection):
     )
     clients_per_process: int = Field(
         10,
-        ge=_FEWEST,
+        ge=_BOUNDS.fewest,
         le=20,
         description="Clients per process of the prober. The SDK delivers every event to all "
         "clients of a process.",

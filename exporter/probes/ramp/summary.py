@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from exporter.outcome import RampTier, Reason
-from exporter.quantile import P95_NEEDS, quantile
+from exporter.quantile import p95, quantile
+from exporter.stats import mean
 
 LOST_AFTER_S = 2.0
 """A data message that did not arrive by then counts as one that took so long."""
@@ -102,7 +103,7 @@ class TierSummary:
             connected=sum(each.reason is None for each in members),
             failures=tuple(Failures(reason, reasons[reason]) for reason in sorted(reasons)),
             rtt_p50_s=quantile(times, 0.5) if times else None,
-            rtt_p95_s=quantile(times, 0.95) if len(times) >= P95_NEEDS else None,
+            rtt_p95_s=p95(times),
             rtt_max_s=times[-1] if times else None,
             pings=len(times),
             pings_lost=lost,
@@ -110,8 +111,8 @@ class TierSummary:
             packets_lost=sum(each.lost for each in media),
             quality=quality_reached(each.quality for each in members),
             prober=_prober(tier, len(times), reasons[Reason.PROBE_CRASHED]),
-            sent_kbps=_mean(each.sent_kbps for each in members),
-            received_kbps=_mean(each.received_kbps for each in members),
+            sent_kbps=mean(each.sent_kbps for each in members),
+            received_kbps=mean(each.received_kbps for each in members),
         )
 
 
@@ -121,11 +122,6 @@ def quality_reached(words: Iterable[str]) -> str:
     if not known:
         return ""
     return WORST_FIRST[known[int(len(known) * (1 - QUALITY_REACHED_BY))]]
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [each for each in values if each is not None]
-    return sum(known) / len(known) if known else None
 
 
 def _prober(tier: RampTier, pings: int, crashed: int) -> Prober:

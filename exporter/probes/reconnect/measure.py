@@ -11,6 +11,7 @@ from livekit.rtc._proto.room_pb2 import SimulateScenarioKind
 
 from exporter.errors import ProbeError
 from exporter.outcome import Outcome, Reason, Reconnect, SfuReconnects
+from exporter.outcome.network import broke
 from exporter.probe import Run
 from exporter.probes.reconnect.spec import CLEANUP_S, ReconnectConfig
 from exporter.rtc.client import provoked
@@ -51,7 +52,7 @@ async def measure_reconnects(config: ReconnectConfig, run: Run) -> Outcome:
         result=result,
         ended=ended,
         reason=failed.reason if failed else None,
-        detail=f"{failed.kind}: {failed.detail}" if failed else "",
+        detail=f"{broke(failed.kind)}: {failed.detail}" if failed else "",
         loop_lag_s=largest(lags),
     )
 

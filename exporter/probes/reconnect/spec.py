@@ -8,7 +8,7 @@ from pydantic import Field
 
 from exporter.config.rules import Faults, rule
 from exporter.config.values import Duration, ProbeSection, holds_needed
-from exporter.outcome import Finding, Outcome, SfuReconnects, Verdict, failure
+from exporter.outcome import Finding, Outcome, Reconnect, SfuReconnects, Verdict, failure
 from exporter.probe import Probe, always
 from exporter.probes.reconnect.families import FAMILIES, readings
 
@@ -49,21 +49,23 @@ def judge(config: ReconnectConfig, outcome: Outcome) -> tuple[Finding, ...]:
     """Judge connections that were broken: FAIL if one did not come back, SLOW by the silence."""
     if outcome.reason is not None:
         return failure(outcome)
-    longest_s = _longest_gap_s(outcome.result) if isinstance(outcome.result, SfuReconnects) else 0.0
-    if longest_s <= config.max_gap:
+    found = outcome.result.reconnects if isinstance(outcome.result, SfuReconnects) else ()
+    longest = max(found, key=_gap_s, default=None)
+    if longest is None or _gap_s(longest) <= config.max_gap:
         return ()
-    return (Finding(Verdict.SLOW, f"silence of {longest_s:.2f} s is above {config.max_gap:g} s"),)
+    return (Finding(Verdict.SLOW, f"{longest.text}, above {config.max_gap:g} s"),)
 
 
 def summary(result: SfuReconnects) -> str:
     """Say how many came back, and how long nothing was heard."""
     back = sum(each.reason is None for each in result.reconnects)
-    longest_s = _longest_gap_s(result)
-    return f"{back} of {len(result.reconnects)} reconnected, silence of {longest_s:.2f} s at most"
+    longest_s = max(map(_gap_s, result.reconnects), default=0.0)
+    count = len(result.reconnects)
+    return f"{back} of {count} connections came back, no media for {longest_s:.2f} s at most"
 
 
-def _longest_gap_s(result: SfuReconnects) -> float:
-    return max((each.media_gap_s or 0.0 for each in result.reconnects), default=0.0)
+def _gap_s(reconnect: Reconnect) -> float:
+    return reconnect.media_gap_s or 0.0
 
 
 PROBE = Probe(

@@ -150,7 +150,7 @@ def _above(
 def _lost(reconnect: Reconnect) -> Finding:
     """Say what came of a connection that was lost during a baseline."""
     verdict = Verdict.SLOW if reconnect.reason is None else Verdict.FAIL
-    return Finding(verdict, f"a connection was lost, {reconnect.text}")
+    return Finding(verdict, reconnect.text)
 
 
 def _no_udp(result: SfuBaseline) -> str:

@@ -15,7 +15,17 @@ from exporter.evidence.journal import FILE_NAME
 from exporter.evidence.keeper import MOST_WAITING, SETTLE_S
 from exporter.evidence.reading import SEAL_NAME, read_call
 from exporter.evidence.sound import SOUND_NAME
-from exporter.outcome import LossReason, Outcome, Reason, Verdict
+from exporter.outcome import (
+    CallResult,
+    LossReason,
+    Outcome,
+    Reason,
+    ReplySound,
+    Turn,
+    TurnOutcome,
+    Verdict,
+)
+from exporter.probes.latency.spec import PROBE, LatencyConfig
 from exporter.rtc.levels import RATE
 from tests.unit.evidence.calls import House, outcome, run, write
 from tests.unit.store.mounts import fill, remount, tiny_filesystem
@@ -44,6 +54,31 @@ def test_what_is_kept_follows_from_the_verdict(keep: str, kept: list[str], tmp_p
     )
     assert house.kept == kept
     assert house.shown.calls == len(kept)
+
+
+@pytest.mark.parametrize(("keep", "kept"), [("slow", ["sound"]), ("failures", [])])
+def test_a_finding_that_no_turn_shows_keeps_a_call(
+    keep: str, kept: list[str], tmp_path: Path
+) -> None:
+    """The verdict decides: every turn was quick, but the voice was clipped."""
+    turn = Turn(TurnOutcome.REPLIED, e2e_s=0.5, reply=ReplySound(-10.0, 0.3, 8000.0, 0.1))
+    house = House(tmp_path / "evidence", keep=keep)
+    house.folder.mkdir()
+    config = LatencyConfig.model_validate(
+        {"agent_name": "demo", "sound": {"max_clipped_ratio": 0.02}}
+    )
+    made = CallResult("demo", "default", "default", (turn,))
+    judged = PROBE.judged(config, replace(outcome("sound"), result=made))
+    assert judged.verdict is Verdict.SLOW
+
+    async def story() -> None:
+        order = house.keeper.order("sound")
+        assert order is not None
+        write(order.folder)
+        await house.keeper.settle(judged, 1.5)
+
+    asyncio.run(story())
+    assert house.kept == kept
 
 
 def test_only_the_exporter_s_user_can_read_it(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """What the daemon does when leases come and go."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
+from multiprocessing.sharedctypes import RawValue
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -15,6 +17,7 @@ from exporter.outcome import CallResult, Outcome, Reason, Turn, TurnOutcome, Ver
 from exporter.probes.agents.spec import AgentsConfig
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.sfu.spec import SfuConfig
+from exporter.run.leash import Leash
 from exporter.run.scheduler import Refused, Work
 from tests.fake_leases import FakeGroup, Link
 from tests.unit.calls import WHEN
@@ -66,7 +69,7 @@ def test_work_is_run_from_its_lease_on() -> None:
         assert await scene.group.gate(WORK, "r") == ""
         assert await scene.group.begin(WORK, "r") == ""
 
-        async def call(_start: Start, _hear: Callable[[Turn], None]) -> Outcome:
+        async def call(_start: Start, _hear: Callable[[Turn], None], _leash: Leash) -> Outcome:
             return CALL
 
         outcome = await scene.group.fenced("latency", TARGET, "r", call)
@@ -83,7 +86,7 @@ def test_a_result_of_an_old_holder_is_refused() -> None:
         scene = Scene()
         await scene.joined()
 
-        async def call(_start: Start, _hear: Callable[[Turn], None]) -> Outcome:
+        async def call(_start: Start, _hear: Callable[[Turn], None], _leash: Leash) -> Outcome:
             scene.shared.server.leases.clear()
             return CALL
 
@@ -104,7 +107,7 @@ def test_a_run_is_ended_with_its_lease() -> None:
         scene = Scene()
         await scene.joined()
 
-        async def call(start: Start, hear: Callable[[Turn], None]) -> Outcome:
+        async def call(start: Start, hear: Callable[[Turn], None], _leash: Leash) -> Outcome:
             await start()
             hear(TURN)
             scene.group.lost(WORK.id, "expired")
@@ -121,6 +124,28 @@ def test_a_run_is_ended_with_its_lease() -> None:
     asyncio.run(main())
 
 
+def test_a_run_is_held_by_its_lease_in_its_own_process() -> None:
+    """The time at which it ends is known there, and follows the lease."""
+
+    async def main() -> None:
+        scene, ends = Scene(), RawValue("d", math.inf)
+        await scene.joined()
+
+        async def call(_start: Start, _hear: Callable[[Turn], None], leash: Leash) -> Outcome:
+            with leash.on(ends):
+                assert ends.value == scene.group.leases.until(WORK.id)
+                scene.group.renewed(WORK.id, ends.value + 60)
+                assert ends.value == scene.group.leases.until(WORK.id) + 60
+            assert ends.value == math.inf
+            scene.group.renewed(WORK.id, 1e9)  # of the next run in that process it says nothing
+            assert ends.value == math.inf
+            return CALL
+
+        await scene.group.fenced("latency", TARGET, "r", call)
+
+    asyncio.run(main())
+
+
 def test_a_run_that_waits_when_its_lease_ends_costs_nothing() -> None:
     """It had no process yet: it is in no history, and no result is refused."""
 
@@ -128,7 +153,7 @@ def test_a_run_that_waits_when_its_lease_ends_costs_nothing() -> None:
         scene = Scene()
         await scene.joined()
 
-        async def waits(_start: Start, _hear: Callable[[Turn], None]) -> Outcome:
+        async def waits(_start: Start, _hear: Callable[[Turn], None], _leash: Leash) -> Outcome:
             scene.group.lost(WORK.id, "expired")
             await asyncio.sleep(3600)
             raise AssertionError("it was not ended")

@@ -116,6 +116,29 @@ def test_the_store_away_stops_everything_in_the_end() -> None:
     assert all(member.leases.unheld_s("w0") <= STEP for member in group.members)
 
 
+@pytest.mark.parametrize("is_lost", [False, True], ids=["not asked", "answer lost"])
+def test_a_run_that_began_while_the_store_was_away_is_told_later(*, is_lost: bool) -> None:
+    """Else whoever has the lease next would call again at once."""
+    group = settled()
+    holder = group.members[0]
+    work = min(holder.leases.held)
+    group.wait(1)
+    began = group.now
+    holder.link.loses_answer, holder.link.is_up = is_lost, is_lost
+    assert done(holder.leases.may_begin(work)), "what is leased goes on"
+    group.wait(2)
+    holder.link.is_up = True
+    holder.step()
+    assert group.server.last_run[work] == pytest.approx(began)
+    group.wait(2)
+    holder.step()
+    assert group.server.last_run[work] == pytest.approx(began), "it is told once"
+    other = min(group.members[1].leases.held)
+    assert not done(holder.leases.may_begin(other))
+    holder.step()
+    assert other not in group.server.last_run, "of what it does not hold it says nothing"
+
+
 def test_a_store_that_forgot_gives_nothing_while_an_old_lease_may_last() -> None:
     """Holders go on; one who comes anew waits."""
     group = settled()

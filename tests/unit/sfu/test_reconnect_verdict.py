@@ -3,6 +3,7 @@
 import pytest
 
 from exporter.outcome import Outcome, Reason, Reconnect, SfuReconnects, verdict_of
+from exporter.outcome.network import broke
 from exporter.probes.reconnect.spec import ReconnectConfig, judge
 from tests.unit.calls import WHEN, broken
 
@@ -33,9 +34,9 @@ def test_verdict(outcome: Outcome, verdict: str) -> None:
 
 
 def test_a_long_silence_is_named() -> None:
-    """With the limit that it passed."""
+    """With what broke, and with the limit that it passed."""
     (found,) = judge(CONFIG, round_of(0.1, 0.75))
-    assert found.text == "silence of 0.75 s is above 0.5 s"
+    assert found.text == f"{broke('signal')}: back after 0.30 s, no media for 0.75 s, above 0.5 s"
 
 
 def test_a_round_that_says_nothing_of_connections_is_no_silence() -> None:

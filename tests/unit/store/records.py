@@ -6,9 +6,11 @@ from exporter.outcome import (
     AnswerOutcome,
     Backchannel,
     BackchannelOutcome,
+    Cause,
     Components,
     Expectation,
     ExpectationOutcome,
+    Finding,
     InnerPause,
     Interruption,
     InterruptionOutcome,
@@ -92,4 +94,5 @@ def ended(
         overlap_s=0.125,
         media=Media(MediaDirection(1500, 3, 0.002), MediaDirection(1490, None, None, 0.004)),
         usage=USAGE,
+        findings=(Finding(Verdict.SLOW, "12 of 30 words wrong", Cause.WORDS),),
     )

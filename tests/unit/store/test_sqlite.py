@@ -22,10 +22,12 @@ from exporter.outcome import (
     CallerToken,
     Expectation,
     ExpectationOutcome,
+    Finding,
     ModelUsage,
     Reason,
     SpeechSeconds,
     TokenDanger,
+    Verdict,
 )
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.store.protocol import Store
@@ -94,6 +96,8 @@ def test_file_of_an_older_version_is_brought_up_to_date(tmp_path: Path, version:
             assert run.expectations == ((told,) if version >= 9 else ())
             token = CallerToken(0.25, (TokenDanger.NO_ROOM,))
             assert run.token == (token if version >= 12 else None)
+            why = Finding(Verdict.FAIL, "no_reply: nothing came")
+            assert run.findings == ((why,) if version >= 14 else ())
             assert [each.run_id for each in store.open_runs()] == ["open"]
             assert store.calibrations(1)[0].result == Calibration(0.094, 0.01, 10)
         known = (Worker("AW_1", "demo", WorkerStatus.IDLE),) if version >= 2 else ()

@@ -39,6 +39,7 @@ from exporter.outcome import (
     Verdict,
     WordErrors,
 )
+from exporter.outcome.network import broke
 from exporter.probes.latency.spec import PROBE, LatencyConfig
 from exporter.store.records import RunQuery, RunRecord
 from exporter.store.sqlite import SqliteStore
@@ -327,10 +328,25 @@ def test_what_made_a_call_slow_chooses_the_runbook(
     made = replace(CallResult("demo", "default", "default"), turns=(turn,), media=media)
     judged = PROBE.judged(config, replace(call(), result=made))
     assert judged.verdict is Verdict.SLOW
-    said = advice(RunRecord.of(judged), judged.findings or ())
+    said = advice(RunRecord.of(judged))
     assert said is not None
     assert said.runbook == runbook
     assert (RUNBOOKS / f"{runbook}.md").is_file()
+
+
+def test_the_ledger_alone_says_what_made_a_call_slow() -> None:
+    """1. No turn was slow, words were wrong. 2. The call is not kept. Result: its page says so."""
+    turn = replace(replied(0.5), transcription=Transcription(10, 5, raw=WordErrors(10, 5)))
+    made = replace(CallResult("demo", "default", "default"), turns=(turn,))
+    config = LatencyConfig(agent_name="demo", max_wer=0.2)
+    judged = PROBE.judged(config, replace(call(), result=made))
+    there = site(record_of(judged, "quiet"))
+    page = there.ask("GET", "/runs/quiet").text
+    assert '<span class="tag SLOW">SLOW</span>' in page
+    assert "<li>50% of the words are wrong" in page
+    assert "VoiceAgentMishears.md" in page
+    document = there.ask("GET", "/api/v1/runs/quiet").json()
+    assert [each["cause"] for each in document["findings"]] == ["words"]
 
 
 def test_a_page_escapes_every_text() -> None:
@@ -372,7 +388,7 @@ def test_facts_have_the_line_and_turn_taking() -> None:
     for name, text in (
         ("Sent as", "babble at 10 dB"),
         ("Relay down", "100 packets, 5 dropped, p95 held for 80 ms"),
-        ("Broken connection", "reconnect full: back after 1.250 s, the next turn answered"),
+        ("Broken on purpose", f"{broke('full')}: back after 1.25 s, the next turn was answered"),
         ("Turn-taking", "interruption yielded after 0.412 s"),
         ("Token", "fetched in 0.250 s; dangerous: room_list (may list all rooms)"),
     ):

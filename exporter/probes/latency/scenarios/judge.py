@@ -62,7 +62,7 @@ def judge_turn_taking(scenario: ScenarioConfig, call: CallResult) -> Iterator[Fi
 
 def _reconnects(call: CallResult) -> Iterator[Finding]:
     if not call.reconnects:
-        yield _unknown("no reconnect", [])
+        yield _unknown("no broken connection", [])
     for each in call.reconnects:
         if each.recovered is None:
             yield Finding(Verdict.UNKNOWN, f"{each}: no turn after it tells")
