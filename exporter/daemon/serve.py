@@ -30,6 +30,7 @@ from exporter.daemon.ledger import Ledger
 from exporter.daemon.live_turns import LiveTurns
 from exporter.daemon.pages import Pages
 from exporter.daemon.plan import FOUND, Changes, call_work, needs_restart, thresholds
+from exporter.daemon.pool_size import PoolSize
 from exporter.daemon.ramps import Ramps
 from exporter.daemon.real_calls import RealCalls
 from exporter.daemon.recall import recall
@@ -46,7 +47,7 @@ from exporter.metrics.registry import Metrics
 from exporter.outcome import Outcome, Turn
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.ramp.processes import cores
-from exporter.run.demand import Demand
+from exporter.run.demand import LEAST, Demand
 from exporter.run.process import ProbeTable
 from exporter.run.runner import PROBES_TABLE, Runner
 from exporter.run.scheduler import FIRST_CALL_S, stagger
@@ -125,15 +126,19 @@ class Daemon:
         self._listed = False
         self.metrics = metrics = Metrics(CollectorRegistry(), server.name, self._buckets)
         self._keeper = make_keeper(settings, metrics)
-        self._demand = Demand(table.load(), cores())
         self._runner = Runner(
             server,
-            processes=settings.pool.processes or self._demand.processes,
+            processes=settings.pool.processes or LEAST,  # works are added later
             recycle_after=settings.pool.recycle_after,
             table=table,
             log_setup=_log_setup(settings, server),
             keeper=self._keeper,
             watch=PoolSeries(metrics),
+        )
+        self._pool = PoolSize(
+            Demand(table.load(), cores()),
+            lambda: self._settings.pool.processes,
+            self._runner.resize,
         )
         self._web_config = WebConfigWatch(settings.web.config_file)
         self._refusals = Refusals(metrics)
@@ -183,8 +188,7 @@ class Daemon:
             self._ledger,
             self._recorder,
             self._discovery,
-            self._demand,
-            self._fit_pool,
+            self._pool,
         )
         self._works = Works(
             followers,
@@ -222,10 +226,6 @@ class Daemon:
         self._works.remove(call_work(target))
         self._label_called()
 
-    def _fit_pool(self) -> None:
-        """Have the processes that are configured, or as many as what runs here wants."""
-        self._runner.resize(self._settings.pool.processes or self._demand.processes)
-
     def _label_called(self) -> None:
         """Let all that is known of an agent that is called have its name, as its calls have."""
         targets = (*self._settings.targets, *self._watch_list.targets)
@@ -257,7 +257,7 @@ class Daemon:
         self._discovery.reconfigure(settings.discover, settings.targets)
         for work in changes.gone:
             self._works.remove(work)
-        self._fit_pool()
+        self._pool.fit()
         self._label_called()
         for key in needs_restart(self._started_with, settings, self._buckets):
             log.warning("setting takes effect after a restart", extra={"key": key})

@@ -7,11 +7,11 @@ from exporter.daemon.discovery import Discovery
 from exporter.daemon.group import ELSEWHERE, Group, Parts
 from exporter.daemon.ledger import Ledger
 from exporter.daemon.plan import call_id, call_work, server_works
+from exporter.daemon.pool_size import PoolSize
 from exporter.daemon.run_log import RunLog
 from exporter.metrics.recorder import Recorder
 from exporter.outcome import Outcome, Turn
 from exporter.probes.latency.spec import LatencyConfig
-from exporter.run.demand import Demand
 from exporter.run.process import ProbeTable
 from exporter.run.scheduler import Refused, RunProbe, Scheduler, Work, stagger
 from exporter.settings.settings import Settings
@@ -42,9 +42,7 @@ class Followers:
     ledger: Ledger
     recorder: Recorder
     discovery: Discovery
-    demand: Demand
-    fit_pool: Callable[[], None]
-    """Called when what runs here has changed."""
+    pool: PoolSize
 
 
 class Works:
@@ -70,7 +68,6 @@ class Works:
         self._run_log = followers.run_log
         self._ledger = followers.ledger
         self._recorder = followers.recorder
-        self._demand = followers.demand
         self.stopping = False
         """Whether nothing begins any more."""
         self.group = of_group = make_group(Parts(self._take, self._park, self._refuse))
@@ -124,7 +121,8 @@ class Works:
         """Run this no more, and let its series go."""
         if self.group is not None:
             self.group.remove(work)
-        self._leave(work)
+        self.scheduler.remove(work.id)
+        self._followers.pool.remove(work.id)
         self._watch_list.remove(work.id)
         self._run_log.forget(work)
         self._ledger.remove(work)
@@ -156,17 +154,12 @@ class Works:
         self._recorder.add(work.probe, work.config)
         self._ledger.add(work)
         self.scheduler.add(work, first_in_s)
-        self._demand.add(work)
-        self._followers.fit_pool()
-
-    def _leave(self, work: Work) -> None:
-        self.scheduler.remove(work.id)
-        self._demand.remove(work.id)
-        self._followers.fit_pool()
+        self._followers.pool.add(work)
 
     def _park(self, work: Work) -> None:
         """Run this here no more, because another exporter of the group does."""
-        self._leave(work)
+        self.scheduler.remove(work.id)
+        self._followers.pool.remove(work.id)
         self._watch_list.park(work.id)
         self._run_log.forget(work)
         self._ledger.remove(work)
