@@ -91,7 +91,7 @@ def golden_page() -> str:
     )
     daemon = Daemon(settings, settings.server(), lambda: settings)
     for work in server_works(settings):
-        daemon._add(work, 0)
+        daemon._works.add(work, 0)
     daemon.add_target(TARGET)
     # What exists only while it runs: the loop that may be late, and the opened ledger.
     daemon._own.loop_lag(0)

@@ -40,7 +40,7 @@ def check(file: Path) -> int:
         WebConfigWatch(named_file(file, "web", "config_file"))
     if faults:
         raise ConfigError("\n".join(dict.fromkeys(faults)))
-    for line in settings.missing_credentials():  # they may be given where it runs
+    for line in settings.livekit.missing():  # they may be given where it runs
         click.echo(f"voice-exporter: warning: {line}", err=True)
     number = len(settings.targets)
     click.echo(f"{file}: ok, {number} target{'' if number == 1 else 's'}")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from exporter.config.values import is_name
 from exporter.outcome import Listing, Outcome
 from exporter.probes.latency.spec import LatencyConfig
-from exporter.settings.settings import DiscoverConfig
+from exporter.settings.discover import DiscoverConfig
 
 log = logging.getLogger(__name__)
 

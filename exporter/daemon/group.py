@@ -15,6 +15,7 @@ from exporter.daemon.plan import call_id
 from exporter.fleet.client import LeaseClient
 from exporter.fleet.leases import STEP_S, Leases, Share, now_s
 from exporter.metrics.leases import LeaseSeries
+from exporter.metrics.registry import Metrics
 from exporter.outcome import Outcome, Reason, Turn, failure
 from exporter.probes import PROBES
 from exporter.probes.latency.spec import as_target
@@ -30,21 +31,6 @@ ELSEWHERE = "lease"
 _LEAVE_S = 2.0
 """To give leases back at the end, where the store answers slowly or not at all."""
 _OF_SERVER = {"agent_name": "", "call_type": "", "scenario": ""}
-
-
-def make_client(settings: Settings, server_name: str) -> LeaseClient | None:
-    """Return the store of the leases, None where no group is configured.
-
-    Args:
-        settings: Of the daemon.
-        server_name: The label `server`: leases are of one LiveKit server.
-    """
-    if settings.group is None or settings.store.redis.url_file is None:
-        return None
-    from exporter.fleet.redis import RedisLeases  # noqa: PLC0415 - an extra may lack
-
-    namespace = f"{settings.store.redis.prefix}:{server_name}:{settings.group}"
-    return RedisLeases(settings.store.redis.address, namespace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,3 +329,23 @@ def _load(work: Work) -> int:
     target = as_target(work.config)
     seconds = work.config.deadline if target is None else target.most[1]
     return max(1, round(1000 * seconds / work.interval_s))
+
+
+def make_group(
+    settings: Settings, server_name: str, metrics: Metrics, parts: Parts
+) -> Group | None:
+    """Return the group that is configured, None where there is none.
+
+    Args:
+        settings: Of the daemon.
+        server_name: The label `server`: leases are of one LiveKit server.
+        metrics: Where the leases are shown.
+        parts: Called when leases come and go.
+    """
+    if settings.group is None or settings.store.redis.url_file is None:
+        return None
+    from exporter.fleet.redis import RedisLeases  # noqa: PLC0415 - an extra may lack
+
+    namespace = f"{settings.store.redis.prefix}:{server_name}:{settings.group}"
+    client = RedisLeases(settings.store.redis.address, namespace)
+    return Group(settings.group, client, settings.sfu.vantage, LeaseSeries(metrics), parts)

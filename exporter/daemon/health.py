@@ -10,8 +10,7 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
-from types import TracebackType
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Self
 
 log = logging.getLogger(__name__)
@@ -63,6 +62,20 @@ class Health:
         self._problem = problem
 
 
+def watched_task(name: str, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+    """Begin what runs for ever, and say so if it does not."""
+
+    def note(task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            log.error(
+                "internal task ended unexpectedly", extra={"part": name}, exc_info=task.exception()
+            )
+
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(note)
+    return task
+
+
 class LoopGuard:
     """Ends the process when its event loop has stood still for `WEDGED_AFTER_S` seconds.
 
@@ -98,12 +111,7 @@ class LoopGuard:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._end.set()
         self._thread.join()
 

@@ -5,9 +5,8 @@ The border to the real-time SDK: its events become `ProbeError` here.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
-from functools import partial
 
 from livekit import rtc
 
@@ -15,12 +14,12 @@ from exporter.errors import ProbeError
 from exporter.outcome import Reason
 from exporter.outcome.timeline import AgentState, Attribute, Joined, Left
 from exporter.rtc import connection
+from exporter.rtc.ears import CLOSING_S, Ears, speaks
 from exporter.rtc.encryption import Encryption
 from exporter.rtc.ending import CLOSED, Ending
 from exporter.rtc.hearing import Hearing
 from exporter.rtc.lag import LagMonitor
 from exporter.rtc.line import Received
-from exporter.rtc.onset import RECENT_S, RECENT_WINDOWS, sounds
 from exporter.rtc.people import People, is_microphone, speaks_for, subscribed
 from exporter.rtc.session_events import SessionEvents
 from exporter.rtc.stats import received
@@ -34,10 +33,6 @@ CONFIRM_PERIOD_S = 1.0
 """Time between two questions to the server about an agent without a name."""
 
 
-CLOSING_S = 0.5
-"""A room that is closed loses its agent first: so long the better reason may follow."""
-
-
 @dataclass(frozen=True, slots=True)
 class Devices:
     """How a caller gets a room, a microphone and an ear: of the SDK, unless a test has others."""
@@ -45,9 +40,6 @@ class Devices:
     room: Callable[[], rtc.Room] = rtc.Room
     microphone: Callable[[], Microphone] = Microphone
     ear: Callable[[rtc.RemoteAudioTrack], Hearing] = Ear
-
-
-OF_THE_SDK = Devices()
 
 
 class Caller:
@@ -63,9 +55,8 @@ class Caller:
         self,
         is_agent: Callable[[rtc.RemoteParticipant], bool | None],
         confirm: Callable[[str], Awaitable[bool]] | None = None,
-        devices: Devices = OF_THE_SDK,
+        devices: Devices = Devices(),
     ) -> None:
-        self._devices = devices
         self.room = devices.room()
         self._people = People(self.room, is_agent, confirm)
         self._encryption = Encryption(self.room)
@@ -79,13 +70,7 @@ class Caller:
         self.agent: rtc.RemoteParticipant | None = None
         self.arrived = 0.0
         """When it came, on the monotonic clock."""
-        self.track: rtc.RemoteAudioTrack | None = None
-        self.ear: Hearing | None = None
-        self._ears: list[tuple[rtc.RemoteAudioTrack, Hearing]] = []
-        """On each of the agent's tracks; `ear` is that by which it speaks."""
-        self.heard: list[Hearing] = []
-        """All ears of this call, those of tracks that were replaced as well."""
-        self._tape: Tape | None = None
+        self.ears = Ears(devices.ear, self._encryption, self.tasks, self._on_deaf)
         self._with_voice = False
         self._changed = asyncio.Event()
         self._disturbed = ""
@@ -107,7 +92,7 @@ class Caller:
 
     def record(self, tape: Tape) -> None:
         """Put all that is said and heard from now on on a tape."""
-        self._tape = tape
+        self.ears.tape = tape
         self.microphone.on_sent = tape.said
 
     @property
@@ -213,10 +198,10 @@ class Caller:
         Raises:
             ProbeError: no_audio_track, encrypted, or why the call ended.
         """
-        await self._close_ear()
+        await self.ears.aclose()
         deadline = time.monotonic() + timeout_s
-        while not self._ears or [track for track, _ in self._ears] != self._tracks():
-            await self._close_ear()
+        while not self.ears.tracks or self.ears.tracks != self._tracks():
+            await self.ears.aclose()
             while not self._tracks():
                 left = max(deadline - time.monotonic(), self._people.avatar_left_s(self.agent))
                 if left <= 0:
@@ -224,39 +209,21 @@ class Caller:
                     what = f"published no microphone track within {timeout_s:g} s"
                     raise ProbeError(Reason.NO_AUDIO_TRACK, f"{who} {what}")
                 await self.sleep_until_change(left)
-            ear = self._open_ears(self._tracks())
-            while (left := self._people.avatar_left_s(self.agent)) > 0 and not _speaks(ear):
+            ear = self.ears.open(self._tracks())
+            while (left := self._people.avatar_left_s(self.agent)) > 0 and not speaks(ear):
                 self.check()
                 await ear.hear_more(time.monotonic() + left)
         while self._audience.away and (left := deadline - time.monotonic()) > 0:
             await self.sleep_until_change(left)
 
-    def _open_ears(self, tracks: Sequence[rtc.RemoteAudioTrack]) -> Hearing:
-        """Hear those tracks; return what hears the first of them."""
-        for track in tracks:
-            self._encryption.check_track(track)
-            ear = self._devices.ear(track)
-            self._ears.append((track, ear))
-            self.heard.append(ear)
-            if self._tape is not None:
-                ear.on_frame = self._tape.heard
-            self.tasks.watch(ear.task)
-            ear.task.add_done_callback(partial(self._on_silence, ear))
-        self.track, self.ear = self._ears[0]
-        return self.ear
+    @property
+    def ear(self) -> Hearing | None:
+        """What hears the agent by the track by which it speaks; None while it has none."""
+        return self.ears.ear
 
     def follow_sound(self) -> bool:
-        """Hear that of the agent's tracks by which it speaks; tell whether it is another one now.
-
-        An agent may have a track of its own beside that of its avatar, and one of them is silent.
-        """
-        if self.ear is None or len(self._ears) == 1 or _speaks(self.ear, RECENT_S):
-            return False
-        for track, ear in self._ears:
-            if _speaks(ear):
-                self.track, self.ear = track, ear
-                return True
-        return False
+        """Hear the agent by another of its tracks if it speaks by that; tell whether it does."""
+        return self.ears.follow_sound()
 
     async def check_key(self) -> None:
         """Raise the ProbeError encrypted if nothing that came from the agent could be decrypted."""
@@ -321,7 +288,7 @@ class Caller:
 
     async def received(self) -> Received | None:
         """Read the counters of the agent's track; None where there is none."""
-        return None if self.track is None else await received(self.track)
+        return None if self.ears.track is None else await received(self.ears.track)
 
     def check(self) -> None:
         """Raise the ProbeError with which the call has ended, if it has."""
@@ -331,13 +298,8 @@ class Caller:
         """Leave the room and free everything; safe to call at any time, raises nothing."""
         self.lag.stop()
         await connection.leave(
-            self._close_ear, self.microphone.aclose, self.room.disconnect, self.events.aclose
+            self.ears.aclose, self.microphone.aclose, self.room.disconnect, self.events.aclose
         )
-
-    async def _close_ear(self) -> None:
-        ears, self._ears, self.ear, self.track = self._ears, [], None, None
-        for _, ear in ears:
-            await ear.aclose()
 
     def _tracks(self) -> list[rtc.RemoteAudioTrack]:
         """Return the tracks by which the agent may speak, an avatar's first; none when not there.
@@ -354,8 +316,8 @@ class Caller:
         self, changed: dict[str, str], participant: rtc.RemoteParticipant, *_: object
     ) -> None:
         if STATE in changed:
-            now, who = time.monotonic(), participant.identity
-            self.events.timeline.add(AgentState(at=now, sender=who, state=changed[STATE]))
+            state, who = changed[STATE], participant.identity
+            self.events.timeline.add(AgentState(at=time.monotonic(), sender=who, state=state))
         self._on_told(participant, changed)
         self._on_change()
 
@@ -414,16 +376,11 @@ class Caller:
         self._on_change()
 
     def _on_track_gone(self, track: rtc.Track, *_: object) -> None:
-        if track is self.track:
+        if track is self.ears.track:
             self._disturb("the agent's track was replaced")
 
-    def _on_silence(self, ear: Hearing, _task: asyncio.Task[None]) -> None:
-        """See to an ear to which no more frames come, if nobody says soon what has ended."""
-        asyncio.get_running_loop().call_later(CLOSING_S, self._on_deaf, ear)
-
-    def _on_deaf(self, ear: Hearing) -> None:
-        if ear is self.ear:
-            self._disturb("the agent's track brought no more frames")
+    def _on_deaf(self) -> None:
+        self._disturb("the agent's track brought no more frames")
 
     def _on_reconnect(self) -> None:
         self._disturb("the caller's connection was lost and made again")
@@ -444,9 +401,4 @@ class Caller:
 
     def _on_change(self, *_: object) -> None:
         self._changed.set()
-        if self.ear is not None:
-            self.ear.wake()
-
-
-def _speaks(ear: Hearing, last_s: float = 0.2) -> bool:
-    return sounds(ear.levels(ear.windows - RECENT_WINDOWS), last_s)
+        self.ears.wake()

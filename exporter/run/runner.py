@@ -8,13 +8,10 @@ that dies or hangs costs its own Outcome and nothing else.
 import asyncio
 import logging
 import secrets
-import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -23,12 +20,13 @@ from pydantic import BaseModel
 
 from exporter import logs
 from exporter.evidence.keeper import Keeper
-from exporter.outcome import EvidenceLost, Outcome, RampProgress, Reason, Turn
+from exporter.outcome import Outcome, RampProgress, Reason, Turn
 from exporter.probe import ROOM_PREFIX, Probe
 from exporter.probes.latency.spec import as_target
 from exporter.run import process
 from exporter.run.pool import Lane, Slot
 from exporter.run.process import Order, ProbeTable
+from exporter.run.watch import Callbacks, Ended, Watch, death
 from exporter.server_api import Server
 
 log = logging.getLogger(__name__)
@@ -138,7 +136,7 @@ class Runner:
             self._runs.add(task)
         try:
             outcome = await self._run_in(
-                row, order, on_start or _at_once, _Callbacks(on_turn, on_progress, self._keeper)
+                row, order, on_start or _at_once, Callbacks(on_turn, on_progress, self._keeper)
             )
         finally:
             if task is not None:
@@ -237,7 +235,7 @@ class Runner:
         row: Probe[Any, Any],
         make_order: Callable[[], Order],
         on_start: Callable[[], Awaitable[None]],
-        callbacks: "_Callbacks",
+        callbacks: Callbacks,
     ) -> Outcome:
         """Run an order in a free slot of its lane, and see to the slot afterwards."""
         lane = self._lanes[row.lane]
@@ -248,7 +246,7 @@ class Runner:
         except BaseException:
             lane.give_back(slot)
             raise
-        watch = _Watch(order, slot, callbacks)
+        watch = Watch(order, slot, callbacks)
         self._taken[slot] = watch.started + order.kill_s + _RECOVERY_S
         unharmed = False
         try:
@@ -256,7 +254,7 @@ class Runner:
             unharmed = True
             if outcome.reason is Reason.JOIN_TIMEOUT:
                 self._later(self._sweep(order))
-        except _Ended as end:
+        except Ended as end:
             outcome = watch.failed(end.reason, logs.redact(end.detail, self._secrets()))
         except asyncio.CancelledError:
             watch.is_given_up = True
@@ -294,11 +292,11 @@ class Runner:
     def _secrets(self) -> tuple[str, ...]:
         return *self._server.secrets, *self._log_setup.secrets
 
-    async def _execute(self, slot: Slot, watch: "_Watch") -> Outcome:
+    async def _execute(self, slot: Slot, watch: Watch) -> Outcome:
         """Run the order in the slot.
 
         Raises:
-            _Ended: The run did not end by itself.
+            Ended: The run did not end by itself.
         """
         order = watch.order
         try:
@@ -306,13 +304,13 @@ class Runner:
         except TimeoutError:
             # A probe that hears of its deadline ends by itself, with a reason of its own.
             detail = f"killed {self._grace:g} s after its deadline of {order.deadline_s:g} s"
-            raise _Ended(Reason.PROBE_CRASHED, detail) from None
+            raise Ended(Reason.PROBE_CRASHED, detail) from None
         except ProcessExpired as error:
-            raise _Ended(Reason.PROBE_CRASHED, _death(error.exitcode)) from None
+            raise Ended(Reason.PROBE_CRASHED, death(error.exitcode)) from None
         except BrokenProcessPool:
-            raise _Ended(Reason.PROBE_CRASHED, "the probe process died") from None
+            raise Ended(Reason.PROBE_CRASHED, "the probe process died") from None
         except Exception as error:  # noqa: BLE001 - such as a result that does not pickle
-            raise _Ended(Reason.PROBE_CRASHED, process.describe(error)) from None
+            raise Ended(Reason.PROBE_CRASHED, process.describe(error)) from None
 
     async def _sweep(self, order: Order) -> None:
         """Delete the room again once an agent that came too late has opened it anew.
@@ -329,11 +327,11 @@ class Runner:
         self._recoveries.add(task)
         task.add_done_callback(self._recoveries.discard)
 
-    def _recover(self, lane: Lane, slot: Slot, watch: "_Watch") -> None:
+    def _recover(self, lane: Lane, slot: Slot, watch: Watch) -> None:
         """Give the slot back once its old process is gone, and delete what the run left."""
         self._later(self._recovery(lane, slot, watch))
 
-    async def _recovery(self, lane: Lane, slot: Slot, watch: "_Watch") -> None:
+    async def _recovery(self, lane: Lane, slot: Slot, watch: Watch) -> None:
         if self._closing:
             await self._calls_ended.wait()
         else:
@@ -349,83 +347,3 @@ class Runner:
         if problem := await self.delete_rooms(order.run_id, names):
             fields = {"run": order.run_id, "probe": order.probe, "error": problem}
             log.warning("rooms of an ended call not deleted", extra=fields)
-
-
-class _Ended(Exception):  # noqa: N818 - not an error of the program
-    """A run was killed, or its process died."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
-
-
-@dataclass(frozen=True, slots=True)
-class _Callbacks:
-    """Called during a run, with each turn and with the progress of a ramp."""
-
-    on_turn: Callable[[Turn], None] | None
-    on_progress: Callable[[RampProgress], None] | None
-    keeper: Keeper | None
-
-
-@dataclass(slots=True)
-class _Watch:
-    """A run as seen by the parent: its turns and rooms, and its end if it cannot report it."""
-
-    order: Order
-    slot: Slot
-    callbacks: _Callbacks
-    turns: list[Turn] = field(default_factory=list)
-    rooms: list[str] = field(default_factory=list)
-    started: float = field(default_factory=time.monotonic)
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    is_given_up: bool = False
-    """Nobody waits for its Outcome any more."""
-
-    def __post_init__(self) -> None:
-        self.slot.pipe.listen(self._take)
-
-    def stop(self) -> None:
-        """Take what is still in the pipe, then no more."""
-        self.slot.pipe.listen(None)
-
-    def failed(self, reason: Reason, detail: str) -> Outcome:
-        """Build the Outcome of a run that could not report its own."""
-        self.slot.pipe.drain()
-        config = self.order.config
-        return Outcome(
-            probe=self.order.probe,
-            agent_name=getattr(config, "agent_name", ""),
-            started_at=self.started_at,
-            duration_s=time.monotonic() - self.started,
-            reason=reason,
-            detail=detail,
-            result=process.partial_result(config, self.turns),
-            run_id=self.order.run_id,
-        )
-
-    def _take(self, line: bytes) -> None:
-        message = process.read_message(line, self.order.run_id)
-        if isinstance(message, str):
-            self.rooms.append(message)
-        elif isinstance(message, RampProgress):
-            if self.callbacks.on_progress is not None:
-                self.callbacks.on_progress(message)
-        elif isinstance(message, EvidenceLost):
-            if self.callbacks.keeper is not None:
-                self.callbacks.keeper.lost(self.order.run_id, message)
-        elif message is not None:
-            self.turns.append(message)
-            if self.callbacks.on_turn is not None:
-                self.callbacks.on_turn(message)
-
-
-def _death(exitcode: int) -> str:
-    """Name what ended a process."""
-    if exitcode < 0:
-        try:
-            return f"the probe process was ended by {signal.Signals(-exitcode).name}"
-        except ValueError:
-            return f"the probe process was ended by signal {-exitcode}"
-    return f"the probe process exited with status {exitcode}"

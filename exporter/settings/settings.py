@@ -1,14 +1,10 @@
 """Every setting and its default; those of a probe and of a target are in the probe's folder."""
 
-import ssl
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
-    AfterValidator,
-    BeforeValidator,
     Field,
     create_model,
     field_validator,
@@ -20,20 +16,13 @@ from pydantic_settings import (
 )
 
 from exporter.calls.config import CallsConfig, WebhooksConfig
-from exporter.config.labels import OwnLabels
 from exporter.config.rules import Faults, is_known, is_partial, rule
-from exporter.config.schedule import BudgetConfig, WindowConfig
 from exporter.config.values import (
-    FILE,
     Duration,
     Name,
     ProbeSection,
-    Secret,
-    SecretFromFile,
     Section,
-    Stripped,
     invalid,
-    read_value,
 )
 from exporter.distributed.config import DistributedConfig
 from exporter.errors import ConfigError
@@ -45,7 +34,6 @@ from exporter.probes.calibrate.spec import CalibrateConfig
 from exporter.probes.latency.key import TargetKey
 from exporter.probes.latency.scenarios.variants import FaultyScenarioError, variants_of
 from exporter.probes.latency.spec import LatencyConfig
-from exporter.probes.latency.utterances import Utterance
 from exporter.probes.ramp.spec import RampConfig
 from exporter.probes.reach.spec import ReachConfig
 from exporter.probes.reconnect.spec import ReconnectConfig
@@ -53,153 +41,11 @@ from exporter.probes.sfu.spec import SfuConfig
 from exporter.probes.workers.spec import WorkersConfig
 from exporter.roster.collector import CollectorConfig
 from exporter.server_api import Server
-from exporter.server_api.server import trusting
 from exporter.settings.alerts import AlertsConfig
+from exporter.settings.discover import DiscoverConfig
+from exporter.settings.livekit import LiveKitSettings
 from exporter.settings.redis import StoreSettings
 from exporter.web.settings import WebSettings
-
-CREDENTIALS = ("url", "api_key", "api_secret")
-"""Keys of the section `livekit`, each of which may instead be read from a file."""
-
-_SCHEMES = ("ws", "wss", "http", "https")
-
-
-def _check_url(url: str) -> str:
-    """Refuse a server's address that is none, without repeating what may be a secret."""
-    expected = "expected ws://, wss://, http:// or https:// and a host"
-    scheme, mark, _ = url.partition("://")
-    if not mark:
-        raise invalid(f"is not a URL; {expected}")
-    if scheme.lower() not in _SCHEMES:
-        raise invalid(f"has an unknown scheme {scheme[:20]!r}; {expected}")
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise invalid(f"has no valid host and port; {expected}") from None
-    if not host:
-        raise invalid(f"has no host; {expected}")
-    if parts.username or parts.password:
-        raise invalid("contains a user name or password; expected them in api_key and api_secret")
-    return url
-
-
-_Url = Annotated[str, Stripped, AfterValidator(_check_url)]
-_UrlFromFile = Annotated[_Url, BeforeValidator(read_value), FILE]
-
-
-def _check_authorities(path: Path) -> Path:
-    try:
-        trusting(str(path))
-    except OSError as error:
-        why = "no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
-        raise invalid(f"{{value}} cannot be used: {why}; expected certificates in PEM") from None
-    return path
-
-
-_Authorities = Annotated[Path, FILE, AfterValidator(_check_authorities)]
-
-
-class LiveKitSettings(Section):
-    """The LiveKit server and its credentials; a key `..._file` names a file with the value."""
-
-    url: _Url | None = Field(None, description="Server URL: ws://, wss://, http:// or https://.")
-    url_file: _UrlFromFile | None = Field(None, description="File with the server URL.")
-    api_key: Secret | None = Field(None, description="API key.")
-    api_key_file: SecretFromFile | None = Field(None, description="File with the API key.")
-    api_secret: Secret | None = Field(None, description="API secret.")
-    api_secret_file: SecretFromFile | None = Field(None, description="File with the API secret.")
-    e2ee_key_file: SecretFromFile | None = Field(
-        None, description="File with the shared key of agents that encrypt end to end."
-    )
-    ca_file: _Authorities | None = Field(
-        None,
-        description=(
-            "Certificate authorities (PEM) of the server's certificate, if this host does not "
-            "trust them."
-        ),
-    )
-
-
-class DiscoverBudgetConfig(BudgetConfig):
-    """Daily budget of the calls to all found agents together. Every turn costs money."""
-
-    turns_per_day: int | None = Field(
-        1200,
-        ge=1,
-        description="Maximum number of turns, including warm-up turns; null: no limit.",
-    )
-
-
-_OF_DISCOVERY = {"enabled", "exclude", "max_agents", "forget_after"}
-"""What discovery does not share with a target."""
-
-
-class DiscoverConfig(Section):
-    """Calls to agents that are found in rooms and are not targets. Every turn costs money."""
-
-    enabled: bool = Field(False, description="Call every agent found in a room.")
-    exclude: tuple[str, ...] = Field((), description="Names of agents that are never called.")
-    max_agents: int = Field(
-        20,
-        ge=1,
-        description="Maximum number of agents to call; further agents are only logged.",
-    )
-    forget_after: Duration = Field(
-        3600.0,
-        gt=0,
-        description=(
-            "Time without being seen in a room after which an agent is no longer called, at least "
-            "three intervals. Rooms of probes do not count."
-        ),
-    )
-    call_type: Name = Field(
-        "default", min_length=1, description="Value of the label call_type for these calls."
-    )
-    interval: Duration = Field(
-        300.0, ge=10, description="Time between two calls to the same agent."
-    )
-    trials: int = Field(3, ge=1, le=100, description="Measured turns in each call.")
-    warmup: bool = Field(True, description="Run one unmeasured warm-up turn first.")
-    target_ms: float = Field(
-        1500, gt=0, description="Average latency above which an agent is SLOW."
-    )
-    slo: bool = Field(True, description="Turns of these calls count for the objective.")
-    page_on: Literal["slow", "fail", "none"] = Field(
-        "slow", description="Verdict from which these agents page, as for a target."
-    )
-    labels: OwnLabels = Field(
-        default_factory=dict, description="Labels of your own, as those of a target."
-    )
-    metadata: str = Field("", description="Metadata of the dispatch.")
-    utterance: Utterance = Field(default=Utterance(), description="The caller's speech.")
-    budget: DiscoverBudgetConfig = Field(
-        default=DiscoverBudgetConfig(), description="Daily budget of all these calls together."
-    )
-    windows: tuple[WindowConfig, ...] = Field(
-        (), description="Time windows in which calls may start; none: at any time."
-    )
-
-    @rule
-    def _budget_holds_turns(self) -> Faults:
-        return self.budget.holds_turns(self.trials + self.warmup)
-
-    @rule
-    def _budget_holds_seconds(self) -> Faults:
-        limit_s = self.budget.call_seconds_per_day
-        if limit_s is not None and limit_s > 0:
-            yield from self.budget.holds_seconds(self._target("", ("trials", "warmup")).deadline)
-
-    def target(self, agent_name: str) -> LatencyConfig:
-        """Return how to call an agent that was found; one without a name joins every room."""
-        return self._target(agent_name, tuple(DiscoverConfig.model_fields.keys() - _OF_DISCOVERY))
-
-    def _target(self, agent_name: str, shared: tuple[str, ...]) -> LatencyConfig:
-        return LatencyConfig(
-            agent_name=agent_name,
-            dispatch="explicit" if agent_name else "automatic",
-            **{name: getattr(self, name) for name in shared},
-        )
 
 
 class SloConfig(Section):
@@ -425,15 +271,6 @@ class Settings(Section, BaseSettings):
         """Return the ramp with its vantage: its own, or that of the baselines."""
         return self.ramp.at(self.sfu.vantage)
 
-    def missing_credentials(self) -> tuple[str, ...]:
-        """Return a line for each credential that is in none of the three places."""
-        given = self.livekit
-        return tuple(
-            _is_missing(name)
-            for name in CREDENTIALS
-            if not (getattr(given, name) or getattr(given, f"{name}_file"))
-        )
-
     def server(self) -> Server:
         """Return the server to talk to.
 
@@ -445,7 +282,7 @@ class Settings(Section, BaseSettings):
         key = livekit.api_key or livekit.api_key_file
         secret = livekit.api_secret or livekit.api_secret_file
         if not (url and key and secret):
-            raise ConfigError("\n".join(self.missing_credentials()))
+            raise ConfigError("\n".join(livekit.missing()))
         return Server(
             url=url,
             api_key=key.get_secret_value(),
@@ -464,11 +301,3 @@ if not TYPE_CHECKING:
         if row.config is not LatencyConfig and row.name not in Settings.model_fields
     }
     Settings = create_model("Settings", __base__=Settings, **_MORE) if _MORE else Settings
-
-
-def _is_missing(name: str) -> str:
-    return (
-        f"livekit.{name}: is missing; expected --{name.replace('_', '-')}, "
-        f"LIVEKIT_{name.upper()}, LIVEKIT_{name.upper()}_FILE, "
-        f"or livekit.{name} in the configuration file"
-    )

@@ -12,7 +12,8 @@ from exporter.config.checked import document_layer, read_document
 from exporter.config.layers import KeyPath, Layer, Unusable, nested
 from exporter.config.schema import Schema, part, schema_of
 from exporter.config.strict_yaml import NotYamlError, read_yaml
-from exporter.settings.settings import LiveKitSettings, Settings
+from exporter.settings.livekit import LiveKitSettings
+from exporter.settings.settings import Settings
 
 PREFIX = "VOICE_EXPORTER_"
 FLAGS: Mapping[str, str] = {

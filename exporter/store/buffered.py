@@ -7,11 +7,10 @@ read-only) they wait, and are written once it works again.
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 
@@ -29,6 +28,7 @@ from exporter.store.records import (
     Spending,
 )
 from exporter.store.sqlite import SqliteStore
+from exporter.store.waiting import WaitingWrites, Write
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,6 @@ T = TypeVar("T")
 
 BEGIN_WAIT_S = 5.0
 """A run waits so long for its reservation to be on the disk, then starts all the same."""
-MAX_WAITING = 10_000
-"""Writes that wait for a store that fails; the oldest go first."""
 PRUNE_EVERY_S = 60.0
 _FIRST_RETRY_S = 1.0
 _LAST_RETRY_S = 60.0
@@ -63,18 +61,6 @@ class StoreWatch(Protocol):
 
     def failed(self, operation: str) -> None:
         """Count an operation that failed."""
-
-
-@dataclass(slots=True, eq=False)
-class _Write:
-    operation: str
-    first: Callable[[Store], bool | None]
-    again: Callable[[Store], bool | None]
-    """The same without limits: after a failure nobody waits for the answer."""
-    answer: asyncio.Future[bool | None]
-    """None: the store did not answer."""
-    subject: str = ""
-    """What is written, where a later write of it takes the place of this one."""
 
 
 class BufferedStore:
@@ -114,8 +100,7 @@ class BufferedStore:
         self._memory = SqliteStore()
         self._store: Store | None = None
         self._thread = ThreadPoolExecutor(1, "store")
-        self._waiting: deque[_Write] = deque()
-        self._queued = asyncio.Event()
+        self._waiting = WaitingWrites(watch.failed)
         self._problem = ""
         self._in_step = False
         self._taken_over_at = 0.0
@@ -154,7 +139,7 @@ class BufferedStore:
             await asyncio.gather(self._writer, return_exceptions=True)
             with suppress(TimeoutError, StoreError):
                 async with asyncio.timeout(grace):
-                    await self._write_waiting()
+                    await self._waiting.write_all(self._ask)
         if self._waiting:
             log.error("store was not completely written", extra={"writes_lost": len(self._waiting)})
         closing = asyncio.get_running_loop().run_in_executor(self._thread, self._close)
@@ -186,7 +171,7 @@ class BufferedStore:
             self._memory.cancel(run.run_id)
         return answer is not False
 
-    async def _answer(self, write: _Write, run_id: str) -> bool | None:
+    async def _answer(self, write: Write, run_id: str) -> bool | None:
         """Return what the store says to a run that begins; None: it does not answer."""
         try:
             async with asyncio.timeout(BEGIN_WAIT_S):
@@ -290,9 +275,7 @@ class BufferedStore:
             subject: What is written, of several; "" where there is one.
             write: Does it.
         """
-        self._waiting = deque(
-            each for each in self._waiting if (each.operation, each.subject) != (operation, subject)
-        )
+        self._waiting.forget(operation, subject)
         self._write(operation, write, subject)
 
     def _queue(
@@ -301,17 +284,14 @@ class BufferedStore:
         write: Callable[[Store], bool | None],
         again: Callable[[Store], bool | None],
         subject: str = "",
-    ) -> _Write:
+    ) -> Write:
         """Put a write for the file at the end of the queue."""
         answer = asyncio.get_running_loop().create_future()
-        item = _Write(operation, write, again, answer, subject)
+        item = Write(operation, write, again, answer, subject)
         if self._open_store is None:
             answer.set_result(None)
             return item
-        self._waiting.append(item)
-        if len(self._waiting) > MAX_WAITING:
-            self._watch.failed(self._waiting.popleft().operation)
-        self._queued.set()
+        self._waiting.add(item)
         return item
 
     async def _read(self, question: Callable[[Store], T]) -> T:
@@ -332,14 +312,10 @@ class BufferedStore:
                 last_s = REFRESH_S if self.shared else _LAST_RETRY_S
                 self._retry_s = min(last_s, self._retry_s * 2)
             elif not self._waiting:
-                self._queued.clear()
-                # Not `wait_for`, which in Python 3.11 may swallow the cancelling at the end.
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(REFRESH_S if self.shared else PRUNE_EVERY_S):
-                        await self._queued.wait()
-            operation = self._waiting[0].operation if self._waiting else "open"
+                await self._waiting.wait(REFRESH_S if self.shared else PRUNE_EVERY_S)
+            operation = self._waiting.operation or "open"
             try:
-                await self._write_waiting()
+                await self._waiting.write_all(self._ask)
                 operation = "open"
                 await self._take_over()
                 operation = "prune"
@@ -350,32 +326,6 @@ class BufferedStore:
             except Exception as error:
                 log.exception("store failed with an unexpected error")
                 self._fail(operation, StoreError(f"unexpected {type(error).__name__}"))
-
-    async def _write_waiting(self) -> None:
-        """Write what waits, in its order.
-
-        Raises:
-            StoreError: The first write that failed; it waits on.
-        """
-        while self._waiting:
-            item = self._waiting[0]
-            try:
-                answer = await self._ask(item.first)
-            except (StoreError, asyncio.CancelledError):
-                raise
-            except Exception:
-                self._drop(item)  # or it would fail for ever
-                if not item.answer.done():
-                    item.answer.set_result(None)
-                raise
-            self._drop(item)
-            if not item.answer.done():
-                item.answer.set_result(answer)
-
-    def _drop(self, item: _Write) -> None:
-        """Let a write wait no more; others may have come or gone while it was done."""
-        if self._waiting and self._waiting[0] is item:
-            self._waiting.popleft()
 
     async def _take_over(self) -> None:
         """Read what the store knew before this process, once after each time it was opened.
@@ -440,11 +390,7 @@ class BufferedStore:
         self._problem = str(error)
         self._in_step = False
         self._thread.submit(self._close)
-        self._queued.set()
-        for item in self._waiting:
-            item.first = item.again
-            if not item.answer.done():
-                item.answer.set_result(None)
+        self._waiting.give_up()
 
     def _works(self) -> None:
         self._retry_s = self._first_retry_s

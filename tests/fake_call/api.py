@@ -1,7 +1,6 @@
 """The server API, as far as a call asks it."""
 
 from collections.abc import Callable, Iterable
-from types import TracebackType
 from typing import Self
 
 from exporter.errors import ProbeError
@@ -41,12 +40,7 @@ class FakeApi(ServerApi):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Free nothing."""
 
     async def list_rooms(self, names: Iterable[str] = ()) -> tuple[str, ...]:

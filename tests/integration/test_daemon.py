@@ -205,7 +205,7 @@ def test_every_series_is_there_from_the_start() -> None:
     settings = quiet(sfu={"vantage": "lab"}, reach={}, reconnect={})
     daemon = faked(settings)
     for work in server_works(settings):
-        daemon._add(work, NOT_NOW_S)
+        daemon._works.add(work, NOT_NOW_S)
     registry = daemon.metrics.registry
     labels = {"server": "127.0.0.1:1", "vantage": "lab"}
 

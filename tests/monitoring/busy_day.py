@@ -135,7 +135,7 @@ class BusyDay:
         self._rounds = count()
         self._targets = settings.targets
         for work in server_works(settings):
-            self._daemon._add(work, _NEVER_S)
+            self._daemon._works.add(work, _NEVER_S)
         for target in self._targets:
             self._daemon.add_target(target, _NEVER_S)
         # What exists only while it runs: the loop that may be late, the opened ledger, kept calls.

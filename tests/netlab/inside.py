@@ -9,7 +9,6 @@ import select
 import sys
 import tempfile
 from contextlib import suppress
-from types import TracebackType
 from typing import Self
 
 from exporter.server_api import Server
@@ -41,12 +40,7 @@ class Inside:
         )
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.communicate()
         self._errors.close()

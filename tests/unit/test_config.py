@@ -12,9 +12,10 @@ from exporter.errors import ConfigError
 from exporter.probes.calibrate.spec import CalibrateConfig
 from exporter.probes.latency import sound
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.settings.discover import DiscoverConfig
 from exporter.settings.load import load_settings, override
 from exporter.settings.schema import json_schema
-from exporter.settings.settings import DiscoverConfig, Settings
+from exporter.settings.settings import Settings
 
 FILES = Path(__file__).parent / "config"
 SECRETS = {"TEST_KEY": "key-from-variable", "TEST_TRIALS": "7"}

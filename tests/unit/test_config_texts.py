@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.wire import Heartbeat
+from exporter.settings.discover import DiscoverConfig
 from exporter.settings.load import load_settings
-from exporter.settings.settings import DiscoverConfig
 
 
 def test_white_space_around_credentials_is_no_part_of_them(tmp_path: Path) -> None:

@@ -84,12 +84,12 @@ def test_what_cannot_be_used_changes_nothing(rotated: Rotated, bad: str) -> None
     """1. A token is half written. 2. It is whole. Result: shown meanwhile, and used afterwards."""
     rotated.write("token", bad)
     asyncio.run(rotated.daemon._credentials.refresh())
-    (note,) = rotated.daemon._notes()
+    (note,) = rotated.daemon._pages.notes()
     assert note.startswith("web.token_file: ")
     assert "two words" not in note
     assert rotated.used == ("first-key", "first-secret", "first-token")
 
     rotated.write("token", "second-token")
     asyncio.run(rotated.daemon._credentials.refresh())
-    assert rotated.daemon._notes() == ()
+    assert rotated.daemon._pages.notes() == ()
     assert rotated.used[2] == "second-token"

@@ -16,8 +16,9 @@ from exporter.metrics.common import SKIPS
 from exporter.outcome import AgentInRoom, Listing, Outcome, Verdict
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.run.scheduler import Work
+from exporter.settings.discover import DiscoverConfig
 from exporter.settings.redis import StoreSettings
-from exporter.settings.settings import DiscoverConfig, Settings
+from exporter.settings.settings import Settings
 from exporter.store.sqlite import open_sqlite
 from exporter.web.sources import NotNowError
 from tests.unit.calls import WHEN, call, judged
@@ -38,10 +39,10 @@ def test_refused_call_is_no_scheduled_run_that_was_skipped() -> None:
     """It was never due: a page that is asked too often is no call that is missing."""
     daemon = Daemon(_SETTINGS, _SETTINGS.server(), lambda: _SETTINGS)
     [target] = _SETTINGS.targets
-    daemon._add(call_work(target), 3600)
+    daemon._works.add(call_work(target), 3600)
 
     with pytest.raises(NotNowError, match="outside its time windows"):
-        asyncio.run(daemon._call(target, lambda _: None))
+        asyncio.run(daemon._works.call(target, lambda _: None))
 
     labels = {"server": "s", "probe": "latency", "agent_name": "demo"}
     values = [
@@ -68,8 +69,8 @@ def test_found_agents_share_a_budget_also_when_someone_asks(
         asked.append(work)
         return call()
 
-    monkeypatch.setattr(daemon._scheduler, "ask", ask)
-    asyncio.run(daemon._call(target, lambda _: None))
+    monkeypatch.setattr(daemon._works.scheduler, "ask", ask)
+    asyncio.run(daemon._works.call(target, lambda _: None))
 
     [line] = [each for each in daemon._watch_list.lines.values() if each.work.config == target]
     assert [line.work.account, asked[0].account] == [FOUND, FOUND]
@@ -96,7 +97,7 @@ def test_the_first_page_has_the_knee_of_before(
             stop.set()
 
     monkeypatch.setattr(serve, "make_server", lambda *_: Web())
-    monkeypatch.setattr(daemon._scheduler, "start", lambda: None)
+    monkeypatch.setattr(daemon._works.scheduler, "start", lambda: None)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         asyncio.run(daemon.run(listener, stop))

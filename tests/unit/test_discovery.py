@@ -8,7 +8,7 @@ import pytest
 from exporter.daemon.discovery import KEPT_INTERVALS, Discovery
 from exporter.outcome import AgentInRoom, Listing, Outcome
 from exporter.probes.latency.spec import LatencyConfig
-from exporter.settings.settings import DiscoverConfig
+from exporter.settings.discover import DiscoverConfig
 
 WHEN = datetime(2026, 11, 20, tzinfo=UTC)
 

@@ -19,7 +19,8 @@ from exporter.report.agents import FleetReport
 from exporter.roster.collector import CollectorConfig
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.run.runner import Runner
-from exporter.settings.settings import DiscoverConfig, Settings
+from exporter.settings.discover import DiscoverConfig
+from exporter.settings.settings import Settings
 from tests.unit.call.test_clip import speech, write
 from tests.unit.calls import WHEN, judged
 

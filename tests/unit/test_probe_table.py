@@ -93,7 +93,7 @@ def shown(outcome: Outcome) -> dict[str, str]:
     work = work_of(probe)
 
     async def end() -> str:
-        daemon._add(work, _NEVER_S)
+        daemon._works.add(work, _NEVER_S)
         for gate in (*daemon._ledger.gates, *daemon._ledger.reserve):
             assert not await gate(work, outcome.run_id)
         for listener in daemon.listeners:
@@ -122,7 +122,7 @@ def _subject(outcome: Outcome) -> dict[str, str]:
 
 
 def _on_page(daemon: Daemon) -> str:
-    page = daemon._status_page(Viewer())()
+    page = daemon._pages.status(Viewer())()
     rows = [line for line in page.splitlines() if '<td class="verdict">' in line]
     return next(verdict for verdict in Verdict if f'class="tag {verdict}"' in rows[0])
 
@@ -203,10 +203,10 @@ def test_the_page_says_why_a_run_is_slow() -> None:
     """Beside the verdict stands what was measured, and what of it is not well."""
     daemon = Daemon(_SETTINGS, _SETTINGS.server(), lambda: _SETTINGS)
     for probe in ("sfu", "latency"):
-        daemon._add(work_of(probe), _NEVER_S)
+        daemon._works.add(work_of(probe), _NEVER_S)
         bad = PROBES[probe].judged(config_of(probe), OUTCOMES[probe].bad)
         daemon._watch_list.record(bad)
-    page = daemon._status_page(Viewer())()
+    page = daemon._pages.status(Viewer())()
     assert "round trip 500.0 ms, loss 0.0 % up, 0.5 % down, by UDP" in page
     assert "round trip 500.0 ms is above 100 ms" in page
     assert "2.00 s on average is above 1.5 s" in page

@@ -103,7 +103,7 @@ def test_every_probe_of_the_table_reaches_the_page() -> None:
     async def story() -> None:
         page = Page([], **EVERYTHING_ON)
         for work in server_works(settings([], **EVERYTHING_ON)):
-            page.daemon._add(work, 0)
+            page.daemon._works.add(work, 0)
         for probe in PROBES.keys() - {"latency"}:
             page.tell(
                 judged(Outcome(probe, "", WHEN, 1, Reason.CONNECT_FAILED, "no route", run_id=probe))

@@ -258,9 +258,9 @@ class Call:
 
     def _with_speech(self) -> CallResult:
         """Return the result with how long each side was heard."""
-        if not self._caller.heard:
+        if not self._caller.ears.heard:
             return self.result
-        heard = [span for ear in self._caller.heard for span in ear.sounds()]
+        heard = [span for ear in self._caller.ears.heard for span in ear.sounds()]
         said = [(each.at, each.until) for each in self._caller.events.timeline.of(CallerSpoke)]
         return replace(
             self.result,

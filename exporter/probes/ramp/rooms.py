@@ -1,7 +1,6 @@
 """The rooms of one ramp: made before anybody comes, deleted whatever happens."""
 
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Self
 
 from exporter.server_api import Server, ServerApi, delete_rooms
@@ -82,11 +81,6 @@ class Rooms:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         # What could not be deleted closes by itself when its clients are gone.
         await delete_rooms(self._server, self._made)

@@ -5,7 +5,6 @@ import secrets
 import socket
 import threading
 import time
-from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -60,12 +59,7 @@ class Relay:
         self._thread = threading.Thread(target=loop.run_forever, name="relay", daemon=True)
         self._thread.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop."""
         self.stop()
 

@@ -11,6 +11,7 @@ import pytest
 from exporter.errors import StoreError
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.store import buffered as buffered_module
+from exporter.store import waiting
 from exporter.store.buffered import BufferedStore
 from exporter.store.records import BudgetLimits, OpenRun, Retention, RunQuery, Spending
 from exporter.store.sqlite import open_sqlite
@@ -163,7 +164,7 @@ def test_what_nobody_foresaw_costs_one_answer(monkeypatch: pytest.MonkeyPatch) -
 
 def test_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest writes go, and are counted."""
-    monkeypatch.setattr(buffered_module, "MAX_WAITING", 10)
+    monkeypatch.setattr(waiting, "MAX_WAITING", 10)
 
     async def scenario() -> None:
         watch, store = Watch(), Flaky()

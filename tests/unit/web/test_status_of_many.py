@@ -30,7 +30,7 @@ def fleet(agents: int) -> Daemon:
     now = datetime.now(UTC)
     for number in range(agents):
         target = LatencyConfig(agent_name=f"agent{number}")
-        daemon._add(call_work(target), 1e9)
+        daemon._works.add(call_work(target), 1e9)
         made = replace(call(), result=CallResult(target.agent_name, "default", "default", (turn,)))
         slow = PROBE.judged(target, replace(made, started_at=now, run_id="slow"))
         past = daemon._watch_list.lines[call_work(target).id].past
@@ -60,12 +60,12 @@ def test_the_page_of_many_agents_leaves_the_loop_alone() -> None:
 def test_a_page_shows_the_moment_in_which_it_was_asked_for() -> None:
     """What ends while it is made is on the next one."""
     daemon = fleet(1)
-    make = daemon._status_page(Viewer())
+    make = daemon._pages.status(Viewer())
     work = call_work(LatencyConfig(agent_name="agent0"))
     daemon._watch_list.lines[work.id].past.add(RunRecord.of(replace(call(), run_id="later")))
-    daemon._remove(work)
+    daemon._works.remove(work)
     assert 'class="tag SLOW"' in make()
-    assert "agent0" not in daemon._status_page(Viewer())()
+    assert "agent0" not in daemon._pages.status(Viewer())()
 
 
 def test_a_void_call_does_not_hide_the_one_before() -> None:
@@ -74,6 +74,6 @@ def test_a_void_call_does_not_hide_the_one_before() -> None:
     spoiled = call(reason=Reason.VOID, detail="the prober: its event loop was late")
     result = CallResult("agent0", "default", "default")
     daemon._watch_list.record(replace(spoiled, result=result, run_id="void"))
-    page = daemon._status_page(Viewer())()
+    page = daemon._pages.status(Viewer())()
     assert "This says nothing about the agent." in page
     assert '<a href="./runs/slow">SLOW</a>, 2.50 s at ' in page
