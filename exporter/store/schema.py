@@ -23,6 +23,7 @@ from exporter.outcome import (
     Media,
     ModelUsage,
     Reason,
+    Sending,
     SpeechSeconds,
     Turn,
     Verdict,
@@ -113,6 +114,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ("CREATE TABLE calls (room_sid TEXT PRIMARY KEY, document TEXT NOT NULL)",),
     ("ALTER TABLE runs ADD COLUMN token TEXT NOT NULL DEFAULT 'null'",),
     ("ALTER TABLE runs ADD COLUMN fence INTEGER",),
+    ("ALTER TABLE runs ADD COLUMN sending TEXT NOT NULL DEFAULT 'null'",),
 )
 
 NEWEST = len(MIGRATIONS)
@@ -166,6 +168,7 @@ _DOCUMENTS: dict[str, TypeAdapter[Any]] = {
     "expectations": TypeAdapter(tuple[Expectation, ...]),
     "speech_s": TypeAdapter(SpeechSeconds | None),
     "media": TypeAdapter(Media | None),
+    "sending": TypeAdapter(Sending | None),
     "line": TypeAdapter(LineCounts | None),
     "reconnects": TypeAdapter(tuple[CallReconnect, ...]),
     "usage": TypeAdapter(tuple[ModelUsage, ...]),

@@ -19,6 +19,7 @@ from exporter.outcome import (
     PauseOutcome,
     Reason,
     ReplySound,
+    Sending,
     SpeechSeconds,
     Turn,
     TurnOutcome,
@@ -90,6 +91,7 @@ def ended(
         pauses=(InnerPause(PauseOutcome.CUT_IN),),
         speech_s=SpeechSeconds(3.5, 9.25),
         overlap_s=0.125,
+        sending=Sending("pink", 5.0, bitrate_kbps=16.0),
         media=Media(MediaDirection(1500, 3, 0.002), MediaDirection(1490, None, None, 0.004)),
         usage=USAGE,
     )

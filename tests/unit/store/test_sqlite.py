@@ -24,6 +24,7 @@ from exporter.outcome import (
     ExpectationOutcome,
     ModelUsage,
     Reason,
+    Sending,
     SpeechSeconds,
     TokenDanger,
 )
@@ -94,6 +95,7 @@ def test_file_of_an_older_version_is_brought_up_to_date(tmp_path: Path, version:
             assert run.expectations == ((told,) if version >= 9 else ())
             token = CallerToken(0.25, (TokenDanger.NO_ROOM,))
             assert run.token == (token if version >= 12 else None)
+            assert run.sending == (Sending("babble", 10.0) if version >= 14 else None)
             assert [each.run_id for each in store.open_runs()] == ["open"]
             assert store.calibrations(1)[0].result == Calibration(0.094, 0.01, 10)
         known = (Worker("AW_1", "demo", WorkerStatus.IDLE),) if version >= 2 else ()
