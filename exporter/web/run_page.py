@@ -8,7 +8,6 @@ from typing import Self
 from exporter.colors import AGENT, CALLER, COMPONENTS
 from exporter.evidence.kept import KeptCall
 from exporter.outcome import (
-    CallResult,
     Components,
     ExpectationOutcome,
     LineCounts,
@@ -192,7 +191,7 @@ def _facts(record: RunRecord, kept: KeptCall | None) -> Sequence[tuple[str, str]
         ("Both spoke at once for", _optional(record.overlap_s)),
         ("Spoke", _spoke(record)),
         ("RTP", line_text(record.media).removeprefix("RTP: ") if record.media else None),
-        ("Sent as", _sent(kept)),
+        ("Sent as", str(record.sending) if record.sending else None),
         *_line(record.line),
         *(("Broken on purpose", str(each)) for each in record.reconnects),
         *(
@@ -214,11 +213,6 @@ def _optional(value: float | None, digits: int = 2) -> str | None:
 def _spoke(record: RunRecord) -> str | None:
     spoke = record.speech_s
     return None if spoke is None else f"caller {spoke.caller:.1f} s, agent {spoke.agent:.1f} s"
-
-
-def _sent(kept: KeptCall | None) -> str | None:
-    call = kept.outcome.result if kept else None
-    return str(call.sending) if isinstance(call, CallResult) and call.sending else None
 
 
 def _line(line: LineCounts | None) -> Iterator[tuple[str, str]]:
