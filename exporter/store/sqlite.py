@@ -9,7 +9,7 @@ import logging
 import os
 import sqlite3
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
@@ -25,6 +25,7 @@ from exporter.store.records import (
     SPENDING_KEPT_DAYS,
     BudgetLimits,
     CalibrationRecord,
+    EvidencePlace,
     OpenRun,
     Retention,
     RunQuery,
@@ -214,6 +215,10 @@ class SqliteStore:
         self._file = file
         self._lock = lock
 
+    def identity(self) -> str:
+        """Return that its data are always the same: a file loses nothing while it is open."""
+        return ""
+
     def begin(self, run: OpenRun, limits: BudgetLimits = NO_BUDGET_LIMITS) -> bool:
         """Open a run, unless its plan is more than is left."""
         with self._writing() as sql:
@@ -330,6 +335,14 @@ class SqliteStore:
             limit,
         )
         return tuple(CalibrationRecord(to_time(at), Calibration(*rest)) for at, *rest in rows)
+
+    def save_evidence(
+        self, place: EvidencePlace, run_ids: Collection[str], gone: Collection[str] = ()
+    ) -> None:
+        """Do nothing: no other exporter would ask."""
+
+    def evidence(self, run_id: str) -> EvidencePlace | None:
+        """Return that no other exporter keeps it: the file is of one."""
 
     def save_workers(self, workers: Sequence[Worker]) -> None:
         """Keep the roster."""
