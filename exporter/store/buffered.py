@@ -446,9 +446,9 @@ class BufferedStore:
         """
         identity = await self._ask(lambda store: store.identity())
         if self._identity not in (None, identity):
-            self._watch.failed("lost")
             held = Held.of(self._memory, self._begun, self._since, tuple(self._latest.values()))
             await self._ask(held.write)
+            self._watch.failed("lost")
             log.error(
                 "store lost its data; wrote back what this exporter has in memory, the rest of "
                 "the history is lost",
