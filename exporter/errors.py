@@ -7,7 +7,7 @@
         └── StoreInUse     another exporter has it
 
 Errors of other libraries are turned into these at one border each: `server_api` for the server
-API, `rtc.connection` for the real-time SDK, `config` for pydantic and YAML, `store.sqlite` for
+API, `rtc.connection` for the real-time SDK, `config` for pydantic and YAML, `store.sqlite_file` for
 SQLite, `store.redis.connect` for redis-py.
 """
 

@@ -5,7 +5,7 @@ from grafana_foundation_sdk.models.prometheus import Dataquery
 from grafana_foundation_sdk.models.units import DateTimeFromNow, Seconds, Short
 
 from dashboards.colors import BAD, GOOD, WARN
-from dashboards.exporter.series import BY_PROBE, PROBE_LEGEND, SERVERS, age_in_intervals
+from dashboards.exporter.series import BY_PROBE, PROBE_LEGEND, SERVERS, age_at_end, age_in_intervals
 from dashboards.panels import Card, graph
 from dashboards.queries import column, series
 from dashboards.tables import Field, table
@@ -106,6 +106,6 @@ def _ages() -> Panel:
         empty="No probe has run yet",
         width=24,
     )
-    worst = f"topk(5, {age_in_intervals(' @ end()')})"
+    worst = f"topk(5, {age_at_end()})"
     ages = f"{age_in_intervals()} and on ({BY_PROBE}) {worst}"
     return graph(card, series(ages, PROBE_LEGEND), unit=Short, limit=3)

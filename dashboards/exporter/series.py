@@ -7,12 +7,21 @@ ATTEMPT_STEP = "5m"
 """As for calls: a bar has an attempt of every probe that runs each five minutes or sooner."""
 
 
-def age_in_intervals(at: str = "") -> str:
-    """Return how long ago each probe last ran, over its interval.
+def age_in_intervals() -> str:
+    """Return how long ago each probe last ran, over its interval."""
+    last = f"max by ({BY_PROBE}) (voice_probe_last_run_timestamp_seconds{{{SERVERS}}} > 0)"
+    return f"(time() - {last}) / {_interval()}"
 
-    Args:
-        at: A modifier of its series, "" for the time of each point.
+
+def age_at_end() -> str:
+    """Return the same at the end of the time range, whatever the time of a point.
+
+    `time()` is that of each point, which `@` does not change; the time of a sample is its own.
     """
-    last = f"max by ({BY_PROBE}) (voice_probe_last_run_timestamp_seconds{{{SERVERS}}}{at} > 0)"
-    interval = f"min by ({BY_PROBE}) (voice_probe_interval_seconds{{{SERVERS}}})"
-    return f"(time() - {last}) / {interval}"
+    last = f"voice_probe_last_run_timestamp_seconds{{{SERVERS}}} @ end()"
+    age = f"min by ({BY_PROBE}) (timestamp({last}) - ({last} > 0))"
+    return f"{age} / {_interval(' @ end()')}"
+
+
+def _interval(at: str = "") -> str:
+    return f"min by ({BY_PROBE}) (voice_probe_interval_seconds{{{SERVERS}}}{at})"

@@ -123,8 +123,10 @@ def latency(
     from exporter.cli.html import evidence_for, write_latency
     from exporter.commands.once import LatencyOrder, measure_latency
     from exporter.outcome import Verdict
-    from exporter.report.latency import LatencyDocument, StderrProgress, print_latency
+    from exporter.report.call_documents import LatencyDocument
+    from exporter.report.latency import print_latency
     from exporter.report.printing import to_json
+    from exporter.report.progress import StderrProgress
 
     settings = read_settings(flags, collector__url=collector)
     with evidence_for(html, save) as folder:
@@ -205,7 +207,7 @@ def _failed(what: str, outcome: "Outcome") -> int:
 def calibrate(*, as_json: bool, **flags: Any) -> int:
     """Measure the floor: the error of the measurement, against an echo with a known delay."""
     from exporter.commands import once
-    from exporter.report.latency import CalibrateDocument, print_calibration
+    from exporter.report.calibrate import CalibrateDocument, print_calibration
     from exporter.report.printing import to_json
 
     settings = read_settings(flags)
@@ -269,8 +271,8 @@ def check(
     from exporter.commands.check import check as check_all
     from exporter.outcome import Verdict
     from exporter.report.check import CheckDocument, print_check
-    from exporter.report.latency import StderrProgress
     from exporter.report.printing import to_json
+    from exporter.report.progress import StderrProgress
 
     settings = read_settings(flags, collector__url=collector)
     sfu_flags = {name: flags.pop(name) for name in ("vantage", "target_rtt_ms", "max_loss")}

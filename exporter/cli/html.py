@@ -7,8 +7,9 @@ from tempfile import TemporaryDirectory
 
 from exporter.errors import ConfigError
 from exporter.evidence.reading import read_call, sound_of
+from exporter.report.call_documents import LatencyItem
+from exporter.report.call_figures import CallReport, LatencyReport
 from exporter.report.check import CheckReport
-from exporter.report.latency import CallReport, LatencyItem, LatencyReport
 from exporter.web.report_page import ReportedCall, report_page
 
 

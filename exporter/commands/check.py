@@ -18,8 +18,8 @@ from exporter.commands.once import (
     with_known,
 )
 from exporter.probes.sfu.spec import SfuConfig
+from exporter.report.call_figures import LatencyReport
 from exporter.report.check import CheckReport
-from exporter.report.latency import LatencyReport
 from exporter.report.sfu import SfuReport
 from exporter.settings.load import override
 from exporter.settings.settings import Settings

@@ -20,12 +20,13 @@ from exporter.evidence.keeper import Keeper
 from exporter.logs import LogSetup, configure
 from exporter.outcome import Finding, Listing, Outcome, Reason, Turn, Verdict
 from exporter.probes.agents.spec import AgentsConfig
+from exporter.probes.latency.key import DEFAULT_SCENARIO
 from exporter.probes.latency.scenarios.config import built_in
 from exporter.probes.latency.scenarios.variants import FaultyScenarioError, variant_of
-from exporter.probes.latency.spec import DEFAULT_SCENARIO, LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.latency.utterances import Utterance
 from exporter.report.agents import NO_ROSTER, FleetReport, page_notes
-from exporter.report.latency import CallReport, LatencyReport
+from exporter.report.call_figures import CallReport, LatencyReport
 from exporter.report.sfu import PreflightReport, SfuReport
 from exporter.roster.collector import fetch_workers
 from exporter.roster.types import WorkerStatus

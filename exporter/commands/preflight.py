@@ -6,7 +6,7 @@ from exporter.commands.once import run
 from exporter.errors import ConfigError
 from exporter.logs import LogSetup, configure
 from exporter.outcome import Outcome
-from exporter.probes.latency.spec import joined
+from exporter.probes.latency.key import joined
 from exporter.probes.preflight.spec import CHECKS, PreflightConfig, TokenEndpoint
 from exporter.report.preflight import PreflightDocument
 from exporter.run.process import ProbeTable

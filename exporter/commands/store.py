@@ -10,7 +10,8 @@ from exporter.settings.settings import Settings
 from exporter.store.config import folder_of
 from exporter.store.protocol import Store
 from exporter.store.records import RunQuery, RunRecord
-from exporter.store.sqlite import FILE_NAME, open_sqlite
+from exporter.store.sqlite import open_sqlite
+from exporter.store.sqlite_file import FILE_NAME
 
 _AT_ONCE = 500
 _MOST_CALIBRATIONS = 100_000

@@ -19,7 +19,8 @@ from exporter.store.buffered import BufferedStore, in_use
 from exporter.store.config import StoreConfig, folder_of
 from exporter.store.protocol import Store
 from exporter.store.records import OpenRun, Remaining
-from exporter.store.sqlite import lock_folder, open_sqlite
+from exporter.store.sqlite import open_sqlite
+from exporter.store.sqlite_file import lock_folder
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from exporter.probes import PROBES
-from exporter.probes.latency.spec import LatencyConfig, TargetKey, joined
+from exporter.probes.latency.key import TargetKey, joined
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.scheduler import Work
 from exporter.settings.settings import Settings
 

@@ -8,12 +8,9 @@ from rich.text import Text
 
 from exporter.outcome import Listing, Verdict, worst
 from exporter.report.agents import AgentsDocument, FleetReport, print_agents, print_workers
-from exporter.report.latency import (
-    NONE_FOUND,
-    LatencyDocument,
-    LatencyReport,
-    print_calls,
-)
+from exporter.report.call_documents import LatencyDocument
+from exporter.report.call_figures import LatencyReport
+from exporter.report.latency import NONE_FOUND, print_calls
 from exporter.report.printing import STYLES, Timestamp, clean, console, print_verdict, say
 from exporter.report.sfu import SfuDocument, SfuReport, print_baseline
 

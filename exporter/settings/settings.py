@@ -42,8 +42,9 @@ from exporter.probes import PROBES
 from exporter.probes.agent_load.spec import AgentLoadConfig
 from exporter.probes.agents.spec import AgentsConfig
 from exporter.probes.calibrate.spec import CalibrateConfig
+from exporter.probes.latency.key import TargetKey
 from exporter.probes.latency.scenarios.variants import FaultyScenarioError, variants_of
-from exporter.probes.latency.spec import LatencyConfig, TargetKey
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.latency.utterances import Utterance
 from exporter.probes.ramp.spec import RampConfig
 from exporter.probes.reach.spec import ReachConfig

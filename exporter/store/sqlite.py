@@ -5,19 +5,17 @@ on the disk. The same tables in the process's memory serve where there is no fil
 """
 
 import json
-import logging
-import os
 import sqlite3
 import weakref
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import astuple
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
-from exporter.errors import StoreError, StoreInUse
+from exporter.errors import StoreError
 from exporter.outcome import Calibration
 from exporter.roster.types import Worker
 from exporter.store.records import (
@@ -49,27 +47,21 @@ from exporter.store.schema import (
     to_worker,
     version_of,
 )
+from exporter.store.sqlite_file import (
+    BUSY_TIMEOUT_S,
+    FILE_NAME,
+    connect,
+    lock_folder,
+    opened,
+    translated,
+)
 
-log = logging.getLogger(__name__)
-
-FILE_NAME = "ledger.db"
-LOCK_NAME = "ledger.lock"
 _IN_MEMORY = Path(":memory:")
-_BUSY_TIMEOUT_S = 5.0
-"""For another program that reads the file, such as a backup."""
 _PRUNED_AT_ONCE = 500
 _INSERT_SPENT = (
     "INSERT INTO spent (target, day, turns, call_seconds, tokens) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (target, day) DO UPDATE SET"
 )
-_CORRUPT = frozenset({"SQLITE_CORRUPT", "SQLITE_NOTADB"})
-_WORDS = {
-    "SQLITE_FULL": "No space left on device",
-    "SQLITE_READONLY": "Read-only file system or no permission",
-    "SQLITE_CANTOPEN": "Cannot be opened",
-    "SQLITE_IOERR": "Input/output error",
-}
-"""By the first two parts of SQLite's name of the error: what the system would say."""
 
 
 def open_sqlite(folder: Path) -> "SqliteStore":
@@ -84,8 +76,8 @@ def open_sqlite(folder: Path) -> "SqliteStore":
     file = folder / FILE_NAME
     lock = lock_folder(folder)
     try:
-        with _translated(file):
-            connection = _connect(file)
+        with translated(file):
+            connection = connect(file)
     except BaseException:
         lock.release()
         raise
@@ -101,100 +93,12 @@ def read_sqlite(folder: Path) -> "SqliteStore":
     file = folder / FILE_NAME
     if not file.is_file():
         raise StoreError(f"there is no ledger in {folder}")
-    with _translated(file, "read"):
+    with translated(file, "read"):
         address = f"{file.absolute().as_uri()}?mode=ro"
-        connection = sqlite3.connect(address, uri=True, timeout=_BUSY_TIMEOUT_S)
+        connection = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S)
         if (version := version_of(connection)) != NEWEST:
             raise StoreError(f"{file} has version {version}; this program reads version {NEWEST}")
     return SqliteStore(connection, file)
-
-
-def lock_folder(folder: Path) -> FileLock:
-    """Take the lock of a folder, made if it is not there; it is held until its process ends.
-
-    Raises:
-        StoreInUse: Another exporter has it.
-        StoreError: The folder or the file of the lock cannot be made.
-    """
-    with _translated(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return _lock(folder)
-
-
-def _lock(folder: Path) -> FileLock:
-    file = folder / LOCK_NAME
-    lock = FileLock(file, timeout=0, mode=0o600, thread_local=False, fallback_to_soft=False)
-    try:
-        lock.acquire()
-    except Timeout:
-        owner = file.read_text(errors="replace").strip() or "unknown"
-        raise StoreInUse(f"{folder} is used by another voice-exporter (process {owner})") from None
-    with suppress(OSError):  # a full disk: only the owner's number is lost
-        file.write_text(f"{os.getpid()}\n")
-    return lock
-
-
-def _connect(file: Path) -> sqlite3.Connection:
-    """Open a file that is sound, at the newest version."""
-    try:
-        return _prepared(file)
-    except sqlite3.DatabaseError as error:
-        if _name(error) not in _CORRUPT:
-            raise
-        _move_aside(file, str(error))
-    return _prepared(file)
-
-
-def _prepared(file: Path) -> sqlite3.Connection:
-    file.touch(mode=0o600)  # SQLite would let everyone read what agents are called
-    connection = _opened(file)
-    try:
-        _refuse_newer(connection, file)  # before anything is written: it stays as it is
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        _check(connection)
-        migrate(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _opened(file: Path) -> sqlite3.Connection:
-    return sqlite3.connect(
-        file, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-    )
-
-
-def _refuse_newer(connection: sqlite3.Connection, file: Path) -> None:
-    if (version := version_of(connection)) > NEWEST:
-        raise StoreError(
-            f"{file} has version {version}, written by a newer voice-exporter; expected at most "
-            f"{NEWEST}"
-        )
-
-
-def _check(connection: sqlite3.Connection) -> None:
-    """Read the whole file for damage.
-
-    Raises:
-        sqlite3.DatabaseError: There is some.
-    """
-    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if found != "ok":
-        error = sqlite3.DatabaseError(found.splitlines()[-1])
-        error.sqlite_errorname = "SQLITE_CORRUPT"
-        raise error
-
-
-def _move_aside(file: Path, why: str) -> None:
-    aside = file.with_name(f"{file.name}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
-    for suffix in ("", "-wal", "-shm"):
-        part = file.with_name(file.name + suffix)
-        if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
-    fields = {"file": str(file), "moved_to": str(aside), "error": why}
-    log.error("store is damaged; starting a new one", extra=fields)
 
 
 class SqliteStore:
@@ -208,7 +112,7 @@ class SqliteStore:
     ) -> None:
         """Take over what `open_sqlite` made; without arguments it is new, and in memory."""
         if connection is None:
-            connection = _opened(file)
+            connection = opened(file)
             weakref.finalize(self, connection.close)  # nobody has to close it
             migrate(connection)
         self._connection = connection
@@ -373,8 +277,13 @@ class SqliteStore:
 
     def save_calls(self, documents: Mapping[str, str]) -> None:
         """Keep real calls."""
-        with self._writing() as sql:
-            sql.executemany("INSERT OR REPLACE INTO calls VALUES (?, ?)", documents.items())
+        # One statement, which is a transaction of its own: SQLite lets go of Python's lock in each,
+        # and while the event loop is busy a thread waits for milliseconds until it has it again.
+        with _translated(self._file):
+            self._connection.execute(
+                "INSERT OR REPLACE INTO calls SELECT key, value FROM json_each(?)",
+                (json.dumps(dict(documents)),),
+            )
 
     def forget_calls(self, room_sids: Sequence[str]) -> None:
         """Forget real calls."""
@@ -421,7 +330,7 @@ class SqliteStore:
         Raises:
             StoreError: It was not done, or only the answer failed.
         """
-        with _translated(self._file):
+        with translated(self._file):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -432,7 +341,7 @@ class SqliteStore:
                 raise
 
     def _read(self, query: str, *values: object) -> list[Row]:
-        with _translated(self._file), closing(self._connection.execute(query, values)) as rows:
+        with translated(self._file), closing(self._connection.execute(query, values)) as rows:
             return rows.fetchall()
 
 
@@ -466,21 +375,3 @@ def _delete_runs(
         f"WHERE (reason IS NOT NULL) = ? {older} ORDER BY started_at_seconds LIMIT ?)",
         values,
     ).rowcount
-
-
-@contextmanager
-def _translated(file: Path, verb: str = "write") -> Iterator[None]:
-    """Turn what SQLite and the system raise into a StoreError that names the file."""
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        raise StoreError(f"cannot {verb} {file}: {_why(error)}") from error
-
-
-def _why(error: Exception) -> str:
-    kind = "_".join(_name(error).split("_")[:2])
-    return _WORDS.get(kind) or getattr(error, "strerror", "") or str(error)
-
-
-def _name(error: Exception) -> str:
-    return str(getattr(error, "sqlite_errorname", ""))

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from exporter.outcome import Components, Reason, TurnOutcome, Verdict
-from exporter.report.latency import average, is_measured
+from exporter.report.call_figures import average, is_measured
 from exporter.stats import Stats
 from exporter.store.records import RunRecord
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from pydantic import ConfigDict, with_config
 
 from exporter.outcome import CallResult, Outcome, Reason, Verdict
-from exporter.probes.latency.spec import LatencyConfig, TargetKey, as_target, joined
+from exporter.probes.latency.key import TargetKey, joined
+from exporter.probes.latency.spec import LatencyConfig, as_target
 from exporter.run.scheduler import Work
 from exporter.store.records import RunRecord
 from exporter.web.past import Past

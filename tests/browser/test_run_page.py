@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, expect
 from exporter.cli.html import write_latency
 from exporter.evidence.kept import KeptCall
 from exporter.probes.latency.spec import LatencyConfig
-from exporter.report.latency import CallReport, LatencyReport
+from exporter.report.call_figures import CallReport, LatencyReport
 from tests.browser.opening import Scheme, opened
 from tests.browser.site import Running, make_sound
 from tests.unit.calls import WHEN

@@ -25,7 +25,7 @@ from exporter.run.leftovers import DETAIL
 from exporter.server_api import Server, ServerApi
 from exporter.store.records import RunRecord, Spending
 from exporter.store.schema import RUN_COLUMNS, Row, to_record
-from exporter.store.sqlite import FILE_NAME
+from exporter.store.sqlite_file import FILE_NAME
 from tests import patience, plain_http
 from tests.integration.scripts import Script
 

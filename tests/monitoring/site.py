@@ -62,18 +62,21 @@ def _last_scrape(prometheus: Prometheus) -> float | None:
 
 @contextmanager
 def _served(day: BusyDay) -> Iterator[str]:
-    """Answer scrapes, each with one more round; yields HOST:PORT."""
+    """Answer scrapes, with one more round after each; yields HOST:PORT.
+
+    Not before the answer: what has run would then have run after the time of its own sample.
+    """
     one_at_a_time = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             with one_at_a_time:
-                day.pass_on()
                 page = day.page()
-            self.send_response(HTTPStatus.OK)
-            self.send_header("Content-Type", "text/plain; version=0.0.4")
-            self.end_headers()
-            self.wfile.write(page)
+                self.send_response(HTTPStatus.OK)
+                self.send_header("Content-Type", "text/plain; version=0.0.4")
+                self.end_headers()
+                self.wfile.write(page)
+                day.pass_on()
 
         def log_message(self, *_: object) -> None:
             """Write nothing."""

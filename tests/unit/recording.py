@@ -6,7 +6,8 @@ from exporter.config.values import ProbeSection
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.outcome import Verdict
-from exporter.probes.latency.spec import KEY, LatencyConfig
+from exporter.probes.latency.key import KEY
+from exporter.probes.latency.spec import LatencyConfig
 
 VANTAGE = "here"
 NOW = 1_800_000_000.0

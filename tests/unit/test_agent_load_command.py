@@ -16,7 +16,7 @@ from exporter.outcome import AgentLoad, LoadTier, Outcome, RampProgress, Reason
 from exporter.probes import PROBES
 from exporter.probes.agent_load.messages import LoadSetup
 from exporter.probes.agent_load.spec import AgentLoadConfig
-from exporter.probes.latency.spec import needed_s
+from exporter.probes.latency.deadline import needed_s
 from exporter.run.scheduler import Work
 from exporter.run.windows import WindowGate
 from exporter.settings.settings import Settings

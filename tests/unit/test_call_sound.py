@@ -15,8 +15,9 @@ from exporter.outcome import (
     Verdict,
 )
 from exporter.probes.latency import sound
+from exporter.probes.latency.judge import judge
 from exporter.probes.latency.sound import MOS, readings
-from exporter.probes.latency.spec import LatencyConfig, judge
+from exporter.probes.latency.spec import LatencyConfig
 
 from .calls import WHEN, replied
 

@@ -6,8 +6,9 @@ from exporter.outcome import Finding, Listing, Outcome, Reason, Verdict
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.sfu.spec import SfuConfig
 from exporter.report.agents import FleetReport
+from exporter.report.call_figures import CallReport, LatencyReport
 from exporter.report.check import CheckDocument, CheckReport
-from exporter.report.latency import NONE_FOUND, CallReport, LatencyReport
+from exporter.report.latency import NONE_FOUND
 from exporter.report.printing import to_json
 from exporter.report.sfu import SfuReport
 from exporter.roster.types import Worker, WorkerStatus

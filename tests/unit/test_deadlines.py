@@ -11,7 +11,9 @@ from pydantic import BaseModel, ValidationError
 from exporter.config.values import ProbeSection
 from exporter.probes import PROBES
 from exporter.probes.calibrate.spec import CalibrateConfig
-from exporter.probes.latency.spec import REPLY_LIMIT_S, LatencyConfig, TurnConfig
+from exporter.probes.latency.caller import TurnConfig
+from exporter.probes.latency.deadline import REPLY_LIMIT_S
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.ramp.spec import RampConfig
 from exporter.probes.reach.spec import ReachConfig
 from exporter.probes.reconnect.spec import ReconnectConfig

@@ -23,8 +23,10 @@ from exporter.outcome import (
 )
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.report.agents import AgentsDocument
+from exporter.report.calibrate import CalibrateDocument
+from exporter.report.call_documents import LatencyDocument
+from exporter.report.call_figures import CallReport, LatencyReport
 from exporter.report.check import CheckDocument
-from exporter.report.latency import CalibrateDocument, CallReport, LatencyDocument, LatencyReport
 from exporter.report.printing import to_json
 
 from .calls import WHEN, broken, call, failed, heard, judged, replied, void

@@ -11,7 +11,7 @@ from exporter.cli import main
 from exporter.cli.html import evidence_for, write_check, write_latency
 from exporter.outcome import Reason
 from exporter.probes.latency.spec import LatencyConfig
-from exporter.report.latency import CallReport, LatencyReport
+from exporter.report.call_figures import CallReport, LatencyReport
 from tests.unit.calls import WHEN, broken, call, replied
 from tests.unit.test_check_report import report
 from tests.unit.web.kept_calls import kept_call, save

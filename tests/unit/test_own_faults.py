@@ -3,7 +3,7 @@
 from exporter.docs.verdicts import verdict_rows
 from exporter.outcome import Outcome, Reason, Turn
 from exporter.probes import PROBES
-from exporter.report.latency import CallReport
+from exporter.report.call_figures import CallReport
 from tests.offenders import every
 from tests.unit.calls import DEMO, WHEN, call, failed, judged, replied
 from tests.unit.probe_outcomes import OUTCOMES

@@ -15,10 +15,11 @@ from exporter.daemon.serve import Daemon
 from exporter.outcome import Outcome, Verdict
 from exporter.probe import Run
 from exporter.probes import PROBES
-from exporter.probes.latency.spec import KEY, LatencyConfig
+from exporter.probes.latency.key import KEY
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.report.agents import FleetReport
+from exporter.report.call_figures import CallReport, LatencyReport
 from exporter.report.check import CheckReport
-from exporter.report.latency import CallReport, LatencyReport
 from exporter.report.ramp import RampReport
 from exporter.report.sfu import PreflightReport, SfuReport
 from exporter.run.scheduler import Work

@@ -24,16 +24,12 @@ from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.sfu.spec import SfuConfig
 from exporter.report import agents, check, latency, printing, sfu
 from exporter.report.agents import FleetReport, print_agents, print_workers
+from exporter.report.calibrate import print_calibration
+from exporter.report.call_figures import CallReport, LatencyReport
 from exporter.report.check import CheckReport, print_check
-from exporter.report.latency import (
-    NONE_FOUND,
-    CallReport,
-    LatencyReport,
-    StderrProgress,
-    print_calibration,
-    print_latency,
-)
+from exporter.report.latency import NONE_FOUND, print_latency
 from exporter.report.printing import age
+from exporter.report.progress import StderrProgress
 from exporter.report.sfu import SfuReport
 from exporter.roster.types import Worker, WorkerStatus
 

@@ -3,7 +3,8 @@
 import pytest
 
 from exporter.outcome import CallResult, Outcome, Reason, Verdict, failure, verdict_of, worst
-from exporter.probes.latency.spec import LatencyConfig, judge, summary
+from exporter.probes.latency.judge import judge, summary
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.stats import Stats
 
 from .calls import broken, call, failed, heard, replied, void

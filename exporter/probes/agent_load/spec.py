@@ -14,10 +14,11 @@ from exporter.outcome import AgentLoad, Finding, Outcome, Verdict, failure
 from exporter.probe import Probe, always
 from exporter.probes.agent_load import families
 from exporter.probes.agent_load.judge import JudgedTier, PerCall, Targets, judge_tier
+from exporter.probes.latency.deadline import needed_s
 from exporter.probes.latency.endurance import EnduranceConfig
 from exporter.probes.latency.scenarios.config import built_in
 from exporter.probes.latency.scenarios.variants import variant_of
-from exporter.probes.latency.spec import LatencyConfig, needed_s
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.ramp.judge import Knee, KneeKind, find_knee
 from exporter.roster.collector import CollectorConfig
 from exporter.series import Reading

@@ -10,6 +10,7 @@ from exporter.errors import ProbeError
 from exporter.evidence.kept import TurnMark
 from exporter.outcome import Expectation, Reason, Turn, TurnOutcome
 from exporter.outcome.timeline import CallerSpoke
+from exporter.probes.latency.deadline import REPLY_LIMIT_S
 from exporter.probes.latency.expectations import NOTHING_SAID, Seen, expectations
 from exporter.probes.latency.explained import awaited, explained
 from exporter.probes.latency.listening import DisturbedError, Listening, first_sound
@@ -19,7 +20,7 @@ from exporter.probes.latency.scenarios.kinds import scene_of
 from exporter.probes.latency.scenarios.scene import Breaks, Plain, Scene, Stage
 from exporter.probes.latency.script import TOLD_S, Expect
 from exporter.probes.latency.speaking import RAN_DRY, RefusedError, Said, Speaking
-from exporter.probes.latency.spec import REPLY_LIMIT_S, LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.rtc.clip import Clip
 from exporter.rtc.levels import WINDOW, Pcm
 from exporter.rtc.line import Line

@@ -22,9 +22,9 @@ from exporter.outcome.timeline import (
     ToolEnded,
     ToolStarted,
 )
+from exporter.probes.latency.deadline import REPLY_LIMIT_S
 from exporter.probes.latency.patterns import EndlessError, occurs
 from exporter.probes.latency.script import ANY, TOLD_S, Expect
-from exporter.probes.latency.spec import REPLY_LIMIT_S
 from exporter.probes.latency.understood import normalized
 
 SILENT = "the agent reports nothing on lk.agent.session (livekit-agents before 1.5?)"

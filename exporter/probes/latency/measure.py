@@ -24,9 +24,10 @@ from exporter.probes.latency import understood
 from exporter.probes.latency.breaks import breaks_of
 from exporter.probes.latency.clips import clips_of, in_turn, ready_clips
 from exporter.probes.latency.conversation import Conversation, worst_turn
+from exporter.probes.latency.deadline import CLEANUP_S, CONNECT_TIMEOUT_S
 from exporter.probes.latency.relaying import blamed, start_relay, told
 from exporter.probes.latency.scenarios.kinds import sound_of, utterance_of
-from exporter.probes.latency.spec import CLEANUP_S, CONNECT_TIMEOUT_S, LatencyConfig
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.latency.steps import Record, Steps
 from exporter.probes.latency.usage import usage_of
 from exporter.probes.latency.way_in.fetch import (

@@ -8,10 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from exporter.errors import ProbeError
+from exporter.probes.latency.deadline import REPLY_LIMIT_S
 from exporter.probes.latency.fillers import SILENCE_S, Fillers
 from exporter.probes.latency.listening import DisturbedError, Listening
 from exporter.probes.latency.speaking import Said
-from exporter.probes.latency.spec import REPLY_LIMIT_S
 from exporter.rtc.levels import WINDOW_S
 from exporter.rtc.onset import OnsetDetector
 

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from exporter.errors import ProbeError
 from exporter.outcome import Reason, ReplySound, Turn, TurnOutcome
 from exporter.outcome.timeline import AgentSounded
+from exporter.probes.latency.deadline import REPLY_LIMIT_S, REPORT_TIMEOUT_S
 from exporter.probes.latency.listening import Listening
 from exporter.probes.latency.reply import MAX_LAG_S, SAID_ONLY_S, AwaitedReply, Habits
 from exporter.probes.latency.speaking import RAN_DRY, Said
-from exporter.probes.latency.spec import REPLY_LIMIT_S, REPORT_TIMEOUT_S
 from exporter.rtc.levels import WINDOW, Pcm
 from exporter.rtc.sound import SoundOfReply, blocks
 

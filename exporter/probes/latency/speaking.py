@@ -4,8 +4,8 @@ import time
 from dataclasses import dataclass
 
 from exporter.outcome.timeline import CallerSpoke
+from exporter.probes.latency.deadline import RPC_S
 from exporter.probes.latency.listening import Listening
-from exporter.probes.latency.spec import RPC_S
 from exporter.rtc.clip import Clip
 from exporter.rtc.line import Received
 from exporter.rtc.onset import sound_threshold

@@ -1,8 +1,5 @@
 """Call an agent as a synthetic caller and measure what a person would hear."""
 
-from collections.abc import Mapping
-from math import ceil
-from statistics import fmean
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -10,152 +7,20 @@ from pydantic import BaseModel, Field
 from exporter.config.labels import OwnLabels
 from exporter.config.rules import Faults, rule
 from exporter.config.schedule import BudgetConfig, WindowConfig
-from exporter.config.values import (
-    Duration,
-    Name,
-    ProbeSection,
-    Section,
-    above,
-    holds_needed,
-    invalid,
-)
-from exporter.outcome import (
-    CallResult,
-    Cause,
-    ExpectationOutcome,
-    Finding,
-    Outcome,
-    Turn,
-    TurnOutcome,
-    Verdict,
-    failure,
-    understood,
-)
+from exporter.config.values import Duration, Name, ProbeSection, above, holds_needed, invalid
 from exporter.probe import Probe
-from exporter.probes.latency.endurance import EnduranceConfig, judge_endurance
+from exporter.probes.latency.caller import CallerIdentity, RoomConfig, TurnConfig
+from exporter.probes.latency.deadline import needed_s, shortest_deadline_s
+from exporter.probes.latency.endurance import EnduranceConfig
 from exporter.probes.latency.families import FAMILIES, CallReader, configured
+from exporter.probes.latency.judge import judge, summary
+from exporter.probes.latency.key import KEY, TargetKey
 from exporter.probes.latency.line import LineConfig
 from exporter.probes.latency.scenarios.config import ScenarioConfig
-from exporter.probes.latency.scenarios.judge import judge_turn_taking, turn_taking_text
 from exporter.probes.latency.script import Step
-from exporter.probes.latency.sound import SoundConfig, judge_sound
-from exporter.probes.latency.utterances import SPEAKING_S, Utterance
+from exporter.probes.latency.sound import SoundConfig
+from exporter.probes.latency.utterances import Utterance
 from exporter.probes.latency.way_in.config import TokenConfig, one_way_in
-from exporter.stats import Stats
-
-CONNECT_TIMEOUT_S = 10.0
-CLEANUP_S = 5.0
-"""Kept back from the deadline, so that the room is deleted and the turns so far are told."""
-REPLY_LIMIT_S = 30.0
-"""A reply that goes on for longer is interrupted by the next utterance."""
-REPORT_TIMEOUT_S = 3.0
-"""How long the agent's own figures may come after its reply."""
-
-DECISION_S = 10.0
-"""After a sound into the agent's speech it is known by then what the agent does."""
-
-RPC_S = 10.0
-"""How long an RPC to the agent may take."""
-
-_SHORTEST_DEADLINE_S = 180.0
-_AROUND_S = 5.0 + CONNECT_TIMEOUT_S + CLEANUP_S
-"""To make the room and ask for the agent, to enter, and to leave."""
-_TURN_S = 1.0 + REPLY_LIMIT_S + REPORT_TIMEOUT_S
-"""To hear a reply to its end; our utterance and the wait for the reply come on top."""
-
-DEFAULT_SCENARIO = "default"
-"""The value of the label of what is no variant."""
-
-KEY = ("agent_name", "call_type", "scenario")
-"""The labels that no two targets share."""
-TargetKey = tuple[str, str, str]
-"""Their values."""
-
-
-def joined(key: TargetKey) -> str:
-    """Return one text for a target, as of no other: a slash within a name is written %2F."""
-    return "/".join(part.replace("%", "%25").replace("/", "%2F") for part in key)
-
-
-class CallerIdentity(Section):
-    """What the agent can read of the caller, as a participant."""
-
-    identity: str | None = Field(
-        None, description="Participant identity of the caller; random if not set."
-    )
-    name: str = Field("", description="Participant name.")
-    metadata: str = Field("", description="Participant metadata of the caller.")
-    attributes: dict[str, str] = Field(
-        default_factory=dict,
-        description="Participant attributes of the caller.",
-    )
-    kind: Literal["standard", "sip"] = Field(
-        "standard",
-        description=(
-            "Participant kind of the caller; sip for agents that expect telephone callers, which "
-            "also have attributes such as sip.phoneNumber."
-        ),
-    )
-
-
-class RoomConfig(Section):
-    """What the agent can read of the room."""
-
-    metadata: str = Field("", description="Metadata of the room.")
-
-
-class TurnConfig(Section):
-    """Push-to-talk: RPCs by which the agent knows the caller's turn."""
-
-    start_rpc: str = Field("", description="Method performed before each utterance; none if empty.")
-    end_rpc: str = Field(
-        "",
-        description="Method performed when the last sample of the utterance has left; none if "
-        "empty.",
-    )
-
-    @property
-    def methods(self) -> int:
-        """How many RPCs a turn has."""
-        return bool(self.start_rpc) + bool(self.end_rpc)
-
-
-def needed_s(target: Mapping[str, Any]) -> float:
-    """Return the seconds that a call may take: its waits, its utterances, its longest replies.
-
-    What could not be understood has an error of its own, and counts as nothing here.
-    """
-    waits = sum(target.get(f"{name}_timeout", 0.0) for name in ("join", "track", "greeting"))
-    waits *= 1 + target.get("follow", False)
-    token: TokenConfig | None = target.get("token")
-    waits += token.timeout if token else 0.0
-    turns = target.get("trials", 1) + target.get("warmup", True)
-    if (long := target.get("endurance")) is not None:
-        turns = 1 + target.get("warmup", True)
-        waits += long.length
-    script: tuple[Step, ...] = target.get("script", ())
-    says: tuple[Utterance, ...] = (
-        script or target.get("utterances") or (target.get("utterance", Utterance()),)
-    )
-    says_s = turns * max(each.longest_s for each in says)
-    if script:
-        turns = len(script)
-        says_s = sum(each.longest_s + each.expect.longest_s for each in script)
-    rpcs: TurnConfig | None = target.get("turn")
-    turn_s = target.get("reply_timeout", 0.0) + _TURN_S + RPC_S * (rpcs.methods if rpcs else 0)
-    speaking_s = SPEAKING_S * sum(each.say is not None for each in says)
-    scoring_s = target.get("sound", SoundConfig()).scoring_s(len(script) or target.get("trials", 1))
-    played: ScenarioConfig | None = target.get("played")
-    if played is not None and played.speaks_into:
-        turn_s += played.after + DECISION_S + played.longest_sound_s
-        turns *= 1 + played.answers
-    waits += 0.0 if played is None else played.longest_break_s
-    return float(ceil(_AROUND_S + waits + speaking_s + says_s + turns * turn_s + scoring_s))
-
-
-def shortest_deadline_s(needed: float) -> float:
-    """Return the deadline of a call that may take so many seconds, where none is set."""
-    return max(_SHORTEST_DEADLINE_S, needed)
 
 
 def _default_page_on(target: dict[str, Any]) -> Literal["slow", "none"]:
@@ -433,89 +298,6 @@ class LatencyConfig(ProbeSection):
 def as_target(config: BaseModel) -> LatencyConfig | None:
     """Return a configuration as the target that it is; None for that of a probe of the server."""
     return config if isinstance(config, LatencyConfig) else None
-
-
-def judge(config: LatencyConfig, outcome: Outcome) -> tuple[Finding, ...]:
-    """Judge one call by its target's thresholds.
-
-    FAIL when the call or a measured turn failed, or the average is above `fail_ms`; SLOW when the
-    average is above `target_ms`, the word error rate above `max_wer`, a threshold of `sound` is
-    passed, the caller heard several agents of the name at once, or an agent in a scenario does not
-    take turns (`judge_turn_taking`); UNKNOWN when nothing could be
-    measured, every turn is void, or it cannot be told whether a step of the script came out as
-    expected.
-    """
-    if outcome.reason is not None:
-        return failure(outcome)
-    call = outcome.result if isinstance(outcome.result, CallResult) else None
-    turns, agents = (call.turns, call.agents) if call else ((), 1)
-    found = _judge_words(config, turns)
-    if call is None or not call.needs_no_latency or Stats.of(turns).n:
-        found = (*_judge_turns(config, turns), *found)
-    if call is not None and (void := call.expected(ExpectationOutcome.VOID)):
-        found = (*found, Finding(Verdict.UNKNOWN, "; ".join(map(str, void))))
-    if agents > 1:
-        text = f"the caller hears {agents} agents of this name at once: dispatched twice?"
-        found = (*found, Finding(Verdict.SLOW, text))
-    if call is None:
-        return found
-    if config.endurance is not None:
-        found = (*found, *judge_endurance(config.endurance, turns))
-    does = () if config.does is None else judge_turn_taking(config.does, call)
-    return (*found, *does, *judge_sound(config.sound, call))
-
-
-def _judge_turns(config: LatencyConfig, turns: tuple[Turn, ...]) -> tuple[Finding, ...]:
-    if failed := next((turn for turn in turns if _counts_as_failed(turn)), None):
-        return (Finding(Verdict.FAIL, f"{failed.reason}: {failed.detail}"),)
-    average_s = Stats.of(turns).avg_s
-    if average_s is None:
-        return (Finding(Verdict.UNKNOWN, "no turn was measured"),)
-    if config.fail_ms is not None and average_s * 1000 > config.fail_ms:
-        return (_slow(Verdict.FAIL, average_s, config.fail_ms),)
-    if average_s * 1000 > config.target_ms:
-        return (_slow(Verdict.SLOW, average_s, config.target_ms),)
-    return ()
-
-
-def _judge_words(config: LatencyConfig, turns: tuple[Turn, ...]) -> tuple[Finding, ...]:
-    heard = understood(turns)
-    if config.max_wer is None or heard is None or heard.wer <= config.max_wer:
-        return ()
-    text = f"{heard.wer:.0%} of the words are wrong in the agent's transcript"
-    return (Finding(Verdict.SLOW, f"{text}, above {config.max_wer:.0%}", Cause.WORDS),)
-
-
-def _counts_as_failed(turn: Turn) -> bool:
-    return turn.outcome is TurnOutcome.FAILED and not turn.warmup
-
-
-def _slow(verdict: Verdict, average_s: float, limit_ms: float) -> Finding:
-    text = f"{average_s:.2f} s on average is above {limit_ms / 1000:g} s"
-    return Finding(verdict, text, Cause.LATENCY)
-
-
-def summary(result: CallResult) -> str:
-    """Say what the measured turns took, how much was understood, and what came as expected."""
-    stats = Stats.of(result.turns)
-    met = len(result.expected(ExpectationOutcome.MET))
-    dialogue = f"{met} of {len(result.expectations)} expectations met"
-    taken = turn_taking_text(result)
-    if stats.avg_s is None or stats.max_s is None:
-        return taken or (dialogue if result.expectations else "nothing measured")
-    begun = [
-        turn.e2e_s
-        for turn in result.turns
-        if turn.time_to_answer_s is not None and turn.e2e_s is not None and not turn.warmup
-    ]
-    said = f", fillers {fmean(begun):.3f} s in {len(begun)} of them" if begun else ""
-    if heard := understood(result.turns):
-        said += f", {heard.hit} of {heard.words} words understood"
-    if result.expectations:
-        said += f", {dialogue}"
-    if taken:
-        said += f", {taken}"
-    return f"average {stats.avg_s:.3f} s, max {stats.max_s:.3f} s, n = {stats.n}{said}"
 
 
 PROBE = Probe(

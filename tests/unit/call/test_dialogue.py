@@ -8,9 +8,12 @@ from livekit import rtc
 from pydantic import ValidationError
 
 from exporter.outcome import ExpectationOutcome, Outcome, Reason, TurnOutcome, Verdict
-from exporter.probes.latency.spec import LatencyConfig, judge
+from exporter.probes.latency.judge import judge
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.latency.steps import STOPPED
-from exporter.report.latency import CallReport, LatencyDocument, LatencyReport, print_latency
+from exporter.report.call_documents import LatencyDocument
+from exporter.report.call_figures import CallReport, LatencyReport
+from exporter.report.latency import print_latency
 from exporter.report.printing import to_json
 from exporter.rtc.clip import shipped_clips
 from exporter.rtc.levels import Pcm

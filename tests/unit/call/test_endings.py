@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from exporter.outcome import Reason, TurnOutcome, Verdict
-from exporter.probes.latency.spec import LatencyConfig, judge
+from exporter.probes.latency.judge import judge
+from exporter.probes.latency.spec import LatencyConfig
 from tests.fake_call.agent import Script
 from tests.fake_call.calls import Placed, World, place, target
 

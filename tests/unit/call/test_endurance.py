@@ -7,7 +7,7 @@ import pytest
 
 from exporter.outcome import Finding, Reason, TurnOutcome, Verdict
 from exporter.probes.latency.endurance import EnduranceConfig
-from exporter.probes.latency.spec import judge
+from exporter.probes.latency.judge import judge
 from tests.fake_call.agent import FakeAgent, Script
 from tests.fake_call.calls import Placed, World, place, target
 

@@ -21,6 +21,7 @@ from exporter.outcome.timeline import (
     ToolStarted,
     UserState,
 )
+from exporter.probes.latency.deadline import REPLY_LIMIT_S
 from exporter.probes.latency.expectations import (
     ENDLESS,
     RUNNING,
@@ -33,7 +34,6 @@ from exporter.probes.latency.expectations import (
 )
 from exporter.probes.latency.patterns import LONGEST, occurs
 from exporter.probes.latency.script import TOLD_S, Expect
-from exporter.probes.latency.spec import REPLY_LIMIT_S
 
 US = "agent-1"
 SAID = CallerSpoke(at=10.0, until=11.0)

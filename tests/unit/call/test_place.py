@@ -15,9 +15,10 @@ from exporter.errors import ProbeError
 from exporter.outcome import MediaDirection, Mos, Reason, TurnOutcome, Verdict
 from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
 from exporter.probes.latency import clips, quality, sound
+from exporter.probes.latency.judge import judge
 from exporter.probes.latency.measure import Call
 from exporter.probes.latency.sound import SCORE_S
-from exporter.probes.latency.spec import LatencyConfig, judge
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.latency.utterances import Say
 from exporter.rtc.levels import RATE, Pcm, speech_bounds
 from tests.fake_call.agent import SOUND_S, Script

@@ -10,7 +10,8 @@ from exporter.errors import ConfigError
 from exporter.outcome import Calibration, Reason
 from exporter.store.buffered import BufferedStore
 from exporter.store.records import BudgetLimits, CalibrationRecord, OpenRun, RunQuery, Spending
-from exporter.store.sqlite import FILE_NAME, open_sqlite
+from exporter.store.sqlite import open_sqlite
+from exporter.store.sqlite_file import FILE_NAME
 from tests.unit.store.buffering import Flaky, Watch, make
 from tests.unit.store.records import DAY, NOON, PLAN, ended, open_run
 

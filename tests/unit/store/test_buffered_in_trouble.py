@@ -13,7 +13,8 @@ from exporter.roster.types import Worker, WorkerStatus
 from exporter.store import buffered as buffered_module
 from exporter.store.buffered import BufferedStore
 from exporter.store.records import BudgetLimits, OpenRun, Retention, RunQuery, Spending
-from exporter.store.sqlite import FILE_NAME, open_sqlite
+from exporter.store.sqlite import open_sqlite
+from exporter.store.sqlite_file import FILE_NAME
 from tests.patience import comes_true
 from tests.unit.store.buffering import Flaky, Lasting, Watch, make
 from tests.unit.store.mounts import fill, remount, tiny_filesystem

@@ -31,7 +31,8 @@ from exporter.roster.types import Worker, WorkerStatus
 from exporter.store.protocol import Store
 from exporter.store.records import RunQuery, Spending
 from exporter.store.schema import NEWEST
-from exporter.store.sqlite import FILE_NAME, LOCK_NAME, open_sqlite
+from exporter.store.sqlite import open_sqlite
+from exporter.store.sqlite_file import FILE_NAME, LOCK_NAME
 from tests.patience import until
 from tests.unit.store.mounts import fill, remount, tiny_filesystem
 from tests.unit.store.records import DAY, PLAN, ended, open_run

@@ -10,7 +10,8 @@ import pytest
 
 from exporter.daemon.plan import call_work as target_work
 from exporter.outcome import Reason, Turn
-from exporter.report.latency import CallReport, LatencyDocument, LatencyReport
+from exporter.report.call_documents import LatencyDocument
+from exporter.report.call_figures import CallReport, LatencyReport
 from exporter.report.printing import to_json
 from exporter.roster.roster import Roster
 from exporter.roster.types import WorkerStatus

@@ -5,8 +5,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from exporter.errors import ConfigError
+from exporter.probes.latency.deadline import needed_s, shortest_deadline_s
+from exporter.probes.latency.key import TargetKey
 from exporter.probes.latency.scenarios.config import ScenarioConfig
-from exporter.probes.latency.spec import LatencyConfig, TargetKey, needed_s, shortest_deadline_s
+from exporter.probes.latency.spec import LatencyConfig
 
 _OWN = ("trials", "fail_ms", "max_wer", "utterance", "line")
 """Keys that take the place of the target's where they are set."""
