@@ -279,7 +279,7 @@ class SqliteStore:
         """Keep real calls."""
         # One statement, which is a transaction of its own: SQLite lets go of Python's lock in each,
         # and while the event loop is busy a thread waits for milliseconds until it has it again.
-        with _translated(self._file):
+        with translated(self._file):
             self._connection.execute(
                 "INSERT OR REPLACE INTO calls SELECT key, value FROM json_each(?)",
                 (json.dumps(dict(documents)),),
