@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from exporter import __version__, logs
 from exporter.config.values import ProbeSection
+from exporter.daemon.agent_loads import AgentLoads
 from exporter.daemon.asked import AskedCalls
 from exporter.daemon.credentials import CredentialFiles
 from exporter.daemon.discovery import Discovery
@@ -172,6 +173,11 @@ class Daemon:
             self._recorder.show,
             lambda: self._settings.ramp_here(),  # noqa: PLW0108 - a reload replaces the settings
         )
+        self._agent_loads = AgentLoads(
+            self._ledger.store,
+            self._recorder.show,
+            lambda: self._settings.load_here(),  # noqa: PLW0108 - a reload replaces the settings
+        )
         self._watch_list = WatchList(server.name)
         self._asked = AskedCalls(self._watch_list, self._call)
         self._run_log = RunLog()
@@ -186,6 +192,7 @@ class Daemon:
             self._ledger.record,
             self._fleet.record,
             self._ramps.record,
+            self._agent_loads.record,
             self._live_turns.record,
             self._watch_list.record,
             self._note_listing,
@@ -318,6 +325,7 @@ class Daemon:
             self._watching += (_watch("evidence", self._keeper.watch()),)
         self._fleet.roster.restore(await self._ledger.store.workers())
         await self._ramps.restore()
+        await self._agent_loads.restore()
         self._watch_list.restore(await recall(self._ledger.store, datetime.now(UTC)))
         await self._real_calls.restore()
         web = make_server(

@@ -419,16 +419,25 @@ class BufferedStore:
         now = asyncio.get_running_loop().time()
         if self._in_step and not (self.shared and now - self._taken_over_at >= REFRESH_S):
             return
-        await self._mend_loss()
         since = self._since
-        left, open_runs, spent = await self._ask(
-            lambda store: (store.left_open(), store.open_runs(), store.spent(since))
+        left, open_runs, spent, identity = await self._ask(
+            lambda store: (
+                store.left_open(),
+                store.open_runs(),
+                store.spent(since),
+                store.identity(),  # last: what was read before it is of these data, or lost
+            )
         )
         if not self.shared:
             known = {run.run_id for run in self._memory.open_runs()}
             left = tuple(run for run in left if run.run_id not in known)
         if left and (self.shared or not self._waiting):  # a shared store gives each only once
             self._on_left_open(left)
+        if self._identity not in (None, identity):
+            await self._mend_loss()
+            self._identity = identity
+            return  # read again next time: others write back as well
+        self._identity = identity
         if self._waiting:
             return  # runs have begun or ended meanwhile: when these are written
         self._memory.restore(open_runs, spent, instead=self.shared)
@@ -440,21 +449,15 @@ class BufferedStore:
         return f"{self._clock() - timedelta(days=_DAYS_TAKEN_OVER):%Y-%m-%d}"
 
     async def _mend_loss(self) -> None:
-        """Write back what memory holds, where the store has lost what it was given.
-
-        Other exporters do the same with what they hold.
-        """
-        identity = await self._ask(lambda store: store.identity())
-        if self._identity not in (None, identity):
-            held = Held.of(self._memory, self._begun, self._since, tuple(self._latest.values()))
-            await self._ask(held.write)
-            self._watch.failed("lost")
-            log.error(
-                "store lost its data; wrote back what this exporter has in memory, the rest of "
-                "the history is lost",
-                extra={"runs": len(held.runs), "budgets": len(held.spent)},
-            )
-        self._identity = identity
+        """Write back what memory holds; other exporters do the same with what they hold."""
+        held = Held.of(self._memory, self._begun, self._since, tuple(self._latest.values()))
+        await self._ask(held.write)
+        self._watch.failed("lost")
+        log.error(
+            "store lost its data; wrote back what this exporter has in memory, the rest of the "
+            "history is lost",
+            extra={"runs": len(held.runs), "budgets": len(held.spent)},
+        )
 
     async def _prune(self) -> None:
         """Delete a little of what is too old."""
