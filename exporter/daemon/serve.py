@@ -333,7 +333,7 @@ class Daemon:
         )
         serving = asyncio.create_task(web.serve(sockets=[listener]))
         stopping = asyncio.create_task(stop.wait())
-        self._start()
+        await self._start()
         self._watching += (
             _watch("loop lag", watch_loop_lag(self._own.loop_lag)),
             _watch("health", self._health.watch()),
@@ -359,8 +359,11 @@ class Daemon:
             raise RuntimeError("web server ended unexpectedly") from serving.exception()
         log.info("stopped")
 
-    def _start(self) -> None:
-        """Schedule everything: what only asks the server at once, then calls, then the rest."""
+    async def _start(self) -> None:
+        """Schedule everything: what only asks the server at once, then calls, then the rest.
+
+        A thousand targets take seconds, in which pages are served all the same.
+        """
         settings = self._settings
         starts = stagger([target.interval for target in settings.targets])
         first_s = min(max(starts, default=0) + _AFTER_CALLS_S, _OTHERS_WITHIN_S)
@@ -373,6 +376,7 @@ class Daemon:
                 others += 1
         for target, first_in_s in zip(settings.targets, starts, strict=True):
             self.add_target(target, first_in_s)
+            await asyncio.sleep(0)
         self._scheduler.start()
 
     def _make_group(self) -> Group | None:
