@@ -237,6 +237,17 @@ class RunRecord:
         )
 
 
+@with_config(ConfigDict(use_attribute_docstrings=True))
+@dataclass(frozen=True, slots=True)
+class EvidencePlace:
+    """Which of several exporters keeps a call to be seen and heard."""
+
+    exporter: str
+    """The name of its host."""
+    url: str
+    """Where its pages are, without a slash at the end."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunQuery:
     """Which runs to read; the newest come first."""

@@ -1,7 +1,7 @@
 """The page of a run: why it failed, the call as a picture and as sound, its turns, its log."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
@@ -14,7 +14,7 @@ from exporter.outcome import (
     Turn,
     tokens,
 )
-from exporter.store.records import RunRecord
+from exporter.store.records import EvidencePlace, RunRecord
 from exporter.web.advice import Advice, advice
 from exporter.web.picture import line_text, picture, turn_id
 from exporter.web.rendering import template
@@ -56,6 +56,8 @@ class CallView:
     turns: tuple[TurnRow, ...]
     facts: tuple[tuple[str, str], ...]
     log: tuple[str, ...]
+    elsewhere: str = ""
+    """URL of its page on the exporter that keeps the call; "" where none is known."""
 
     @classmethod
     def of(
@@ -103,6 +105,7 @@ def moment(when: datetime) -> str:
 def run_page(
     record: RunRecord,
     kept: KeptCall | None,
+    elsewhere: EvidencePlace | None = None,
     *,
     runbooks: str = "",
     nonce: str = "",
@@ -113,12 +116,16 @@ def run_page(
     Args:
         record: The run, as the ledger has it.
         kept: What is kept of the call; None where nothing is.
+        elsewhere: The exporter that keeps it, where another one does.
         runbooks: URL of the folder with the runbooks; they are only named where it is "".
         nonce: Of its styles and its script; see `policy`.
         hears: Whether the client may hear calls and read what was said.
     """
     sound = f"../api/v1/runs/{record.run_id}/sound" if hears else ""
-    view = CallView.of(record, kept, sound, with_words=hears)
+    missing = _NOT_KEPT if elsewhere is None else f"This call is kept by {elsewhere.exporter}:"
+    view = CallView.of(record, kept, sound, with_words=hears, missing=missing)
+    link = f"{elsewhere.url}/runs/{record.run_id}" if elsewhere else ""
+    view = replace(view, elsewhere=link)
     return template("run.html").render(view=view, hears=hears, **common(runbooks, nonce))
 
 

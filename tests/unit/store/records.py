@@ -29,8 +29,9 @@ from exporter.outcome import (
 )
 from exporter.store.records import OpenRun, RunRecord, Spending
 
-NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-DAY = "2026-11-21"
+# Of today: what is older than the retention is pruned, by the clock of the machine.
+NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+DAY = f"{NOON:%Y-%m-%d}"
 PLAN = Spending(4, 180.0)
 USAGE = (
     ModelUsage("reader", llm_input=1500, llm_cached=1000, llm_output=60),
