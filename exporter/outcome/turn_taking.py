@@ -69,7 +69,7 @@ class Interruption:
         answer = "" if self.answer is None else f", {self.answer}"
         if self.answer_s is not None:
             answer += f" after {self.answer_s:.3f} s"
-        return _with(self.detail, f"interruption {self.outcome}{after}{answer}")
+        return _with(self.detail, f"interruption {_words(self.outcome)}{after}{answer}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Backchannel:
 
     def __str__(self) -> str:
         gap = "" if self.gap_s is None else f" for {self.gap_s:.3f} s"
-        return _with(self.detail, f"short sound {self.outcome}{gap}")
+        return _with(self.detail, f"short sound {_words(self.outcome)}{gap}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,13 @@ class InnerPause:
     """One line for people on why it is void."""
 
     def __str__(self) -> str:
-        return _with(self.detail, f"pause {self.outcome}")
+        return _with(self.detail, f"pause {_words(self.outcome)}")
 
 
 def _with(detail: str, text: str) -> str:
     return f"{text}: {detail}" if detail else text
+
+
+def _words(outcome: StrEnum) -> str:
+    """Return an outcome as people read it: the label of metrics is one word."""
+    return outcome.replace("_", " ")

@@ -18,6 +18,8 @@ class Cause(StrEnum):
     """What of a call a finding is about, where another page than that of its verdict says more."""
 
     LATENCY = "latency"
+    TURN_TAKING = "turn_taking"
+    """Who speaks when: interruptions, short sounds, pauses."""
     WORDS = "words"
     """The agent understood too few of them."""
     GAP = "gap"

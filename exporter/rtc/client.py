@@ -177,7 +177,9 @@ class Client:
             async with asyncio.timeout(STATS_TIMEOUT_S):
                 snapshot = Snapshot.of(await self.room.get_rtc_stats())
         except (RuntimeError, TimeoutError) as error:
-            detail = one_line(f"no statistics of {self.identity}: {error!r}")
+            none = f"none within {STATS_TIMEOUT_S:g} s"
+            why = none if isinstance(error, TimeoutError) else f"{error}"
+            detail = one_line(f"no statistics of {self.identity}: {why}")
             raise ProbeError(Reason.ROOM_CLOSED, detail) from error
         self.snapshots.append(snapshot)
         return snapshot

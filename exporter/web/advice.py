@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from exporter.colors import COMPONENTS
 from exporter.outcome import (
     AnswerOutcome,
     BackchannelOutcome,
@@ -13,7 +14,9 @@ from exporter.outcome import (
     SilentStage,
     Verdict,
 )
+from exporter.report.call_figures import average, is_measured
 from exporter.store.records import RunRecord
+from exporter.web.why import PART_WORDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,8 @@ _REASONS: Mapping[Reason, Advice] = {
     Reason.API_FAILED: Advice("The server's own log at this time.", "VoiceSfuDown"),
     Reason.DISPATCH_FAILED: Advice("The server's own log at this time.", "VoiceAgentFailing"),
     Reason.NO_WORKER: Advice(
-        "Whether a worker with this agent name is registered and has a free place.",
+        "Whether a worker of this agent name is registered, has a free place, and refuses no job: "
+        "its log.",
         "VoiceAgentNoWorker",
     ),
     Reason.JOIN_TIMEOUT: Advice(
@@ -79,8 +83,13 @@ _REASONS: Mapping[Reason, Advice] = {
     ),
 }
 _SLOW = Advice("The widest part of the slow turns: where the time went.", "VoiceAgentSlow")
+_TALKS_ON = Advice(
+    "The agent's voice and states after the caller's interruption: did it hear it, and does it "
+    "allow interruptions?",
+    "VoiceAgentIgnoresInterruptions",
+)
 _CAUSES: Mapping[Cause, Advice] = {
-    Cause.LATENCY: _SLOW,
+    Cause.TURN_TAKING: _TALKS_ON,
     Cause.WORDS: Advice(
         "How many words of each turn were understood, and how the caller's side sounds.",
         "VoiceAgentMishears",
@@ -113,11 +122,6 @@ _TWICE = Advice("Why two agents of this name were dispatched.", "VoiceAgentTwice
 _NO_TOKEN = Advice(
     "The endpoint that gives callers their tokens, and its own log.", "VoiceAgentFailing"
 )
-_TALKS_ON = Advice(
-    "The agent's voice and states after the caller's interruption: did it hear it, and does it "
-    "allow interruptions?",
-    "VoiceAgentIgnoresInterruptions",
-)
 _STOPS = Advice(
     "The agent's voice after the caller's short sound: what it takes for an interruption.",
     "VoiceAgentStopsAtBackchannels",
@@ -141,7 +145,21 @@ def advice(record: RunRecord) -> Advice | None:
     if record.probe != "latency" or record.verdict not in (Verdict.SLOW, Verdict.FAIL):
         return None
     manners = _manners(record) if record.verdict is Verdict.SLOW else None
-    return manners or _CAUSES[record.cause or Cause.LATENCY]
+    cause = record.cause or Cause.LATENCY
+    return manners or (_slow(record) if cause is Cause.LATENCY else _CAUSES[cause])
+
+
+def _slow(record: RunRecord) -> Advice:
+    """Return what to look at by the longest component, where components are known."""
+    parts = average(turn.components for turn in record.turns if is_measured(turn))
+    known = (
+        {} if parts is None else {name: getattr(parts, f"{name}_s") or 0.0 for name in COMPONENTS}
+    )
+    longest = max(known, key=known.__getitem__, default="")
+    if not longest:
+        return _SLOW
+    took = f"{PART_WORDS[longest]}, {known[longest]:.2f} s on average"
+    return replace(_SLOW, text=f"{took}: the longest component of its turns.")
 
 
 def _silent(record: RunRecord) -> Advice:

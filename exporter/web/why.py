@@ -11,7 +11,7 @@ from operator import attrgetter
 from statistics import median
 
 from exporter.colors import COMPONENTS
-from exporter.outcome import CallResult, Components, Listing, Outcome, Reason, Verdict
+from exporter.outcome import CallResult, Cause, Components, Listing, Outcome, Reason, Verdict
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.store.records import RunRecord
@@ -25,6 +25,14 @@ PART_WORDS: Mapping[str, str] = {
 _IN_SERVICE = (WorkerStatus.IDLE, WorkerStatus.BUSY, WorkerStatus.FULL)
 _OF_WORKERS = frozenset({Reason.NO_WORKER, Reason.JOIN_TIMEOUT, Reason.DISPATCH_FAILED})
 """Reasons for which the workers are the next to look at, also when none is lost."""
+_HEADS: Mapping[Cause | None, str] = {
+    Cause.TURN_TAKING: "turn-taking",
+    Cause.WORDS: "words",
+    Cause.GAP: "dead air",
+    Cause.SOUND: "sound",
+    Cause.LOSS: "packet loss",
+}
+"""What made a call SLOW, where it was not its latency."""
 _TODAY = timedelta(hours=24)
 _NOTABLE_S = 0.05
 """By so much a component must exceed its median to be named for it."""
@@ -121,7 +129,8 @@ def why(target: LatencyConfig, last: Outcome | None, past: Past, service: Servin
     head, said = _reason(run)
     if not head:
         head, slow = _slowness(target, last, past)
-        said = (*slow, *(each.text for each in last.findings or ()))
+        head = head or _HEADS.get(run.cause, "")
+        said = (*slow, *(each.text for each in run.findings))
     if service.is_short or (run.reason in _OF_WORKERS and service.known):
         said = (*said, str(service))
     return Why(head, " ".join(map(_sentence, filter(None, said))))

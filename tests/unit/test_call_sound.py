@@ -47,7 +47,10 @@ BAD = Mos(1.0, 1.0, 1.0)
 
 BROKEN = {
     "min_level_dbfs": (-31.0, "level -32.0 dBFS is below -31.0 dBFS"),
-    "max_clipped_ratio": (0.01, "clipping 1.50 % is above 1.00 %"),
+    "max_clipped_ratio": (
+        0.01,
+        "clipped (distorted) share of the agent's speech 1.50 % is above 1.00 %",
+    ),
     "min_bandwidth_hz": (7000.0, "bandwidth 6000 Hz is below 7000 Hz"),
     "max_gap_ms": (1000.0, "a gap in a reply of 1.50 s is above 1.00 s"),
     "max_loss_ratio": (0.04, "packet loss 5.00 % is above 4.00 %"),

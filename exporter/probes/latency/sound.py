@@ -124,7 +124,8 @@ def judge_sound(limits: SoundConfig, call: CallResult) -> Iterator[Finding]:
     gap_s = limits.max_gap_ms / 1000 if limits.max_gap_ms is not None else None
     if found is not None:
         clipped = found.clipped_ratio
-        yield from _above("clipping", clipped, limits.max_clipped_ratio, _percent, Cause.SOUND)
+        what = "clipped (distorted) share of the agent's speech"
+        yield from _above(what, clipped, limits.max_clipped_ratio, _percent, Cause.SOUND)
         yield from _above(
             "a gap in a reply of", found.longest_gap_s, gap_s, "{:.2f} s".format, Cause.GAP
         )

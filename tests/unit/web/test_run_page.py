@@ -19,6 +19,7 @@ from exporter.outcome import (
     CallerToken,
     CallReconnect,
     CallResult,
+    Components,
     InnerPause,
     Interruption,
     InterruptionOutcome,
@@ -350,6 +351,29 @@ def test_what_made_a_call_slow_chooses_the_runbook(
     assert said is not None
     assert said.runbook == runbook
     assert (RUNBOOKS / f"{runbook}.md").is_file()
+
+
+def test_a_slow_call_names_its_longest_component() -> None:
+    """Nobody has to compare bars; where the agent reports none, the page says where to look."""
+    split = Components(llm_s=2.5, tts_s=0.2)
+    made = replace(CallResult("demo", "default", "default"), turns=(replied(3.0, split=split),))
+    for result, words in (
+        (made, "LLM, 2.50 s on average: the longest component"),
+        (replace(made, turns=(replied(3.0),)), "The widest part of the slow turns"),
+    ):
+        judged = PROBE.judged(LatencyConfig(agent_name="demo"), replace(call(), result=result))
+        said = advice(RunRecord.of(judged))
+        assert said is not None
+        assert said.text.startswith(words)
+
+
+def test_only_unusual_names_follow_the_agent() -> None:
+    """`default` says nothing, twice."""
+    plain = record_of(call(), "plain")
+    scenario = replace(plain, run_id="other", scenario="barge_in")
+    there = site(plain, scenario)
+    assert '<small class="faint"></small>' in there.ask("GET", "/runs/plain").text
+    assert '<small class="faint">barge_in</small>' in there.ask("GET", "/runs/other").text
 
 
 def test_the_ledger_alone_says_what_made_a_call_slow() -> None:

@@ -4,8 +4,16 @@ from cProfile import Profile
 from dataclasses import replace
 from datetime import timedelta
 
-from exporter.outcome import Components, Listing, Outcome, PendingDispatch, Reason, Verdict
-from exporter.probes.latency.spec import LatencyConfig
+from exporter.outcome import (
+    Components,
+    Listing,
+    Outcome,
+    PendingDispatch,
+    Reason,
+    ReplySound,
+    Verdict,
+)
+from exporter.probes.latency.spec import PROBE, LatencyConfig
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.store.records import RunRecord
 from exporter.web.past import APART, OUTAGES_KEPT, Past
@@ -59,6 +67,16 @@ def test_a_target_that_is_always_missed_is_questioned() -> None:
 def test_a_first_slow_call_names_the_longest_component() -> None:
     """There is no median to compare with."""
     assert said(spoken(2.0, 1.1)).startswith("LLM 1.10 s: The longest component.")
+
+
+def test_what_is_not_latency_has_a_head() -> None:
+    """A quick call whose voice is clipped: the row says `sound` where others say `LLM`."""
+    config = LatencyConfig.model_validate(
+        {"agent_name": "demo", "sound": {"max_clipped_ratio": 0.02}}
+    )
+    loud = replace(replied(0.5), reply=ReplySound(-3.0, 0.3, 8000.0, 0.1))
+    known = said(PROBE.judged(config, call(loud)), target=config)
+    assert known.startswith("sound: Clipped (distorted) share of the agent's speech 30.00 %")
 
 
 def test_who_has_no_worker_reads_of_the_workers_and_of_those_who_wait() -> None:

@@ -8,6 +8,7 @@ from exporter.outcome import (
     AnswerOutcome,
     BackchannelOutcome,
     CallResult,
+    Cause,
     Finding,
     InterruptionOutcome,
     PauseOutcome,
@@ -92,7 +93,7 @@ def _interruptions(scenario: ScenarioConfig, call: CallResult) -> Iterator[Findi
 
 
 def _slow(text: str) -> Finding:
-    return Finding(Verdict.SLOW, text)
+    return Finding(Verdict.SLOW, text, Cause.TURN_TAKING)
 
 
 def _unknown(what: str, details: list[str]) -> Finding:
