@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 UV := $(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python
 # Compiled at once: else every process that starts first would do so anew, several at a time. But
 # not a third of it, which is compiled to C already, or which no process of a run imports.
-NOT_IMPORTED := /(pip|setuptools|pkg_resources|mypy|mypyc|lexers|libcst|textual|tests)/
+NOT_IMPORTED := /(pip|setuptools|pkg_resources|mypy|mypyc|lexers|libcst|textual|tests|f2py|async_api|quantization|transformers)/
 COMPILE := $(BIN)/python -m compileall -q -j 0 -x '$(NOT_IMPORTED)' .venv/lib
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate --system-certs $(LOCK_ARGS)
@@ -44,6 +44,7 @@ help:
 	@echo 'make bench-listing   print how fast 1,000 rooms are listed over a network; needs root'
 	@echo 'make bench-live      print what attach costs an agent, and how true the estimate of live turns is; BENCH_ARGS="--turns 50"'
 	@echo 'make bench-fleet     print whether three exporters and their Redis keep their promises while they are killed; BENCH_ARGS="--targets 60 --interval 300 --minutes 30 --kills 20"'
+	@echo 'make bench-scale     print how many targets and workers one exporter carries; BENCH_ARGS="--part targets --targets 1000"'
 	@echo 'make bench-scrape    print how fast /metrics answers while a fleet reports'
 	@echo 'make bench-busy      print how true calls are while a fleet reports and /metrics is scraped'
 	@echo 'make bench-footprint print what the exporter costs in memory and CPU, idle and calling'

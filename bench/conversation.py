@@ -9,11 +9,12 @@ import argparse
 import asyncio
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
+from typing import Self
 
 import httpx
 import numpy as np
@@ -31,6 +32,9 @@ from exporter.server_api import Server
 from tests.integration.workers import demo_agent
 
 TIMES = 5
+AT_ONCE = 5
+"""Turns of one call of two that are compared, which are placed in turn."""
+PARTS = ("silent", "times", "words")
 BOUND_MS = 30.0
 REPLY_TIMEOUT_S = 6.0
 _CLIP = "caller.wav"
@@ -91,6 +95,17 @@ class Made:
     """As the exporter says, of all models together."""
     delivered: Counts = field(default_factory=Counts)
     """As the agent's providers have counted."""
+
+    @classmethod
+    def joined(cls, calls: Sequence[Self]) -> Self:
+        """Return calls that were told the same as one."""
+        used, delivered = Counts(), Counts()
+        for call in calls:
+            used.add(call.used)
+            delivered.add(call.delivered)
+        turns = tuple(turn for call in calls for turn in call.turns)
+        detail = next((call.detail for call in calls if call.detail), "")
+        return cls(calls[0].settings, turns, detail, used, delivered)
 
     def seconds(self, of: Callable[[Turn], float | None]) -> list[float]:
         """Return a figure of each turn that was answered and has it, in seconds."""
@@ -158,21 +173,36 @@ async def _delivered(providers: str, run_id: str) -> Counts:
         return Counts(**answer.raise_for_status().json())
 
 
-async def converse(server: Server, providers: str, times: int) -> Conversations:
-    """Place all calls, one after another."""
+async def converse(
+    server: Server, providers: str, times: int, parts: Collection[str]
+) -> Conversations:
+    """Place all calls of these parts, one after another."""
     runner = Runner(server, processes=1)
 
     async def each(settings: Iterable[DemoSettings]) -> tuple[Made, ...]:
         return tuple([await place(runner, providers, one, times, warmup=True) for one in settings])
 
+    async def in_turn(settings: Sequence[DemoSettings]) -> tuple[Made, ...]:
+        """Place calls that are compared in turn: the machine is then the same for each."""
+        left, made = times, []
+        while left > 0:
+            some = min(AT_ONCE, left)
+            made.append(
+                [await place(runner, providers, one, some, warmup=True) for one in settings]
+            )
+            left -= some
+        return tuple(Made.joined(calls) for calls in zip(*made, strict=True))
+
     try:
         silent = {
             stage: await place(runner, providers, settings, times, warmup=False)
-            for stage, settings in STAGES.items()
+            for stage, settings in (STAGES if "silent" in parts else {}).items()
         }
-        return Conversations(
-            silent, await each(TOOLS), await each(FILLERS), await each(WORKS), await each(WORDS)
-        )
+        tools, fillers, works = [
+            await in_turn(pair) if "times" in parts else () for pair in (TOOLS, FILLERS, WORKS)
+        ]
+        words = await each(WORDS if "words" in parts else ())
+        return Conversations(silent, tools, fillers, works, words)
     finally:
         await runner.aclose()
 
@@ -187,6 +217,9 @@ def tell_stages(report: Report, found: Conversations) -> None:
         wrong = sorted({each or "none" for each in named} - {stage})
         value = f"{right} right" + (f", else {', '.join(wrong)}" if wrong else "")
         rows.check(stage, len(turns), value, bound="all", holds=turns and right == len(turns))
+    if not found.answering:
+        rows.show()
+        return
     answered = [turn for turn in _valid(found.answering) if turn.outcome is TurnOutcome.REPLIED]
     named_any = sum(turn.silent_stage is not None for turn in answered)
     rows.check(
@@ -267,8 +300,10 @@ def tell_usage(report: Report, found: Conversations) -> None:
 def tell(report: Report, found: Conversations) -> None:
     """Print all of it, and why calls ended early that should not have."""
     tell_stages(report, found)
-    tell_times(report, found)
-    tell_words(report, found)
+    if found.tools:
+        tell_times(report, found)
+    if found.words:
+        tell_words(report, found)
     tell_usage(report, found)
     for call in found.answering:
         if call.detail:
@@ -336,13 +371,14 @@ def main() -> int:
     """Hold the conversations and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=TIMES, help="measured turns of each call")
+    parser.add_argument("--part", action="append", choices=PARTS, help="default: all")
     options = parser.parse_args()
     report = Report()
     with (
         livekit_stage(report.say) as stage,
         demo_agent(stage.server, stage.folder, DemoSettings()) as providers,
     ):
-        found = asyncio.run(converse(stage.server, providers, options.times))
+        found = asyncio.run(converse(stage.server, providers, options.times, options.part or PARTS))
     tell(report, found)
     return 0 if report.held else 1
 

@@ -132,21 +132,25 @@ class Run:
 
 def ledger(redis: "Redis", prefix: str) -> tuple[dict[str, Run], dict[str, int]]:
     """Return the calls of the ledger by id, and the turns that were spent by target."""
-    runs = {}
+    runs: dict[str, Run] = {}
     for place in ("runs", "open"):
-        for run_id, text in redis.hgetall(f"{{{prefix}}}:{place}").items():
+        for run_id, text in _table(redis, f"{{{prefix}}}:{place}"):
             run = json.loads(text)
             if run["probe"] == "latency":
                 why = run.get("reason"), run.get("detail", "")
                 turns, is_open = len(run.get("turns", ())), place == "open"
                 runs.setdefault(run_id, Run(run["call_type"], *why, turns, is_open))
     spent: dict[str, int] = defaultdict(int)
-    for day in redis.smembers(f"{{{prefix}}}:days"):
-        for field, value in redis.hgetall(f"{{{prefix}}}:spent:{day}").items():
+    for day in map(str, redis.smembers(f"{{{prefix}}}:days")):
+        for field, value in _table(redis, f"{{{prefix}}}:spent:{day}"):
             kind, _, account = field.partition(" ")
             if kind == "turns":
                 spent[account.split("/")[2]] += int(value)
     return runs, dict(spent)
+
+
+def _table(redis: "Redis", key: str) -> list[tuple[str, str]]:
+    return [(str(field), str(value)) for field, value in redis.hgetall(key).items()]
 
 
 def answered_runs(journal: Path) -> frozenset[str]:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel
@@ -62,7 +63,7 @@ async def place_all(config: Together, run: Run) -> Outcome:
     return run.outcome("together", result=tuple(found))
 
 
-PROBES = {
+PROBES: dict[str, Probe[Any, Any]] = {
     "together": Probe(
         name="together",
         config=Together,

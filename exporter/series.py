@@ -65,7 +65,9 @@ class Family:
     def named(self, labels: Labels) -> dict[str, str]:
         """Return the labels of one series by their names, those that a person named included."""
         values = dict(zip(self.labels, labels, strict=True))
-        own: dict[str, str] = json.loads(values.pop(OWN_LABELS, "{}"))
+        if OWN_LABELS not in values:
+            return values
+        own: dict[str, str] = json.loads(values.pop(OWN_LABELS))
         return values | own
 
     def first_series(self, subject: Mapping[str, str]) -> Iterator[Labels]:

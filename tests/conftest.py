@@ -149,31 +149,26 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 LONGEST_FIRST = (
-    *("paging/test_paging.py", "integration/test_truth.py", "integration/test_demo.py"),
-    *("browser/test_run_page.py", "integration/test_network_line.py"),
-    *("monitoring/test_rules.py", "monitoring/test_expressions.py", "netlab/test_sfu_truth.py"),
-    "integration/test_targets.py",
-    *("integration/test_kills.py", "integration/test_runner.py", "integration/test_daemon.py"),
-    *("integration/test_check.py", "integration/test_roster.py", "integration/test_ramp.py"),
-    *("integration/test_reasons.py", "integration/test_cli.py", "integration/test_reach.py"),
-    "integration/test_demo_abilities.py",
+    *("paging/test_paging.py", "integration/test_truth.py", "monitoring/test_rules.py"),
+    *("monitoring/test_expressions.py", "integration/test_demo_abilities.py"),
+    *("integration/test_network_line.py", "integration/test_daemon.py", "integration/test_cli.py"),
+    *("integration/test_runner.py", "browser/test_run_page.py", "netlab/test_sfu_truth.py"),
+    *("integration/test_ramp.py", "integration/test_roster.py", "integration/test_preflight.py"),
+    *("integration/test_listing_budget.py", "integration/test_targets.py"),
+    *("integration/test_reconnect.py", "integration/test_web_fuzz.py", "integration/test_reach.py"),
+    *("unit/call/test_line.py", "unit/call/test_turn_taking.py", "unit/test_imports.py"),
 )
 """Files below tests/ that take longest, in that order: none of them is begun last."""
 
 USE_SHARED = {
-    "integration/test_call_reconnect.py": "providers",
-    "integration/test_conversation.py": "providers",
     "integration/test_demo_abilities.py": "providers",
-    "integration/test_demo_faults.py": "providers",
-    "integration/test_turn_taking.py": "providers",
     "integration/test_network_line.py": "truth",
-    "integration/test_reasons.py": "truth",
-    "integration/test_targets.py": "truth",
     "integration/test_truth.py": "truth",
 }
 """Files below tests/ by the fixture of a run that they use; its start takes seconds of every core.
 
 All that use one are run in one process. That which gives them out does not know their fixtures.
+Long tests are all run in one process, so that files of these alone need no row.
 """
 
 

@@ -7,6 +7,7 @@ one, and then not of the package.
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -49,10 +50,10 @@ def _module(file: Path) -> str:
 
 
 def _imports(name: str, file: Path, known: dict[str, Path]) -> Iterator[str]:
-    for node in _nodes(ast.parse(file.read_text("utf-8"))):
+    for node in _statements(file):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in known)
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif node.module:
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
                 found = inner if inner in known else node.module
@@ -67,11 +68,18 @@ def foreign_imports(package: str) -> Graph:
 
 
 def _names(file: Path) -> Iterator[str]:
-    for node in _nodes(ast.parse(file.read_text("utf-8"))):
+    for node in _statements(file):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif node.module:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@cache
+def _statements(file: Path) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    """Return the imports of a file, which is read once for all tests."""
+    nodes = _nodes(ast.parse(file.read_text("utf-8")))
+    return tuple(each for each in nodes if isinstance(each, ast.Import | ast.ImportFrom))
 
 
 def _nodes(tree: ast.AST) -> Iterator[ast.AST]:

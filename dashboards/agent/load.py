@@ -30,16 +30,17 @@ def _knees() -> Panel:
         "Result of the last load on the agent: the knee in calls at one time, or the largest tier "
         "that held if no tier broke, whether the prober was the limit, so that the knee is "
         "unknown, and what one more call takes of the workers. From voice_agent_knee_calls, "
-        "voice_agent_load_calls_max, voice_agent_load_limited, "
+        "voice_agent_load_calls_max, voice_agent_load_needed_calls, voice_agent_load_limited, "
         "voice_agent_load_timestamp_seconds, voice_worker_memory_per_call_bytes and "
         "voice_worker_cpu_per_call_ratio. Bad: 0: not even the first tier held; a knee below the "
-        "calls of a busy hour.",
+        "calls that are needed.",
         empty=_EMPTY,
         width=24,
     )
     columns = [
         column("knee", _of("voice_agent_knee_calls")),
         column("held", _of("voice_agent_load_calls_max")),
+        column("needed", _of("voice_agent_load_needed_calls")),
         column("limited", _of("voice_agent_load_limited")),
         column("memory", _of("voice_worker_memory_per_call_bytes")),
         column("cpu", _of("voice_worker_cpu_per_call_ratio")),
@@ -52,6 +53,7 @@ def _knees() -> Panel:
         Field("Vantage", "vantage", width=90),
         Field("Knee", "knee", Short, width=60),
         Field("Held", "held", Short, width=60),
+        Field("Needed", "needed", Short, width=70),
         Field("Prober limited", "limited", words=limited, width=110),
         Field("Memory a call", "memory", BytesSI, width=110),
         Field("Cores a call", "cpu", Short, width=100),

@@ -47,7 +47,8 @@ def _dangers() -> Panel:
         273,
         "Dangerous claims",
         "Claims of the last token that no caller should have, by call type: 1 where it has one. "
-        "From voice_token_dangerous_claim. Bad: any, because every caller can use them.",
+        "From voice_token_dangerous_claim. Bad: any, because every caller can use them; "
+        "VoiceCallerTokenDangerous reports it.",
         empty="No dangerous claim",
     )
     claims = f"{seen(f'{CALL_TYPE}, claim', f'voice_token_dangerous_claim{{{CALLS}}}')} > 0"

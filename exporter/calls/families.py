@@ -27,8 +27,8 @@ CALLS = _family(
     "agent_name ended_by region",
     "Real calls that ended, from webhooks: sessions of a room in which a human was. By the agent "
     "that spoke first and by the first to leave: caller, agent, server (room deleted, participant "
-    "removed, shutdown) or failure (a connection was lost, an agent failed). Rooms of probes do "
-    "not count.",
+    "removed, shutdown) or failure (a connection was lost, an agent failed). Regions beyond the "
+    "first 50 are `other`. Rooms of probes do not count.",
     ended_by=ENDED_BY,
 )
 DURATION = _family(

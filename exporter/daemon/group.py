@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Protocol
 
 from exporter.config.values import ProbeSection
 from exporter.daemon.plan import call_id
@@ -46,6 +47,25 @@ class Parts:
     """Run it no more, because another exporter does; it may come back."""
     refuse: Callable[[Outcome], None]
     """Note what a run cost whose result is not used."""
+
+
+class RunOnLeash(Protocol):
+    """Runs a probe: the runner, with what is run."""
+
+    def __call__(
+        self,
+        *,
+        on_start: Callable[[], Awaitable[None]],
+        on_turn: Callable[[Turn], None],
+        leash: Leash,
+    ) -> Awaitable[Outcome]:
+        """Return what the run found.
+
+        Args:
+            on_start: Awaited when it has a process.
+            on_turn: Called with every turn as it ends.
+            leash: Ends it in its process.
+        """
 
 
 class Group:
@@ -156,9 +176,7 @@ class Group:
         probe: str,
         config: ProbeSection,
         run_id: str,
-        run: Callable[
-            [Callable[[], Awaitable[None]], Callable[[Turn], None], Leash], Awaitable[Outcome]
-        ],
+        run: RunOnLeash,
         *,
         on_start: Callable[[], Awaitable[None]] | None = None,
         on_turn: Callable[[Turn], None] | None = None,
@@ -169,8 +187,7 @@ class Group:
             probe: What is run.
             config: Its configuration.
             run_id: Of the run.
-            run: Runs it, and tells when it has a process, and of its turns; the last argument ends
-                it in its process.
+            run: Runs it.
             on_start: Awaited when it has a process; what it raises ends the run.
             on_turn: Called with every turn as it ends.
 
@@ -187,7 +204,9 @@ class Group:
             until = self.leases.until(lease)
             async with asyncio.timeout(until - now_s()) as limit:
                 self._runs[lease] = limit, (leash := Leash(until))
-                outcome = replace(await run(cut.start, cut.hear, leash), fence=fence)
+                outcome = replace(
+                    await run(on_start=cut.start, on_turn=cut.hear, leash=leash), fence=fence
+                )
                 is_ours = await self.leases.is_current(lease, fence)
         except TimeoutError:
             self.leases.expire()

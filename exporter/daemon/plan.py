@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
+from exporter.config.values import ProbeSection
 from exporter.probes import PROBES
+from exporter.probes.charge import charge_of
 from exporter.probes.latency.key import TargetKey, joined
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.ramp.processes import cores
@@ -39,7 +41,7 @@ def server_works(settings: Settings) -> tuple[Work, ...]:
     """Return the scheduled work that is about the server and no agent, in the table's order."""
     sections = ((name, settings.section(name)) for name in PROBES if name != "latency")
     return tuple(
-        Work(name, name, "", section, section.interval)
+        Work(name, name, "", section, section.interval, account_of(settings, section))
         for name, section in sections
         if section.scheduled
     )
@@ -51,6 +53,16 @@ def demand(settings: Settings) -> Demand:
     for work in _by_id(settings).values():
         wanted.add(work)
     return wanted
+
+
+def account_of(settings: Settings, section: ProbeSection) -> str:
+    """Return whose budget pays for a probe of the server; "" where it costs nothing."""
+    charge = charge_of(section)
+    if charge is None:
+        return ""
+    account = call_id(charge.target.account)
+    known = {call_id(target.key) for target in settings.targets}
+    return FOUND if settings.discover.enabled and account not in known else account
 
 
 def thresholds(settings: Settings) -> tuple[float, ...]:

@@ -38,6 +38,9 @@ MOST_VANTAGES = 50
 _AHEAD = timedelta(minutes=1)
 """By which the clock of another host may be ahead of the own one."""
 
+_KIND = '"kind":"'
+"""In a document of another kind; a ramp has no such key."""
+
 Show = Callable[[str, str, Iterable[Reading]], None]
 """Shows readings of a probe from a vantage: `Recorder.show`."""
 
@@ -70,6 +73,8 @@ class Ramps:
     async def restore(self) -> None:
         """Show what an exporter before this one knew; not what is too old, or cannot be read."""
         for document in await self._kept.ramps():
+            if _KIND in document:
+                continue  # such as a load on an agent
             try:
                 figures = RampFigures.model_validate_json(document)
             except ValidationError:

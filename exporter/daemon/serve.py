@@ -18,10 +18,11 @@ from prometheus_client import CollectorRegistry
 
 from exporter import __version__, logs
 from exporter.config.values import ProbeSection
+from exporter.daemon.agent_loads import AgentLoads
 from exporter.daemon.asked import AskedCalls
 from exporter.daemon.credentials import CredentialFiles
 from exporter.daemon.discovery import Discovery
-from exporter.daemon.evidence import make_keeper
+from exporter.daemon.evidence import EvidenceIndex, make_keeper
 from exporter.daemon.fleet import Fleet
 from exporter.daemon.group import make_group
 from exporter.daemon.health import Health, LoopGuard, watched_task
@@ -48,7 +49,6 @@ from exporter.outcome import Outcome, Turn
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.ramp.processes import cores
 from exporter.run.demand import LEAST, Demand
-from exporter.run.leash import Leash
 from exporter.run.process import ProbeTable
 from exporter.run.runner import PROBES_TABLE, Runner
 from exporter.run.scheduler import FIRST_CALL_S, stagger
@@ -148,6 +148,7 @@ class Daemon:
         self._own.configure(settings.slo.objective, settings.alerts.by_alert)
         self._recorder = Recorder(metrics, settings.sfu.vantage)
         self._ledger = Ledger(settings.store, metrics, table, self._runner.delete_rooms)
+        self._evidence = EvidenceIndex(self._ledger.store)
         called = (target.agent_name for target in settings.targets)
         self._names = AgentNames(metrics, settings.max_agent_names, called)
         self._fleet = Fleet(settings, metrics, self._names)
@@ -165,6 +166,11 @@ class Daemon:
             self._recorder.show,
             lambda: self._settings.ramp_here(),  # noqa: PLW0108 - a reload replaces the settings
         )
+        self._agent_loads = AgentLoads(
+            self._ledger.store,
+            self._recorder.show,
+            lambda: self._settings.load_here(),  # noqa: PLW0108 - a reload replaces the settings
+        )
         self._watch_list = WatchList(server.name)
         self._run_log = RunLog()
         self._credentials = CredentialFiles(lambda: self._settings, self._use_credentials)
@@ -178,6 +184,7 @@ class Daemon:
             self._ledger.record,
             self._fleet.record,
             self._ramps.record,
+            self._agent_loads.record,
             self._live_turns.record,
             self._watch_list.record,
             self._note_listing,
@@ -285,29 +292,14 @@ class Daemon:
     ) -> Outcome:
         """Run a probe, and judge a listing by all that the daemon knows of the fleet."""
         before = self._known_rooms.before if probe == "agents" else None
-
-        async def run(
-            on_start: Callable[[], Awaitable[None]] | None,
-            on_turn: Callable[[Turn], None] | None,
-            leash: Leash | None = None,
-        ) -> Outcome:
-            found = await self._runner.run(
-                probe,
-                config,
-                run_id,
-                soon=soon,
-                on_start=on_start,
-                on_turn=on_turn,
-                before=before,
-                leash=leash,
-            )
-            return self._known_rooms.take(found)
-
+        run = partial(self._runner.run, probe, config, run_id, soon=soon, before=before)
         if self._group is None:
-            return self._fleet.judged(await run(on_start, on_turn))
-        return self._fleet.judged(
-            await self._group.fenced(probe, config, run_id, run, on_start=on_start, on_turn=on_turn)
-        )
+            found = await run(on_start=on_start, on_turn=on_turn)
+        else:
+            found = await self._group.fenced(
+                probe, config, run_id, run, on_start=on_start, on_turn=on_turn
+            )
+        return self._fleet.judged(self._known_rooms.take(found))
 
     def reload_soon(self) -> None:
         """Begin to read the configuration anew."""
@@ -327,22 +319,26 @@ class Daemon:
             ConfigError: Another exporter uses the folder of the ledger.
             RuntimeError: The web server ended before; a supervisor is to start the exporter again.
         """
+        has_tls = self._web_config.current.tls is not None
+        url = pages_url(listener, self._settings.web, has_tls=has_tls)
+        self._own.reached_at(url)
+        self._evidence.reached_at(url)
         await self._ledger.start()
         if self._keeper is not None:  # after the ledger, which makes sure that the folder is ours
+            self._keeper.on_change = self._evidence.update
             await self._keeper.start()
             self._watching += (watched_task("evidence", self._keeper.watch()),)
         self._fleet.roster.restore(await self._ledger.store.workers())
         await self._ramps.restore()
+        await self._agent_loads.restore()
         self._watch_list.restore(await recall(self._ledger.store, datetime.now(UTC)))
-        has_tls = self._web_config.current.tls is not None
-        self._own.reached_at(pages_url(listener, self._settings.web, has_tls=has_tls))
         await self._real_calls.restore()
         web = make_server(
             self._make_sources(), lambda: self._settings.web, self._web_config, self._refusals
         )
         serving = asyncio.create_task(web.serve(sockets=[listener]))
         stopping = asyncio.create_task(stop.wait())
-        self._works.start(self._settings, self._table)
+        await self._works.start(self._settings, self._table)
         self._watching += (
             watched_task("loop lag", watch_loop_lag(self._own.loop_lag)),
             watched_task("health", self._health.watch()),
@@ -411,6 +407,7 @@ class Daemon:
             history=self._ledger.store,
             runbooks=lambda: self._settings.web.runbooks or "",
             kept=self._keeper,
+            elsewhere=self._evidence.elsewhere,
             take_ramp=self._ramps.take,
             deliveries=self._real_calls,
             take_turns=self._live_turns.take,
@@ -420,6 +417,8 @@ class Daemon:
     def _not_ready(self) -> str:
         if self._works.stopping:
             return "stopping"
+        if self._group is not None and self._group.problem and not self._group.leases.held:
+            return self._group.problem
         if self._listed or (self._group is not None and self._group.has_looked):
             return ""
         return "the first room listing has not ended yet"

@@ -1,5 +1,6 @@
 """What this exporter runs: works come and go, and run on the schedule or when someone asks."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -79,8 +80,10 @@ class Works:
             (*((of_group.begin,) if of_group else ()), *self._ledger.reserve),
         )
 
-    def start(self, settings: Settings, table: ProbeTable) -> None:
+    async def start(self, settings: Settings, table: ProbeTable) -> None:
         """Schedule everything: what only asks the server at once, then calls, then the rest.
+
+        A thousand targets take seconds, in which pages are served all the same.
 
         Args:
             settings: The configuration.
@@ -97,6 +100,7 @@ class Works:
                 others += 1
         for target, first_in_s in zip(settings.targets, starts, strict=True):
             self.add(call_work(target), first_in_s)
+            await asyncio.sleep(0)
         self.scheduler.start()
 
     def stop(self) -> None:

@@ -275,7 +275,7 @@ class _Demo:
                     # Keys of its own server only: others are nobody's to write down.
                     **({"livekit": local} if self._own_server else {}),
                     "server_name": server.name or AGENT_NAME,
-                    "web": {"listen_address": listen, **_runbooks(providers)},
+                    "web": {"listen_address": listen} | _runbooks(providers),
                     "store": {"folder": "state"},
                     "targets": [target],
                     "workers": {"scrape": [agent]},

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, with_config
 
 from exporter.evidence.journal import AnyEvent, silenced
 from exporter.evidence.kept import KeptCall, TurnMark
-from exporter.store.records import RunRecord
+from exporter.store.records import EvidencePlace, RunRecord
 
 
 @with_config(ConfigDict(use_attribute_docstrings=True))
@@ -52,11 +52,19 @@ class RunDetail(RunRecord):
     """A run that has ended, with its evidence."""
 
     evidence: Evidence | None = None
-    """Null where the call was not kept."""
+    """Null where the call is not kept by this exporter."""
+    evidence_at: EvidencePlace | None = None
+    """The exporter that keeps the call, where it is another one that shares the ledger."""
 
     @classmethod
     def of_record(
-        cls, run: RunRecord, call: KeptCall | None, *, with_words: bool, sound: str = ""
+        cls,
+        run: RunRecord,
+        call: KeptCall | None,
+        *,
+        with_words: bool,
+        sound: str = "",
+        elsewhere: EvidencePlace | None = None,
     ) -> Self:
         """Return all that is known of a run.
 
@@ -65,10 +73,11 @@ class RunDetail(RunRecord):
             call: As it is kept, if it is; it has the log of a run that succeeded as well.
             with_words: Whoever asks may read what was said.
             sound: Name of the sound below the run; that of the API if "".
+            elsewhere: The exporter that keeps the call, where another one does.
         """
         known: dict[str, Any] = {each.name: getattr(run, each.name) for each in fields(run)}
         if call is None:
-            return cls(**known)
+            return cls(**known, evidence_at=elsewhere)
         known["log"] = call.outcome.log
         link = f"{run.run_id}/{sound or 'sound'}"
         return cls(**known, evidence=Evidence.of(call, link, with_words=with_words))

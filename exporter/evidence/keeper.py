@@ -9,7 +9,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -108,6 +108,9 @@ class Keeper:
         self._lost: set[str] = set()
         """Runs that are under way and lose their evidence."""
         self._settling: set[asyncio.Task[None]] = set()
+        self.on_change: Callable[[Collection[str]], None] = lambda _run_ids: None
+        """Called with the runs whose calls are kept, whenever others are than before."""
+        self._shown: frozenset[str] = frozenset()
 
     def reconfigure(self, config: EvidenceConfig) -> None:
         """Keep what a new configuration says, from the next call on."""
@@ -205,7 +208,11 @@ class Keeper:
         except (OSError, ValueError) as error:  # such as half a character, which no JSON takes
             run_id = args[0].outcome.run_id if args and isinstance(args[0], Seal) else ""
             self._lose(run_id, EvidenceLost(LossReason.of(error), str(error)))
-        self._watch.kept(len(self._calls), sum(each.size for each in self._calls.values()))
+        calls = self._calls.copy()  # at once: the thread may do the next work
+        self._watch.kept(len(calls), sum(each.size for each in calls.values()))
+        if calls.keys() != self._shown:
+            self._shown = frozenset(calls)
+            self.on_change(self._shown)
         return found
 
     def _scan(self) -> None:

@@ -359,7 +359,8 @@ EXPORTER = (
         "counter",
         "operation",
         "Failed ledger operations, including writes dropped during a long outage: open begin end "
-        "cancel calibration workers ramp calls prune read.",
+        "cancel calibration workers ramp calls evidence prune read, and lost: "
+        "Redis had lost its data.",
     ),
     _of_exporter(
         "voice_evidence_calls",

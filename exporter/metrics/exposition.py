@@ -84,10 +84,17 @@ def sample_heads(
         bounds: Upper bounds of a histogram's buckets, `+Inf` at the end; () of other kinds.
     """
     values = {"server": server, **family.named(labels)}
+    if not bounds:
+        yield f"{family.name}{_label_text(values)}"
+        return
+    # The labels of all buckets differ by one: a page has hundreds of thousands of such lines.
+    before = "".join(f"{_pair(name, values[name])}," for name in sorted(values) if name < "le")
+    after = "".join(f",{_pair(name, values[name])}" for name in sorted(values) if name > "le")
     for bound in bounds:
-        yield f"{family.name}_bucket{_label_text(values | {'le': bound})}"
-    for suffix in ("_count", "_sum") if bounds else ("",):
-        yield f"{family.name}{suffix}{_label_text(values)}"
+        yield f'{family.name}_bucket{{{before}le="{bound}"{after}}}'
+    text = _label_text(values)
+    yield f"{family.name}_count{text}"
+    yield f"{family.name}_sum{text}"
 
 
 def sample_lines(
@@ -117,8 +124,11 @@ def number_text(value: float) -> str:
 
 
 def _label_text(values: dict[str, str]) -> str:
-    pairs = (f'{name}="{values[name].translate(_ESCAPES)}"' for name in sorted(values))
-    return f"{{{','.join(pairs)}}}"
+    return f"{{{','.join(_pair(name, values[name]) for name in sorted(values))}}}"
+
+
+def _pair(name: str, value: str) -> str:
+    return f'{name}="{value.translate(_ESCAPES)}"'
 
 
 def _asks_for_openmetrics(part: str) -> bool:

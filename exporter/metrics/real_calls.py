@@ -5,6 +5,7 @@ from time import time
 
 from exporter.calls.families import (
     ACCEPTED,
+    CALLS,
     EVENTS,
     LAST,
     LOST,
@@ -18,8 +19,8 @@ from exporter.metrics.agent_names import OTHER, AgentNames, ShownNames
 from exporter.metrics.registry import Metrics
 from exporter.series import Reading
 
-TRUNKS = 50
-"""SIP trunks with a label of their own."""
+TRUNKS, REGIONS = 50, 50
+"""SIP trunks, and regions, with a label of their own: the server names both."""
 
 
 class RealCallSeries:
@@ -41,6 +42,7 @@ class RealCallSeries:
         self._expected: set[tuple[str, str]] = set()
         """Labels and regions that counters exist of."""
         self._trunks: set[str] = set()
+        self._regions: set[str] = set()
         for event in EVENTS:
             metrics.create(ACCEPTED.name, event)
         for reason in REFUSALS:
@@ -77,7 +79,7 @@ class RealCallSeries:
 
         An increase from none is no increase.
         """
-        label = self._names.label(agent_name)
+        label, region = self._names.label(agent_name), self._region(region)
         if (label, region) in self._expected:
             return
         self._expected.add((label, region))
@@ -91,14 +93,22 @@ class RealCallSeries:
             if "agent_name" in labels:
                 labels["agent_name"] = self._names.label(labels["agent_name"])
             if reading.family is SIP:
-                labels["trunk"] = self._trunk(labels["trunk"])
+                labels["trunk"] = _capped(labels["trunk"], self._trunks, TRUNKS)
+            if reading.family is CALLS:
+                labels["region"] = self._region(labels["region"])
             values = reading.family.label_values(labels)
             if reading.family.kind == "histogram":
                 self._metrics.observe(reading.family.name, reading.value, *values)
             else:
                 self._metrics.add(reading.family.name, reading.value, *values)
 
-    def _trunk(self, trunk: str) -> str:
-        if len(self._trunks) < TRUNKS:
-            self._trunks.add(trunk)
-        return trunk if trunk in self._trunks else OTHER
+    def _region(self, region: str) -> str:
+        # A server without regions must not take the place of one.
+        return _capped(region, self._regions, REGIONS) if region else region
+
+
+def _capped(value: str, known: set[str], most: int) -> str:
+    """Return a value that was among the first; `OTHER` for those beyond."""
+    if len(known) < most:
+        known.add(value)
+    return value if value in known else OTHER

@@ -56,7 +56,6 @@ class _Series:
         self._bound_texts = tuple(map(number_text, self._bounds))
         # A value; of a histogram how many are in each bucket by itself, and their sum.
         self._held: dict[Labels, list[float]] = {}
-        self._heads: dict[Labels, tuple[str, ...]] = {}
         self._lines: dict[Labels, str] = {}
         self._exemplars: dict[Labels, dict[int, str]] = {}
         self._exemplary: dict[Labels, str] = {}  # lines with exemplars, of series that have some
@@ -66,8 +65,6 @@ class _Series:
     def held(self, labels: Labels) -> list[float]:
         """Return what a series holds, for whoever changes it; it is made if it is new."""
         if labels not in self._held:
-            heads = sample_heads(self.family, self._server, labels, self._bound_texts)
-            self._heads[labels] = tuple(heads)
             self._held[labels] = [0.0] * (len(self._bounds) + 1)
             self.index.add(labels)
         self._changed.add(labels)
@@ -85,7 +82,7 @@ class _Series:
     def remove(self, labels: Labels) -> None:
         """Let a series go."""
         self.index.discard(labels)
-        for kept in (self._held, self._heads, self._lines, self._exemplars, self._exemplary):
+        for kept in (self._held, self._lines, self._exemplars, self._exemplary):
             kept.pop(labels, None)
         self._changed.add(labels)
 
@@ -93,7 +90,8 @@ class _Series:
         """Return the lines as of now; the same object as before if nothing has changed."""
         if self._changed:
             for labels in self._changed & self._held.keys():
-                heads, values = self._heads[labels], self._samples(labels)
+                heads = tuple(sample_heads(self.family, self._server, labels, self._bound_texts))
+                values = self._samples(labels)
                 self._lines[labels] = sample_lines(heads, values)
                 if found := self._exemplars.get(labels):
                     self._exemplary[labels] = sample_lines(heads, values, found)

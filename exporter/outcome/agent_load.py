@@ -22,6 +22,12 @@ class LoadCall:
     """Interruptions to which it did not."""
     time_to_agent_s: float | None = None
 
+    @property
+    def turns(self) -> int:
+        """Turns that the agent was asked for, the warm-up turn and interruptions included."""
+        asked = len(self.e2e_s) + len(self.failures) + self.voids
+        return 1 + asked + len(self.yields_s) + self.talked_on
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerUse:

@@ -61,6 +61,7 @@ class Caller:
         self._people = People(self.room, is_agent, confirm)
         self._encryption = Encryption(self.room)
         self._ending = Ending()
+        self._audience = connection.Audience(self.room, self._on_change)
         self.microphone = devices.microphone()
         self.lag = LagMonitor()
         self.tasks = Tasks()
@@ -191,7 +192,8 @@ class Caller:
         """Wait for the agent's microphone track and begin to hear it; again, if it was replaced.
 
         An avatar that has joined on the agent's behalf is waited for as well, for `AVATAR_S`,
-        unless the agent speaks by itself.
+        unless the agent speaks by itself; and until somebody hears the caller, whose microphone was
+        published anew with the connection.
 
         Raises:
             ProbeError: no_audio_track, encrypted, or why the call ended.
@@ -211,6 +213,8 @@ class Caller:
             while (left := self._people.avatar_left_s(self.agent)) > 0 and not speaks(ear):
                 self.check()
                 await ear.hear_more(time.monotonic() + left)
+        while self._audience.away and (left := deadline - time.monotonic()) > 0:
+            await self.sleep_until_change(left)
 
     @property
     def ear(self) -> Hearing | None:

@@ -100,3 +100,29 @@ async def leave(*steps: Callable[[], Awaitable[None]]) -> None:
         except Exception as error:  # noqa: BLE001 - each step, whatever became of the others
             # The process is recycled, and the server drops a silent participant by itself.
             log.warning("leaving the room: %s", one_line(f"{type(error).__name__}: {error}"))
+
+
+class Audience:
+    """Whether anybody takes what a participant publishes.
+
+    When the whole connection is built anew the SDK publishes again, as other tracks, before it
+    reports the connection as made again. The others hear nothing until they have taken those.
+
+    Args:
+        room: Of the participant.
+        on_change: Called when somebody has.
+    """
+
+    def __init__(self, room: rtc.Room, on_change: Callable[[], None]) -> None:
+        self.away = False
+        """Nobody has taken yet what was published anew."""
+        self._on_change = on_change
+        room.on("local_track_republished", self._on_republished)
+        room.on("local_track_subscribed", self._on_taken)
+
+    def _on_republished(self, *_: object) -> None:
+        self.away = True
+
+    def _on_taken(self, _track: object) -> None:
+        self.away = False
+        self._on_change()

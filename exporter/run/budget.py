@@ -10,12 +10,14 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from exporter.config.schedule import BudgetConfig, zone
-from exporter.outcome import Calibration, CallResult, ModelUsage, Outcome, Reason, tokens
+from exporter.outcome import AgentLoad, Calibration, CallResult, ModelUsage, Outcome, Reason, tokens
+from exporter.probes.charge import charge_of
 from exporter.probes.latency.spec import LatencyConfig, as_target
 from exporter.run.process import ProbeTable
 from exporter.run.scheduler import Work
 from exporter.store.buffered import BufferedStore
 from exporter.store.records import (
+    NO_BUDGET_LIMITS,
     BudgetLimits,
     CalibrationRecord,
     OpenRun,
@@ -94,7 +96,7 @@ class Budgets:
         """
         if self._table.load()[work.probe].lane != "call":
             return ""  # it makes no room, and costs nothing that anyone counts
-        run, limits = self._opening(work, run_id)
+        run, limits = opening(work, run_id, self._clock())
         if not await self._store.begin(run, limits):
             return "budget"
         self._running[run_id] = work
@@ -128,7 +130,7 @@ class Budgets:
         Calls stay open in the ledger: the next start sees to their rooms and ends them.
         """
         for run_id, work in self._running.items():
-            if as_target(work.config) is None:
+            if charge_of(work.config) is None:
                 self._store.cancel(run_id)
         self._running.clear()
 
@@ -140,41 +142,20 @@ class Budgets:
                 self._spend(target, run.plan)
 
     def _settle(self, work: Work, outcome: Outcome) -> None:
-        target = as_target(work.config)
-        spent = None if target is None else spending(outcome, plan_of(target))
+        charge = charge_of(work.config)
+        spent = None if charge is None else spending(outcome, charge.plan)
         self._store.end(RunRecord.of(outcome), spent)
         if isinstance(outcome.result, Calibration):
             self._store.add_calibration(CalibrationRecord(outcome.started_at, outcome.result))
-        if target is not None and spent is not None and work.id in self._targets:
-            self._spend(target, spent, _usage(outcome))  # else its series have gone
+        is_shown = not self._targets.keys().isdisjoint((work.id, work.account))
+        if charge is not None and spent is not None and is_shown:  # else its series have gone
+            self._spend(charge.target, spent, _usage(outcome))
 
     def _spend(
         self, target: LatencyConfig, spent: Spending, usage: Sequence[ModelUsage] = ()
     ) -> None:
         cost = target.budget.cost(spent.call_seconds, usage)
         self._series.spend(target.agent_name, spent, cost)
-
-    def _opening(self, work: Work, run_id: str) -> tuple[OpenRun, BudgetLimits]:
-        """Return what to open, and within which limits; only targets have a budget."""
-        now, config = self._clock(), as_target(work.config)
-        if config is None:
-            return OpenRun(run_id, work.probe, work.agent_name, "", "", now), BudgetLimits()
-        run = OpenRun(
-            run_id=run_id,
-            probe=work.probe,
-            agent_name=config.agent_name,
-            call_type=config.call_type,
-            scenario=config.scenario,
-            started_at=now,
-            target=work.account,
-            day=_day(config.budget, now),
-            plan=plan_of(config),
-            room_name=config.room_name,
-        )
-        budget = config.budget
-        return run, BudgetLimits(
-            budget.turns_per_day, budget.call_seconds_per_day, budget.tokens_per_day
-        )
 
     def _is_news(self, outcome: Outcome) -> bool:
         """Return whether a run that costs nothing belongs into the history.
@@ -208,21 +189,57 @@ class Budgets:
             self._series.show(agent, _together(each.values()))
 
 
-def plan_of(target: LatencyConfig) -> Spending:
-    """Return the most that one call to a target may cost."""
-    return Spending(*target.most)
+def opening(work: Work, run_id: str, now: datetime) -> tuple[OpenRun, BudgetLimits]:
+    """Return what to open in the ledger, and within which limits; not all runs have a budget.
+
+    Args:
+        work: What is run.
+        run_id: Of the run.
+        now: The wall clock, UTC.
+    """
+    charge = charge_of(work.config)
+    if charge is None:
+        return OpenRun(run_id, work.probe, work.agent_name, "", "", now), NO_BUDGET_LIMITS
+    target, budget = charge.target, charge.target.budget
+    run = OpenRun(
+        run_id=run_id,
+        probe=work.probe,
+        agent_name=target.agent_name,
+        call_type=target.call_type,
+        scenario=target.scenario,
+        started_at=now,
+        target=work.account,
+        day=_day(budget, now),
+        plan=charge.plan,
+        room_name=target.room_name,
+    )
+    return run, BudgetLimits(
+        budget.turns_per_day, budget.call_seconds_per_day, budget.tokens_per_day
+    )
 
 
 def spending(outcome: Outcome, plan: Spending) -> Spending:
-    """Return what a call really cost.
+    """Return what a run really cost.
 
     A turn counts from its start: one that a kill ended before it was reported counts.
     """
+    if isinstance(outcome.result, AgentLoad) and outcome.ok:
+        return _spending_of_load(outcome.result, outcome.duration_s, plan)
+    if outcome.probe == "agent_load":
+        return plan  # what its calls took is not known
     call = outcome.result if isinstance(outcome.result, CallResult) else None
     turns = len(call.turns) + len(call.interruptions) if call else 0
     if outcome.reason in _CUT_SHORT:
         turns = min(turns + 1, plan.turns)
     return Spending(turns, outcome.duration_s, tokens(_usage(outcome)))
+
+
+def _spending_of_load(load: AgentLoad, duration_s: float, plan: Spending) -> Spending:
+    """Return what a load cost: its tiers last alike, and all calls of a tier as long as it."""
+    turns = sum(call.turns for tier in load.tiers for call in tier.members)
+    calls = sum(tier.calls for tier in load.tiers)
+    seconds = calls * duration_s / max(1, len(load.tiers))
+    return Spending(min(turns, plan.turns), min(seconds, plan.call_seconds))
 
 
 def _usage(outcome: Outcome) -> tuple[ModelUsage, ...]:

@@ -7,7 +7,7 @@ read-only) they wait, and are written once it works again.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -16,11 +16,13 @@ from typing import Protocol, TypeVar
 
 from exporter.errors import ConfigError, StoreError, StoreInUse
 from exporter.roster.types import Worker
+from exporter.store.held import Held, Write
 from exporter.store.protocol import Store
 from exporter.store.records import (
     NO_BUDGET_LIMITS,
     BudgetLimits,
     CalibrationRecord,
+    EvidencePlace,
     OpenRun,
     Retention,
     RunQuery,
@@ -28,7 +30,7 @@ from exporter.store.records import (
     Spending,
 )
 from exporter.store.sqlite import SqliteStore
-from exporter.store.waiting import WaitingWrites, Write
+from exporter.store.waiting import WaitingWrite, WaitingWrites
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +50,9 @@ _DAYS_TAKEN_OVER = 2
 
 OPERATIONS = (
     *("open", "begin", "end", "cancel", "calibration", "workers", "ramp"),
-    *("calls", "prune", "read"),
+    *("calls", "evidence", "prune", "read", "lost"),
 )
-"""What may fail: the label `operation`."""
+"""What may fail: the label `operation`; lost: the store had lost its data."""
 
 
 class StoreWatch(Protocol):
@@ -103,6 +105,12 @@ class BufferedStore:
         self._waiting = WaitingWrites(watch.failed)
         self._problem = ""
         self._in_step = False
+        self._identity: str | None = None
+        """Of the data that were last seen in the store; None: none yet."""
+        self._begun: set[str] = set()
+        """Runs that this exporter has under way; memory knows those of others as well."""
+        self._latest: dict[tuple[str, str], Write] = {}
+        """The last write of what is only ever replaced, by operation and subject."""
         self._taken_over_at = 0.0
         self._pruned_at = 0.0
         self._writer: asyncio.Task[None] | None = None
@@ -155,6 +163,7 @@ class BufferedStore:
         asked = self.shared and not self._problem  # memory lacks what others have spent or settled
         if not self._memory.begin(run, NO_BUDGET_LIMITS if asked else limits):
             return False
+        self._begun.add(run.run_id)
         write = self._queue(
             "begin",
             lambda store: store.begin(run, limits),
@@ -168,10 +177,11 @@ class BufferedStore:
             if not answer:
                 self.cancel(run.run_id)
         elif answer is False:
+            self._begun.discard(run.run_id)
             self._memory.cancel(run.run_id)
         return answer is not False
 
-    async def _answer(self, write: Write, run_id: str) -> bool | None:
+    async def _answer(self, write: WaitingWrite, run_id: str) -> bool | None:
         """Return what the store says to a run that begins; None: it does not answer."""
         try:
             async with asyncio.timeout(BEGIN_WAIT_S):
@@ -186,28 +196,48 @@ class BufferedStore:
 
     def end(self, record: RunRecord, spent: Spending | None = None) -> None:
         """Close a run, keep it, and settle what it cost; see `Store.end`."""
+        self._begun.discard(record.run_id)
         self._write("end", lambda store: store.end(record, spent))
         self._memory.prune(self._clock(), replace(self.retention, max_runs=_RUNS_IN_MEMORY))
 
     def cancel(self, run_id: str) -> None:
         """Forget an open run that never started."""
+        self._begun.discard(run_id)
         self._write("cancel", lambda store: store.cancel(run_id))
 
     def add_calibration(self, calibration: CalibrationRecord) -> None:
         """Keep a calibration."""
         self._write("calibration", lambda store: store.add_calibration(calibration))
 
+    def save_evidence(
+        self, place: EvidencePlace, run_ids: Collection[str], before: Collection[str]
+    ) -> None:
+        """Note which calls this exporter keeps to be seen and heard.
+
+        Args:
+            place: Of this exporter.
+            run_ids: All of them.
+            before: Those of the call of this before.
+        """
+        all_of_them = tuple(run_ids)
+        new, gone = set(run_ids) - set(before), set(before) - set(run_ids)
+        self._latest["evidence", ""] = lambda store: store.save_evidence(place, all_of_them)
+        self._write("evidence", lambda store: store.save_evidence(place, new, gone))
+
     def save_workers(self, workers: Sequence[Worker]) -> None:
         """Keep the roster as it is now."""
         rows = tuple(workers)
-        self._replace("workers", "", lambda store: store.save_workers(rows))
+        write = self._latest["workers", ""] = lambda store: store.save_workers(rows)
+        self._replace("workers", "", write)
 
     def save_ramp(self, vantage: str, document: str) -> None:
         """Keep the last ramp of a vantage."""
-        self._replace("ramp", vantage, lambda store: store.save_ramp(vantage, document))
+        write = self._latest["ramp", vantage] = lambda store: store.save_ramp(vantage, document)
+        self._replace("ramp", vantage, write)
 
     def forget_ramp(self, vantage: str) -> None:
         """Keep no ramp of a vantage any longer."""
+        self._latest.pop(("ramp", vantage), None)
         self._replace("ramp", vantage, lambda store: store.forget_ramp(vantage))
 
     async def save_calls(self, documents: Mapping[str, str]) -> None:
@@ -243,6 +273,10 @@ class BufferedStore:
     async def run(self, run_id: str) -> RunRecord | None:
         """Return one ended run."""
         return await self._read(lambda store: store.run(run_id))
+
+    async def evidence(self, run_id: str) -> EvidencePlace | None:
+        """Return which exporter keeps a call to be seen and heard."""
+        return await self._read(lambda store: store.evidence(run_id))
 
     async def workers(self) -> tuple[Worker, ...]:
         """Return the roster that was last kept."""
@@ -284,10 +318,10 @@ class BufferedStore:
         write: Callable[[Store], bool | None],
         again: Callable[[Store], bool | None],
         subject: str = "",
-    ) -> Write:
+    ) -> WaitingWrite:
         """Put a write for the file at the end of the queue."""
         answer = asyncio.get_running_loop().create_future()
-        item = Write(operation, write, again, answer, subject)
+        item = WaitingWrite(operation, write, again, answer, subject)
         if self._open_store is None:
             answer.set_result(None)
             return item
@@ -335,19 +369,45 @@ class BufferedStore:
         now = asyncio.get_running_loop().time()
         if self._in_step and not (self.shared and now - self._taken_over_at >= REFRESH_S):
             return
-        since = f"{self._clock() - timedelta(days=_DAYS_TAKEN_OVER):%Y-%m-%d}"
-        left, open_runs, spent = await self._ask(
-            lambda store: (store.left_open(), store.open_runs(), store.spent(since))
+        since = self._since
+        left, open_runs, spent, identity = await self._ask(
+            lambda store: (
+                store.left_open(),
+                store.open_runs(),
+                store.spent(since),
+                store.identity(),  # last: what was read before it is of these data, or lost
+            )
         )
         if not self.shared:
             known = {run.run_id for run in self._memory.open_runs()}
             left = tuple(run for run in left if run.run_id not in known)
         if left and (self.shared or not self._waiting):  # a shared store gives each only once
             self._on_left_open(left)
+        if self._identity not in (None, identity):
+            await self._mend_loss()
+            self._identity = identity
+            return  # read again next time: others write back as well
+        self._identity = identity
         if self._waiting:
             return  # runs have begun or ended meanwhile: when these are written
         self._memory.restore(open_runs, spent, instead=self.shared)
         self._in_step, self._taken_over_at = True, now
+
+    @property
+    def _since(self) -> str:
+        """The first day that is taken over."""
+        return f"{self._clock() - timedelta(days=_DAYS_TAKEN_OVER):%Y-%m-%d}"
+
+    async def _mend_loss(self) -> None:
+        """Write back what memory holds; other exporters do the same with what they hold."""
+        held = Held.of(self._memory, self._begun, self._since, tuple(self._latest.values()))
+        await self._ask(held.write)
+        self._watch.failed("lost")
+        log.error(
+            "store lost its data; wrote back what this exporter has in memory, the rest of the "
+            "history is lost",
+            extra={"runs": len(held.runs), "budgets": len(held.spent)},
+        )
 
     async def _prune(self) -> None:
         """Delete a little of what is too old."""

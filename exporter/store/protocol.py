@@ -4,7 +4,7 @@ A write that has returned is kept, whatever becomes of the process or the machin
 write may be repeated without harm: one that failed may have been done all the same.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from exporter.store.records import (
     NO_BUDGET_LIMITS,
     BudgetLimits,
     CalibrationRecord,
+    EvidencePlace,
     OpenRun,
     Retention,
     RunQuery,
@@ -23,6 +24,9 @@ from exporter.store.records import (
 
 class Store(Protocol):
     """A ledger of runs. Every method may raise `StoreError`."""
+
+    def identity(self) -> str:
+        """Return what names its data: another name than before means that they were lost."""
 
     def begin(self, run: OpenRun, limits: BudgetLimits = NO_BUDGET_LIMITS) -> bool:
         """Open a run and reserve its plan, in one step.
@@ -78,6 +82,20 @@ class Store(Protocol):
 
     def calibrations(self, limit: int) -> tuple[CalibrationRecord, ...]:
         """Return calibrations, the newest first."""
+
+    def save_evidence(
+        self, place: EvidencePlace, run_ids: Collection[str], gone: Collection[str] = ()
+    ) -> None:
+        """Note which exporter keeps calls to be seen and heard, for the others.
+
+        Args:
+            place: Of the exporter.
+            run_ids: Calls that it keeps.
+            gone: Calls that it keeps no longer.
+        """
+
+    def evidence(self, run_id: str) -> EvidencePlace | None:
+        """Return which exporter keeps a call; None: none that shares this store."""
 
     def save_workers(self, workers: Sequence[Worker]) -> None:
         """Keep the roster as it is now, in place of the one before."""

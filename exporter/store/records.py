@@ -22,6 +22,7 @@ from exporter.outcome import (
     ModelUsage,
     Outcome,
     Reason,
+    Sending,
     SpeechSeconds,
     Turn,
     Verdict,
@@ -149,6 +150,8 @@ class RunRecord:
     """As in `CallResult`: tokens, characters and seconds by model."""
     expectations: tuple[Expectation, ...] = ()
     """Of a dialogue (`script`): what was expected in each step, and what became of it."""
+    sending: Sending | None = None
+    """As in `CallResult`: noise, microphone and encoding of a bad line (`line`)."""
     line: LineCounts | None = None
     """As in `CallResult`: what the relay of a bad line (`line`) did to RTP."""
     reconnects: tuple[CallReconnect, ...] = ()
@@ -222,6 +225,7 @@ class RunRecord:
             media=call.media if call else None,
             usage=call.usage if call else (),
             expectations=call.expectations if call else (),
+            sending=call.sending if call else None,
             line=call.line if call else None,
             reconnects=call.reconnects if call else (),
             interruptions=call.interruptions if call else (),
@@ -231,6 +235,17 @@ class RunRecord:
             fence=outcome.fence,
             findings=outcome.findings or (),
         )
+
+
+@with_config(ConfigDict(use_attribute_docstrings=True))
+@dataclass(frozen=True, slots=True)
+class EvidencePlace:
+    """Which of several exporters keeps a call to be seen and heard."""
+
+    exporter: str
+    """The name of its host."""
+    url: str
+    """Where its pages are, without a slash at the end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from exporter.outcome import (
     Media,
     ModelUsage,
     Reason,
+    Sending,
     SpeechSeconds,
     Turn,
     Verdict,
@@ -115,6 +116,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ("ALTER TABLE runs ADD COLUMN token TEXT NOT NULL DEFAULT 'null'",),
     ("ALTER TABLE runs ADD COLUMN fence INTEGER",),
     ("ALTER TABLE runs ADD COLUMN findings TEXT NOT NULL DEFAULT '[]'",),
+    ("ALTER TABLE runs ADD COLUMN sending TEXT NOT NULL DEFAULT 'null'",),
 )
 
 NEWEST = len(MIGRATIONS)
@@ -168,6 +170,7 @@ _DOCUMENTS: dict[str, TypeAdapter[Any]] = {
     "expectations": TypeAdapter(tuple[Expectation, ...]),
     "speech_s": TypeAdapter(SpeechSeconds | None),
     "media": TypeAdapter(Media | None),
+    "sending": TypeAdapter(Sending | None),
     "line": TypeAdapter(LineCounts | None),
     "reconnects": TypeAdapter(tuple[CallReconnect, ...]),
     "usage": TypeAdapter(tuple[ModelUsage, ...]),

@@ -7,7 +7,7 @@ on the disk. The same tables in the process's memory serve where there is no fil
 import json
 import sqlite3
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import astuple
 from datetime import datetime, timedelta
@@ -23,6 +23,7 @@ from exporter.store.records import (
     SPENDING_KEPT_DAYS,
     BudgetLimits,
     CalibrationRecord,
+    EvidencePlace,
     OpenRun,
     Retention,
     RunQuery,
@@ -117,6 +118,10 @@ class SqliteStore:
         self._connection = connection
         self._file = file
         self._lock = lock
+
+    def identity(self) -> str:
+        """Return that its data are always the same: a file loses nothing while it is open."""
+        return ""
 
     def begin(self, run: OpenRun, limits: BudgetLimits = NO_BUDGET_LIMITS) -> bool:
         """Open a run, unless its plan is more than is left."""
@@ -234,6 +239,14 @@ class SqliteStore:
             limit,
         )
         return tuple(CalibrationRecord(to_time(at), Calibration(*rest)) for at, *rest in rows)
+
+    def save_evidence(
+        self, place: EvidencePlace, run_ids: Collection[str], gone: Collection[str] = ()
+    ) -> None:
+        """Do nothing: no other exporter would ask."""
+
+    def evidence(self, run_id: str) -> EvidencePlace | None:
+        """Return that no other exporter keeps it: the file is of one."""
 
     def save_workers(self, workers: Sequence[Worker]) -> None:
         """Keep the roster."""

@@ -14,7 +14,7 @@ MAX_WAITING = 10_000
 
 
 @dataclass(slots=True, eq=False)
-class Write:
+class WaitingWrite:
     """One write, and who waits for it."""
 
     operation: str
@@ -41,7 +41,7 @@ class WaitingWrites:
 
     def __init__(self, on_lost: Callable[[str], None]) -> None:
         self._on_lost = on_lost
-        self._writes: deque[Write] = deque()
+        self._writes: deque[WaitingWrite] = deque()
         self._changed = asyncio.Event()
 
     def __len__(self) -> int:
@@ -53,7 +53,7 @@ class WaitingWrites:
         """Of the write whose turn it is; None where none waits."""
         return self._writes[0].operation if self._writes else None
 
-    def add(self, write: Write) -> None:
+    def add(self, write: WaitingWrite) -> None:
         """Put a write at the end."""
         self._writes.append(write)
         if len(self._writes) > MAX_WAITING:
@@ -105,7 +105,7 @@ class WaitingWrites:
             self._drop(item)
             item.settle(answer)
 
-    def _drop(self, item: Write) -> None:
+    def _drop(self, item: WaitingWrite) -> None:
         """Let a write wait no more; others may have come or gone while it was done."""
         if self._writes and self._writes[0] is item:
             self._writes.popleft()

@@ -138,7 +138,8 @@ def _add_runs(routes: APIRouter, sources: Sources) -> None:
         record = recorded(await history().run(run_id), kept)
         if record is None:
             raise HTTPException(404, "no such run")
-        return RunDetail.of_record(record, kept, with_words=may_hear(request))
+        elsewhere = None if kept else await sources.elsewhere(run_id)
+        return RunDetail.of_record(record, kept, with_words=may_hear(request), elsewhere=elsewhere)
 
     @routes.get(
         "/runs/{run_id}/sound",

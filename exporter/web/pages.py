@@ -53,8 +53,11 @@ def _add_state(routes: APIRouter, sources: Sources) -> None:
 
     @routes.get("/-/ready", responses={503: {"description": "Not ready, with the reason", **TEXT}})
     async def ready(request: Request) -> Response:
-        """Whether what it shows is to be relied on: after the first listing, until it stops."""
-        return _state(request, sources.not_ready(), "ready")
+        """Whether what it shows is to be relied on: after the first listing, until it stops.
+
+        A ledger that is away is named below, and is no reason: calls go on.
+        """
+        return _state(request, sources.not_ready(), "ready", tuple(sources.notes()))
 
     @routes.post("/-/reload", responses={500: {"description": "Failed, with the reason", **TEXT}})
     async def reload() -> Response:

@@ -1,21 +1,20 @@
 """The page of a run: why it failed, the call as a picture and as sound, its turns, its log."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
 from exporter.colors import AGENT, CALLER, COMPONENTS
 from exporter.evidence.kept import KeptCall
 from exporter.outcome import (
-    CallResult,
     Components,
     ExpectationOutcome,
     LineCounts,
     Turn,
     tokens,
 )
-from exporter.store.records import RunRecord
+from exporter.store.records import EvidencePlace, RunRecord
 from exporter.web.advice import Advice, advice
 from exporter.web.picture import line_text, picture, turn_id
 from exporter.web.rendering import template
@@ -57,6 +56,8 @@ class CallView:
     turns: tuple[TurnRow, ...]
     facts: tuple[tuple[str, str], ...]
     log: tuple[str, ...]
+    elsewhere: str = ""
+    """URL of its page on the exporter that keeps the call; "" where none is known."""
 
     @classmethod
     def of(
@@ -104,6 +105,7 @@ def moment(when: datetime) -> str:
 def run_page(
     record: RunRecord,
     kept: KeptCall | None,
+    elsewhere: EvidencePlace | None = None,
     *,
     runbooks: str = "",
     nonce: str = "",
@@ -114,12 +116,16 @@ def run_page(
     Args:
         record: The run, as the ledger has it.
         kept: What is kept of the call; None where nothing is.
+        elsewhere: The exporter that keeps it, where another one does.
         runbooks: URL of the folder with the runbooks; they are only named where it is "".
         nonce: Of its styles and its script; see `policy`.
         hears: Whether the client may hear calls and read what was said.
     """
     sound = f"../api/v1/runs/{record.run_id}/sound" if hears else ""
-    view = CallView.of(record, kept, sound, with_words=hears)
+    missing = _NOT_KEPT if elsewhere is None else f"This call is kept by {elsewhere.exporter}:"
+    view = CallView.of(record, kept, sound, with_words=hears, missing=missing)
+    link = f"{elsewhere.url}/runs/{record.run_id}" if elsewhere else ""
+    view = replace(view, elsewhere=link)
     return template("run.html").render(view=view, hears=hears, **common(runbooks, nonce))
 
 
@@ -192,7 +198,7 @@ def _facts(record: RunRecord, kept: KeptCall | None) -> Sequence[tuple[str, str]
         ("Both spoke at once for", _optional(record.overlap_s)),
         ("Spoke", _spoke(record)),
         ("RTP", line_text(record.media).removeprefix("RTP: ") if record.media else None),
-        ("Sent as", _sent(kept)),
+        ("Sent as", str(record.sending) if record.sending else None),
         *_line(record.line),
         *(("Broken on purpose", str(each)) for each in record.reconnects),
         *(
@@ -214,11 +220,6 @@ def _optional(value: float | None, digits: int = 2) -> str | None:
 def _spoke(record: RunRecord) -> str | None:
     spoke = record.speech_s
     return None if spoke is None else f"caller {spoke.caller:.1f} s, agent {spoke.agent:.1f} s"
-
-
-def _sent(kept: KeptCall | None) -> str | None:
-    call = kept.outcome.result if kept else None
-    return str(call.sending) if isinstance(call, CallResult) and call.sending else None
 
 
 def _line(line: LineCounts | None) -> Iterator[tuple[str, str]]:

@@ -72,10 +72,11 @@ def run_routes(sources: Sources) -> APIRouter:
         record = recorded(await _history(sources).run(run_id), kept)
         if record is None:
             raise HTTPException(404, "no such run")
+        elsewhere = None if kept else await sources.elsewhere(run_id)
         nonce, runbooks = new_nonce(), sources.runbooks().rstrip("/")
         hears = may_hear(request)
         page = await asyncio.to_thread(  # a long call takes a while to draw
-            run_page, record, kept, runbooks=runbooks, nonce=nonce, hears=hears
+            run_page, record, kept, elsewhere, runbooks=runbooks, nonce=nonce, hears=hears
         )
         headers = {
             "Content-Security-Policy": policy(nonce, _DOES),

@@ -15,7 +15,7 @@ from exporter.outcome import Outcome, Turn
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.ramp.figures import RampFigures
 from exporter.roster.roster import Roster
-from exporter.store.records import RunQuery, RunRecord
+from exporter.store.records import EvidencePlace, RunQuery, RunRecord
 from exporter.web.status import Viewer
 from exporter.web.watched import TargetStatus
 
@@ -83,6 +83,10 @@ class TakesDeliveries(Protocol):
         """Count one that was refused before that."""
 
 
+async def _nowhere(_run_id: str) -> None:
+    return None
+
+
 def _nothing() -> tuple[()]:
     return ()
 
@@ -121,6 +125,8 @@ class Sources:
     roster: Roster | None = None
     history: History | None = None
     kept: KeptCalls | None = None
+    elsewhere: Callable[[str], Awaitable[EvidencePlace | None]] = _nowhere
+    """Returns which other exporter keeps the call of a run."""
     runbooks: Callable[[], str] = lambda: ""
     """URL of the folder with the runbooks, "" where none is configured."""
     take_ramp: Callable[[RampFigures], str] | None = None

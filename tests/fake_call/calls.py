@@ -116,6 +116,8 @@ class World:
     """Entering never ends."""
     back_s: tuple[float, ...] = ()
     """When a connection that is broken on purpose is made again, in seconds after the break."""
+    taken_s: float = 0.0
+    """How long after that the others hear the caller again, whose track was published anew."""
     api_fails: dict[str, ProbeError] = field(default_factory=dict)
     """Requests by their names, and what each raises."""
     rooms: frozenset[str] = frozenset()
@@ -178,7 +180,7 @@ def place(
 
     async def story(clock: Clock) -> Placed:
         room = FakeRoom(world.refused, endless=world.endless)
-        room.back_s = world.back_s
+        room.back_s, room.taken_s = world.back_s, world.taken_s
         name = {"lk.agent_name": config.agent_name} if world.named else {}
         agent = agent_of(script, clock, AGENT, name)
         bystander = FakeAgent(Script(delay_s=0.3), clock, "agent-0", {"lk.agent_name": "other"})
@@ -193,7 +195,7 @@ def place(
         arrive = partial(_arrive, world, room, agent, twin, silent)
 
         def hear(leaves: float, pcm: Pcm) -> None:
-            for each in agents:
+            for each in agents if room.takes else ():
                 each.hear(leaves, pcm)
 
         def on_dispatch(agent_name: str) -> tuple[str, ...]:

@@ -253,6 +253,10 @@ class FakeRoom(rtc.Room):
         """What takes the RPCs to a participant."""
         self.back_s: tuple[float, ...] = ()
         """When the connection is made again, in seconds after it was broken on purpose."""
+        self.taken_s = 0.0
+        """How long after that the others take what the caller publishes anew."""
+        self.takes = True
+        """They hear what the caller says."""
 
     @property
     def remote_participants(self) -> dict[str, rtc.RemoteParticipant]:
@@ -298,7 +302,15 @@ class FakeRoom(rtc.Room):
         self._state = rtc.ConnectionState.CONN_CONNECTED
         for person in anew:
             self.enter(person)
+        if anew:
+            self.takes = False
+            self.emit("local_track_republished", None, "TR_before")
+            asyncio.get_running_loop().call_later(self.taken_s, self._take)
         self.emit("reconnected")
+
+    def _take(self) -> None:
+        self.takes = True
+        self.emit("local_track_subscribed", None)
 
     @property
     def connection_state(self) -> rtc.ConnectionState.ValueType:

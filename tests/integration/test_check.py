@@ -45,6 +45,7 @@ def _quick(tmp_path: Path) -> str:
     return str(path)
 
 
+@pytest.mark.long  # test_cli.py runs it, and unit/test_check_report.py has the verdict
 def test_all_is_well(server: Server, quick: str) -> None:
     """An agent that answers in time and a fast network: PASS, exit status 0, each verdict told.
 

@@ -80,7 +80,8 @@ def test_latency_saves_the_call(server: Server, tmp_path: Path) -> None:
     assert (tmp_path / "in" / evidence["sound"]).read_bytes().startswith(b"fLaC")
 
 
-@pytest.mark.parametrize("command", ["latency", "check"])
+# `check` writes its report by the same steps as `latency`.
+@pytest.mark.parametrize("command", [pytest.param("latency", marks=pytest.mark.long), "check"])
 def test_a_report_has_the_call(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:

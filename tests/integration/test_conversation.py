@@ -161,6 +161,7 @@ def talk(server: Server) -> Outcome:
     return asyncio.run(place())
 
 
+@pytest.mark.long  # unit/call/test_expectations.py; test_demo_abilities.py
 def test_a_real_agent_is_held_to_a_script(livekit: Server, providers: str) -> None:
     """Two steps come out as expected; in the third one nothing does, which fails the run.
 

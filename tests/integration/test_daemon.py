@@ -106,6 +106,7 @@ def test_second_signal_exits_at_once(start: Start, tmp_path: Path) -> None:
     until(lambda: not any(process.is_running() for process in family))
 
 
+@pytest.mark.long  # test_outage.py counts it, test_reload.py is ready without
 def test_unreachable_server_is_a_counted_reason(start: Start) -> None:
     """Without a server: ready all the same, the reason counted, no traceback, no secret."""
     exporter = start(
@@ -130,6 +131,7 @@ def test_unreachable_server_is_a_counted_reason(start: Start) -> None:
     assert SECRET not in page + exporter.text()
 
 
+@pytest.mark.long  # unit/ramp/test_figures.py, unit/web/test_api.py
 def test_a_knee_that_was_sent_survives_a_restart(start: Start) -> None:
     """1. The result of a ramp is sent. 2. SIGTERM, and the next exporter. Result: the same knee."""
     knee = 'voice_knee_clients{server="127.0.0.1:1",vantage="there"}'
@@ -171,20 +173,6 @@ def test_port_in_use_is_one_clear_line() -> None:
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert f"web.listen_address: cannot listen on {address}: address already in use" in done.stderr
-
-
-def test_main_process_imports_nothing_heavy() -> None:
-    """The daemon's own process never loads the real-time SDK, the API's or numpy."""
-    heavy = ("livekit", "livekit.rtc", "livekit.api", "numpy", "soundfile", "aiohttp")
-    program = (
-        f"import sys, exporter.daemon.serve; print([m for m in {heavy!r} if m in sys.modules])"
-    )
-
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-
-    assert done.stdout.strip() == "[]"
 
 
 def quiet(**more: object) -> Settings:

@@ -157,6 +157,7 @@ def test_the_agent_reports_the_usage_that_was_delivered(tools: ToolCall) -> None
     assert counted.llm_cached == 3 * 2 * len(TURNS)  # each turn asks twice
 
 
+@pytest.mark.long  # unit/call/test_stages.py and unit/test_demo_providers.py
 def test_silent_turns_of_three_kinds(livekit: Server, providers: str) -> None:
     """No answer, no sound, no transcript; then all is well again, in the same call."""
     llm = {"turns": [{"reply": ""}], "reply": "Yes."} | AT_ONCE

@@ -10,7 +10,8 @@ from exporter.demo.breaking import FAULTS, mend_agent
 from exporter.server_api import Server
 from tests.command import run_here
 
-pytestmark = pytest.mark.integration
+# unit/test_demo_breaking.py has what is set and mended.
+pytestmark = [pytest.mark.integration, pytest.mark.long]
 
 QUICKLY = ("--trials", "1", "--no-warmup", "--reply-timeout", "6s", "--join-timeout", "6s")
 
@@ -24,11 +25,7 @@ def _broken(providers: str) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=[] if name == "slow" else pytest.mark.long)
-        for name in FAULTS
-        if name != "rude"
-    ],
+    [name for name in FAULTS if name != "rude"],
 )
 def test_a_fault_shows_in_the_next_call(livekit: Server, broken: str, name: str) -> None:
     """The one who calls finds the cause; of `rude`, the tests of the agent's abilities do."""

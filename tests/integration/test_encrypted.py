@@ -27,7 +27,11 @@ KEY = "a-key-of-the-test"
             id="another key",
             marks=pytest.mark.long,  # as above
         ),
-        pytest.param(KEY, "", "is not encrypted, but the call is", id="no encryption"),
+        pytest.param(
+            *(KEY, "", "is not encrypted, but the call is"),
+            id="no encryption",
+            marks=pytest.mark.long,  # as above
+        ),
     ],
 )
 def test_what_cannot_be_decrypted_is_never_timed(

@@ -67,28 +67,32 @@ def test_an_rpc_that_the_agent_does_not_have(livekit: Server) -> None:
 
 
 def test_what_an_agent_can_read_of_its_caller(livekit: Server) -> None:
-    """Metadata, attributes and kind of the caller, and the metadata of the room."""
+    """Who the caller is, with kind, metadata and attributes; and the metadata of the room."""
     seen: list[tuple[object, ...]] = []
 
     def answer(room: rtc.Room) -> Answer:
         async def note(microphone: Microphone, heard: float) -> None:
             for each in room.remote_participants.values():
                 number = each.attributes.get("sip.phoneNumber")
-                seen.append((each.kind, each.metadata, number, room.metadata))
+                who = each.identity, each.name, each.kind, each.metadata
+                seen.append((*who, number, room.metadata))
             await REPLY(microphone, heard)
 
         return note
 
     caller = {"kind": "sip", "metadata": "gold", "attributes": {"sip.phoneNumber": "+15550100"}}
+    caller |= {"identity": "ann-1", "name": "Ann"}
     config = target("expecting", caller=caller, room={"metadata": '{"tenant": "a"}'})
     outcome = call(livekit, config, answer)
     sip = rtc.ParticipantKind.PARTICIPANT_KIND_SIP
-    assert seen[0] == (sip, "gold", "+15550100", '{"tenant": "a"}'), outcome
+    expected = ("ann-1", "Ann", sip, "gold", "+15550100", '{"tenant": "a"}')
+    assert seen[0] == expected, outcome
     assert len(set(seen)) == 1
 
 
+@pytest.mark.long  # unit/call/test_endings.py has it with a fake agent
 @pytest.mark.whole_machine
-@pytest.mark.parametrize("follow", [pytest.param(False, marks=pytest.mark.long), True])
+@pytest.mark.parametrize("follow", [False, True])
 def test_an_agent_that_hands_over(follow: bool, livekit: Server, tmp_path: Path) -> None:
     """Others are told late that it has left; the turns go on with the second, if they may."""
     config = target(f"hand-over-{follow}".lower(), follow=follow, trials=2)

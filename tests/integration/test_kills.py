@@ -16,6 +16,7 @@ pytestmark = pytest.mark.integration
 Moment = Callable[[], bool]
 
 
+@pytest.mark.long  # unit/store/test_sqlite.py, unit/test_leftovers.py, test_runner.py
 def test_killed_exporter_loses_only_the_call_in_flight(livekit: Server, tmp_path: Path) -> None:
     """1. A call has taken a turn. 2. kill -9. 3. Start again.
 

@@ -174,6 +174,7 @@ def test_rtp_statistics_know_of_the_same_loss(loss: float, seconds: float, livek
         assert counts.up.dropped == counts.down.dropped == 0
 
 
+@pytest.mark.long  # unit/relay/test_network_line.py
 def test_a_relay_that_cannot_be_used_is_no_failure_of_the_agent(
     livekit: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

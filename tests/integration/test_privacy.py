@@ -11,9 +11,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from livekit.agents import APIError
-from livekit.agents.llm import LLMError
-from livekit.agents.tts import TTSError
 from livekit.protocol.agent_pb import agent_session as pb
 
 from exporter.outcome import Reason
@@ -51,6 +48,11 @@ def told() -> tuple[pb.AgentSessionEvent, ...]:
 
 def errors() -> tuple[str, ...]:
     """Return errors as agents report them, with words that were to be said or were heard."""
+    # Here, for it takes seconds: each process that collects the tests would pay them.
+    from livekit.agents import APIError  # noqa: PLC0415
+    from livekit.agents.llm import LLMError  # noqa: PLC0415
+    from livekit.agents.tts import TTSError  # noqa: PLC0415
+
     tts = TTSError(
         timestamp=1.5,
         label="tts",

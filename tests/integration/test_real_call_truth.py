@@ -186,6 +186,8 @@ async def _site(server: Server, folder: Path, address: str, start: Start) -> Sit
     )
 
 
+# unit/real_calls/test_calls.py has it of events that were made, test_preflight.py a real delivery.
+@pytest.mark.long
 def test_figures_are_the_truth_of_every_kind_of_call(
     livekit_program: ServerProgram, tmp_path: Path, start: Start
 ) -> None:

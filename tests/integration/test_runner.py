@@ -24,6 +24,7 @@ from exporter.run.runner import Runner
 from exporter.server_api import Server
 from tests import fake_probes
 from tests.fake_probes import FakeConfig
+from tests.offenders import every
 from tests.patience import END_S, WAIT_S, comes_true
 
 SERVER = Server("ws://127.0.0.1:1", "key", "a-very-secret-secret", "test")
@@ -71,41 +72,41 @@ def once(server: Server, probe: str, config: FakeConfig | LatencyConfig) -> tupl
     return asyncio.run(both())
 
 
-@pytest.mark.parametrize(
-    ("probe", "reason", "detail"),
-    [
-        pytest.param("segfaults", Reason.PROBE_CRASHED, "ended by SIGSEGV", id="segfault"),
-        pytest.param(
-            *("exits", Reason.PROBE_CRASHED, "exited with status 7"),
-            id="exit",
-            marks=pytest.mark.long,  # as "segfault"
-        ),
-        pytest.param("raises", Reason.PROBE_CRASHED, "ValueError: cannot sign", id="exception"),
-        pytest.param("fails", Reason.NO_WORKER, "nobody took the dispatch", id="probe-error"),
-        pytest.param(
-            *("times_out_by_itself", Reason.PROBE_CRASHED, "TimeoutError: a read"),
-            id="own-timeout",
-            marks=pytest.mark.long,  # as "exception"
-        ),
-        pytest.param("returns_nothing", Reason.PROBE_CRASHED, "returned NoneType", id="no-outcome"),
-        pytest.param(
-            *("ignores_cancellation", Reason.PROBE_CRASHED, "killed 0.5 s after its deadline"),
-            id="deaf",
-        ),
-        pytest.param("blocks", Reason.PROBE_CRASHED, "killed 0.5 s after its deadline", id="block"),
-    ],
+BAD_RUNS = (
+    ("segfaults", Reason.PROBE_CRASHED, "ended by SIGSEGV"),
+    ("exits", Reason.PROBE_CRASHED, "exited with status 7"),
+    ("raises", Reason.PROBE_CRASHED, "ValueError: cannot sign"),
+    ("fails", Reason.NO_WORKER, "nobody took the dispatch"),
+    ("times_out_by_itself", Reason.PROBE_CRASHED, "TimeoutError: a read"),
+    ("returns_nothing", Reason.PROBE_CRASHED, "returned NoneType"),
+    ("ignores_cancellation", Reason.PROBE_CRASHED, "killed 0.5 s after its deadline"),
+    ("blocks", Reason.PROBE_CRASHED, "killed 0.5 s after its deadline"),
 )
-def test_bad_run_costs_its_own_outcome_only(
-    server: Server, probe: str, reason: Reason, detail: str
-) -> None:
-    """However a probe fails, its Outcome says why, and the next run is as good as any."""
-    deadline = 0.3 if detail.startswith("killed") else 30.0
-    bad, good = once(server, probe, FakeConfig(deadline=deadline))
 
-    assert bad.reason is reason
-    assert detail in bad.detail
-    assert (bad.probe, bad.agent_name) == (probe, "fake")
-    assert good.ok
+
+def test_bad_runs_cost_their_own_outcomes_only(server: Server) -> None:
+    """However a probe fails, its Outcome says why, and the next run in its slot is good."""
+
+    async def all_of_them() -> list[tuple[Outcome, Outcome]]:
+        async with a_runner(server) as runner:
+            ended = []
+            for probe, _, detail in BAD_RUNS:
+                config = FakeConfig(deadline=0.3 if detail.startswith("killed") else 30.0)
+                bad = await runner.run(probe, config)
+                ended.append((bad, await runner.run("good", FakeConfig())))
+            return ended
+
+    pairs = asyncio.run(all_of_them())
+
+    @every(zip(BAD_RUNS, pairs, strict=True), lambda row: row[0][0])
+    def rule(row: tuple[tuple[str, Reason, str], tuple[Outcome, Outcome]]) -> None:
+        (probe, reason, detail), (bad, good) = row
+        assert bad.reason is reason
+        assert detail in bad.detail
+        assert (bad.probe, bad.agent_name) == (probe, "fake")
+        assert good.ok
+
+    rule()
 
 
 def test_a_run_that_hangs_is_cancelled_at_its_deadline(server: Server) -> None:

@@ -102,6 +102,7 @@ async def _check(livekit: Server, folder: Path, faults: Sequence[Fault]) -> Outc
     return outcome
 
 
+@pytest.mark.long  # unit/call/test_sound.py has it by Opus, test_mos.py the score
 def test_faults_of_replies_are_found(livekit: Server, tmp_path: Path) -> None:
     """Level, clipping, bandwidth and gaps of each reply of one call; and DNSMOS scores them.
 

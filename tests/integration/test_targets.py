@@ -44,6 +44,7 @@ def run(server: Server, probe: str, config: Any) -> Outcome:
     return asyncio.run(once())
 
 
+@pytest.mark.long  # test_expecting_agents.py: an agent sees the same
 def test_the_caller_appears_as_the_target_says(truth: Server) -> None:
     """Identity, name and attributes are those of the target, in the room that it names."""
     config = LatencyConfig.model_validate(
@@ -158,6 +159,7 @@ def test_the_floor_is_measured_with_its_n(livekit: Server) -> None:
         assert outcome.result.n + outcome.result.voids == 2
 
 
+@pytest.mark.long  # unit/call/test_token.py
 def test_a_call_by_the_token_of_an_endpoint(truth: Server, tmp_path: Path) -> None:
     """Its room configuration calls the agent; time and dangerous claims are in the document."""
     headers = tmp_path / "headers"

@@ -59,6 +59,7 @@ def check(server: Server, folder: Path, names: tuple[str, ...]) -> None:
             assert WAY_S[0] < each.yield_s - true_s < WAY_S[1] + late_s
 
 
+@pytest.mark.long  # unit/call/test_turn_taking.py
 def test_agents_of_known_turn_taking_are_told_apart(livekit: Server, tmp_path: Path) -> None:
     """One that yields, with its time, and one that cuts in."""
     check(livekit, tmp_path, SOON)

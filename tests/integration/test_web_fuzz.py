@@ -6,10 +6,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, given, settings
-from schemathesis.checks import positive_data_acceptance
-from schemathesis.core.result import Ok
 
 from exporter.calls.families import figures
 from exporter.web.app import OPENAPI, make_pages
@@ -26,35 +23,65 @@ EXAMPLES = settings().max_examples if LONG else 20
 pytestmark = [pytest.mark.long] if LONG else []
 
 
-@pytest.fixture(name="serving", scope="module")
-def _serving() -> Iterator[Serving]:
+OPERATIONS = {
+    "/": ["get"],
+    "/call": ["post"],
+    "/webhook/livekit": ["post"],
+    "/metrics": ["get"],
+    "/-/healthy": ["get"],
+    "/-/ready": ["get"],
+    "/-/reload": ["post"],
+    "/probe": ["get"],
+    "/runs/last": ["get"],
+    "/runs/{run_id}": ["get"],
+    "/api/v1/workers": ["get"],
+    "/api/v1/workers/{worker_id}/heartbeat": ["post"],
+    "/api/v1/targets": ["get"],
+    "/api/v1/runs": ["get"],
+    "/api/v1/runs/{run_id}": ["get"],
+    "/api/v1/runs/{run_id}/sound": ["get"],
+    "/api/v1/ramps": ["post"],
+    "/api/v1/turns": ["post"],
+}
+"""Every endpoint: its path, and its methods."""
+ENDPOINTS = [f"{method} {path}" for path, methods in OPERATIONS.items() for method in methods]
+
+
+@pytest.fixture(name="made", scope="module")
+def _made() -> dict[str, Any]:
+    """What schemathesis makes requests of, by the names of the endpoints.
+
+    It is imported here alone: that takes a second of each process that collects the tests.
+    """
+    from schemathesis import openapi  # noqa: PLC0415 - see above
+    from schemathesis.core.result import Ok  # noqa: PLC0415
+
+    schema = openapi.from_dict(make_pages(sources()).openapi())
     # Its modules are compiled here: within hypothesis, which moves the limit of recursion, CPython
     # 3.11 may refuse to ("AST constructor recursion depth mismatch").
     assert schema.transport is not None
-    import_module("livekit.api")  # which the first webhook would load
+    found = (each.ok() for each in schema.get_all_operations() if isinstance(each, Ok))
+    return {f"{each.method} {each.path}": each for each in found}
+
+
+@pytest.fixture(name="serving", scope="module")
+def _serving() -> Iterator[Serving]:
+    import_module("livekit.api")  # which the first webhook would load: see `made`
     with Serving(token=TOKEN) as serving:
         assert plain_http.get(serving.url("/-/healthy")).status_code == 200  # it is put together
         yield serving
         assert plain_http.get(serving.url("/-/healthy")).status_code == 200
 
 
-schema = schemathesis.openapi.from_dict(make_pages(sources()).openapi())
-
-
-ENDPOINTS = {
-    f"{found.method} {found.path}": found
-    for found in (each.ok() for each in schema.get_all_operations() if isinstance(each, Ok))
-}
-
-
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_no_request_breaks(endpoint: str, serving: Serving) -> None:
+def test_no_request_breaks(endpoint: str, made: dict[str, Any], serving: Serving) -> None:
     """Every answer is one that the document has; nonsense is refused; nothing fails."""
+    from schemathesis.checks import positive_data_acceptance  # noqa: PLC0415 - see `made`
 
     # By hypothesis itself: the plugin of schemathesis would be imported by every run of pytest.
-    @given(case=ENDPOINTS[endpoint].as_strategy())
+    @given(case=made[endpoint].as_strategy())
     @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
-    def send(case: schemathesis.Case[Any]) -> None:
+    def send(case: Any) -> None:
         case.call_and_validate(
             base_url=serving.url(),
             headers={"Authorization": f"Bearer {TOKEN}"},
@@ -66,15 +93,17 @@ def test_no_request_breaks(endpoint: str, serving: Serving) -> None:
     send()
 
 
-def test_no_signed_event_breaks(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_signed_event_breaks(
+    made: dict[str, Any], serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever the server signs is taken, or is no event; each call has figures at its end."""
     receiver = Receiver()
     monkeypatch.setattr(serving.behind, "take", receiver.calls.take)
     taken = 0
 
-    @given(case=ENDPOINTS["post /webhook/livekit"].as_strategy())
+    @given(case=made["post /webhook/livekit"].as_strategy())
     @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
-    def send(case: schemathesis.Case[Any]) -> None:
+    def send(case: Any) -> None:
         nonlocal taken
         body = json.dumps(case.body, default=repr).encode()
         headers = {"Content-Type": "application/webhook+json", "Authorization": signed(body)}
@@ -94,23 +123,5 @@ def test_no_signed_event_breaks(serving: Serving, monkeypatch: pytest.MonkeyPatc
 def test_every_endpoint_is_in_the_document(serving: Serving) -> None:
     """So nothing that is served goes without a test above."""
     document = plain_http.get(serving.url(OPENAPI)).json()
-    assert {path: sorted(operations) for path, operations in document["paths"].items()} == {
-        "/": ["get"],
-        "/call": ["post"],
-        "/webhook/livekit": ["post"],
-        "/metrics": ["get"],
-        "/-/healthy": ["get"],
-        "/-/ready": ["get"],
-        "/-/reload": ["post"],
-        "/probe": ["get"],
-        "/runs/last": ["get"],
-        "/runs/{run_id}": ["get"],
-        "/api/v1/workers": ["get"],
-        "/api/v1/workers/{worker_id}/heartbeat": ["post"],
-        "/api/v1/targets": ["get"],
-        "/api/v1/runs": ["get"],
-        "/api/v1/runs/{run_id}": ["get"],
-        "/api/v1/runs/{run_id}/sound": ["get"],
-        "/api/v1/ramps": ["post"],
-        "/api/v1/turns": ["post"],
-    }
+    served = {path: sorted(operations) for path, operations in document["paths"].items()}
+    assert served == OPERATIONS

@@ -106,6 +106,7 @@ _CONFIGURATION = {
         "agent_name": "sales",
         "windows": _ALWAYS,
         "max_calls": 8,
+        "needed_calls": 4,
     },
     "targets": [
         {

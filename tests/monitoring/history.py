@@ -33,12 +33,13 @@ def backfill(page: str, target: Labels, now: float, data: Path) -> None:
     program = find_program("promtool")
     assert program is not None
     file = data.with_suffix(".openmetrics")
+    ages = _ages()
+    stamps = [f" {now - age:.0f}\n" for age in ages]
     with file.open("w", encoding="utf-8") as out:
-        for name, labels, values in _series(page, target, now):
-            out.writelines(
-                f"{name}{labels} {value:.6f} {at:.0f}\n"
-                for at, value in zip(_times(now), values, strict=True)
-            )
+        for name, labels, values in _series(page, target, ages):
+            series = f"{name}{labels} "
+            texts = (f"{value:.6f}" for value in values)
+            out.writelines(series + text + at for text, at in zip(texts, stamps, strict=True))
         out.write("# EOF\n")
     # One block instead of one for every two hours: the file is read once for each.
     argv = [program, "tsdb", "create-blocks-from", "--max-block-duration=54h", "--quiet"]
@@ -46,29 +47,30 @@ def backfill(page: str, target: Labels, now: float, data: Path) -> None:
     file.unlink()
 
 
-def _times(now: float) -> list[float]:
+def _ages() -> list[float]:
+    """Return how long ago each sample is, the earliest first."""
     days = range(0, DAY_S - _LATELY_S, _STEP_S)
     lately = range(DAY_S - _LATELY_S, DAY_S + 1, _STEP_LATELY_S)
-    return [now - DAY_S + past for past in chain(days, lately)]
+    return [float(DAY_S - past) for past in chain(days, lately)]
 
 
-def _series(page: str, target: Labels, now: float) -> Iterator[tuple[str, str, list[float]]]:
-    yield "up", _labels(target), [1.0 for _ in _times(now)]
+def _series(page: str, target: Labels, ages: list[float]) -> Iterator[tuple[str, str, list[float]]]:
+    shares = [_BEGINS_AT + (1 - _BEGINS_AT) * (1 - age / DAY_S) for age in ages]
+    yield "up", _labels(target), [1.0] * len(ages)
     for family in text_string_to_metric_families(page):
         for sample in family.samples:
             labels = _labels({**sample.labels, **target})
-            yield sample.name, labels, _values(sample, family.type, now)
+            if family.type in {"counter", "histogram"}:
+                yield sample.name, labels, [sample.value * share for share in shares]
+            elif _is_time_of_something(sample):
+                yield sample.name, labels, [sample.value - age for age in ages]
+            else:
+                yield sample.name, labels, [sample.value] * len(ages)
 
 
-def _values(sample: Sample, kind: str, now: float) -> list[float]:
-    times = _times(now)
-    if kind in {"counter", "histogram"}:
-        grown = (_BEGINS_AT + (1 - _BEGINS_AT) * (1 - (now - at) / DAY_S) for at in times)
-        return [sample.value * share for share in grown]
-    is_time_of_something = sample.name in ROWS and "last" in sample.name and sample.value > 0
-    if is_time_of_something and sample.name.endswith("_timestamp_seconds"):
-        return [sample.value - (now - at) for at in times]
-    return [sample.value] * len(times)
+def _is_time_of_something(sample: Sample) -> bool:
+    is_last = sample.name in ROWS and "last" in sample.name and sample.value > 0
+    return is_last and sample.name.endswith("_timestamp_seconds")
 
 
 def _labels(labels: Labels) -> str:

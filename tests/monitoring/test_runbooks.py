@@ -14,7 +14,6 @@ BOOKS = sorted(FOLDER.glob("*.md"))
 RULES = rules.load()
 SECTIONS = ["What it means", "First look", "Usual causes", "How to silence"]
 _SUFFIX = re.compile(r"_(bucket|sum|count)$")
-_FILES = {"voice_exporter"}
 
 
 def test_each_alert_has_one() -> None:

@@ -36,11 +36,6 @@ class Flow:
     """How far `received_s` may be off, because it was stamped with the wall clock."""
 
     @property
-    def transit_ms(self) -> list[float]:
-        """How long each packet that arrived was under way."""
-        return [(there - self.sent_s[i]) * 1e3 for i, there in self.received_s.items()]
-
-    @property
     def loss(self) -> float:
         """Share of the packets that did not arrive."""
         return 1 - len(self.received_s) / len(self.sent_s)

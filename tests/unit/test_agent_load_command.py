@@ -17,9 +17,12 @@ from exporter.probes import PROBES
 from exporter.probes.agent_load.messages import LoadSetup
 from exporter.probes.agent_load.spec import AgentLoadConfig
 from exporter.probes.latency.deadline import needed_s
+from exporter.run.runner import Runner
 from exporter.run.scheduler import Work
 from exporter.run.windows import WindowGate
 from exporter.settings.settings import Settings
+from exporter.store.records import RunQuery
+from exporter.store.sqlite import open_sqlite
 from tests.unit.load_tiers import IDLE, loaded, tier
 
 SERVER = ("--url", "ws://127.0.0.1:1", "--api-key", "devkey", "--api-secret", "hunter2")
@@ -170,3 +173,68 @@ def test_the_setup_of_a_process_shows_no_secret() -> None:
 def test_a_load_without_tiers_says_so() -> None:
     """Nothing is claimed."""
     assert ROW.summary(AgentLoad("sales", "default", "default")) == "no tier was measured"
+
+
+@pytest.fixture
+def no_call(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let a load that is run find two tiers; the ids of runs are returned."""
+    ran: list[str] = []
+
+    async def found(
+        _runner: Runner, _probe: str, _config: AgentLoadConfig, run_id: str, **_more: object
+    ) -> Outcome:
+        ran.append(run_id)
+        return replace(loaded(tier(1), tier(2)), run_id=run_id)
+
+    monkeypatch.setattr(Runner, "run", found)
+    return ran
+
+
+def budgeted(folder: Path, turns: int) -> Path:
+    """Return a configuration whose target may take so many turns a day."""
+    file = folder / "config.yaml"
+    file.write_text(
+        f"store: {{folder: {folder / 'state'}}}\n"
+        f"targets: [{{agent_name: sales, budget: {{turns_per_day: {turns}}}}}]\n"
+        "agent_load: {calls: [1, 2], duration: 20s}\n"
+    )
+    return file
+
+
+def test_what_a_load_took_is_in_the_ledger(tmp_path: Path, no_call: list[str]) -> None:
+    """1. A load ends. Result: its turns are spent, and it is in the history under its own id."""
+    flags = ("--agent", "sales", "--config", str(budgeted(tmp_path, 60)))
+    assert main(["agent-load", *SERVER, *flags]) in (0, 1)
+    store = open_sqlite(tmp_path / "state")
+    (spent,) = store.spent("").values()
+    assert (spent.turns, store.open_runs()) == (33, ())
+    assert [run.run_id for run in store.runs(RunQuery())] == no_call
+    store.close()
+
+
+def test_a_load_beyond_the_budget_is_one_line(
+    tmp_path: Path, no_call: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody is called; of two loads the second is more than the day has left."""
+    flags = ("--agent", "sales", "--config", str(budgeted(tmp_path, 60)))
+    main(["agent-load", *SERVER, *flags])
+    capsys.readouterr()
+    assert main(["agent-load", *SERVER, *flags]) == 2
+    (line,) = [each for each in capsys.readouterr().err.splitlines() if "budget" in each]
+    assert "the load may take 36 turns" in line
+    assert "(turns_per_day 60; 33 turns and" in line
+    assert len(no_call) == 1
+
+
+def test_a_ledger_in_use_leaves_the_budget_of_a_day(
+    tmp_path: Path, no_call: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A running exporter has the file: the load is made, and a line says that it is not charged."""
+    store = open_sqlite(tmp_path / "state")
+    flags = ("--agent", "sales", "--config", str(budgeted(tmp_path, 60)))
+    main(["agent-load", *SERVER, *flags])
+    (line,) = [each for each in caplog.messages if "not charged" in each]
+    assert line.endswith("the ledger cannot be used")
+    assert len(no_call) == 1
+    assert store.spent("") == {}
+    store.close()

@@ -1,6 +1,7 @@
 """Budgets: reserved before, settled after, never exceeded, and their series."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from exporter.config.schedule import BudgetConfig
-from exporter.daemon.plan import call_work
+from exporter.daemon.plan import account_of, call_work
 from exporter.metrics.ledger import BudgetSeries, StoreSeries
 from exporter.metrics.registry import Metrics
 from exporter.outcome import (
@@ -28,13 +29,15 @@ from exporter.outcome import (
 from exporter.probes.agents.spec import AgentsConfig
 from exporter.probes.calibrate.spec import CalibrateConfig
 from exporter.probes.latency.spec import LatencyConfig
-from exporter.run.budget import Budgets, plan_of, spending
+from exporter.run.budget import Budgets, spending
 from exporter.run.runner import PROBES_TABLE
 from exporter.run.scheduler import Work
+from exporter.settings.settings import Settings
 from exporter.store.buffered import BufferedStore
 from exporter.store.records import RunQuery, Spending
 from exporter.store.sqlite import open_sqlite
 from tests.unit.calls import judged
+from tests.unit.load_tiers import loaded, tier
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 AGENTS = Work("agents", "agents", "", AgentsConfig(), 15)
@@ -154,7 +157,7 @@ def test_turn_that_a_kill_cut_short_counts(
             "latency", "demo", NOON, 20, reason, "", CallResult("demo", "default", "default", each)
         )
     )
-    assert spending(outcome, plan_of(target())) == Spending(expected, 20)
+    assert spending(outcome, Spending(*target().most)) == Spending(expected, 20)
 
 
 def test_new_day_in_the_targets_own_time_zone_gives_all_back() -> None:
@@ -451,3 +454,60 @@ def test_what_a_call_has_used_has_its_price(budget: dict[str, Any], expected: fl
         assert bench.value("voice_budget_cost_total") == pytest.approx(expected)
 
     asyncio.run(scenario())
+
+
+LOADED = {
+    "livekit": {"url": "ws://127.0.0.1:1", "api_key": "key", "api_secret": "very-secret"},
+    "agent_load": {"agent_name": "demo", "calls": "1,2", "duration": "20s"},
+}
+
+
+def loading(**budget: object) -> tuple[Settings, Work]:
+    """Return a configuration with a target that is loaded as well, and that load as work."""
+    settings = Settings.model_validate(
+        LOADED | {"targets": [{"agent_name": "demo", "budget": budget}]}
+    )
+    config = settings.load_here()
+    account = account_of(settings, config)
+    return settings, Work("agent_load", "agent_load", "", config, 86400, account)
+
+
+def test_a_load_is_charged_to_the_budget_of_its_agent() -> None:
+    """1. A load is reserved whole. 2. It ends. Result: what it took is spent, the rest is left."""
+
+    async def scenario() -> None:
+        bench = Bench()
+        settings, work = loading(turns_per_day=1000)
+        bench.budgets.add(call_work(settings.targets[0]))
+        run_id = await bench.begin(work)
+        (opened,) = bench.store.open_runs()
+        assert opened.plan.turns == 3 * (20 / 2 + 1 + 1)  # an utterance each 2 s, and warm-up
+        assert bench.value("voice_budget_remaining_turns") == 1000 - opened.plan.turns
+
+        bench.budgets.record(replace(loaded(tier(1), tier(2)), run_id=run_id))
+
+        assert bench.value("voice_budget_remaining_turns") == 1000 - 33  # ten turns and a warm-up
+        assert bench.value("voice_budget_spent_total") == 33
+        assert bench.store.open_runs() == ()
+
+    asyncio.run(scenario())
+
+
+def test_a_load_that_may_exceed_the_budget_is_refused() -> None:
+    """It waits for another day; the calls of its target go on."""
+
+    async def scenario() -> None:
+        bench = Bench()
+        settings, work = loading(turns_per_day=30)
+        calls = call_work(settings.targets[0])
+        bench.budgets.add(calls)
+        assert await bench.budgets.admit(work, "load") == "budget"
+        assert await bench.budgets.admit(calls, "call") == ""
+
+    asyncio.run(scenario())
+
+
+def test_what_a_load_took_that_failed_is_all_of_its_plan() -> None:
+    """Which of its calls had begun is not known."""
+    plan = Spending(36, 600)
+    assert spending(replace(loaded(tier(1)), reason=Reason.PROBE_CRASHED), plan) == plan

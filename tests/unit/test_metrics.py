@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from exporter.docs.__main__ import DOCS
 from exporter.docs.metrics import metrics_page
+from exporter.metrics import exposition
 from exporter.metrics.registry import Metrics
 from exporter.metrics.table import ROWS, TABLE
 from exporter.series import OWN_LABELS, Family
@@ -104,6 +105,30 @@ def test_thresholds_become_buckets() -> None:
     page = generate_latest(registry).decode()
 
     assert re.findall(r'(voice_\w+)_bucket{.*le="0.777"', page) == ["voice_e2e_latency_seconds"]
+
+
+def test_labels_of_a_series_are_written_once_and_when_they_are_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not for each bucket, not when a series is made, and not where nothing has changed."""
+    written: list[str] = []
+    pair = exposition._pair
+
+    def counted(name: str, value: str) -> str:
+        written.append(name)
+        return pair(name, value)
+
+    monkeypatch.setattr(exposition, "_pair", counted)
+    metrics = Metrics(CollectorRegistry(), "here")
+    for agent in ("a", "b", "c"):
+        metrics.create("voice_e2e_latency_seconds", agent, "b", "c", "d")
+    assert written == []
+    metrics.snapshot()
+    assert len(written) == 3 * 2 * 5  # before and after each bucket, then of count and sum
+    metrics.snapshot()
+    metrics.observe("voice_e2e_latency_seconds", 1.0, "b", "b", "c", "d")
+    metrics.snapshot()
+    assert len(written) == 4 * 2 * 5
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from exporter.config.values import ProbeSection
 from exporter.daemon.plan import call_work
 from exporter.outcome import CallResult, Outcome, Reason, Turn, failure
 from exporter.probes.latency.spec import LatencyConfig
-from exporter.run.budget import plan_of, spending
+from exporter.run.budget import spending
 from exporter.run.scheduler import _ASK_AGAIN_S, Refused, Scheduler, Work
+from exporter.store.records import Spending
 from tests import virtual_time
 from tests.patience import comes_true
 from tests.unit.calls import replied
@@ -166,7 +167,7 @@ def test_a_call_that_is_given_up_tells_of_the_turns_it_had() -> None:
     heard = virtual_time.run(story)
 
     assert told[0].result == CallResult("demo", "default", "default", tuple(heard))
-    assert spending(told[0], plan_of(target)).turns == 3
+    assert spending(told[0], Spending(*target.most)).turns == 3
 
 
 def test_a_gate_holds_for_who_asks() -> None:

@@ -22,6 +22,13 @@ CALLS_MAX = _family(
     "Calls in the largest tier of the last agent load in which all targets held and the prober "
     "was not the limit, 0 if there was none.",
 )
+NEEDED = _family(
+    "voice_agent_load_needed_calls",
+    "gauge",
+    _LABELS,
+    "Configured calls at one time that an agent must carry. Absent if agent_load.needed_calls is "
+    "not set.",
+)
 E2E = _family(
     "voice_agent_load_e2e_ms",
     "gauge",
@@ -57,4 +64,4 @@ CPU = _family(
     "the last agent load. Absent where the workers do not report, or below 2 tiers.",
 )
 
-FAMILIES = (KNEE, CALLS_MAX, E2E, LIMITED, TIMESTAMP, MEMORY, CPU)
+FAMILIES = (KNEE, CALLS_MAX, NEEDED, E2E, LIMITED, TIMESTAMP, MEMORY, CPU)

@@ -44,8 +44,8 @@ def _needed_s(config: Mapping[str, Any]) -> float:
 class AgentLoadConfig(ProbeSection):
     """The load on an agent: its capacity in calls at one time. Every turn costs money.
 
-    By `agent-load`, and in the daemon only where it is enabled, with windows and a cap. It is not
-    charged to the `budget` of a target: windows, tiers and `duration` bound what it costs.
+    By `agent-load`, and in the daemon only where it is enabled, with windows and a cap. It is
+    charged to the `budget` of the target with that name, and refused if it may exceed it.
     """
 
     enabled: bool = Field(
@@ -73,6 +73,13 @@ class AgentLoadConfig(ProbeSection):
     )
     duration: Duration = Field(
         60.0, ge=5, le=3600, description="Time in each tier in which the callers ask."
+    )
+    needed_calls: int | None = Field(
+        None,
+        ge=1,
+        le=_BOUNDS.most,
+        description="Calls at one time that the agent must carry; VoiceAgentKneeBelowNeeded fires "
+        "if the last load found fewer. Not set: no alert.",
     )
     target_ms: float = Field(
         1500, gt=0, description="95th percentile of the latency above which a tier breaks."
@@ -110,6 +117,15 @@ class AgentLoadConfig(ProbeSection):
     def _has_a_cap(self) -> Faults:
         largest, cap = ("calls", self.calls[-1]), ("max_calls", self.max_calls)
         return holds_cap(self.enabled, largest, cap, "calls")
+
+    @rule
+    def _reaches_needed(self) -> Faults:
+        if self.needed_calls is not None and self.calls[-1] < self.needed_calls:
+            yield invalid(
+                f"{{value}} is above the largest tier; expected at most {self.calls[-1]}, or a "
+                "larger tier in calls",
+                "needed_calls",
+            )
 
     @rule
     def _has_windows(self) -> Faults:
@@ -212,6 +228,12 @@ def _findings(config: AgentLoadConfig, outcome: Outcome) -> Iterator[Finding]:
             yield Finding(Verdict.UNKNOWN, f"{tiers[0].clients} calls: {limit}")
 
 
+def configured(config: AgentLoadConfig) -> Iterator[Reading]:
+    """Show what the agent must carry."""
+    if config.needed_calls is not None:
+        yield families.NEEDED.read(config.needed_calls, **config.labels())
+
+
 def summary(result: AgentLoad) -> str:
     """Say how far it came."""
     if not result.tiers:
@@ -250,6 +272,7 @@ PROBE = Probe(
     judge=judge,
     summary=summary,
     families=families.FAMILIES,
+    configured=configured,
     reader=always(readings),
     labels=lambda config: {"vantage": config.vantage} if config.vantage else {},
 )

@@ -28,6 +28,11 @@ from exporter.rtc.line import Line
 QUIET_S = 0.5
 """Silence after which a greeting is over."""
 
+LATE_ANSWER_S = 3.0
+"""Silence after which what was said before the line broke is not answered any more: longer than
+LiveKit's agents wait for the end of a turn. An answer that came later would be taken for that to
+the next turn."""
+
 TORN = "the prober: an earlier utterance had a gap and may be answered late"
 
 
@@ -181,6 +186,8 @@ class Conversation:
         except DisturbedError as disturbed:
             self._spoiled = str(disturbed)
             await self._line.mend()
+            since = time.monotonic() if self._last is None else self._last.end
+            await self._line.settle(LATE_ANSWER_S, since + self._config.reply_timeout)
             return void(str(disturbed))
         except RefusedError as refused:
             return Turn.without_reply(Reason.AGENT_ERROR, str(refused))

@@ -79,6 +79,25 @@ class Listening:
             await self.caller.listen(self._track_timeout)
         self.caller.turn_begins()
 
+    async def settle(self, quiet_s: float, deadline: float) -> None:
+        """Wait until the line holds and the agent listens and has been silent for so long.
+
+        Args:
+            quiet_s: In seconds, all of it since the line was mended.
+            deadline: On the monotonic clock, after which nobody waits any more.
+
+        Raises:
+            ProbeError: As of `mend`.
+        """
+        while time.monotonic() < deadline:
+            try:
+                self.check_line()
+                if self.listens() and self.quiet_for(quiet_s):
+                    return
+                await self.hear_more(deadline)
+            except DisturbedError:
+                await self.mend()
+
     def listens(self) -> bool:
         """Tell whether the agent listens, or tells no state."""
         return self.caller.state in ("listening", "")

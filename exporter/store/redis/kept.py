@@ -1,13 +1,14 @@
 """What is kept beside the runs: the roster, real calls, ramps and calibrations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from exporter.roster.types import Worker
-from exporter.store.records import CalibrationRecord
+from exporter.store.records import CalibrationRecord, EvidencePlace
 from exporter.store.redis.owners import Room
 from exporter.store.redis.scripts import (
     ADD_CALIBRATION,
@@ -24,6 +25,7 @@ _CALLS_KEPT_S = 2 * 86400
 _WORDS_AT_ONCE = 3 * 1000
 """Of workers, three for each: a script holds up all others that ask Redis."""
 _WORKER = TypeAdapter(Worker)
+_PLACE = TypeAdapter(EvidencePlace)
 _CALIBRATION = TypeAdapter(CalibrationRecord)
 
 
@@ -41,6 +43,23 @@ class Kept(Room):
         """Return calibrations, the newest first."""
         documents = self._ask("ZREVRANGE", "calibrations", 0, limit - 1)
         return tuple(map(_CALIBRATION.validate_json, documents))
+
+    def save_evidence(
+        self, place: EvidencePlace, run_ids: Collection[str], gone: Collection[str] = ()
+    ) -> None:
+        """Note which exporter keeps calls; a run that is pruned takes its note with it."""
+        document = _PLACE.dump_json(place).decode()
+        ids = sorted(run_ids)
+        for start in range(0, len(ids), _WORDS_AT_ONCE):
+            these = dict.fromkeys(ids[start : start + _WORDS_AT_ONCE], document)
+            self._ask("HSET", "evidence", *chain(*these.items()))
+        if gone:
+            self._ask("HDEL", "evidence", *gone)
+
+    def evidence(self, run_id: str) -> EvidencePlace | None:
+        """Return which exporter keeps a call."""
+        document = self._ask("HGET", "evidence", run_id)
+        return None if document is None else _PLACE.validate_json(document)
 
     def save_workers(self, workers: Sequence[Worker]) -> None:
         """Keep the roster of this exporter; what others have seen later or besides stays."""

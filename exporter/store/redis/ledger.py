@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple
+from uuid import uuid4
 
 from pydantic import TypeAdapter
 
@@ -22,11 +23,24 @@ _OPEN_RUN = TypeAdapter(OpenRun)
 class Ledger(Room):
     """Runs in progress, and sums of spending."""
 
+    _identity = ""
+
+    def identity(self) -> str:
+        """Return what names the data: the first exporter that finds Redis empty makes it."""
+        key = self._connection.key("identity")
+        self._connection.ask("SET", key, uuid4().hex, "NX")
+        self._identity = str(self._connection.ask("GET", key))
+        return self._identity
+
     def begin(self, run: OpenRun, limits: BudgetLimits = NO_BUDGET_LIMITS) -> bool:
-        """Open a run, unless its plan is more than is left."""
+        """Open a run, unless its plan is more than is left.
+
+        Raises:
+            StoreError: Also where the sums of spending were lost since `identity` was asked for.
+        """
         self._owners.beat()  # or another exporter could take this run for one that was left
         most = ("" if each is None else each for each in astuple(limits))
-        words = (run.run_id, _document(run), self._owners.owner, *most)
+        words = (run.run_id, _document(run), self._owners.owner, *most, self._identity)
         return bool(self._connection.run(BEGIN, *words))
 
     def end(self, record: RunRecord, spent: Spending | None = None) -> None:

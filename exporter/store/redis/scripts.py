@@ -61,6 +61,9 @@ local id, document, owner = ARGV[2], ARGV[3], ARGV[4]
 if redis.call('HEXISTS', KEYS[1], id) == 1 or redis.call('HEXISTS', KEYS[3], id) == 1 then
   return 1
 end
+if ARGV[8] ~= '' and redis.call('GET', KEYS[4]) ~= ARGV[8] then
+  return redis.error_reply('its data were lost')
+end
 local run = cjson.decode(document)
 local spent = redis.call('HMGET', spent_key(run), fields(run.target))
 local function sum(index, more) return tonumber(spent[index] or '0') + more end
@@ -73,11 +76,11 @@ redis.call('HSET', KEYS[2], id, owner)
 charge(run, run.plan.turns, run.plan.call_seconds, run.plan.tokens)
 return 1
 """,
-    ("open", "open:owners", "runs"),
+    ("open", "open:owners", "runs", "identity"),
 )
-"""Arguments: id, document and owner of the run; limits of turns, seconds and tokens, "" for none.
-Returns 1 if it is open, or was: a question whose answer was lost is asked again, and meanwhile
-another exporter may have ended the run."""
+"""Arguments: id, document and owner of the run; limits of turns, seconds and tokens, "" for none;
+the identity of the data that hold the sums, "" for any. Returns 1 if it is open, or was: a question
+whose answer was lost is asked again, and meanwhile another exporter may have ended the run."""
 
 END = Script(
     """
@@ -147,12 +150,13 @@ DROP = Script(
 for index = 2, #ARGV, 2 do
   local id = ARGV[index]
   redis.call('HDEL', KEYS[1], id)
+  redis.call('HDEL', KEYS[3], id)
   for _, name in ipairs({'', ':ok', ':failed', ':agent:' .. ARGV[index + 1]}) do
     redis.call('ZREM', KEYS[2] .. name, id)
   end
 end
 """,
-    ("runs", "runs:by_start"),
+    ("runs", "runs:by_start", "evidence"),
 )
 """Arguments: ids of runs, each with its agent."""
 

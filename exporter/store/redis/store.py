@@ -60,10 +60,12 @@ class RedisOpener:
         try:
             self._check_format(connection)
             self._look(connection)
+            store = RedisStore(connection, Owners(connection, self._owner))
+            store.identity()  # no run begins on sums that were lost
         except BaseException:
             connection.close()
             raise
-        return RedisStore(connection, Owners(connection, self._owner))
+        return store
 
     def _check_format(self, connection: Connection) -> None:
         key = connection.key("format")

@@ -1,19 +1,22 @@
 """Errors of agents, made by livekit-agents itself, in words."""
 
-import pytest
-from livekit.agents import APIConnectionError, APIError, APIStatusError
-from livekit.agents.llm import LLMError, RealtimeModelError
-from livekit.agents.stt import STTError
-from livekit.agents.tts import TTSError
-
 from exporter.rtc.agent_errors import in_words
+from tests.offenders import every
 
 _BODY = """Error code: 503 - {'error': {'message': "It's too\\nbusy", 'type': 'server_error'}}"""
 
 
-@pytest.mark.parametrize(
-    ("sent", "words"),
-    [
+def errors() -> tuple[tuple[object, str], ...]:
+    """Return what agents send, and the words that it is to become.
+
+    The import takes seconds: only the process that runs the test needs it, not all that collect.
+    """
+    from livekit.agents import APIConnectionError, APIError, APIStatusError  # noqa: PLC0415
+    from livekit.agents.llm import LLMError, RealtimeModelError  # noqa: PLC0415
+    from livekit.agents.stt import STTError  # noqa: PLC0415
+    from livekit.agents.tts import TTSError  # noqa: PLC0415
+
+    return (
         (
             LLMError(
                 timestamp=1.5,
@@ -69,15 +72,24 @@ _BODY = """Error code: 503 - {'error': {'message': "It's too\\nbusy", 'type': 's
         ("it's too busy", "it's too busy"),
         ("the model is down", "the model is down"),
         ("", "an error without a message"),
-    ],
-)
-def test_an_error_is_told_in_words(sent: object, words: str) -> None:
+    )
+
+
+def test_an_error_is_told_in_words() -> None:
     """Which part, with what status and message: not the representation of a Python object."""
-    assert in_words(str(sent)) == words  # by str, as livekit-agents does
+
+    @every(errors(), lambda row: row[1])
+    def rule(row: tuple[object, str]) -> None:
+        sent, words = row
+        assert in_words(str(sent)) == words  # by str, as livekit-agents does
+
+    rule()
 
 
 def test_what_is_cut_or_odd_is_still_one_line() -> None:
     """Whatever an agent sends, there is one short line, and the part where it is known."""
+    from livekit.agents.llm import LLMError  # noqa: PLC0415 - as above
+
     for length, words in ((9000, "llm: ValueError: xxx"), (30_000, "llm: ValueError")):
         error = ValueError("x" * length)
         whole = str(LLMError(timestamp=1, label="l", error=error, recoverable=True))

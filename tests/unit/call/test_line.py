@@ -85,7 +85,7 @@ def noise_file(tmp_path: Path) -> str:
     return str(write(tmp_path / "street.wav", wave.astype(np.int16).tobytes()))
 
 
-@pytest.mark.parametrize("snr_db", [0.0, 10.0, 20.0])
+@pytest.mark.parametrize("snr_db", [0.0, 20.0])
 @pytest.mark.parametrize("noise", [*KINDS, "file"])
 def test_speech_is_as_far_above_the_noise_as_asked(
     noise: str, snr_db: float, noise_file: str

@@ -51,6 +51,23 @@ def test_a_call_goes_on_after_a_break(kind: str, wav: Path) -> None:
     assert any("back after 1.50 s" in each for each in placed.outcome.log)
 
 
+@pytest.mark.parametrize("taken_s", [0.4, 2.5])
+def test_the_caller_speaks_once_it_is_heard_again(taken_s: float, wav: Path) -> None:
+    """All built anew: the agent takes the caller's new track some time after the break is over."""
+    config = scenario(wav, breaks="full")
+    placed = place(Script(delay_s=DELAY_S), World(back_s=(BACK_S,), taken_s=taken_s), config)
+    assert [turn.outcome for turn in placed.call.turns] == [TurnOutcome.REPLIED] * 4
+    assert placed.call.reconnects[0].recovered is True
+
+
+def test_an_agent_that_never_hears_the_caller_again_is_lost(wav: Path) -> None:
+    """Nobody takes the new track: the next turn has no reply."""
+    config = scenario(wav, breaks="full", trials=2)
+    placed = place(Script(delay_s=DELAY_S), World(back_s=(BACK_S,), taken_s=1e3), config)
+    assert placed.call.reconnects[0].recovered is False
+    assert placed.outcome.reason is Reason.NO_REPLY
+
+
 def test_only_the_turn_that_a_break_hits_is_void(wav: Path) -> None:
     """The turn after that tells whether the agent is still there."""
     placed, verdict = called(scenario(wav), BACK_S, BACK_S + 1)

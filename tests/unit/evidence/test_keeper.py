@@ -103,6 +103,15 @@ def test_the_oldest_go_first(tmp_path: Path) -> None:
     assert house.shown.calls == 3
 
 
+def test_what_is_kept_is_told_when_it_changes(tmp_path: Path) -> None:
+    """1. A call that is not kept. 2. One that is. 3. Another, and the first makes room."""
+    house = House(tmp_path / "evidence", max_mb=0.25)
+    told: list[list[str]] = []
+    house.keeper.on_change = lambda run_ids: told.append(sorted(run_ids))
+    run(house.call("pass", Verdict.PASS), house.call("a"), house.call("b"))
+    assert told == [["a"], ["b"]]
+
+
 def test_old_calls_go(tmp_path: Path) -> None:
     """1. A call. 2. Eight days later another. Result: the second is left."""
     house = House(tmp_path / "evidence", days=7)

@@ -25,6 +25,7 @@ from tests.unit.calls import WHEN
 TARGET = LatencyConfig(agent_name="demo")
 WORK = call_work(TARGET)
 Start = Callable[[], Awaitable[None]]
+Hear = Callable[[Turn], None]
 TURN = Turn(TurnOutcome.REPLIED, e2e_s=0.7)
 CALL = Outcome(
     *("latency", "demo", WHEN, 1.0),
@@ -69,7 +70,7 @@ def test_work_is_run_from_its_lease_on() -> None:
         assert await scene.group.gate(WORK, "r") == ""
         assert await scene.group.begin(WORK, "r") == ""
 
-        async def call(_start: Start, _hear: Callable[[Turn], None], _leash: Leash) -> Outcome:
+        async def call(*, on_start: Start, on_turn: Hear, leash: Leash) -> Outcome:
             return CALL
 
         outcome = await scene.group.fenced("latency", TARGET, "r", call)
@@ -86,7 +87,7 @@ def test_a_result_of_an_old_holder_is_refused() -> None:
         scene = Scene()
         await scene.joined()
 
-        async def call(_start: Start, _hear: Callable[[Turn], None], _leash: Leash) -> Outcome:
+        async def call(*, on_start: Start, on_turn: Hear, leash: Leash) -> Outcome:
             scene.shared.server.leases.clear()
             return CALL
 
@@ -107,9 +108,9 @@ def test_a_run_is_ended_with_its_lease() -> None:
         scene = Scene()
         await scene.joined()
 
-        async def call(start: Start, hear: Callable[[Turn], None], _leash: Leash) -> Outcome:
-            await start()
-            hear(TURN)
+        async def call(*, on_start: Start, on_turn: Hear, leash: Leash) -> Outcome:
+            await on_start()
+            on_turn(TURN)
             scene.group.lost(WORK.id, "expired")
             await asyncio.sleep(3600)
             raise AssertionError("it was not ended")
@@ -131,7 +132,7 @@ def test_a_run_is_held_by_its_lease_in_its_own_process() -> None:
         scene, ends = Scene(), RawValue("d", math.inf)
         await scene.joined()
 
-        async def call(_start: Start, _hear: Callable[[Turn], None], leash: Leash) -> Outcome:
+        async def call(*, on_start: Start, on_turn: Hear, leash: Leash) -> Outcome:
             with leash.on(ends):
                 assert ends.value == scene.group.leases.until(WORK.id)
                 scene.group.renewed(WORK.id, ends.value + 60)
@@ -153,7 +154,7 @@ def test_a_run_that_waits_when_its_lease_ends_costs_nothing() -> None:
         scene = Scene()
         await scene.joined()
 
-        async def waits(_start: Start, _hear: Callable[[Turn], None], _leash: Leash) -> Outcome:
+        async def waits(*, on_start: Start, on_turn: Hear, leash: Leash) -> Outcome:
             scene.group.lost(WORK.id, "expired")
             await asyncio.sleep(3600)
             raise AssertionError("it was not ended")

@@ -20,7 +20,7 @@ from exporter.run.leash import Leash
 from exporter.run.scheduler import Scheduler, Work
 from tests import virtual_time
 from tests.fake_leases import Link, Server
-from tests.unit.fleet.test_group import CALL
+from tests.unit.fleet.test_group import CALL, Hear, Start
 from tests.virtual_time import Clock
 
 INTERVAL_S, CALL_S = 60.0, 5.0
@@ -75,13 +75,12 @@ class Host:
         run_id: str,
         /,
         *,
+        soon: bool = False,
         on_start: Callable[[], Awaitable[None]] | None = None,
         on_turn: Callable[[Turn], None] | None = None,
     ) -> Outcome:
-        async def call(
-            start: Callable[[], Awaitable[None]], _hear: Callable[[Turn], None], _leash: Leash
-        ) -> Outcome:
-            await start()
+        async def call(*, on_start: Start, on_turn: Hear, leash: Leash) -> Outcome:
+            await on_start()
             self.called.append(self._clock())
             await asyncio.sleep(CALL_S)
             return CALL

@@ -21,6 +21,7 @@ from exporter.outcome import (
     PauseOutcome,
     Reason,
     ReplySound,
+    Sending,
     SpeechSeconds,
     Turn,
     TurnOutcome,
@@ -28,8 +29,9 @@ from exporter.outcome import (
 )
 from exporter.store.records import OpenRun, RunRecord, Spending
 
-NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-DAY = "2026-11-21"
+# Of today: what is older than the retention is pruned, by the clock of the machine.
+NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+DAY = f"{NOON:%Y-%m-%d}"
 PLAN = Spending(4, 180.0)
 USAGE = (
     ModelUsage("reader", llm_input=1500, llm_cached=1000, llm_output=60),
@@ -92,6 +94,7 @@ def ended(
         pauses=(InnerPause(PauseOutcome.CUT_IN),),
         speech_s=SpeechSeconds(3.5, 9.25),
         overlap_s=0.125,
+        sending=Sending("pink", 5.0, bitrate_kbps=16.0),
         media=Media(MediaDirection(1500, 3, 0.002), MediaDirection(1490, None, None, 0.004)),
         usage=USAGE,
         findings=(Finding(Verdict.SLOW, "12 of 30 words wrong", Cause.WORDS),),

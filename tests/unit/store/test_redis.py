@@ -14,12 +14,14 @@ import pytest
 
 from exporter.demo.livekit_server import free_ports
 from exporter.errors import StoreError
-from exporter.outcome import Reason
+from exporter.outcome import Calibration, Reason
 from exporter.roster.types import Worker, WorkerStatus
 from exporter.store import buffered as buffered_module
 from exporter.store.buffered import BufferedStore
 from exporter.store.records import (
     BudgetLimits,
+    CalibrationRecord,
+    EvidencePlace,
     OpenRun,
     Retention,
     RunQuery,
@@ -216,6 +218,21 @@ def test_roster_has_the_workers_of_all_exporters(redis_server: RedisServer, pref
     other.close()
 
 
+def test_exporters_know_who_keeps_a_call(redis_server: RedisServer, prefix: str) -> None:
+    """1. Two exporters keep calls. 2. One deletes one; another one's run is pruned."""
+    one, other = EvidencePlace("one", "http://one:9479"), EvidencePlace("two", "http://two:9479")
+    with closing(opened(redis_server, prefix)) as store:
+        for name in "abc":
+            store.end(ended(name))
+        store.save_evidence(one, ["a", "b"])
+        store.save_evidence(other, ["c"])
+        assert [store.evidence(name) for name in "abcd"] == [one, one, other, None]
+        store.save_evidence(one, [], gone=["a"])
+        assert [store.evidence(name) for name in "abc"] == [None, one, other]
+        store.prune(NOON.replace(year=2027), Retention())
+        assert [store.evidence(name) for name in "abc"] == [None, None, None]
+
+
 def test_nothing_grows_without_bound(redis_server: RedisServer, prefix: str) -> None:
     """1. All that there is was kept. 2. It is old. Result: a handful of keys is left."""
     with closing(opened(redis_server, prefix)) as store:
@@ -227,7 +244,7 @@ def test_nothing_grows_without_bound(redis_server: RedisServer, prefix: str) -> 
         left = redis_server.ask("KEYS", store._connection.key("*").replace("[", "\\["))
         assert isinstance(left, list)
         names = {key.decode().partition("}:")[2].partition(":")[0] for key in left}
-        assert names == {"format", "alive"}
+        assert names == {"format", "identity", "alive"}
 
 
 def test_newer_format_is_refused(redis_server: RedisServer, prefix: str) -> None:
@@ -433,3 +450,79 @@ def test_sentinel(tmp_path: Path) -> None:
             use(f"redis+sentinel://127.0.0.1:{sentinel.port}/main")
             with pytest.raises(StoreError, match="other"):
                 use(f"redis+sentinel://127.0.0.1:{sentinel.port}/other")
+
+
+@pytest.mark.parametrize("loss", ["FLUSHALL", "restarted empty"])
+def test_what_an_exporter_holds_is_written_back(
+    own_server: RedisServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    loss: str,
+) -> None:
+    """1. Redis loses all of it. Result: budgets, runs, calibrations, roster are there again.
+
+    A run under way is charged once, and one line says what happened.
+    """
+    monkeypatch.setattr(buffered_module, "REFRESH_S", 0.05)
+    worker = Worker("AW_1", "demo", WorkerStatus.IDLE, last_heartbeat=NOON.timestamp())
+    place = EvidencePlace("here", "http://here:9479")
+    calibration = CalibrationRecord(NOON, Calibration(0.02, 0.001, 10, 0))
+
+    async def scenario() -> None:
+        watch = Watch()
+        here = buffer(own_server.opener("x"), watch)
+        await here.start()
+        assert await here.begin(open_run("a"))
+        here.end(ended("a"), Spending(2, 10))
+        assert await here.begin(open_run("under way"))
+        here.save_workers([worker])
+        here.save_ramp("here", "{}")
+        here.save_evidence(place, ["a"], ())
+        here.add_calibration(calibration)
+        await comes_true(lambda: not here._waiting)
+
+        if loss == "FLUSHALL":
+            own_server.ask("FLUSHALL")
+        else:
+            own_server.kill()
+            for file in (tmp_path / "redis" / "appendonlydir").iterdir():
+                file.unlink()
+            own_server.start()
+        await comes_true(lambda: "lost" in watch.failures and here.problem == "")
+
+        with closing(own_server.opener("x")()) as other:
+            assert other.spent(DAY) == {("t", DAY): Spending(2, 10) + PLAN}
+            assert other.open_runs() == (open_run("under way"),)
+            assert other.runs(RunQuery()) == (ended("a"),)
+            assert other.calibrations(10) == (calibration,)
+            assert other.workers() == (worker,)
+            assert other.ramps() == ("{}",)
+            assert other.evidence("a") == place
+        here.end(ended("under way"), Spending(1, 5))
+        await comes_true(lambda: not here._waiting)
+        assert here.spent_on("t", DAY) == Spending(3, 15)
+        await here.aclose()
+
+    asyncio.run(scenario())
+    told = [each.message for each in caplog.records if each.message.startswith("store lost")]
+    assert len(told) == 1
+    assert told[0].endswith("the rest of the history is lost")
+
+
+def test_no_run_begins_on_sums_that_were_lost(own_server: RedisServer) -> None:
+    """1. A budget is spent. 2. Redis loses it. Result: nobody who knew of it calls again."""
+
+    async def scenario() -> None:
+        limits = BudgetLimits(turns=PLAN.turns)
+        here = buffer(own_server.opener("x"), Watch())
+        await here.start()
+        assert await here.begin(open_run("a"), limits)
+        own_server.ask("FLUSHALL")
+        assert not await here.begin(open_run("b"), limits)
+        await comes_true(lambda: here.problem == "")
+        with closing(own_server.opener("x")()) as other:
+            assert not other.begin(open_run("c"), limits)
+        await here.aclose()
+
+    asyncio.run(scenario())

@@ -25,6 +25,7 @@ from exporter.outcome import (
     Finding,
     ModelUsage,
     Reason,
+    Sending,
     SpeechSeconds,
     TokenDanger,
     Verdict,
@@ -98,6 +99,7 @@ def test_file_of_an_older_version_is_brought_up_to_date(tmp_path: Path, version:
             assert run.token == (token if version >= 12 else None)
             why = Finding(Verdict.FAIL, "no_reply: nothing came")
             assert run.findings == ((why,) if version >= 14 else ())
+            assert run.sending == (Sending("babble", 10.0) if version >= 15 else None)
             assert [each.run_id for each in store.open_runs()] == ["open"]
             assert store.calibrations(1)[0].result == Calibration(0.094, 0.01, 10)
         known = (Worker("AW_1", "demo", WorkerStatus.IDLE),) if version >= 2 else ()

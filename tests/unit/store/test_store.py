@@ -140,7 +140,7 @@ def test_spending_is_told_by_day(store: Store) -> None:
     """Days before the one that is asked for are left out."""
     store.begin(open_run())
     assert dict(store.spent(DAY)) == {("t", DAY): PLAN}
-    assert dict(store.spent("2026-11-22")) == {}
+    assert dict(store.spent(f"{NOON + timedelta(days=1):%Y-%m-%d}")) == {}
 
 
 def test_history_is_read_newest_first_and_by_page(store: Store) -> None:

@@ -41,7 +41,7 @@ from exporter.outcome import (
 )
 from exporter.outcome.network import broke
 from exporter.probes.latency.spec import PROBE, LatencyConfig
-from exporter.store.records import RunQuery, RunRecord
+from exporter.store.records import EvidencePlace, RunQuery, RunRecord
 from exporter.store.sqlite import SqliteStore
 from exporter.web.advice import advice
 from exporter.web.run_page import run_page
@@ -135,6 +135,24 @@ def test_its_policy_allows_our_own_script_alone() -> None:
             r"\son\w+=|\sstyle=|(?:src|href)=\"(?!\.\./|#|https://git/)", answer.text
         )
         assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_call_that_another_exporter_keeps_is_linked() -> None:
+    """The page names that exporter and links to the run there; JSON has both."""
+    record = RunRecord.of(kept_call().outcome)
+    store = SqliteStore()
+    store.end(record)
+
+    async def elsewhere(run_id: str) -> EvidencePlace | None:
+        return EvidencePlace("vm-2", "http://vm-2:9479") if run_id == RUN_ID else None
+
+    asked = Site(sources(history=History(store), kept=Calls({}), elsewhere=elsewhere))
+    page = asked.ask("GET", f"/runs/{RUN_ID}").text
+    assert "This call is kept by vm-2:" in page
+    assert f'<a href="http://vm-2:9479/runs/{RUN_ID}">' in page
+    found = asked.ask("GET", f"/api/v1/runs/{RUN_ID}").json()
+    assert found["evidence"] is None
+    assert found["evidence_at"] == {"exporter": "vm-2", "url": "http://vm-2:9479"}
 
 
 @pytest.mark.parametrize("kept", [None, unheard(kept_call())])

@@ -1,11 +1,16 @@
 """Reconnect: the connection of the call breaks after its first measured turn."""
 
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from exporter.errors import ProbeError
 from exporter.outcome import CallReconnect, CallResult, Turn, TurnOutcome
 from exporter.probes.latency.scenarios.scene import Plain, Stage
+
+QUIET_S = 0.5
+"""Of silence on a line that came back, before the caller speaks."""
 
 
 class Reconnecting(Plain):
@@ -28,12 +33,16 @@ class Reconnecting(Plain):
         if not measured or self._found is not None or self._stage.breaks is None:
             return
         self._before = len(turns)
+        until = time.monotonic() + self._stage.scenario.longest_break_s
         try:
             self._found = await self._stage.breaks()
         except ProbeError as error:
             if not error.reason.is_own_fault:
                 self._found = CallReconnect(self._stage.scenario.broken)
             raise
+        # As a caller does: speaks once the agent is heard again, and not into its words.
+        with suppress(ProbeError):  # the next turn tells that the call has ended
+            await self._stage.line.settle(QUIET_S, until)
 
     def noted(self, result: CallResult) -> CallResult:
         """Return the result with what became of the connection; a void turn tells nothing."""

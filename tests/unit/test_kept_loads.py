@@ -1,0 +1,103 @@
+"""The last load on an agent: its knee survives a restart of the exporter."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from exporter.daemon.agent_loads import AgentLoads
+from exporter.daemon.ramps import Ramps
+from exporter.metrics.recorder import Recorder
+from exporter.metrics.registry import Metrics
+from exporter.probes.agent_load.spec import AgentLoadConfig
+from exporter.probes.ramp.spec import RampConfig
+from exporter.store.records import Retention
+from exporter.store.sqlite import SqliteStore
+from tests.unit.calls import WHEN
+from tests.unit.load_tiers import loaded, tier
+
+CONFIG = AgentLoadConfig.model_validate(
+    {
+        "enabled": True,
+        "agent_name": "sales",
+        "vantage": "iad",
+        "windows": [{"days": "sun"}],
+        "max_calls": 8,
+    }
+)
+LABELS = {"server": "lk", "agent_name": "sales", "call_type": "default", "vantage": "iad"}
+
+
+class Kept:
+    """The ledger, in memory."""
+
+    retention = Retention()
+
+    def __init__(self) -> None:
+        self.store = SqliteStore()
+        self.save_ramp, self.forget_ramp = self.store.save_ramp, self.store.forget_ramp
+
+    async def ramps(self) -> tuple[str, ...]:
+        """Return all of them."""
+        return self.store.ramps()
+
+
+class Exporter:
+    """What shows and keeps loads, with its series."""
+
+    def __init__(self, kept: Kept, config: AgentLoadConfig = CONFIG, days: int = 0) -> None:
+        self.registry = CollectorRegistry()
+        self.config = config
+        self.recorder = Recorder(Metrics(self.registry, "lk"))
+        now = WHEN + timedelta(days=days)
+        self.loads = AgentLoads(kept, self.recorder.show, lambda: config, lambda: now)
+
+    def start(self) -> None:
+        """Restore, then schedule, as the daemon does."""
+        asyncio.run(self.loads.restore())
+        self.recorder.add("agent_load", self.config)
+
+    @property
+    def knee(self) -> float | None:
+        """The knee that is shown."""
+        labels = LABELS | {"scenario": "default"}
+        return self.registry.get_sample_value("voice_agent_knee_calls", labels)
+
+
+@pytest.fixture
+def kept() -> Kept:
+    """A ledger with the load of an exporter before."""
+    found = Kept()
+    before = Exporter(found)
+    before.loads.record(loaded(tier(1), tier(2), tier(4, 1600)))
+    return found
+
+
+def test_a_knee_survives_a_restart(kept: Kept) -> None:
+    """The next load takes its place."""
+    again = Exporter(kept)
+    again.start()
+    assert again.knee == 2
+    again.recorder.record(loaded(tier(1), tier(2), tier(4), tier(8)))
+    assert again.knee is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "days"), [({"agent_name": "other"}, 0), ({"vantage": "lhr"}, 0), ({}, 40)]
+)
+def test_what_is_not_configured_or_old_is_not_shown(
+    kept: Kept, changes: dict[str, str], days: int
+) -> None:
+    """Another agent, another vantage, or a load of long ago."""
+    again = Exporter(kept, CONFIG.model_copy(update=changes), days)
+    again.start()
+    assert again.knee is None
+
+
+def test_ramps_pass_over_loads(kept: Kept, caplog: pytest.LogCaptureFixture) -> None:
+    """Both are in one place of the ledger."""
+    shown: list[str] = []
+    ramps = Ramps(kept, lambda _probe, vantage, _readings: shown.append(vantage), RampConfig)
+    asyncio.run(ramps.restore())
+    assert (shown, caplog.messages) == ([], [])
