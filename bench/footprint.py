@@ -24,7 +24,7 @@ from exporter.server_api import Server
 from tests.integration.scripts import Script
 
 LANES = 2
-"""As `pool.processes` by default."""
+"""As `pool.processes` has at least by default."""
 CALLS = 12
 """Fewer than after which a process is replaced, with what it has used."""
 IDLE_S = 30.0

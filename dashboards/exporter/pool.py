@@ -19,7 +19,7 @@ def panels() -> tuple[Panel, ...]:
 def _slots() -> Panel:
     card = Card(
         161,
-        "Probe processes",
+        "Use of probe processes",
         "Processes in use, how many there are, and runs that wait for one, by lane: call (calls, "
         "and tests of the server that take long) and api (questions to the server API). From "
         "voice_pool_busy, voice_pool_slots and voice_pool_queue_runs. Bad: a queue for longer "
