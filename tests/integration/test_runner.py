@@ -338,8 +338,9 @@ def test_a_run_ends_with_its_lease_by_itself(server: Server, tmp_path: Path) -> 
     async def run() -> Outcome:
         async with a_runner(server) as runner:
             await runner.run("good", FakeConfig())  # its process is there from now on
-            leash = Leash(now_s() + 3.0)
-            return await runner.run("hangs", FakeConfig(note=note), leash=leash)
+            leash = Leash(now_s() + 5.0)
+            config = FakeConfig(note=note, deadline=2 * END_S)  # which a busy machine keeps
+            return await runner.run("hangs", config, leash=leash)
 
     outcome = asyncio.run(run())
 
