@@ -97,7 +97,7 @@ def _ledger(settings: Settings) -> Store:
         if settings.store.enabled:
             return open_sqlite(folder_of(settings.store))
     except StoreError as error:
-        log.warning(
+        log.error(  # noqa: TRY400 - a command shows no warnings, and the text says it all
             "the load is held to the budget of a whole day and not charged: the ledger cannot be "
             "used",
             extra={"error": str(error)},
@@ -134,4 +134,6 @@ def _settle(store: Store, outcome: Outcome, opened: OpenRun) -> None:
     try:
         store.end(record, spending(outcome, opened.plan))
     except StoreError as error:
-        log.warning("what the load cost is not noted", extra={"error": str(error)})
+        log.error(  # noqa: TRY400 - as above
+            "what the load cost is not noted", extra={"error": str(error)}
+        )

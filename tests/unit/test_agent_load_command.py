@@ -227,14 +227,14 @@ def test_a_load_beyond_the_budget_is_one_line(
 
 
 def test_a_ledger_in_use_leaves_the_budget_of_a_day(
-    tmp_path: Path, no_call: list[str], caplog: pytest.LogCaptureFixture
+    tmp_path: Path, no_call: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A running exporter has the file: the load is made, and a line says that it is not charged."""
     store = open_sqlite(tmp_path / "state")
     flags = ("--agent", "sales", "--config", str(budgeted(tmp_path, 60)))
     main(["agent-load", *SERVER, *flags])
-    (line,) = [each for each in caplog.messages if "not charged" in each]
-    assert line.endswith("the ledger cannot be used")
+    (line,) = [each for each in capsys.readouterr().err.splitlines() if "not charged" in each]
+    assert "the ledger cannot be used" in line
     assert len(no_call) == 1
     assert store.spent("") == {}
     store.close()
