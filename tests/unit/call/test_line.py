@@ -184,7 +184,8 @@ def through_opus(pcm: Pcm, kbps: float) -> Pcm:
         frame = av.AudioFrame.from_ndarray(packet, format="s16", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = RATE, begin, Fraction(1, RATE)
         for coded in coder.encode(frame):
-            heard += [decoded.to_ndarray().reshape(-1) for decoded in decoder.decode(coded)]
+            decoded = (each.to_ndarray().ravel() for each in decoder.decode(coded))
+            heard += [part.astype(np.int16) for part in decoded]
     return np.concatenate(heard)
 
 
