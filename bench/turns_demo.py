@@ -16,7 +16,7 @@ from bench.stage import Stage
 from exporter.demo.settings import DemoSettings
 from exporter.outcome import CallResult, Outcome, TurnOutcome
 from exporter.probes.latency.scenarios.config import BUILT_IN, ScenarioConfig
-from exporter.probes.latency.scenarios.variants import variant_of
+from exporter.probes.latency.scenarios.variants import Variant, variant_of
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.rtc.clip import SHIPPED
 from exporter.run.runner import Runner
@@ -101,13 +101,16 @@ async def _calls(stage: Stage, times: int, names: Sequence[str]) -> dict[str, He
     runner = Runner(stage.server, processes=1)
     try:
         return {
-            name: await _call(runner, ScenarioConfig(**SCENARIOS[name]), times) for name in names
+            name: Held(await runner.run("latency", scenario_of(ScenarioConfig(**line), times)))
+            for name, line in SCENARIOS.items()
+            if name in names
         }
     finally:
         await runner.aclose()
 
 
-async def _call(runner: Runner, scenario: ScenarioConfig, times: int) -> Held:
+def scenario_of(scenario: ScenarioConfig, trials: int) -> Variant:
+    """Return a target for the demo's agent in a scenario, with a long answer where it needs one."""
     clip = {"wav": Path(str(files("exporter.rtc") / "clips" / _CLIP)), "transcript": SHIPPED[_CLIP]}
     told = DemoSettings().changed({"llm": {"reply": _LONG}} if scenario.speaks_into else {})
     target = LatencyConfig.model_validate(
@@ -115,12 +118,12 @@ async def _call(runner: Runner, scenario: ScenarioConfig, times: int) -> Held:
             "agent_name": "demo",
             "metadata": told.model_dump_json(),
             "utterance": clip,
-            "trials": times,
+            "trials": trials,
             "join_timeout": 60,
             "target_ms": 10_000,
         }
     )
-    return Held(await runner.run("latency", variant_of(target, scenario)))
+    return variant_of(target, scenario)
 
 
 def tell_demo(report: Report, calls: Mapping[str, Held]) -> None:

@@ -34,8 +34,6 @@ UNMOVED_S = 0.02
 SNR_DB = 1.0
 MOST_UNTIMED = 3
 """Of so many lines a busy machine may spoil the turns of one."""
-OPUS_DB = 4.0
-"""By so much Opus weakens white and pink noise at most; babble is as speech to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +131,7 @@ def check_ratio(name: str, line: dict[str, Any], heard: Heard) -> None:
     """Assert that the noise arrived as far below the speech as was asked for."""
     ratios = heard.snr_db()
     print(name, f"n {len(ratios)}", ratios)  # noqa: T201 - the table
-    more_db = SNR_DB if line["noise"] == "babble" else OPUS_DB
-    assert line["snr_db"] - SNR_DB < median(ratios) < line["snr_db"] + more_db, name
+    assert median(ratios) == pytest.approx(line["snr_db"], abs=SNR_DB), name
 
 
 def check(livekit: Server, folder: Path, lines: dict[str, dict[str, Any]]) -> None:

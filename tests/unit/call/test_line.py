@@ -3,10 +3,12 @@
 import asyncio
 import re
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import av
 import numpy as np
 import pytest
 from livekit import rtc
@@ -17,7 +19,7 @@ from exporter.probes.calibrate.echo import buzz
 from exporter.probes.latency.line import KINDS, LINES, LineConfig
 from exporter.probes.latency.scenarios.config import ScenarioConfig
 from exporter.probes.latency.scenarios.variants import variant_of
-from exporter.rtc.bad_line import MOST, BadLine
+from exporter.rtc.bad_line import MOST, BadLine, weakened_db
 from exporter.rtc.bands import MARGIN, STEP, companded
 from exporter.rtc.clip import BUILT_IN, Clip, built_in_clip, shipped_clips
 from exporter.rtc.levels import RATE, Pcm, speech_bounds
@@ -27,12 +29,15 @@ from exporter.settings.load import load_settings
 from tests import virtual_time
 from tests.fake_call.agent import Script
 from tests.fake_call.calls import World, place, target
-from tests.speech_level import Wave, active_level_db, clip_at, power_db
+from tests.speech_level import Wave, active_level_db, clip_at, power_db, snr_db
 from tests.virtual_time import Clock
 
 from .test_clip import write
 
 QUIET_S = 1.0
+OPUS_DB = {"white": 2.4, "pink": 1.8}
+TELEPHONE_DB = 0.9
+PACKET = RATE // 50
 EVERY_CLIP = {
     **{clip.words: clip for clip in shipped_clips()},
     **{name: built_in_clip(name) for name in BUILT_IN},
@@ -90,14 +95,18 @@ def noise_file(tmp_path: Path) -> str:
 def test_speech_is_as_far_above_the_noise_as_asked(
     noise: str, snr_db: float, noise_file: str
 ) -> None:
-    """Each built-in clip, by the level of speech in other code; nothing is cut off at 16 bits."""
+    """Each built-in clip, by the level of speech in other code; nothing is cut off at 16 bits.
+
+    Before Opus, which weakens noise that is like no voice: so much louder it is sent.
+    """
     off = {}
     for name, clip in EVERY_CLIP.items():
         noisy = line(clip, noise=noise_file if noise == "file" else noise, snr_db=snr_db)
         said = noisy.clip(clip).pcm
         mixed = stream(noisy.take_over, said, seconds=11 if noise == "babble" else 10 + 0.1)
         size = (8 if noise == "babble" else 10) * RATE  # whole rounds of each
-        off[name] = ratio_db(mixed[:size], stream(clean, said, seconds=12)[:size]) - snr_db
+        sent_db = ratio_db(mixed[:size], stream(clean, said, seconds=12)[:size])
+        off[name] = sent_db + OPUS_DB.get(noise, 0.0) - snr_db
         assert np.abs(mixed.astype(np.int32)).max() <= MOST + 2
     assert max(map(abs, off.values())) < 0.5, off
 
@@ -110,7 +119,7 @@ def test_noise_is_as_loud_before_the_call_speaks_as_in_it() -> None:
     levels = [active_level_db(each.pcm.astype(np.float64)) for each in said]
     assert np.ptp(levels) < 0.2
     before = stream(noisy.take_over, said[0].pcm)[: round(QUIET_S * RATE)].astype(np.float64)
-    assert levels[0] - power_db(before) == pytest.approx(12, abs=0.5)
+    assert levels[0] - power_db(before) == pytest.approx(12 - OPUS_DB["white"], abs=0.5)
     for clip, each in zip(clips, said, strict=True):
         bounds = each.speech_start, each.speech_end, each.words, each.pauses
         assert bounds == (clip.speech_start, clip.speech_end, clip.words, clip.pauses)
@@ -123,7 +132,61 @@ def test_a_telephone_with_noise_keeps_the_ratio() -> None:
     said = noisy.clip(clip).pcm
     telephone = line(clip, low_quality_microphone=True)
     mixed, speech = (stream(each.take_over, said, 11)[: 10 * RATE] for each in (noisy, telephone))
-    assert ratio_db(mixed, speech) == pytest.approx(10, abs=0.5)
+    assert ratio_db(mixed, speech) == pytest.approx(10 - TELEPHONE_DB, abs=0.5)
+
+
+@pytest.mark.parametrize("noise", KINDS)
+@pytest.mark.parametrize("kbps", [24.0, 48.0])
+def test_noise_arrives_as_it_was_set(noise: str, kbps: float) -> None:
+    """Through Opus as the SDK uses it, by the level of speech in other code."""
+    clip = built_in_clip("interruption")
+    noisy = line(clip, noise=noise, snr_db=10, bitrate=kbps)
+    said = noisy.clip(clip).pcm
+    heard = through_opus(stream(noisy.take_over, said, seconds=4), kbps).astype(np.float64)
+    at, size = clip_at(heard, said.astype(np.float64)), len(said)
+    between = np.concatenate([heard[RATE // 4 : at - RATE // 20], heard[at + size :][:RATE]])
+    found = snr_db(heard[at : at + size], clip.pcm.astype(np.float64), between)
+    assert found == pytest.approx(10, abs=1.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "louder_db"),
+    [
+        ({"noise": "white"}, 2.4),
+        ({"noise": "pink"}, 1.8),
+        ({"noise": "pink", "low_quality_microphone": True}, 0.9),
+        ({"noise": "white", "bitrate": 48}, 2.4),
+        ({"noise": "white", "bitrate": 96}, 0.0),
+        ({"noise": "white", "bitrate": 12}, 0.0),
+        ({"noise": "babble"}, 0.0),
+    ],
+)
+def test_noise_is_sent_louder_where_opus_weakens_it(
+    settings: dict[str, Any], louder_db: float
+) -> None:
+    """At bit rates at which Opus codes noise with the means of speech."""
+    sending = LineConfig(**settings).sending
+    assert sending is not None
+    assert weakened_db(sending) == louder_db
+
+
+def through_opus(pcm: Pcm, kbps: float) -> Pcm:
+    """Return what is heard of a sound behind an Opus of speech, in packets of 20 ms."""
+    coder = av.CodecContext.create("libopus", "w")
+    coder.sample_rate, coder.layout, coder.format = RATE, "mono", "s16"
+    coder.bit_rate, coder.time_base = round(kbps * 1000), Fraction(1, RATE)
+    coder.options = {"application": "voip", "frame_duration": "20"}
+    decoder = av.CodecContext.create("libopus", "r")
+    decoder.sample_rate, decoder.layout = RATE, "mono"
+    heard: list[Pcm] = []
+    for begin in range(0, len(pcm) - PACKET + 1, PACKET):
+        packet = pcm[None, begin : begin + PACKET]
+        frame = av.AudioFrame.from_ndarray(packet, format="s16", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = RATE, begin, Fraction(1, RATE)
+        for coded in coder.encode(frame):
+            decoded = (each.to_ndarray().ravel() for each in decoder.decode(coded))
+            heard += [part.astype(np.int16) for part in decoded]
+    return np.concatenate(heard)
 
 
 @pytest.mark.parametrize("noise", KINDS)
