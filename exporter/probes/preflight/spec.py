@@ -18,7 +18,8 @@ ABOUT = {
     "tcp": "Media by TCP, the way out where UDP is blocked. SLOW without it.",
     "turn_udp": "Media through the server's TURN by UDP alone. SLOW where it is not offered.",
     "turn_tls": "Media through its TURN by TLS alone, which the strictest networks allow. SLOW "
-    "where it is not offered.",
+    "where it is not offered. Its certificate must be of a public authority: the SDK's "
+    "connection to TURN does not use `livekit.ca_file`.",
     "round_trip_udp": "Median round trip by UDP, of ICE checks, in whole milliseconds. SLOW above "
     "`sfu.target_rtt_ms`.",
     "round_trip_tcp": "The same by TCP.",

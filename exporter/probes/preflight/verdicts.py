@@ -25,7 +25,8 @@ _OPEN = {
     "udp_ports": "the server's rtc.udp_port, or all of rtc.port_range_start to port_range_end",
     "tcp": "the server's rtc.tcp_port",
     "turn_udp": "the server's turn.udp_port",
-    "turn_tls": "the server's turn.tls_port",
+    "turn_tls": "the server's turn.tls_port, with a certificate of a public authority: SDKs trust "
+    "no other for TURN",
 }
 
 

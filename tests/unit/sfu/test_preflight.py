@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -202,9 +203,9 @@ def test_webhooks_at_an_exporter(answers: tuple[float | None, ...], verdict: Ver
             return left.pop(0) if len(left) > 1 else left[0]
 
     async def seen(clock: Clock) -> Checked:
-        asked = Told(CollectorConfig(url="http://exporter.test"), clock)
-        await asked.begin()
-        return await asked.seen("room", clock())
+        async with aclosing(Told(CollectorConfig(url="http://exporter.test"), clock)) as asked:
+            await asked.begin()
+            return await asked.seen("room", clock())
 
     left = list(answers)
     assert virtual_time.run(seen).verdict is verdict
