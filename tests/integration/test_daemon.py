@@ -191,7 +191,7 @@ def faked(settings: Settings) -> Daemon:
 def test_every_series_is_there_from_the_start() -> None:
     """At 0, so that the first failure is an increase; and no verdict is known."""
     settings = quiet(sfu={"vantage": "lab"}, reach={}, reconnect={})
-    daemon = faked(settings)
+    daemon = Daemon(settings, settings.server(), lambda: settings)  # never started
     for work in server_works(settings):
         daemon._works.add(work, NOT_NOW_S)
     registry = daemon.metrics.registry

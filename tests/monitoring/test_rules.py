@@ -188,6 +188,11 @@ def test_summaries_have_their_figure() -> None:
     assert without == {
         "The exporter a:9465 has never been scraped",
         "No exporter of its group runs latency of demo on lk",
+        *(
+            f"Callers of agent {agent} on lk get tokens with rights that no caller should have: "
+            f"{rights} (sales, scenario default)"
+            for agent, rights in (("demo", "long_lived room_admin"), ("gone", "no_room"))
+        ),
     }
 
 
