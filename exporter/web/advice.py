@@ -102,7 +102,7 @@ _CAUSES: Mapping[Cause, Advice] = {
     Cause.SOUND: Advice(
         "The agent's side in the player, and the level of each reply: the agent's speech "
         "synthesis, or what resamples its sound.",
-        "VoiceAgentSlow",
+        "VoiceAgentDegraded",
     ),
     Cause.LOSS: Advice(
         "RTP in both directions, among the facts, and the loss of the baseline to the server.",
