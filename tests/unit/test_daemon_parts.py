@@ -14,7 +14,9 @@ from exporter.daemon.plan import FOUND, call_work
 from exporter.daemon.serve import Daemon
 from exporter.metrics.common import SKIPS
 from exporter.outcome import AgentInRoom, Listing, Outcome, Verdict
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.types import Worker, WorkerStatus
+from exporter.run.runner import PROBES_TABLE
 from exporter.run.scheduler import Work
 from exporter.settings.discover import DiscoverConfig
 from exporter.settings.redis import StoreSettings
@@ -102,6 +104,27 @@ def test_the_first_page_has_the_knee_of_before(
         listener.bind(("127.0.0.1", 0))
         asyncio.run(daemon.run(listener, stop))
     assert seen == [10]
+
+
+def test_a_reload_during_the_start_has_the_last_word() -> None:
+    """Targets are added one by one: those that a reload removes or changes are not added after."""
+    one, two, gone = (LatencyConfig(agent_name=name) for name in ("one", "two", "gone"))
+    before = _SETTINGS.model_copy(update={"targets": (one, two, gone)})
+    slower = two.model_copy(update={"target_ms": 1234.0})
+    after = _SETTINGS.model_copy(update={"targets": (one, slower)})
+    daemon = Daemon(before, before.server(), lambda: after)
+
+    async def main() -> None:
+        start = asyncio.create_task(daemon._works.start(before, PROBES_TABLE))
+        while not daemon._watch_list.targets:
+            await asyncio.sleep(0)
+        assert [each.agent_name for each in daemon._watch_list.targets] == ["one"]
+        daemon.apply(after)
+        await start
+        daemon._works.stop()
+
+    asyncio.run(main())
+    assert list(daemon._watch_list.targets) == [one, slower]
 
 
 def test_daemon_judges_listings_by_its_roster(monkeypatch: pytest.MonkeyPatch) -> None:
