@@ -116,8 +116,7 @@ def test_a_reload_during_the_start_has_the_last_word() -> None:
 
     async def main() -> None:
         start = asyncio.create_task(daemon._works.start(before, PROBES_TABLE))
-        while not daemon._watch_list.targets:
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)
         assert [each.agent_name for each in daemon._watch_list.targets] == ["one"]
         daemon.apply(after)
         await start
