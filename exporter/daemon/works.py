@@ -1,7 +1,7 @@
 """What this exporter runs: works come and go, and run on the schedule or when someone asks."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from exporter.daemon.discovery import Discovery
@@ -44,6 +44,8 @@ class Followers:
     recorder: Recorder
     discovery: Discovery
     pool: PoolSize
+    last_found: Mapping[str, Callable[[], Coroutine[None, None, None]]]
+    """By probe: shows from the ledger what its last run of any exporter found."""
 
 
 class Works:
@@ -71,6 +73,7 @@ class Works:
         self._recorder = followers.recorder
         self._coming: dict[str, tuple[Work, float]] = {}
         """What a start has not added yet, by id, with the seconds until it runs first."""
+        self._reading: set[asyncio.Task[None]] = set()
         self.stopping = False
         """Whether nothing begins any more."""
         self.group = of_group = make_group(Parts(self._take, self._park, self._refuse))
@@ -166,6 +169,12 @@ class Works:
         self._ledger.add(work)
         self.scheduler.add(work, first_in_s)
         self._followers.pool.add(work)
+        show = self._followers.last_found.get(work.probe)
+        if self.group is not None and show is not None:
+            # Another exporter may have run it since the start, when this one read the ledger.
+            reading = asyncio.create_task(show())
+            self._reading.add(reading)
+            reading.add_done_callback(self._reading.discard)
 
     def _park(self, work: Work) -> None:
         """Run this here no more, because another exporter of the group does."""
