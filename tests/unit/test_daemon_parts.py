@@ -139,8 +139,12 @@ def test_a_load_that_is_taken_over_has_the_knee_that_another_exporter_found(
         "livekit": {"url": "ws://127.0.0.1:1", "api_key": "k", "api_secret": "a" * 32},
         "group": "g",
         "store": {"folder": str(tmp_path), "redis": {"url_file": str(url_file)}},
-        "agent_load": {"agent_name": "sales", "enabled": True, "max_calls": 8}
-        | {"windows": [{"cron": _NEVER}]},
+        "agent_load": {
+            "agent_name": "sales",
+            "enabled": True,
+            "max_calls": 8,
+            "windows": [{"cron": _NEVER}],
+        },
     }
     settings = Settings.model_validate(document)
     daemon = Daemon(settings, settings.server(), lambda: settings)
