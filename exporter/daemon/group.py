@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 ELSEWHERE = "lease"
 """Why a run may not start: another exporter of the group has the lease, or nobody."""
 CUT_OFF = "it was ended because the lease of the target ended"
-TOO_LATE = "the lease of the target ended before the run"
+TOO_LATE = "the lease of the target ended before the run did"
 _LEAVE_S = 2.0
 """To give leases back at the end, where the store answers slowly or not at all."""
 _OF_SERVER = {"agent_name": "", "call_type": "", "scenario": ""}
