@@ -43,7 +43,8 @@ def check(file: Path) -> int:
         raise ConfigError("\n".join(dict.fromkeys(faults)))
     warnings = [*settings.livekit.missing()]  # they may be given where it runs
     if shortage := demand(settings).shortage(settings.pool.processes):  # it may run elsewhere
-        warnings.append(f"pool.processes: {shortage}")
+        group = f"; the exporters of group {settings.group} share this" if settings.group else ""
+        warnings.append(f"pool.processes: {shortage}{group}")
     for line in warnings:
         click.echo(f"voice-exporter: warning: {line}", err=True)
     number = len(settings.targets)

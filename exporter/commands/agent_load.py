@@ -70,7 +70,9 @@ async def _load(
 async def _charged(
     settings: Settings, opened: OpenRun, limits: BudgetLimits
 ) -> AsyncIterator[Callable[[Outcome], None]]:
-    """Reserve what a run may cost, and yield what settles it; without limits nothing is noted.
+    """Reserve what a run may cost, and yield what takes its Outcome, by which it is settled.
+
+    Without limits nothing is noted.
 
     Raises:
         ConfigError: It is more than is left today.
@@ -81,12 +83,15 @@ async def _charged(
     with closing(_ledger(settings)) as store:
         if not store.begin(opened, limits):
             raise ConfigError(_refusal(store, opened, limits))
-        beat = asyncio.create_task(_stay(store, opened))
+        ended, over = list[Outcome](), asyncio.Event()
+        beat = asyncio.create_task(_stay(store, opened, over))
         try:
-            yield lambda outcome: _settle(store, outcome, opened)
+            yield ended.append
         finally:
-            beat.cancel()
+            over.set()
             await asyncio.gather(beat, return_exceptions=True)
+            for outcome in ended:
+                _settle(store, outcome, opened)
 
 
 def _ledger(settings: Settings) -> Store:
@@ -121,10 +126,17 @@ def _refusal(store: Store, opened: OpenRun, limits: BudgetLimits) -> str:
     )
 
 
-async def _stay(store: Store, opened: OpenRun) -> None:
-    """Let the others that share the ledger know that the run goes on, for ever."""
-    while True:
-        await asyncio.sleep(REFRESH_S)
+async def _stay(store: Store, opened: OpenRun, over: asyncio.Event) -> None:
+    """Let the others that share the ledger know that the run goes on, until it is over.
+
+    It returns once nothing is asked any more: a run that is begun after its end would be open, and
+    charged, again.
+    """
+    while not over.is_set():
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REFRESH_S):
+                await over.wait()
+                return
         with suppress(StoreError):
             await asyncio.to_thread(store.begin, opened)  # it is open: this is heard, and no more
 

@@ -52,6 +52,7 @@ class KeptLoad(BaseModel):
             _BY_NAME[each.name].read(each.value, **each.labels)
             for each in self.readings
             if each.name in _BY_NAME
+            and {*each.labels, "vantage"}.issuperset(_BY_NAME[each.name].labels)
         )
 
 

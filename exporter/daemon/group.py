@@ -20,6 +20,7 @@ from exporter.metrics.registry import Metrics
 from exporter.outcome import Outcome, Reason, Turn, failure
 from exporter.probes import PROBES
 from exporter.probes.latency.spec import as_target
+from exporter.run.budget import CUT_SHORT
 from exporter.run.leash import Leash
 from exporter.run.process import partial_result
 from exporter.run.scheduler import Refused, Work
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 ELSEWHERE = "lease"
 """Why a run may not start: another exporter of the group has the lease, or nobody."""
 CUT_OFF = "it was ended because the lease of the target ended"
-TOO_LATE = "the lease of the target ended before the run"
+TOO_LATE = "the lease of the target ended before the run did"
 _LEAVE_S = 2.0
 """To give leases back at the end, where the store answers slowly or not at all."""
 _OF_SERVER = {"agent_name": "", "call_type": "", "scenario": ""}
@@ -347,8 +348,10 @@ class _Cut:
 
 def _refused(outcome: Outcome) -> Outcome:
     """Return a run that came to its end after its lease, as the history keeps it."""
-    void = replace(outcome, reason=Reason.VOID, detail=TOO_LATE)
-    return replace(void, findings=failure(void))
+    # One that was cut short stays so: the turn that it could not report was paid for.
+    reason = Reason.PROBE_CRASHED if outcome.reason in CUT_SHORT else Reason.VOID
+    refused = replace(outcome, reason=reason, detail=TOO_LATE)
+    return replace(refused, findings=failure(refused))
 
 
 def _load(work: Work) -> int:

@@ -197,6 +197,7 @@ class Daemon:
             self._recorder,
             self._discovery,
             self._pool,
+            {"ramp": self._ramps.restore, "agent_load": self._agent_loads.restore},
         )
         self._works = Works(
             followers,

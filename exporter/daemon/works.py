@@ -1,7 +1,7 @@
 """What this exporter runs: works come and go, and run on the schedule or when someone asks."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from exporter.daemon.discovery import Discovery
@@ -44,6 +44,8 @@ class Followers:
     recorder: Recorder
     discovery: Discovery
     pool: PoolSize
+    last_found: Mapping[str, Callable[[], Coroutine[None, None, None]]]
+    """By probe: shows from the ledger what its last run of any exporter found."""
 
 
 class Works:
@@ -69,6 +71,9 @@ class Works:
         self._run_log = followers.run_log
         self._ledger = followers.ledger
         self._recorder = followers.recorder
+        self._coming: dict[str, tuple[Work, float]] = {}
+        """What a start has not added yet, by id, with the seconds until it runs first."""
+        self._reading: set[asyncio.Task[None]] = set()
         self.stopping = False
         """Whether nothing begins any more."""
         self.group = of_group = make_group(Parts(self._take, self._park, self._refuse))
@@ -83,7 +88,8 @@ class Works:
     async def start(self, settings: Settings, table: ProbeTable) -> None:
         """Schedule everything: what only asks the server at once, then calls, then the rest.
 
-        A thousand targets take seconds, in which pages are served all the same.
+        A thousand targets take seconds, in which pages are served all the same, and a reload may
+        change or remove what has not been added yet.
 
         Args:
             settings: The configuration.
@@ -98,8 +104,10 @@ class Works:
             else:
                 self.add(work, first_s + others * _OTHERS_APART_S)
                 others += 1
-        for target, first_in_s in zip(settings.targets, starts, strict=True):
-            self.add(call_work(target), first_in_s)
+        calls = zip(map(call_work, settings.targets), starts, strict=True)
+        self._coming = {work.id: (work, first_in_s) for work, first_in_s in calls}
+        while self._coming:
+            self.add(*next(iter(self._coming.values())))
             await asyncio.sleep(0)
         self.scheduler.start()
 
@@ -115,6 +123,7 @@ class Works:
             work: What to run.
             first_in_s: Seconds until it runs first.
         """
+        self._coming.pop(work.id, None)
         self._watch_list.add(work)
         if self.group is None:
             self._take(work, first_in_s)
@@ -123,6 +132,7 @@ class Works:
 
     def remove(self, work: Work) -> None:
         """Run this no more, and let its series go."""
+        self._coming.pop(work.id, None)
         if self.group is not None:
             self.group.remove(work)
         self.scheduler.remove(work.id)
@@ -159,6 +169,12 @@ class Works:
         self._ledger.add(work)
         self.scheduler.add(work, first_in_s)
         self._followers.pool.add(work)
+        show = self._followers.last_found.get(work.probe)
+        if self.group is not None and show is not None:
+            # Another exporter may have run it since the start, when this one read the ledger.
+            reading = asyncio.create_task(show())
+            self._reading.add(reading)
+            reading.add_done_callback(self._reading.discard)
 
     def _park(self, work: Work) -> None:
         """Run this here no more, because another exporter of the group does."""

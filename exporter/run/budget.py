@@ -26,7 +26,7 @@ from exporter.store.records import (
     Spending,
 )
 
-_CUT_SHORT = frozenset({Reason.DEADLINE, Reason.PROBE_CRASHED})
+CUT_SHORT = frozenset({Reason.DEADLINE, Reason.PROBE_CRASHED})
 """Reasons of runs that could not report their current turn."""
 
 
@@ -229,7 +229,7 @@ def spending(outcome: Outcome, plan: Spending) -> Spending:
         return plan  # what its calls took is not known
     call = outcome.result if isinstance(outcome.result, CallResult) else None
     turns = len(call.turns) + len(call.interruptions) if call else 0
-    if outcome.reason in _CUT_SHORT:
+    if outcome.reason in CUT_SHORT:
         turns = min(turns + 1, plan.turns)
     return Spending(turns, outcome.duration_s, tokens(_usage(outcome)))
 

@@ -56,7 +56,11 @@ class Demand:
     @property
     def carried(self) -> int:
         """Processes that the cores carry."""
-        return min(MOST, max(LEAST, math.floor(CALLS_PER_CORE * self._cores)))
+        return min(MOST, max(LEAST, self._by_cores))
+
+    @property
+    def _by_cores(self) -> int:
+        return math.floor(CALLS_PER_CORE * self._cores)
 
     @property
     def processes(self) -> int:
@@ -73,11 +77,14 @@ class Demand:
         needed = HEADROOM * self.in_use
         if needed <= have:
             return ""
-        host = f"this host carries {self.carried} ({CALLS_PER_CORE} x {self._cores:g} cores)"
+        bound = f", at least {LEAST}" if self._by_cores < LEAST else ""
+        bound = f", at most {MOST}" if self._by_cores > MOST else bound
+        cores = f"{CALLS_PER_CORE} x {self._cores:g} cores{bound}"
+        host = f"this host carries {self.carried} ({cores})"
         there = host if have == self.carried else f"it is {processes}, and {host}"
         more = "more processes or " if have < self.carried else ""
         return (
             f"{len(self._shares)} targets and probes want {needed:.1f} processes ({HEADROOM} x "
-            f"{self.in_use:.1f}, the sum of length / interval), but {there}; expected {more}longer "
+            f"{self.in_use:.2f}, the sum of length / interval), but {there}; expected {more}longer "
             "intervals, fewer targets, more cores, or more exporters"
         )

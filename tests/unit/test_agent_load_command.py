@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +18,21 @@ from exporter.probes import PROBES
 from exporter.probes.agent_load.messages import LoadSetup
 from exporter.probes.agent_load.spec import AgentLoadConfig
 from exporter.probes.latency.deadline import needed_s
+from exporter.run.budget import opening
 from exporter.run.runner import Runner
 from exporter.run.scheduler import Work
 from exporter.run.windows import WindowGate
 from exporter.settings.settings import Settings
-from exporter.store.records import RunQuery
-from exporter.store.sqlite import open_sqlite
+from exporter.store.records import (
+    NO_BUDGET_LIMITS,
+    BudgetLimits,
+    OpenRun,
+    RunQuery,
+    RunRecord,
+    Spending,
+)
+from exporter.store.sqlite import SqliteStore, open_sqlite
+from tests.unit.calls import WHEN
 from tests.unit.load_tiers import IDLE, loaded, tier
 
 SERVER = ("--url", "ws://127.0.0.1:1", "--api-key", "devkey", "--api-secret", "hunter2")
@@ -210,6 +220,39 @@ def test_what_a_load_took_is_in_the_ledger(tmp_path: Path, no_call: list[str]) -
     assert (spent.turns, store.open_runs()) == (33, ())
     assert [run.run_id for run in store.runs(RunQuery())] == no_call
     store.close()
+
+
+def test_a_load_is_not_begun_again_after_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says that it goes on while it ends: it would stay open, and be charged twice."""
+    work = Work("agent_load", "agent_load", "", AgentLoadConfig(agent_name="a"), 60)
+    (opened, _), limits = opening(work, "r", WHEN), BudgetLimits(turns=10_000)
+    store, heard, ended = SqliteStore(), threading.Event(), threading.Event()
+    begin, end = store.begin, store.end
+
+    def begin_slowly(run: OpenRun, limits: BudgetLimits = NO_BUDGET_LIMITS) -> bool:
+        if limits == NO_BUDGET_LIMITS:
+            heard.set()
+            ended.wait(0.2)  # an end that does not wait for this comes now
+        return begin(run, limits)
+
+    def note_end(record: RunRecord, spent: Spending | None) -> None:
+        end(record, spent)
+        ended.set()
+
+    monkeypatch.setattr(store, "begin", begin_slowly)
+    monkeypatch.setattr(store, "end", note_end)
+    monkeypatch.setattr(store, "close", lambda: None)
+    monkeypatch.setattr(agent_load, "_ledger", lambda _settings: store)
+    monkeypatch.setattr(agent_load, "REFRESH_S", 0.01)
+
+    async def main() -> None:
+        async with agent_load._charged(Settings(), opened, limits) as settle:
+            await asyncio.to_thread(heard.wait, 10)
+            settle(loaded(tier(1)))
+
+    asyncio.run(main())  # it waits for all threads
+    assert store.open_runs() == ()
+    assert [run.run_id for run in store.runs(RunQuery())] == ["r"]
 
 
 def test_a_load_beyond_the_budget_is_one_line(

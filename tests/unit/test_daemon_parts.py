@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
@@ -10,11 +11,13 @@ from time import time
 import pytest
 
 from exporter.daemon import serve
-from exporter.daemon.plan import FOUND, call_work
+from exporter.daemon.plan import FOUND, call_work, server_works
 from exporter.daemon.serve import Daemon
 from exporter.metrics.common import SKIPS
-from exporter.outcome import AgentInRoom, Listing, Outcome, Verdict
+from exporter.outcome import AgentInRoom, Listing, LoadTier, Outcome, Verdict
+from exporter.probes.latency.spec import LatencyConfig
 from exporter.roster.types import Worker, WorkerStatus
+from exporter.run.runner import PROBES_TABLE
 from exporter.run.scheduler import Work
 from exporter.settings.discover import DiscoverConfig
 from exporter.settings.redis import StoreSettings
@@ -22,6 +25,7 @@ from exporter.settings.settings import Settings
 from exporter.store.sqlite import open_sqlite
 from exporter.web.sources import NotNowError
 from tests.unit.calls import WHEN, call, judged
+from tests.unit.load_tiers import loaded, tier
 from tests.unit.ramp.test_figures import figures
 
 _NEVER = "0 0 31 2 *"
@@ -102,6 +106,68 @@ def test_the_first_page_has_the_knee_of_before(
         listener.bind(("127.0.0.1", 0))
         asyncio.run(daemon.run(listener, stop))
     assert seen == [10]
+
+
+def test_a_reload_during_the_start_has_the_last_word() -> None:
+    """Targets are added one by one: those that a reload removes or changes are not added after."""
+    one, two, gone = (LatencyConfig(agent_name=name) for name in ("one", "two", "gone"))
+    before = _SETTINGS.model_copy(update={"targets": (one, two, gone)})
+    slower = two.model_copy(update={"target_ms": 1234.0})
+    after = _SETTINGS.model_copy(update={"targets": (one, slower)})
+    daemon = Daemon(before, before.server(), lambda: after)
+
+    async def main() -> None:
+        start = asyncio.create_task(daemon._works.start(before, PROBES_TABLE))
+        await asyncio.sleep(0)
+        assert [each.agent_name for each in daemon._watch_list.targets] == ["one"]
+        daemon.apply(after)
+        await start
+        daemon._works.stop()
+
+    asyncio.run(main())
+    assert list(daemon._watch_list.targets) == [one, slower]
+
+
+def test_a_load_that_is_taken_over_has_the_knee_that_another_exporter_found(
+    tmp_path: Path,
+) -> None:
+    """It was found since this exporter has read the ledger; an older one would be a false alarm."""
+    url_file = tmp_path / "redis-url"
+    url_file.write_text("redis://127.0.0.1:1")
+    document = {
+        "server_name": "s",
+        "livekit": {"url": "ws://127.0.0.1:1", "api_key": "k", "api_secret": "a" * 32},
+        "group": "g",
+        "store": {"folder": str(tmp_path), "redis": {"url_file": str(url_file)}},
+        "agent_load": {
+            "agent_name": "sales",
+            "enabled": True,
+            "max_calls": 8,
+            "windows": [{"cron": _NEVER}],
+        },
+    }
+    settings = Settings.model_validate(document)
+    daemon = Daemon(settings, settings.server(), lambda: settings)
+    [load] = [work for work in server_works(settings) if work.probe == "agent_load"]
+
+    def knee() -> float | None:
+        labels = {"agent_name": "sales", "call_type": "default", "scenario": "default"}
+        labels |= {"server": "s", "vantage": "default"}
+        return daemon.metrics.registry.get_sample_value("voice_agent_knee_calls", labels)
+
+    def found_elsewhere(*tiers: LoadTier) -> None:
+        daemon._agent_loads.record(replace(loaded(*tiers), started_at=datetime.now(UTC)))
+
+    async def main() -> None:
+        found_elsewhere(tier(1), tier(2, 1600))
+        await daemon._agent_loads.restore()
+        assert knee() == 1
+        found_elsewhere(tier(1), tier(2), tier(4, 1600))
+        daemon._works._take(load, 3600)
+        await asyncio.gather(*daemon._works._reading)
+        assert knee() == 2
+
+    asyncio.run(main())
 
 
 def test_daemon_judges_listings_by_its_roster(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,9 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 
-from exporter.daemon.agent_loads import AgentLoads
+from exporter.daemon.agent_loads import AgentLoads, KeptLoad, KeptReading
 from exporter.daemon.ramps import Ramps
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
@@ -81,6 +81,35 @@ def test_a_knee_survives_a_restart(kept: Kept) -> None:
     assert again.knee == 2
     again.recorder.record(loaded(tier(1), tier(2), tier(4), tier(8)))
     assert again.knee is None
+
+
+def test_what_another_version_kept_with_other_labels_is_left_out() -> None:
+    """It does not keep the exporter from its start."""
+    kept = Kept()
+    of = CONFIG.labels()
+    readings = (
+        KeptReading(name="voice_agent_load_e2e_ms", value=900, labels=of),  # of which tier?
+        KeptReading(name="voice_agent_knee_calls", value=2, labels=of),
+    )
+    load = KeptLoad(vantage="iad", started_at=WHEN, of=of, readings=readings)
+    kept.save_ramp("agent_load/iad", load.model_dump_json())
+    again = Exporter(kept)
+    again.start()
+    assert again.knee == 2
+
+
+def test_a_reload_during_a_load_gives_no_agent_the_knee_of_another(kept: Kept) -> None:
+    """The load of the agent before ends; it is neither shown nor kept as that of the new one."""
+    other = Exporter(kept, CONFIG.model_copy(update={"agent_name": "other"}))
+    other.start()
+    late = loaded(tier(1), tier(2, 1600))
+    other.recorder.record(late)
+    other.loads.record(late)
+    page = generate_latest(other.registry).decode()
+    assert "voice_agent_knee_calls{" not in page
+    again = Exporter(kept)
+    again.start()
+    assert again.knee == 2, "the last load of its own"
 
 
 @pytest.mark.parametrize(

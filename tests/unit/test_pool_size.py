@@ -59,6 +59,22 @@ def test_a_long_call_wants_more() -> None:
     assert short.usual_s == 10
 
 
+@pytest.mark.parametrize(
+    ("cores", "carried"),
+    [
+        (0.5, "2 (2 x 0.5 cores, at least 2)"),
+        (4, "8 (2 x 4 cores)"),
+        (100, "64 (2 x 100 cores, at most 64)"),
+    ],
+)
+def test_the_arithmetic_of_a_shortage_is_right(cores: float, carried: str) -> None:
+    """A container with half a core has two processes all the same."""
+    wanted = Demand(PROBES, cores)
+    for number in range(300):
+        wanted.add(call_work(LatencyConfig(agent_name=f"agent-{number}")))
+    assert f"but this host carries {carried}; " in wanted.shortage(None)
+
+
 @pytest.mark.usefixtures("cores")
 def test_config_check_says_what_is_too_few(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -66,12 +82,12 @@ def test_config_check_says_what_is_too_few(
     """It is a warning with the arithmetic: the file is valid, and may be for another host."""
     file = tmp_path / "exporter.yaml"
 
-    def warned(targets: int, pool: str) -> str:
+    def warned(targets: int, pool: str, more: str = "") -> str:
         off = "".join(f"{name}: {{enabled: false}}\n" for name in QUIET)
         agents = "".join(f"- agent_name: agent-{number}\n" for number in range(targets))
         file.write_text(
             f"livekit: {{url: 'ws://a', api_key: k, api_secret: s}}\npool: {{processes: {pool}}}\n"
-            f"{off}targets:\n{agents}"
+            f"{off}{more}targets:\n{agents}"
         )
         assert main(["config", "check", str(file)]) == 0
         return capsys.readouterr().err
@@ -79,13 +95,20 @@ def test_config_check_says_what_is_too_few(
     start = "voice-exporter: warning: pool.processes: "
     assert warned(29, "auto") == ""
     assert warned(45, "auto") == (
-        f"{start}46 targets and probes want 12.0 processes (2 x 6.0, the sum of length / "
+        f"{start}46 targets and probes want 12.0 processes (2 x 6.01, the sum of length / "
         "interval), but this host carries 8 (2 x 4 cores); expected longer intervals, fewer "
         "targets, more cores, or more exporters\n"
     )
     assert warned(29, "3") == (
-        f"{start}30 targets and probes want 7.7 processes (2 x 3.9, the sum of length / "
+        f"{start}30 targets and probes want 7.7 processes (2 x 3.87, the sum of length / "
         "interval), but it is 3, and this host carries 8 (2 x 4 cores); expected more processes or "
         "longer intervals, fewer targets, more cores, or more exporters\n"
     )
     assert warned(45, "64").startswith(f"{start}46 targets")
+    url_file = tmp_path / "redis-url"
+    url_file.write_text("redis://127.0.0.1:1")
+    url_file.chmod(0o600)
+    fleet = f"group: eu\nstore: {{redis: {{url_file: '{url_file}'}}}}\n"
+    assert warned(45, "auto", fleet).endswith(
+        "or more exporters; the exporters of group eu share this\n"
+    )

@@ -242,9 +242,11 @@ def summary(result: AgentLoad) -> str:
 
 
 def readings(config: AgentLoadConfig, outcome: Outcome) -> Iterator[Reading]:
-    """Show a load, as far as it came."""
+    """Show a load, as far as it came; not of an agent that a reload meanwhile has replaced."""
     tiers, labels = judged_tiers(config, outcome), config.labels()
     if not tiers or not isinstance(outcome.result, AgentLoad):
+        return
+    if labels != {name: getattr(outcome.result, name) for name in labels}:
         return
     knee = agent_knee(config, outcome)
     yield families.TIMESTAMP.read(outcome.started_at.timestamp(), **labels)

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from multiprocessing.sharedctypes import RawValue
 
 import pytest
@@ -17,8 +18,10 @@ from exporter.outcome import CallResult, Outcome, Reason, Turn, TurnOutcome, Ver
 from exporter.probes.agents.spec import AgentsConfig
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.sfu.spec import SfuConfig
+from exporter.run.budget import spending
 from exporter.run.leash import Leash
 from exporter.run.scheduler import Refused, Work
+from exporter.store.records import Spending
 from tests.fake_leases import FakeGroup, Link
 from tests.unit.calls import WHEN
 
@@ -97,6 +100,27 @@ def test_a_result_of_an_old_holder_is_refused() -> None:
         assert (refused.reason, refused.verdict, refused.fence) == (Reason.VOID, Verdict.UNKNOWN, 1)
         assert refused.result == CALL.result, "its turns were paid for"
         assert scene.parked == [WORK]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("reason", [Reason.PROBE_CRASHED, Reason.DEADLINE])
+def test_a_refused_run_that_was_cut_short_pays_for_its_last_turn(reason: Reason) -> None:
+    """It could not report that turn; nobody is judged by it."""
+
+    async def main() -> None:
+        scene = Scene()
+        await scene.joined()
+
+        async def call(*, on_start: Start, on_turn: Hear, leash: Leash) -> Outcome:
+            scene.shared.server.leases.clear()
+            return replace(CALL, reason=reason)
+
+        with pytest.raises(Refused):
+            await scene.group.fenced("latency", TARGET, "r", call)
+        (refused,) = scene.refused
+        assert refused.verdict is Verdict.UNKNOWN
+        assert spending(refused, Spending(3, 60.0)).turns == 2
 
     asyncio.run(main())
 
