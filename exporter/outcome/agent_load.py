@@ -20,13 +20,15 @@ class LoadCall:
     """Time to yield of each interruption to which the agent yielded."""
     talked_on: int = 0
     """Interruptions to which it did not."""
+    interruptions: int = 0
+    """All of them, also void ones and those after which the agent went on."""
     time_to_agent_s: float | None = None
 
     @property
     def turns(self) -> int:
         """Turns that the agent was asked for, the warm-up turn and interruptions included."""
         asked = len(self.e2e_s) + len(self.failures) + self.voids
-        return 1 + asked + len(self.yields_s) + self.talked_on
+        return 1 + asked + self.interruptions
 
 
 @dataclass(frozen=True, slots=True)

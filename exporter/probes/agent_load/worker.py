@@ -89,6 +89,7 @@ def load_call(outcome: Outcome) -> LoadCall:
         voids=sum(turn.outcome is TurnOutcome.VOID for turn in turns),
         yields_s=tuple(each.yield_s for each in taken if each.yield_s is not None),
         talked_on=sum(each.outcome is InterruptionOutcome.TALKED_ON for each in taken),
+        interruptions=len(taken),
         time_to_agent_s=call.time_to_agent_s if call else None,
     )
 
