@@ -19,9 +19,9 @@ class LoadCall:
     yields_s: tuple[float, ...] = ()
     """Time to yield of each interruption to which the agent yielded."""
     talked_on: int = 0
-    """Interruptions to which it did not."""
+    """Interruptions to which it did not, or after which it went on with the same reply."""
     interruptions: int = 0
-    """All of them, also void ones and those after which the agent went on."""
+    """All of them, also void ones and those that came too late."""
     time_to_agent_s: float | None = None
 
     @property

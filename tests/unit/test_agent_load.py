@@ -139,7 +139,7 @@ def test_callers_interrupt_only_where_yielding_is_judged() -> None:
 
 
 def test_every_interruption_is_a_turn_that_costs() -> None:
-    """Whatever became of it: the caller said something, and the agent took it for a turn."""
+    """Whatever became of it; an agent that goes on with the same reply has not yielded."""
     call = CallResult(
         "sales",
         "default",
@@ -149,3 +149,4 @@ def test_every_interruption_is_a_turn_that_costs() -> None:
     )
     found = load_call(Outcome("latency", "sales", WHEN, 30.0, result=call))
     assert found.turns == 2 + len(InterruptionOutcome)
+    assert found.talked_on == 2  # talked_on, resumed
