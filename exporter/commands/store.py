@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
+from exporter.daemon.agent_loads import KeptLoad
 from exporter.errors import ConfigError, StoreError, StoreInUse
 from exporter.probes.ramp.figures import RampFigures
 from exporter.settings.settings import Settings
@@ -29,6 +30,7 @@ class Moved:
     calibrations: int
     workers: int
     ramps: int
+    """Last ramps of the SFU, and last loads on an agent."""
     calls: int
     """Real calls that had not ended."""
 
@@ -72,7 +74,9 @@ def _copy(source: Store, target: Store) -> Moved:
     workers, ramps, calls = source.workers(), source.ramps(), source.calls()
     target.save_workers(workers)
     for document in ramps:
-        target.save_ramp(RampFigures.model_validate_json(document).vantage, document)
+        load = KeptLoad.read(document)
+        place = load.place if load else RampFigures.model_validate_json(document).vantage
+        target.save_ramp(place, document)
     target.save_calls(calls)
     return Moved(
         runs, len(open_runs), len(spent), len(calibrations), len(workers), len(ramps), len(calls)

@@ -46,6 +46,11 @@ class KeptLoad(BaseModel):
         except ValidationError:
             return None
 
+    @property
+    def place(self) -> str:
+        """Where the ledger keeps it: among ramps, under this in place of a vantage."""
+        return f"agent_load/{self.vantage}"
+
     def shown(self) -> tuple[Reading, ...]:
         """Return what it shows, as far as this version knows it."""
         return tuple(
@@ -108,4 +113,4 @@ class AgentLoads:
                 for each in found
             ),
         )
-        self._kept.save_ramp(f"agent_load/{config.vantage}", load.model_dump_json())
+        self._kept.save_ramp(load.place, load.model_dump_json())

@@ -19,14 +19,16 @@ class LoadCall:
     yields_s: tuple[float, ...] = ()
     """Time to yield of each interruption to which the agent yielded."""
     talked_on: int = 0
-    """Interruptions to which it did not."""
+    """Interruptions to which it did not, or after which it went on with the same reply."""
+    interruptions: int = 0
+    """All of them, also void ones and those that came too late."""
     time_to_agent_s: float | None = None
 
     @property
     def turns(self) -> int:
         """Turns that the agent was asked for, the warm-up turn and interruptions included."""
         asked = len(self.e2e_s) + len(self.failures) + self.voids
-        return 1 + asked + len(self.yields_s) + self.talked_on
+        return 1 + asked + self.interruptions
 
 
 @dataclass(frozen=True, slots=True)

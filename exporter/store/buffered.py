@@ -164,13 +164,14 @@ class BufferedStore:
         if not self._memory.begin(run, NO_BUDGET_LIMITS if asked else limits):
             return False
         self._begun.add(run.run_id)
-        write = self._queue(
-            "begin",
-            lambda store: store.begin(run, limits),
-            lambda store: store.begin(run),
-        )
-        if self._problem:
+
+        def again(store: Store) -> bool:
+            return store.begin(run)
+
+        if self._problem:  # it begins: a store that refused it later would not count its cost
+            self._queue("begin", again, again)
             return True
+        write = self._queue("begin", lambda store: store.begin(run, limits), again)
         answer = await self._answer(write, run.run_id)
         if answer is None and asked:
             answer = limits.allow(self._memory.spent_on(run.target, run.day))

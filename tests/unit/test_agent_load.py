@@ -5,10 +5,20 @@ from typing import Any
 
 import pytest
 
-from exporter.outcome import LoadTier, Reason, Verdict
+from exporter.outcome import (
+    CallResult,
+    Interruption,
+    InterruptionOutcome,
+    LoadTier,
+    Outcome,
+    Reason,
+    Verdict,
+)
 from exporter.probes.agent_load.judge import PerCall, Targets, judge_tier
 from exporter.probes.agent_load.spec import AgentLoadConfig, agent_knee, judge, readings
+from exporter.probes.agent_load.worker import load_call
 from exporter.probes.ramp.judge import KneeKind
+from tests.unit.calls import WHEN, replied
 from tests.unit.load_tiers import IDLE, loaded, tier
 
 TARGETS = Targets(target_ms=1500, max_yield_ms=1000, failed_pct=1)
@@ -126,3 +136,17 @@ def test_callers_interrupt_only_where_yielding_is_judged() -> None:
     assert rude.labels()["scenario"] == "barge_in"
     assert plain.endurance is not None
     assert plain.endurance.length == CONFIG.duration
+
+
+def test_every_interruption_is_a_turn_that_costs() -> None:
+    """Whatever became of it; an agent that goes on with the same reply has not yielded."""
+    call = CallResult(
+        "sales",
+        "default",
+        "barge_in",
+        turns=(replied(0.9, warmup=True), replied(0.9)),
+        interruptions=tuple(Interruption(each) for each in InterruptionOutcome),
+    )
+    found = load_call(Outcome("latency", "sales", WHEN, 30.0, result=call))
+    assert found.turns == 2 + len(InterruptionOutcome)
+    assert found.talked_on == 2  # talked_on, resumed

@@ -26,6 +26,8 @@ from exporter.rtc.lag import PERIOD_S, LagMonitor
 from exporter.server_api import Server
 from exporter.server_api.server import trust_in_sdk
 
+_NOT_YIELDED = (InterruptionOutcome.TALKED_ON, InterruptionOutcome.RESUMED)
+
 
 class LoadWorker:
     """The calls of this process, and its orders."""
@@ -88,7 +90,8 @@ def load_call(outcome: Outcome) -> LoadCall:
         failures=tuple(failures),
         voids=sum(turn.outcome is TurnOutcome.VOID for turn in turns),
         yields_s=tuple(each.yield_s for each in taken if each.yield_s is not None),
-        talked_on=sum(each.outcome is InterruptionOutcome.TALKED_ON for each in taken),
+        talked_on=sum(each.outcome in _NOT_YIELDED for each in taken),
+        interruptions=len(taken),
         time_to_agent_s=call.time_to_agent_s if call else None,
     )
 

@@ -83,6 +83,30 @@ def test_store_that_hangs_delays_a_run_but_does_not_hold_it(
     asyncio.run(scenario())
 
 
+def test_run_of_an_outage_is_charged_although_others_have_spent_the_budget() -> None:
+    """1. The store fails. 2. Others spend all. 3. A run begins here. Result: both are counted."""
+
+    async def scenario() -> None:
+        store = Flaky()
+        buffered = BufferedStore(
+            lambda: store, Watch(), shared=True, first_retry_s=0.02, clock=lambda: NOON
+        )
+        await buffered.start()
+        store.broken = True
+        buffered.end(ended("before"))
+        await comes_true(lambda: buffered.problem != "")
+        store.broken = False
+        limits = BudgetLimits(turns=PLAN.turns)
+        assert store.begin(open_run("theirs"), limits)
+        assert await buffered.begin(open_run("ours"), limits)  # as far as is known here
+        await comes_true(lambda: buffered.problem == "")
+        assert {run.run_id for run in store.open_runs()} == {"ours", "theirs"}
+        assert dict(store.spent("")) == {("t", DAY): PLAN + PLAN}
+        await buffered.aclose()
+
+    asyncio.run(scenario())
+
+
 def test_roster_waits_once_however_long_the_outage() -> None:
     """1. The disk is full. 2. The roster is kept each minute. Result: one write, the newest."""
 

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from exporter.daemon import real_calls as real_calls_module
+from exporter.daemon.agent_loads import KeptLoad
 from exporter.daemon.ledger import Ledger
 from exporter.errors import ConfigError
 from exporter.metrics.registry import Metrics
@@ -123,6 +124,8 @@ def test_ledger_moves_from_its_file(redis_server: RedisServer, prefix: str, tmp_
         source.add_calibration(CalibrationRecord(NOON, Calibration(0.09, 0.01, 10)))
         source.save_workers([Worker("AW_1", "demo", WorkerStatus.IDLE)])
         source.save_ramp("here", ramp("here").model_dump_json())
+        load = KeptLoad(vantage="here", started_at=NOON, of={}, readings=())
+        source.save_ramp(load.place, load.model_dump_json())
         source.save_calls({"RM_1": "{}"})
     (tmp_path / "url").write_text(f"{redis_server.url}\n")
     redis = {"url_file": str(tmp_path / "url"), "prefix": prefix}
@@ -133,7 +136,7 @@ def test_ledger_moves_from_its_file(redis_server: RedisServer, prefix: str, tmp_
         status, out, err = run_here(None, "store", "migrate", "--config", str(config), "--json")
         assert (status, err) == (0, [])
     counts = json.loads(out)
-    assert counts.pop("runs") == 3
+    assert (counts.pop("runs"), counts.pop("ramps")) == (3, 2)
     assert set(counts.values()) == {1}
     with closing(redis_server.opener(prefix)()) as there, closing(open_sqlite(state)) as source:
         assert there.runs(RunQuery()) == source.runs(RunQuery())
@@ -141,6 +144,8 @@ def test_ledger_moves_from_its_file(redis_server: RedisServer, prefix: str, tmp_
         assert there.spent("") == source.spent("")
         assert there.calibrations(9) == source.calibrations(9)
         assert (there.workers(), there.ramps()) == (source.workers(), source.ramps())
+        there.forget_ramp(load.place)
+        assert len(there.ramps()) == 1
     status, out, _ = run_here(None, "runs", "--config", str(config), "--json")
     assert [each["run_id"] for each in json.loads(out)["runs"]] == ["2", "1", "0"]
 
