@@ -7,7 +7,8 @@ of it.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
@@ -52,30 +53,35 @@ def round_calls(stage: Stage) -> list[Placed]:
 
 
 async def _calls(stage: Stage) -> list[Placed]:
-    others = set(_cpu_s())
+    others = psutil.Process().children()
     runner = Runner(stage.server, processes=1)
     calls = []
     try:
         # What a process takes to start is no part of a call: the daemon's go on for many.
         await runner.run("latency", scenario_of(ScenarioConfig(name="cough"), trials=1))
         for name in BUILT_IN:
-            before_s = _cpu_s()
+            before_s = cpu_s(others)
             outcome = await runner.run("latency", scenario_of(ScenarioConfig(name=name), TRIALS))
-            took = [
-                now_s - before_s.get(each, 0.0)
-                for each, now_s in _cpu_s().items()
-                if each not in others
-            ]
+            took = [now_s - before_s.get(each, 0.0) for each, now_s in cpu_s(others).items()]
             calls.append(Placed(name, outcome, sum(took)))
     finally:
         await runner.aclose()
     return calls
 
 
-def _cpu_s() -> dict[psutil.Process, float]:
-    """Return what each process below this one has taken so far, in seconds."""
-    children = psutil.Process().children(recursive=True)
-    return {each: sum(each.cpu_times()[:2]) for each in children}
+def cpu_s(others: Collection[psutil.Process]) -> dict[psutil.Process, float]:
+    """Return what each process below this one has taken so far, in seconds.
+
+    Args:
+        others: Children that are left out with all that they start: the agent has a new process
+            for each call.
+    """
+    found = {}
+    for child in set(psutil.Process().children()).difference(others):
+        with suppress(psutil.NoSuchProcess):  # it has ended just now
+            for each in (child, *child.children(recursive=True)):
+                found[each] = sum(each.cpu_times()[:2])
+    return found
 
 
 def _check_cpu(

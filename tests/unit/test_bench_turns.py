@@ -1,13 +1,18 @@
 """What bench/turn_taking.py prints of the calls that it placed."""
 
 import io
+import os
+import signal
+import subprocess
 from dataclasses import replace
 
+import psutil
 import pytest
 from rich.console import Console
 
 from bench.report import Report
 from bench.turn_taking import DELAYS_S, FLOOR_CALLS, Yields, tell_outcomes, tell_yields
+from bench.turns_round import cpu_s
 from exporter.outcome import AnswerOutcome, CallResult, Interruption, InterruptionOutcome
 from tests.turn_agents import TurnCall
 from tests.unit.calls import call as placed
@@ -96,3 +101,28 @@ def test_an_answer_that_cannot_be_told_is_not_a_wrong_one() -> None:
     unanswered = Interruption(YIELDED, 0.6, AnswerOutcome.UNANSWERED)
     tell_outcomes(report, ["yields"], [call([unanswered], 0.5)], 1)
     assert not report.held
+
+
+def parent() -> "subprocess.Popen[str]":
+    """Start a process that starts another one, and writes the id of that."""
+    argv = ["sh", "-c", "sleep 60 & echo $!; wait"]
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, start_new_session=True, text=True)
+
+
+def test_cpu_of_what_the_agent_starts_is_not_the_probers() -> None:
+    """The agent has a new process for each call: a child of a child that was there before."""
+    agent = parent()
+    others = psutil.Process().children()
+    prober = parent()
+    try:
+        started = []
+        for each in (agent, prober):
+            assert each.stdout is not None
+            started.append(int(each.stdout.readline()))
+        found = {each.pid for each in cpu_s(others)}
+        assert {prober.pid, started[1]} <= found
+        assert not {agent.pid, started[0]} & found
+    finally:
+        for each in (agent, prober):
+            os.killpg(each.pid, signal.SIGKILL)
+            each.communicate()
