@@ -17,7 +17,7 @@ from bench.report import Figures, Report
 from bench.stage import Stage
 from bench.turns_demo import scenario_of
 from exporter.demo.settings import DemoSettings
-from exporter.outcome import CallResult, Outcome, TurnOutcome
+from exporter.outcome import CallResult, Outcome, Reason, TurnOutcome
 from exporter.probes.latency.scenarios.config import BUILT_IN, ScenarioConfig
 from exporter.run.runner import Runner
 from tests.integration.workers import demo_agent
@@ -106,6 +106,9 @@ def tell_round(report: Report, calls: Sequence[Placed]) -> None:
     _check_cpu(rows, "all", turns, sum(each.cpu_s for each in calls), took_s)
     bound, holds = f"≤ {MOST_S:g} s", 0 < took_s <= MOST_S
     rows.check("the whole round", len(calls), f"{took_s:.0f} s", bound=bound, holds=holds)
+    # Such a call is short, and needs little of a core.
+    failed = sum(each.outcome.reason not in (None, Reason.VOID) for each in calls)
+    rows.check("calls that failed", len(calls), str(failed), bound="0", holds=not failed)
     rows.show()
     for each in calls:
         if each.outcome.reason:

@@ -12,8 +12,14 @@ from rich.console import Console
 
 from bench.report import Report
 from bench.turn_taking import DELAYS_S, FLOOR_CALLS, Yields, tell_outcomes, tell_yields
-from bench.turns_round import cpu_s
-from exporter.outcome import AnswerOutcome, CallResult, Interruption, InterruptionOutcome
+from bench.turns_round import Placed, cpu_s, tell_round
+from exporter.outcome import (
+    AnswerOutcome,
+    CallResult,
+    Interruption,
+    InterruptionOutcome,
+    Reason,
+)
 from tests.turn_agents import TurnCall
 from tests.unit.calls import call as placed
 from tests.unit.calls import replied
@@ -101,6 +107,19 @@ def test_an_answer_that_cannot_be_told_is_not_a_wrong_one() -> None:
     unanswered = Interruption(YIELDED, 0.6, AnswerOutcome.UNANSWERED)
     tell_outcomes(report, ["yields"], [call([unanswered], 0.5)], 1)
     assert not report.held
+
+
+@pytest.mark.parametrize(
+    ("reason", "holds"), [(None, True), (Reason.VOID, True), (Reason.NO_WORKER, False)]
+)
+def test_a_round_with_a_call_that_failed_shows_no_bound(
+    reason: Reason | None, *, holds: bool
+) -> None:
+    """It was short and cheap because it came to nothing; a void one took its time."""
+    report, _ = printed()
+    outcome = replace(placed(replied(1.2)), duration_s=30.0)
+    tell_round(report, [Placed("cough", replace(outcome, reason=reason), cpu_s=1.0)])
+    assert report.held is holds
 
 
 def parent() -> "subprocess.Popen[str]":
