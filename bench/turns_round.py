@@ -76,7 +76,7 @@ def cpu_s(others: Collection[psutil.Process]) -> dict[psutil.Process, float]:
         others: Children that are left out with all that they start: the agent has a new process
             for each call.
     """
-    found = {}
+    found: dict[psutil.Process, float] = {}
     for child in set(psutil.Process().children()).difference(others):
         with suppress(psutil.NoSuchProcess):  # it has ended just now
             for each in (child, *child.children(recursive=True)):

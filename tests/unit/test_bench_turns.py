@@ -134,7 +134,7 @@ def test_cpu_of_what_the_agent_starts_is_not_the_probers() -> None:
     others = psutil.Process().children()
     prober = parent()
     try:
-        started = []
+        started: list[int] = []
         for each in (agent, prober):
             assert each.stdout is not None
             started.append(int(each.stdout.readline()))

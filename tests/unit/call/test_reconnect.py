@@ -88,9 +88,12 @@ def test_a_late_answer_to_a_void_turn_is_not_that_to_the_next_one(wav: Path) -> 
 
 def test_where_the_only_turn_after_it_is_void_nothing_can_be_told(wav: Path) -> None:
     """UNKNOWN: neither recovered nor lost."""
-    placed, verdict = called(scenario(wav, trials=2), BACK_S, BACK_S + 1)
+    config = scenario(wav, trials=2)
+    placed, verdict = called(config, BACK_S, BACK_S + 1)
     assert placed.call.reconnects[0].recovered is None
     assert verdict is Verdict.UNKNOWN
+    texts = [each.text for each in PROBE.judge(config, placed.outcome)]
+    assert any("no later turn shows whether the agent still answers" in each for each in texts)
 
 
 def test_an_agent_that_leaves_after_a_last_turn_that_is_void_is_not_accused(wav: Path) -> None:
