@@ -7,7 +7,8 @@ of it.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
@@ -16,7 +17,7 @@ from bench.report import Figures, Report
 from bench.stage import Stage
 from bench.turns_demo import scenario_of
 from exporter.demo.settings import DemoSettings
-from exporter.outcome import CallResult, Outcome, TurnOutcome
+from exporter.outcome import CallResult, Outcome, Reason, TurnOutcome
 from exporter.probes.latency.scenarios.config import BUILT_IN, ScenarioConfig
 from exporter.run.runner import Runner
 from tests.integration.workers import demo_agent
@@ -52,30 +53,35 @@ def round_calls(stage: Stage) -> list[Placed]:
 
 
 async def _calls(stage: Stage) -> list[Placed]:
-    others = set(_cpu_s())
+    others = psutil.Process().children()
     runner = Runner(stage.server, processes=1)
     calls = []
     try:
         # What a process takes to start is no part of a call: the daemon's go on for many.
         await runner.run("latency", scenario_of(ScenarioConfig(name="cough"), trials=1))
         for name in BUILT_IN:
-            before_s = _cpu_s()
+            before_s = cpu_s(others)
             outcome = await runner.run("latency", scenario_of(ScenarioConfig(name=name), TRIALS))
-            took = [
-                now_s - before_s.get(each, 0.0)
-                for each, now_s in _cpu_s().items()
-                if each not in others
-            ]
+            took = [now_s - before_s.get(each, 0.0) for each, now_s in cpu_s(others).items()]
             calls.append(Placed(name, outcome, sum(took)))
     finally:
         await runner.aclose()
     return calls
 
 
-def _cpu_s() -> dict[psutil.Process, float]:
-    """Return what each process below this one has taken so far, in seconds."""
-    children = psutil.Process().children(recursive=True)
-    return {each: sum(each.cpu_times()[:2]) for each in children}
+def cpu_s(others: Collection[psutil.Process]) -> dict[psutil.Process, float]:
+    """Return what each process below this one has taken so far, in seconds.
+
+    Args:
+        others: Children that are left out with all that they start: the agent has a new process
+            for each call.
+    """
+    found: dict[psutil.Process, float] = {}
+    for child in set(psutil.Process().children()).difference(others):
+        with suppress(psutil.NoSuchProcess):  # it has ended just now
+            for each in (child, *child.children(recursive=True)):
+                found[each] = sum(each.cpu_times()[:2])
+    return found
 
 
 def _check_cpu(
@@ -100,6 +106,9 @@ def tell_round(report: Report, calls: Sequence[Placed]) -> None:
     _check_cpu(rows, "all", turns, sum(each.cpu_s for each in calls), took_s)
     bound, holds = f"≤ {MOST_S:g} s", 0 < took_s <= MOST_S
     rows.check("the whole round", len(calls), f"{took_s:.0f} s", bound=bound, holds=holds)
+    # Such a call is short, and needs little of a core.
+    failed = sum(each.outcome.reason not in (None, Reason.VOID) for each in calls)
+    rows.check("calls that failed", len(calls), str(failed), bound="0", holds=not failed)
     rows.show()
     for each in calls:
         if each.outcome.reason:

@@ -184,7 +184,7 @@ class Settings(Section, BaseSettings):
     agent_load: AgentLoadConfig = Field(
         default=AgentLoadConfig(),
         description="Loads: the capacity of an agent in calls. "
-        "They are not charged to the `budget` of a target.",
+        "They are charged to the `budget` of the target with that name.",
     )
     distributed: DistributedConfig = Field(
         default=DistributedConfig(), description="Ramps from several hosts."

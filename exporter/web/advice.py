@@ -117,6 +117,10 @@ _STAGES: Mapping[SilentStage, str] = {
     SilentStage.NOT_SPOKEN: "The agent's speech synthesis: provider, voice, credentials.",
 }
 """Where a silent turn broke: it says more than `no_reply` does."""
+_NOT_BACK = Advice(
+    "The server's log at this time, and whether the probe `reconnect` comes back from this host.",
+    "VoiceSfuReconnects",
+)
 _TWICE = Advice("Why two agents of this name were dispatched.", "VoiceAgentTwice")
 
 _NO_TOKEN = Advice(
@@ -144,9 +148,9 @@ def advice(record: RunRecord) -> Advice | None:
         return _TWICE
     if record.probe != "latency" or record.verdict not in (Verdict.SLOW, Verdict.FAIL):
         return None
-    manners = _manners(record) if record.verdict is Verdict.SLOW else None
+    told = _manners(record) if record.verdict is Verdict.SLOW else _lost(record)
     cause = record.cause or Cause.LATENCY
-    return manners or (_slow(record) if cause is Cause.LATENCY else _CAUSES[cause])
+    return told or (_slow(record) if cause is Cause.LATENCY else _CAUSES[cause])
 
 
 def _slow(record: RunRecord) -> Advice:
@@ -168,6 +172,11 @@ def _silent(record: RunRecord) -> Advice:
     stages = (each.silent_stage for each in record.turns if each.reason is Reason.NO_REPLY)
     stage = next(filter(None, stages), SilentStage.UNKNOWN)
     return replace(known, text=_STAGES.get(stage, known.text))
+
+
+def _lost(record: RunRecord) -> Advice | None:
+    """Return what to look at where a connection that was broken on purpose is not back."""
+    return _NOT_BACK if any(each.recovered is False for each in record.reconnects) else None
 
 
 def _manners(record: RunRecord) -> Advice | None:

@@ -1,14 +1,25 @@
 """What bench/turn_taking.py prints of the calls that it placed."""
 
 import io
+import os
+import signal
+import subprocess
 from dataclasses import replace
 
+import psutil
 import pytest
 from rich.console import Console
 
 from bench.report import Report
 from bench.turn_taking import DELAYS_S, FLOOR_CALLS, Yields, tell_outcomes, tell_yields
-from exporter.outcome import AnswerOutcome, CallResult, Interruption, InterruptionOutcome
+from bench.turns_round import Placed, cpu_s, tell_round
+from exporter.outcome import (
+    AnswerOutcome,
+    CallResult,
+    Interruption,
+    InterruptionOutcome,
+    Reason,
+)
 from tests.turn_agents import TurnCall
 from tests.unit.calls import call as placed
 from tests.unit.calls import replied
@@ -96,3 +107,41 @@ def test_an_answer_that_cannot_be_told_is_not_a_wrong_one() -> None:
     unanswered = Interruption(YIELDED, 0.6, AnswerOutcome.UNANSWERED)
     tell_outcomes(report, ["yields"], [call([unanswered], 0.5)], 1)
     assert not report.held
+
+
+@pytest.mark.parametrize(
+    ("reason", "holds"), [(None, True), (Reason.VOID, True), (Reason.NO_WORKER, False)]
+)
+def test_a_round_with_a_call_that_failed_shows_no_bound(
+    reason: Reason | None, *, holds: bool
+) -> None:
+    """It was short and cheap because it came to nothing; a void one took its time."""
+    report, _ = printed()
+    outcome = replace(placed(replied(1.2)), duration_s=30.0)
+    tell_round(report, [Placed("cough", replace(outcome, reason=reason), cpu_s=1.0)])
+    assert report.held is holds
+
+
+def parent() -> "subprocess.Popen[str]":
+    """Start a process that starts another one, and writes the id of that."""
+    argv = ["sh", "-c", "sleep 60 & echo $!; wait"]
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, start_new_session=True, text=True)
+
+
+def test_cpu_of_what_the_agent_starts_is_not_the_probers() -> None:
+    """The agent has a new process for each call: a child of a child that was there before."""
+    agent = parent()
+    others = psutil.Process().children()
+    prober = parent()
+    try:
+        started: list[int] = []
+        for each in (agent, prober):
+            assert each.stdout is not None
+            started.append(int(each.stdout.readline()))
+        found = {each.pid for each in cpu_s(others)}
+        assert {prober.pid, started[1]} <= found
+        assert not {agent.pid, started[0]} & found
+    finally:
+        for each in (agent, prober):
+            os.killpg(each.pid, signal.SIGKILL)
+            each.communicate()

@@ -81,6 +81,13 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @each_page
+def test_dated_reasons_are_paragraphs(page: Path) -> None:
+    """Without an empty line before it, a reason is shown as the end of the one before."""
+    text = page.read_text(encoding="utf-8")
+    assert re.findall(r"[^\n]\n(\*\*\d{4}-\d\d-\d\d\..*)", text) == []
+
+
+@each_page
 def test_make_targets_exist(page: Path) -> None:
     """Every `make` target that a page names is a rule of the Makefile, or a bench."""
     rules = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))

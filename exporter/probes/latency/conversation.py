@@ -67,6 +67,8 @@ class Conversation:
         self._last: Said | None = None
         self._spoke: CallerSpoke | None = None
         """What was said of this step's words, for the first time where it was said again."""
+        self._answered_until: float | None = None
+        """When at the latest the words of a turn in which the line broke have had their answer."""
         self.heard: Pcm | None = None
         """The last reply to a turn that was timed, from its first sound to a while after its last;
         not the answer to what a scenario says into it."""
@@ -165,6 +167,9 @@ class Conversation:
         self._caller.check()  # nothing is said to a room that the agent has left
         if self._caller.disturbance():  # at the end of the turn before, where it cost nothing
             await self._line.mend()
+        if (until := self._answered_until) is not None:  # not after the last turn: nobody speaks
+            self._answered_until = None
+            await self._line.settle(LATE_ANSWER_S, until)
         self._caller.turn_begins()
         turn = await self._say_and_hear(clip)
         self._clip = None
@@ -187,7 +192,7 @@ class Conversation:
             self._spoiled = str(disturbed)
             await self._line.mend()
             since = time.monotonic() if self._last is None else self._last.end
-            await self._line.settle(LATE_ANSWER_S, since + self._config.reply_timeout)
+            self._answered_until = since + self._config.reply_timeout
             return void(str(disturbed))
         except RefusedError as refused:
             return Turn.without_reply(Reason.AGENT_ERROR, str(refused))

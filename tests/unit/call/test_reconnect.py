@@ -77,10 +77,30 @@ def test_only_the_turn_that_a_break_hits_is_void(wav: Path) -> None:
     assert verdict is Verdict.PASS
 
 
+def test_a_late_answer_to_a_void_turn_is_not_that_to_the_next_one(wav: Path) -> None:
+    """The caller is silent until it is over; the next turn has its own latency."""
+    world = World(back_s=(BACK_S, BACK_S + 1))
+    placed = place(Script(delay_s=2.5), world, scenario(wav))
+    *_, void, last = placed.call.turns
+    assert (void.outcome, last.outcome) == (TurnOutcome.VOID, TurnOutcome.REPLIED)
+    assert last.e2e_s == pytest.approx(2.5, abs=0.02)
+
+
 def test_where_the_only_turn_after_it_is_void_nothing_can_be_told(wav: Path) -> None:
     """UNKNOWN: neither recovered nor lost."""
-    placed, verdict = called(scenario(wav, trials=2), BACK_S, BACK_S + 1)
+    config = scenario(wav, trials=2)
+    placed, verdict = called(config, BACK_S, BACK_S + 1)
     assert placed.call.reconnects[0].recovered is None
+    assert verdict is Verdict.UNKNOWN
+    texts = [each.text for each in PROBE.judge(config, placed.outcome)]
+    assert any("no later turn shows whether the agent still answers" in each for each in texts)
+
+
+def test_an_agent_that_leaves_after_a_last_turn_that_is_void_is_not_accused(wav: Path) -> None:
+    """The call is over: nothing is said any more that a late answer could be taken for."""
+    placed, verdict = called(scenario(wav, trials=2), BACK_S, BACK_S + 1, dies_after=3)
+    assert placed.call.turns[-1].outcome is TurnOutcome.VOID
+    assert placed.outcome.reason is None
     assert verdict is Verdict.UNKNOWN
 
 

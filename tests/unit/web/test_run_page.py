@@ -367,6 +367,16 @@ def test_a_slow_call_names_its_longest_component() -> None:
         assert said.text.startswith(words)
 
 
+def test_a_connection_that_is_not_back_is_no_slow_component() -> None:
+    """Its turns were answered: what took longest in them has nothing to do with it."""
+    split = Components(llm_s=0.5, tts_s=0.2)
+    lost = (CallReconnect("full", answered=True),)
+    record = RunRecord.of(call(replied(0.9, split=split)))
+    said = advice(replace(record, verdict=Verdict.FAIL, reconnects=lost))
+    assert said is not None
+    assert said.runbook == "VoiceSfuReconnects"
+
+
 def test_only_unusual_names_follow_the_agent() -> None:
     """`default` says nothing, twice."""
     plain = record_of(call(), "plain")

@@ -66,7 +66,9 @@ def _reconnects(call: CallResult) -> Iterator[Finding]:
         yield _unknown("no broken connection", [])
     for each in call.reconnects:
         if each.recovered is None:
-            yield Finding(Verdict.UNKNOWN, f"{each}: no turn after it tells")
+            yield Finding(
+                Verdict.UNKNOWN, f"{each}; no later turn shows whether the agent still answers"
+            )
         elif not each.recovered:
             yield Finding(Verdict.FAIL, str(each))
 
