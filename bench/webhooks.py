@@ -31,6 +31,7 @@ from bench.parts import line_of, running
 from bench.report import Report
 from exporter.daemon.real_calls import RealCalls
 from exporter.daemon.serve import SWITCH_S
+from exporter.garbage import leave_out_what_is_there
 from exporter.metrics.agent_names import AgentNames
 from exporter.metrics.ledger import StoreSeries
 from exporter.metrics.own import OwnSeries, watch_loop_lag
@@ -69,6 +70,7 @@ LOOK_EVERY_S = 0.5
 async def serve(folder: Path) -> None:
     """Serve an exporter that follows real calls, until ended."""
     sys.setswitchinterval(SWITCH_S)  # as the daemon does
+    leave_out_what_is_there()
     settings = Settings()
     metrics = Metrics(CollectorRegistry(), NAME)
     server = Server(url="ws://127.0.0.1:1", api_key=KEY, api_secret=SECRET)

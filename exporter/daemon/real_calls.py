@@ -8,6 +8,7 @@ from typing import Protocol
 from exporter.calls.calls import Calls
 from exporter.calls.config import CallsConfig, WebhooksConfig
 from exporter.calls.families import figures
+from exporter.garbage import leave_out_what_is_there
 from exporter.metrics.real_calls import RealCallSeries
 from exporter.probes.agents.spec import AgentsConfig
 from exporter.server_api import Server
@@ -118,6 +119,7 @@ class RealCalls:
         """
         if not self._is_loaded:
             await asyncio.to_thread(load)
+            leave_out_what_is_there()  # the SDK, of which nothing was there when the daemon began
             self._is_loaded = True
         try:
             event = verified(self._server(), body, token)

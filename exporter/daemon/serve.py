@@ -39,6 +39,7 @@ from exporter.daemon.reload import Reloader
 from exporter.daemon.run_log import RunLog
 from exporter.daemon.signals import handle_signals
 from exporter.daemon.works import Followers, Works
+from exporter.garbage import leave_out_what_is_there
 from exporter.metrics.agent_names import AgentNames
 from exporter.metrics.own import OwnSeries, watch_loop_lag
 from exporter.metrics.pool import PoolSeries
@@ -92,6 +93,7 @@ def serve(load: Callable[[], Settings], table: ProbeTable = PROBES_TABLE) -> int
     with contextlib.closing(listen(settings.web)) as listener:
         logs.configure(_log_setup(settings, server))
         sys.setswitchinterval(SWITCH_S)
+        leave_out_what_is_there()
         asyncio.run(_serve(Daemon(settings, server, load, table), listener))
     return 0
 

@@ -34,6 +34,7 @@ from structlog.contextvars import bound_contextvars
 
 from exporter import logs, server_api
 from exporter.errors import ProbeError
+from exporter.garbage import leave_out_what_is_there
 from exporter.outcome import CallResult, EvidenceLost, Outcome, RampProgress, Reason, Turn
 from exporter.run.leash import Shared, ends_with
 from exporter.server_api import Server, ServerApi
@@ -257,6 +258,7 @@ class _Execution:
             ProbeError: The deadline passed, or the probe says so.
         """
         work = self._order.table.load()[self._order.probe].work()
+        leave_out_what_is_there()  # before the call: a collection in the middle makes turns void
         try:
             async with asyncio.timeout(self._order.deadline_s) as limit:
                 outcome = await work(self._order.config, run)
