@@ -82,9 +82,11 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @each_page
 def test_dated_reasons_are_paragraphs(page: Path) -> None:
-    """Without an empty line before it, a reason is shown as the end of the one before."""
+    """Each stands once, and after an empty line: else it is shown as the end of the one before."""
     text = page.read_text(encoding="utf-8")
     assert re.findall(r"[^\n]\n(\*\*\d{4}-\d\d-\d\d\..*)", text) == []
+    reasons = re.findall(r"^\*\*\d{4}-\d\d-\d\d\..*", text, re.MULTILINE)
+    assert [each for each in reasons if reasons.count(each) > 1] == []
 
 
 @each_page
