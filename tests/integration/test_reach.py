@@ -66,6 +66,8 @@ def test_turn_is_tried_where_it_is_offered(livekit_program: ServerProgram, tmp_p
         assert ways(running.server) == {"udp": True, "tcp": True, "turn": True}
 
 
+# A way has eight seconds, of which this one takes most to give up UDP; beside others it took more.
+@pytest.mark.whole_machine
 def test_blocked_udp_is_named(livekit_program: ServerProgram, tmp_path: Path) -> None:
     """Media go by TCP then: the checklist is SLOW and names the port to open.
 
