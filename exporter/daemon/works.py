@@ -135,11 +135,8 @@ class Works:
         self._coming.pop(work.id, None)
         if self.group is not None:
             self.group.remove(work)
-        self.scheduler.remove(work.id)
-        self._followers.pool.remove(work.id)
+        self._leave(work)
         self._watch_list.remove(work.id)
-        self._run_log.forget(work)
-        self._ledger.remove(work)
         self._recorder.remove(work.probe, work.config)
 
     async def call(self, target: LatencyConfig, on_turn: Callable[[Turn], None]) -> Outcome:
@@ -178,14 +175,18 @@ class Works:
 
     def _park(self, work: Work) -> None:
         """Run this here no more, because another exporter of the group does."""
-        self.scheduler.remove(work.id)
-        self._followers.pool.remove(work.id)
+        self._leave(work)
         self._watch_list.park(work.id)
-        self._run_log.forget(work)
-        self._ledger.remove(work)
         self._recorder.park(work.probe, work.config)
         if work.probe == "agents":
             self._followers.discovery.forget()
+
+    def _leave(self, work: Work) -> None:
+        """Run this here no more, for whatever reason."""
+        self.scheduler.remove(work.id)
+        self._followers.pool.remove(work.id)
+        self._run_log.forget(work)
+        self._ledger.remove(work)
 
     def _refuse(self, outcome: Outcome) -> None:
         """Note what a run cost whose result is not used."""

@@ -90,6 +90,14 @@ def test_dated_reasons_are_paragraphs(page: Path) -> None:
 
 
 @each_page
+def test_no_registry_is_linked(page: Path) -> None:
+    """A package is named with its version: which registry serves it is for who installs it."""
+    text = page.read_text(encoding="utf-8")
+    hosts = (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "com"), ("crates", "io"))
+    assert [host for host in map(".".join, hosts) if host in text] == []
+
+
+@each_page
 def test_make_targets_exist(page: Path) -> None:
     """Every `make` target that a page names is a rule of the Makefile, or a bench."""
     rules = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
