@@ -34,7 +34,7 @@ from tests.integration.workers import demo_agent
 TIMES = 5
 AT_ONCE = 5
 """Turns of one call of two that are compared, which are placed in turn."""
-PARTS = ("silent", "times", "words")
+PARTS = ("silent", "tools", "fillers", "works", "words")
 BOUND_MS = 30.0
 REPLY_TIMEOUT_S = 6.0
 _CLIP = "caller.wav"
@@ -198,9 +198,9 @@ async def converse(
             stage: await place(runner, providers, settings, times, warmup=False)
             for stage, settings in (STAGES if "silent" in parts else {}).items()
         }
-        tools, fillers, works = [
-            await in_turn(pair) if "times" in parts else () for pair in (TOOLS, FILLERS, WORKS)
-        ]
+        tools = await in_turn(TOOLS) if "tools" in parts else ()
+        fillers = await in_turn(FILLERS) if "fillers" in parts else ()
+        works = await in_turn(WORKS) if "works" in parts else ()
         words = await each(WORDS if "words" in parts else ())
         return Conversations(silent, tools, fillers, works, words)
     finally:
@@ -251,11 +251,13 @@ def tell_times(report: Report, found: Conversations) -> None:
             call.settings.llm.tool_s,
         )
         _check(rows, f"tools, told {tool_s:g} s", len(seconds), _median(seconds) - tool_s)
-    _check_more(rows, "the answer, tool", found.tools, _tool_s, _answered_s)
-    for name, calls, of in (
+    if found.tools:
+        _check_more(rows, "the answer, tool", found.tools, _tool_s, _answered_s)
+    filled = (
         ("filler in a tool", found.fillers, _tool_s),
         ("filler, then work", found.works, _work_s),
-    ):
+    )
+    for name, calls, of in (each for each in filled if each[1]):
         _check_more(rows, f"first sound, {name}", calls, lambda _: 0.0, lambda turn: turn.e2e_s)
         _check_more(rows, f"the answer, {name}", calls, of, lambda turn: turn.time_to_answer_s)
         _check_more(rows, f"from the one to the other, {name}", calls, of, _between_s)
@@ -300,7 +302,7 @@ def tell_usage(report: Report, found: Conversations) -> None:
 def tell(report: Report, found: Conversations) -> None:
     """Print all of it, and why calls ended early that should not have."""
     tell_stages(report, found)
-    if found.tools:
+    if found.tools or found.fillers or found.works:
         tell_times(report, found)
     if found.words:
         tell_words(report, found)
@@ -337,6 +339,14 @@ def _median(seconds: Sequence[float]) -> float:
     return float(np.median(seconds)) if seconds else math.nan
 
 
+def _half(seconds: Sequence[float]) -> str:
+    """Return how far the middle half of the turns reach from the median on either side."""
+    if not seconds:
+        return "none"
+    low, middle, high = np.percentile(seconds, (25, 50, 75))
+    return f"{(low - middle) * 1e3:+.0f} to {(high - middle) * 1e3:+.0f} ms"
+
+
 def _in_ms(seconds: float) -> str:
     return "none" if math.isnan(seconds) else f"{seconds * 1e3:+.0f} ms"
 
@@ -359,6 +369,9 @@ def _check_more(
     more_s = told_s(two) - told_s(one)
     off_s = _median(second) - _median(first) - more_s
     _check(rows, f"{what}, told {more_s:g} s more", len(first) + len(second), off_s)
+    for call, seconds in ((one, first), (two, second)):
+        # Where each turn of the agent is far from the next, the median of few of them is, too.
+        rows.add(f"  half of them within, {told_s(call):g} s", len(seconds), _half(seconds))
 
 
 def _add_offset(rows: Figures, what: str, call: Made, told_s: float) -> None:
