@@ -69,12 +69,14 @@ def opened(
     scheme: Scheme = "light",
     *,
     scripts: bool = True,
+    zone: str = "UTC",
 ) -> Iterator[Opened]:
     """Open a page."""
     context = browser.new_context(
         viewport={"width": width, "height": HEIGHT},
         color_scheme=scheme,
         java_script_enabled=scripts,
+        timezone_id=zone,
     )
     context.set_default_timeout(WAIT_S * 1000)
     found = Opened(context.new_page())

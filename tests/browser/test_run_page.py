@@ -1,6 +1,7 @@
 """The page of a run in a real Chromium: how it looks, that it sounds, and who can use it."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,13 @@ def test_an_alert_leads_to_the_sound(browser: Browser, running: Running) -> None
         assert second > 1.4
         assert offset == pytest.approx(second, abs=0.02)
         assert found.console == []
+
+
+def test_it_says_when_by_the_clock_of_who_reads(browser: Browser, running: Running) -> None:
+    """Beside UTC, in which the log and the dashboards are."""
+    with opened(browser, page_of(running), zone="Asia/Kolkata") as found:
+        there = (CALL.outcome.started_at + timedelta(hours=5, minutes=30)).strftime("%H:%M:%S")
+        expect(found.page.locator("dd:has(time)")).to_contain_text(f"Z ({there} your time)")
 
 
 def test_the_keyboard_moves_in_the_call(browser: Browser, running: Running) -> None:

@@ -1,3 +1,8 @@
+// Logs and dashboards are in UTC, who reads them lives elsewhere: both are told.
+for (const each of document.querySelectorAll("time")) {
+  const at = new Date(each.dateTime).toLocaleTimeString([], { hourCycle: "h23" });
+  each.after(` (${at} your time)`);
+}
 // A picture shows its worst turn first. The cursor of each picture follows its sound; a click on the picture and the keys seek in it.
 for (const call of document.querySelectorAll(".call")) {
   const audio = call.querySelector("audio"), region = call.querySelector(".scroll.time");
