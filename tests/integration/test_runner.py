@@ -196,26 +196,23 @@ def test_listing_does_not_wait_for_calls(server: Server) -> None:
     assert asyncio.run(listing_beside_call()).ok
 
 
-def test_run_that_must_be_alone_waits_for_calls(server: Server) -> None:
+def test_run_that_must_be_alone_waits_for_calls(server: Server, tmp_path: Path) -> None:
     """1. A call hangs to its deadline. 2. A run that must be alone. Result: it begins after it."""
-    log: list[str] = []
+    note, found = tmp_path / "note", []
 
-    async def noted(word: str) -> None:
-        log.append(word)
+    async def look() -> None:
+        found.append(note.read_text())
 
     async def both() -> Outcome:
         async with a_runner(server, processes=2) as runner:
-            call = asyncio.create_task(
-                runner.run("hangs", FakeConfig(deadline=1), on_start=lambda: noted("call begins"))
-            )
-            call.add_done_callback(lambda _: log.append("call ends"))
-            await comes_true(lambda: bool(log))
-            return await runner.run(
-                "solo", FakeConfig(), on_start=lambda: noted("the other begins")
-            )
+            call = asyncio.create_task(runner.run("reports_pid", FakeConfig(note=note, deadline=1)))
+            await comes_true(lambda: note.exists() and note.read_text().endswith(" "))
+            outcome = await runner.run("solo", FakeConfig(), on_start=look)
+            await call
+            return outcome
 
     assert asyncio.run(both()).ok
-    assert log == ["call begins", "call ends", "the other begins"]
+    assert [each.endswith("left") for each in found] == [True]
 
 
 def test_close_lets_a_running_call_leave_its_room(server: Server, tmp_path: Path) -> None:
