@@ -24,10 +24,11 @@ from bench.stage import Stage, livekit_stage
 from bench.turns_demo import demo_calls, tell_demo
 from bench.turns_line import line_talks, noisy_calls, tell_lines, tell_noise
 from bench.turns_round import round_calls, tell_round
+from bench.turns_settings import settings_calls, tell_settings
 from exporter.run.runner import Runner
 from tests.turn_agents import CASES, MOST_LATE_S, Case, TurnAgents, TurnCall, turn_agents, yields
 
-PARTS = ("yield", "outcomes", "noise", "line", "demo", "round")
+PARTS = ("yield", "outcomes", "noise", "line", "demo", "settings", "round")
 DELAYS_S = (0.15, 0.4, 0.7, 1.0, 1.25, 1.5)
 FLOOR_CALLS = 2
 """To an agent that stops as soon as it can."""
@@ -216,6 +217,8 @@ def run_part(part: str, report: Report, stage: Stage, options: argparse.Namespac
         tell_noise(report, asyncio.run(noisy_calls(stage, options.times)))
     elif part == "line":
         tell_lines(report, asyncio.run(line_talks(stage.server, options.times, report.say)))
+    elif part == "settings":
+        tell_settings(report, settings_calls(stage, options.times))
     elif part == "round":
         tell_round(report, round_calls(stage))
     else:

@@ -109,10 +109,19 @@ async def _calls(stage: Stage, times: int, names: Sequence[str]) -> dict[str, He
         await runner.aclose()
 
 
-def scenario_of(scenario: ScenarioConfig, trials: int) -> Variant:
-    """Return a target for the demo's agent in a scenario, with a long answer where it needs one."""
+def scenario_of(
+    scenario: ScenarioConfig, trials: int, agent: Mapping[str, object] = MappingProxyType({})
+) -> Variant:
+    """Return a target for the demo's agent in a scenario, with a long answer where it needs one.
+
+    Args:
+        scenario: What is done in a call.
+        trials: Measured turns.
+        agent: What its agent is told besides.
+    """
     clip = {"wav": Path(str(files("exporter.rtc") / "clips" / _CLIP)), "transcript": SHIPPED[_CLIP]}
-    told = DemoSettings().changed({"llm": {"reply": _LONG}} if scenario.speaks_into else {})
+    llm = {"reply": _LONG} if scenario.speaks_into else {}
+    told = DemoSettings().changed({"llm": llm, "agent": dict(agent)})
     target = LatencyConfig.model_validate(
         {
             "agent_name": "demo",

@@ -23,6 +23,7 @@ from pathlib import Path
 from livekit.agents import (
     AgentServer,
     AgentSession,
+    InterruptionOptions,
     JobContext,
     JobRequest,
     TurnHandlingOptions,
@@ -113,10 +114,19 @@ def _call_of(job: JobContext) -> DemoCall:
 
 
 def _turn_handling(settings: AgentSettings) -> TurnHandlingOptions:
+    interruption: InterruptionOptions = {
+        "mode": "vad",
+        "enabled": settings.interruptible,
+        "resume_false_interruption": settings.resumes,
+    }
+    if settings.interruption_s is not None:
+        interruption["min_duration"] = settings.interruption_s
     handling: TurnHandlingOptions = {
         # By name: left to itself the SDK asks a remote model in its development mode.
-        "turn_detection": inference.TurnDetector(version="v1-mini"),
-        "interruption": {"mode": "vad", "enabled": settings.interruptible},
+        "turn_detection": inference.TurnDetector(version="v1-mini")
+        if settings.turn_model
+        else "vad",
+        "interruption": interruption,
         # Ahead of the turn's end the language model would run at the same time as the
         # waiting, and the components of a turn would add up to more than the turn.
         "preemptive_generation": {"enabled": False},

@@ -93,6 +93,12 @@ class AgentSettings(_Section):
     """How long it waits after the caller's last word; None waits as its model for turns says."""
     interruptible: bool = True
     """Whether it stops when the caller speaks."""
+    interruption_s: float | None = Field(None, ge=0, le=60)
+    """For how long the caller must speak before it stops; None is the SDK's default, 0.5 s."""
+    resumes: bool = True
+    """Whether it goes on where it was interrupted by what had no words."""
+    turn_model: bool = True
+    """Whether a model says when the caller's turn is over; without it, silence does."""
     filler: str = Field("", max_length=200)
     """Said at the end of each of the caller's turns, ahead of the answer; "" says nothing."""
     work_s: float = Field(0.0, ge=0, le=60)
