@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.pictures import accuracy, one_call
+from bench.pictures import accuracy, one_barge_in, one_call
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 PICTURES: Mapping[str, Callable[[dict[str, Any]], str]] = {
     "one-call": one_call.draw,
+    "one-barge-in": one_barge_in.draw,
     "accuracy": accuracy.draw,
 }
 """By the name of the picture, which is also that of its figures."""

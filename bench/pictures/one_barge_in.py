@@ -40,16 +40,22 @@ def draw(data: dict[str, Any]) -> str:
         picture.text(_LEFT - 12, y + 5, words, anchor="end", color=FAINT)
         _voice(picture, data[name], y, color, lambda n: x(begin_s + n * step_s))
     marks: tuple[tuple[float, str, Anchor], ...] = (
-        (0.0, "interrupts", "middle"),
-        (yield_s, "silent", "start"),
-        (speech_s, "t_end", "middle"),
+        (0.0, "interrupts", "end"),
+        (yield_s, "silent", "end"),
+        (speech_s, "t_end", "start"),
         (speech_s + answer_s, "answer", "middle"),
     )
     for at, words, anchor in marks:
         picture.line((x(at), 80), (x(at), _AXIS_Y), INK, width=1.5)
         picture.text(x(at), 72, words, anchor=anchor, bold=True)
-    _span(picture, x(0.0), x(yield_s), f"time to yield {yield_s:.3f} s")
-    _span(picture, x(speech_s), x(speech_s + answer_s), f"answer after {answer_s:.3f} s")
+    _span(picture, x(0.0), x(yield_s))
+    # Its span is short: the words stand before it.
+    words = f"time to yield {yield_s:.3f} s"
+    picture.text(x(0.0) - 8, _SPAN_Y + 4, words, anchor="end", bold=True, size=12)
+    _span(picture, x(speech_s), x(speech_s + answer_s))
+    middle = x(speech_s + answer_s / 2)
+    words = f"answer after {answer_s:.3f} s"
+    picture.text(middle, _SPAN_Y - 7, words, anchor="middle", bold=True, size=12)
     return picture.document()
 
 
@@ -77,9 +83,8 @@ def _axis(picture: Picture, x: Callable[[float], float], begin_s: float, end_s: 
             picture.text(x(at_s), _AXIS_Y + 20, words, color=FAINT, anchor="middle", size=12)
 
 
-def _span(picture: Picture, left: float, right: float, words: str) -> None:
+def _span(picture: Picture, left: float, right: float) -> None:
     picture.line((left, _SPAN_Y), (right, _SPAN_Y), INK, width=1.5)
     for end, into in ((left, 7), (right, -7)):
         picture.line((end, _SPAN_Y), (end + into, _SPAN_Y - 4), INK, width=1.5)
         picture.line((end, _SPAN_Y), (end + into, _SPAN_Y + 4), INK, width=1.5)
-    picture.text((left + right) / 2, _SPAN_Y - 7, words, anchor="middle", bold=True, size=12)
