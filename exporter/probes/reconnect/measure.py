@@ -25,11 +25,17 @@ POLL_S = 0.05
 
 SCENARIOS = {
     "signal": SimulateScenarioKind.SIMULATE_SIGNAL_RECONNECT,
-    "full": SimulateScenarioKind.SIMULATE_FULL_RECONNECT,
+    "full": SimulateScenarioKind.SIMULATE_NODE_FAILURE,
     "migration": SimulateScenarioKind.SIMULATE_MIGRATION,
 }
-"""signal: the WebSocket is lost; full: everything is built anew; migration: the server gives the
-participant up, as when it moves it to another node."""
+"""signal: the WebSocket is lost; full: the server gives the participant up as when its node fails,
+it is refused when it resumes, and everything is built anew; migration: the server gives it up as
+when it moves it to another node.
+
+The server has a simulation named after a full reconnect (livekit-server 1.13), which is none of
+those that happen: it tells the others that the participant has left in order, upon which an agent
+ends its session.
+"""
 
 
 async def measure_reconnects(config: ReconnectConfig, run: Run) -> Outcome:
