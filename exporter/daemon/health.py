@@ -62,18 +62,31 @@ class Health:
         self._problem = problem
 
 
-def watched_task(name: str, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-    """Begin what runs for ever, and say so if it does not."""
+class Watches:
+    """The tasks that run for ever."""
 
-    def note(task: asyncio.Task[None]) -> None:
-        if not task.cancelled():
-            log.error(
-                "internal task ended unexpectedly", extra={"part": name}, exc_info=task.exception()
-            )
+    def __init__(self) -> None:
+        self.tasks: list[asyncio.Task[None]] = []
 
-    task = asyncio.create_task(work, name=name)
-    task.add_done_callback(note)
-    return task
+    def begin(self, name: str, work: Coroutine[object, object, None]) -> None:
+        """Begin one; the log says so if it ends by itself."""
+
+        def note(task: asyncio.Task[None]) -> None:
+            if not task.cancelled():
+                log.error(
+                    "internal task ended unexpectedly",
+                    extra={"part": name},
+                    exc_info=task.exception(),
+                )
+
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(note)
+        self.tasks.append(task)
+
+    async def check(self) -> str:
+        """Return which of them have ended, "" when none has."""
+        ended = [task.get_name() for task in self.tasks if task.done()]
+        return f"ended unexpectedly: {', '.join(ended)}" if ended else ""
 
 
 class LoopGuard:

@@ -1,4 +1,4 @@
-"""What the pages show of the daemon: a snapshot for the status page, and what an operator heeds."""
+"""What the pages show of the daemon: its status, what to heed, and whether it is ready."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from exporter.daemon.fleet import Fleet
 from exporter.daemon.health import Health
 from exporter.daemon.ledger import Ledger
 from exporter.daemon.works import Works
+from exporter.outcome import Outcome
 from exporter.run.runner import Runner
 from exporter.web.status import Viewer, status_page
 from exporter.web.watched import WatchList
@@ -59,3 +60,25 @@ class Pages:
     def notes(self) -> tuple[str, ...]:
         """Return what an operator should know although the exporter works, one line each."""
         return tuple(part.problem for part in self.parts if part is not None and part.problem)
+
+
+class Readiness:
+    """Whether what is shown is to be relied on: once rooms have been listed, here or elsewhere."""
+
+    def __init__(self) -> None:
+        self._listed = False
+
+    def record(self, outcome: Outcome) -> None:
+        """Take note of a listing: a listener."""
+        self._listed = self._listed or outcome.probe == "agents"
+
+    def why_not(self, works: Works) -> str:
+        """Return why the exporter is not ready, "" when it is."""
+        if works.stopping:
+            return "stopping"
+        group = works.group
+        if group is not None and group.problem and not group.leases.held:
+            return group.problem
+        if self._listed or (group is not None and group.has_looked):
+            return ""
+        return "the first room listing has not ended yet"
