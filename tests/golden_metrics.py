@@ -95,7 +95,7 @@ def golden_page() -> str:
     daemon.add_target(TARGET)
     # What exists only while it runs: the loop that may be late, and the opened ledger.
     daemon.own.loop_lag(0)
-    daemon.ledger.store._watch.up(True)
+    daemon.ledger.store._store.works()
     daemon.fleet.roster.heartbeat(_WORKER)
     for outcome in _outcomes():
         for listener in daemon.listeners:

@@ -147,7 +147,7 @@ class BusyDay:
         evidence = EvidenceSeries(self._daemon.metrics)
         evidence.kept(12, 9_000_000)
         evidence.lost(LossReason.DISK_FULL)
-        self._daemon.ledger.store._watch.up(True)
+        self._daemon.ledger.store._store.works()
         leases = LeaseSeries(self._daemon.metrics)
         leases.members(1)
         leases.lost("expired")
