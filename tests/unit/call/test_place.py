@@ -113,7 +113,7 @@ def test_room_is_known_as_a_probes(room_name: str | None) -> None:
     nobody: Any = None
     call = Call(config, Run("r1", SERVER, 1e9), nobody, lambda *_: nobody)
 
-    claims = jwt.decode(call._token(), options={"verify_signature": False})
+    claims = jwt.decode(call._room._token(), options={"verify_signature": False})
 
     marked = claims.get("attributes", {}).get(PROBE_ATTRIBUTE) == "true"
     assert marked or claims["video"]["room"].startswith(ROOM_PREFIX)
