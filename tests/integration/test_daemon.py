@@ -239,7 +239,7 @@ def test_exporter_does_not_go_on_without_its_pages(monkeypatch: pytest.MonkeyPat
 
     async def story() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            await faked(quiet()).run(listener, asyncio.Event())
+            await serve.run(faked(quiet()), listener, asyncio.Event())
 
     with pytest.raises(RuntimeError, match="web server ended unexpectedly") as raised:
         asyncio.run(story())

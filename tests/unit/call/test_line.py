@@ -27,8 +27,8 @@ from exporter.rtc.tracks import Microphone
 from exporter.rtc.voice import Voice
 from exporter.settings.load import load_settings
 from tests import virtual_time
-from tests.fake_call.agent import Script
 from tests.fake_call.calls import World, place, target
+from tests.fake_call.script import Script
 from tests.speech_level import Wave, active_level_db, clip_at, power_db, snr_db
 from tests.virtual_time import Clock
 

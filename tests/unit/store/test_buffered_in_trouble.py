@@ -220,7 +220,9 @@ def test_disk_that_fails_for_a_while(tmp_path: Path, trouble: str) -> None:
         if trouble == "full":
             filler = fill(disk)
         else:
-            buffered._store._thread.submit(buffered._store._close).result()  # nothing is open for writing
+            buffered._store._thread.submit(
+                buffered._store._close
+            ).result()  # nothing is open for writing
             remount(disk, "ro")
         number = 0
         while not buffered.problem:  # what SQLite has in its file already is used first
