@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from exporter.daemon.parts import Daemon
-from exporter.daemon.plan import server_works
+from exporter.daemon.plan import call_work, server_works
 from exporter.metrics.exposition import Format
 from exporter.metrics.registry import process_metrics
 from exporter.outcome import (
@@ -92,7 +92,7 @@ def golden_page() -> str:
     daemon = Daemon(settings, settings.server(), lambda: settings)
     for work in server_works(settings):
         daemon.works.add(work, 0)
-    daemon.add_target(TARGET)
+    daemon.works.add(call_work(TARGET), 0)
     # What exists only while it runs: the loop that may be late, and the opened ledger.
     daemon.own.loop_lag(0)
     daemon.ledger.store._store.works()

@@ -1,8 +1,4 @@
-"""The parts of the daemon, put together, and how they follow the configuration.
-
-Targets come and go by `add_target` and `remove_target`: the start, discovery and a reload of the
-configuration use the same two.
-"""
+"""The parts of the daemon, put together, and how they follow the configuration."""
 
 import logging
 from collections.abc import Callable
@@ -176,10 +172,6 @@ class Daemon:
             self.pool,
             last_found,
         )
-
-    def add_target(self, target: LatencyConfig, first_in_s: float = FIRST_CALL_S) -> None:
-        """Call this target from now on."""
-        self.works.add(call_work(target), first_in_s)
 
     def _add_found(self, target: LatencyConfig) -> None:
         self.works.add(call_work(target, FOUND), FIRST_CALL_S)

@@ -140,7 +140,7 @@ class BusyDay:
         for work in server_works(settings):
             self._daemon.works.add(work, _NEVER_S)
         for target in self._targets:
-            self._daemon.add_target(target, _NEVER_S)
+            self._daemon.works.add(call_work(target), _NEVER_S)
         # What exists only while it runs: the loop that may be late, the opened ledger, kept calls.
         self._daemon.own.loop_lag(0.001)
         self._daemon.own.reached_at("http://127.0.0.1:9465")

@@ -3,7 +3,7 @@
 import asyncio
 
 from exporter.daemon.parts import Daemon
-from exporter.daemon.plan import server_works
+from exporter.daemon.plan import call_work, server_works
 from exporter.outcome import CallResult, Outcome, Reason, Verdict
 from exporter.probes import PROBES
 from exporter.settings.settings import Settings
@@ -43,7 +43,7 @@ class Page:
         first = settings(targets, **more)
         self.daemon = Daemon(first, first.server(), lambda: first)
         for target in first.targets:
-            self.daemon.add_target(target)
+            self.daemon.works.add(call_work(target), 0)
 
     def end_call(self, scenario: str) -> None:
         """Let a call end well."""
