@@ -20,22 +20,20 @@ from exporter.daemon.live_turns import LiveTurns
 from exporter.daemon.pages import Pages, Readiness
 from exporter.daemon.persistence import Persistence, make_keeper
 from exporter.daemon.plan import FOUND, Changes, call_work
-from exporter.daemon.pool_size import PoolSize
 from exporter.daemon.real_calls import RealCalls
 from exporter.daemon.reload import Reloader
 from exporter.daemon.run_log import RunLog
 from exporter.daemon.runs import Runs
 from exporter.daemon.works import Followers, Works
 from exporter.metrics.agent_names import AgentNames
-from exporter.metrics.own import OwnSeries
-from exporter.metrics.pool import PoolSeries
+from exporter.metrics.own import OwnSeries, PoolSeries
 from exporter.metrics.real_calls import RealCallSeries
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.outcome import Outcome
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.ramp.processes import cores
-from exporter.run.demand import LEAST, Demand
+from exporter.run.demand import LEAST, Demand, PoolSize
 from exporter.run.process import ProbeTable
 from exporter.run.runner import PROBES_TABLE, Runner
 from exporter.run.scheduler import FIRST_CALL_S, stagger

@@ -11,7 +11,7 @@ from exporter.daemon.current import Current
 from exporter.daemon.ledger import Ledger
 from exporter.daemon.ramps import Ramps
 from exporter.evidence.keeper import Keeper
-from exporter.metrics.evidence import EvidenceSeries
+from exporter.metrics.own import EvidenceSeries
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.registry import Metrics
 from exporter.roster.roster import Roster

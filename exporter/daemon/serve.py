@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import logging
+import os
+import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from exporter import __version__, logs
@@ -13,7 +15,6 @@ from exporter.daemon.current import Current
 from exporter.daemon.health import LoopGuard
 from exporter.daemon.parts import Daemon, sources_of
 from exporter.daemon.persistence import recall
-from exporter.daemon.signals import handle_signals
 from exporter.garbage import leave_out_what_is_there
 from exporter.metrics.own import watch_loop_lag
 from exporter.run.process import ProbeTable
@@ -24,6 +25,7 @@ from exporter.web.server import listen, pages_url, shown
 
 log = logging.getLogger(__name__)
 
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 DRAIN_S = 5.0
 """For calls to leave and rooms to be deleted; with what follows it stays under 10 s."""
 SWITCH_S = 0.001
@@ -59,8 +61,31 @@ def serve(load: Callable[[], Settings], table: ProbeTable = PROBES_TABLE) -> int
 
 async def _serve(daemon: Daemon, listener: socket.socket) -> None:
     stop = asyncio.Event()
-    with LoopGuard(asyncio.get_running_loop()), handle_signals(stop, daemon.reload_soon):
+    with LoopGuard(asyncio.get_running_loop()), _handle_signals(stop, daemon.reload_soon):
         await run(daemon, listener, stop)
+
+
+@contextlib.contextmanager
+def _handle_signals(stop: asyncio.Event, reload: Callable[[], None]) -> Iterator[None]:
+    """Set `stop` on the first signal; leave at once on the second, probes clean up alone.
+
+    SIGHUP reloads. Outside of the block, signals do what they did before.
+    """
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: int) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, on_signal, number)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    try:
+        yield
+    finally:
+        for number in (*_STOP_SIGNALS, signal.SIGHUP):
+            loop.remove_signal_handler(number)
 
 
 async def run(daemon: Daemon, listener: socket.socket, stop: asyncio.Event) -> None:

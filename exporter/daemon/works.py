@@ -8,11 +8,11 @@ from exporter.daemon.discovery import Discovery
 from exporter.daemon.group import ELSEWHERE, Group, Parts
 from exporter.daemon.ledger import Ledger
 from exporter.daemon.plan import call_id, call_work, server_works
-from exporter.daemon.pool_size import PoolSize
 from exporter.daemon.run_log import RunLog
 from exporter.metrics.recorder import Recorder
 from exporter.outcome import Outcome, Turn
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.run.demand import PoolSize
 from exporter.run.process import ProbeTable
 from exporter.run.scheduler import Refused, RunProbe, Scheduler, Work, stagger
 from exporter.settings.settings import Settings

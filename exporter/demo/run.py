@@ -183,7 +183,7 @@ class _Demo:
 
     def watch(self) -> int:
         """Print what is measured until the duration is over; return the exit status."""
-        duration_s = self._options.duration_s
+        duration_s = self._options.duration
         ends = None if duration_s is None else time.monotonic() + duration_s
         self._tell(
             "calling        Ctrl-C stops"
@@ -262,7 +262,7 @@ class _Demo:
         """
         target = {
             "agent_name": AGENT_NAME,
-            "interval": self._options.interval_s,
+            "interval": self._options.interval,
             "trials": self._options.trials,
             "greeting": "expected" if self._options.greeting else "none",
             "sound": {"max_clipped_ratio": _MOST_CLIPPED},

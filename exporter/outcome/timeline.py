@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
+from exporter.outcome.calls import ModelUsage
 from exporter.outcome.turn_report import TurnReport
-from exporter.outcome.usage import ModelUsage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

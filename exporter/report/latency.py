@@ -17,7 +17,6 @@ from exporter.outcome import (
     understood,
 )
 from exporter.probes.latency.spec import LatencyConfig
-from exporter.quantile import P95_NEEDS
 from exporter.report.call_figures import CallReport, LatencyReport
 from exporter.report.printing import (
     STYLES,
@@ -30,6 +29,7 @@ from exporter.report.printing import (
     table,
     why,
 )
+from exporter.stats import P95_NEEDS
 
 _COMPONENTS = {
     "transcription": "transcription_s",

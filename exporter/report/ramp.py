@@ -12,7 +12,6 @@ from exporter.probes.ramp.figures import RampFigures
 from exporter.probes.ramp.judge import JudgedTier, Knee
 from exporter.probes.ramp.spec import RampConfig, figures_of, judged_tiers, ramp_knee
 from exporter.probes.ramp.summary import Prober
-from exporter.quantile import p95, quantile
 from exporter.report.printing import (
     clean,
     console,
@@ -22,6 +21,7 @@ from exporter.report.printing import (
     print_verdict,
     say,
 )
+from exporter.stats import p95, quantile
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,9 @@ from exporter.calls.families import REFUSALS
 from exporter.calls.turns import LIVE_OUTCOMES, LiveTurn, LiveUsage, TurnBatch
 from exporter.daemon.parts import Daemon
 from exporter.daemon.plan import call_work, server_works
-from exporter.metrics.evidence import EvidenceSeries
 from exporter.metrics.exposition import Format
 from exporter.metrics.leases import LeaseSeries
-from exporter.metrics.pool import PoolSeries
+from exporter.metrics.own import EvidenceSeries, PoolSeries
 from exporter.metrics.registry import process_metrics
 from exporter.outcome import (
     UNPROVOKED,

@@ -13,11 +13,11 @@ import psutil
 from exporter.errors import ProbeError
 from exporter.outcome import ProberLoad, RampClient, Reason
 from exporter.probes.ramp.clients import RoomOfClients, Seat, Span, media_loss, sent_ratio
-from exporter.quantile import quantile
 from exporter.rtc.client import Client
 from exporter.rtc.lag import LagMonitor
 from exporter.rtc.pings import Pinger, Pings
 from exporter.rtc.stats import Snapshot
+from exporter.stats import quantile
 
 PULSE_S = 1.0
 _GONE = "the connection was lost"
