@@ -17,22 +17,16 @@ from exporter.outcome import (
     worst,
 )
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.report.printing import Judged
 from exporter.stats import Stats, mean
 
 
 @dataclass(frozen=True, slots=True)
-class CallReport:
+class CallReport(Judged[LatencyConfig]):
     """One call to one agent, with its judgement."""
 
-    config: LatencyConfig
-    outcome: Outcome
     known: tuple[str, ...] | None = None
     """Names of the agents that have a worker, where none took the call; None: not asked."""
-
-    @property
-    def verdict(self) -> Verdict:
-        """The judgement by the target's thresholds."""
-        return self.outcome.verdict
 
     @property
     def result(self) -> CallResult:
