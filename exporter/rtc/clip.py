@@ -27,7 +27,7 @@ SHIPPED: Mapping[str, str] = MappingProxyType(
         "thanks.wav": "Thank you very much.",
     }
 )
-"""What the caller says without a setting, in turn; exporter/demo/make_clips.py makes all clips."""
+"""What the caller says without a setting, in turn; bench/clips/make.py makes all clips."""
 
 QUESTION = ("question_begun.wav", "question_ended.wav")
 """Two halves of one question, between which is silence of any length: after the first, the melody
