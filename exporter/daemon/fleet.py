@@ -2,36 +2,24 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Protocol
 
 from exporter.metrics.agent_names import AgentNames
 from exporter.metrics.registry import Metrics
 from exporter.metrics.workers import WorkerMetrics
 from exporter.outcome import Listing, Outcome
-from exporter.probes.agents.spec import AgentsConfig, Judge, judge_workers
+from exporter.probes.agents.spec import Judge, judge_workers
 from exporter.probes.workers.spec import WorkersConfig
 from exporter.roster.roster import Roster
+from exporter.settings.settings import Settings
 
 STEP_S = 1.0
 """Between two looks at what changed."""
 
 
-class FleetSettings(Protocol):
-    """The settings that matter here."""
-
-    @property
-    def agents(self) -> AgentsConfig:
-        """How rooms and agents are listed."""
-
-    @property
-    def workers(self) -> WorkersConfig:
-        """Workers: their pages, and when one is offline."""
-
-
 class Fleet:
     """Puts the roster and its metrics together. All of one event loop."""
 
-    def __init__(self, settings: FleetSettings, metrics: Metrics, names: AgentNames) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, names: AgentNames) -> None:
         """Set up.
 
         Args:
@@ -68,7 +56,7 @@ class Fleet:
         """Show the workers anew, because agent names have other labels now."""
         self._metrics.relabel()
 
-    def reconfigure(self, settings: FleetSettings) -> None:
+    def reconfigure(self, settings: Settings) -> None:
         """Follow a new configuration; known workers stay known."""
         workers = settings.workers
         self.roster.reconfigure(

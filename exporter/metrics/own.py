@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from time import time
 
 from exporter import __version__
+from exporter.evidence.keeper import Watch
 from exporter.metrics.registry import Metrics
 from exporter.outcome import LossReason
-from exporter.run.lane import LaneState
+from exporter.run.lane import LaneState, PoolWatch
 
 STEP_S = 0.5
 WINDOW_S = 15.0
@@ -56,7 +57,7 @@ class OwnSeries:
         self._metrics.set("voice_exporter_loop_lag_seconds", seconds)
 
 
-class PoolSeries:
+class PoolSeries(PoolWatch):
     """Shows each lane as it is, and counts what happens in it."""
 
     def __init__(self, metrics: Metrics) -> None:
@@ -80,7 +81,7 @@ class PoolSeries:
         self._metrics.add("voice_pool_crashes_total", 1, lane)
 
 
-class EvidenceSeries:
+class EvidenceSeries(Watch):
     """Shows what is kept."""
 
     def __init__(self, metrics: Metrics) -> None:

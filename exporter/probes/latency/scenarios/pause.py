@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from exporter.outcome import CallResult, InnerPause, PauseOutcome, Turn, TurnOutcome
 from exporter.outcome.timeline import CallerSpoke
-from exporter.probes.latency.scenarios.scene import Plain, Stage
+from exporter.probes.latency.scenarios.scene import Scene, Stage
 from exporter.probes.latency.scenarios.silence import Span
 from exporter.probes.latency.speaking import Said
 
@@ -21,7 +21,7 @@ def inner_pause(spoke: CallerSpoke, sounds: Iterable[Span]) -> InnerPause:
     return InnerPause(PauseOutcome.CUT_IN if cut_in else PauseOutcome.WAITED)
 
 
-class Pausing(Plain):
+class Pausing(Scene):
     """Says utterances with a pause in them."""
 
     def __init__(self, stage: Stage) -> None:

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from exporter.errors import ProbeError
 from exporter.outcome import CallReconnect, CallResult, Turn, TurnOutcome
-from exporter.probes.latency.scenarios.scene import Plain, Stage
+from exporter.probes.latency.scenarios.scene import Scene, Stage
 
 QUIET_S = 0.5
 """Of silence on a line that came back, before the caller speaks."""
 
 
-class Reconnecting(Plain):
+class Reconnecting(Scene):
     """Breaks the connection once, between two turns: the next one is to be answered."""
 
     def __init__(self, stage: Stage) -> None:
