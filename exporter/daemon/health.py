@@ -13,6 +13,9 @@ import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Self
 
+from exporter.daemon.works import Works
+from exporter.outcome import Outcome
+
 log = logging.getLogger(__name__)
 
 CHECK_EVERY_S = 5.0
@@ -60,6 +63,28 @@ class Health:
             else:
                 log.info("healthy again")
         self._problem = problem
+
+
+class Readiness:
+    """Whether what is shown is to be relied on: once rooms have been listed, here or elsewhere."""
+
+    def __init__(self) -> None:
+        self._listed = False
+
+    def record(self, outcome: Outcome) -> None:
+        """Take note of a listing: a listener."""
+        self._listed = self._listed or outcome.probe == "agents"
+
+    def why_not(self, works: Works) -> str:
+        """Return why the exporter is not ready, "" when it is."""
+        if works.stopping:
+            return "stopping"
+        group = works.group
+        if group is not None and group.problem and not group.leases.held:
+            return group.problem
+        if self._listed or (group is not None and group.has_looked):
+            return ""
+        return "the first room listing has not ended yet"
 
 
 class Watches:

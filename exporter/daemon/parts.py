@@ -13,11 +13,10 @@ from exporter.daemon.current import Current
 from exporter.daemon.discovery import Discovery
 from exporter.daemon.fleet import Fleet
 from exporter.daemon.group import make_group
-from exporter.daemon.health import Health, Watches
+from exporter.daemon.health import Health, Readiness, Watches
 from exporter.daemon.known_rooms import KnownRooms
 from exporter.daemon.ledger import Ledger
 from exporter.daemon.live_turns import LiveTurns
-from exporter.daemon.pages import Pages, Readiness
 from exporter.daemon.persistence import Persistence, make_keeper
 from exporter.daemon.plan import FOUND, Changes, call_work
 from exporter.daemon.real_calls import RealCalls
@@ -25,6 +24,7 @@ from exporter.daemon.reload import Reloader
 from exporter.daemon.run_log import RunLog
 from exporter.daemon.runs import Runs
 from exporter.daemon.works import Followers, Works
+from exporter.evidence.keeper import Keeper
 from exporter.metrics.agent_names import AgentNames
 from exporter.metrics.own import OwnSeries, PoolSeries
 from exporter.metrics.real_calls import RealCallSeries
@@ -40,8 +40,7 @@ from exporter.run.scheduler import FIRST_CALL_S, stagger
 from exporter.server_api import Server
 from exporter.settings.settings import Settings
 from exporter.web.refusals import Refusals
-from exporter.web.sources import Sources
-from exporter.web.watched import WatchList, target_statuses
+from exporter.web.watched import WatchList
 from exporter.web.web_config import WebConfigWatch
 
 log = logging.getLogger(__name__)
@@ -69,15 +68,7 @@ class Daemon:
         self.current = current = Current(settings, server)
         self.metrics = metrics = Metrics(CollectorRegistry(), server.name, current.buckets)
         keeper = make_keeper(settings, metrics)
-        self.runner = Runner(
-            server,
-            processes=settings.pool.processes or LEAST,  # works are added later
-            recycle_after=settings.pool.recycle_after,
-            table=table,
-            log_setup=current.log_setup,
-            keeper=keeper,
-            watch=PoolSeries(metrics),
-        )
+        self.runner = _runner(current, table, keeper, metrics)
         self.pool = PoolSize(
             Demand(table.load(), cores()),
             lambda: current.settings.pool.processes,
@@ -123,21 +114,6 @@ class Daemon:
         self.health = Health((self.works.scheduler.check, self.runner.check, self.watches.check))
         self.reloader = Reloader(load, self.apply, self.own.configuration_read)
         self.web_config = WebConfigWatch(settings.web.config_file)
-        self.pages = Pages(
-            self.works,
-            self.watch_list,
-            self.ledger,
-            self.fleet,
-            self.runner,
-            self.health,
-            (
-                self.reloader,
-                self.credentials,
-                self.web_config,
-                self.ledger,
-                self.works.group,
-            ),
-        )
 
     def _listeners(self) -> tuple[Callable[[Outcome], None], ...]:
         """Return what takes note of every Outcome, in this order."""
@@ -226,28 +202,14 @@ class Daemon:
             self.reloader.reload_soon()
 
 
-def sources_of(daemon: Daemon) -> Sources:
-    """Return what its pages show."""
-    return Sources(
-        metrics=daemon.metrics,
-        server_name=daemon.current.server.name,
-        thresholds=daemon.current.buckets,
-        not_healthy=lambda: daemon.health.problem,
-        not_ready=lambda: daemon.readiness.why_not(daemon.works),
-        status_page=daemon.pages.status,
-        vantage=lambda: daemon.current.settings.sfu.vantage,
-        notes=daemon.pages.notes,
-        reload=daemon.reloader.reload,
-        targets=lambda: daemon.watch_list.targets,
-        call=daemon.works.call,
-        call_soon=daemon.asked.begin,
-        roster=daemon.fleet.roster,
-        history=daemon.ledger.store,
-        runbooks=lambda: daemon.current.settings.web.runbooks or "",
-        kept=daemon.persistence.keeper,
-        elsewhere=daemon.persistence.evidence.elsewhere,
-        take_ramp=daemon.persistence.ramps.take,
-        deliveries=daemon.real_calls,
-        take_turns=daemon.live_turns.take,
-        watched=lambda: target_statuses(daemon.watch_list, daemon.works.scheduler.next_run),
+def _runner(current: Current, table: ProbeTable, keeper: Keeper | None, metrics: Metrics) -> Runner:
+    pool = current.settings.pool
+    return Runner(
+        current.server,
+        processes=pool.processes or LEAST,  # works are added later
+        recycle_after=pool.recycle_after,
+        table=table,
+        log_setup=current.log_setup,
+        keeper=keeper,
+        watch=PoolSeries(metrics),
     )

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from exporter import __version__, logs
 from exporter.daemon.current import Current
 from exporter.daemon.health import LoopGuard
-from exporter.daemon.parts import Daemon, sources_of
+from exporter.daemon.pages import sources_of
+from exporter.daemon.parts import Daemon
 from exporter.daemon.persistence import recall
 from exporter.garbage import leave_out_what_is_there
 from exporter.metrics.own import watch_loop_lag

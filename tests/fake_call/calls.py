@@ -16,8 +16,9 @@ from exporter.probes.latency.conversation import Conversation
 from exporter.probes.latency.measure import place_call
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.latency.way_in.fetch import FetchToken, fetch_for
-from exporter.rtc.caller import Caller, Devices
+from exporter.rtc.caller import Caller
 from exporter.rtc.levels import Pcm
+from exporter.rtc.tracks import Devices
 from tests import virtual_time
 from tests.fake_call.agent import FakeAgent, Heard
 from tests.fake_call.api import SERVER, FakeApi

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from exporter.daemon.credentials import LOOKED_AT_EVERY_S, CredentialFiles
+from exporter.daemon.pages import notes
 from exporter.daemon.parts import Daemon
 from exporter.outcome import Outcome, Reason
 from exporter.settings.settings import Settings
@@ -84,12 +85,12 @@ def test_what_cannot_be_used_changes_nothing(rotated: Rotated, bad: str) -> None
     """1. A token is half written. 2. It is whole. Result: shown meanwhile, and used afterwards."""
     rotated.write("token", bad)
     asyncio.run(rotated.daemon.credentials.refresh())
-    (note,) = rotated.daemon.pages.notes()
+    (note,) = notes(rotated.daemon)
     assert note.startswith("web.token_file: ")
     assert "two words" not in note
     assert rotated.used == ("first-key", "first-secret", "first-token")
 
     rotated.write("token", "second-token")
     asyncio.run(rotated.daemon.credentials.refresh())
-    assert rotated.daemon.pages.notes() == ()
+    assert notes(rotated.daemon) == ()
     assert rotated.used[2] == "second-token"

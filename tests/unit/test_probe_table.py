@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from exporter.daemon.pages import status
 from exporter.daemon.parts import Daemon
 from exporter.daemon.plan import call_work, server_works
 from exporter.outcome import Outcome, Verdict
@@ -122,7 +123,7 @@ def _subject(outcome: Outcome) -> dict[str, str]:
 
 
 def _on_page(daemon: Daemon) -> str:
-    page = daemon.pages.status(Viewer())()
+    page = status(daemon, Viewer())()
     rows = [line for line in page.splitlines() if '<td class="verdict">' in line]
     return next(verdict for verdict in Verdict if f'class="tag {verdict}"' in rows[0])
 
@@ -206,7 +207,7 @@ def test_the_page_says_why_a_run_is_slow() -> None:
         daemon.works.add(work_of(probe), _NEVER_S)
         bad = PROBES[probe].judged(config_of(probe), OUTCOMES[probe].bad)
         daemon.watch_list.record(bad)
-    page = daemon.pages.status(Viewer())()
+    page = status(daemon, Viewer())()
     assert "round trip 500.0 ms, loss 0.0 % up, 0.5 % down, by UDP" in page
     assert "round trip 500.0 ms is above 100 ms" in page
     assert "2.00 s on average is above 1.5 s" in page

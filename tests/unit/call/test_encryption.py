@@ -7,7 +7,8 @@ from livekit import rtc
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
-from exporter.rtc.caller import Caller, Devices
+from exporter.rtc.caller import Caller
+from exporter.rtc.tracks import Devices
 from tests import virtual_time
 from tests.fake_call.devices import FakeMicrophone, ear_on
 from tests.fake_call.room import FakeParticipant, FakeRoom

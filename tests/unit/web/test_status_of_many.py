@@ -5,7 +5,8 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from exporter.daemon.parts import Daemon, sources_of
+from exporter.daemon.pages import sources_of, status
+from exporter.daemon.parts import Daemon
 from exporter.daemon.plan import call_work
 from exporter.outcome import CallResult, Components, Reason, Verdict
 from exporter.probes.latency.spec import PROBE, LatencyConfig
@@ -60,12 +61,12 @@ def test_the_page_of_many_agents_leaves_the_loop_alone() -> None:
 def test_a_page_shows_the_moment_in_which_it_was_asked_for() -> None:
     """What ends while it is made is on the next one."""
     daemon = fleet(1)
-    make = daemon.pages.status(Viewer())
+    make = status(daemon, Viewer())
     work = call_work(LatencyConfig(agent_name="agent0"))
     daemon.watch_list.lines[work.id].past.add(RunRecord.of(replace(call(), run_id="later")))
     daemon.works.remove(work)
     assert 'class="tag SLOW"' in make()
-    assert "agent0" not in daemon.pages.status(Viewer())()
+    assert "agent0" not in status(daemon, Viewer())()
 
 
 def test_a_void_call_does_not_hide_the_one_before() -> None:
@@ -74,6 +75,6 @@ def test_a_void_call_does_not_hide_the_one_before() -> None:
     spoiled = call(reason=Reason.VOID, detail="the prober: its event loop was late")
     result = CallResult("agent0", "default", "default")
     daemon.watch_list.record(replace(spoiled, result=result, run_id="void"))
-    page = daemon.pages.status(Viewer())()
+    page = status(daemon, Viewer())()
     assert "This says nothing about the agent." in page
     assert '<a href="./runs/slow">SLOW</a>, 2.50 s at ' in page
