@@ -29,11 +29,7 @@ class Offsets:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin without any.
-
-        Args:
-            clock: Seconds.
-        """
+        """Begin without any."""
         self._clock = clock
         self._found: dict[str, deque[_Difference]] = {}
 

@@ -98,12 +98,7 @@ class Persistence:
 
 
 def make_keeper(settings: Settings, metrics: Metrics) -> Keeper | None:
-    """Return what keeps calls; None where nothing is to be on the disk.
-
-    Args:
-        settings: Of the daemon.
-        metrics: Show what is kept.
-    """
+    """Return what keeps calls; None where nothing is to be on the disk."""
     if not settings.store.enabled:
         return None
     return Keeper(evidence_folder(settings.store), settings.evidence, EvidenceSeries(metrics))
@@ -134,12 +129,7 @@ class EvidenceIndex:
 
 
 async def recall(history: History, now: datetime) -> list[RunRecord]:
-    """Return the runs of the last days, the oldest first, for the status page.
-
-    Args:
-        history: The ledger.
-        now: The wall clock, UTC.
-    """
+    """Return the runs of the last days, the oldest first, for the status page."""
     found: list[RunRecord] = []
     query = RunQuery(_AT_ONCE)
     while len(found) < MOST_RUNS:

@@ -90,10 +90,6 @@ class Works:
 
         A thousand targets take seconds, in which pages are served all the same, and a reload may
         change or remove what has not been added yet.
-
-        Args:
-            settings: The configuration.
-            table: The probes.
         """
         starts = stagger([target.interval for target in settings.targets])
         first_s = min(max(starts, default=0) + _AFTER_CALLS_S, _OTHERS_WITHIN_S)
@@ -117,12 +113,7 @@ class Works:
         self.scheduler.stop()
 
     def add(self, work: Work, first_in_s: float) -> None:
-        """Run this from now on; in a group, when its lease is held.
-
-        Args:
-            work: What to run.
-            first_in_s: Seconds until it runs first.
-        """
+        """Run this from now on; in a group, when its lease is held."""
         self._coming.pop(work.id, None)
         self._watch_list.add(work)
         if self.group is None:

@@ -51,10 +51,6 @@ class DemoError(ExporterError):
 def run_demo(options: DemoOptions, tell: Tell) -> int:
     """Run the demo until its duration is over, Ctrl-C, SIGTERM, or one of its processes dies.
 
-    Args:
-        options: What to run, and how long.
-        tell: Gets each line of progress.
-
     Returns:
         The exit status: 0; 1 when a process died, or when the duration ended with no turn
         measured.

@@ -58,12 +58,7 @@ def print_latency(report: LatencyReport) -> None:
 
 
 def print_calls(report: LatencyReport, *, verdicts: bool = True) -> None:
-    """Print a row for each call, and below what is behind it.
-
-    Args:
-        report: What was found.
-        verdicts: Whether each row has its verdict.
-    """
+    """Print a row for each call, and below what is behind it."""
     out = console()
     if report.failure:
         say(out, f"agents could not be listed: {why(report.failure)}")

@@ -150,12 +150,7 @@ def _milli(seconds: float | None) -> float | None:
 
 
 def print_sfu(report: SfuReport, *, label: str = "VERDICT") -> None:
-    """Print what `sfu` found, then what is not well about it.
-
-    Args:
-        report: What was found.
-        label: Stands before the verdict.
-    """
+    """Print what `sfu` found, then what is not well about it."""
     print_baseline(report)
     print_findings(report.findings)
     print_verdict(report.verdict, label)

@@ -254,11 +254,7 @@ class Caller:
         self.check()
 
     def coming(self, kinds: Collection[str]) -> asyncio.Event:
-        """Return what is set as soon as a participant of one of these kinds joins.
-
-        Args:
-            kinds: As in `Joined`.
-        """
+        """Return what is set as soon as a participant of one of these kinds joins."""
         self._awaited = kinds
         return self._came
 

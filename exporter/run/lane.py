@@ -58,14 +58,7 @@ class Lane:
         size: int,
         watch: PoolWatch | None = None,
     ) -> None:
-        """Make the slots; a process is started only once a run needs it.
-
-        Args:
-            name: The label `lane`.
-            make_slot: Makes one.
-            size: How many there are.
-            watch: Is told what happens.
-        """
+        """Make the slots; a process is started only once a run needs it."""
         self.name = name
         self._make_slot = make_slot
         self._size = 0

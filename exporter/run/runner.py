@@ -187,12 +187,7 @@ class Runner:
         return ""
 
     def reconfigure(self, server: Server, log_setup: logs.LogSetup) -> None:
-        """Give these to every run from the next on: credentials and the level of logs change.
-
-        Args:
-            server: The same server.
-            log_setup: How the probe processes log.
-        """
+        """Give these to every run from the next on: credentials and the level of logs change."""
         self._server = server
         self._log_setup = log_setup
 

@@ -59,10 +59,6 @@ class Span:
 def media_loss(receiver: Span, senders: Sequence[Span]) -> Loss | None:
     """Return what one client missed of the audio that others sent to it.
 
-    Args:
-        receiver: The client.
-        senders: The others in its room.
-
     Returns:
         None if nothing was sent.
     """

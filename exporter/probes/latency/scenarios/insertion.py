@@ -33,11 +33,7 @@ class Inserted:
 
 
 class Insertion(Scene, ABC):
-    """Makes one sound into each reply but the first, which is the control.
-
-    Args:
-        stage: Of the call.
-    """
+    """Makes one sound into each reply but the first, which is the control."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage

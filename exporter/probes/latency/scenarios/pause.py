@@ -11,12 +11,7 @@ from exporter.probes.latency.speaking import Said
 
 
 def inner_pause(spoke: CallerSpoke, sounds: Iterable[Span]) -> InnerPause:
-    """Return whether an agent waited for the second half of an utterance.
-
-    Args:
-        spoke: The whole utterance.
-        sounds: When the agent sounded.
-    """
+    """Return whether an agent waited for the second half of an utterance."""
     cut_in = any(begin < spoke.until and end > spoke.at for begin, end in sounds)
     return InnerPause(PauseOutcome.CUT_IN if cut_in else PauseOutcome.WAITED)
 
