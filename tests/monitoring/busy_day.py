@@ -254,7 +254,7 @@ def _server_outcomes(turn: int) -> Iterator[Outcome]:
     reason = Reason.CONNECT_FAILED if turn % 2 else None
     yield judged(Outcome("reconnect", "", _WHEN, 9, reason, result=_reconnects(turn)))
     tiers = tier(2), tier(10, 20), tier(25, 40), tier(50, 400)
-    yield judged(Outcome("ramp", "", _WHEN, 90, result=Ramp(_VANTAGE, tiers)))
+    yield judged(Outcome("ramp", "", _WHEN, 90, result=Ramp(tiers)))
     loads = load_tiers.tier(1), load_tiers.tier(2), load_tiers.tier(4), load_tiers.tier(8, 2400)
     yield judged(replace(load_tiers.loaded(*loads), started_at=_WHEN))
 

@@ -33,7 +33,7 @@ class Server:
 
 def alone(age_s: float, *, room: str = "r", agent_name: str = "") -> CallerAlone:
     """Return a caller who has been in the room for so long."""
-    return CallerAlone(agent_name, room, f"RM_{room}", age_s)
+    return CallerAlone(agent_name, room, age_s)
 
 
 def agent(
