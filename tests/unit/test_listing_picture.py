@@ -17,8 +17,8 @@ from exporter.probes.agents.families import (
     STUCK,
     UNREAD,
     WITHOUT_AUDIO,
-    Listings,
 )
+from exporter.probes.agents.listings import Listings
 from exporter.probes.agents.picture import (
     NOTHING,
     OLDEST_S,

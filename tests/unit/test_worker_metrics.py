@@ -28,7 +28,8 @@ from exporter.outcome import (
     WorkerPage,
     WorkerScrape,
 )
-from exporter.probes.agents.families import OLDEST_UNCLOSED, UNCLOSED, Listings
+from exporter.probes.agents.families import OLDEST_UNCLOSED, UNCLOSED
+from exporter.probes.agents.listings import Listings
 from exporter.probes.agents.spec import AgentsConfig
 from exporter.probes.workers.spec import WorkersConfig
 from exporter.roster.roster import Roster
