@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from exporter.config.values import is_name
-from exporter.daemon.fleet import make_roster
+from exporter.daemon.fleet import roster_limits
 from exporter.errors import ConfigError, ProbeError
 from exporter.evidence.keeper import Keeper
 from exporter.logs import LogSetup, configure
@@ -29,6 +29,7 @@ from exporter.report.agents import NO_ROSTER, FleetReport, page_notes
 from exporter.report.call_figures import CallReport, LatencyReport
 from exporter.report.sfu import PreflightReport, SfuReport
 from exporter.roster.collector import fetch_workers
+from exporter.roster.roster import Roster
 from exporter.roster.types import WorkerStatus
 from exporter.run.process import ProbeTable
 from exporter.run.runner import PROBES_TABLE, Runner
@@ -101,7 +102,7 @@ async def ask_fleet(runner: Runner, settings: Settings) -> FleetReport:
     """Ask the server, the workers' pages and a running exporter for all that they know."""
     config, notes = settings.workers, []
     unasked: list[Finding] = []
-    roster = make_roster(config)
+    roster = Roster(roster_limits(config))
     if settings.collector.url:
         try:
             told = await fetch_workers(settings.collector)

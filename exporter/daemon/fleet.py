@@ -10,6 +10,7 @@ from exporter.outcome import Listing, Outcome
 from exporter.probes.agents.spec import Judge, judge_workers
 from exporter.probes.workers.spec import WorkersConfig
 from exporter.roster.roster import Roster
+from exporter.roster.worker_state import RosterLimits
 from exporter.settings.settings import Settings
 
 STEP_S = 1.0
@@ -27,7 +28,7 @@ class Fleet:
             metrics: What is written to.
             names: Which agent names have series of their own.
         """
-        self.roster = make_roster(settings.workers)
+        self.roster = Roster(roster_limits(settings.workers))
         self._judge = Judge()
         self._agents = settings.agents
         no_job_after_s = settings.agents.no_job_after
@@ -58,20 +59,14 @@ class Fleet:
 
     def reconfigure(self, settings: Settings) -> None:
         """Follow a new configuration; known workers stay known."""
-        workers = settings.workers
-        self.roster.reconfigure(
-            offline_after_s=workers.offline_after,
-            forget_after_s=workers.forget_after,
-            full_load=workers.full_load,
-            max_workers=workers.max_workers,
-        )
+        self.roster.reconfigure(roster_limits(settings.workers))
         self._agents = settings.agents
         self._metrics.no_job_after_s = settings.agents.no_job_after
 
 
-def make_roster(config: WorkersConfig) -> Roster:
-    """Return an empty roster as it is configured."""
-    return Roster(
+def roster_limits(config: WorkersConfig) -> RosterLimits:
+    """Return the limits of a roster as they are configured."""
+    return RosterLimits(
         offline_after_s=config.offline_after,
         forget_after_s=config.forget_after,
         full_load=config.full_load,
