@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from exporter.outcome import Turn, TurnOutcome
+from exporter.outcome import Turn
 
 P95_NEEDS = 20
 """Samples below which a 95th percentile would only be the maximum under another name."""
@@ -60,9 +60,7 @@ class Stats:
         values = sorted(
             seconds
             for turn in turns
-            if turn.outcome is TurnOutcome.REPLIED
-            and not turn.warmup
-            and (seconds := turn.answered_s) is not None
+            if turn.is_measured and (seconds := turn.answered_s) is not None
         )
         if not values:
             return cls(0)

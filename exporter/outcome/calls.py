@@ -172,6 +172,11 @@ class Turn:
     """How the reply sounded; None where there was none, or the turn is void."""
 
     @property
+    def is_measured(self) -> bool:
+        """Whether it counts in statistics: answered, and not warm-up."""
+        return self.outcome is TurnOutcome.REPLIED and not self.warmup
+
+    @property
     def answered_s(self) -> float | None:
         """What the turn took, in seconds: to the answer, never to a filler. Verdicts use this."""
         return self.e2e_s if self.time_to_answer_s is None else self.time_to_answer_s

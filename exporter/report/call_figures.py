@@ -12,7 +12,6 @@ from exporter.outcome import (
     Outcome,
     Reason,
     Turn,
-    TurnOutcome,
     Verdict,
     worst,
 )
@@ -58,7 +57,7 @@ class CallReport(Judged[LatencyConfig]):
     @property
     def components(self) -> Components | None:
         """The average of each component over the measured turns; None where none is known."""
-        return average(turn.components for turn in self.result.turns if is_measured(turn))
+        return average(self.result.turns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +89,9 @@ class LatencyReport:
         return worst((*called, *(finding.verdict for finding in self.unasked)))
 
 
-def is_measured(turn: Turn) -> bool:
-    """Whether a turn counts in statistics: answered, and not warm-up."""
-    return turn.outcome is TurnOutcome.REPLIED and not turn.warmup
-
-
-def average(split: Iterable[Components]) -> Components | None:
-    """Return the average of each component over the turns that know it."""
-    known = list(split)
+def average(turns: Iterable[Turn]) -> Components | None:
+    """Return the average of each component over the measured turns that know it."""
+    known = [turn.components for turn in turns if turn.is_measured]
     means = {
         field.name: mean(getattr(each, field.name) for each in known)
         for field in fields(Components)

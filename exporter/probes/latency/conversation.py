@@ -256,6 +256,6 @@ def worst_turn(turns: Sequence[Turn]) -> tuple[Reason | None, str]:
     for turn in turns:
         if turn.outcome is TurnOutcome.FAILED:
             return turn.reason, turn.detail
-    if not any(turn.outcome is TurnOutcome.REPLIED and not turn.warmup for turn in turns):
+    if not any(turn.is_measured for turn in turns):
         return Reason.VOID, next((t.detail for t in turns if t.detail), "no turn was measured")
     return None, ""

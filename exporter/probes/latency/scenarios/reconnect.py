@@ -29,8 +29,12 @@ class Reconnecting(Scene):
             ProbeError: void: it could not be broken; or why the call ended meanwhile.
         """
         last = turns[-1] if turns else None
-        measured = last is not None and last.outcome is TurnOutcome.REPLIED and not last.warmup
-        if not measured or self._found is not None or self._stage.breaks is None:
+        if (
+            last is None
+            or not last.is_measured
+            or self._found is not None
+            or self._stage.breaks is None
+        ):
             return
         self._before = len(turns)
         until = time.monotonic() + self._stage.scenario.longest_break_s
