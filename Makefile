@@ -115,7 +115,7 @@ lint: .venv/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m exporter.docs --check
-	$(BIN)/python -m exporter.demo.make_clips --check
+	$(BIN)/python -m bench.clips.make --check
 	$(BIN)/python -m dashboards --check
 
 format: .venv/dev.stamp
@@ -127,7 +127,7 @@ docs: .venv/dev.stamp
 	$(BIN)/python -m dashboards
 
 clips: .venv/dev.stamp
-	$(BIN)/python -m exporter.demo.make_clips
+	$(BIN)/python -m bench.clips.make
 
 image:
 	deploy/build-image.sh $(IMAGE_ARGS)

@@ -1,11 +1,27 @@
-"""What the turns of a call amount to in figures."""
+"""Percentiles, with how many samples they need, and the figures of a call's turns."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from exporter.outcome import Turn, TurnOutcome
-from exporter.quantile import p95, quantile
+from exporter.outcome import Turn
+
+P95_NEEDS = 20
+"""Samples below which a 95th percentile would only be the maximum under another name."""
+
+
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """Return the value below which a share of the samples lies, interpolated linearly."""
+    place = share * (len(ordered) - 1)
+    below = math.floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+
+
+def p95(ordered: Sequence[float]) -> float | None:
+    """Return the 95th percentile; None for fewer samples than it needs."""
+    return quantile(ordered, 0.95) if len(ordered) >= P95_NEEDS else None
 
 
 def mean(values: Iterable[float | None]) -> float | None:
@@ -44,9 +60,7 @@ class Stats:
         values = sorted(
             seconds
             for turn in turns
-            if turn.outcome is TurnOutcome.REPLIED
-            and not turn.warmup
-            and (seconds := turn.answered_s) is not None
+            if turn.is_measured and (seconds := turn.answered_s) is not None
         )
         if not values:
             return cls(0)

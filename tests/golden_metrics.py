@@ -9,8 +9,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from exporter.daemon.plan import server_works
-from exporter.daemon.serve import Daemon
+from exporter.daemon.parts import Daemon
+from exporter.daemon.plan import call_work, server_works
 from exporter.metrics.exposition import Format
 from exporter.metrics.registry import process_metrics
 from exporter.outcome import (
@@ -91,12 +91,12 @@ def golden_page() -> str:
     )
     daemon = Daemon(settings, settings.server(), lambda: settings)
     for work in server_works(settings):
-        daemon._works.add(work, 0)
-    daemon.add_target(TARGET)
+        daemon.works.add(work, 0)
+    daemon.works.add(call_work(TARGET), 0)
     # What exists only while it runs: the loop that may be late, and the opened ledger.
-    daemon._own.loop_lag(0)
-    daemon._ledger.store._watch.up(True)
-    daemon._fleet.roster.heartbeat(_WORKER)
+    daemon.own.loop_lag(0)
+    daemon.ledger.store._store.works()
+    daemon.fleet.roster.heartbeat(_WORKER)
     for outcome in _outcomes():
         for listener in daemon.listeners:
             listener(outcome)

@@ -155,12 +155,7 @@ def figures(call: Call, short_below_s: float) -> Iterator[Reading]:
 
 
 def zeros(agent_name: str, region: str = "") -> Iterator[tuple[Family, tuple[str, ...]]]:
-    """Yield the series of an agent that must exist before its first call ends.
-
-    Args:
-        agent_name: As a label.
-        region: Of its caller.
-    """
+    """Yield the series of an agent that must exist before its first call ends."""
     for each in OF_AGENTS:
         if each is CALLS:
             ends = product((agent_name,), ENDED_BY, (region,))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
-from exporter.outcome import CallResult, Outcome, TurnOutcome
+from exporter.outcome import CallResult, Outcome
 
 HOLDS_S = 3600.0
 """A difference older than this says nothing of the calls of now."""
@@ -29,11 +29,7 @@ class Offsets:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin without any.
-
-        Args:
-            clock: Seconds.
-        """
+        """Begin without any."""
         self._clock = clock
         self._found: dict[str, deque[_Difference]] = {}
 
@@ -45,7 +41,7 @@ class Offsets:
         if call.line is not None or call.sending is not None:
             return
         for turn in call.turns:
-            if turn.warmup or turn.outcome is not TurnOutcome.REPLIED:
+            if not turn.is_measured:
                 continue
             if turn.e2e_s is None or turn.reported_e2e_s is None or turn.time_to_answer_s:
                 continue

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from exporter.errors import ConfigError
 from exporter.evidence.reading import read_call, sound_of
+from exporter.outcome import Verdict
 from exporter.report.call_documents import LatencyItem
 from exporter.report.call_figures import CallReport, LatencyReport
 from exporter.report.check import CheckReport
@@ -50,45 +51,39 @@ def write_latency(file: Path | None, report: LatencyReport, folder: Path | None)
     Raises:
         ConfigError: The file cannot be written.
     """
-    if file is None:
-        return
-    reasons = [str(each) for each in report.unasked]
-    if report.failure:
-        reasons += [str(each) for each in report.failure.findings or ()]
-    page = report_page(
-        _calls(report.calls, folder),
-        title="voice-exporter latency",
-        server=report.server,
-        run_at=report.run_at,
-        verdict=report.verdict,
-        reasons=reasons,
-    )
-    _write(file, page)
+    failed = report.failure.findings or () if report.failure else ()
+    reasons = map(str, (*report.unasked, *failed))
+    _write_report(file, report, folder, command="latency", verdict=report.verdict, reasons=reasons)
 
 
 def write_check(file: Path | None, report: CheckReport, folder: Path | None) -> None:
-    """Write the report of `check`; nothing where no file is asked for.
-
-    Args:
-        file: To be written.
-        report: What was found.
-        folder: In which the calls are kept, if they are.
-
-    Raises:
-        ConfigError: The file cannot be written.
-    """
-    if file is None:
-        return
+    """Write the report of `check`, as `write_latency` does."""
     verdicts = [f"{name}: {verdict}" for name, verdict in report.verdicts.items()]
-    page = report_page(
-        _calls(report.latency.calls, folder),
-        title="voice-exporter check",
-        server=report.latency.server,
-        run_at=report.latency.run_at,
-        verdict=report.verdict,
-        reasons=list(report.reasons()) or verdicts,
+    reasons = list(report.reasons()) or verdicts
+    _write_report(
+        file, report.latency, folder, command="check", verdict=report.verdict, reasons=reasons
     )
-    _write(file, page)
+
+
+def _write_report(
+    file: Path | None,
+    report: LatencyReport,
+    folder: Path | None,
+    *,
+    command: str,
+    verdict: Verdict,
+    reasons: Iterable[str],
+) -> None:
+    if file is not None:
+        page = report_page(
+            _calls(report.calls, folder),
+            title=f"voice-exporter {command}",
+            server=report.server,
+            run_at=report.run_at,
+            verdict=verdict,
+            reasons=reasons,
+        )
+        _write(file, page)
 
 
 def _calls(calls: Iterable[CallReport], folder: Path | None) -> Iterator[ReportedCall]:

@@ -7,7 +7,7 @@ import click
 
 from exporter.cli.options import OK, default_of, of_server, options, read_settings, text
 
-_DEMO = "exporter.demo.flags:DemoFlags"
+_DEMO = "exporter.demo.options:DemoOptions"
 _PROVIDERS = "exporter.demo.settings:DemoSettings"
 
 
@@ -82,7 +82,7 @@ def demo(context: click.Context, /, **flags: Any) -> int:
 
     Starts a livekit-server, or uses the one in LIVEKIT_URL. Needs the extra `demo`.
     """
-    from exporter.demo.flags import demo_options
+    from exporter.demo.options import demo_options
     from exporter.demo.run import run_demo
 
     if context.invoked_subcommand is not None:

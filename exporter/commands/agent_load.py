@@ -18,11 +18,11 @@ from exporter.run.scheduler import Work
 from exporter.server_api import Server
 from exporter.settings.load import override
 from exporter.settings.settings import Settings
-from exporter.store.buffered import REFRESH_S
 from exporter.store.config import folder_of
 from exporter.store.protocol import Store
 from exporter.store.records import NO_BUDGET_LIMITS, BudgetLimits, OpenRun, RunRecord
 from exporter.store.sqlite import SqliteStore, open_sqlite
+from exporter.store.taken_over import REFRESH_S
 
 log = logging.getLogger(__name__)
 

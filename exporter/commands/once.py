@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from exporter.config.values import is_name
-from exporter.daemon.fleet import make_roster
+from exporter.daemon.fleet import roster_limits
 from exporter.errors import ConfigError, ProbeError
 from exporter.evidence.keeper import Keeper
 from exporter.logs import LogSetup, configure
@@ -29,8 +29,10 @@ from exporter.report.agents import NO_ROSTER, FleetReport, page_notes
 from exporter.report.call_figures import CallReport, LatencyReport
 from exporter.report.sfu import PreflightReport, SfuReport
 from exporter.roster.collector import fetch_workers
+from exporter.roster.roster import Roster
 from exporter.roster.types import WorkerStatus
-from exporter.run.runner import Runner
+from exporter.run.process import ProbeTable
+from exporter.run.runner import PROBES_TABLE, Runner
 from exporter.server_api import Server
 from exporter.settings.load import override
 from exporter.settings.settings import Settings
@@ -100,7 +102,7 @@ async def ask_fleet(runner: Runner, settings: Settings) -> FleetReport:
     """Ask the server, the workers' pages and a running exporter for all that they know."""
     config, notes = settings.workers, []
     unasked: list[Finding] = []
-    roster = make_roster(config)
+    roster = Roster(roster_limits(config))
     if settings.collector.url:
         try:
             told = await fetch_workers(settings.collector)
@@ -157,7 +159,7 @@ def calibrate(settings: Settings, flags: Mapping[str, object]) -> Outcome:
         ConfigError: Credentials are missing, or a flag is impossible.
     """
     config = override(settings.calibrate, flags, "calibrate")
-    return run(_probe_once(settings.server(), "calibrate", config))
+    return run(probe_once(settings.server(), "calibrate", config))
 
 
 def measure_sfu(settings: Settings, flags: Mapping[str, object]) -> SfuReport:
@@ -167,7 +169,7 @@ def measure_sfu(settings: Settings, flags: Mapping[str, object]) -> SfuReport:
         ConfigError: Credentials are missing, or a flag is impossible.
     """
     config = override(settings.sfu, flags, "sfu")
-    return SfuReport(config, run(_probe_once(settings.server(), "sfu", config)))
+    return SfuReport(config, run(probe_once(settings.server(), "sfu", config)))
 
 
 def try_ways(settings: Settings) -> PreflightReport:
@@ -177,7 +179,7 @@ def try_ways(settings: Settings) -> PreflightReport:
         ConfigError: Credentials are missing.
     """
     return PreflightReport(
-        settings.reach, run(_probe_once(settings.server(), "reach", settings.reach))
+        settings.reach, run(probe_once(settings.server(), "reach", settings.reach))
     )
 
 
@@ -256,10 +258,7 @@ def lacks_worker(call: CallReport) -> bool:
 
 def with_known(calls: Iterable[CallReport], fleet: FleetReport) -> tuple[CallReport, ...]:
     """Return calls, those that no worker took with the agents that have one."""
-    listing = fleet.listing.result
-    names = {each.agent_name for each in listing.agents} if isinstance(listing, Listing) else set()
-    names |= {each.agent_name for each in fleet.workers if each.status is not WorkerStatus.OFFLINE}
-    known = tuple(sorted(filter(None, names)))
+    known = tuple(sorted(filter(None, _seen(fleet))))
     return tuple(replace(each, known=known) if lacks_worker(each) else each for each in calls)
 
 
@@ -285,18 +284,24 @@ def known_agents(fleet: FleetReport, settings: Settings) -> list[str]:
     An idle agent is in no room; only the roster knows of it. Excluded ones are not called unless
     they are configured.
     """
-    listing = fleet.listing.result
-    found = {each.agent_name for each in listing.agents} if isinstance(listing, Listing) else set()
-    found |= {
-        worker.agent_name for worker in fleet.workers if worker.status is not WorkerStatus.OFFLINE
-    }
     configured = [target.agent_name for target in settings.targets]
-    others = sorted(filter(is_name, found - set(settings.discover.exclude)))
+    others = sorted(filter(is_name, _seen(fleet) - set(settings.discover.exclude)))
     return list(dict.fromkeys((*configured, *others)))
 
 
-async def _probe_once(server: Server, probe: str, config: BaseModel) -> Outcome:
-    async with one_runner(server) as runner:
+def _seen(fleet: FleetReport) -> set[str]:
+    """Return the names of the agents in a room, or with a worker."""
+    listing = fleet.listing.result
+    in_rooms = listing.agents if isinstance(listing, Listing) else ()
+    there = [each for each in fleet.workers if each.status is not WorkerStatus.OFFLINE]
+    return {each.agent_name for each in in_rooms} | {each.agent_name for each in there}
+
+
+async def probe_once(
+    server: Server, probe: str, config: BaseModel, table: ProbeTable = PROBES_TABLE
+) -> Outcome:
+    """Run one probe, of a table."""
+    async with one_runner(server, table=table) as runner:
         return await runner.run(probe, config)
 
 
@@ -321,11 +326,13 @@ def save_to(folder: Path | None, settings: Settings) -> Keeper | None:
 
 
 @asynccontextmanager
-async def one_runner(server: Server, keeper: Keeper | None = None) -> AsyncIterator[Runner]:
+async def one_runner(
+    server: Server, keeper: Keeper | None = None, table: ProbeTable = PROBES_TABLE
+) -> AsyncIterator[Runner]:
     """Run probes in one process, and clean up whatever ends the block."""
     setup = LogSetup(level="error", secrets=server.secrets)
     configure(setup)
-    runner = Runner(server, processes=1, log_setup=setup, keeper=keeper)
+    runner = Runner(server, processes=1, log_setup=setup, keeper=keeper, table=table)
     try:
         yield runner
     finally:

@@ -2,16 +2,12 @@
 
 from collections.abc import Sequence
 
-from exporter.commands.once import run
+from exporter.commands.once import probe_once, run
 from exporter.errors import ConfigError
-from exporter.logs import LogSetup, configure
-from exporter.outcome import Outcome
 from exporter.probes.latency.key import joined
 from exporter.probes.preflight.spec import CHECKS, PreflightConfig, TokenEndpoint
 from exporter.report.preflight import PreflightDocument
 from exporter.run.process import ProbeTable
-from exporter.run.runner import Runner
-from exporter.server_api import Server
 from exporter.settings.settings import Settings
 
 _TABLE = ProbeTable("exporter.probes.preflight.spec", "TABLE")
@@ -48,14 +44,4 @@ def preflight(settings: Settings, webhook_listen: str, skip: Sequence[str]) -> P
         ),
         skip=frozenset(skip),
     )
-    return PreflightDocument.of(server.name, run(_once(server, config)))
-
-
-async def _once(server: Server, config: PreflightConfig) -> Outcome:
-    setup = LogSetup(level="error", secrets=server.secrets)
-    configure(setup)
-    runner = Runner(server, processes=1, log_setup=setup, table=_TABLE)
-    try:
-        return await runner.run("preflight", config)
-    finally:
-        await runner.aclose()
+    return PreflightDocument.of(server.name, run(probe_once(server, "preflight", config, _TABLE)))

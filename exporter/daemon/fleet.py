@@ -2,36 +2,25 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Protocol
 
 from exporter.metrics.agent_names import AgentNames
 from exporter.metrics.registry import Metrics
 from exporter.metrics.workers import WorkerMetrics
 from exporter.outcome import Listing, Outcome
-from exporter.probes.agents.spec import AgentsConfig, Judge, judge_workers
+from exporter.probes.agents.spec import Judge, judge_workers
 from exporter.probes.workers.spec import WorkersConfig
 from exporter.roster.roster import Roster
+from exporter.roster.worker_state import RosterLimits
+from exporter.settings.settings import Settings
 
 STEP_S = 1.0
 """Between two looks at what changed."""
 
 
-class FleetSettings(Protocol):
-    """The settings that matter here."""
-
-    @property
-    def agents(self) -> AgentsConfig:
-        """How rooms and agents are listed."""
-
-    @property
-    def workers(self) -> WorkersConfig:
-        """Workers: their pages, and when one is offline."""
-
-
 class Fleet:
     """Puts the roster and its metrics together. All of one event loop."""
 
-    def __init__(self, settings: FleetSettings, metrics: Metrics, names: AgentNames) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, names: AgentNames) -> None:
         """Set up.
 
         Args:
@@ -39,7 +28,7 @@ class Fleet:
             metrics: What is written to.
             names: Which agent names have series of their own.
         """
-        self.roster = make_roster(settings.workers)
+        self.roster = Roster(roster_limits(settings.workers))
         self._judge = Judge()
         self._agents = settings.agents
         no_job_after_s = settings.agents.no_job_after
@@ -68,22 +57,16 @@ class Fleet:
         """Show the workers anew, because agent names have other labels now."""
         self._metrics.relabel()
 
-    def reconfigure(self, settings: FleetSettings) -> None:
+    def reconfigure(self, settings: Settings) -> None:
         """Follow a new configuration; known workers stay known."""
-        workers = settings.workers
-        self.roster.reconfigure(
-            offline_after_s=workers.offline_after,
-            forget_after_s=workers.forget_after,
-            full_load=workers.full_load,
-            max_workers=workers.max_workers,
-        )
+        self.roster.reconfigure(roster_limits(settings.workers))
         self._agents = settings.agents
         self._metrics.no_job_after_s = settings.agents.no_job_after
 
 
-def make_roster(config: WorkersConfig) -> Roster:
-    """Return an empty roster as it is configured."""
-    return Roster(
+def roster_limits(config: WorkersConfig) -> RosterLimits:
+    """Return the limits of a roster as they are configured."""
+    return RosterLimits(
         offline_after_s=config.offline_after,
         forget_after_s=config.forget_after,
         full_load=config.full_load,

@@ -13,6 +13,9 @@ import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Self
 
+from exporter.daemon.works import Works
+from exporter.outcome import Outcome
+
 log = logging.getLogger(__name__)
 
 CHECK_EVERY_S = 5.0
@@ -62,18 +65,53 @@ class Health:
         self._problem = problem
 
 
-def watched_task(name: str, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-    """Begin what runs for ever, and say so if it does not."""
+class Readiness:
+    """Whether what is shown is to be relied on: once rooms have been listed, here or elsewhere."""
 
-    def note(task: asyncio.Task[None]) -> None:
-        if not task.cancelled():
-            log.error(
-                "internal task ended unexpectedly", extra={"part": name}, exc_info=task.exception()
-            )
+    def __init__(self) -> None:
+        self._listed = False
 
-    task = asyncio.create_task(work, name=name)
-    task.add_done_callback(note)
-    return task
+    def record(self, outcome: Outcome) -> None:
+        """Take note of a listing: a listener."""
+        self._listed = self._listed or outcome.probe == "agents"
+
+    def why_not(self, works: Works) -> str:
+        """Return why the exporter is not ready, "" when it is."""
+        if works.stopping:
+            return "stopping"
+        group = works.group
+        if group is not None and group.problem and not group.leases.held:
+            return group.problem
+        if self._listed or (group is not None and group.has_looked):
+            return ""
+        return "the first room listing has not ended yet"
+
+
+class Watches:
+    """The tasks that run for ever."""
+
+    def __init__(self) -> None:
+        self.tasks: list[asyncio.Task[None]] = []
+
+    def begin(self, name: str, work: Coroutine[object, object, None]) -> None:
+        """Begin one; the log says so if it ends by itself."""
+
+        def note(task: asyncio.Task[None]) -> None:
+            if not task.cancelled():
+                log.error(
+                    "internal task ended unexpectedly",
+                    extra={"part": name},
+                    exc_info=task.exception(),
+                )
+
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(note)
+        self.tasks.append(task)
+
+    async def check(self) -> str:
+        """Return which of them have ended, "" when none has."""
+        ended = [task.get_name() for task in self.tasks if task.done()]
+        return f"ended unexpectedly: {', '.join(ended)}" if ended else ""
 
 
 class LoopGuard:

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from exporter.calls.calls import Calls
-from exporter.calls.config import CallsConfig, WebhooksConfig
 from exporter.calls.families import figures
 from exporter.garbage import leave_out_what_is_there
 from exporter.metrics.real_calls import RealCallSeries
-from exporter.probes.agents.spec import AgentsConfig
 from exporter.server_api import Server
 from exporter.server_api.webhooks import ForgedError, ServerEvent, UnreadableError, load, verified
+from exporter.settings.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -20,22 +19,6 @@ STEP_S = 1.0
 """Between two looks at which calls have ended."""
 LEFT_EVERY_S = 10.0
 """Between two looks at calls that an exporter has left which shared the ledger, and died."""
-
-
-class RealCallSettings(Protocol):
-    """The settings that matter here."""
-
-    @property
-    def agents(self) -> AgentsConfig:
-        """`call_rooms`: which rooms are for calls."""
-
-    @property
-    def calls(self) -> CallsConfig:
-        """When a call is short."""
-
-    @property
-    def webhooks(self) -> WebhooksConfig:
-        """Whether events are expected."""
 
 
 class Kept(Protocol):
@@ -60,7 +43,7 @@ class RealCalls:
 
     def __init__(
         self,
-        settings: RealCallSettings,
+        settings: Settings,
         server: Callable[[], Server],
         kept: Kept,
         series: RealCallSeries,
@@ -86,7 +69,7 @@ class RealCalls:
         self._delivered = False
         self.reconfigure(settings)
 
-    def reconfigure(self, settings: RealCallSettings) -> None:
+    def reconfigure(self, settings: Settings) -> None:
         """Follow a new configuration; calls that are known stay known."""
         self._short_below_s = settings.calls.short_below
         self._calls.rooms = settings.agents.call_rooms

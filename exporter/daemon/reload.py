@@ -31,11 +31,19 @@ class Reloader:
         self._note = note
         self._one_at_a_time = asyncio.Lock()
         self._problem = ""
+        self.tasks: set[asyncio.Task[str]] = set()
+        """The tries that a signal has begun, until they end."""
 
     @property
     def problem(self) -> str:
         """Why the last try failed, one line for each mistake; "" when it did not."""
         return self._problem
+
+    def reload_soon(self) -> None:
+        """Begin to read it; returns at once."""
+        task = asyncio.create_task(self.reload())
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     async def reload(self) -> str:
         """Read the configuration and follow it; the one before stays when it is bad.

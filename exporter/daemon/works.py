@@ -8,11 +8,11 @@ from exporter.daemon.discovery import Discovery
 from exporter.daemon.group import ELSEWHERE, Group, Parts
 from exporter.daemon.ledger import Ledger
 from exporter.daemon.plan import call_id, call_work, server_works
-from exporter.daemon.pool_size import PoolSize
 from exporter.daemon.run_log import RunLog
 from exporter.metrics.recorder import Recorder
 from exporter.outcome import Outcome, Turn
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.run.demand import PoolSize
 from exporter.run.process import ProbeTable
 from exporter.run.scheduler import Refused, RunProbe, Scheduler, Work, stagger
 from exporter.settings.settings import Settings
@@ -90,10 +90,6 @@ class Works:
 
         A thousand targets take seconds, in which pages are served all the same, and a reload may
         change or remove what has not been added yet.
-
-        Args:
-            settings: The configuration.
-            table: The probes.
         """
         starts = stagger([target.interval for target in settings.targets])
         first_s = min(max(starts, default=0) + _AFTER_CALLS_S, _OTHERS_WITHIN_S)
@@ -117,12 +113,7 @@ class Works:
         self.scheduler.stop()
 
     def add(self, work: Work, first_in_s: float) -> None:
-        """Run this from now on; in a group, when its lease is held.
-
-        Args:
-            work: What to run.
-            first_in_s: Seconds until it runs first.
-        """
+        """Run this from now on; in a group, when its lease is held."""
         self._coming.pop(work.id, None)
         self._watch_list.add(work)
         if self.group is None:

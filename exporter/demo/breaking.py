@@ -83,9 +83,6 @@ def break_agent(name: str, providers: str | None) -> Fault:
 def mend_agent(providers: str | None) -> None:
     """Let the agent behave as it did when the demo was started.
 
-    Args:
-        providers: As of `break_agent`.
-
     Raises:
         ConfigError: No demo runs.
     """

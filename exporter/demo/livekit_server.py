@@ -19,6 +19,7 @@ from exporter.server_api import Server
 
 _HOST = "127.0.0.1"
 _ATTEMPTS = 3
+READY_WITHIN_S = 30.0
 _POLL_S = 0.05
 
 
@@ -108,34 +109,34 @@ class LiveKitServer:
         """The file with its output."""
         return self._folder / f"{self._name}.log"
 
-    def start(self, ready_within_s: float = 30.0) -> Server:
+    def start(self) -> Server:
         """Start it and wait until it answers.
 
         Raises:
             ServerStartError: It ended or did not answer in time; the message has its last lines.
         """
         if self._ports is not None:
-            self._launch(self._ports, ready_within_s)
+            self._launch(self._ports)
             return self.server
         for attempt in range(_ATTEMPTS):
             # Between asking for a free port and using it, someone else may take it: try again.
             ports = free_ports()
             try:
-                self._launch(ports, ready_within_s)
+                self._launch(ports)
                 break
             except ServerStartError:
                 if attempt == _ATTEMPTS - 1:
                     raise
         return self.server
 
-    def stop(self, grace_s: float = 1.0) -> None:
+    def stop(self) -> None:
         """End it; a server that does not go in time is killed.
 
         It waits for its participants and five seconds for its HTTP side, but holds nothing that
         would be lost: one second is enough.
         """
         if self._child is not None:
-            self._child.stop(grace_s)
+            self._child.stop(grace_s=1.0)
 
     def __enter__(self) -> Self:
         self.start()
@@ -144,7 +145,7 @@ class LiveKitServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _launch(self, ports: Ports, ready_within_s: float) -> None:
+    def _launch(self, ports: Ports) -> None:
         self._ports = ports
         config = self._configuration(ports)
         environ = {**os.environ}
@@ -157,7 +158,7 @@ class LiveKitServer:
             argv = [*self._place.entrance, str(self._program.path), "--config", str(file)]
         self._child = Child("livekit-server", argv, log=self.log, environ=environ)
         try:
-            self._wait_ready(ports.signal, ready_within_s)
+            self._wait_ready(ports.signal)
         except BaseException:
             self.stop()
             raise
@@ -188,8 +189,8 @@ class LiveKitServer:
             rtc["ips"] = {"includes": [f"{host}/32"]}
         return yaml.safe_dump(config)
 
-    def _wait_ready(self, port: int, within_s: float) -> None:
-        deadline = time.monotonic() + within_s
+    def _wait_ready(self, port: int) -> None:
+        deadline = time.monotonic() + READY_WITHIN_S
         while time.monotonic() < deadline:
             if self.child.exit_code is not None:
                 raise ServerStartError(self.child.obituary())
@@ -197,7 +198,7 @@ class LiveKitServer:
                 return
             time.sleep(_POLL_S)
         raise ServerStartError(
-            f"livekit-server did not answer on port {port} within {within_s:g} s; its last "
+            f"livekit-server did not answer on port {port} within {READY_WITHIN_S:g} s; its last "
             f"lines:\n{self.child.tail()}"
         )
 

@@ -37,12 +37,7 @@ class Reading:
 
 
 def read_metrics(url: str, agent_name: str) -> Reading | None:
-    """Fetch /metrics and return the agent's counters, or None when nobody answers.
-
-    Args:
-        url: Of the page.
-        agent_name: Label of the series to take.
-    """
+    """Fetch /metrics and return the agent's counters, or None when nobody answers."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
     try:

@@ -51,10 +51,6 @@ class DemoError(ExporterError):
 def run_demo(options: DemoOptions, tell: Tell) -> int:
     """Run the demo until its duration is over, Ctrl-C, SIGTERM, or one of its processes dies.
 
-    Args:
-        options: What to run, and how long.
-        tell: Gets each line of progress.
-
     Returns:
         The exit status: 0; 1 when a process died, or when the duration ended with no turn
         measured.
@@ -183,7 +179,7 @@ class _Demo:
 
     def watch(self) -> int:
         """Print what is measured until the duration is over; return the exit status."""
-        duration_s = self._options.duration_s
+        duration_s = self._options.duration
         ends = None if duration_s is None else time.monotonic() + duration_s
         self._tell(
             "calling        Ctrl-C stops"
@@ -262,7 +258,7 @@ class _Demo:
         """
         target = {
             "agent_name": AGENT_NAME,
-            "interval": self._options.interval_s,
+            "interval": self._options.interval,
             "trials": self._options.trials,
             "greeting": "expected" if self._options.greeting else "none",
             "sound": {"max_clipped_ratio": _MOST_CLIPPED},

@@ -19,11 +19,7 @@ class Colleague(Agent):
 
 
 class ShopAgent(Agent):
-    """Answers first; its tools behave as the language model tells them to.
-
-    Args:
-        settings: For this call.
-    """
+    """Answers first; its tools behave as the language model tells them to."""
 
     def __init__(self, settings: AgentSettings) -> None:
         super().__init__(instructions=_INSTRUCTIONS)

@@ -105,7 +105,7 @@ class DistributedDocument:
 
     @classmethod
     def of(cls, report: DistributedReport) -> Self:
-        """Describe what was ramp."""
+        """Describe what was found."""
         ramp = report.ramp
         return cls(
             vantages=tuple(

@@ -4,10 +4,12 @@ A metric without an entry here cannot exist, and an entry cannot be wrong about 
 """
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from exporter.docs import GENERATED
-from exporter.docs.verdicts import verdict_table
 from exporter.metrics.table import TABLE
+from exporter.outcome import Outcome, Reason
+from exporter.probes import PROBES
 from exporter.series import Family
 
 _INTRODUCTION = """\
@@ -55,7 +57,7 @@ def metrics_page() -> str:
         lines += ["|---|---|---|---|"]
         lines += [_line(row) for row in TABLE if row.group == group]
     lines += ["", "## Buckets", "", *_buckets()]
-    lines += ["", "## Reasons and verdicts", "", *_VERDICTS.splitlines(), "", *verdict_table()]
+    lines += ["", "## Reasons and verdicts", "", *_VERDICTS.splitlines(), "", *_verdict_table()]
     return "\n".join(lines) + "\n"
 
 
@@ -72,3 +74,24 @@ def _buckets() -> Iterator[str]:
             bounds = " ".join(f"{bound:g}" for bound in row.buckets)
             more = ", and the configured thresholds" if row.has_thresholds else ""
             yield f"| `{row.name}` | {bounds}{more} |"
+
+
+def verdict_rows() -> Iterator[tuple[Reason, tuple[str, ...]]]:
+    """Yield each reason with the verdict of a run of each probe that ended for it."""
+    for reason in Reason:
+        yield reason, tuple(_verdict(probe, reason) for probe in PROBES)
+
+
+def _verdict_table() -> Iterator[str]:
+    """Yield the lines of the table."""
+    yield f"| reason | {' | '.join(PROBES)} |"
+    yield "|---" * (len(PROBES) + 1) + "|"
+    for reason, verdicts in verdict_rows():
+        yield f"| `{reason}` | {' | '.join(verdicts)} |"
+
+
+def _verdict(probe: str, reason: Reason) -> str:
+    row = PROBES[probe]
+    config = row.config(agent_name="demo") if "agent_name" in row.config.model_fields else None
+    ended = Outcome(probe, "", datetime.now(UTC), 1.0, reason, "why")
+    return row.judged(config or row.config(), ended).verdict

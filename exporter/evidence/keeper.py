@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from exporter.evidence.config import EvidenceConfig
 from exporter.evidence.kept import KeptCall
@@ -50,24 +50,14 @@ _FUTURE_S = 60.0
 T = TypeVar("T")
 
 
-class Watch(Protocol):
-    """Is shown what is kept."""
+class Watch:
+    """Is shown what is kept; does nothing unless a subclass does."""
 
     def kept(self, calls: int, size: int) -> None:
         """So many calls are kept, of so many bytes together."""
 
     def lost(self, reason: LossReason) -> None:
         """The evidence of one call is lost."""
-
-
-class Unwatched:
-    """Nobody is shown anything."""
-
-    def kept(self, calls: int, size: int) -> None:
-        """Show nothing."""
-
-    def lost(self, reason: LossReason) -> None:
-        """Show nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +89,7 @@ class Keeper:
     ) -> None:
         self._folder = folder
         self._config = config
-        self._watch = watch or Unwatched()
+        self._watch = watch or Watch()
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, "evidence")
         self._calls: dict[str, _Kept] = {}

@@ -38,13 +38,7 @@ _PLACES = 3
 
 
 class Recording:
-    """One call on its way to the disk: `begin`, then `finish` once it is over.
-
-    Args:
-        run: That is recorded.
-        keep: Where to, and what of it.
-        timeline: Of the call.
-    """
+    """One call on its way to the disk: `begin`, then `finish` once it is over."""
 
     def __init__(self, run: Run, keep: Keep, timeline: Timeline) -> None:
         self.tape = Tape(run.started)

@@ -5,14 +5,13 @@ It knows what is probed, so that the series of each exist before its first run a
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import time
 from typing import Any
 
 from exporter.config.values import ProbeSection
 from exporter.metrics import common
 from exporter.metrics.registry import Metrics
-from exporter.metrics.streak import Streak
 from exporter.metrics.table import ROWS
 from exporter.outcome import Outcome, Verdict
 from exporter.probe import Probe
@@ -27,6 +26,30 @@ _Key = tuple[str, Labels]
 
 _OF_SERVER = {"agent_name": "", "call_type": "", "scenario": ""}
 """The labels of a target, as probes of the server have them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Streak:
+    """How many runs of one probe of one target in a row were not well: alerts ask for these."""
+
+    slow: int = 0
+    """How many in a row were SLOW or FAIL."""
+    fail: int = 0
+    """How many in a row were FAIL."""
+    unknown: int = 0
+    """How many in a row said nothing, by the prober's own fault."""
+
+    def after(self, verdict: Verdict) -> "Streak":
+        """Return the streak with one more run; UNKNOWN says nothing, so it breaks no other row."""
+        match verdict:
+            case Verdict.UNKNOWN:
+                return replace(self, unknown=self.unknown + 1)
+            case Verdict.FAIL:
+                return Streak(self.slow + 1, self.fail + 1)
+            case Verdict.SLOW:
+                return Streak(self.slow + 1)
+            case Verdict.PASS:
+                return Streak()
 
 
 @dataclass(slots=True)

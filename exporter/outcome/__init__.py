@@ -11,12 +11,14 @@ from exporter.outcome.calls import (
     Components,
     Expectation,
     ExpectationOutcome,
+    ModelUsage,
     SilentStage,
     Stages,
     TaskOutcome,
     Transcription,
     Turn,
     WordErrors,
+    tokens,
     understood,
 )
 from exporter.outcome.fleet import (
@@ -56,7 +58,6 @@ from exporter.outcome.turn_taking import (
     InterruptionOutcome,
     PauseOutcome,
 )
-from exporter.outcome.usage import ModelUsage, tokens
 from exporter.outcome.verdict import Cause, Finding, Verdict, verdict_of, worst
 
 __all__ = [

@@ -10,7 +10,24 @@ from exporter.outcome.reasons import Reason, TurnOutcome
 from exporter.outcome.sound import Media, ReplySound, Sending, SpeechSeconds
 from exporter.outcome.token import CallerToken
 from exporter.outcome.turn_taking import Backchannel, InnerPause, Interruption
-from exporter.outcome.usage import ModelUsage
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUsage:
+    """What a session has used of one model since it began: what providers bill."""
+
+    model: str
+    llm_input: int = 0
+    """Tokens, those of the cache among them."""
+    llm_cached: int = 0
+    llm_output: int = 0
+    tts_characters: int = 0
+    stt_seconds: float = 0.0
+
+
+def tokens(usage: Iterable[ModelUsage]) -> int:
+    """Return the tokens of all models together, read and written; cached ones are read as well."""
+    return sum(each.llm_input + each.llm_output for each in usage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +170,11 @@ class Turn:
     """How far the agent came, and when."""
     reply: ReplySound | None = None
     """How the reply sounded; None where there was none, or the turn is void."""
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether it counts in statistics: answered, and not warm-up."""
+        return self.outcome is TurnOutcome.REPLIED and not self.warmup
 
     @property
     def answered_s(self) -> float | None:

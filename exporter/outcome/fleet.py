@@ -33,8 +33,6 @@ class CallerAlone:
     agent_name: str
     """For whom a dispatch waits; "" where none does, or where any agent would do."""
     room: str
-    sid: str
-    """Of the room: one that is made again under the same name has another."""
     age_s: float
     """Since the caller joined; an agent may have been there meanwhile."""
     seen_s: float = 0.0

@@ -24,11 +24,8 @@ class RampClient:
     """Kilobits of audio a second that it sent, with the headers of RTP."""
     received_kbps: float | None = None
     """The same of what came to it."""
-    connect_s: float | None = None
-    """Until media could flow; None if it never could."""
     reason: Reason | None = None
     """Why it was not connected to the end of the tier."""
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +64,6 @@ class RampTier:
 class Ramp:
     """The tiers of a ramp, from few clients to many, as far as it came."""
 
-    vantage: str
-    """From where: the label."""
     tiers: tuple[RampTier, ...] = ()
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
+from exporter.outcome.calls import ModelUsage
 from exporter.outcome.turn_report import TurnReport
-from exporter.outcome.usage import ModelUsage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,9 +230,9 @@ class Timeline:
         """Tell whether that one is our agent, or was before another one took over."""
         return identity in self._agents
 
-    def has(self, kind: type[Event], since: float = -math.inf, until: float = math.inf) -> bool:
+    def has(self, kind: type[Event], since: float = -math.inf) -> bool:
         """Tell whether there is any such event."""
-        return bool(self.of(kind, since, until))
+        return bool(self.of(kind, since))
 
     def transcripts(self, since: float = -math.inf, until: float = math.inf) -> list[Transcript]:
         """Return what the agent understood, of the one source that our agent uses.

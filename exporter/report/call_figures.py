@@ -12,27 +12,20 @@ from exporter.outcome import (
     Outcome,
     Reason,
     Turn,
-    TurnOutcome,
     Verdict,
     worst,
 )
 from exporter.probes.latency.spec import LatencyConfig
+from exporter.report.printing import Judged
 from exporter.stats import Stats, mean
 
 
 @dataclass(frozen=True, slots=True)
-class CallReport:
+class CallReport(Judged[LatencyConfig]):
     """One call to one agent, with its judgement."""
 
-    config: LatencyConfig
-    outcome: Outcome
     known: tuple[str, ...] | None = None
     """Names of the agents that have a worker, where none took the call; None: not asked."""
-
-    @property
-    def verdict(self) -> Verdict:
-        """The judgement by the target's thresholds."""
-        return self.outcome.verdict
 
     @property
     def result(self) -> CallResult:
@@ -64,7 +57,7 @@ class CallReport:
     @property
     def components(self) -> Components | None:
         """The average of each component over the measured turns; None where none is known."""
-        return average(turn.components for turn in self.result.turns if is_measured(turn))
+        return average(self.result.turns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +89,9 @@ class LatencyReport:
         return worst((*called, *(finding.verdict for finding in self.unasked)))
 
 
-def is_measured(turn: Turn) -> bool:
-    """Whether a turn counts in statistics: answered, and not warm-up."""
-    return turn.outcome is TurnOutcome.REPLIED and not turn.warmup
-
-
-def average(split: Iterable[Components]) -> Components | None:
-    """Return the average of each component over the turns that know it."""
-    known = list(split)
+def average(turns: Iterable[Turn]) -> Components | None:
+    """Return the average of each component over the measured turns that know it."""
+    known = [turn.components for turn in turns if turn.is_measured]
     means = {
         field.name: mean(getattr(each, field.name) for each in known)
         for field in fields(Components)

@@ -17,7 +17,6 @@ from exporter.outcome import (
     understood,
 )
 from exporter.probes.latency.spec import LatencyConfig
-from exporter.quantile import P95_NEEDS
 from exporter.report.call_figures import CallReport, LatencyReport
 from exporter.report.printing import (
     STYLES,
@@ -30,6 +29,7 @@ from exporter.report.printing import (
     table,
     why,
 )
+from exporter.stats import P95_NEEDS
 
 _COMPONENTS = {
     "transcription": "transcription_s",
@@ -58,12 +58,7 @@ def print_latency(report: LatencyReport) -> None:
 
 
 def print_calls(report: LatencyReport, *, verdicts: bool = True) -> None:
-    """Print a row for each call, and below what is behind it.
-
-    Args:
-        report: What was found.
-        verdicts: Whether each row has its verdict.
-    """
+    """Print a row for each call, and below what is behind it."""
     out = console()
     if report.failure:
         say(out, f"agents could not be listed: {why(report.failure)}")

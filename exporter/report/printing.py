@@ -3,15 +3,19 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Generic, TypeVar
 
 from pydantic import PlainSerializer, TypeAdapter
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from exporter.config.values import ProbeSection
 from exporter.outcome import Finding, Outcome, Verdict
+
+C = TypeVar("C", bound=ProbeSection)
 
 _DIGITS = 6
 """Decimals of a second: a microsecond is far below what is measured."""
@@ -32,6 +36,24 @@ def _to_the_second(moment: datetime) -> str:
 
 Timestamp = Annotated[datetime, PlainSerializer(_to_the_second)]
 """A moment, which a document has as UTC in RFC 3339, to the second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged(Generic[C]):
+    """One run, with its judgement."""
+
+    config: C
+    outcome: Outcome
+
+    @property
+    def verdict(self) -> Verdict:
+        """The judgement by the thresholds."""
+        return self.outcome.verdict
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the judgement rests on, when it is not PASS."""
+        return self.outcome.findings or ()
 
 
 def to_json(document: object) -> str:

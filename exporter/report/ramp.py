@@ -7,13 +7,13 @@ from typing import Self
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from exporter.outcome import Finding, Outcome, RampProgress, Verdict
+from exporter.outcome import RampProgress
 from exporter.probes.ramp.figures import RampFigures
 from exporter.probes.ramp.judge import JudgedTier, Knee
 from exporter.probes.ramp.spec import RampConfig, figures_of, judged_tiers, ramp_knee
 from exporter.probes.ramp.summary import Prober
-from exporter.quantile import p95, quantile
 from exporter.report.printing import (
+    Judged,
     clean,
     console,
     ms,
@@ -22,6 +22,7 @@ from exporter.report.printing import (
     print_verdict,
     say,
 )
+from exporter.stats import p95, quantile
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,8 @@ class RoundTrips:
 
 
 @dataclass(frozen=True, slots=True)
-class RampReport:
+class RampReport(Judged[RampConfig]):
     """One ramp, with its judgement."""
-
-    config: RampConfig
-    outcome: Outcome
 
     @property
     def tiers(self) -> tuple[JudgedTier, ...]:
@@ -64,16 +62,6 @@ class RampReport:
     def figures(self) -> RampFigures | None:
         """What an exporter shows of it; None if no tier was measured."""
         return figures_of(self.config, self.outcome)
-
-    @property
-    def verdict(self) -> Verdict:
-        """The judgement by the thresholds."""
-        return self.outcome.verdict
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What the judgement rests on, when it is not PASS."""
-        return self.outcome.findings or ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,13 @@ from typing import Self
 from rich.table import Table
 from rich.text import Text
 
-from exporter.outcome import Finding, Outcome, Reconnect, SfuBaseline, Verdict, worst
+from exporter.outcome import Reconnect, SfuBaseline, Verdict, worst
 from exporter.probes.ramp.judge import KneeKind
 from exporter.probes.reach.spec import Item, ReachConfig, checklist
 from exporter.probes.sfu.spec import SfuConfig
 from exporter.report.printing import (
     STYLES,
+    Judged,
     clean,
     console,
     ms,
@@ -31,21 +32,8 @@ _SILENCE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class SfuReport:
+class SfuReport(Judged[SfuConfig]):
     """One baseline, with its judgement."""
-
-    config: SfuConfig
-    outcome: Outcome
-
-    @property
-    def verdict(self) -> Verdict:
-        """The judgement by the thresholds."""
-        return self.outcome.verdict
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What the judgement rests on, when it is not PASS."""
-        return self.outcome.findings or ()
 
     @property
     def baseline(self) -> SfuBaseline | None:
@@ -162,12 +150,7 @@ def _milli(seconds: float | None) -> float | None:
 
 
 def print_sfu(report: SfuReport, *, label: str = "VERDICT") -> None:
-    """Print what `sfu` found, then what is not well about it.
-
-    Args:
-        report: What was found.
-        label: Stands before the verdict.
-    """
+    """Print what `sfu` found, then what is not well about it."""
     print_baseline(report)
     print_findings(report.findings)
     print_verdict(report.verdict, label)
@@ -220,21 +203,13 @@ def _lines(item: BaselineItem) -> Iterable[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class PreflightReport:
+class PreflightReport(Judged[ReachConfig]):
     """One round over all ways, with its judgement."""
-
-    config: ReachConfig
-    outcome: Outcome
 
     @property
     def items(self) -> tuple[Item, ...]:
         """The checklist."""
         return checklist(self.config, self.outcome)
-
-    @property
-    def verdict(self) -> Verdict:
-        """The worst of the checklist."""
-        return self.outcome.verdict
 
 
 @dataclass(frozen=True, slots=True)

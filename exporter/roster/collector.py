@@ -67,10 +67,6 @@ async def fetch_workers(config: CollectorConfig) -> tuple[WorkerView, ...]:
 async def send_ramp(config: CollectorConfig, document: str) -> None:
     """Let the running exporter show and keep the result of a ramp.
 
-    Args:
-        config: Which exporter.
-        document: `RampFigures` as JSON.
-
     Raises:
         ProbeError: It did not answer, or refused; one line without the token.
     """

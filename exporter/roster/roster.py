@@ -8,7 +8,7 @@ from time import monotonic, time
 
 from exporter.outcome import Listing, Outcome, WorkerPage, WorkerScrape
 from exporter.roster.types import Worker, WorkerReport, WorkerStatus
-from exporter.roster.worker_state import WorkerState, WorkerThresholds
+from exporter.roster.worker_state import RosterLimits, WorkerState
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,30 +33,20 @@ class Roster:
 
     def __init__(
         self,
+        limits: RosterLimits = RosterLimits(),  # noqa: B008 - it is frozen
         *,
-        offline_after_s: float = 45.0,
-        forget_after_s: float = 3600.0,
-        full_load: float = 0.7,
-        max_workers: int = 10_000,
         clock: Callable[[], float] = monotonic,
         wall_clock: Callable[[], float] = time,
     ) -> None:
         """Set up; nobody is known yet.
 
         Args:
-            offline_after_s: Silence after which a worker is offline.
-            forget_after_s: Silence after which it is forgotten.
-            full_load: Load from which a worker is full of which only the page is known.
-            max_workers: How many are known at most. For a newcomer the worker that has been
-                offline for longest is forgotten; where none is, the newcomer is refused.
+            limits: As they are configured.
             clock: Seconds that only go on: by them silence is counted, whatever is done to the
                 wall clock.
             wall_clock: Unix time, by which workers are shown and kept.
         """
-        self._limits = WorkerThresholds(
-            offline_after_s, max(forget_after_s, offline_after_s), full_load
-        )
-        self._max_workers = max_workers
+        self._limits = limits
         self._clock = clock
         self._wall_clock = wall_clock
         # Each in the order of the last sign of life: only those that are due need be looked at.
@@ -73,22 +63,12 @@ class Roster:
         self.refused = 0
         """Newcomers that found no place, over the life of the roster."""
 
-    def reconfigure(
-        self,
-        *,
-        offline_after_s: float,
-        forget_after_s: float,
-        full_load: float,
-        max_workers: int,
-    ) -> None:
+    def reconfigure(self, limits: RosterLimits) -> None:
         """Follow a new configuration, as for a new roster.
 
         A limit below the number of workers that are known forgets nobody; it keeps newcomers out.
         """
-        self._limits = WorkerThresholds(
-            offline_after_s, max(forget_after_s, offline_after_s), full_load
-        )
-        self._max_workers = max_workers
+        self._limits = limits
         for known in [each for queue in self._queues for each in queue.values()]:
             # A longer patience brings back who was offline; order within the queues stays.
             if self._queue(known, self._clock()) is self._live:
@@ -121,7 +101,7 @@ class Roster:
             self._absorb(report)
         known = known or self._admit(report.worker_id)
         if known is None:
-            return f"the roster is full: {self._max_workers} workers are known"
+            return f"the roster is full: {self._limits.max_workers} workers are known"
         self._unplace(known)
         known.beat, known.beat_at = report, now
         _to_end(self._beats, known.worker_id, now)
@@ -196,7 +176,7 @@ class Roster:
         now = self._clock()
         back_s = now - self._wall_clock()
         for worker in sorted(workers, key=lambda worker: -worker.last_seen):
-            if self._find(worker.worker_id) is None and len(self) < self._max_workers:
+            if self._find(worker.worker_id) is None and len(self) < self._limits.max_workers:
                 known = WorkerState.of(worker.moved(back_s, latest=now))
                 if known.is_forgotten(now, self._limits):
                     continue
@@ -244,7 +224,7 @@ class Roster:
         live = [known for known in claims if not known.said_goodbye]
         if len(live) == 1:
             return live[0], False
-        left = [each for each in claims if now - each.seen_at <= self._limits.offline_after]
+        left = [each for each in claims if now - each.seen_at <= self._limits.offline_after_s]
         return self._find(f"{page.host}:{page.port}"), not live and bool(left)
 
     def _absorb(self, report: WorkerReport) -> None:
@@ -271,7 +251,7 @@ class Roster:
 
     def _admit(self, worker_id: str) -> WorkerState | None:
         """Return a newcomer; None where there is no place for it."""
-        if len(self) >= self._max_workers:
+        if len(self) >= self._limits.max_workers:
             offline = [next(iter(queue.values())) for queue in self._queues[1:] if queue]
             if not offline:
                 self.refused += 1
@@ -303,7 +283,7 @@ class Roster:
             for known in _due(queue, lambda known: known.is_forgotten(now, self._limits)):
                 self._forget(known)
         for reports in (self._beats, self._pages):
-            while reports and now - next(iter(reports.values())) > self._limits.offline_after:
+            while reports and now - next(iter(reports.values())) > self._limits.offline_after_s:
                 worker_id, _ = reports.popitem(last=False)
                 self._touched.add(worker_id)
 

@@ -8,12 +8,18 @@ from exporter.roster.types import Worker, WorkerReport, WorkerStatus
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerThresholds:
-    """Thresholds of a worker's status: seconds, and load as a ratio."""
+class RosterLimits:
+    """What decides about a worker's status and place."""
 
-    offline_after: float
-    forget_after: float
-    full_load: float
+    offline_after_s: float = 45.0
+    """Silence after which it is offline."""
+    forget_after_s: float = 3600.0
+    """Silence after which it is forgotten; not before it is offline."""
+    full_load: float = 0.7
+    """Load from which it is full, where only its page is known."""
+    max_workers: int = 10_000
+    """How many are known at most. For a newcomer the worker that has been offline for longest is
+    forgotten; where none is, the newcomer is refused."""
 
     def report(self, worker_id: str, page: WorkerPage) -> WorkerReport:
         """Return the content of a page as a report.
@@ -112,17 +118,18 @@ class WorkerState:
             (address, report.http_port or 0) for report in reports for address in report.addresses
         }
 
-    def is_offline(self, now: float, limits: WorkerThresholds) -> bool:
+    def is_offline(self, now: float, limits: RosterLimits) -> bool:
         """Whether it left, or has been silent for too long."""
         silent_s = now - max(self.seen_at, self.awaited_since)
-        return self.said_goodbye or silent_s > limits.offline_after
+        return self.said_goodbye or silent_s > limits.offline_after_s
 
-    def is_forgotten(self, now: float, limits: WorkerThresholds) -> bool:
+    def is_forgotten(self, now: float, limits: RosterLimits) -> bool:
         """Whether it has been silent for so long that nobody asks any more."""
-        kept_s = limits.offline_after if self.own_at is None else limits.forget_after
+        longest_s = max(limits.offline_after_s, limits.forget_after_s)
+        kept_s = limits.offline_after_s if self.own_at is None else longest_s
         return now - self.seen_at > kept_s and self.is_offline(now, limits)
 
-    def worker(self, now: float, limits: WorkerThresholds) -> Worker | None:
+    def worker(self, now: float, limits: RosterLimits) -> Worker | None:
         """Return the worker at that moment; None if it is forgotten."""
         if self.is_forgotten(now, limits):
             return None
@@ -168,5 +175,5 @@ class WorkerState:
         )
 
 
-def _fresh(at: float | None, now: float, limits: WorkerThresholds) -> bool:
-    return at is not None and now - at <= limits.offline_after
+def _fresh(at: float | None, now: float, limits: RosterLimits) -> bool:
+    return at is not None and now - at <= limits.offline_after_s

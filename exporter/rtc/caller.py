@@ -6,7 +6,7 @@ The border to the real-time SDK: its events become `ProbeError` here.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from livekit import rtc
 
@@ -25,21 +25,12 @@ from exporter.rtc.session_events import SessionEvents
 from exporter.rtc.stats import received
 from exporter.rtc.tape import Tape
 from exporter.rtc.tasks import Tasks
-from exporter.rtc.tracks import Ear, Microphone
+from exporter.rtc.tracks import Devices
 
 STATE = "lk.agent.state"
 
 CONFIRM_PERIOD_S = 1.0
 """Time between two questions to the server about an agent without a name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Devices:
-    """How a caller gets a room, a microphone and an ear: of the SDK, unless a test has others."""
-
-    room: Callable[[], rtc.Room] = rtc.Room
-    microphone: Callable[[], Microphone] = Microphone
-    ear: Callable[[rtc.RemoteAudioTrack], Hearing] = Ear
 
 
 class Caller:
@@ -55,7 +46,7 @@ class Caller:
         self,
         is_agent: Callable[[rtc.RemoteParticipant], bool | None],
         confirm: Callable[[str], Awaitable[bool]] | None = None,
-        devices: Devices = Devices(),
+        devices: Devices = Devices(),  # noqa: B008 - it is frozen
     ) -> None:
         self.room = devices.room()
         self._people = People(self.room, is_agent, confirm)
@@ -263,11 +254,7 @@ class Caller:
         self.check()
 
     def coming(self, kinds: Collection[str]) -> asyncio.Event:
-        """Return what is set as soon as a participant of one of these kinds joins.
-
-        Args:
-            kinds: As in `Joined`.
-        """
+        """Return what is set as soon as a participant of one of these kinds joins."""
         self._awaited = kinds
         return self._came
 

@@ -27,7 +27,7 @@ SHIPPED: Mapping[str, str] = MappingProxyType(
         "thanks.wav": "Thank you very much.",
     }
 )
-"""What the caller says without a setting, in turn; exporter/demo/make_clips.py makes all clips."""
+"""What the caller says without a setting, in turn; bench/clips/make.py makes all clips."""
 
 QUESTION = ("question_begun.wav", "question_ended.wav")
 """Two halves of one question, between which is silence of any length: after the first, the melody
@@ -62,8 +62,6 @@ class Clip:
         speech_end: The sample after the last one of speech; what follows is silence.
         longest_pause_s: Longest silence inside the speech; an agent may take it for the end.
         words: What is said; "" where it is not known.
-        pauses: Begin and end of each silence of 0.25 s or more inside the speech, in seconds from
-            the first sample of the clip.
     """
 
     pcm: "Pcm"
@@ -71,7 +69,6 @@ class Clip:
     speech_end: int
     longest_pause_s: float
     words: str = ""
-    pauses: tuple[tuple[float, float], ...] = ()
 
 
 def clip_length_s(path: Path | None) -> float:
@@ -121,7 +118,7 @@ def _shipped(name: str) -> Clip:
 
 
 def built_in_clip(name: str) -> Clip:
-    """Return a clip of `BUILT_IN`, with its words and pauses."""
+    """Return a clip of `BUILT_IN`, with its words."""
     if name not in QUESTION_PAUSES:
         return replace(_from_package(f"{name}.wav"), words=BUILT_IN[name])
     return _with_pause(QUESTION_PAUSES[name], BUILT_IN[name])
@@ -146,7 +143,6 @@ def _with_pause(seconds: float, words: str) -> Clip:
         resumed + ended.speech_end,
         seconds,
         words,
-        ((len(begun.pcm) / RATE, resumed / RATE),),
     )
 
 
@@ -163,7 +159,7 @@ def _load(path: Path, _mtime_ns: int) -> Clip:
     start, end = levels.speech_bounds(pcm)
     if end == 0:
         raise ConfigError(f"{path}: silent; expected speech")
-    return Clip(pcm, start, end, levels.longest_pause_s(pcm), pauses=levels.inner_pauses(pcm))
+    return Clip(pcm, start, end, levels.longest_pause_s(pcm))
 
 
 def _mono_48k(path: Path) -> "Pcm":

@@ -107,10 +107,6 @@ class Audience:
 
     When the whole connection is built anew the SDK publishes again, as other tracks, before it
     reports the connection as made again. The others hear nothing until they have taken those.
-
-    Args:
-        room: Of the participant.
-        on_change: Called when somebody has.
     """
 
     def __init__(self, room: rtc.Room, on_change: Callable[[], None]) -> None:

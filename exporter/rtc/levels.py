@@ -87,22 +87,6 @@ def longest_gap_s(levels: npt.NDArray[np.float64]) -> float:
     return float(np.diff(loud).max(initial=1) - 1) * WINDOW_S
 
 
-INNER_PAUSE_S = 0.25
-"""A silence inside speech that is as long may be taken for its end; a closure is far shorter."""
-
-
-def inner_pauses(pcm: Pcm) -> tuple[tuple[float, float], ...]:
-    """Return begin and end in seconds of each silence inside the speech, to a window."""
-    levels = window_levels(pcm)
-    loud = _without_clicks(np.flatnonzero(levels >= speech_threshold(levels)))
-    begins, ends = loud[:-1] + 1, loud[1:]
-    long = (ends - begins) * WINDOW_S >= INNER_PAUSE_S
-    return tuple(
-        (float(begin) * WINDOW_S, float(end) * WINDOW_S)
-        for begin, end in zip(begins[long], ends[long], strict=True)
-    )
-
-
 def _without_clicks(windows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
     """Return the loud windows without those that stand alone and are too few for speech."""
     words = np.split(windows, np.flatnonzero(np.diff(windows) * WINDOW_S > PAUSE_S) + 1)

@@ -1,9 +1,10 @@
 """How a reply sounds: level, clipping, bandwidth and gaps of what was heard.
 
-Pure functions of samples and of levels of windows; they know no SDK and no clock. A codec was
-between: what is found is found through Opus.
+Functions of samples and of levels of windows, which know no SDK and no clock. A codec was between:
+what is found is found through Opus.
 """
 
+import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -71,15 +72,16 @@ def blocks(pcm: Pcm) -> Iterator[Pcm]:
     return (pcm[start : start + size] for start in range(0, len(pcm), size))
 
 
-def reply_sound(pcm: Pcm) -> ReplySound | None:
-    """Return how a reply sounds; None for silence.
+async def reply_sound(heard: Pcm) -> ReplySound | None:
+    """Return how a reply sounds, None for silence; microphone and ear go on meanwhile.
 
     Args:
-        pcm: From the first sound of the reply on, to its last or later.
+        heard: From the first sound of the reply on, to its last or later.
     """
     sound = SoundOfReply()
-    for block in blocks(pcm):
+    for block in blocks(heard):
         sound.take(block)
+        await asyncio.sleep(0)
     return sound.result()
 
 

@@ -1,6 +1,7 @@
 """Audio out and in on tracks of the SDK: see `voice` and `hearing`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 
 import numpy as np
 from livekit import rtc
@@ -68,3 +69,12 @@ class Ear(Hearing):
     async def _audio(self) -> AsyncIterator[Pcm]:
         async for event in self._stream:
             yield np.frombuffer(event.frame.data, np.int16)
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """How a caller gets a room, a microphone and an ear: of the SDK, unless a test has others."""
+
+    room: Callable[[], rtc.Room] = rtc.Room
+    microphone: Callable[[], Microphone] = Microphone
+    ear: Callable[[rtc.RemoteAudioTrack], Hearing] = Ear

@@ -190,13 +190,7 @@ class Budgets:
 
 
 def opening(work: Work, run_id: str, now: datetime) -> tuple[OpenRun, BudgetLimits]:
-    """Return what to open in the ledger, and within which limits; not all runs have a budget.
-
-    Args:
-        work: What is run.
-        run_id: Of the run.
-        now: The wall clock, UTC.
-    """
+    """Return what to open in the ledger, and within which limits; not all runs have a budget."""
     charge = charge_of(work.config)
     if charge is None:
         return OpenRun(run_id, work.probe, work.agent_name, "", "", now), NO_BUDGET_LIMITS

@@ -4,7 +4,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from exporter.run.pool import Slot
 
@@ -21,8 +20,8 @@ class LaneState:
     """Runs in the queue."""
 
 
-class PoolWatch(Protocol):
-    """Is told what happens in the lanes."""
+class PoolWatch:
+    """Is told what happens in the lanes; does nothing unless a subclass does."""
 
     def changed(self, state: LaneState) -> None:
         """A lane is as this says now."""
@@ -32,19 +31,6 @@ class PoolWatch(Protocol):
 
     def crashed(self, lane: str) -> None:
         """A process died, or had to be killed."""
-
-
-class NoWatch:
-    """Is told, and does nothing."""
-
-    def changed(self, state: LaneState) -> None:
-        """Do nothing."""
-
-    def waited(self, lane: str, seconds: float) -> None:
-        """Do nothing."""
-
-    def crashed(self, lane: str) -> None:
-        """Do nothing."""
 
 
 @dataclass(eq=False, slots=True)
@@ -72,14 +58,7 @@ class Lane:
         size: int,
         watch: PoolWatch | None = None,
     ) -> None:
-        """Make the slots; a process is started only once a run needs it.
-
-        Args:
-            name: The label `lane`.
-            make_slot: Makes one.
-            size: How many there are.
-            watch: Is told what happens.
-        """
+        """Make the slots; a process is started only once a run needs it."""
         self.name = name
         self._make_slot = make_slot
         self._size = 0
@@ -92,7 +71,7 @@ class Lane:
         self._alone: Slot | None = None
         """Of the run that is under way alone."""
         self._retiring: set[asyncio.Task[None]] = set()
-        self._watch = watch or NoWatch()
+        self._watch = watch or PoolWatch()
         self.resize(size)
 
     @property

@@ -24,7 +24,7 @@ from exporter.outcome import Outcome, RampProgress, Reason, Turn
 from exporter.probe import ROOM_PREFIX, Probe
 from exporter.probes.latency.spec import as_target
 from exporter.run import process
-from exporter.run.lane import Lane, LaneState, NoWatch, PoolWatch
+from exporter.run.lane import Lane, LaneState, PoolWatch
 from exporter.run.leash import Leash
 from exporter.run.pool import Slot
 from exporter.run.process import Order, ProbeTable
@@ -91,7 +91,7 @@ class Runner:
         self._delete_rooms = delete_rooms
         setup = log_setup or logs.LogSetup(secrets=server.secrets)
         self._log_setup = setup
-        self._pool_watch = watch or NoWatch()
+        self._pool_watch = watch or PoolWatch()
         self._lanes = {
             "call": Lane("call", lambda: Slot(recycle_after, setup), processes, watch),
             # Two, so that neither the deletion of rooms nor a sign of life waits for a listing.
@@ -187,12 +187,7 @@ class Runner:
         return ""
 
     def reconfigure(self, server: Server, log_setup: logs.LogSetup) -> None:
-        """Give these to every run from the next on: credentials and the level of logs change.
-
-        Args:
-            server: The same server.
-            log_setup: How the probe processes log.
-        """
+        """Give these to every run from the next on: credentials and the level of logs change."""
         self._server = server
         self._log_setup = log_setup
 

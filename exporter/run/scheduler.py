@@ -176,12 +176,7 @@ class Scheduler:
             self._jobs.shutdown(wait=False)
 
     def add(self, work: Work, first_in_s: float) -> None:
-        """Run this from now on; work with a known id is replaced.
-
-        Args:
-            work: What to run, and how often.
-            first_in_s: Seconds until the first run.
-        """
+        """Run this from now on; work with a known id is replaced."""
         self._works[work.id] = work
         # The library's jitter is never negative, and counts from the run before.
         jitter = work.interval_s * _JITTER

@@ -17,10 +17,6 @@ def is_open(windows: Sequence[WindowConfig], now: datetime) -> bool:
 
     Clocks are those on the wall: hours that a change to summer time leaves out do not come on
     that day, and those that are repeated in autumn count twice.
-
-    Args:
-        windows: Of one target.
-        now: Any time zone.
     """
     return not windows or any(_holds(window, now) for window in windows)
 
@@ -29,11 +25,7 @@ class WindowGate:
     """Refuses runs of targets outside of their windows."""
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        """Set up.
-
-        Args:
-            clock: The wall clock.
-        """
+        """Set up."""
         self._clock = clock
 
     async def __call__(self, work: Work, _run_id: str) -> str:

@@ -54,9 +54,7 @@ def make_token(
     metadata: str = "",
     attributes: Mapping[str, str] | None = None,
     kind: ParticipantKind = "standard",
-    hidden: bool = False,
     can_publish: bool = True,
-    can_update_own_metadata: bool = False,
     ttl_s: float = 600,
 ) -> str:
     """Return a token with which one participant may join one room, publish and subscribe.
@@ -69,9 +67,7 @@ def make_token(
         metadata: Of the participant, from the moment it joins.
         attributes: Of the participant, from the moment it joins.
         kind: What the server takes the participant for.
-        hidden: Whether the participant is hidden from others.
         can_publish: Whether it may publish; else it may only listen.
-        can_update_own_metadata: Whether it may change its attributes, name and metadata.
         ttl_s: Seconds for which it may be used to join.
 
     Raises:
@@ -83,10 +79,8 @@ def make_token(
     grants = VideoGrants(
         room_join=True,
         room=room,
-        hidden=hidden or None,
         can_publish=can_publish,
         agent=kind == "agent" or None,
-        can_update_own_metadata=can_update_own_metadata or None,
     )
     token = (
         _unsigned(server, grants, ttl_s)
@@ -313,9 +307,7 @@ async def _unless_gone(deletion: Awaitable[object]) -> None:
             raise
 
 
-async def delete_rooms(
-    server: Server, names: Iterable[str], *, timeout_s: float = REQUEST_TIMEOUT_S
-) -> tuple[str, ...]:
+async def delete_rooms(server: Server, names: Iterable[str]) -> tuple[str, ...]:
     """Delete rooms that a killed probe left behind.
 
     Tries every one, whatever happens to the others, and never raises `ProbeError`.
@@ -325,7 +317,7 @@ async def delete_rooms(
     """
     wanted = tuple(dict.fromkeys(names))
     at_once = asyncio.Semaphore(_AT_ONCE)
-    async with ServerApi(server, timeout_s=timeout_s) as api:
+    async with ServerApi(server) as api:
 
         async def delete(name: str) -> bool:
             async with at_once:

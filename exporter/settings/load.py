@@ -37,15 +37,13 @@ def load_settings(
     return checked(Settings, layers)
 
 
-def named_file(
-    path: Path, section: str, key: str, environ: Mapping[str, str] = os.environ
-) -> Path | None:
+def named_file(path: Path, section: str, key: str) -> Path | None:
     """Return the file that a key names, whatever else is wrong with the configuration.
 
     Raises:
         ConfigError: The YAML file holds no settings at all.
     """
-    values = merged([environment_layer(environ), file_layer(path, environ)]).get(section)
+    values = merged([environment_layer(os.environ), file_layer(path, os.environ)]).get(section)
     name = values.get(key) if isinstance(values, dict) else None
     return Path(name) if isinstance(name, str) and name else None
 

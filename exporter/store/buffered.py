@@ -8,15 +8,15 @@ read-only) they wait, and are written once it works again.
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Protocol, TypeVar
+from datetime import UTC, datetime
+from typing import TypeVar
 
 from exporter.errors import ConfigError, StoreError, StoreInUse
 from exporter.roster.types import Worker
-from exporter.store.held import Held, Write
+from exporter.store import taken_over
+from exporter.store.opened import FIRST_RETRY_S, OpenedStore, StoreWatch
 from exporter.store.protocol import Store
 from exporter.store.records import (
     NO_BUDGET_LIMITS,
@@ -30,6 +30,7 @@ from exporter.store.records import (
     Spending,
 )
 from exporter.store.sqlite import SqliteStore
+from exporter.store.taken_over import TakenOver
 from exporter.store.waiting import WaitingWrite, WaitingWrites
 
 log = logging.getLogger(__name__)
@@ -39,30 +40,13 @@ T = TypeVar("T")
 BEGIN_WAIT_S = 5.0
 """A run waits so long for its reservation to be on the disk, then starts all the same."""
 PRUNE_EVERY_S = 60.0
-_FIRST_RETRY_S = 1.0
 _LAST_RETRY_S = 60.0
-REFRESH_S = 10.0
-"""How old may be what is known here of a store that others write to as well; by the same time this
-exporter is heard of there, and comes back after an outage."""
 _RUNS_IN_MEMORY = 1000
-_DAYS_TAKEN_OVER = 2
-"""A day of any time zone that is not over began at most so long ago."""
-
 OPERATIONS = (
     *("open", "begin", "end", "cancel", "calibration", "workers", "ramp"),
     *("calls", "evidence", "prune", "read", "lost"),
 )
 """What may fail: the label `operation`; lost: the store had lost its data."""
-
-
-class StoreWatch(Protocol):
-    """Shows the store's state: metrics."""
-
-    def up(self, works: bool) -> None:
-        """Note whether the store can be written."""
-
-    def failed(self, operation: str) -> None:
-        """Count an operation that failed."""
 
 
 class BufferedStore:
@@ -89,38 +73,33 @@ class BufferedStore:
         retention: Retention = Retention(),  # noqa: B008 - it is frozen
         on_left_open: Callable[[Sequence[OpenRun]], None] = lambda _runs: None,
         shared: bool = False,
-        first_retry_s: float = _FIRST_RETRY_S,
+        first_retry_s: float = FIRST_RETRY_S,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._open_store = open_store
-        self._watch = watch
         self.retention = retention
-        self._on_left_open = on_left_open
         self.shared = shared
         self._clock = clock
-        self._first_retry_s = self._retry_s = first_retry_s
         self._memory = SqliteStore()
-        self._store: Store | None = None
-        self._thread = ThreadPoolExecutor(1, "store")
         self._waiting = WaitingWrites(watch.failed)
-        self._problem = ""
-        self._in_step = False
-        self._identity: str | None = None
-        """Of the data that were last seen in the store; None: none yet."""
-        self._begun: set[str] = set()
-        """Runs that this exporter has under way; memory knows those of others as well."""
-        self._latest: dict[tuple[str, str], Write] = {}
-        """The last write of what is only ever replaced, by operation and subject."""
-        self._taken_over_at = 0.0
+        last_retry_s = taken_over.REFRESH_S if shared else _LAST_RETRY_S
+        self._store = OpenedStore(open_store, watch, first_retry_s, last_retry_s)
+        self._taken_over = TakenOver(
+            self._memory,
+            self._store,
+            watch,
+            on_left_open=on_left_open,
+            shared=shared,
+            clock=clock,
+        )
+        self._begun, self._latest = self._taken_over.begun, self._taken_over.latest
         self._pruned_at = 0.0
         self._writer: asyncio.Task[None] | None = None
 
     @property
     def problem(self) -> str:
         """Why the store does not work, "" when it does."""
-        if not self._problem:
-            return ""
-        return f"store: {self._problem}; history and budget are kept in memory"
+        why = self._store.problem
+        return f"store: {why}; history and budget are kept in memory" if why else ""
 
     async def start(self) -> None:
         """Open the store, and take over what it knows of today.
@@ -128,16 +107,16 @@ class BufferedStore:
         Raises:
             ConfigError: Another exporter has it.
         """
-        if self._open_store is None:
+        if not self._store.is_configured:
             return
         try:
-            await self._take_over()
+            await self._taken_over.update(self._waiting)
         except StoreInUse as error:
             raise in_use(error) from None
         except StoreError as error:
             self._fail("open", error)
         else:
-            self._watch.up(True)
+            self._store.works()
         self._writer = asyncio.create_task(self._write_for_ever())
 
     async def aclose(self, grace: float = 2.0) -> None:
@@ -147,12 +126,10 @@ class BufferedStore:
             await asyncio.gather(self._writer, return_exceptions=True)
             with suppress(TimeoutError, StoreError):
                 async with asyncio.timeout(grace):
-                    await self._waiting.write_all(self._ask)
+                    await self._waiting.write_all(self._store.ask)
         if self._waiting:
             log.error("store was not completely written", extra={"writes_lost": len(self._waiting)})
-        closing = asyncio.get_running_loop().run_in_executor(self._thread, self._close)
-        await asyncio.wait([closing], timeout=grace)  # a disk may not answer
-        self._thread.shutdown(wait=False)
+        await self._store.aclose(grace)
 
     async def begin(self, run: OpenRun, limits: BudgetLimits = NO_BUDGET_LIMITS) -> bool:
         """Open a run and reserve its plan; returns once that is kept. Cancelled, it opens nothing.
@@ -160,7 +137,8 @@ class BufferedStore:
         Returns:
             Whether it was opened; False: its plan is more than the limits leave.
         """
-        asked = self.shared and not self._problem  # memory lacks what others have spent or settled
+        # Memory lacks what others have spent or settled.
+        asked = self.shared and not self._store.problem
         if not self._memory.begin(run, NO_BUDGET_LIMITS if asked else limits):
             return False
         self._begun.add(run.run_id)
@@ -168,7 +146,7 @@ class BufferedStore:
         def again(store: Store) -> bool:
             return store.begin(run)
 
-        if self._problem:  # it begins: a store that refused it later would not count its cost
+        if self._store.problem:  # it begins: a store that refused it later would not count its cost
             self._queue("begin", again, again)
             return True
         write = self._queue("begin", lambda store: store.begin(run, limits), again)
@@ -243,7 +221,7 @@ class BufferedStore:
 
     async def save_calls(self, documents: Mapping[str, str]) -> None:
         """Keep real calls; returns once they are kept, or at once while the store fails."""
-        if self._problem:  # one write for each, so that a later one takes its place
+        if self._store.problem:  # one write for each, so that a later one takes its place
             for sid in documents:
                 self._replace("calls", sid, _saving({sid: documents[sid]}))
             return
@@ -323,16 +301,16 @@ class BufferedStore:
         """Put a write for the file at the end of the queue."""
         answer = asyncio.get_running_loop().create_future()
         item = WaitingWrite(operation, write, again, answer, subject)
-        if self._open_store is None:
+        if not self._store.is_configured:
             answer.set_result(None)
             return item
         self._waiting.add(item)
         return item
 
     async def _read(self, question: Callable[[Store], T]) -> T:
-        if self._store is not None and not self._problem:
+        if self._store.is_open:
             try:
-                return await self._ask(question)
+                return await self._store.ask(question)
             except StoreError as error:
                 self._fail("read", error)
             except Exception as error:  # such as a row that this version cannot understand
@@ -342,73 +320,23 @@ class BufferedStore:
 
     async def _write_for_ever(self) -> None:
         while True:
-            if self._problem:
-                await asyncio.sleep(self._retry_s)
-                last_s = REFRESH_S if self.shared else _LAST_RETRY_S
-                self._retry_s = min(last_s, self._retry_s * 2)
+            if self._store.problem:
+                await self._store.wait_to_retry()
             elif not self._waiting:
-                await self._waiting.wait(REFRESH_S if self.shared else PRUNE_EVERY_S)
+                await self._waiting.wait(taken_over.REFRESH_S if self.shared else PRUNE_EVERY_S)
             operation = self._waiting.operation or "open"
             try:
-                await self._waiting.write_all(self._ask)
+                await self._waiting.write_all(self._store.ask)
                 operation = "open"
-                await self._take_over()
+                await self._taken_over.update(self._waiting)
                 operation = "prune"
                 await self._prune()
-                self._works()
+                self._store.works()
             except StoreError as error:
                 self._fail(operation, error)
             except Exception as error:
                 log.exception("store failed with an unexpected error")
                 self._fail(operation, StoreError(f"unexpected {type(error).__name__}"))
-
-    async def _take_over(self) -> None:
-        """Read what the store knew before this process, once after each time it was opened.
-
-        One that is shared is read every `REFRESH_S`.
-        """
-        now = asyncio.get_running_loop().time()
-        if self._in_step and not (self.shared and now - self._taken_over_at >= REFRESH_S):
-            return
-        since = self._since
-        left, open_runs, spent, identity = await self._ask(
-            lambda store: (
-                store.left_open(),
-                store.open_runs(),
-                store.spent(since),
-                store.identity(),  # last: what was read before it is of these data, or lost
-            )
-        )
-        if not self.shared:
-            known = {run.run_id for run in self._memory.open_runs()}
-            left = tuple(run for run in left if run.run_id not in known)
-        if left and (self.shared or not self._waiting):  # a shared store gives each only once
-            self._on_left_open(left)
-        if self._identity not in (None, identity):
-            await self._mend_loss()
-            self._identity = identity
-            return  # read again next time: others write back as well
-        self._identity = identity
-        if self._waiting:
-            return  # runs have begun or ended meanwhile: when these are written
-        self._memory.restore(open_runs, spent, instead=self.shared)
-        self._in_step, self._taken_over_at = True, now
-
-    @property
-    def _since(self) -> str:
-        """The first day that is taken over."""
-        return f"{self._clock() - timedelta(days=_DAYS_TAKEN_OVER):%Y-%m-%d}"
-
-    async def _mend_loss(self) -> None:
-        """Write back what memory holds; other exporters do the same with what they hold."""
-        held = Held.of(self._memory, self._begun, self._since, tuple(self._latest.values()))
-        await self._ask(held.write)
-        self._watch.failed("lost")
-        log.error(
-            "store lost its data; wrote back what this exporter has in memory, the rest of the "
-            "history is lost",
-            extra={"runs": len(held.runs), "budgets": len(held.spent)},
-        )
 
     async def _prune(self) -> None:
         """Delete a little of what is too old."""
@@ -417,48 +345,14 @@ class BufferedStore:
             return
         moment = self._clock()
         retention = self.retention
-        await self._ask(lambda store: store.prune(moment, retention))
+        await self._store.ask(lambda store: store.prune(moment, retention))
         self._pruned_at = now
-
-    async def _ask(self, question: Callable[[Store], T]) -> T:
-        """Call the store, opened if it is not, in the thread.
-
-        Raises:
-            StoreError: It cannot be opened, read or written.
-        """
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: question(self._opened()))
-
-    def _opened(self) -> Store:
-        """Return the store, opened if it is not; in the thread."""
-        if self._store is None:
-            assert self._open_store is not None  # noqa: S101 - nothing is written without
-            self._store = self._open_store()
-        return self._store
-
-    def _close(self) -> None:
-        store, self._store = self._store, None
-        if store is not None:
-            store.close()
 
     def _fail(self, operation: str, error: StoreError) -> None:
         """Note a failure, let nobody wait for the store, and begin with a fresh one next time."""
-        self._watch.failed(operation)
-        self._watch.up(False)
-        if str(error) != self._problem:
-            fields = {"operation": operation, "error": str(error)}
-            log.error("store failed; continuing in memory", extra=fields)
-        self._problem = str(error)
-        self._in_step = False
-        self._thread.submit(self._close)
+        self._store.failed(operation, error)
+        self._taken_over.expire()
         self._waiting.give_up()
-
-    def _works(self) -> None:
-        self._retry_s = self._first_retry_s
-        self._watch.up(True)
-        if self._problem:
-            log.info("store works again")
-        self._problem = ""
 
 
 def in_use(error: StoreInUse) -> ConfigError:

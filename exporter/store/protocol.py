@@ -86,13 +86,7 @@ class Store(Protocol):
     def save_evidence(
         self, place: EvidencePlace, run_ids: Collection[str], gone: Collection[str] = ()
     ) -> None:
-        """Note which exporter keeps calls to be seen and heard, for the others.
-
-        Args:
-            place: Of the exporter.
-            run_ids: Calls that it keeps.
-            gone: Calls that it keeps no longer.
-        """
+        """Note which exporter keeps calls to be seen and heard, for the others."""
 
     def evidence(self, run_id: str) -> EvidencePlace | None:
         """Return which exporter keeps a call; None: none that shares this store."""

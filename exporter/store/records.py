@@ -1,8 +1,8 @@
 """What a store holds: frozen records, the same for every implementation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, computed_field, with_config
 
@@ -201,40 +201,29 @@ class RunRecord:
     @classmethod
     def of(cls, outcome: Outcome) -> Self:
         """Return the record of a finished run."""
-        call = outcome.result if isinstance(outcome.result, CallResult) else None
+        call = outcome.result
+        of_call: dict[str, Any] = {"call_type": "", "scenario": ""}
+        if isinstance(call, CallResult):
+            of_call = {name: getattr(call, name) for name in _OF_CALL}
         return cls(
             run_id=outcome.run_id,
             probe=outcome.probe,
             agent_name=outcome.agent_name,
-            call_type=call.call_type if call else "",
-            scenario=call.scenario if call else "",
             started_at=outcome.started_at,
             duration_s=outcome.duration_s,
             reason=outcome.reason,
             detail=outcome.detail,
             verdict=outcome.verdict,
-            turns=call.turns if call else (),
-            time_to_agent_s=call.time_to_agent_s if call else None,
-            time_to_greeting_s=call.time_to_greeting_s if call else None,
-            split_absent=call.split_absent if call else "",
             log=outcome.log[-LOG_LINES_KEPT:] if outcome.reason is not None else (),
-            agents=call.agents if call else 1,
             loop_lag_s=outcome.loop_lag_s,
-            speech_s=call.speech_s if call else None,
-            overlap_s=call.overlap_s if call else None,
-            media=call.media if call else None,
-            usage=call.usage if call else (),
-            expectations=call.expectations if call else (),
-            sending=call.sending if call else None,
-            line=call.line if call else None,
-            reconnects=call.reconnects if call else (),
-            interruptions=call.interruptions if call else (),
-            backchannels=call.backchannels if call else (),
-            pauses=call.pauses if call else (),
-            token=call.token if call else None,
             fence=outcome.fence,
             findings=outcome.findings or (),
+            **of_call,
         )
+
+
+_OF_CALL = {each.name for each in fields(CallResult)} - {"agent_name"}
+"""All that a call has found is of its record as well, under the same names."""
 
 
 @with_config(ConfigDict(use_attribute_docstrings=True))

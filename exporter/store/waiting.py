@@ -86,9 +86,6 @@ class WaitingWrites:
     ) -> None:
         """Write what waits, in its order.
 
-        Args:
-            write: Does one write.
-
         Raises:
             StoreError: The first write that failed; it waits on.
         """

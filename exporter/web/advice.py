@@ -14,7 +14,7 @@ from exporter.outcome import (
     SilentStage,
     Verdict,
 )
-from exporter.report.call_figures import average, is_measured
+from exporter.report.call_figures import average
 from exporter.store.records import RunRecord
 from exporter.web.why import PART_WORDS
 
@@ -155,7 +155,7 @@ def advice(record: RunRecord) -> Advice | None:
 
 def _slow(record: RunRecord) -> Advice:
     """Return what to look at by the longest component, where components are known."""
-    parts = average(turn.components for turn in record.turns if is_measured(turn))
+    parts = average(record.turns)
     known = (
         {} if parts is None else {name: getattr(parts, f"{name}_s") or 0.0 for name in COMPONENTS}
     )

@@ -1,28 +1,30 @@
 """/api/v1: workers, targets, runs and turns as JSON; every status is in the OpenAPI document."""
 
+import math
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from fastapi.responses import FileResponse
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from exporter.calls import turns
-from exporter.evidence.detail import RunDetail, recorded
+from exporter.evidence.detail import RunDetail
 from exporter.evidence.sound import SOUND_TYPE
 from exporter.probes.ramp.figures import RampFigures
 from exporter.roster.wire import MAX_BODY_BYTES, Heartbeat, WorkerId, WorkerList
 from exporter.store.records import RunQuery, RunRecord
 from exporter.web.gate import may_hear
 from exporter.web.refusals import Problem
-from exporter.web.sources import History, Sources
+from exporter.web.run_routes import history_of, known_run
+from exporter.web.sources import Sources
 from exporter.web.watched import TargetStatus
 
-_NO_HISTORY = "this exporter has no run history"
 _NO_ROSTER = "this exporter has no roster"
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 def _body_of(schema: str) -> dict[str, Any]:
@@ -74,14 +76,7 @@ def _add_workers(routes: APIRouter, sources: Sources) -> None:
     )
     async def heartbeat(worker_id: Annotated[WorkerId, Path()], request: Request) -> Response:
         """Tell how a worker is; a worker that stays silent is taken to be offline."""
-        body = await request.body()
-        if len(body) > MAX_BODY_BYTES:
-            raise HTTPException(413, f"a heartbeat may have at most {MAX_BODY_BYTES} bytes")
-        # Not by FastAPI: only from JSON itself does the model take a status and refuse "1" as 1.
-        try:
-            beat = Heartbeat.model_validate_json(body)
-        except ValidationError as error:
-            raise HTTPException(422, explain(error)) from None
+        beat = await _read(request, Heartbeat, "a heartbeat", MAX_BODY_BYTES)
         if sources.roster is None:
             raise HTTPException(503, _NO_ROSTER)
         peer = request.client.host if request.client else ""
@@ -106,11 +101,6 @@ def _add_targets(routes: APIRouter, sources: Sources) -> None:
 
 
 def _add_runs(routes: APIRouter, sources: Sources) -> None:
-    def history() -> History:
-        if sources.history is None:
-            raise HTTPException(503, _NO_HISTORY)
-        return sources.history
-
     @routes.get("/runs", responses=_problems(422, 503))
     async def runs(
         agent_name: Annotated[str | None, Query(max_length=256)] = None,
@@ -128,17 +118,13 @@ def _add_runs(routes: APIRouter, sources: Sources) -> None:
         """Runs that have ended, the newest first."""
         failed = None if outcome is None else outcome == "failed"
         query = RunQuery(limit, agent_name, failed, *_place(before))
-        runs = tuple(await history().runs(query))
+        runs = tuple(await history_of(sources).runs(query))
         return RunList(runs, _place_of(runs[-1]) if len(runs) == limit else None)
 
     @routes.get("/runs/{run_id}", responses=_problems(404, 422, 503))
     async def run(run_id: Annotated[str, Path(max_length=64)], request: Request) -> RunDetail:
         """One run with its turns, and its timeline and sound where it is kept."""
-        kept = await sources.kept.read(run_id) if sources.kept else None
-        record = recorded(await history().run(run_id), kept)
-        if record is None:
-            raise HTTPException(404, "no such run")
-        elsewhere = None if kept else await sources.elsewhere(run_id)
+        record, kept, elsewhere = await known_run(sources, run_id)
         return RunDetail.of_record(record, kept, with_words=may_hear(request), elsewhere=elsewhere)
 
     @routes.get(
@@ -166,10 +152,7 @@ def _add_ramps(routes: APIRouter, sources: Sources) -> None:
     )
     async def ramp(request: Request) -> Response:
         """Take the figures of a ramp that was made elsewhere, and show them as the last one."""
-        try:
-            figures = RampFigures.model_validate_json(await request.body())
-        except ValidationError as error:
-            raise HTTPException(422, explain(error)) from None
+        figures = await _read(request, RampFigures)
         if not figures.can_be_shown:
             raise HTTPException(422, "vantage: expected printable characters only")
         if sources.take_ramp is None:
@@ -189,17 +172,27 @@ def _add_turns(routes: APIRouter, sources: Sources) -> None:
     )
     async def take_turns(request: Request) -> Response:
         """Count turns of real calls, as an agent reports them; a batch sent again counts once."""
-        body = await request.body()
-        if len(body) > turns.MAX_BODY_BYTES:
-            raise HTTPException(413, f"a batch may have at most {turns.MAX_BODY_BYTES} bytes")
-        try:
-            batch = turns.TurnBatch.model_validate_json(body)
-        except ValidationError as error:
-            raise HTTPException(422, explain(error)) from None
+        batch = await _read(request, turns.TurnBatch, "a batch", turns.MAX_BODY_BYTES)
         if sources.take_turns is None:
             raise HTTPException(503, "this exporter takes no turns")
         sources.take_turns(batch)
         return Response(status_code=204)
+
+
+async def _read(
+    request: Request, model: type[_Model], what: str = "", most_bytes: float = math.inf
+) -> _Model:
+    """Return the message of a request.
+
+    Not by FastAPI: only from JSON itself does a model take a status and refuse "1" as 1.
+    """
+    body = await request.body()
+    if len(body) > most_bytes:
+        raise HTTPException(413, f"{what} may have at most {most_bytes} bytes")
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise HTTPException(422, explain(error)) from None
 
 
 def _place(text: str | None) -> tuple[datetime | None, str]:

@@ -48,12 +48,7 @@ class Renderer:
         self._last: dict[tuple[Format, bool], Page] = {}
 
     async def page(self, accept: str, accept_encoding: str) -> Page:
-        """Return what the metrics are now, or at some time since this was called.
-
-        Args:
-            accept: The header of that name.
-            accept_encoding: The header of that name.
-        """
+        """Return what the metrics are now, or at some time since this was called."""
         asked = time.monotonic()
         zipped = takes_gzip(accept_encoding)
         wanted = Format.accepted(accept)
@@ -72,14 +67,7 @@ class Renderer:
 def render(
     snapshot: Iterable[Block], others: CollectorRegistry, wanted: Format, *, zipped: bool
 ) -> Page:
-    """Render a page.
-
-    Args:
-        snapshot: The exporter's own series.
-        others: What the client library renders.
-        wanted: The format.
-        zipped: Whether it is compressed.
-    """
+    """Render a page."""
     began = time.monotonic()
     body = wanted.page(snapshot, others).encode()
     content = gzip.compress(body, _GZIP_LEVEL) if zipped else body

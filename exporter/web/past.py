@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from exporter.outcome import Components, Reason, TurnOutcome, Verdict
-from exporter.report.call_figures import average, is_measured
+from exporter.report.call_figures import average
 from exporter.stats import Stats
 from exporter.store.records import RunRecord
 
@@ -34,7 +34,7 @@ class PastRun:
     @classmethod
     def of(cls, run: RunRecord) -> Self:
         """Return what is kept of a run."""
-        parts = average(turn.components for turn in run.turns if is_measured(turn))
+        parts = average(run.turns)
         return cls(run.run_id, run.started_at, run.verdict, Stats.of(run.turns).avg_s, parts)
 
 

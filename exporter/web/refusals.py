@@ -85,12 +85,7 @@ class Refusals:
     """Counts every refusal, and logs each reason once a minute at most. For one thread."""
 
     def __init__(self, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
-        """Let the series of every reason exist.
-
-        Args:
-            metrics: Where they are counted.
-            clock: Seconds.
-        """
+        """Let the series of every reason exist."""
         self._metrics = metrics
         self._clock = clock
         for reason in RefusalReason:

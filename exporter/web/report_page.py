@@ -46,7 +46,6 @@ def report_page(
     run_at: datetime,
     verdict: Verdict,
     reasons: Iterable[str] = (),
-    runbooks: str = "",
 ) -> str:
     """Return the report; it loads nothing from anywhere.
 
@@ -57,7 +56,6 @@ def report_page(
         run_at: When it began, UTC.
         verdict: Of the whole.
         reasons: What keeps it from PASS, a line each.
-        runbooks: URL of the folder with the runbooks; they are only named where it is "".
     """
     nonce = new_nonce()
     return template("report.html").render(
@@ -68,5 +66,5 @@ def report_page(
         reasons=list(reasons),
         views=[CallView.of(each.record, each.kept, each.url, missing=_MISSING) for each in calls],
         policy=policy(nonce, "media-src data:; form-action 'none'"),
-        **common(runbooks, nonce),
+        **common("", nonce),
     )

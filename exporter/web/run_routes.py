@@ -8,8 +8,9 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from exporter.evidence.detail import recorded
+from exporter.evidence.kept import KeptCall
 from exporter.outcome import Verdict
-from exporter.store.records import RunQuery
+from exporter.store.records import EvidencePlace, RunQuery, RunRecord
 from exporter.web.gate import may_hear
 from exporter.web.refusals import TEXT
 from exporter.web.rendering import new_nonce, policy, template
@@ -50,7 +51,7 @@ def run_routes(sources: Sources) -> APIRouter:
             scenario=scenario,
             verdicts=_NOT_WELL if failed else None,
         )
-        found = await _history(sources).runs(query)
+        found = await history_of(sources).runs(query)
         if not found:
             return PlainTextResponse(f"{_none(query)}\n", 404)
         # Relative: a proxy may have put the pages below any path.
@@ -68,11 +69,7 @@ def run_routes(sources: Sources) -> APIRouter:
         """The call as a picture and as sound, why it failed, its turns and its log."""
         if not _RUN_ID.fullmatch(run_id):
             raise HTTPException(404, "no such run")
-        kept = await sources.kept.read(run_id) if sources.kept else None
-        record = recorded(await _history(sources).run(run_id), kept)
-        if record is None:
-            raise HTTPException(404, "no such run")
-        elsewhere = None if kept else await sources.elsewhere(run_id)
+        record, kept, elsewhere = await known_run(sources, run_id)
         nonce, runbooks = new_nonce(), sources.runbooks().rstrip("/")
         hears = may_hear(request)
         page = await asyncio.to_thread(  # a long call takes a while to draw
@@ -87,7 +84,27 @@ def run_routes(sources: Sources) -> APIRouter:
     return routes
 
 
-def _history(sources: Sources) -> History:
+async def known_run(
+    sources: Sources, run_id: str
+) -> tuple[RunRecord, KeptCall | None, EvidencePlace | None]:
+    """Return a run, its call where that is kept here, and who else keeps it.
+
+    Raises:
+        HTTPException: There is no such run, or no history.
+    """
+    kept = await sources.kept.read(run_id) if sources.kept else None
+    record = recorded(await history_of(sources).run(run_id), kept)
+    if record is None:
+        raise HTTPException(404, "no such run")
+    return record, kept, None if kept else await sources.elsewhere(run_id)
+
+
+def history_of(sources: Sources) -> History:
+    """Return the runs that have ended.
+
+    Raises:
+        HTTPException: This exporter has none.
+    """
     if sources.history is None:
         raise HTTPException(503, "this exporter has no run history")
     return sources.history

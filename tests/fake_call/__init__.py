@@ -1,7 +1,12 @@
 """Calls to a scripted agent on the virtual clock: the real caller, without the SDK's library.
 
-    devices   room, microphone and ear as the SDK would show them to a caller
-    agent     the agent in the room, and what it does
+    devices   microphone, track and ear as the SDK would show them to a caller
+    room      the room, and who is in it, as the SDK would show them
+    script    what the agent does
+    sounds    what is heard, and how long
+    reports   what the agent reports of its session
+    agent     the agent in the room
+    talker    one with long answers, which is interrupted
     api       the server API, as far as a call asks it
     calls     place a call, or hold a conversation only, and tell what came of it
 

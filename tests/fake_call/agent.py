@@ -4,162 +4,34 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
 from livekit import rtc
 from livekit.protocol.agent_pb import agent_session as pb
 
-from exporter.outcome import ModelUsage, SilentStage
-from exporter.probes.calibrate.echo import buzz
+from exporter.outcome import SilentStage
 from exporter.rtc.caller import STATE
-from exporter.rtc.clip import Clip
 from exporter.rtc.levels import RATE, Pcm
 from exporter.rtc.people import BACKGROUND_TRACK, ON_BEHALF
 from exporter.rtc.session_events import TOPIC
-from tests.fake_call.devices import FakeParticipant, FakeRoom, FakeTrack
+from tests.fake_call import reports
+from tests.fake_call.devices import FakeTrack
+from tests.fake_call.room import FakeParticipant, FakeRoom
+from tests.fake_call.script import Script
+from tests.fake_call.sounds import FILLER_S, SOUND_S, UTTERANCE_S, noise, voice
 from tests.virtual_time import Clock
 
-UTTERANCE_S = 0.8
 SETTLE_S = 0.18
 """Silence after which the agent knows that the caller has come to the end."""
-SOUND_S = 0.6
-"""Length of a reply, or of each of its two halves."""
-FILLER_S = 0.5
 REPUBLISH_S = 0.05
 """Between the end of a track and the next."""
 TRANSCRIBED_S, TURN_OVER_S, SPEAKS_S = 0.3, 0.5, 0.9
 """After the end of the caller's speech, in the turns of which the stages are told."""
+QUESTION = {"transcription_delay": 0.2, "end_of_turn_delay": 0.3}
+"""The figures of what the caller said."""
 SECOND_SENTENCE_S = 0.4
 BETWEEN_SENTENCES_S = 0.3
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """What an agent does; the defaults make one that just replies."""
-
-    delay_s: float = 1.0
-    """Last sample of the caller's speech to first sample of the reply."""
-    greet_s: float = 0.0
-    greet_after_s: float = 0.0
-    """From its track to its greeting; it says that it speaks from the track on."""
-    listens_first: bool = False
-    """Says that it listens from the track on; what ends during its greeting is not answered."""
-    states: bool = True
-    """Says what it is doing."""
-    no_track: bool = False
-    mute: bool = False
-    """Never replies."""
-    cold: bool = False
-    """Does not reply to the first utterance."""
-    hang: bool = False
-    """Says it is thinking, and never replies."""
-    stops_before: SilentStage | None = None
-    """Never replies, and tells of each stage of its turns before that one."""
-    error: str = ""
-    """Reports this error instead of a reply."""
-    stall: bool = False
-    """From the first utterance on nothing comes from it, though it stays listed."""
-    breaks_off: bool = False
-    """From the first utterance on its track brings no more frames, though packets still come."""
-    leave: bool = False
-    """Is gone at the end of the first utterance."""
-    push_to_talk: tuple[str, str] | None = None
-    """Names of the RPCs between which it listens; it replies to the second."""
-    goodbye: bool = False
-    """Is gone when its first reply is over."""
-    goes_mid_turn: bool = False
-    """Is gone in place of its first reply."""
-    dies_after: int = 0
-    """Is dropped by the server when so many replies are over."""
-    ends_after: int = 0
-    """Deletes the room when so many replies are over."""
-    close: bool = False
-    """The room is closed at the end of the first utterance."""
-    background: bool = False
-    """Plays music on a second track all the time."""
-    music: bool = False
-    """The same, on a track that has no name to know it by, published after its voice."""
-    encrypted: bool = False
-    """Its track is noise to whom has no key."""
-    avatar: bool = False
-    """Another participant speaks on its behalf; it has no track itself."""
-    own_track: bool = False
-    """... but one, which is silent."""
-    avatar_after_s: float = 0.0
-    """From its coming to the avatar's, and from there to the avatar's track."""
-    avatar_is_silent: bool = False
-    """It speaks by its own track all the same."""
-    noise_db: float | None = None
-    click_s: float | None = None
-    """A click of 5 ms ends so long before the reply."""
-    pause_s: float = 0.0
-    """Silence inside its reply."""
-    filler_s: float | None = None
-    """Says "one moment" so long after the end of the caller's speech; the answer at `delay_s`."""
-    says_filler: bool = False
-    """Says it by `session.say` in `on_user_turn_completed`: works on in the state `listening`."""
-    never_answers: bool = False
-    """Says its filler, and nothing more."""
-    answers_once: bool = False
-    """... from the second utterance on."""
-    works_on_s: float = 0.0
-    """So long it thinks in silence after its answer."""
-    says_more: bool = False
-    """A second sentence follows that work."""
-    without_figures: bool = False
-    """Its messages have no figures."""
-    fails_after: str = ""
-    """Reports this error after its filler."""
-    interrupt_s: float = 0.0
-    """Talks so long from the beginning of each utterance on, then a second sentence."""
-    republish: bool = False
-    """Replaces its track at the first utterance, and does not reply to that one."""
-    tells: tuple[pb.AgentSessionEvent, ...] = ()
-    """Reports these at the end of each utterance as well."""
-    reports: bool = False
-    """Reports the figures of its turns, as livekit-agents does from 1.5 on."""
-    hears: tuple[str, ...] = ()
-    """Its final transcripts of each utterance, after one that is not final."""
-    uses: ModelUsage | None = None
-    """Reports that each reply took so much of one language model."""
-    says: tuple[str, ...] = ()
-    """Its replies in words, as it reports them; the last one again and again."""
-    tool: str = ""
-    """It calls this tool before each reply."""
-    tool_fails: bool = False
-    hands_over_to: str = ""
-    """It reports this at the end of each reply."""
-    brings: rtc.ParticipantKind.ValueType | None = None
-    """Somebody of this kind joins, so long after the end of the first utterance:"""
-    brings_after_s: float = 0.3
-    attribute: tuple[str, str] | None = None
-    """It has this attribute, with this value, from its first reply on."""
-    deaf_to: int = 0
-    """Samples up to this value are silence to it."""
-    blocks: tuple[tuple[float, float], ...] = ()
-    """The *prober's* event loop: blocked from so many seconds after the end of the first utterance
-    on (before it, if negative), for so many seconds."""
-
-
-@cache
-def voice(seconds: float, pitch_hz: int = 200) -> Pcm:
-    """Return a sound that is loud from its first sample to its last; made once for all tests."""
-    return buzz(seconds, pitch_hz=pitch_hz)
-
-
-@cache
-def utterance() -> Clip:
-    """Return what the caller says: its end cannot be mistaken."""
-    sound = voice(UTTERANCE_S, 140)
-    return Clip(np.concatenate([sound, np.zeros(4800, np.int16)]), 0, len(sound), 0.0)
-
-
-@cache
-def noise(level_db: float) -> Pcm:
-    """Return white noise of that level."""
-    wave = np.random.default_rng(1).standard_normal(3 * RATE)
-    return (wave * 32768 * 10 ** (level_db / 20)).clip(-32768, 32767).astype(np.int16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,9 +120,9 @@ class FakeAgent:
         self._greets = at, at + self._script.greet_s
         self._say_state("listening" if self._script.listens_first else "speaking")
         self._track.play(voice(self._script.greet_s, 170), at)
-        await _until(at)
+        await wait_until(at)
         self._say_state("speaking")
-        await _until(at + self._script.greet_s)
+        await wait_until(at + self._script.greet_s)
 
     def go(self) -> None:
         """Leave the room."""
@@ -314,17 +186,24 @@ class FakeAgent:
         if self._room is None or self._track is None or not replies:
             return
         for text in script.hears:
-            self._transcribe(text.split()[0], final=False)
-            self._transcribe(text, final=True)
+            self._send(reports.transcript(text.split()[0], final=False))
+            self._send(reports.transcript(text, final=True))
         if script.says_filler:
             await self._say_filler(end)
         if script.never_answers or (script.answers_once and not first):
             return
-        if script.reports:
-            self._report(pb.USER, transcription_delay=0.2, end_of_turn_delay=0.3)
-        if script.tool:
-            self._call_tool(script.tool, fails=script.tool_fails)
+        self._report_question()
         await self._reply(end + script.delay_s, end)
+
+    def _report_question(self) -> None:
+        """Report what it does before a reply."""
+        script = self._script
+        if script.reports:
+            self._send(reports.message(pb.USER, figures=QUESTION))
+        if script.tool:
+            call_id = f"call-{len(self.exchanges)}"
+            for report in reports.tool(script.tool, call_id, fails=script.tool_fails):
+                self._send(report)
 
     def _silent(self) -> bool:
         script = self._script
@@ -340,7 +219,7 @@ class FakeAgent:
         if script.hang:
             self._say_state("thinking")
         if script.error:
-            self._report_error(script.error)
+            self._send(reports.error(script.error))
         if script.stall:
             track.stall()
         if script.breaks_off:
@@ -360,19 +239,19 @@ class FakeAgent:
         if stage is SilentStage.UNKNOWN:
             return
         heard = order.index(stage) > 0
-        self._say_user(pb.US_SPEAKING if heard else pb.US_AWAY)
+        self._send(reports.user_state(pb.US_SPEAKING if heard else pb.US_AWAY))
         if heard:
-            self._transcribe("so", final=False)
-            await _until(end + TRANSCRIBED_S)
+            self._send(reports.transcript("so", final=False))
+            await wait_until(end + TRANSCRIBED_S)
             words = order.index(stage) > 1
-            self._transcribe("so be it" if words else "", final=True)
+            self._send(reports.transcript("so be it" if words else "", final=True))
         if order.index(stage) > 2:
-            await _until(end + TURN_OVER_S)
-            self._report(pb.USER, transcription_delay=0.2, end_of_turn_delay=0.3)
+            await wait_until(end + TURN_OVER_S)
+            self._send(reports.message(pb.USER, figures=QUESTION))
         if stage is SilentStage.NOT_SPOKEN:
-            await _until(end + SPEAKS_S)
+            await wait_until(end + SPEAKS_S)
             self._say_state("speaking")
-            await _until(end + SPEAKS_S + SOUND_S)
+            await wait_until(end + SPEAKS_S + SOUND_S)
             self._say_state("listening")
 
     async def _publish(self) -> None:
@@ -385,16 +264,16 @@ class FakeAgent:
         assert script.filler_s is not None
         assert self._track is not None
         self._track.play(voice(FILLER_S, 230), end + script.filler_s)
-        await _until(end + script.filler_s)
+        await wait_until(end + script.filler_s)
         self._say_state("speaking")
-        await _until(end + script.filler_s + FILLER_S)
+        await wait_until(end + script.filler_s + FILLER_S)
         if script.reports:
-            self._report(pb.ASSISTANT, tts_node_ttfb=0.27)
+            self._send(reports.message(pb.ASSISTANT, figures={"tts_node_ttfb": 0.27}))
         self._say_state("listening")
         if script.fails_after:
-            self._report_error(script.fails_after)
+            self._send(reports.error(script.fails_after))
         if not script.never_answers:
-            await _until(end + script.delay_s - 0.3)
+            await wait_until(end + script.delay_s - 0.3)
 
     async def _reply(self, at: float, end: float) -> None:
         script, track = self._script, self._track
@@ -413,33 +292,38 @@ class FakeAgent:
         if script.pause_s:
             track.play(sound, over + script.pause_s)
             over += script.pause_s + SOUND_S
-        await _until(self._talks_until)
+        await wait_until(self._talks_until)
         self._say_state("thinking")
-        await _until(at - 0.05)
+        await wait_until(at - 0.05)
         self._say_state("speaking")
-        await _until(over)
+        await wait_until(over)
         if script.uses is not None:
-            self._report_usage(script.uses)
+            self._send(reports.usage(script.uses, self._replies))
         if script.reports and script.without_figures:
-            self._report(pb.ASSISTANT)
+            self._send(reports.message(pb.ASSISTANT))
         elif script.reports:
             text = script.says[min(len(self.exchanges), len(script.says)) - 1 :][:1]
             figures = {"llm_node_ttft": 0.4, "tts_node_ttfb": 0.1, "e2e_latency": 0.9}
-            self._report(pb.ASSISTANT, "".join(text), **figures)
+            self._send(reports.message(pb.ASSISTANT, "".join(text), figures))
         self._finish()
         if script.works_on_s:
             await self._work_on(over + script.works_on_s)
-        self._end(sum(each.replied is not None for each in self.exchanges))
+        self._end(self._replies)
         self._say_state("listening")
 
     async def _work_on(self, until: float) -> None:
         assert self._track is not None
         self._say_state("thinking")
-        await _until(until)
+        await wait_until(until)
         if self._script.says_more:
             self._track.play(voice(SOUND_S), until + 0.1)
             self._say_state("speaking")
-            await _until(until + 0.1 + SOUND_S)
+            await wait_until(until + 0.1 + SOUND_S)
+
+    @property
+    def _replies(self) -> int:
+        """How often it has replied, the reply under way included."""
+        return sum(each.replied is not None for each in self.exchanges)
 
     def _say_goodbye(self) -> None:
         """Leave, and let the successor come."""
@@ -469,7 +353,7 @@ class FakeAgent:
         self._say_state("speaking")
         self._track.play(voice(self._script.interrupt_s, 250), at)
         self._track.play(voice(SECOND_SENTENCE_S, 250), second)
-        await _until(self._talks_until)
+        await wait_until(self._talks_until)
         self._say_state("listening")
 
     def _say_state(self, state: str) -> None:
@@ -481,10 +365,7 @@ class FakeAgent:
         script, room = self._script, self._room
         assert room is not None
         if script.hands_over_to:
-            message = pb.AgentSessionMessage()
-            handed = message.event.conversation_item_added.item.agent_handoff
-            handed.old_agent_id, handed.new_agent_id = "first", script.hands_over_to
-            self._send(message)
+            self._send(reports.hand_over(script.hands_over_to))
         if script.attribute is not None:
             room.attributes_changed(self._me, **dict([script.attribute]))
 
@@ -493,62 +374,13 @@ class FakeAgent:
         assert self._script.brings is not None
         self._room.enter(FakeParticipant("person", {}, self._script.brings))
 
-    def _call_tool(self, name: str, *, fails: bool) -> None:
-        """Tell of a tool, as livekit-agents 1.6 and later do."""
-        call_id = f"call-{len(self.exchanges)}"
-        message = pb.AgentSessionMessage()
-        call = message.event.tool_execution_updated.started.function_call
-        call.call_id, call.name = call_id, name
-        self._send(message)
-        message = pb.AgentSessionMessage()
-        ended = message.event.tool_execution_updated.ended
-        ended.call_id, ended.status = call_id, pb.TC_ERROR if fails else pb.TC_DONE
-        self._send(message)
-
-    def _report(self, role: pb.ChatRole, text: str = "", **metrics: float) -> None:
-        message = pb.AgentSessionMessage()
-        said = message.event.conversation_item_added.item.message
-        said.role = role
-        if text:
-            said.content.add().text = text
-        for name, value in metrics.items():
-            setattr(said.metrics, name, value)
-        self._send(message)
-
-    def _report_usage(self, of_each: ModelUsage) -> None:
-        """Tell the totals since the session began."""
-        replies = sum(each.replied is not None for each in self.exchanges)
-        message = pb.AgentSessionMessage()
-        used = message.event.session_usage_updated.usage.model_usage.add().llm
-        used.model = of_each.model
-        used.input_tokens = replies * of_each.llm_input
-        used.input_cached_tokens = replies * of_each.llm_cached
-        used.output_tokens = replies * of_each.llm_output
-        self._send(message)
-
-    def _say_user(self, state: pb.UserState) -> None:
-        message = pb.AgentSessionMessage()
-        message.event.user_state_changed.new_state = state
-        self._send(message)
-
-    def _transcribe(self, text: str, *, final: bool) -> None:
-        message = pb.AgentSessionMessage()
-        message.event.user_input_transcribed.transcript = text
-        message.event.user_input_transcribed.is_final = final
-        self._send(message)
-
-    def _report_error(self, text: str) -> None:
-        message = pb.AgentSessionMessage()
-        message.event.error.message = text
-        self._send(message)
-
     def _send(self, message: pb.AgentSessionMessage) -> None:
         assert self._room is not None
         self._room.send_bytes(TOPIC, message.SerializeToString(), self._me.identity)
 
     def _at(self, when: float, then: Callable[[], Awaitable[None]]) -> None:
         async def later() -> None:
-            await _until(when)
+            await wait_until(when)
             await then()
 
         task = asyncio.get_running_loop().create_task(later())
@@ -556,5 +388,6 @@ class FakeAgent:
         task.add_done_callback(self._tasks.discard)
 
 
-async def _until(when: float) -> None:
+async def wait_until(when: float) -> None:
+    """Wait for a time, on the monotonic clock."""
     await asyncio.sleep(max(0.0, when - time.monotonic()))

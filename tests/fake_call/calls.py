@@ -16,12 +16,16 @@ from exporter.probes.latency.conversation import Conversation
 from exporter.probes.latency.measure import place_call
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.latency.way_in.fetch import FetchToken, fetch_for
-from exporter.rtc.caller import Caller, Devices
+from exporter.rtc.caller import Caller
 from exporter.rtc.levels import Pcm
+from exporter.rtc.tracks import Devices
 from tests import virtual_time
-from tests.fake_call.agent import FakeAgent, Heard, Script, utterance
+from tests.fake_call.agent import FakeAgent, Heard
 from tests.fake_call.api import SERVER, FakeApi
-from tests.fake_call.devices import FakeMicrophone, FakeRoom, ear_on
+from tests.fake_call.devices import FakeMicrophone, ear_on
+from tests.fake_call.room import FakeRoom
+from tests.fake_call.script import Script
+from tests.fake_call.sounds import utterance
 from tests.virtual_time import Clock
 
 AGENT = "agent-1"

@@ -9,7 +9,10 @@ import numpy as np
 from livekit.protocol.agent_pb import agent_session as pb
 
 from exporter.rtc.levels import RATE, Pcm
-from tests.fake_call.agent import FakeAgent, Script, voice
+from tests.fake_call import reports
+from tests.fake_call.agent import FakeAgent, wait_until
+from tests.fake_call.script import Script
+from tests.fake_call.sounds import voice
 from tests.virtual_time import Clock
 
 DELAY_S = 1.0
@@ -61,7 +64,7 @@ class Talker(FakeAgent):
         self._speaks = 0.0, 0.0
         self._into = False
         """The caller's last utterance began during its speech."""
-        self._replies = 0
+        self._taken = 0
         self._sound: Pcm = voice(0.1)
         self._stopped = asyncio.Event()
 
@@ -82,15 +85,15 @@ class Talker(FakeAgent):
                 return
             seconds, delay_s = SHORT_S, self._talk.answer_s
         else:
-            self._replies += 1
-            first = self._replies == 1 or self._talk.ends_s is None
+            self._taken += 1
+            first = self._taken == 1 or self._talk.ends_s is None
             seconds = self._talk.reply_s if first else self._talk.ends_s or 0.0
-        await _until(end + self._talk.endpoint_s)
+        await wait_until(end + self._talk.endpoint_s)
         if self._began != began:
             return  # the caller went on
         if over > end:
             over += 0.5  # what it says next is another reply
-        await _until(over)
+        await wait_until(over)
         self._say_state("thinking")
         self._note(pb.USER)
         at = max(end + max(delay_s, self._talk.endpoint_s + 0.02), time.monotonic() + 0.02)
@@ -112,7 +115,7 @@ class Talker(FakeAgent):
         self._sound, self._speaks = sound, (at, at + len(sound) / RATE)
         self._stopped = asyncio.Event()
         self._track.play(sound, at)
-        await _until(at - 0.01)
+        await wait_until(at - 0.01)
         self._say_state("speaking")
         try:
             async with asyncio.timeout(self._speaks[1] - time.monotonic()):
@@ -136,7 +139,7 @@ class Talker(FakeAgent):
             self._note(pb.ASSISTANT, interrupted=True)
             return
         rest = self._sound[round((at - begin) * RATE) :]
-        await _until(at + self._talk.resumes_s - 0.02)
+        await wait_until(at + self._talk.resumes_s - 0.02)
         if self._talk.reports:
             message = pb.AgentSessionMessage()
             message.event.agent_false_interruption.resumed = True
@@ -146,13 +149,5 @@ class Talker(FakeAgent):
     def _note(self, role: pb.ChatRole, *, interrupted: bool = False) -> None:
         if not self._talk.reports:
             return
-        message = pb.AgentSessionMessage()
-        said = message.event.conversation_item_added.item.message
-        said.role, said.interrupted = role, interrupted
-        if role == pb.ASSISTANT:
-            said.metrics.e2e_latency = DELAY_S
-        self._send(message)
-
-
-async def _until(when: float) -> None:
-    await asyncio.sleep(max(0.0, when - time.monotonic()))
+        figures = {"e2e_latency": DELAY_S} if role == pb.ASSISTANT else {}
+        self._send(reports.message(role, figures=figures, interrupted=interrupted))

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 from livekit import rtc
+from livekit.api import AccessToken, VideoGrants
 
 from exporter.demo.livekit_binary import ServerProgram
 from exporter.demo.livekit_server import LiveKitServer
@@ -20,7 +21,7 @@ from exporter.probe import Run
 from exporter.probes.agents.measure import list_agents
 from exporter.probes.agents.picture import NOTHING, Picture
 from exporter.probes.agents.spec import AgentsConfig
-from exporter.server_api import ParticipantKind, Server, ServerApi, delete_rooms, make_token
+from exporter.server_api import ParticipantKind, Server, ServerApi, delete_rooms
 from tests import patience
 
 pytestmark = pytest.mark.integration
@@ -52,14 +53,20 @@ async def joined(
     hidden: bool = False,
 ) -> AsyncIterator[rtc.Room]:
     """Be a participant of a room for the length of the block; it may change its attributes."""
-    token = make_token(
-        server,
-        identity=identity,
+    grants = VideoGrants(
+        room_join=True,
         room=room,
-        kind=kind,
-        attributes=attributes,
         hidden=hidden,
+        agent=kind == "agent",
         can_update_own_metadata=True,
+    )
+    token = (
+        AccessToken(server.api_key, server.api_secret)
+        .with_identity(identity)
+        .with_kind(kind)
+        .with_attributes(dict(attributes or {}))
+        .with_grants(grants)
+        .to_jwt()
     )
     client = rtc.Room()
     await client.connect(server.url, token, rtc.RoomOptions(auto_subscribe=False))

@@ -13,9 +13,10 @@ import psutil
 import pytest
 from prometheus_client import CollectorRegistry
 
+from exporter.daemon import serve
 from exporter.daemon.fleet import Fleet
+from exporter.daemon.parts import Daemon
 from exporter.daemon.plan import server_works
-from exporter.daemon.serve import Daemon
 from exporter.run.process import ProbeTable
 from exporter.settings.settings import Settings
 from exporter.web.server import WebServer
@@ -193,7 +194,7 @@ def test_every_series_is_there_from_the_start() -> None:
     settings = quiet(sfu={"vantage": "lab"}, reach={}, reconnect={})
     daemon = Daemon(settings, settings.server(), lambda: settings)  # never started
     for work in server_works(settings):
-        daemon._works.add(work, NOT_NOW_S)
+        daemon.works.add(work, NOT_NOW_S)
     registry = daemon.metrics.registry
     labels = {"server": "127.0.0.1:1", "vantage": "lab"}
 
@@ -219,8 +220,8 @@ def test_part_that_ends_by_itself_is_noticed(
     async def story() -> None:
         daemon, stop = faked(quiet()), asyncio.Event()
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            running = asyncio.create_task(daemon.run(listener, stop))
-            await comes_true(lambda: daemon._health.problem == "ended unexpectedly: workers")
+            running = asyncio.create_task(serve.run(daemon, listener, stop))
+            await comes_true(lambda: daemon.health.problem == "ended unexpectedly: workers")
             stop.set()
             await running
 
@@ -238,7 +239,7 @@ def test_exporter_does_not_go_on_without_its_pages(monkeypatch: pytest.MonkeyPat
 
     async def story() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            await faked(quiet()).run(listener, asyncio.Event())
+            await serve.run(faked(quiet()), listener, asyncio.Event())
 
     with pytest.raises(RuntimeError, match="web server ended unexpectedly") as raised:
         asyncio.run(story())
@@ -256,7 +257,7 @@ def test_agent_that_is_found_in_a_room_is_called() -> None:
         daemon = faked(settings)
         stop = asyncio.Event()
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            running = asyncio.create_task(daemon.run(listener, stop))
+            running = asyncio.create_task(serve.run(daemon, listener, stop))
             await comes_true(
                 lambda: daemon.metrics.registry.get_sample_value("voice_turns_total", turns)
             )

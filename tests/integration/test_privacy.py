@@ -16,8 +16,8 @@ from livekit.protocol.agent_pb import agent_session as pb
 from exporter.outcome import Reason
 from exporter.server_api import Server
 from tests import patience
-from tests.fake_call.agent import Script
 from tests.fake_call.calls import Placed, World, place, target
+from tests.fake_call.script import Script
 from tests.integration.exporters import Exporter, Start
 from tests.integration.test_demo_abilities import changed
 from tests.patience import until

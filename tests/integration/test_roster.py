@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
@@ -31,6 +30,7 @@ from exporter.probes.workers.spec import WorkersConfig
 from exporter.roster.collector import CollectorConfig, fetch_workers
 from exporter.roster.types import Source, Worker, WorkerStatus
 from exporter.server_api import Server, ServerApi
+from exporter.settings.settings import Settings
 from exporter.web.app import make_pages
 from exporter.web.sources import Sources
 from tests import patience
@@ -40,14 +40,8 @@ pytestmark = pytest.mark.integration
 IDLE, BUSY, FULL, DRAINING, OFFLINE = WorkerStatus
 
 
-@dataclass(frozen=True)
-class Limits:
-    """The settings of the test: short, so that nobody waits."""
-
-    agents: AgentsConfig = field(
-        default_factory=lambda: AgentsConfig(stuck_after=1, no_job_after=1, unclosed_after=1)
-    )
-    workers: WorkersConfig = field(default_factory=WorkersConfig)
+AT_ONCE = AgentsConfig(stuck_after=1, no_job_after=1, unclosed_after=1)
+"""Nobody waits."""
 
 
 class Exporter:
@@ -57,10 +51,10 @@ class Exporter:
         self.server = server
         self.registry = CollectorRegistry()
         self.metrics = metrics = Metrics(self.registry, server.name)
-        limits = Limits()
-        self.fleet = Fleet(limits, metrics, AgentNames(metrics, 500))
+        settings = Settings().model_copy(update={"agents": AT_ONCE})
+        self.fleet = Fleet(settings, metrics, AgentNames(metrics, 500))
         self.recorder = Recorder(metrics)
-        self.recorder.add("agents", limits.agents)
+        self.recorder.add("agents", settings.agents)
         self.url = ""
 
     async def list(self) -> Listing:

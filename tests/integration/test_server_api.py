@@ -322,14 +322,13 @@ def test_a_token_says_who_may_join_what() -> None:
         name="Caller",
         attributes={"a": "b"},
         kind="agent",
-        hidden=True,
         ttl_s=60,
     )
     claims = api.TokenVerifier("key", _SECRET).verify(token)
     assert (claims.identity, claims.name, claims.kind) == ("caller", "Caller", "agent")
     assert claims.attributes == {"a": "b"}
     assert claims.video
-    assert (claims.video.room_join, claims.video.room, claims.video.hidden) == (True, "room", True)
+    assert (claims.video.room_join, claims.video.room) == (True, "room")
     assert claims.video.room_admin is None
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from livekit import rtc
 from livekit.agents import AgentServer, JobContext
 
-from exporter.probes.calibrate.echo import Echo, buzz
+from exporter.probes.calibrate.echo import CHUNK_MS, QUEUE_MS, Echo, buzz
 from exporter.rtc.levels import RATE, Pcm
 from exporter.rtc.line import Received
 from exporter.rtc.stats import received
@@ -105,7 +105,7 @@ class TruthJob:
             return
         if script.republish and not self._republished:
             self._republished = True
-            await self._echo.replace_microphone()
+            await self._replace_microphone()
             return
         at = heard + script.delay_s
         if script.click_s is not None:
@@ -119,6 +119,15 @@ class TruthJob:
         if script.delays:
             left = await microphone.time_of(start)
             note_in(Path(script.delays), f"{left - heard:.6f}")
+
+    async def _replace_microphone(self) -> None:
+        """Unpublish the microphone and publish another, as an agent does that starts anew."""
+        me = self._context.room.local_participant
+        for publication in list(me.track_publications.values()):
+            await me.unpublish_track(publication.sid)
+        await self._echo.microphone.aclose()
+        self._echo.microphone = Microphone(CHUNK_MS, QUEUE_MS)
+        await self._echo.publish()
 
     def _on_track(self, track: rtc.Track, *_: object) -> None:
         if isinstance(track, rtc.RemoteAudioTrack) and self._caller is None:

@@ -14,12 +14,11 @@ from time import monotonic
 from exporter.calls.calls import EMPTY_S
 from exporter.calls.families import REFUSALS
 from exporter.calls.turns import LIVE_OUTCOMES, LiveTurn, LiveUsage, TurnBatch
+from exporter.daemon.parts import Daemon
 from exporter.daemon.plan import call_work, server_works
-from exporter.daemon.serve import Daemon
-from exporter.metrics.evidence import EvidenceSeries
 from exporter.metrics.exposition import Format
 from exporter.metrics.leases import LeaseSeries
-from exporter.metrics.pool import PoolSeries
+from exporter.metrics.own import EvidenceSeries, PoolSeries
 from exporter.metrics.registry import process_metrics
 from exporter.outcome import (
     UNPROVOKED,
@@ -138,16 +137,16 @@ class BusyDay:
         self._rounds = count()
         self._targets = settings.targets
         for work in server_works(settings):
-            self._daemon._works.add(work, _NEVER_S)
+            self._daemon.works.add(work, _NEVER_S)
         for target in self._targets:
-            self._daemon.add_target(target, _NEVER_S)
+            self._daemon.works.add(call_work(target), _NEVER_S)
         # What exists only while it runs: the loop that may be late, the opened ledger, kept calls.
-        self._daemon._own.loop_lag(0.001)
-        self._daemon._own.reached_at("http://127.0.0.1:9465")
+        self._daemon.own.loop_lag(0.001)
+        self._daemon.own.reached_at("http://127.0.0.1:9465")
         evidence = EvidenceSeries(self._daemon.metrics)
         evidence.kept(12, 9_000_000)
         evidence.lost(LossReason.DISK_FULL)
-        self._daemon._ledger.store._watch.up(True)
+        self._daemon.ledger.store._store.works()
         leases = LeaseSeries(self._daemon.metrics)
         leases.members(1)
         leases.lost("expired")
@@ -156,7 +155,7 @@ class BusyDay:
         subject = dict(zip(labels, ("latency", "sales", *["default"] * 3), strict=True))
         leases.show(subject, is_held=True, unheld_intervals=1.5)
         for reason in ("overlap", "missed", "window", "budget"):
-            self._daemon._recorder.skip("latency", "sales", reason)
+            self._daemon.recorder.skip("latency", "sales", reason)
         self._pool = PoolSeries(self._daemon.metrics)
         self._pool.changed(LaneState("call", slots=4, busy=3, waiting=1))
         self._pool.crashed("call")
@@ -174,20 +173,20 @@ class BusyDay:
         await self._real_calls(turn)
         for _ in range(10):
             self._pool.waited("call", 0.5 * (turn % 9))
-        self._daemon._live_turns.take(_live_turns(turn))
+        self._daemon.live_turns.take(_live_turns(turn))
         for report in _reports():
-            self._daemon._fleet.roster.heartbeat(report)
+            self._daemon.fleet.roster.heartbeat(report)
         for outcome in _server_outcomes(turn):
             self._end(outcome)
         for place, target in enumerate(self._targets):
             run_id = f"{turn}-{place}"
-            for gate in (*self._daemon._ledger.gates, *self._daemon._ledger.reserve):
+            for gate in (*self._daemon.ledger.gates, *self._daemon.ledger.reserve):
                 assert not await gate(call_work(target), run_id)
             self._end(replace(_call(turn, target), run_id=run_id))
 
     async def _real_calls(self, turn: int) -> None:
         """Let real calls of every kind end, and refuse a delivery for each reason."""
-        calls, now = self._daemon._real_calls, monotonic()
+        calls, now = self._daemon.real_calls, monotonic()
         for kind, script in SCRIPTS.items():
             sid = f"{turn} {kind}"
             for each in script.events:
@@ -255,7 +254,7 @@ def _server_outcomes(turn: int) -> Iterator[Outcome]:
     reason = Reason.CONNECT_FAILED if turn % 2 else None
     yield judged(Outcome("reconnect", "", _WHEN, 9, reason, result=_reconnects(turn)))
     tiers = tier(2), tier(10, 20), tier(25, 40), tier(50, 400)
-    yield judged(Outcome("ramp", "", _WHEN, 90, result=Ramp(_VANTAGE, tiers)))
+    yield judged(Outcome("ramp", "", _WHEN, 90, result=Ramp(tiers)))
     loads = load_tiers.tier(1), load_tiers.tier(2), load_tiers.tier(4), load_tiers.tier(8, 2400)
     yield judged(replace(load_tiers.loaded(*loads), started_at=_WHEN))
 

@@ -20,8 +20,8 @@ from exporter.outcome import CallResult, Turn
 from exporter.probe import Run
 from exporter.probes.latency.measure import place_call
 from exporter.probes.latency.spec import LatencyConfig
-from exporter.rtc.caller import Caller, Devices
-from exporter.rtc.tracks import Ear, Microphone
+from exporter.rtc.caller import Caller
+from exporter.rtc.tracks import Devices, Ear, Microphone
 from exporter.server_api import Server
 from tests import patience
 from tests.netlab.inside import Inside

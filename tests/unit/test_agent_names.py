@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry
 
-from exporter.daemon.serve import Daemon
+from exporter.daemon.parts import Daemon
 from exporter.metrics.agent_names import AgentNames
 from exporter.metrics.registry import Metrics
 from exporter.outcome import AgentInRoom, Listing, Outcome, PendingDispatch
@@ -31,13 +31,13 @@ class Site:
     def __init__(self, **more: object) -> None:
         first = settings(**more)
         self.daemon = Daemon(first, first.server(), lambda: first)
-        self.daemon._recorder.add("agents", first.agents)
+        self.daemon.recorder.add("agents", first.agents)
 
     def list(self, *names: str, pending: tuple[PendingDispatch, ...] = ()) -> None:
         """Tell of an agent of each name, in a room of its own."""
         outcome = listing(*names, pending=pending)
-        self.daemon._recorder.record(self.daemon._names.capped(outcome))
-        self.daemon._fleet.record(outcome)
+        self.daemon.recorder.record(self.daemon.names.capped(outcome))
+        self.daemon.fleet.record(outcome)
 
     def tell(self, *names: str, pending: tuple[PendingDispatch, ...] = ()) -> None:
         """Tell all listeners of an agent of each name, in a room of its own."""
@@ -46,8 +46,8 @@ class Site:
 
     def beat(self, name: str, status: WorkerStatus = WorkerStatus.IDLE) -> None:
         """Tell of a worker of that agent."""
-        self.daemon._fleet.roster.heartbeat(WorkerReport(f"AW_{name}", name, status))
-        self.daemon._fleet._metrics.follow()
+        self.daemon.fleet.roster.heartbeat(WorkerReport(f"AW_{name}", name, status))
+        self.daemon.fleet._metrics.follow()
 
     def shown(self, metric: str, **labels: str) -> dict[str, float]:
         """Return the values of a metric by agent name."""
@@ -107,8 +107,8 @@ def test_workers_of_names_beyond_the_limit_are_shown_together() -> None:
     for name in ("b", "c"):
         site.beat(name, WorkerStatus.OFFLINE)
     assert site.shown("voice_workers", status="idle") == {"a": 1, "other": 0}
-    site.daemon._fleet.roster._clock = lambda: 1e12
-    site.daemon._fleet._metrics.follow()
+    site.daemon.fleet.roster._clock = lambda: 1e12
+    site.daemon.fleet._metrics.follow()
     assert site.shown("voice_workers") == {}
 
 

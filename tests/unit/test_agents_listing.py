@@ -123,8 +123,8 @@ def test_the_only_human_of_a_room_without_an_agent_is_alone(kind: str) -> None:
     named = _in("a", (_participant("caller", kind),), (_dispatch(""), _dispatch("demo")))
     nameless = _in("b", (_participant("caller", kind),), (_dispatch(""),))
     assert listing_of([named, nameless]).alone == (
-        CallerAlone("demo", "a", "RM_a", 5.0),
-        CallerAlone("", "b", "RM_b", 5.0),
+        CallerAlone("demo", "a", 5.0),
+        CallerAlone("", "b", 5.0),
     )
 
 

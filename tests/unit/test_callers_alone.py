@@ -1,13 +1,8 @@
 """Callers without an agent, agents without a voice: what several listings say together."""
 
 from exporter.outcome import AgentInRoom, CallerAlone, Listing, Outcome
-from exporter.probes.agents.families import (
-    ALONE,
-    OLDEST_ALONE,
-    SEVERAL,
-    WITHOUT_AUDIO,
-    Listings,
-)
+from exporter.probes.agents.families import ALONE, OLDEST_ALONE, SEVERAL, WITHOUT_AUDIO
+from exporter.probes.agents.listings import Listings
 from exporter.probes.agents.spec import AgentsConfig
 from exporter.series import Family
 from tests.unit.calls import WHEN
@@ -33,7 +28,7 @@ class Server:
 
 def alone(age_s: float, *, room: str = "r", agent_name: str = "") -> CallerAlone:
     """Return a caller who has been in the room for so long."""
-    return CallerAlone(agent_name, room, f"RM_{room}", age_s)
+    return CallerAlone(agent_name, room, age_s)
 
 
 def agent(

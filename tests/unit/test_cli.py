@@ -18,8 +18,7 @@ from exporter.cli.sfu import _ramp_keys
 from exporter.commands.check import CheckOrder
 from exporter.commands.once import LatencyOrder, plan_calls
 from exporter.commands.runs import LAST
-from exporter.demo.flags import demo_options
-from exporter.demo.options import DemoOptions
+from exporter.demo.options import DemoOptions, demo_options
 from exporter.docs.__main__ import main as write_pages
 from exporter.docs.cli import cli_page
 from exporter.docs.configuration import configuration_page
@@ -357,7 +356,7 @@ def test_a_bad_flag_is_named_as_it_is_written(
 def test_demo_flags_become_options() -> None:
     """Times of the demo are written like all durations; what is not given stays the default."""
     options = demo_options({"llm_delay": "2.0", "duration": "1m", "trials": None})
-    assert options == DemoOptions(duration_s=60, llm_delay_s=2)
+    assert options == DemoOptions(duration=60, llm_delay=2)
 
 
 def test_parent_process_does_not_load_the_sdk() -> None:

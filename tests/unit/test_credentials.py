@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from exporter.daemon.credentials import LOOKED_AT_EVERY_S, CredentialFiles
-from exporter.daemon.serve import Daemon
+from exporter.daemon.pages import notes
+from exporter.daemon.parts import Daemon
 from exporter.outcome import Outcome, Reason
 from exporter.settings.settings import Settings
 from tests.unit.calls import WHEN
@@ -40,8 +41,8 @@ class Rotated:
     @property
     def used(self) -> tuple[str, str, str]:
         """Key, secret and token of the next run and the next request."""
-        server = self.daemon._runner._server
-        return server.api_key, server.api_secret, self.daemon._settings.web.write_token
+        server = self.daemon.runner._server
+        return server.api_key, server.api_secret, self.daemon.current.settings.web.write_token
 
 
 @pytest.fixture(name="rotated")
@@ -51,16 +52,16 @@ def _rotated(tmp_path: Path) -> Rotated:
 
 def test_a_rotated_file_is_used_without_a_reload(rotated: Rotated) -> None:
     """The next look at the files gives new keys to the next runs, and redacts the new secret."""
-    assert rotated.daemon._credentials.record in rotated.daemon.listeners
+    assert rotated.daemon.credentials.record in rotated.daemon.listeners
     assert rotated.used == ("first-key", "first-secret", "first-token")
     rotated.write("key", "second-key")
     rotated.write("secret", "second-secret")
     rotated.write("token", "second-token")
 
-    asyncio.run(rotated.daemon._credentials.refresh())
+    asyncio.run(rotated.daemon.credentials.refresh())
 
     assert rotated.used == ("second-key", "second-secret", "second-token")
-    assert "second-secret" in rotated.daemon._runner._log_setup.secrets
+    assert "second-secret" in rotated.daemon.runner._log_setup.secrets
 
 
 def test_a_refused_run_reads_them_at_once(rotated: Rotated) -> None:
@@ -83,13 +84,13 @@ def test_a_refused_run_reads_them_at_once(rotated: Rotated) -> None:
 def test_what_cannot_be_used_changes_nothing(rotated: Rotated, bad: str) -> None:
     """1. A token is half written. 2. It is whole. Result: shown meanwhile, and used afterwards."""
     rotated.write("token", bad)
-    asyncio.run(rotated.daemon._credentials.refresh())
-    (note,) = rotated.daemon._pages.notes()
+    asyncio.run(rotated.daemon.credentials.refresh())
+    (note,) = notes(rotated.daemon)
     assert note.startswith("web.token_file: ")
     assert "two words" not in note
     assert rotated.used == ("first-key", "first-secret", "first-token")
 
     rotated.write("token", "second-token")
-    asyncio.run(rotated.daemon._credentials.refresh())
-    assert rotated.daemon._pages.notes() == ()
+    asyncio.run(rotated.daemon.credentials.refresh())
+    assert notes(rotated.daemon) == ()
     assert rotated.used[2] == "second-token"

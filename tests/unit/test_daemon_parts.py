@@ -11,8 +11,8 @@ from time import time
 import pytest
 
 from exporter.daemon import serve
+from exporter.daemon.parts import Daemon
 from exporter.daemon.plan import FOUND, call_work, server_works
-from exporter.daemon.serve import Daemon
 from exporter.metrics.common import SKIPS
 from exporter.outcome import AgentInRoom, Listing, LoadTier, Outcome, Verdict
 from exporter.probes.latency.spec import LatencyConfig
@@ -43,10 +43,10 @@ def test_refused_call_is_no_scheduled_run_that_was_skipped() -> None:
     """It was never due: a page that is asked too often is no call that is missing."""
     daemon = Daemon(_SETTINGS, _SETTINGS.server(), lambda: _SETTINGS)
     [target] = _SETTINGS.targets
-    daemon._works.add(call_work(target), 3600)
+    daemon.works.add(call_work(target), 3600)
 
     with pytest.raises(NotNowError, match="outside its time windows"):
-        asyncio.run(daemon._works.call(target, lambda _: None))
+        asyncio.run(daemon.works.call(target, lambda _: None))
 
     labels = {"server": "s", "probe": "latency", "agent_name": "demo"}
     values = [
@@ -65,7 +65,7 @@ def test_found_agents_share_a_budget_also_when_someone_asks(
     settings = _SETTINGS.model_copy(update={"discover": DiscoverConfig(enabled=True)})
     daemon = Daemon(settings, settings.server(), lambda: settings)
     agent = AgentInRoom("stray", "agent-1", "room", "listening", humans=1, age_s=3)
-    daemon._discovery.record(Outcome("agents", "", WHEN, 0.1, result=Listing((agent,))))
+    daemon.discovery.record(Outcome("agents", "", WHEN, 0.1, result=Listing((agent,))))
     target = settings.discover.target("stray")
     asked: list[Work] = []
 
@@ -73,10 +73,10 @@ def test_found_agents_share_a_budget_also_when_someone_asks(
         asked.append(work)
         return call()
 
-    monkeypatch.setattr(daemon._works.scheduler, "ask", ask)
-    asyncio.run(daemon._works.call(target, lambda _: None))
+    monkeypatch.setattr(daemon.works.scheduler, "ask", ask)
+    asyncio.run(daemon.works.call(target, lambda _: None))
 
-    [line] = [each for each in daemon._watch_list.lines.values() if each.work.config == target]
+    [line] = [each for each in daemon.watch_list.lines.values() if each.work.config == target]
     assert [line.work.account, asked[0].account] == [FOUND, FOUND]
 
 
@@ -101,10 +101,10 @@ def test_the_first_page_has_the_knee_of_before(
             stop.set()
 
     monkeypatch.setattr(serve, "make_server", lambda *_: Web())
-    monkeypatch.setattr(daemon._works.scheduler, "start", lambda: None)
+    monkeypatch.setattr(daemon.works.scheduler, "start", lambda: None)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        asyncio.run(daemon.run(listener, stop))
+        asyncio.run(serve.run(daemon, listener, stop))
     assert seen == [10]
 
 
@@ -117,15 +117,15 @@ def test_a_reload_during_the_start_has_the_last_word() -> None:
     daemon = Daemon(before, before.server(), lambda: after)
 
     async def main() -> None:
-        start = asyncio.create_task(daemon._works.start(before, PROBES_TABLE))
+        start = asyncio.create_task(daemon.works.start(before, PROBES_TABLE))
         await asyncio.sleep(0)
-        assert [each.agent_name for each in daemon._watch_list.targets] == ["one"]
+        assert [each.agent_name for each in daemon.watch_list.targets] == ["one"]
         daemon.apply(after)
         await start
-        daemon._works.stop()
+        daemon.works.stop()
 
     asyncio.run(main())
-    assert list(daemon._watch_list.targets) == [one, slower]
+    assert list(daemon.watch_list.targets) == [one, slower]
 
 
 def test_a_load_that_is_taken_over_has_the_knee_that_another_exporter_found(
@@ -156,15 +156,15 @@ def test_a_load_that_is_taken_over_has_the_knee_that_another_exporter_found(
         return daemon.metrics.registry.get_sample_value("voice_agent_knee_calls", labels)
 
     def found_elsewhere(*tiers: LoadTier) -> None:
-        daemon._agent_loads.record(replace(loaded(*tiers), started_at=datetime.now(UTC)))
+        daemon.persistence.agent_loads.record(replace(loaded(*tiers), started_at=datetime.now(UTC)))
 
     async def main() -> None:
         found_elsewhere(tier(1), tier(2, 1600))
-        await daemon._agent_loads.restore()
+        await daemon.persistence.agent_loads.restore()
         assert knee() == 1
         found_elsewhere(tier(1), tier(2), tier(4, 1600))
-        daemon._works._take(load, 3600)
-        await asyncio.gather(*daemon._works._reading)
+        daemon.works._take(load, 3600)
+        await asyncio.gather(*daemon.works._reading)
         assert knee() == 2
 
     asyncio.run(main())
@@ -174,12 +174,12 @@ def test_daemon_judges_listings_by_its_roster(monkeypatch: pytest.MonkeyPatch) -
     """A worker went without a word, which no listing shows: the run of the listing is FAIL."""
     daemon = Daemon(_SETTINGS, _SETTINGS.server(), lambda: _SETTINGS)
     lost = Worker("AW_1", "demo", WorkerStatus.OFFLINE, last_heartbeat=time() - 60, is_lost=True)
-    daemon._fleet.roster.restore([lost])
+    daemon.fleet.roster.restore([lost])
 
     async def lists(*_: object, **__: object) -> Outcome:
         return judged(Outcome("agents", "", WHEN, 0.1, result=Listing()))
 
-    monkeypatch.setattr(daemon._runner, "run", lists)
-    outcome = asyncio.run(daemon._run("agents", _SETTINGS.agents, "run1"))
+    monkeypatch.setattr(daemon.runner, "run", lists)
+    outcome = asyncio.run(daemon.runs.run("agents", _SETTINGS.agents, "run1"))
 
     assert outcome.verdict is Verdict.FAIL

@@ -1,5 +1,6 @@
 """Break the demo's agent with one command, and mend it with another."""
 
+import asyncio
 import os
 import tempfile
 from collections.abc import Iterator
@@ -100,7 +101,7 @@ def test_a_noisy_voice_is_clipped_and_a_good_one_is_not() -> None:
 
 
 def _clipped(sound: Sound) -> float:
-    found = reply_sound(sound.resampled(48_000).samples)
+    found = asyncio.run(reply_sound(sound.resampled(48_000).samples))
     assert found is not None
     return found.clipped_ratio
 

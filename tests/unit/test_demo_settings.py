@@ -52,7 +52,7 @@ def test_a_wrong_change_is_refused_by_name(change: object, place: tuple[str, ...
 
 def test_options_become_settings() -> None:
     """Options that are given replace the defaults of the providers; the others do not."""
-    settings = DemoOptions(llm_delay_s=2, tts_failure_rate=1).settings()
+    settings = DemoOptions(llm_delay=2, tts_failure_rate=1).settings()
     assert settings == DemoSettings().changed(
         {"llm": {"delay_s": 2.0}, "tts": {"failure_rate": 1.0}}
     )
@@ -61,7 +61,7 @@ def test_options_become_settings() -> None:
 def test_impossible_options_never_become_settings() -> None:
     """A program that hands over what the command line would refuse is stopped."""
     with pytest.raises(ValidationError):
-        DemoOptions(llm_delay_s=-1).settings()
+        DemoOptions(llm_delay=-1)
 
 
 def test_turns_have_their_own_answers() -> None:

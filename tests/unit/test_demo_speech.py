@@ -5,8 +5,8 @@ import threading
 import numpy as np
 import pytest
 
+from bench.clips.make import CLIPS, SOUNDS, Clip, Made, difference, read_wav
 from exporter.demo.llm_replies import answer
-from exporter.demo.make_clips import CLIPS, SOUNDS, Clip, Made, difference, read_wav
 from exporter.demo.recognition import Recognizer
 from exporter.demo.speech import Sound, SpeechError, Voice, speak
 from exporter.probes.latency.understood import score

@@ -15,7 +15,7 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
 
 
 FLOORS = (
-    ("colors", "outcome", "quantile", "series"),
+    ("colors", "outcome", "series"),
     ("errors", "garbage", "logs", "stats"),
     ("config", "server_api"),
     ("probe", "rtc"),

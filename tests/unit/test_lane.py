@@ -7,7 +7,7 @@ from typing import cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.run.lane import Lane, LaneState
+from exporter.run.lane import Lane, LaneState, PoolWatch
 from exporter.run.pool import Slot
 from tests import virtual_time
 from tests.virtual_time import Clock
@@ -27,7 +27,7 @@ class FakeSlot:
 
 
 @dataclass(slots=True)
-class Watched:
+class Watched(PoolWatch):
     """What a lane has said of itself."""
 
     states: list[LaneState] = field(default_factory=list)

@@ -17,8 +17,8 @@ from exporter.probes.agents.families import (
     STUCK,
     UNREAD,
     WITHOUT_AUDIO,
-    Listings,
 )
+from exporter.probes.agents.listings import Listings
 from exporter.probes.agents.picture import (
     NOTHING,
     OLDEST_S,
@@ -189,7 +189,7 @@ def test_an_agent_that_left_minutes_after_the_last_look_has_just_left() -> None:
     shown = Shown()
     shown.show(Listing((_agent(),)))
     shown.now += 200
-    alone = Listing(alone=(CallerAlone("", "r", "RM_r", 500),))
+    alone = Listing(alone=(CallerAlone("", "r", 500),))
     assert ALONE.name not in shown.show(alone)
     shown.now += 15
     assert shown.show(alone)[ALONE.name] == 1

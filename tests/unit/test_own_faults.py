@@ -1,6 +1,6 @@
 """The prober's own faults are nobody else's: UNKNOWN for every probe, no failed turn, no streak."""
 
-from exporter.docs.verdicts import verdict_rows
+from exporter.docs.metrics import verdict_rows
 from exporter.outcome import Outcome, Reason, Turn
 from exporter.probes import PROBES
 from exporter.report.call_figures import CallReport

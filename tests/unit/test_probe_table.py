@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from exporter.daemon.pages import status
+from exporter.daemon.parts import Daemon
 from exporter.daemon.plan import call_work, server_works
-from exporter.daemon.serve import Daemon
 from exporter.outcome import Outcome, Verdict
 from exporter.probe import Run
 from exporter.probes import PROBES
@@ -93,12 +94,12 @@ def shown(outcome: Outcome) -> dict[str, str]:
     work = work_of(probe)
 
     async def end() -> str:
-        daemon._works.add(work, _NEVER_S)
-        for gate in (*daemon._ledger.gates, *daemon._ledger.reserve):
+        daemon.works.add(work, _NEVER_S)
+        for gate in (*daemon.ledger.gates, *daemon.ledger.reserve):
             assert not await gate(work, outcome.run_id)
         for listener in daemon.listeners:
             listener(outcome)
-        kept = await daemon._ledger.store.runs(RunQuery())
+        kept = await daemon.ledger.store.runs(RunQuery())
         return kept[0].verdict if kept else "not kept"
 
     told = {"ledger": asyncio.run(end()), "status page": _on_page(daemon), **_in_reports(outcome)}
@@ -111,7 +112,7 @@ def shown(outcome: Outcome) -> dict[str, str]:
         )
     )
     if probe == "latency":
-        (view,) = target_statuses(daemon._watch_list, lambda _: None)
+        (view,) = target_statuses(daemon.watch_list, lambda _: None)
         told["api"] = view.verdict
     return told
 
@@ -122,7 +123,7 @@ def _subject(outcome: Outcome) -> dict[str, str]:
 
 
 def _on_page(daemon: Daemon) -> str:
-    page = daemon._pages.status(Viewer())()
+    page = status(daemon, Viewer())()
     rows = [line for line in page.splitlines() if '<td class="verdict">' in line]
     return next(verdict for verdict in Verdict if f'class="tag {verdict}"' in rows[0])
 
@@ -203,10 +204,10 @@ def test_the_page_says_why_a_run_is_slow() -> None:
     """Beside the verdict stands what was measured, and what of it is not well."""
     daemon = Daemon(_SETTINGS, _SETTINGS.server(), lambda: _SETTINGS)
     for probe in ("sfu", "latency"):
-        daemon._works.add(work_of(probe), _NEVER_S)
+        daemon.works.add(work_of(probe), _NEVER_S)
         bad = PROBES[probe].judged(config_of(probe), OUTCOMES[probe].bad)
-        daemon._watch_list.record(bad)
-    page = daemon._pages.status(Viewer())()
+        daemon.watch_list.record(bad)
+    page = status(daemon, Viewer())()
     assert "round trip 500.0 ms, loss 0.0 % up, 0.5 % down, by UDP" in page
     assert "round trip 500.0 ms is above 100 ms" in page
     assert "2.00 s on average is above 1.5 s" in page

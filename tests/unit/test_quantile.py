@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.quantile import quantile
+from exporter.stats import quantile
 
 SECONDS = st.floats(0, 60, allow_subnormal=False)
 

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from exporter.daemon.plan import server_works
-from exporter.daemon.serve import Daemon
+from exporter.daemon.parts import Daemon
+from exporter.daemon.plan import call_work, server_works
 from exporter.outcome import CallResult, Outcome, Reason, Verdict
 from exporter.probes import PROBES
 from exporter.settings.settings import Settings
@@ -43,7 +43,7 @@ class Page:
         first = settings(targets, **more)
         self.daemon = Daemon(first, first.server(), lambda: first)
         for target in first.targets:
-            self.daemon.add_target(target)
+            self.daemon.works.add(call_work(target), 0)
 
     def end_call(self, scenario: str) -> None:
         """Let a call end well."""
@@ -85,7 +85,7 @@ def test_target_that_is_changed_keeps_its_last_run() -> None:
     page = Page([{"agent_name": "demo"}])
     page.end_call("default")
     page.daemon.apply(settings([{"agent_name": "demo", "metadata": "new"}]))
-    (line,) = page.daemon._watch_list.lines.values()
+    (line,) = page.daemon.watch_list.lines.values()
     assert (line.verdict, line.work.config.metadata) == (Verdict.PASS, "new")  # type: ignore[attr-defined]
 
 
@@ -103,7 +103,7 @@ def test_every_probe_of_the_table_reaches_the_page() -> None:
     async def story() -> None:
         page = Page([], **EVERYTHING_ON)
         for work in server_works(settings([], **EVERYTHING_ON)):
-            page.daemon._works.add(work, 0)
+            page.daemon.works.add(work, 0)
         for probe in PROBES.keys() - {"latency"}:
             page.tell(
                 judged(Outcome(probe, "", WHEN, 1, Reason.CONNECT_FAILED, "no route", run_id=probe))

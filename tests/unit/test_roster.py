@@ -12,6 +12,7 @@ from exporter.outcome import AgentInRoom, Listing, Reason, WorkerPage, WorkerScr
 from exporter.roster.roster import Roster
 from exporter.roster.types import Source, Worker, WorkerReport, WorkerStatus
 from exporter.roster.wire import Heartbeat, WorkerList
+from exporter.roster.worker_state import RosterLimits
 
 IDLE, BUSY, FULL, DRAINING, OFFLINE = WorkerStatus
 
@@ -201,7 +202,7 @@ def test_a_page_that_did_not_answer_tells_nothing(roster: Roster) -> None:
 
 def test_a_loaded_page_is_full(clock: Clock) -> None:
     """A page does not tell the worker's threshold: the setting stands in."""
-    roster = Roster(full_load=0.5, clock=clock, wall_clock=clock)
+    roster = Roster(RosterLimits(full_load=0.5), clock=clock, wall_clock=clock)
     roster.scraped(WorkerScrape((page(load=0.5),)))
     assert the(roster).status is FULL
 
@@ -247,7 +248,7 @@ def test_a_new_registration_replaces_the_old_id(roster: Roster) -> None:
 
 def test_a_full_roster_refuses_newcomers_and_says_so(clock: Clock) -> None:
     """Known workers go on; a newcomer takes the place of who is offline for longest."""
-    roster = Roster(max_workers=2, clock=clock, wall_clock=clock)
+    roster = Roster(RosterLimits(max_workers=2), clock=clock, wall_clock=clock)
     for worker_id in ("AW_1", "AW_2"):
         assert roster.heartbeat(beat(worker_id, addresses=())) is None
     assert roster.heartbeat(beat("AW_3")) == "the roster is full: 2 workers are known"
@@ -308,23 +309,22 @@ def test_restoring_keeps_the_latest_within_the_limit(roster: Roster, clock: Cloc
     for number in range(5):
         clock.now += 1
         roster.heartbeat(beat(f"AW_{number}", addresses=()))
-    small = Roster(max_workers=2, clock=clock, wall_clock=clock)
+    small = Roster(RosterLimits(max_workers=2), clock=clock, wall_clock=clock)
     small.restore(roster.export())
     assert [each.worker_id for each in small.workers()] == ["AW_3", "AW_4"]
 
 
 def test_a_new_configuration_holds_for_whom_is_known(roster: Roster, clock: Clock) -> None:
     """More patience brings a silent worker back, less lets it go; nobody is forgotten for room."""
-    limits = {"forget_after_s": 3600.0, "full_load": 0.7, "max_workers": 1}
     for worker_id in ("AW_1", "AW_2"):
         roster.heartbeat(beat(worker_id, addresses=()))
     clock.now += 50
     assert [each.status for each in roster.take_changes().workers] == [OFFLINE, OFFLINE]
-    roster.reconfigure(offline_after_s=60, **limits)  # type: ignore[arg-type]
+    roster.reconfigure(RosterLimits(offline_after_s=60, max_workers=1))
     assert [each.status for each in roster.take_changes().workers] == [IDLE, IDLE]
     clock.now += 11
     assert [each.status for each in roster.take_changes().workers] == [OFFLINE, OFFLINE]
-    roster.reconfigure(offline_after_s=20, **limits)  # type: ignore[arg-type]
+    roster.reconfigure(RosterLimits(offline_after_s=20, max_workers=1))
     assert len(roster.workers()) == 2
 
 
@@ -372,7 +372,9 @@ def test_whatever_happens_the_changes_tell_the_same_as_the_roster(
 ) -> None:
     """One who follows the changes sees what one sees who asks; nobody beyond the limit is known."""
     clock = Clock()
-    roster = Roster(max_workers=places, forget_after_s=200, clock=clock, wall_clock=clock)
+    roster = Roster(
+        RosterLimits(max_workers=places, forget_after_s=200), clock=clock, wall_clock=clock
+    )
     followed: dict[str, Worker] = {}
     for step in steps:
         step(roster, clock)
@@ -388,7 +390,9 @@ def test_whatever_happens_the_changes_tell_the_same_as_the_roster(
         assert len(roster) <= places
         places_known = {worker_id for ids in roster._by_place.values() for worker_id in ids}
         assert places_known <= asked.keys()
-        restored = Roster(max_workers=places, forget_after_s=200, clock=clock, wall_clock=clock)
+        restored = Roster(
+            RosterLimits(max_workers=places, forget_after_s=200), clock=clock, wall_clock=clock
+        )
         restored.restore(roster.export())
         assert restored.workers() == roster.workers()
 

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from exporter.logs import LogSetup
-from exporter.metrics.pool import PoolSeries
+from exporter.metrics.own import PoolSeries
 from exporter.metrics.registry import Metrics
 from exporter.outcome import Outcome, Reason
 from exporter.probes.latency.spec import LatencyConfig

@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.metrics.streak import Streak
+from exporter.metrics.recorder import Streak
 from exporter.outcome import Verdict
 
 LETTERS = {"P": Verdict.PASS, "S": Verdict.SLOW, "F": Verdict.FAIL, "U": Verdict.UNKNOWN}

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from exporter.outcome import AgentInRoom, Listing, Outcome
-from exporter.probes.agents.families import STUCK, Listings
+from exporter.probes.agents.families import STUCK
+from exporter.probes.agents.listings import Listings
 from exporter.probes.agents.spec import AgentsConfig
 from tests.unit.calls import WHEN
 

@@ -28,11 +28,13 @@ from exporter.outcome import (
     WorkerPage,
     WorkerScrape,
 )
-from exporter.probes.agents.families import OLDEST_UNCLOSED, UNCLOSED, Listings
+from exporter.probes.agents.families import OLDEST_UNCLOSED, UNCLOSED
+from exporter.probes.agents.listings import Listings
 from exporter.probes.agents.spec import AgentsConfig
 from exporter.probes.workers.spec import WorkersConfig
 from exporter.roster.roster import Roster
 from exporter.roster.types import WorkerReport, WorkerStatus
+from exporter.roster.worker_state import RosterLimits
 from tests.unit.calls import judged
 from tests.unit.test_roster import Clock, beat
 
@@ -52,7 +54,9 @@ class Fixture:
         self.clock = Clock()
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry, 'srv"1')
-        self.roster = Roster(max_workers=max_workers, clock=self.clock, wall_clock=self.clock)
+        self.roster = Roster(
+            RosterLimits(max_workers=max_workers), clock=self.clock, wall_clock=self.clock
+        )
         names = AgentNames(self.metrics, 500)
         self.listener = WorkerMetrics(self.metrics, self.roster, names, no_job_after_s=15)
 

@@ -8,7 +8,7 @@ from typing import Self
 
 from exporter.outcome import LoadTier, Reason, WorkerUse
 from exporter.probes.ramp.judge import MAX_CPU, MAX_LAG_S, MIN_MEMORY_FREE
-from exporter.quantile import p95, quantile
+from exporter.stats import p95, quantile
 
 MAX_VOID = 0.25
 """Share of the turns that the prober may spoil."""

@@ -21,10 +21,10 @@ from exporter.probes.agent_load.messages import LOAD_ORDER, GetReady, LoadSetup,
 from exporter.probes.latency.measure import place_call
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.ramp.worker import run_process, tell
-from exporter.quantile import quantile
 from exporter.rtc.lag import PERIOD_S, LagMonitor
 from exporter.server_api import Server
 from exporter.server_api.server import trust_in_sdk
+from exporter.stats import quantile
 
 _NOT_YIELDED = (InterruptionOutcome.TALKED_ON, InterruptionOutcome.RESUMED)
 

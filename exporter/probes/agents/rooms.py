@@ -138,7 +138,7 @@ def alone_in(room: RoomSeen) -> Iterable[CallerAlone]:
     humans = [each for each in room.participants if _is_human(each)]
     if len(humans) == 1 and not any(each.kind == "agent" for each in room.participants):
         waits = (each.agent_name for each in room.dispatches if each.agent_name)
-        yield CallerAlone(next(waits, ""), room.name, room.room.sid, humans[0].age_s)
+        yield CallerAlone(next(waits, ""), room.name, humans[0].age_s)
 
 
 def _is_human(each: Participant) -> bool:

@@ -8,7 +8,8 @@ from pydantic import Field
 from exporter.config.values import Duration, ProbeSection
 from exporter.outcome import Finding, Listing, Outcome, Verdict, failure
 from exporter.probe import Probe
-from exporter.probes.agents.families import FAMILIES, Listings, StuckAgents, configured
+from exporter.probes.agents.families import FAMILIES, configured
+from exporter.probes.agents.listings import Listings, StuckAgents
 from exporter.roster.types import Worker, WorkerStatus
 
 _MOST_FINDINGS = 10

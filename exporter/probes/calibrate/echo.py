@@ -119,14 +119,6 @@ class Echo:
         await self.microphone.publish(self._room.local_participant)
         self._tasks.watch(self.microphone.task)
 
-    async def replace_microphone(self) -> None:
-        """Unpublish the microphone and publish another, as an agent does that starts anew."""
-        for publication in list(self._room.local_participant.track_publications.values()):
-            await self._room.local_participant.unpublish_track(publication.sid)
-        await self.microphone.aclose()
-        self.microphone = Microphone(CHUNK_MS, QUEUE_MS)
-        await self.publish()
-
     async def aclose(self) -> None:
         """Stop listening and sending; the room stays as it is."""
         if self._task is not None:

@@ -17,7 +17,7 @@ from exporter.probes.latency.listening import DisturbedError, Listening, first_s
 from exporter.probes.latency.reply import MIN_REPLY_S, Habits
 from exporter.probes.latency.results import Results, void
 from exporter.probes.latency.scenarios.kinds import scene_of
-from exporter.probes.latency.scenarios.scene import Breaks, Plain, Scene, Stage
+from exporter.probes.latency.scenarios.scene import Breaks, Scene, Stage
 from exporter.probes.latency.script import TOLD_S, Expect
 from exporter.probes.latency.speaking import RAN_DRY, RefusedError, Said, Speaking
 from exporter.probes.latency.spec import LatencyConfig
@@ -76,7 +76,7 @@ class Conversation:
         self._line = Listening(caller, config.track_timeout)
         self._speaking = Speaking(self._line)
         self._results = Results(self._line, self._habits, config.reply_timeout)
-        self.scene: Scene = Plain()
+        self.scene = Scene()
         """What the scenario does in this call."""
         if config.does is not None:
             stage = Stage(self._line, self._speaking, self._results, config.does, sound, breaks)
@@ -256,6 +256,6 @@ def worst_turn(turns: Sequence[Turn]) -> tuple[Reason | None, str]:
     for turn in turns:
         if turn.outcome is TurnOutcome.FAILED:
             return turn.reason, turn.detail
-    if not any(turn.outcome is TurnOutcome.REPLIED and not turn.warmup for turn in turns):
+    if not any(turn.is_measured for turn in turns):
         return Reason.VOID, next((t.detail for t in turns if t.detail), "no turn was measured")
     return None, ""

@@ -1,6 +1,5 @@
 """One whole call: a room, a caller, a dispatch, an agent, and everything left clean."""
 
-import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -10,7 +9,6 @@ from livekit import rtc
 from exporter.errors import ProbeError
 from exporter.evidence.recording import Recording
 from exporter.outcome import (
-    CallerToken,
     CallResult,
     ExpectationOutcome,
     Outcome,
@@ -19,34 +17,26 @@ from exporter.outcome import (
     TurnOutcome,
 )
 from exporter.outcome.timeline import CallerSpoke
-from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
+from exporter.probe import Run
 from exporter.probes.latency import understood
 from exporter.probes.latency.breaks import breaks_of
 from exporter.probes.latency.clips import clips_of, in_turn, ready_clips
 from exporter.probes.latency.conversation import Conversation, worst_turn
 from exporter.probes.latency.deadline import CLEANUP_S, CONNECT_TIMEOUT_S
 from exporter.probes.latency.relaying import blamed, start_relay, told
+from exporter.probes.latency.room import CallRoom
 from exporter.probes.latency.scenarios.kinds import sound_of, utterance_of
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.latency.steps import Record, Steps
 from exporter.probes.latency.usage import usage_of
-from exporter.probes.latency.way_in.fetch import (
-    UNMARKED,
-    Entrance,
-    Fetched,
-    FetchToken,
-    TokenError,
-    fetch_for,
-)
+from exporter.probes.latency.way_in.fetch import Entrance, FetchToken, fetch_for
 from exporter.rtc.bad_line import BadLine
 from exporter.rtc.caller import Caller
 from exporter.rtc.clip import Clip, built_in_clip
 from exporter.rtc.media import media_of
-from exporter.rtc.people import NAMES
 from exporter.rtc.relay.relay import Relay
 from exporter.rtc.sound import overlap_s, seconds
-from exporter.server_api import Server, ServerApi, make_token
-from exporter.server_api.errors import one_line
+from exporter.server_api import Server, ServerApi
 
 MakeCaller = Callable[
     [Callable[[rtc.RemoteParticipant], bool | None], Callable[[str], Awaitable[bool]]], Caller
@@ -74,18 +64,11 @@ class Call:
         fetch: FetchToken = fetch_for,
     ) -> None:
         self._config = config
-        self._fetch = fetch
         self._run = run
-        self._api = api
-        self._room = config.room_name or f"{ROOM_PREFIX}{run.id}"
-        self._made_room = False
-        self._identity = ""
-        self._dispatch_id = ""
         self._relay: Relay | None = None
-        self._caller = make_caller(self._is_agent, self._was_dispatched)
-        self._record = Record(
-            CallResult(*config.key, sending=config.line.sending),
-        )
+        self._record = Record(CallResult(*config.key, sending=config.line.sending))
+        self._room = CallRoom(config, run, api, self._record, fetch)
+        self._caller = make_caller(self._room.is_agent, self._room.was_dispatched)
         self._recording: Recording | None = None
         if run.keep is not None:
             self._recording = Recording(run, run.keep, self._caller.events.timeline)
@@ -127,14 +110,14 @@ class Call:
         clips, sound = await self._voice()
         if any(clip.words for clip in clips):
             understood.get_ready()
-        entrance = await self._entrance()
+        entrance = await self._room.entrance()
         asked, inside = entrance.asked, await self._enter(entrance)
         if config.dispatch == "explicit":
             asked = time.monotonic()
-            await self._dispatch()
+            await self._room.dispatch()
         arrived = await caller.meet(config.join_timeout, with_voice=config.dispatch == "automatic")
         if arrived is None:
-            raise await self._nobody_came()
+            raise await self._room.nobody_came()
         self._met(asked)
         await caller.listen(config.track_timeout)
         if caller.arrived != arrived:  # only another agent has a voice
@@ -142,44 +125,6 @@ class Call:
         breaks = None if config.does is None else breaks_of(config.does, caller, self._relay)
         conversation = Conversation(caller, config, clips, sound, breaks)
         await Steps(config, self._run, caller, self._record, conversation).take(inside)
-
-    async def _entrance(self) -> Entrance:
-        """Have a room and a token for it: of our own, or from the user's endpoint."""
-        if self._config.token is None:
-            asked = time.monotonic()  # the room calls an agent that is dispatched by no one
-            await self._make_room()
-            return Entrance(asked, self._run.server.url, self._token())
-        try:
-            fetched = await self._fetch(self._config.token, self._room, self._run)
-        except TokenError as error:
-            self._record.result = replace(self.result, token=CallerToken(failure=error.failure))
-            raise
-        self._record.result = replace(self.result, token=fetched.found)
-        self._run.log(str(fetched.found))
-        await self._take_room(fetched)
-        # It is made when the caller comes, and calls the agents of the token then.
-        return Entrance(time.monotonic(), fetched.server_url or self._run.server.url, fetched.token)
-
-    async def _take_room(self, fetched: Fetched) -> None:
-        """Take the room of a fetched token, unless real people are in it."""
-        if not fetched.room:
-            detail = "token endpoint: the token names no room, so nobody can join with it"
-            raise ProbeError(Reason.API_FAILED, detail)
-        if not fetched.is_marked:
-            self._run.log(UNMARKED)
-        if fetched.room == self._room:
-            self._run.on_room(self._room)
-        self._room, self._identity = fetched.room, fetched.identity
-        exists = bool(await self._api.list_rooms([self._room]))
-        if exists and await self._someone_is_in():
-            detail = f"token endpoint: room {self._room} is in use; a probe needs its own"
-            raise ProbeError(Reason.API_FAILED, one_line(detail))
-        self._made_room = not exists
-
-    async def _someone_is_in(self) -> bool:
-        """Tell whether anyone but agents and the caller is in the room."""
-        inside = await self._api.list_participants(self._room)
-        return any(each.kind != "agent" and each.identity != self._identity for each in inside)
 
     async def _enter(self, entrance: Entrance) -> float:
         """Enter the room, by way of the line that is set; return when the caller was in it."""
@@ -194,7 +139,7 @@ class Call:
             )
         except ProbeError as error:
             raise blamed(error, relay) from error
-        self._run.log(f"in room {self._room}")
+        self._run.log(f"in room {self._room.name}")
         return inside
 
     async def _voice(self) -> tuple[tuple[Clip, ...], Clip | None]:
@@ -236,16 +181,7 @@ class Call:
             media=media,
             usage=usage_of(self._caller.events.timeline),
         )
-        if not self._made_room:
-            return
-        try:
-            # The endpoint may give others the same room.
-            if self._config.token is not None and await self._someone_is_in():
-                self._run.log(f"room {self._room} not deleted: others are in it")
-                return
-            await self._api.delete_room(self._room)
-        except ProbeError as error:
-            self._run.log(f"room {self._room} not deleted: {error}")
+        await self._room.delete()
 
     def _end_relay(self) -> None:
         """End the relay, if there is one, once nothing goes through it any more."""
@@ -267,77 +203,6 @@ class Call:
             speech_s=SpeechSeconds(seconds(said), seconds(heard)),
             overlap_s=overlap_s(said, heard),
         )
-
-    async def _make_room(self) -> None:
-        if self._config.room_name and await self._api.list_rooms([self._room]):
-            detail = f"room {self._room} already exists; a probe needs a new one"
-            raise ProbeError(Reason.API_FAILED, detail)
-        self._run.on_room(self._room)
-        await self._api.create_room(self._room, metadata=self._config.room.metadata)
-        self._made_room = True
-
-    def _token(self) -> str:
-        caller = self._config.caller
-        # A room that has a name of its own is known as a probe's by who is in it.
-        mark = {PROBE_ATTRIBUTE: "true"} if self._config.room_name else {}
-        return make_token(
-            self._run.server,
-            identity=caller.identity or f"caller-{secrets.token_hex(4)}",
-            room=self._room,
-            name=caller.name,
-            metadata=caller.metadata,
-            attributes={**caller.attributes, **mark},
-            kind=caller.kind,
-        )
-
-    async def _dispatch(self) -> None:
-        config = self._config
-        try:
-            made = await self._api.create_dispatch(self._room, config.agent_name, config.metadata)
-            self._dispatch_id = made.id
-        except ProbeError as error:
-            if error.reason is not Reason.API_FAILED:
-                raise
-            raise ProbeError(Reason.DISPATCH_FAILED, error.detail) from error
-
-    def _is_agent(self, participant: rtc.RemoteParticipant) -> bool | None:
-        if self._config.dispatch == "automatic":
-            return True
-        names = {participant.attributes[key] for key in NAMES if participant.attributes.get(key)}
-        return self._config.agent_name in names if names else None
-
-    async def _was_dispatched(self, identity: str) -> bool:
-        """Ask the server whether that participant is the job of our dispatch."""
-        return identity in await self._dispatched()
-
-    async def _dispatched(self) -> tuple[str, ...]:
-        wanted = "" if self._config.dispatch == "automatic" else self._config.agent_name
-        dispatches = await self._api.list_dispatch(self._room)
-        ours = [each for each in dispatches if each.agent_name == wanted]
-        return tuple(identity for each in ours for identity in each.identities)
-
-    async def _nobody_came(self) -> ProbeError:
-        """Say whether a worker took the job, and take the dispatch back.
-
-        An agent that comes when we are gone would open the room again, and stay in it.
-        """
-        taken = await self._dispatched()
-        if self._dispatch_id:
-            try:
-                await self._api.delete_dispatch(self._room, self._dispatch_id)
-            except ProbeError as error:  # why nobody came is more
-                self._run.log(f"dispatch not deleted: {error}")
-        waited = self._config.join_timeout
-        if taken:
-            detail = f"a worker accepted the job, but no agent joined within {waited:g} s"
-            return ProbeError(Reason.JOIN_TIMEOUT, detail)
-        who = f"no worker named {self._config.agent_name!r}"
-        token = self.result.token
-        if self._config.dispatch == "token" and token is not None and not token.dispatches:
-            who = f"the token's room configuration calls no agent, and {who}"
-        if self._config.dispatch == "automatic":
-            who = "no worker without a name"
-        return ProbeError(Reason.NO_WORKER, f"{who} accepted the job within {waited:g} s")
 
     def _met(self, asked: float) -> None:
         if self._caller.was_there:

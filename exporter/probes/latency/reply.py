@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from exporter.errors import ProbeError
 from exporter.probes.latency.deadline import REPLY_LIMIT_S
-from exporter.probes.latency.fillers import SILENCE_S, Fillers
 from exporter.probes.latency.listening import DisturbedError, Listening
 from exporter.probes.latency.speaking import Said
+from exporter.rtc.hearing import Hearing
 from exporter.rtc.levels import WINDOW_S
 from exporter.rtc.onset import OnsetDetector
 
@@ -37,6 +37,9 @@ SAID_ONLY_S = 12.0
 """Silence after a filler, in the state `listening`, after which no answer will follow. Shorter than
 the 15 s after which livekit-agents holds a caller for gone."""
 
+FILLER_OVER_S = 0.5
+"""Silence of an agent that works; shorter than this is a pause between two sentences."""
+
 BUSY = ("speaking", "thinking")
 """States in which an agent has not finished its turn: after a tool call it speaks again."""
 
@@ -55,6 +58,41 @@ class Habits:
     def forget(self) -> None:
         """Begin anew: another agent goes on."""
         self.greeted = self.says_answers = self.answers_follow = False
+
+
+class Fillers:
+    """Finds where the answer begins in a reply whose first sound has been heard.
+
+    Args:
+        ear: What hears the agent.
+        threshold_db: Level in dBFS of a sound.
+    """
+
+    def __init__(self, ear: Hearing, threshold_db: float) -> None:
+        self._ear = ear
+        self._threshold_db = threshold_db
+        self._at = 0
+        self._awaited: OnsetDetector | None = None
+        self.answer: int | None = None
+        """The first sample of the last sound that followed a filler; None if there was none."""
+
+    def look(self, *, works: bool) -> None:
+        """Take what was heard since the last look.
+
+        Args:
+            works: The agent works and has been silent for `FILLER_OVER_S`.
+        """
+        if self._awaited is None:
+            if not works:
+                return
+            self._at = max(0, self._ear.windows - round(FILLER_OVER_S / 2 / WINDOW_S))
+            self._awaited = OnsetDetector(self._threshold_db, self._at)
+        for level in self._ear.levels(self._at):
+            self._at += 1
+            if (found := self._awaited.push(level)) is not None:
+                self.answer = self._ear.first_loud_sample(found, self._threshold_db)
+                self._awaited = None
+                return
 
 
 class AwaitedReply:
@@ -111,7 +149,7 @@ class AwaitedReply:
         with suppress(ProbeError, DisturbedError):
             while time.monotonic() < deadline:
                 works, busy = self._works(said), self._line.caller.state in BUSY
-                fillers.look(works=works and self._line.quiet_for(SILENCE_S))
+                fillers.look(works=works and self._line.quiet_for(FILLER_OVER_S))
                 if not busy and self._line.quiet_for(SAID_ONLY_S if works else REPLY_OVER_S):
                     break
                 await self._line.hear_more(deadline)

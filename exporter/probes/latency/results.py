@@ -1,17 +1,16 @@
 """What came of a turn: the times of a reply and its parts, or why none came."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from exporter.errors import ProbeError
-from exporter.outcome import Reason, ReplySound, Turn, TurnOutcome
+from exporter.outcome import Reason, Turn, TurnOutcome
 from exporter.outcome.timeline import AgentSounded
 from exporter.probes.latency.deadline import REPLY_LIMIT_S, REPORT_TIMEOUT_S
 from exporter.probes.latency.listening import Listening
 from exporter.probes.latency.reply import MAX_LAG_S, SAID_ONLY_S, AwaitedReply, Habits
 from exporter.probes.latency.speaking import RAN_DRY, Said
 from exporter.rtc.levels import WINDOW, Pcm
-from exporter.rtc.sound import SoundOfReply, blocks
+from exporter.rtc.sound import reply_sound
 
 AROUND_END_S = (-0.5, 0.1)
 """About the end of our speech: while it is handed over, and until it has left the queue."""
@@ -104,7 +103,7 @@ class Results:
             reported_e2e_s=report.plausible_e2e_s(heard_s),
             loop_lag_s=late,
             jitter_buffer_s=after.depth_since(said.before) if after and said.before else None,
-            reply=await _sound_of(heard),
+            reply=await reply_sound(heard),
         )
 
     def _sounded(self, at: float, onset: int, threshold_db: float) -> None:
@@ -165,18 +164,6 @@ class Results:
         await self._line.wait(STALL_S)
         after = await self._line.caller.received()
         return before is not None and after is not None and after.packets == before.packets
-
-
-async def _sound_of(heard: Pcm) -> ReplySound | None:
-    """Return how a reply sounded, a block at a time: the microphone and the ear go on meanwhile.
-
-    Both ends of its turn are over and no other turn has begun: nothing is timed.
-    """
-    sound = SoundOfReply()
-    for block in blocks(heard):
-        sound.take(block)
-        await asyncio.sleep(0)
-    return sound.result()
 
 
 def void(detail: str, late_s: float | None = None) -> Turn:

@@ -40,11 +40,7 @@ class RefusedError(Exception):
 
 
 class Speaking:
-    """Says utterances.
-
-    Args:
-        line: On which they are said.
-    """
+    """Says utterances."""
 
     def __init__(self, line: Listening) -> None:
         self._line = line

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from statistics import fmean
 
-from exporter.outcome import Components, Turn, TurnOutcome
+from exporter.outcome import Components, Turn
 from exporter.series import Reading, family
 
 PARTS = tuple(part.name.removesuffix("_s") for part in fields(Components))
@@ -23,7 +23,7 @@ LAST_COMPONENTS = family(
 
 def readings(turns: Iterable[Turn]) -> Iterator[Reading]:
     """Show the mean of each component that some measured turn has."""
-    measured = [t for t in turns if t.outcome is TurnOutcome.REPLIED and not t.warmup]
+    measured = [turn for turn in turns if turn.is_measured]
     for part in PARTS:
         found = [getattr(turn.components, f"{part}_s") for turn in measured]
         known = [max(0.0, seconds) for seconds in found if seconds is not None]

@@ -52,12 +52,7 @@ async def measure_preflight(config: PreflightConfig, run: Run) -> Outcome:
 
 
 class Preflight:
-    """One round.
-
-    Args:
-        config: What is checked.
-        run: Of which it is all.
-    """
+    """One round."""
 
     def __init__(self, config: PreflightConfig, run: Run) -> None:
         self._config = config
@@ -67,11 +62,7 @@ class Preflight:
         self._offered: tuple[str, ...] = ()
 
     def checklist(self, why: str) -> Checklist:
-        """Return every check in its order; UNKNOWN what was not done.
-
-        Args:
-            why: It was not.
-        """
+        """Return every check in its order; UNKNOWN what was not done."""
         wanted = [each for each in CHECKS if each not in self._config.skip]
         if not self._config.endpoints and "token_endpoint" in wanted:
             wanted.remove("token_endpoint")

@@ -134,13 +134,7 @@ def judge_clock(config: ReachConfig, skew_s: float | None) -> Checked:
 
 
 def judge_addresses(host: str, resolved: Iterable[str], offered: Iterable[str]) -> Checked:
-    """Judge whether clients elsewhere can reach the addresses that the server advertises.
-
-    Args:
-        host: Of the server's URL.
-        resolved: Its addresses.
-        offered: HOST:PORT for media.
-    """
+    """Judge whether clients elsewhere can reach the addresses that the server advertises."""
     check, places = "private_address", sorted(set(offered))
     hosts = [place.rpartition(":")[0].strip("[]") for place in places]
     if not places:

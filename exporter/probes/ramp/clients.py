@@ -59,10 +59,6 @@ class Span:
 def media_loss(receiver: Span, senders: Sequence[Span]) -> Loss | None:
     """Return what one client missed of the audio that others sent to it.
 
-    Args:
-        receiver: The client.
-        senders: The others in its room.
-
     Returns:
         None if nothing was sent.
     """
@@ -105,7 +101,6 @@ class Seat:
     """A place in a room, and who sits there."""
 
     client: Client | None = None
-    connect_s: float | None = None
     error: ProbeError | None = None
     """Why nobody sits there."""
 
@@ -137,11 +132,10 @@ class RoomOfClients:
     async def connect(self, seat: Seat, timeout_s: float) -> None:
         """Fill a seat; why it stays empty is written there."""
         await self._clear(seat)
-        seat.connect_s = None
         client = Client(f"ramp-{secrets.token_hex(8)}")
         token = make_token(self.server, identity=client.identity, room=self.name)
         try:
-            took_s = await client.connect(self.server.url, token, timeout_s, receive=True)
+            await client.connect(self.server.url, token, timeout_s, receive=True)
             await client.publish(1, timeout_s, self.noise)
         except ProbeError as error:
             seat.error = error
@@ -150,7 +144,7 @@ class RoomOfClients:
             await client.leave()
             raise
         else:
-            seat.client, seat.connect_s, seat.error = client, took_s, None
+            seat.client, seat.error = client, None
 
     async def leave(self) -> None:
         """Take every client out."""

@@ -18,7 +18,7 @@ async def climb(config: RampConfig, run: Run) -> Outcome:
     """Ramp once."""
     tiers: list[RampTier] = []
     ended = await run.within_deadline(_climb(config, run, tiers), CLEANUP_S)
-    return run.outcome("ramp", result=Ramp(config.vantage, tuple(tiers)), ended=ended)
+    return run.outcome("ramp", result=Ramp(tuple(tiers)), ended=ended)
 
 
 async def _climb(config: RampConfig, run: Run, tiers: list[RampTier]) -> None:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from exporter.outcome import RampTier, Reason
-from exporter.quantile import p95, quantile
-from exporter.stats import mean
+from exporter.stats import mean, p95, quantile
 
 LOST_AFTER_S = 2.0
 """A data message that did not arrive by then counts as one that took so long."""

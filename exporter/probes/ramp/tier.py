@@ -13,15 +13,13 @@ import psutil
 from exporter.errors import ProbeError
 from exporter.outcome import ProberLoad, RampClient, Reason
 from exporter.probes.ramp.clients import RoomOfClients, Seat, Span, media_loss, sent_ratio
-from exporter.quantile import quantile
 from exporter.rtc.client import Client
 from exporter.rtc.lag import LagMonitor
 from exporter.rtc.pings import Pinger, Pings
 from exporter.rtc.stats import Snapshot
+from exporter.stats import quantile
 
 PULSE_S = 1.0
-_GONE = "the connection was lost"
-_NEVER = "not connected when the tier began"
 
 
 @dataclass(slots=True)
@@ -151,11 +149,9 @@ class Tier:
     def _result(self, seat: Seat, members: Sequence[_Member]) -> RampClient:
         member = next((each for each in members if each.seat is seat), None)
         if member is None:
-            error = seat.error or ProbeError(Reason.CONNECT_FAILED, _NEVER)
-            return RampClient(connect_s=seat.connect_s, reason=error.reason, detail=error.detail)
+            return RampClient(reason=seat.error.reason if seat.error else Reason.CONNECT_FAILED)
         others = [each.span for each in members if each is not member and each.span]
-        gone = None if seat.taken else ProbeError(Reason.ROOM_CLOSED, _GONE)
-        failure = member.error or gone
+        gone = None if seat.taken else Reason.ROOM_CLOSED
         return RampClient(
             round_trips_s=tuple(round(each, 6) for each in member.pings.on_the_way_s),
             lost=member.pings.lost,
@@ -164,7 +160,5 @@ class Tier:
             quality=member.client.quality,
             sent_kbps=member.span.sent_kbps if member.span else None,
             received_kbps=member.span.received_kbps if member.span else None,
-            connect_s=seat.connect_s,
-            reason=failure.reason if failure else None,
-            detail=failure.detail if failure else "",
+            reason=member.error.reason if member.error else gone,
         )

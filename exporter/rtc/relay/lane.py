@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from exporter.outcome import LineDirection
-from exporter.quantile import quantile
 from exporter.rtc.relay.impairment import Drop, Impairment, Schedule
+from exporter.stats import quantile
 
 Send = Callable[[], None]
 

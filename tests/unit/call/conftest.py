@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_call.agent import utterance
+from tests.fake_call.sounds import utterance
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from exporter.rtc.media import media_of
 from exporter.rtc.session_events import TOPIC, SessionEvents
 from exporter.rtc.session_messages import statistics_of
 from tests import virtual_time
-from tests.fake_call.devices import FakeLocalParticipant, FakeParticipant, FakeRoom
+from tests.fake_call.room import FakeLocalParticipant, FakeParticipant, FakeRoom
 from tests.virtual_time import Clock
 
 US = "agent-1"

@@ -3,8 +3,8 @@
 import pytest
 
 from exporter.outcome import Reason, TurnOutcome
-from tests.fake_call.agent import Script
 from tests.fake_call.calls import converse
+from tests.fake_call.script import Script
 
 RESOLUTION_S = 0.001
 

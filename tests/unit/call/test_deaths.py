@@ -8,8 +8,8 @@ import pytest
 from exporter.errors import ProbeError
 from exporter.outcome import Reason, TurnOutcome
 from exporter.rtc.tasks import Tasks
-from tests.fake_call.agent import Script
 from tests.fake_call.calls import World, converse, place, target
+from tests.fake_call.script import Script
 
 SOON_S = 0.1
 

@@ -19,9 +19,9 @@ from exporter.rtc.clip import shipped_clips
 from exporter.rtc.levels import Pcm
 from exporter.store.records import RunRecord
 from exporter.store.schema import from_record
-from tests.fake_call.agent import Script
 from tests.fake_call.calls import Placed, World, place, target
 from tests.fake_call.devices import FakeMicrophone
+from tests.fake_call.script import Script
 from tests.unit.calls import WHEN, judged
 from tests.unit.recording import CALL, Page
 

@@ -7,9 +7,11 @@ from livekit import rtc
 
 from exporter.errors import ProbeError
 from exporter.outcome import Reason
-from exporter.rtc.caller import Caller, Devices
+from exporter.rtc.caller import Caller
+from exporter.rtc.tracks import Devices
 from tests import virtual_time
-from tests.fake_call.devices import FakeMicrophone, FakeParticipant, FakeRoom, ear_on
+from tests.fake_call.devices import FakeMicrophone, ear_on
+from tests.fake_call.room import FakeParticipant, FakeRoom
 
 DECRYPTED, FAILED = rtc.EncryptionState.OK, rtc.EncryptionState.DECRYPTION_FAILED
 ANOTHER = "the agent's audio cannot be decrypted with the key in livekit.e2ee_key_file"

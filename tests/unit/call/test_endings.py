@@ -9,8 +9,8 @@ import pytest
 from exporter.outcome import Reason, TurnOutcome, Verdict
 from exporter.probes.latency.judge import judge
 from exporter.probes.latency.spec import LatencyConfig
-from tests.fake_call.agent import Script
 from tests.fake_call.calls import Placed, World, place, target
+from tests.fake_call.script import Script
 
 FIRST_S, SECOND_S = 1.0, 0.7
 SUCCESSOR = World(successor=Script(delay_s=SECOND_S, greet_s=1.0))

@@ -8,8 +8,9 @@ import pytest
 from exporter.outcome import Finding, Reason, TurnOutcome, Verdict
 from exporter.probes.latency.endurance import EnduranceConfig
 from exporter.probes.latency.judge import judge
-from tests.fake_call.agent import FakeAgent, Script
+from tests.fake_call.agent import FakeAgent
 from tests.fake_call.calls import Placed, World, place, target
+from tests.fake_call.script import Script
 
 EVERY_S = 8.0
 LENGTH_S = 72.0

@@ -3,8 +3,8 @@
 import pytest
 
 from exporter.outcome import Reason, SilentStage, TurnOutcome
-from tests.fake_call.agent import Script
 from tests.fake_call.calls import Talk, converse
+from tests.fake_call.script import Script
 
 
 def reasons(talk: Talk) -> list[Reason | None]:

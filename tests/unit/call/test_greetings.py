@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from exporter.outcome import Reason, TurnOutcome
-from tests.fake_call.agent import Script
 from tests.fake_call.calls import World, converse, place, target
+from tests.fake_call.script import Script
 
 RESOLUTION_S = 0.001
 LOOK_S = 0.05

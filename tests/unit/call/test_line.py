@@ -27,8 +27,8 @@ from exporter.rtc.tracks import Microphone
 from exporter.rtc.voice import Voice
 from exporter.settings.load import load_settings
 from tests import virtual_time
-from tests.fake_call.agent import Script
 from tests.fake_call.calls import World, place, target
+from tests.fake_call.script import Script
 from tests.speech_level import Wave, active_level_db, clip_at, power_db, snr_db
 from tests.virtual_time import Clock
 
@@ -121,8 +121,8 @@ def test_noise_is_as_loud_before_the_call_speaks_as_in_it() -> None:
     before = stream(noisy.take_over, said[0].pcm)[: round(QUIET_S * RATE)].astype(np.float64)
     assert levels[0] - power_db(before) == pytest.approx(12 - OPUS_DB["white"], abs=0.5)
     for clip, each in zip(clips, said, strict=True):
-        bounds = each.speech_start, each.speech_end, each.words, each.pauses
-        assert bounds == (clip.speech_start, clip.speech_end, clip.words, clip.pauses)
+        bounds = each.speech_start, each.speech_end, each.words
+        assert bounds == (clip.speech_start, clip.speech_end, clip.words)
 
 
 def test_a_telephone_with_noise_keeps_the_ratio() -> None:

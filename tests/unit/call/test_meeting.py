@@ -5,9 +5,11 @@ import asyncio
 import pytest
 from livekit import rtc
 
-from exporter.rtc.caller import Caller, Devices
+from exporter.rtc.caller import Caller
+from exporter.rtc.tracks import Devices
 from tests import virtual_time
-from tests.fake_call.devices import FakeMicrophone, FakeParticipant, FakeRoom, ear_on
+from tests.fake_call.devices import FakeMicrophone, ear_on
+from tests.fake_call.room import FakeParticipant, FakeRoom
 from tests.virtual_time import Clock
 
 PUBLISHING_S = 0.4

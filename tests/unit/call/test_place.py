@@ -21,9 +21,10 @@ from exporter.probes.latency.sound import SCORE_S
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.probes.latency.utterances import Say
 from exporter.rtc.levels import RATE, Pcm, speech_bounds
-from tests.fake_call.agent import SOUND_S, Script
 from tests.fake_call.api import SERVER
 from tests.fake_call.calls import Placed, World, place, target
+from tests.fake_call.script import Script
+from tests.fake_call.sounds import SOUND_S
 from tests.virtual_time import Clock
 
 RESOLUTION_S = 0.001
@@ -113,7 +114,7 @@ def test_room_is_known_as_a_probes(room_name: str | None) -> None:
     nobody: Any = None
     call = Call(config, Run("r1", SERVER, 1e9), nobody, lambda *_: nobody)
 
-    claims = jwt.decode(call._token(), options={"verify_signature": False})
+    claims = jwt.decode(call._room._token(), options={"verify_signature": False})
 
     marked = claims.get("attributes", {}).get(PROBE_ATTRIBUTE) == "true"
     assert marked or claims["video"]["room"].startswith(ROOM_PREFIX)

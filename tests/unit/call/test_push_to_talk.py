@@ -3,8 +3,8 @@
 import pytest
 
 from exporter.outcome import Reason, Turn
-from tests.fake_call.agent import Script
 from tests.fake_call.calls import converse
+from tests.fake_call.script import Script
 
 TALK = ("start_turn", "end_turn")
 RPCS = {"start_rpc": TALK[0], "end_rpc": TALK[1]}

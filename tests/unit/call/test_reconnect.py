@@ -18,8 +18,8 @@ from exporter.probes.latency import measure
 from exporter.probes.latency.scenarios.config import ScenarioConfig
 from exporter.probes.latency.scenarios.variants import Variant, variant_of
 from exporter.probes.latency.spec import PROBE
-from tests.fake_call.agent import Script
 from tests.fake_call.calls import Placed, World, place, target
+from tests.fake_call.script import Script
 
 DELAY_S, BACK_S = 0.7, 1.5
 NOTHING = LineDirection(packets=0, sent=0, lost=0, overflowed=0, silenced=0)

@@ -11,8 +11,9 @@ import pytest
 from exporter.outcome import Reason, TurnOutcome
 from exporter.probes.latency.reply import SAID_ONLY_S
 from exporter.rtc.levels import WINDOW_S
-from tests.fake_call.agent import FILLER_S, SOUND_S, UTTERANCE_S, Script
 from tests.fake_call.calls import World, converse, place, target
+from tests.fake_call.script import Script
+from tests.fake_call.sounds import FILLER_S, SOUND_S, UTTERANCE_S
 
 RESOLUTION_S = 0.001
 """On the virtual clock nothing is late: what is left is where in a window sound begins."""

@@ -1,11 +1,13 @@
 """How a reply sounds, through Opus: each figure against what is known by how the reply was made."""
 
+import asyncio
 import io
 
 import numpy as np
 import pytest
 import soundfile
 
+from exporter.outcome import ReplySound
 from exporter.rtc.levels import RATE, Pcm
 from exporter.rtc.sound import blocks, overlap_s, reply_sound, runs, seconds
 from tests import faulty_speech
@@ -19,6 +21,11 @@ FAULTS = (
     Fault(16_000, 0.3, clipped_ratio=0.002),
     Fault(20_000, 0.3, clipped_ratio=0.005),
 )
+
+
+def sound_of(pcm: Pcm) -> ReplySound | None:
+    """Return how a reply sounds."""
+    return asyncio.run(reply_sound(pcm))
 
 
 def through_opus(pcm: Pcm) -> Pcm:
@@ -35,7 +42,7 @@ def through_opus(pcm: Pcm) -> Pcm:
 def test_faults_are_found_through_opus(fault: Fault) -> None:
     """The level within 0.5 dB, clipping within 0.2 points, bandwidth within 10 %, gaps in 20 ms."""
     samples, level_dbfs = faulty_speech.reply(fault)
-    found = reply_sound(through_opus(samples))
+    found = sound_of(through_opus(samples))
     assert found is not None
     assert found.level_dbfs == pytest.approx(level_dbfs, abs=0.5)
     assert found.clipped_ratio == pytest.approx(fault.clipped_ratio, abs=0.002)
@@ -46,8 +53,8 @@ def test_faults_are_found_through_opus(fault: Fault) -> None:
 
 def test_silence_has_no_sound() -> None:
     """Nothing is known of a reply that is not there."""
-    assert reply_sound(np.zeros(RATE, np.int16)) is None
-    assert reply_sound(np.zeros(0, np.int16)) is None
+    assert sound_of(np.zeros(RATE, np.int16)) is None
+    assert sound_of(np.zeros(0, np.int16)) is None
 
 
 def test_a_click_is_not_the_level() -> None:
@@ -55,7 +62,7 @@ def test_a_click_is_not_the_level() -> None:
     speech = np.array(voiced(2.0))
     clicked = np.concatenate([speech, np.zeros(RATE, np.int16)])
     clicked[-RATE // 2 : -RATE // 2 + 100] = 32_767
-    plain, found = reply_sound(speech), reply_sound(clicked)
+    plain, found = sound_of(speech), sound_of(clicked)
     assert plain is not None
     assert found is not None
     assert found.level_dbfs == pytest.approx(plain.level_dbfs, abs=0.5)
@@ -68,7 +75,7 @@ def test_a_short_pause_is_speech_and_a_long_one_is_not() -> None:
     levels = {}
     for pause_s in (0.0, 0.15, 0.5):
         pause = np.zeros(round(pause_s * RATE), np.int16)
-        found = reply_sound(np.concatenate([sound, pause, sound]))
+        found = sound_of(np.concatenate([sound, pause, sound]))
         assert found is not None
         levels[pause_s] = found.level_dbfs
     assert levels[0.15] == pytest.approx(levels[0.0] + 10 * np.log10(1 / 1.15), abs=0.1)

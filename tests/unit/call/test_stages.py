@@ -14,8 +14,9 @@ from exporter.outcome.timeline import (
     UserState,
 )
 from exporter.probes.latency.stages import silent_stage, stages
-from tests.fake_call.agent import SPEAKS_S, TRANSCRIBED_S, TURN_OVER_S, Script
+from tests.fake_call.agent import SPEAKS_S, TRANSCRIBED_S, TURN_OVER_S
 from tests.fake_call.calls import converse
+from tests.fake_call.script import Script
 
 US = "agent-1"
 SAID = CallerSpoke(at=10.0, until=11.0)

@@ -23,8 +23,8 @@ from exporter.probes.latency.way_in.fetch import (
     parse,
 )
 from exporter.server_api.claims import read_claims
-from tests.fake_call.agent import Script
 from tests.fake_call.calls import Placed, World, place, target
+from tests.fake_call.script import Script
 from tests.unit.calls import WHEN
 
 URL = "https://app.test/token?key=hidden"

@@ -21,8 +21,8 @@ from exporter.probes.latency.scenarios.config import ScenarioConfig
 from exporter.probes.latency.scenarios.variants import variant_of
 from exporter.probes.latency.spec import PROBE
 from exporter.rtc.levels import RATE, Pcm, speech_bounds
-from tests.fake_call.agent import Script
 from tests.fake_call.calls import World, place, target
+from tests.fake_call.script import Script
 from tests.fake_call.talker import DELAY_S, SHORT_S, Talk, Talker
 
 RESOLUTION_S = 0.006

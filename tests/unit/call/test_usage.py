@@ -9,8 +9,8 @@ from exporter.outcome import ModelUsage, Timeline, tokens
 from exporter.outcome.timeline import Usage
 from exporter.probes.latency.usage import usage_of
 from exporter.rtc.session_messages import events_of
-from tests.fake_call.agent import Script
 from tests.fake_call.calls import World, place, target
+from tests.fake_call.script import Script
 
 US, NEXT, OTHER = "agent-1", "agent-4", "agent-9"
 

@@ -7,8 +7,8 @@ import pytest
 from exporter.outcome import Reason, Turn, TurnOutcome
 from exporter.probes.latency.conversation import TORN
 from exporter.probes.latency.speaking import RAN_DRY
-from tests.fake_call.agent import Script
 from tests.fake_call.calls import converse
+from tests.fake_call.script import Script
 
 RESOLUTION_S = 0.001
 LOOK_S = 0.010

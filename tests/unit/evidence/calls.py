@@ -9,7 +9,7 @@ import numpy as np
 
 from exporter.evidence.config import EvidenceConfig
 from exporter.evidence.journal import Entry
-from exporter.evidence.keeper import Keeper
+from exporter.evidence.keeper import Keeper, Watch
 from exporter.evidence.recording import Files
 from exporter.outcome import CallResult, EvidenceLost, Finding, LossReason, Outcome, Reason, Verdict
 from exporter.probe import Keep
@@ -40,7 +40,7 @@ def write(folder: Path, *entries: Entry, audio: bool = True) -> None:
     files.close()
 
 
-class Shown:
+class Shown(Watch):
     """What a keeper has shown."""
 
     def __init__(self) -> None:

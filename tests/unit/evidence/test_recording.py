@@ -20,8 +20,8 @@ from exporter.probe import Keep
 from exporter.probes.calibrate.measure import echo_clip
 from exporter.rtc.levels import RATE, Pcm
 from exporter.rtc.tape import Tape
-from tests.fake_call.agent import Script
 from tests.fake_call.calls import Placed, World, place, target
+from tests.fake_call.script import Script
 from tests.unit.store.mounts import tiny_filesystem
 
 PASSWORD = "swordfish"  # noqa: S105 - made up, and said aloud

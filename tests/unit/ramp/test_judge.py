@@ -44,7 +44,7 @@ def test_a_target_is_not_broken_by_meeting_it(loss: Loss) -> None:
 
 def test_failed_connections_are_a_figure() -> None:
     """They break the tier and are told by their reason; what the others measured stays."""
-    lost = client(reason=Reason.CONNECT_FAILED, round_trips_s=(), media=None, connect_s=None)
+    lost = client(reason=Reason.CONNECT_FAILED, round_trips_s=(), media=None)
     members = (*tier(8).members, lost, replace(lost, reason=Reason.ROOM_CLOSED))
     found = judged(RampTier(10, members, (IDLE,), 2.0))
     assert found.broken == (
@@ -126,7 +126,7 @@ def test_spoiled_messages_and_dead_processes_limit() -> None:
     crashed = client(reason=Reason.PROBE_CRASHED, round_trips_s=(), media=None)
     nobody = judged(RampTier(2, (crashed, crashed), (), 2.0))
     assert nobody.limits == ("a process of the prober with 2 clients died",)
-    refused = client(reason=Reason.QUOTA_EXCEEDED, round_trips_s=(), media=None, connect_s=None)
+    refused = client(reason=Reason.QUOTA_EXCEEDED, round_trips_s=(), media=None)
     quota = judged(RampTier(10, (*tier(8).members, refused, refused), (IDLE,), 2.0))
     assert quota.limits == ("2 clients: quota_exceeded",)
 

@@ -33,7 +33,6 @@ def client(rtt_ms: float = 10, **changes: Any) -> RampClient:
         "round_trips_s": (rtt_ms / 1000,) * 20,
         "media": Loss(1000, 0),
         "quality": "excellent",
-        "connect_s": 0.2,
         "sent_kbps": 40.0,
         "received_kbps": 80.0,
     }
@@ -53,5 +52,5 @@ def judged(each: RampTier) -> JudgedTier:
 def ramp(*tiers: RampTier, reason: Reason | None = None) -> Outcome:
     """Return the outcome of a ramp with these tiers."""
     return calls.judged(
-        Outcome("ramp", "", WHEN, 9.0, reason, "why" if reason else "", Ramp("here", tiers))
+        Outcome("ramp", "", WHEN, 9.0, reason, "why" if reason else "", Ramp(tiers))
     )

@@ -220,7 +220,9 @@ def test_disk_that_fails_for_a_while(tmp_path: Path, trouble: str) -> None:
         if trouble == "full":
             filler = fill(disk)
         else:
-            buffered._thread.submit(buffered._close).result()  # nothing is open for writing
+            buffered._store._thread.submit(
+                buffered._store._close
+            ).result()  # nothing is open for writing
             remount(disk, "ro")
         number = 0
         while not buffered.problem:  # what SQLite has in its file already is used first
@@ -293,7 +295,7 @@ def test_damage_while_running_costs_the_history_only(tmp_path: Path) -> None:
         for number in range(200):
             buffered.end(ended(str(number)))
         await comes_true(lambda: not buffered._waiting)
-        buffered._thread.submit(buffered._close).result()
+        buffered._store._thread.submit(buffered._store._close).result()
         (tmp_path / FILE_NAME).write_bytes(b"no database at all\n" * 1000)
         buffered.end(ended("after"))
         await comes_true(lambda: not buffered._waiting and buffered.problem == "")

@@ -16,7 +16,7 @@ from exporter.demo.livekit_server import free_ports
 from exporter.errors import StoreError
 from exporter.outcome import Calibration, Reason
 from exporter.roster.types import Worker, WorkerStatus
-from exporter.store import buffered as buffered_module
+from exporter.store import taken_over
 from exporter.store.buffered import BufferedStore
 from exporter.store.records import (
     BudgetLimits,
@@ -363,7 +363,7 @@ def test_what_others_spend_is_seen_here(
     redis_server: RedisServer, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run of another exporter counts at once where it is asked, and soon where it is shown."""
-    monkeypatch.setattr(buffered_module, "REFRESH_S", 0.05)
+    monkeypatch.setattr(taken_over, "REFRESH_S", 0.05)
 
     async def scenario() -> None:
         here = buffer(redis_server.opener(prefix), Watch())
@@ -384,7 +384,7 @@ def test_a_run_that_was_left_is_told_of_while_the_exporter_runs(
     redis_server: RedisServer, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody has to start again for the rooms of a dead exporter to be deleted."""
-    monkeypatch.setattr(buffered_module, "REFRESH_S", 0.05)
+    monkeypatch.setattr(taken_over, "REFRESH_S", 0.05)
 
     async def scenario() -> None:
         left: list[OpenRun] = []
@@ -464,7 +464,7 @@ def test_what_an_exporter_holds_is_written_back(
 
     A run under way is charged once, and one line says what happened.
     """
-    monkeypatch.setattr(buffered_module, "REFRESH_S", 0.05)
+    monkeypatch.setattr(taken_over, "REFRESH_S", 0.05)
     worker = Worker("AW_1", "demo", WorkerStatus.IDLE, last_heartbeat=NOON.timestamp())
     place = EvidencePlace("here", "http://here:9479")
     calibration = CalibrationRecord(NOON, Calibration(0.02, 0.001, 10, 0))

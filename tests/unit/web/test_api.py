@@ -15,6 +15,7 @@ from exporter.report.call_figures import CallReport, LatencyReport
 from exporter.report.printing import to_json
 from exporter.roster.roster import Roster
 from exporter.roster.types import WorkerStatus
+from exporter.roster.worker_state import RosterLimits
 from exporter.store.records import LOG_LINES_KEPT, RunQuery, RunRecord
 from exporter.store.sqlite import SqliteStore
 from exporter.web.app import make_pages
@@ -221,7 +222,7 @@ def test_a_newer_worker_may_say_more() -> None:
 
 def test_a_full_roster_says_so() -> None:
     """A refusal of the roster is a conflict, with its words."""
-    site = Site(sources(roster=Roster(max_workers=1)))
+    site = Site(sources(roster=Roster(RosterLimits(max_workers=1))))
     body = b'{"agent_name": "demo", "status": "idle"}'
     assert beat(site, body)[0] == 204
     status, text = beat(site, body, "AW_2")

@@ -5,8 +5,9 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from exporter.daemon.pages import sources_of, status
+from exporter.daemon.parts import Daemon
 from exporter.daemon.plan import call_work
-from exporter.daemon.serve import Daemon
 from exporter.outcome import CallResult, Components, Reason, Verdict
 from exporter.probes.latency.spec import PROBE, LatencyConfig
 from exporter.settings.settings import Settings
@@ -30,20 +31,20 @@ def fleet(agents: int) -> Daemon:
     now = datetime.now(UTC)
     for number in range(agents):
         target = LatencyConfig(agent_name=f"agent{number}")
-        daemon._works.add(call_work(target), 1e9)
+        daemon.works.add(call_work(target), 1e9)
         made = replace(call(), result=CallResult(target.agent_name, "default", "default", (turn,)))
         slow = PROBE.judged(target, replace(made, started_at=now, run_id="slow"))
-        past = daemon._watch_list.lines[call_work(target).id].past
+        past = daemon.watch_list.lines[call_work(target).id].past
         earlier = replace(PastRun.of(RunRecord.of(slow)), at=now - timedelta(hours=1))
         past.runs.extend([replace(earlier, verdict=Verdict.PASS)] * RUNS_KEPT)
-        daemon._watch_list.record(slow)
+        daemon.watch_list.record(slow)
     return daemon
 
 
 def test_the_page_of_many_agents_leaves_the_loop_alone() -> None:
     """The loop's thread copies what is known, and another one makes 450 kB of it."""
     daemon = fleet(AGENTS)
-    site = Site(daemon._make_sources())
+    site = Site(sources_of(daemon))
 
     async def story() -> tuple[str, float, float]:
         await site.request("GET", "/")
@@ -60,12 +61,12 @@ def test_the_page_of_many_agents_leaves_the_loop_alone() -> None:
 def test_a_page_shows_the_moment_in_which_it_was_asked_for() -> None:
     """What ends while it is made is on the next one."""
     daemon = fleet(1)
-    make = daemon._pages.status(Viewer())
+    make = status(daemon, Viewer())
     work = call_work(LatencyConfig(agent_name="agent0"))
-    daemon._watch_list.lines[work.id].past.add(RunRecord.of(replace(call(), run_id="later")))
-    daemon._works.remove(work)
+    daemon.watch_list.lines[work.id].past.add(RunRecord.of(replace(call(), run_id="later")))
+    daemon.works.remove(work)
     assert 'class="tag SLOW"' in make()
-    assert "agent0" not in daemon._pages.status(Viewer())()
+    assert "agent0" not in status(daemon, Viewer())()
 
 
 def test_a_void_call_does_not_hide_the_one_before() -> None:
@@ -73,7 +74,7 @@ def test_a_void_call_does_not_hide_the_one_before() -> None:
     daemon = fleet(1)
     spoiled = call(reason=Reason.VOID, detail="the prober: its event loop was late")
     result = CallResult("agent0", "default", "default")
-    daemon._watch_list.record(replace(spoiled, result=result, run_id="void"))
-    page = daemon._pages.status(Viewer())()
+    daemon.watch_list.record(replace(spoiled, result=result, run_id="void"))
+    page = status(daemon, Viewer())()
     assert "This says nothing about the agent." in page
     assert '<a href="./runs/slow">SLOW</a>, 2.50 s at ' in page

@@ -164,7 +164,7 @@ def test_acknowledged_event_survives_a_kill(tmp_path: Path) -> None:
         await asyncio.gather(
             receiver.send(event(1, participant=PERSON)), receiver.send(event(2, "room_started"))
         )
-        kept = dict(receiver.store._store.calls())  # type: ignore[union-attr] # was opened
+        kept = dict(receiver.store._store._store.calls())  # type: ignore[union-attr] # was opened
         await receiver.store.aclose()  # only lets go of the file: what counts is in `kept`
         return kept
 

@@ -11,7 +11,7 @@ from exporter.outcome.timeline import AgentSounded
 from exporter.probes.latency.listening import DisturbedError
 from exporter.probes.latency.reply import MAX_LAG_S
 from exporter.probes.latency.results import AROUND_END_S, AROUND_REPLY_S
-from exporter.probes.latency.scenarios.scene import Plain, Stage
+from exporter.probes.latency.scenarios.scene import Scene, Stage
 from exporter.probes.latency.scenarios.silence import MUTE_S, Reply, Span
 from exporter.probes.latency.speaking import RAN_DRY, Said
 from exporter.rtc.levels import RATE
@@ -32,12 +32,8 @@ class Inserted:
     """When the reply began."""
 
 
-class Insertion(Plain, ABC):
-    """Makes one sound into each reply but the first, which is the control.
-
-    Args:
-        stage: Of the call.
-    """
+class Insertion(Scene, ABC):
+    """Makes one sound into each reply but the first, which is the control."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage

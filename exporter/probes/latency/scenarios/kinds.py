@@ -7,10 +7,10 @@ from exporter.probes.latency.scenarios.barge_in import BargeIn
 from exporter.probes.latency.scenarios.config import Kind, ScenarioConfig
 from exporter.probes.latency.scenarios.pause import Pausing
 from exporter.probes.latency.scenarios.reconnect import Reconnecting
-from exporter.probes.latency.scenarios.scene import Plain, Scene, Stage
+from exporter.probes.latency.scenarios.scene import Scene, Stage
 
 _SCENES: dict[Kind, Callable[[Stage], Scene]] = {
-    "turns": lambda _: Plain(),
+    "turns": lambda _: Scene(),
     "barge_in": BargeIn,
     "backchannel": ShortSound,
     "cough": ShortSound,

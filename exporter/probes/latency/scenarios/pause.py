@@ -5,23 +5,18 @@ from dataclasses import replace
 
 from exporter.outcome import CallResult, InnerPause, PauseOutcome, Turn, TurnOutcome
 from exporter.outcome.timeline import CallerSpoke
-from exporter.probes.latency.scenarios.scene import Plain, Stage
+from exporter.probes.latency.scenarios.scene import Scene, Stage
 from exporter.probes.latency.scenarios.silence import Span
 from exporter.probes.latency.speaking import Said
 
 
 def inner_pause(spoke: CallerSpoke, sounds: Iterable[Span]) -> InnerPause:
-    """Return whether an agent waited for the second half of an utterance.
-
-    Args:
-        spoke: The whole utterance.
-        sounds: When the agent sounded.
-    """
+    """Return whether an agent waited for the second half of an utterance."""
     cut_in = any(begin < spoke.until and end > spoke.at for begin, end in sounds)
     return InnerPause(PauseOutcome.CUT_IN if cut_in else PauseOutcome.WAITED)
 
 
-class Pausing(Plain):
+class Pausing(Scene):
     """Says utterances with a pause in them."""
 
     def __init__(self, stage: Stage) -> None:

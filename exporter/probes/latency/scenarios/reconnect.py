@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from exporter.errors import ProbeError
 from exporter.outcome import CallReconnect, CallResult, Turn, TurnOutcome
-from exporter.probes.latency.scenarios.scene import Plain, Stage
+from exporter.probes.latency.scenarios.scene import Scene, Stage
 
 QUIET_S = 0.5
 """Of silence on a line that came back, before the caller speaks."""
 
 
-class Reconnecting(Plain):
+class Reconnecting(Scene):
     """Breaks the connection once, between two turns: the next one is to be answered."""
 
     def __init__(self, stage: Stage) -> None:
@@ -29,8 +29,12 @@ class Reconnecting(Plain):
             ProbeError: void: it could not be broken; or why the call ended meanwhile.
         """
         last = turns[-1] if turns else None
-        measured = last is not None and last.outcome is TurnOutcome.REPLIED and not last.warmup
-        if not measured or self._found is not None or self._stage.breaks is None:
+        if (
+            last is None
+            or not last.is_measured
+            or self._found is not None
+            or self._stage.breaks is None
+        ):
             return
         self._before = len(turns)
         until = time.monotonic() + self._stage.scenario.longest_break_s

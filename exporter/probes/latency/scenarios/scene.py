@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from exporter.outcome import CallReconnect, CallResult, Turn
 from exporter.probes.latency.listening import Listening
@@ -29,61 +28,34 @@ class Stage:
     """How the connection is broken, where it is."""
 
 
-class Scene(Protocol):
-    """What a scenario does in one call."""
+class Scene:
+    """What a scenario does in one call; as it stands nothing, as in calls that have none."""
 
-    async def greeting(self, deadline: float) -> None:
+    async def greeting(self, _deadline: float) -> None:
         """Do what is done before the agent has finished its greeting."""
-        ...
 
-    async def into(self, said: Said, replied: float) -> bool:
+    async def into(self, _said: Said, _replied: float) -> bool:
         """Do what is done while the agent replies; raises nothing.
 
         Args:
-            said: What it replies to.
-            replied: When the reply began, on the monotonic clock.
+            _said: What it replies to.
+            _replied: When the reply began, on the monotonic clock.
 
         Returns:
             Whether the reply is over: nobody needs to wait for its end.
         """
-        ...
+        return False
 
-    async def after(self, said: Said, turn: Turn) -> None:
+    async def after(self, _said: Said, _turn: Turn) -> None:
         """Do what is done once a turn is over; raises nothing."""
-        ...
 
-    async def between(self, turns: Sequence[Turn]) -> None:
-        """Do what is done before the next turn.
-
-        Args:
-            turns: So far.
+    async def between(self, _turns: Sequence[Turn]) -> None:
+        """Do what is done before the next turn, after those so far.
 
         Raises:
             ProbeError: The call has ended, or what is to be done cannot be.
         """
-        ...
 
     def noted(self, result: CallResult) -> CallResult:
         """Return the result of the call with what has come of the scenario so far."""
-        ...
-
-
-class Plain:
-    """What is done in every call: nothing but its turns."""
-
-    async def greeting(self, _deadline: float) -> None:
-        """Let the agent greet."""
-
-    async def into(self, _said: Said, _replied: float) -> bool:
-        """Let the agent speak."""
-        return False
-
-    async def after(self, _said: Said, _turn: Turn) -> None:
-        """Go on with the next turn."""
-
-    async def between(self, _turns: Sequence[Turn]) -> None:
-        """Go on at once."""
-
-    def noted(self, result: CallResult) -> CallResult:
-        """Return the same."""
         return result

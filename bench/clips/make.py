@@ -1,8 +1,8 @@
 """Make the caller's built-in utterances and sounds, exporter/rtc/clips/*.wav.
 
-    python -m exporter.demo.make_clips           write the clips
-    python -m exporter.demo.make_clips --check   fail when they are not what this file makes
-    python -m exporter.demo.make_clips --judge   show why these sentences and voices were chosen
+    python -m bench.clips.make           write the clips
+    python -m bench.clips.make --check   fail when they are not what this file makes
+    python -m bench.clips.make --judge   show why these sentences and voices were chosen
 
 The clips are part of the measurement: an agent waits longer after an utterance that does not sound
 finished. CLIPS are three that the local end-of-turn model takes for finished with the widest
@@ -26,11 +26,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.demo.sounds import babble, cough
+from bench.clips.sounds import babble, cough
 from exporter.demo.speech import Samples, Sound, Voice, speak
 from exporter.rtc.clip import BUILT_IN, SHIPPED
 
-FOLDER = Path(__file__).parent.parent / "rtc" / "clips"
+FOLDER = Path(__file__).parents[2] / "exporter" / "rtc" / "clips"
 RATE = 24_000
 _PEAK = 0.6
 _EDGE_S = 0.05

@@ -1,0 +1,1 @@
+"""How the clips and sounds that the caller plays are made; run by hand, never by a user."""
