@@ -4,10 +4,11 @@ import math
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import cycle
 
-from exporter.errors import ProbeError
 from exporter.evidence.kept import TurnMark
+from exporter.limits import Limit
 from exporter.outcome import Expectation, Reason, Turn, TurnOutcome
 from exporter.outcome.timeline import CallerSpoke
 from exporter.probes.latency.deadline import REPLY_LIMIT_S
@@ -91,8 +92,8 @@ class Conversation:
         Raises:
             ProbeError: greeting_timeout, encrypted, or why the call ended.
         """
-        config = self._config
-        deadline = time.monotonic() + config.greeting_timeout
+        config, began = self._config, time.monotonic()
+        deadline = began + config.greeting_timeout
         await self.scene.greeting(deadline)
         deadline = max(deadline, time.monotonic() + QUIET_S + config.greeting_wait)
         while time.monotonic() < deadline:
@@ -114,7 +115,7 @@ class Conversation:
         if config.greeting == "expected" and self._line.first_sound() is None:
             what = "no greeting"
         detail = f"{what} within {config.greeting_timeout:g} s"
-        raise ProbeError(Reason.GREETING_TIMEOUT, detail)
+        raise Limit.GREETING.ran_out(detail, began, config.greeting_timeout)
 
     async def late_greeting(self) -> float | None:
         """Wait until a greeting is over that began during the utterance just spoken.
@@ -195,7 +196,7 @@ class Conversation:
             self._answered_until = since + self._config.reply_timeout
             return void(str(disturbed))
         except RefusedError as refused:
-            return Turn.without_reply(Reason.AGENT_ERROR, str(refused))
+            return Turn.without_reply(refused.error.reason, refused.error.detail)
         return turn
 
     def explained(self, turn: Turn) -> Turn:
@@ -216,10 +217,16 @@ class Conversation:
         """
         if self._spoke is None and not self._spoiled:
             return ()
-        until = time.monotonic() + TOLD_S
+        since, left_s = time.monotonic(), TOLD_S
         if expect.within is not None and self._last is not None:
-            until = self._last.end + expect.within
-        return await awaited(self._caller, step, expect, self._seen(until, self._spoiled))
+            since, left_s = self._last.end, expect.within
+        seen = self._seen(since + left_s, self._spoiled)
+        found = await awaited(self._caller, step, expect, seen)
+        # What it did is known when we hear of it, which may have been too late for `within`.
+        late = Limit.STEP.spoiled(f"what step {step} expects", since, left_s)
+        if late is None:
+            return found
+        return expectations(step, expect, replace(seen, spoiled=seen.spoiled or late.detail))
 
     def met(self, step: int, expect: Expect, spoiled: str) -> tuple[Expectation, ...]:
         """Return what has become so far of what is expected in a step; see `Seen`."""

@@ -9,6 +9,7 @@ from livekit import rtc
 
 from exporter.errors import ProbeError
 from exporter.evidence.recording import Recording
+from exporter.limits import Limit
 from exporter.outcome import (
     CallerToken,
     CallResult,
@@ -132,9 +133,10 @@ class Call:
         if config.dispatch == "explicit":
             asked = time.monotonic()
             await self._dispatch()
+        since = time.monotonic()
         arrived = await caller.meet(config.join_timeout, with_voice=config.dispatch == "automatic")
         if arrived is None:
-            raise await self._nobody_came()
+            raise await self._nobody_came(since)
         self._met(asked)
         await caller.listen(config.track_timeout)
         if caller.arrived != arrived:  # only another agent has a voice
@@ -316,10 +318,13 @@ class Call:
         ours = [each for each in dispatches if each.agent_name == wanted]
         return tuple(identity for each in ours for identity in each.identities)
 
-    async def _nobody_came(self) -> ProbeError:
+    async def _nobody_came(self, since: float) -> ProbeError:
         """Say whether a worker took the job, and take the dispatch back.
 
         An agent that comes when we are gone would open the room again, and stay in it.
+
+        Args:
+            since: When the wait for it began, on the monotonic clock.
         """
         taken = await self._dispatched()
         if self._dispatch_id:
@@ -330,14 +335,15 @@ class Call:
         waited = self._config.join_timeout
         if taken:
             detail = f"a worker accepted the job, but no agent joined within {waited:g} s"
-            return ProbeError(Reason.JOIN_TIMEOUT, detail)
+            return Limit.ARRIVAL.ran_out(detail, since, waited)
         who = f"no worker named {self._config.agent_name!r}"
         token = self.result.token
         if self._config.dispatch == "token" and token is not None and not token.dispatches:
             who = f"the token's room configuration calls no agent, and {who}"
         if self._config.dispatch == "automatic":
             who = "no worker without a name"
-        return ProbeError(Reason.NO_WORKER, f"{who} accepted the job within {waited:g} s")
+        detail = f"{who} accepted the job within {waited:g} s"
+        return Limit.DISPATCH.ran_out(detail, since, waited)
 
     def _met(self, asked: float) -> None:
         if self._caller.was_there:

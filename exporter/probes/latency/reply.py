@@ -70,6 +70,8 @@ class AwaitedReply:
         self._line = line
         self._habits = habits
         self._reply_timeout = reply_timeout
+        self.heard_all = True
+        """No sound is missing of the time in which the last reply was due."""
 
     async def onset(self, said: Said) -> int | None:
         """Return the window in which the reply begins, or None if there is none in time.
@@ -99,6 +101,7 @@ class AwaitedReply:
                 elif (found := detector.push(level)) is not None:
                     return found
             await self._line.hear_more(max(deadline, time.monotonic() + WINDOW_S))
+        self.heard_all = at >= last
         return None
 
     async def over(self, said: Said) -> Fillers:

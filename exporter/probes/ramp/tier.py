@@ -21,7 +21,8 @@ from exporter.rtc.stats import Snapshot
 
 PULSE_S = 1.0
 _GONE = "the connection was lost"
-_NEVER = "not connected when the tier began"
+NEVER = "not connected when the tier began"
+"""Why a seat is empty that nothing else is known of."""
 
 
 @dataclass(slots=True)
@@ -151,7 +152,7 @@ class Tier:
     def _result(self, seat: Seat, members: Sequence[_Member]) -> RampClient:
         member = next((each for each in members if each.seat is seat), None)
         if member is None:
-            error = seat.error or ProbeError(Reason.CONNECT_FAILED, _NEVER)
+            error = seat.error or ProbeError(Reason.CONNECT_FAILED, NEVER)
             return RampClient(connect_s=seat.connect_s, reason=error.reason, detail=error.detail)
         others = [each.span for each in members if each is not member and each.span]
         gone = None if seat.taken else ProbeError(Reason.ROOM_CLOSED, _GONE)
