@@ -140,6 +140,8 @@ class Script:
     blocks: tuple[tuple[float, float], ...] = ()
     """The *prober's* event loop: blocked from so many seconds after the end of the first utterance
     on (before it, if negative), for so many seconds."""
+    stops: bool = False
+    """... and its whole process with it: what the agent says meanwhile is lost."""
 
 
 @cache
@@ -216,6 +218,8 @@ class FakeAgent:
             room.publish(self._me, BACKGROUND_TRACK).add_noise(voice(2.0, 330))
         own = script.own_track or not script.avatar
         self._track = room.publish(self._me, encrypted=script.encrypted) if own else None
+        if self._track is not None:
+            self._track.is_lost = script.stops
         if script.music:
             room.publish(self._me, "music").add_noise(voice(2.0, 330))
         if script.avatar:

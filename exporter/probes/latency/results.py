@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from exporter.limits import Limit
+from exporter.limits import SOUND_S, Limit
 from exporter.outcome import Reason, ReplySound, Turn, TurnOutcome
 from exporter.outcome.timeline import AgentSounded
 from exporter.probes.latency.deadline import REPLY_LIMIT_S, REPORT_TIMEOUT_S
@@ -155,7 +155,7 @@ class Results:
             raise dead
         waited = self._reply_timeout
         detail = f"silence for {waited:g} s (agent state {state!r})"
-        if self._awaited.heard_all:
+        if self._awaited.missing_s(said) <= SOUND_S:
             return Turn.without_reply(Reason.NO_REPLY, detail)
         failed = Limit.REPLY.ran_out(detail, said.end, waited)
         return Turn.without_reply(failed.reason, failed.detail)
