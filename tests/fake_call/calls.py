@@ -172,6 +172,12 @@ def _arrive(
         asyncio.get_running_loop().call_later(world.twin_until_s, twin.go)
 
 
+def _block(world: World, clock: Clock) -> None:
+    """Let the prober stand still when the world says so."""
+    for after_s, seconds in world.blocks:
+        asyncio.get_running_loop().call_later(after_s, clock.advance, seconds)
+
+
 def place(
     script: Script,
     world: World,
@@ -225,8 +231,7 @@ def place(
         api.rooms |= world.rooms
         api.people = world.people
         devices = Devices(lambda: room, lambda: FakeMicrophone(hear), ear_on)
-        for after_s, seconds in world.blocks:
-            asyncio.get_running_loop().call_later(after_s, clock.advance, seconds)
+        _block(world, clock)
         if world.unasked:
             arrive()
         if world.dies:
