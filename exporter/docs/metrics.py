@@ -6,7 +6,7 @@ A metric without an entry here cannot exist, and an entry cannot be wrong about 
 from collections.abc import Iterator
 
 from exporter.docs import GENERATED
-from exporter.docs.verdicts import verdict_table
+from exporter.docs.verdicts import limit_table, verdict_table
 from exporter.metrics.table import TABLE
 from exporter.series import Family
 
@@ -46,6 +46,12 @@ What a run is judged to be that ended for a reason; one without a reason is judg
 so they are UNKNOWN, count no turn as failed, and have an alert of the exporter, VoiceProberFailing.
 """
 
+_LIMITS = """\
+A wait in vain says something of an agent or a server only if the prober was there all the while.
+Where it stood still for too much of a limit of time, because it was starved, stopped or suspended,
+the reason is `void`; see [measurement.md](measurement.md#when-the-prober-stood-still).
+"""
+
 
 def metrics_page() -> str:
     """Return docs/metrics.md."""
@@ -56,6 +62,7 @@ def metrics_page() -> str:
         lines += [_line(row) for row in TABLE if row.group == group]
     lines += ["", "## Buckets", "", *_buckets()]
     lines += ["", "## Reasons and verdicts", "", *_VERDICTS.splitlines(), "", *verdict_table()]
+    lines += ["", "## Limits of time", "", *_LIMITS.splitlines(), "", *limit_table()]
     return "\n".join(lines) + "\n"
 
 

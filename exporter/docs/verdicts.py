@@ -1,8 +1,9 @@
-"""The table of verdicts in docs/metrics.md: every reason and every probe, by the judges' word."""
+"""The tables of verdicts in docs/metrics.md: of reasons, by the judges' word, and of limits."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from exporter.limits import Limit
 from exporter.outcome import Outcome, Reason
 from exporter.probes import PROBES
 
@@ -19,6 +20,15 @@ def verdict_table() -> Iterator[str]:
     yield "|---" * (len(PROBES) + 1) + "|"
     for reason, verdicts in verdict_rows():
         yield f"| `{reason}` | {' | '.join(verdicts)} |"
+
+
+def limit_table() -> Iterator[str]:
+    """Yield the lines of the table of limits of time."""
+    yield "| limit | what is waited for | ends in | `void` where the prober stood still |"
+    yield "|---|---|---|---|"
+    for limit in Limit:
+        ends = "an item of a checklist" if limit.reason is None else f"`{limit.reason}`"
+        yield f"| `{limit}` | {limit.what} | {ends} | {limit.spoils.value} |"
 
 
 def _verdict(probe: str, reason: Reason) -> str:
