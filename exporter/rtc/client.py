@@ -189,7 +189,8 @@ class Client:
             detail = one_line(f"no statistics of {self.identity}: {why}")
             if isinstance(error, TimeoutError):
                 raise Limit.STATISTICS.ran_out(detail, began, STATS_TIMEOUT_S) from error
-            raise ProbeError(Reason.ROOM_CLOSED, detail) from error
+            failed = ProbeError(Reason.ROOM_CLOSED, detail)
+            raise away(Limit.LOST, failed, time.monotonic()) from error
         self.snapshots.append(snapshot)
         return snapshot
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from exporter.errors import ProbeError
+from exporter.limits import Limit, away
 from exporter.outcome import ProberLoad, RampClient, Reason
 from exporter.probes.ramp.clients import RoomOfClients, Seat, Span, media_loss, sent_ratio
 from exporter.quantile import quantile
@@ -155,8 +156,8 @@ class Tier:
             error = seat.error or ProbeError(Reason.CONNECT_FAILED, NEVER)
             return RampClient(connect_s=seat.connect_s, reason=error.reason, detail=error.detail)
         others = [each.span for each in members if each is not member and each.span]
-        gone = None if seat.taken else ProbeError(Reason.ROOM_CLOSED, _GONE)
-        failure = member.error or gone
+        lost = away(Limit.LOST, ProbeError(Reason.ROOM_CLOSED, _GONE), self._ended)
+        failure = member.error or (None if seat.taken else lost)
         return RampClient(
             round_trips_s=tuple(round(each, 6) for each in member.pings.on_the_way_s),
             lost=member.pings.lost,

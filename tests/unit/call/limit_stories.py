@@ -16,6 +16,8 @@ from unittest.mock import patch
 
 import httpx
 from livekit import rtc
+from livekit.protocol.rtc import SignalResponse
+from livekit.rtc.participant import PublishDataError
 
 from exporter.errors import ProbeError
 from exporter.limits import AWAY_S, SHARE, SOUND_S, Limit, Spoils
@@ -42,6 +44,7 @@ from exporter.probes.latency.way_in.fetch import fetch_token
 from exporter.probes.preflight.webhook import WITHIN_S, Listener
 from exporter.probes.ramp.clients import RoomOfClients
 from exporter.probes.ramp.messages import ConnectClients, RoomSize, Setup
+from exporter.probes.ramp.tier import Tier
 from exporter.probes.ramp.worker import Worker
 from exporter.probes.reach.measure import Ways, read_certificate
 from exporter.probes.reconnect.measure import charged
@@ -50,6 +53,8 @@ from exporter.probes.workers.spec import WorkersConfig
 from exporter.rtc import connection, signalling
 from exporter.rtc.client import STATS_TIMEOUT_S, Client
 from exporter.rtc.gaps import not_back
+from exporter.rtc.lag import LagMonitor
+from exporter.rtc.pings import Pinger
 from exporter.rtc.signalling import Joined, join_and_leave, may_publish
 from exporter.rtc.stats import Candidate, Snapshot
 from exporter.rtc.stats import Path as MediaPath
@@ -66,6 +71,9 @@ from tests.virtual_time import Clock
 BEGIN_S = 0.1
 """From the begin of a wait to the standstill in it."""
 NEVER_S = 86_400.0
+
+Patches = Callable[[], tuple[AbstractContextManager[Any], ...]]
+"""What is not there in a story."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +118,10 @@ def _of(error: ProbeError) -> Told:
     return Told(Verdict.UNKNOWN if own else Verdict.FAIL, error.reason, error.detail)
 
 
-def _wait(limit_s: float, wait: Callable[[], Awaitable[Told | None]], **more: Any) -> Story:
+def _wait(
+    limit_s: float, wait: Callable[[], Awaitable[Told | None]], patches: Patches = tuple
+) -> Story:
     """Return the story of a wait by itself, which ends by a ProbeError or tells what it found."""
-    patches: Callable[[], tuple[AbstractContextManager[Any], ...]] = more.get("patches", tuple)
 
     def tell(seconds: float, _wav: Path) -> Told:
         async def story(clock: Clock) -> Told:
@@ -205,7 +214,7 @@ class _Session:
         """Free nothing."""
 
     async def receive(self) -> SimpleNamespace:
-        joined = signalling.SignalResponse()
+        joined = SignalResponse()
         joined.join.SetInParent()
         return SimpleNamespace(data=joined.SerializeToString())
 
@@ -218,7 +227,7 @@ class _Session:
     __anext__ = staticmethod(_never)
 
 
-def _session(*, opens: bool) -> Callable[[], tuple[AbstractContextManager[Any], ...]]:
+def _session(*, opens: bool) -> Patches:
     return lambda: (patch.object(signalling, "open_session", lambda _: _Session(opens=opens)),)
 
 
@@ -304,6 +313,50 @@ async def _lost() -> None:
     await asyncio.sleep(30.0)
     client._on_disconnected(rtc.DisconnectReason.STATE_MISMATCH)
     client.check()
+
+
+async def _no_statistics() -> None:
+    await asyncio.sleep(30.0)
+    await _client().read()  # it is in no room
+
+
+class _Shut:
+    """A client whose messages cannot be sent any more."""
+
+    identity = "b"
+
+    def __init__(self) -> None:
+        self.room = SimpleNamespace(local_participant=self)
+
+    def on_data(self, _take: object) -> None:
+        """Take it."""
+
+    async def publish_data(self, _payload: bytes, **_more: object) -> None:
+        raise PublishDataError("engine is closed")
+
+
+async def _no_message() -> None:
+    await asyncio.sleep(30.0)
+    client = cast("Any", _Shut())
+    await Pinger(client, client, LagMonitor()).ping()
+
+
+async def _no_client() -> None:
+    room = RoomOfClients("r", SERVER, cast("Any", None))
+    room.widen(1)
+    (seat,) = room.seats
+    client = seat.client = _client()
+    await client.room.connect("ws://livekit.test", "token", rtc.RoomOptions())
+    tier = Tier((room,), LagMonitor(), NEVER_S)
+    asyncio.get_running_loop().call_later(29.0, setattr, client.room, "_inside", False)
+    await tier.hold(30.0, lambda _: None)
+    (found,) = tier.members()
+    assert found.reason is not None
+    raise ProbeError(found.reason, found.detail)
+
+
+def _no_quality() -> tuple[AbstractContextManager[Any], ...]:
+    return (patch.object(Client, "quality", ""),)  # who is in no real room has none
 
 
 def _broken(resume_s: float | None) -> Story:
@@ -412,7 +465,7 @@ class _Away:
 
 
 _JOINS = {"joins": "sip", "within": 8}
-_SAID = {"filler_s": 0.9, "says_filler": True, "reports": True}
+_SAYS_ON = Script(delay_s=4.0, answers_once=True, filler_s=0.9, says_filler=True, reports=True)
 
 STORIES: dict[Limit, Story] = {
     Limit.REQUEST: _wait(REQUEST_TIMEOUT_S, _request),
@@ -438,7 +491,7 @@ STORIES: dict[Limit, Story] = {
     Limit.REPLY: _call(6.0, Script(mute=True, stops=True), blocks_at_s=2.0),
     Limit.ANSWER: _call(
         12.0,
-        Script(delay_s=4.0, answers_once=True, **_SAID),
+        _SAYS_ON,
         blocks_at_s=16.0,
         trials=2,
         target_ms=9000,
@@ -467,6 +520,9 @@ STORIES: dict[Limit, Story] = {
 """Each of them ends in FAIL where the prober is there all the time."""
 
 MORE: dict[str, tuple[Limit, Story]] = {
+    "statistics of a connection that is gone": (Limit.LOST, _wait(30.0, _no_statistics)),
+    "a data message on a connection that is gone": (Limit.LOST, _wait(30.0, _no_message)),
+    "a client of a ramp that is gone": (Limit.LOST, _wait(30.0, _no_client, patches=_no_quality)),
     "reconnect: a connection that is not back": (Limit.BACK, _broken(None)),
     "a reply within a short stop": (
         Limit.REPLY,

@@ -48,7 +48,6 @@ ELSEWHERE = {
     "rtc/hearing.py:hear_more": "who waits",
     "rtc/hearing.py:time_of": "a figure",
     "rtc/media.py:_own": "figures, of which there may be none",
-    "rtc/pings.py:_arrival": "the lag monitor: a message is lost or void",
     "rtc/session_events.py:_read": "figures, of which there may be none",
     "rtc/session_events.py:_text": "figures, of which there may be none",
     "rtc/session_events.py:ask_statistics": "figures, of which there may be none",
@@ -59,7 +58,10 @@ ELSEWHERE = {
 
 SPOILED = Limit.spoiled
 
-ALL = {**{limit: (limit, story) for limit, story in STORIES.items()}, **MORE}
+ALL: dict[str, tuple[Limit, Story]] = {
+    **{limit: (limit, story) for limit, story in STORIES.items()},
+    **MORE,
+}
 
 
 def test_every_reason_is_of_a_limit_or_of_none() -> None:
