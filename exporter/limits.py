@@ -82,6 +82,7 @@ class Limit(StrEnum):
     ARRIVAL = "arrival", Reason.JOIN_TIMEOUT, "the agent, or the echo, in the room"
     TRACK = "track", Reason.NO_AUDIO_TRACK, "the agent's microphone track"
     GREETING = "greeting", Reason.GREETING_TIMEOUT, "the agent to listen, after its greeting"
+    GREETED = "greeted", Reason.GREETING_TIMEOUT, "the first sound of a greeting", Spoils.SOUND
     REPLY = "reply", Reason.NO_REPLY, "the first sound of the reply", Spoils.SOUND
     ANSWER = "answer", Reason.NO_REPLY, "the answer after a filler"
     PACKETS = "packets", Reason.NO_REPLY, "media packets of the agent"

@@ -146,9 +146,7 @@ class Client:
                 await noise.publish(self.room.local_participant, tracks)
         except (TimeoutError, PublishTrackError) as error:
             detail = one_line(f"could not publish: {error!r}")
-            if isinstance(error, TimeoutError) or connection.TIMED_OUT.search(error.message):
-                raise Limit.PUBLISHING.ran_out(detail, began, timeout_s) from error
-            raise ProbeError(Reason.CONNECT_FAILED, detail) from error
+            raise Limit.PUBLISHING.ran_out(detail, began, timeout_s) from error
         self._tasks.watch(noise.task)
 
     async def heard(self, timeout_s: float) -> float:

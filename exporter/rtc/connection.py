@@ -30,8 +30,6 @@ REFUSALS = (
     ),
 )
 """The SDK reports a refusal only in words."""
-TIMED_OUT = re.compile(r"tim(ed|e)[ -]?out", re.IGNORECASE)
-"""And so it does that a limit of its own ran out, which is a part of ours."""
 
 
 async def connect(
@@ -81,7 +79,7 @@ async def connect(
         raise Limit.CONNECTION.ran_out(detail, began, timeout_s) from error
     except (rtc.ConnectError, PublishTrackError) as error:
         failed = not_joined(error.message)
-        if TIMED_OUT.search(error.message) and failed.reason is Reason.CONNECT_FAILED:
+        if failed.reason is Reason.CONNECT_FAILED:  # a limit of the SDK's own may have run out
             failed = Limit.CONNECTION.ran_out(failed.detail, began, timeout_s)
         raise failed from error
     return inside

@@ -141,6 +141,8 @@ class Ways:
             if error.reason.is_own_fault or error.reason is Reason.AUTH_FAILED:
                 raise  # it says nothing about this way
             instead = error.detail
+            if late := Limit.WAY.spoiled(instead, began, self._timeout_s):
+                raise late from error
         except RuntimeError as error:
             instead = one_line(str(error))
         finally:

@@ -17,7 +17,7 @@ from unittest.mock import patch
 import httpx
 from livekit import rtc
 from livekit.protocol.rtc import SignalResponse
-from livekit.rtc.participant import PublishDataError
+from livekit.rtc.participant import PublishDataError, PublishTrackError
 
 from exporter.errors import ProbeError
 from exporter.limits import AWAY_S, SHARE, SOUND_S, Limit, Spoils
@@ -244,6 +244,32 @@ async def _connection() -> None:
     await connection.connect(FakeRoom(endless=True), "ws://livekit.test", "token", 10.0)
 
 
+class _GivesUp(FakeRoom):
+    """A room whose SDK says in its own words that nobody could enter."""
+
+    async def connect(self, url: str, token: str, options: object = None) -> None:
+        """Try, and give up.
+
+        Raises:
+            ConnectError: Always.
+        """
+        await asyncio.sleep(9.0)
+        await super().connect(url, token, options)
+
+
+async def _given_up() -> None:
+    room = _GivesUp("engine: signal failure: the stream was closed")
+    await connection.connect(room, "ws://livekit.test", "token", 10.0)
+
+
+async def _unpublished() -> None:
+    async def publish(*_: object) -> None:
+        await asyncio.sleep(9.0)
+        raise PublishTrackError("engine is closed")
+
+    await _client().publish(1, 10.0, cast("Any", SimpleNamespace(publish=publish)))
+
+
 async def _publishing() -> None:
     noise = SimpleNamespace(publish=_never)
     await _client().publish(1, 10.0, cast("Any", noise))
@@ -430,8 +456,29 @@ class _ByTcp(Client):
         """Leave."""
 
 
+class _Nowhere(_ByTcp):
+    """A client that cannot connect."""
+
+    async def connect(self, url: str, token: str, timeout_s: float, **_more: Any) -> float:
+        """Try.
+
+        Raises:
+            ProbeError: It does not get in.
+        """
+        await asyncio.sleep(timeout_s - 1)
+        raise ProbeError(Reason.CONNECT_FAILED, f"{url}: no candidate pair ({len(token)})")
+
+
+async def _no_way() -> Told:
+    return await _by_udp(_Nowhere)
+
+
 async def _way() -> Told:
-    way: Transport = await Ways(SERVER, "room", 8.0, Joined(0.1, "1.13", ()), _ByTcp).udp()
+    return await _by_udp(_ByTcp)
+
+
+async def _by_udp(make_client: Callable[[str], Client]) -> Told:
+    way: Transport = await Ways(SERVER, "room", 8.0, Joined(0.1, "1.13", ()), make_client).udp()
     assert not way.works
     found = _judged("reach", SfuReach(0.1, "1.13", (way,), (), 0.0))
     return Told(found.verdict, None, way.detail)
@@ -488,6 +535,12 @@ STORIES: dict[Limit, Story] = {
     Limit.GREETING: _call(
         20.0, Script(greet_s=90.0), lambda seconds: World(blocks=((5.0, seconds),))
     ),
+    Limit.GREETED: _call(
+        20.0,
+        Script(stops=True),
+        lambda seconds: World(blocks=((5.0, seconds),)),
+        greeting="expected",
+    ),
     Limit.REPLY: _call(6.0, Script(mute=True, stops=True), blocks_at_s=2.0),
     Limit.ANSWER: _call(
         12.0,
@@ -520,6 +573,9 @@ STORIES: dict[Limit, Story] = {
 """Each of them ends in FAIL where the prober is there all the time."""
 
 MORE: dict[str, tuple[Limit, Story]] = {
+    "a connection that the SDK gives up": (Limit.CONNECTION, _wait(10.0, _given_up)),
+    "tracks that the SDK gives up": (Limit.PUBLISHING, _wait(10.0, _unpublished)),
+    "a way by which nobody connects": (Limit.WAY, _wait(8.0, _no_way)),
     "statistics of a connection that is gone": (Limit.LOST, _wait(30.0, _no_statistics)),
     "a data message on a connection that is gone": (Limit.LOST, _wait(30.0, _no_message)),
     "a client of a ramp that is gone": (Limit.LOST, _wait(30.0, _no_client, patches=_no_quality)),
