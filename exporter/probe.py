@@ -16,6 +16,7 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel
 
 from exporter.errors import ProbeError
+from exporter.limits import Limit
 from exporter.outcome import EvidenceLost, Finding, Outcome, RampProgress, Reason, Turn, failure
 from exporter.series import Family, Reading
 from exporter.server_api import Server
@@ -117,18 +118,20 @@ class Run:
                 was measured so far.
 
         Returns:
-            Why it ended early, by the probe's own word or as `deadline`; None if it did not.
+            Why it ended early, by the probe's own word, as `deadline`, or as `void` where the
+            prober stood still for too much of that time; None if it did not.
         """
+        since, allowed_s = time.monotonic(), max(0.0, self.left() - keep_s)
         try:
-            async with asyncio.timeout(max(0.0, self.left() - keep_s)) as limit:
+            async with asyncio.timeout(allowed_s) as limit:
                 await work
         except ProbeError as error:
             return error
         except TimeoutError:
             if not limit.expired():
                 raise
-            allowed_s = round(self.deadline - self.started, 1)
-            return ProbeError(Reason.DEADLINE, f"not finished within {allowed_s:g} s")
+            detail = f"not finished within {round(self.deadline - self.started, 1):g} s"
+            return Limit.RUN.ran_out(detail, since, allowed_s)
         return None
 
     def outcome(

@@ -12,12 +12,15 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from exporter.errors import ProbeError
+from exporter.limits import Limit
 from exporter.outcome import CallResult, Finding, Outcome, Reason, Turn, TurnOutcome
 from exporter.probe import Lane, Probe, Run, always, failed_is_all
 from exporter.probes.latency.spec import PROBE as LATENCY
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.run.process import ProbeTable
 
+VAIN_S = 2.0
+"""How long `waits_in_vain` waits."""
 TABLE = ProbeTable("tests.fake_probes", "PROBES")
 
 
@@ -72,6 +75,15 @@ async def reports_pid(config: FakeConfig, run: Run) -> Outcome:
     assert config.note
     config.note.write_text(f"{os.getpid()} ")
     return await hangs(config, run)
+
+
+async def waits_in_vain(config: FakeConfig, _run: Run) -> Outcome:
+    """Write this process's id to the note, and wait for what does not come."""
+    assert config.note
+    since = time.monotonic()
+    config.note.write_text(f"{os.getpid()} ")
+    await asyncio.sleep(VAIN_S)
+    raise Limit.DISPATCH.ran_out("nobody took the dispatch", since, VAIN_S)
 
 
 async def ignores_cancellation(_config: FakeConfig, run: Run) -> Outcome:
@@ -148,7 +160,7 @@ def _cannot_judge(_config: BaseModel, _outcome: Outcome) -> tuple[Finding, ...]:
 
 _CALLS = ("call", "dies_in_call")
 _OTHERS = (
-    *("good", "hangs", "reports_pid", "ignores_cancellation", "blocks"),
+    *("good", "hangs", "reports_pid", "waits_in_vain", "ignores_cancellation", "blocks"),
     *(
         "segfaults",
         "exits",

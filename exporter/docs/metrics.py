@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from exporter.docs import GENERATED
+from exporter.limits import Limit
 from exporter.metrics.table import TABLE
 from exporter.outcome import Outcome, Reason
 from exporter.probes import PROBES
@@ -48,6 +49,12 @@ What a run is judged to be that ended for a reason; one without a reason is judg
 so they are UNKNOWN, count no turn as failed, and have an alert of the exporter, VoiceProberFailing.
 """
 
+_LIMITS = """\
+A wait in vain says something of an agent or a server only if the prober was there all the while.
+Where it stood still for too much of a limit of time, because it was starved, stopped or suspended,
+the reason is `void`; see [measurement.md](measurement.md#when-the-prober-stood-still).
+"""
+
 
 def metrics_page() -> str:
     """Return docs/metrics.md."""
@@ -58,6 +65,7 @@ def metrics_page() -> str:
         lines += [_line(row) for row in TABLE if row.group == group]
     lines += ["", "## Buckets", "", *_buckets()]
     lines += ["", "## Reasons and verdicts", "", *_VERDICTS.splitlines(), "", *_verdict_table()]
+    lines += ["", "## Limits of time", "", *_LIMITS.splitlines(), "", *_limit_table()]
     return "\n".join(lines) + "\n"
 
 
@@ -88,6 +96,15 @@ def _verdict_table() -> Iterator[str]:
     yield "|---" * (len(PROBES) + 1) + "|"
     for reason, verdicts in verdict_rows():
         yield f"| `{reason}` | {' | '.join(verdicts)} |"
+
+
+def _limit_table() -> Iterator[str]:
+    """Yield the lines of the table of limits of time."""
+    yield "| limit | what is waited for | ends in | `void` where the prober stood still |"
+    yield "|---|---|---|---|"
+    for limit in Limit:
+        ends = "an item of a checklist" if limit.reason is None else f"`{limit.reason}`"
+        yield f"| `{limit}` | {limit.what} | {ends} | {limit.spoils.value} |"
 
 
 def _verdict(probe: str, reason: Reason) -> str:

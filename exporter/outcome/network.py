@@ -66,6 +66,11 @@ class Reconnect:
     detail: str = ""
 
     @property
+    def is_void(self) -> bool:
+        """Whether the prober spoiled it, so that it says nothing."""
+        return self.reason is not None and self.reason.is_own_fault
+
+    @property
     def text(self) -> str:
         """What came of it, for people."""
         if self.reason is not None:

@@ -115,14 +115,23 @@ class Roster:
             self.listed(outcome.result)
         elif isinstance(outcome.result, WorkerScrape):
             self.scraped(outcome.result)
+        elif outcome.probe == "workers" and outcome.reason and outcome.reason.is_own_fault:
+            self._unheard(known for known in self._live.values() if known.beat is None)
 
     def scraped(self, scrape: WorkerScrape) -> None:
-        """Take note of the pages that answered; silence of the others speaks by itself."""
+        """Take note of the pages that answered; silence of the others speaks by itself.
+
+        Not that of pages whose reading the prober itself spoiled: nobody has heard them.
+        """
         now = self._clock()
         self._advance(now)
+        unheard = []
         for page in scrape.pages:
             if page.reason is None:
                 self._read(page, now)
+            elif page.reason.is_own_fault:
+                unheard.append(self._find(f"{page.host}:{page.port}"))
+        self._unheard(known for known in unheard if known is not None)
 
     def listed(self, listing: Listing) -> None:
         """Take note of the workers whose agents are in rooms."""
@@ -240,6 +249,18 @@ class Roster:
         known = self._find(report.replaces) if report.replaces != report.worker_id else None
         if known is not None and known.name == report.agent_name:
             self._forget(known)
+
+    def _unheard(self, workers: Iterable[WorkerState]) -> None:
+        """Let the silence of workers count from now on: nobody could hear them before.
+
+        Args:
+            workers: Who is offline already stays so.
+        """
+        now = self._clock()
+        for known in list(workers):
+            if not known.is_offline(now, self._limits):
+                known.awaited_since = now
+                self._heard(known, now)
 
     def _leave_rooms(self, known: WorkerState) -> None:
         self._in_rooms.discard(known.worker_id)

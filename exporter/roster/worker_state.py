@@ -57,7 +57,8 @@ class WorkerState:
     room_jobs: int = 0
     room_at: float | None = None
     awaited_since: float = -inf
-    """Since when its silence counts, where nobody could hear it before: a restart."""
+    """Since when its silence counts, where nobody could hear it before: at a restart, or where the
+    prober itself spoiled what it read."""
 
     @classmethod
     def of(cls, worker: Worker) -> "WorkerState":

@@ -10,8 +10,7 @@ from dataclasses import replace
 
 from livekit import rtc
 
-from exporter.errors import ProbeError
-from exporter.outcome import Reason
+from exporter.limits import Limit
 from exporter.outcome.timeline import AgentState, Attribute, Joined, Left
 from exporter.rtc import connection
 from exporter.rtc.ears import CLOSING_S, Ears, speaks
@@ -167,15 +166,17 @@ class Caller:
         """Go on with another agent after ours has left; return whether one is there in time.
 
         Raises:
-            ProbeError: The call has ended meanwhile.
+            ProbeError: The call has ended meanwhile; void: the prober stood still for too long.
         """
-        before, self._ending = self._ending, Ending()
+        before, self._ending, began = self._ending, Ending(), time.monotonic()
         # Whoever was there before ours is no successor: a transcriber, or an agent of its own. Of
         # agents without a name the successor may have been taken for ours already.
         self._people.mean_newcomers(self.arrived)
         there = await self.meet(timeout_s, with_voice=True) is not None
         if not there:
             self._ending = before
+            if late := Limit.TAKE_OVER.spoiled("no other agent came", began, timeout_s):
+                raise late
         self.turn_begins()
         return there
 
@@ -190,7 +191,8 @@ class Caller:
             ProbeError: no_audio_track, encrypted, or why the call ended.
         """
         await self.ears.aclose()
-        deadline = time.monotonic() + timeout_s
+        began = time.monotonic()
+        deadline = began + timeout_s
         while not self.ears.tracks or self.ears.tracks != self._tracks():
             await self.ears.aclose()
             while not self._tracks():
@@ -198,7 +200,7 @@ class Caller:
                 if left <= 0:
                     who = self._people.silent(with_voice=self._with_voice)
                     what = f"published no microphone track within {timeout_s:g} s"
-                    raise ProbeError(Reason.NO_AUDIO_TRACK, f"{who} {what}")
+                    raise Limit.TRACK.ran_out(f"{who} {what}", began, timeout_s)
                 await self.sleep_until_change(left)
             ear = self.ears.open(self._tracks())
             while (left := self._people.avatar_left_s(self.agent)) > 0 and not speaks(ear):

@@ -10,6 +10,7 @@ from livekit import rtc
 from livekit.rtc.participant import PublishTrackError
 
 from exporter.errors import ProbeError
+from exporter.limits import Limit, away
 from exporter.outcome import Reason
 from exporter.rtc import connection
 from exporter.rtc.gaps import Outage, gave_up
@@ -63,6 +64,7 @@ class Client:
         """When the SDK said that the connection was lost, in order of time."""
         self.gone = ""
         """Why the SDK has given the connection up; "" while it has not."""
+        self._gone_at = 0.0
         self._noise: Noise | None = None
         self._ear: Ear | None = None
         self._subscribed = asyncio.Event()
@@ -138,12 +140,13 @@ class Client:
         """
         if noise is None:
             noise = self._noise = Noise()
+        began = time.monotonic()
         try:
             async with asyncio.timeout(timeout_s):
                 await noise.publish(self.room.local_participant, tracks)
         except (TimeoutError, PublishTrackError) as error:
             detail = one_line(f"could not publish: {error!r}")
-            raise ProbeError(Reason.CONNECT_FAILED, detail) from error
+            raise Limit.PUBLISHING.ran_out(detail, began, timeout_s) from error
         self._tasks.watch(noise.task)
 
     async def heard(self, timeout_s: float) -> float:
@@ -155,7 +158,8 @@ class Client:
         Raises:
             ProbeError: connect_failed: none came in time.
         """
-        deadline = time.monotonic() + timeout_s
+        began = time.monotonic()
+        deadline = began + timeout_s
         try:
             async with asyncio.timeout(timeout_s):
                 while self._ear is None:
@@ -165,7 +169,7 @@ class Client:
                 return self._ear.time_by_now(0)
         except TimeoutError:
             detail = f"connected, but no media arrived within {timeout_s:g} s"
-            raise ProbeError(Reason.CONNECT_FAILED, detail) from None
+            raise Limit.FIRST_SOUND.ran_out(detail, began, timeout_s) from None
 
     async def read(self) -> Snapshot:
         """Read this client's statistics, and keep them.
@@ -173,6 +177,7 @@ class Client:
         Raises:
             ProbeError: room_closed: the connection is gone.
         """
+        began = time.monotonic()
         try:
             async with asyncio.timeout(STATS_TIMEOUT_S):
                 snapshot = Snapshot.of(await self.room.get_rtc_stats())
@@ -180,7 +185,10 @@ class Client:
             none = f"none within {STATS_TIMEOUT_S:g} s"
             why = none if isinstance(error, TimeoutError) else f"{error}"
             detail = one_line(f"no statistics of {self.identity}: {why}")
-            raise ProbeError(Reason.ROOM_CLOSED, detail) from error
+            if isinstance(error, TimeoutError):
+                raise Limit.STATISTICS.ran_out(detail, began, STATS_TIMEOUT_S) from error
+            failed = ProbeError(Reason.ROOM_CLOSED, detail)
+            raise away(Limit.LOST, failed, time.monotonic()) from error
         self.snapshots.append(snapshot)
         return snapshot
 
@@ -191,7 +199,12 @@ class Client:
             ProbeError: room_closed: the SDK has given the connection up.
         """
         if self.gone:
-            raise ProbeError(Reason.ROOM_CLOSED, gave_up(self.gone))
+            raise self._lost_for_good()
+
+    def _lost_for_good(self) -> ProbeError:
+        """Return the error of a connection that the SDK has given up."""
+        error = ProbeError(Reason.ROOM_CLOSED, gave_up(self.gone))
+        return away(Limit.LOST, error, self._gone_at)
 
     def on_data(self, take: Callable[[rtc.DataPacket], None]) -> None:
         """Call this with every data message that comes."""
@@ -211,7 +224,7 @@ class Client:
             self.outages[-1].back_s = time.time()
 
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
-        self.gone = rtc.DisconnectReason.Name(reason).lower()
+        self.gone, self._gone_at = rtc.DisconnectReason.Name(reason).lower(), time.monotonic()
 
     def _listen(self, track: rtc.Track, *_: object) -> None:
         """Hear the first track: what nobody hears is not decoded, and one is enough for that."""

@@ -10,6 +10,7 @@ from livekit import rtc
 from livekit.rtc.participant import PublishTrackError
 
 from exporter.errors import ProbeError
+from exporter.limits import Limit
 from exporter.outcome import Reason
 from exporter.server_api.errors import one_line
 
@@ -66,6 +67,7 @@ async def connect(
         rtc_config=rtc_config,
         encryption=_shared(e2ee_key) if e2ee_key else None,
     )
+    began = time.monotonic()
     try:
         async with asyncio.timeout(timeout_s):
             await room.connect(url, token, options)
@@ -74,9 +76,12 @@ async def connect(
                 await publish(room.local_participant)
     except TimeoutError as error:
         detail = f"no media connection within {timeout_s:g} s"
-        raise ProbeError(Reason.CONNECT_FAILED, detail) from error
+        raise Limit.CONNECTION.ran_out(detail, began, timeout_s) from error
     except (rtc.ConnectError, PublishTrackError) as error:
-        raise not_joined(error.message) from error
+        failed = not_joined(error.message)
+        if failed.reason is Reason.CONNECT_FAILED:  # a limit of the SDK's own may have run out
+            failed = Limit.CONNECTION.ran_out(failed.detail, began, timeout_s)
+        raise failed from error
     return inside
 
 

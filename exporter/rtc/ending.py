@@ -1,8 +1,11 @@
 """How a call ends: the reason, and whether the agent ended it in order."""
 
+import time
+
 from livekit import rtc
 
 from exporter.errors import ProbeError
+from exporter.limits import Limit, away
 from exporter.outcome import Reason
 
 CLOSED = {
@@ -21,13 +24,18 @@ class Ending:
 
     def __init__(self) -> None:
         self._error: ProbeError | None = None
+        self._ended = 0.0
         self.hung_up = False
         """The agent ended the call in order: it did not die, and reported no error."""
 
     def check(self) -> None:
-        """Raise the ProbeError with which the call has ended, if it has."""
+        """Raise the ProbeError with which the call has ended, if it has.
+
+        It is void where the caller had given no sign of life for so long that the server, or the
+        agent, had to take it for gone.
+        """
         if self._error is not None:
-            raise self._error
+            raise away(Limit.END, self._error, self._ended)
 
     def agent_left(
         self, why: rtc.DisconnectReason.ValueType | None, reported: str, *, others: bool
@@ -63,4 +71,5 @@ class Ending:
             self._end(Reason.CONNECT_FAILED, f"the connection was lost ({name})")
 
     def _end(self, reason: Reason, detail: str) -> None:
-        self._error = self._error or ProbeError(reason, detail)
+        if self._error is None:
+            self._error, self._ended = ProbeError(reason, detail), time.monotonic()

@@ -15,6 +15,7 @@ from livekit import rtc
 from livekit.rtc.participant import PublishDataError
 
 from exporter.errors import ProbeError
+from exporter.limits import Limit, away
 from exporter.outcome import Reason
 from exporter.rtc.client import Client
 from exporter.rtc.lag import LagMonitor
@@ -138,7 +139,8 @@ class Pinger:
             return None
         except PublishDataError as error:
             detail = one_line(f"a data message could not be sent: {error.message}")
-            raise ProbeError(Reason.ROOM_CLOSED, detail) from error
+            failed = ProbeError(Reason.ROOM_CLOSED, detail)
+            raise away(Limit.LOST, failed, time.monotonic()) from error
         finally:
             self._awaited = None
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -12,9 +12,10 @@ from google.protobuf.message import DecodeError
 from livekit.protocol.rtc import JoinResponse, SignalRequest, SignalResponse
 
 from exporter.errors import ProbeError
+from exporter.limits import Limit
 from exporter.outcome import Reason
 from exporter.server_api.clock import ServerClock
-from exporter.server_api.errors import translated
+from exporter.server_api.errors import translated, unanswered
 from exporter.server_api.pace import Busy
 from exporter.server_api.server import Server, host_and_port, http_url, open_session
 
@@ -76,12 +77,14 @@ async def may_publish(server: Server, token: str, timeout_s: float) -> bool:
         timeout_s: For the join, and again for the answer.
 
     Raises:
-        ProbeError: As of `join_and_leave`.
+        ProbeError: As of `join_and_leave`; void: the prober stood still while it waited for the
+            answer, so that none says nothing.
     """
     async with _joined(server, token, 2 * timeout_s, "") as (_, socket):
         ask = SignalRequest()
         ask.add_track.cid = ask.add_track.name = "preflight"
         await socket.send_bytes(ask.SerializeToString())
+        asked = time.monotonic()
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 async for message in socket:
@@ -92,6 +95,8 @@ async def may_publish(server: Server, token: str, timeout_s: float) -> bool:
                     kind = answer.WhichOneof("message")
                     if kind in ("track_published", "request_response"):
                         return bool(kind == "track_published")
+        if late := Limit.PERMISSION.spoiled("no answer to a track", asked, timeout_s):
+            raise late
     return False
 
 
@@ -100,15 +105,16 @@ async def _joined(
     server: Server, token: str, timeout_s: float, room: str
 ) -> AsyncIterator[tuple[Joined, aiohttp.ClientWebSocketResponse]]:
     """Be in a room by signalling alone."""
-    with translated("join", host_and_port(server.url), timeout_s):
+    address, asked = host_and_port(server.url), time.monotonic()
+    with translated("join", address, timeout_s), _limited(address, asked, timeout_s):
         async with asyncio.timeout(timeout_s), open_session(server) as session:
             began = time.monotonic()
             headers = {"Authorization": f"Bearer {token}"}
             params = {"protocol": PROTOCOL, "sdk": "python", "auto_subscribe": "0"}
             params |= {"room": room} if room else {}
-            address = f"{http_url(server.url).rstrip('/')}/rtc"
+            place = f"{http_url(server.url).rstrip('/')}/rtc"
             try:
-                socket = await session.ws_connect(address, params=params, headers=headers)
+                socket = await session.ws_connect(place, params=params, headers=headers)
             except aiohttp.WSServerHandshakeError as error:
                 raise _refusal(error) from None
             async with socket:
@@ -117,6 +123,15 @@ async def _joined(
                 leave = SignalRequest()
                 leave.leave.SetInParent()
                 await socket.send_bytes(leave.SerializeToString())
+
+
+@contextmanager
+def _limited(address: str, since: float, limit_s: float) -> Iterator[None]:
+    """Say whose fault it is that a join was not answered in time."""
+    try:
+        yield
+    except TimeoutError:
+        raise unanswered(Limit.SIGNAL, "join", address, since, limit_s) from None
 
 
 def _described(join: JoinResponse, seconds: float) -> Joined:

@@ -4,12 +4,27 @@ A reader that died hears nothing, as if the agent were silent: so its death ends
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
-from exporter.errors import ProbeError
+from exporter.errors import ProbeError, first_probe_error
 from exporter.outcome import Reason
 from exporter.server_api.errors import one_line
+
+T = TypeVar("T")
+
+
+async def at_once(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Do all of that at the same time, and return what comes of each.
+
+    Raises:
+        ProbeError: The first that was raised; the others were cancelled, and have ended.
+    """
+    with first_probe_error():
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(work) for work in works]
+    return [task.result() for task in tasks]
 
 
 class Tasks:

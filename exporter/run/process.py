@@ -35,10 +35,12 @@ from structlog.contextvars import bound_contextvars
 from exporter import logs, server_api
 from exporter.errors import ProbeError
 from exporter.garbage import leave_out_what_is_there
+from exporter.limits import Limit
 from exporter.outcome import CallResult, EvidenceLost, Outcome, RampProgress, Reason, Turn
 from exporter.run.leash import Shared, ends_with
 from exporter.server_api import Server, ServerApi
 from exporter.server_api.server import trust_in_sdk
+from exporter.standstill import watching
 
 if TYPE_CHECKING:
     from exporter.probe import Keep, Probe, Run
@@ -259,14 +261,16 @@ class _Execution:
         """
         work = self._order.table.load()[self._order.probe].work()
         leave_out_what_is_there()  # before the call: a collection in the middle makes turns void
-        try:
-            async with asyncio.timeout(self._order.deadline_s) as limit:
-                outcome = await work(self._order.config, run)
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            detail = f"passed its deadline of {self._order.deadline_s:g} s"
-            raise ProbeError(Reason.DEADLINE, detail) from None
+        since, allowed_s = time.monotonic(), self._order.deadline_s
+        with watching():
+            try:
+                async with asyncio.timeout(allowed_s) as limit:
+                    outcome = await work(self._order.config, run)
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+                detail = f"passed its deadline of {allowed_s:g} s"
+                raise Limit.RUN.ran_out(detail, since, allowed_s) from None
         if not isinstance(outcome, Outcome):
             raise TypeError(f"the probe returned {type(outcome).__name__}, not an Outcome")
         return outcome

@@ -5,6 +5,7 @@ The SDK is imported inside the functions: starting the command line must not pay
 # ruff: noqa: PLC0415 - for that reason
 
 import asyncio
+import time
 import warnings
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -12,9 +13,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from exporter.errors import ProbeError
+from exporter.limits import Limit
 from exporter.outcome import Reason
 from exporter.server_api.clock import ServerClock
-from exporter.server_api.errors import translated
+from exporter.server_api.errors import translated, unanswered
 from exporter.server_api.pace import Busy, Pace
 from exporter.server_api.records import (
     Dispatch,
@@ -267,10 +269,10 @@ class ServerApi:
         timeout_s: float | None = None,
     ) -> _Answer:
         """Send one request; turn its errors into ProbeError, and its lateness too."""
-        limit_s = timeout_s or self._timeout_s
+        limit_s, address = timeout_s or self._timeout_s, host_and_port(self._server.url)
 
         async def once() -> _Answer:
-            became = "failed"
+            became, began = "failed", time.monotonic()
             try:
                 # The SDK (livekit-api 1.2) overrides the limit of the HTTP session with none.
                 async with asyncio.timeout(limit_s):
@@ -279,11 +281,13 @@ class ServerApi:
             except Busy:
                 became = "refused"
                 raise
+            except TimeoutError:
+                raise unanswered(Limit.REQUEST, action, address, began, limit_s) from None
             finally:
                 self.sent[became] += 1
             return answer
 
-        with translated(action, host_and_port(self._server.url), limit_s, self._clock):
+        with translated(action, address, limit_s, self._clock):
             return await self._pace.send(once)
 
     async def _note(

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from exporter.errors import ProbeError
+from exporter.limits import Limit
 from exporter.outcome import Reason
 from exporter.server_api.clock import ServerClock
 from exporter.server_api.pace import Busy
@@ -54,6 +55,20 @@ def translated(
     else:
         return
     raise ProbeError(reason, one_line(f"{action} at {address}: {words}")) from None
+
+
+def unanswered(limit: Limit, action: str, address: str, since: float, limit_s: float) -> ProbeError:
+    """Return the error of a request without an answer; see `Limit.ran_out`.
+
+    Args:
+        limit: That ran out.
+        action: What was tried, as `create room`.
+        address: Host and port.
+        since: When it was sent, on the monotonic clock.
+        limit_s: How long the answer was waited for.
+    """
+    detail = one_line(f"{action} at {address}: no answer within {limit_s:g} s")
+    return limit.ran_out(detail, since, limit_s)
 
 
 def one_line(text: str) -> str:

@@ -88,6 +88,8 @@ class FakeAgent:
             room.publish(self._me, BACKGROUND_TRACK).add_noise(voice(2.0, 330))
         own = script.own_track or not script.avatar
         self._track = room.publish(self._me, encrypted=script.encrypted) if own else None
+        if self._track is not None:
+            self._track.is_lost = script.stops
         if script.music:
             room.publish(self._me, "music").add_noise(voice(2.0, 330))
         if script.avatar:

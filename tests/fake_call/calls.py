@@ -1,11 +1,11 @@
 """Hold a conversation, or place a whole call, and tell what came of it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from unittest.mock import patch
 
 from exporter.errors import ProbeError
@@ -19,6 +19,7 @@ from exporter.probes.latency.way_in.fetch import FetchToken, fetch_for
 from exporter.rtc.caller import Caller
 from exporter.rtc.levels import Pcm
 from exporter.rtc.tracks import Devices
+from exporter.standstill import watching
 from tests import virtual_time
 from tests.fake_call.agent import FakeAgent, Heard
 from tests.fake_call.api import SERVER, FakeApi
@@ -28,6 +29,7 @@ from tests.fake_call.script import Script
 from tests.fake_call.sounds import utterance
 from tests.virtual_time import Clock
 
+T = TypeVar("T")
 AGENT = "agent-1"
 
 
@@ -78,7 +80,19 @@ def converse(script: Script, turns: int = 1, **settings: Any) -> Talk:
             await agent.aclose()
         return talk
 
-    return virtual_time.run(story)
+    return virtual_time.run(watched(story))
+
+
+def watched(
+    story: Callable[[Clock], Coroutine[Any, Any, T]],
+) -> Callable[[Clock], Coroutine[Any, Any, T]]:
+    """Return the story with a look at what stands still in it, as the process of a probe has."""
+
+    async def run(clock: Clock) -> T:
+        with watching(asleep_s=lambda: 0.0):
+            return await story(clock)
+
+    return run
 
 
 async def _talk(
@@ -118,6 +132,8 @@ class World:
     """The SDK's word for why the caller may not enter."""
     endless: bool = False
     """Entering never ends."""
+    blocks: tuple[tuple[float, float], ...] = ()
+    """The prober's event loop: blocked so long after the beginning of the call, so long."""
     back_s: tuple[float, ...] = ()
     """When a connection that is broken on purpose is made again, in seconds after the break."""
     taken_s: float = 0.0
@@ -158,6 +174,12 @@ def _arrive(
     if world.twin_until_s is not None:
         twin.start(room, world.join_after_s or 0.0)
         asyncio.get_running_loop().call_later(world.twin_until_s, twin.go)
+
+
+def _block(world: World, clock: Clock) -> None:
+    """Let the prober stand still when the world says so."""
+    for after_s, seconds in world.blocks:
+        asyncio.get_running_loop().call_later(after_s, clock.advance, seconds)
 
 
 def place(
@@ -213,6 +235,7 @@ def place(
         api.rooms |= world.rooms
         api.people = world.people
         devices = Devices(lambda: room, lambda: FakeMicrophone(hear), ear_on)
+        _block(world, clock)
         if world.unasked:
             arrive()
         if world.dies:
@@ -240,7 +263,7 @@ def place(
         return Placed(outcome, outcome.result, tuple(api.made), *left)
 
     with patch.object(recording, "ThreadPoolExecutor", _AtOnce):
-        return virtual_time.run(story)
+        return virtual_time.run(watched(story))
 
 
 class _AtOnce(Executor):

@@ -58,6 +58,7 @@ class FakeTrack(rtc.RemoteAudioTrack):
 
     Attributes:
         broken_off: No frame comes any more.
+        is_lost: What is not fetched in time is lost, as for a process that is stopped.
     """
 
     def __init__(self) -> None:
@@ -66,6 +67,7 @@ class FakeTrack(rtc.RemoteAudioTrack):
         self._made = time.monotonic()
         self._stalled_at: float | None = None
         self.broken_off = False
+        self.is_lost = False
 
     def play(self, pcm: Pcm, at: float) -> None:
         """Sound from that time on."""
@@ -101,6 +103,8 @@ class FakeTrack(rtc.RemoteAudioTrack):
         while not self.broken_off:
             due = begin + number * FRAME_S
             await asyncio.sleep(max(0.0, due + WAIT_S - time.monotonic()))
+            if self.is_lost and (late := time.monotonic() - due - WAIT_S) > 0:
+                begin, due = begin + late, due + late
             yield self._sound_at(due)
             number += 1
 

@@ -175,7 +175,7 @@ class FakeRoom(rtc.Room):
         self._state = rtc.ConnectionState.CONN_RECONNECTING
         self.emit("reconnecting")
         people = tuple(self._people.values())
-        anew = people if scenario == SimulateScenarioKind.SIMULATE_FULL_RECONNECT else ()
+        anew = people if scenario == SimulateScenarioKind.SIMULATE_NODE_FAILURE else ()
         for person in anew:
             self.leave(person, rtc.DisconnectReason.UNKNOWN_REASON)
         for seconds in self.back_s:

@@ -114,3 +114,5 @@ class Script:
     blocks: tuple[tuple[float, float], ...] = ()
     """The *prober's* event loop: blocked from so many seconds after the end of the first utterance
     on (before it, if negative), for so many seconds."""
+    stops: bool = False
+    """... and its whole process with it: what the agent says meanwhile is lost."""

@@ -239,6 +239,28 @@ def test_close_lets_a_running_call_leave_its_room(server: Server, tmp_path: Path
     assert Path(server.name).exists()
 
 
+def test_a_process_that_was_stopped_blames_nobody(server: Server, tmp_path: Path) -> None:
+    """1. A probe waits. 2. Its process is stopped, for the whole time. 3. It goes on. Result: void.
+
+    It has seen nothing of that time, so the run says nothing of any worker.
+    """
+    note = tmp_path / "note"
+
+    async def stop_while_it_waits() -> Outcome:
+        async with a_runner(server) as runner:
+            run = asyncio.create_task(runner.run("waits_in_vain", FakeConfig(note=note)))
+            await comes_true(lambda: note.exists() and note.read_text().endswith(" "))
+            pid = int(note.read_text())
+            os.kill(pid, signal.SIGSTOP)
+            await asyncio.sleep(fake_probes.VAIN_S)
+            os.kill(pid, signal.SIGCONT)
+            return await run
+
+    outcome = asyncio.run(stop_while_it_waits())
+    assert (outcome.reason, outcome.verdict) == (Reason.VOID, Verdict.UNKNOWN), outcome
+    assert "nobody took the dispatch" in outcome.detail
+
+
 def test_idle_process_that_is_killed_is_replaced(server: Server) -> None:
     """1. A process waits for work. 2. Something kills it. Result: the next run is good."""
 

@@ -28,7 +28,8 @@ def measured(turns: Iterable[Turn]) -> list[Turn]:
         assert turn.outcome is TurnOutcome.VOID, turn
         assert turn.detail.startswith(BY_THE_PROBER), turn
         late = turn.loop_lag_s is not None and turn.loop_lag_s > MAX_LAG_S
-        assert late or turn.detail in (RAN_DRY, TORN), turn
+        lost = turn.detail.startswith(f"{BY_THE_PROBER}it stood still")
+        assert late or lost or turn.detail in (RAN_DRY, TORN), turn
     return replied
 
 

@@ -18,7 +18,7 @@ from exporter.probes.agent_load.judge import PerCall, Targets, judge_tier
 from exporter.probes.agent_load.spec import AgentLoadConfig, agent_knee, judge, readings
 from exporter.probes.agent_load.worker import load_call
 from exporter.probes.ramp.judge import KneeKind
-from tests.unit.calls import WHEN, replied
+from tests.unit.calls import WHEN, broken, call, replied, void
 from tests.unit.load_tiers import IDLE, loaded, tier
 
 TARGETS = Targets(target_ms=1500, max_yield_ms=1000, failed_pct=1)
@@ -150,3 +150,19 @@ def test_every_interruption_is_a_turn_that_costs() -> None:
     found = load_call(Outcome("latency", "sales", WHEN, 30.0, result=call))
     assert found.turns == 2 + len(InterruptionOutcome)
     assert found.talked_on == 2  # talked_on, resumed
+
+
+def test_a_call_that_was_spoiled_before_its_first_turn_limits_the_tier() -> None:
+    """It has no void turn to be counted by."""
+    spoiled = load_call(broken(Reason.VOID, "the prober: it stood still"))
+    assert (spoiled.failures, spoiled.voids) == ((Reason.VOID,), 0)
+    two = tier(2)
+    judged = judge_tier(replace(two, members=(two.members[0], spoiled)), TARGETS)
+    assert judged.limits == ("1 calls: void",)
+    assert judged.failures == ()
+
+
+def test_a_call_whose_turns_are_void_is_counted_by_them() -> None:
+    """Not once more as a call."""
+    found = load_call(call(void(), void(), reason=Reason.VOID))
+    assert (found.failures, found.voids) == ((), 2)

@@ -1,14 +1,27 @@
 """What a listing concludes from rooms, where a real server cannot be brought to the case."""
 
-from collections.abc import Mapping
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
 
 import pytest
 
-from exporter.outcome import AgentInRoom, CallerAlone, Listing, PendingDispatch, RoomWithoutHuman
-from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX
+from exporter.errors import ProbeError
+from exporter.outcome import (
+    AgentInRoom,
+    CallerAlone,
+    Listing,
+    PendingDispatch,
+    Reason,
+    RoomWithoutHuman,
+)
+from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
+from exporter.probes.agents import measure
 from exporter.probes.agents.rooms import RoomSeen, listing_of
+from exporter.probes.agents.spec import AgentsConfig
 from exporter.probes.calibrate.spec import ECHO_ATTRIBUTE
 from exporter.server_api.records import Dispatch, Job, Participant, Room
+from tests.fake_call.api import SERVER, FakeApi
 
 
 def _participant(
@@ -159,3 +172,47 @@ def test_an_avatar_is_the_voice_of_its_agent() -> None:
     rooms = [_in("a", (mute, avatar)), _in("b", (mute, other)), _in("c", (AGENT,))]
     heard = {each.room: each.has_audio for each in listing_of(rooms).agents}
     assert heard == {"a": True, "b": False, "c": True}
+
+
+class _Server(FakeApi):
+    """Two rooms with an agent each, of which the second cannot be asked for."""
+
+    def __init__(self, error: ProbeError) -> None:
+        super().__init__(lambda _: ())
+        self._error = error
+
+    async def describe_rooms(self, names: Iterable[str] = ()) -> tuple[Room, ...]:
+        """Return the two."""
+        assert not names
+        return Room("a", "RM_a", 60.0), Room("b", "RM_b", 60.0)
+
+    async def list_participants(self, room: str) -> tuple[Participant, ...]:
+        """Return an agent."""
+        if room == "b":
+            raise self._error
+        return (_participant("agent-1"),)
+
+    async def list_dispatch(
+        self, room: str, timeout_s: float | None = None
+    ) -> tuple[Dispatch, ...]:
+        """Return the agent's."""
+        assert (room, timeout_s) == ("a", measure._DISPATCH_TIMEOUT_S)
+        return (_dispatch("demo", "agent-1"),)
+
+
+@pytest.mark.parametrize(
+    ("reason", "agents"), [(Reason.VOID, ["demo"]), (Reason.CONNECT_FAILED, None)]
+)
+def test_what_was_read_before_the_prober_stood_still_is_kept(
+    monkeypatch: pytest.MonkeyPatch, reason: Reason, agents: list[str] | None
+) -> None:
+    """Agents that are there do not go because of the prober; a server that fails has no listing."""
+    server = _Server(ProbeError(reason, "why"))
+    monkeypatch.setattr(measure, "ServerApi", lambda _: server)
+    run = Run("r1", SERVER, time.monotonic() + 30.0)
+    outcome = asyncio.run(measure.list_agents(AgentsConfig(concurrency=1), run))
+    found = outcome.result
+    assert outcome.reason is reason
+    assert ([each.agent_name for each in found.agents] if isinstance(found, Listing) else None) == (
+        agents
+    )

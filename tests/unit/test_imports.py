@@ -16,7 +16,7 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
 
 FLOORS = (
     ("colors", "outcome", "series"),
-    ("errors", "garbage", "logs", "stats"),
+    ("errors", "garbage", "limits", "logs", "standstill", "stats"),
     ("config", "server_api"),
     ("probe", "rtc"),
     ("calls", "evidence", "fleet", "roster", "store"),

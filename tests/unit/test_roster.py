@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from exporter.outcome import AgentInRoom, Listing, Reason, WorkerPage, WorkerScrape
+from exporter.outcome import AgentInRoom, Listing, Outcome, Reason, WorkerPage, WorkerScrape
 from exporter.roster.roster import Roster
 from exporter.roster.types import Source, Worker, WorkerReport, WorkerStatus
 from exporter.roster.wire import Heartbeat, WorkerList
 from exporter.roster.worker_state import RosterLimits
+from tests.unit.calls import WHEN
 
 IDLE, BUSY, FULL, DRAINING, OFFLINE = WorkerStatus
 
@@ -198,6 +199,39 @@ def test_a_page_that_did_not_answer_tells_nothing(roster: Roster) -> None:
     """A failed read neither creates a worker nor keeps one alive."""
     roster.scraped(WorkerScrape((page(reason=Reason.CONNECT_FAILED, detail="refused"),)))
     assert roster.workers() == ()
+
+
+def test_a_page_that_the_prober_spoiled_makes_no_worker_offline(
+    roster: Roster, clock: Clock
+) -> None:
+    """Nobody has heard it: its silence counts from the last page that was spoiled."""
+    roster.scraped(WorkerScrape((page(),)))
+    for _ in range(5):
+        clock.advance(20)
+        roster.scraped(WorkerScrape((page(reason=Reason.VOID, detail="the prober: ..."),)))
+        assert the(roster).status is BUSY
+    clock.advance(20)
+    roster.scraped(WorkerScrape((page(reason=Reason.CONNECT_FAILED, detail="refused"),)))
+    clock.advance(26)
+    assert the(roster).status is OFFLINE
+    roster.scraped(WorkerScrape((page(reason=Reason.VOID, detail="the prober: ..."),)))
+    assert the(roster).status is OFFLINE  # as it was
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"), [(Reason.PROBE_CRASHED, BUSY), (Reason.DEADLINE, OFFLINE)]
+)
+def test_a_run_that_died_makes_no_worker_offline(
+    roster: Roster, clock: Clock, reason: Reason, status: WorkerStatus
+) -> None:
+    """The pages are not read, by the prober's own fault; a worker with heartbeats is heard."""
+    roster.scraped(WorkerScrape((page(),)))
+    roster.heartbeat(beat("AW_2", addresses=("10.0.0.2",)))
+    for _ in range(3):
+        clock.advance(20)
+        roster.record(Outcome("workers", "", WHEN, 30.0, reason, "why"))
+    told = {each.worker_id: each.status for each in roster.workers()}
+    assert told == {"10.0.0.1:8081": status, "AW_2": OFFLINE}
 
 
 def test_a_loaded_page_is_full(clock: Clock) -> None:

@@ -24,6 +24,7 @@ from exporter.probes.ramp.worker import run_process, tell
 from exporter.rtc.lag import PERIOD_S, LagMonitor
 from exporter.server_api import Server
 from exporter.server_api.server import trust_in_sdk
+from exporter.standstill import watching
 from exporter.stats import quantile
 
 _NOT_YIELDED = (InterruptionOutcome.TALKED_ON, InterruptionOutcome.RESUMED)
@@ -47,12 +48,13 @@ class LoadWorker:
 
     async def serve(self, orders: "asyncio.Queue[bytes]") -> None:
         """Do what is ordered, one order after the other, until cancelled."""
-        while True:
-            order = LOAD_ORDER.validate_json(await orders.get())
-            if isinstance(order, GetReady):
-                tell(Ready(), self._out)
-            else:
-                tell(await self._place(order.run_ids, order.within_s), self._out)
+        with watching():
+            while True:
+                order = LOAD_ORDER.validate_json(await orders.get())
+                if isinstance(order, GetReady):
+                    tell(Ready(), self._out)
+                else:
+                    tell(await self._place(order.run_ids, order.within_s), self._out)
 
     async def leave(self) -> None:
         """Nothing is left: each call that is cancelled leaves by itself."""
@@ -82,13 +84,16 @@ def load_call(outcome: Outcome) -> LoadCall:
     call = outcome.result if isinstance(outcome.result, CallResult) else None
     turns = [turn for turn in call.turns if not turn.warmup] if call else []
     failures = [turn.reason for turn in turns if turn.outcome is TurnOutcome.FAILED and turn.reason]
-    if outcome.reason is not None and outcome.reason not in (Reason.VOID, *failures):
+    voids = sum(turn.outcome is TurnOutcome.VOID for turn in turns)
+    # Void turns are counted for themselves; a call that was spoiled before any is a failed one.
+    known = (*failures, *((Reason.VOID,) if voids else ()))
+    if outcome.reason is not None and outcome.reason not in known:
         failures.append(outcome.reason)
     taken = call.interruptions if call else ()
     return LoadCall(
         e2e_s=tuple(turn.answered_s for turn in turns if turn.answered_s is not None),
         failures=tuple(failures),
-        voids=sum(turn.outcome is TurnOutcome.VOID for turn in turns),
+        voids=voids,
         yields_s=tuple(each.yield_s for each in taken if each.yield_s is not None),
         talked_on=sum(each.outcome in _NOT_YIELDED for each in taken),
         interruptions=len(taken),

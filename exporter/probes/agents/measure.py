@@ -33,8 +33,8 @@ async def list_agents(config: AgentsConfig, run: Run) -> Outcome:
     Where an earlier listing left its picture, only rooms that are worth a request are asked for,
     within the allowance of requests; what is known of the others is as old as it is. Else every
     room is, and what was read is kept at the deadline. A room that goes away meanwhile is no
-    failure. Where the server takes requests too slowly, or none, what is known is kept, with the
-    reason.
+    failure. Where the server takes requests too slowly, or none, or the prober stood still, what is
+    known is kept, with the reason.
     """
     async with ServerApi(run.server) as api:
         work = _Listing(config, run, api)
@@ -43,14 +43,23 @@ async def list_agents(config: AgentsConfig, run: Run) -> Outcome:
     if ended is not None:
         ended = work.explained(ended, picture)
         run.log(ended.detail)
-    cut = (Reason.QUOTA_EXCEEDED, *((Reason.DEADLINE,) if run.before is None else ()))
-    kept = ended is None or (ended.reason in cut and picture.rooms)
+    kept = ended is None or (picture.rooms and _keeps(ended.reason, alone=run.before is None))
     return run.outcome(
         "agents",
         result=work.result(picture) if kept else None,
         ended=ended,
         kept=None if run.before is None else picture,
     )
+
+
+def _keeps(reason: Reason, *, alone: bool) -> bool:
+    """Tell whether what is known is shown though a listing ended for that reason.
+
+    Args:
+        reason: Of its end.
+        alone: No earlier listing left its picture.
+    """
+    return reason.is_own_fault or (alone and reason is Reason.DEADLINE)
 
 
 class _Listing:

@@ -2,13 +2,15 @@
 
 import secrets
 import statistics
+import time
 from contextlib import AsyncExitStack
 
 import numpy as np
 from livekit import rtc
 
 from exporter.errors import ProbeError
-from exporter.outcome import Calibration, Outcome, Reason, Turn, TurnOutcome
+from exporter.limits import Limit
+from exporter.outcome import Calibration, Outcome, Turn, TurnOutcome
 from exporter.probe import Run
 from exporter.probes.calibrate.echo import Echo, buzz, reply_after
 from exporter.probes.calibrate.spec import CLEANUP_S, ECHO_ATTRIBUTE, CalibrateConfig
@@ -84,8 +86,9 @@ async def _one_call(
         await caller.connect(server.url, token, TIMEOUT_S)
         await connection.connect(echo_room, server.url, _echo_token(server, room), TIMEOUT_S)
         await echo.publish()
+        since = time.monotonic()
         if await caller.meet(TIMEOUT_S) is None:
-            raise ProbeError(Reason.JOIN_TIMEOUT, "the echo did not join")
+            raise Limit.ARRIVAL.ran_out("the echo did not join", since, TIMEOUT_S)
         await caller.listen(TIMEOUT_S)
         conversation = Conversation(caller, target, (echo_clip(),))
         await conversation.greeting()

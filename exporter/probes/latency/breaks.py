@@ -8,6 +8,7 @@ from typing import Protocol
 from livekit import rtc
 
 from exporter.errors import ProbeError
+from exporter.limits import Limit
 from exporter.outcome import CallReconnect, Reason
 from exporter.probes.latency.scenarios.config import BACK_S, ScenarioConfig
 from exporter.probes.latency.scenarios.scene import Breaks
@@ -50,7 +51,8 @@ async def break_connection(caller: Breakable, kind: str, timeout_s: float) -> Ca
         timeout_s: After which it is not coming back.
 
     Raises:
-        ProbeError: void: it could not be broken; or why the call ended.
+        ProbeError: void: it could not be broken, or the prober stood still for too much of the
+            time; or why the call ended.
     """
     back = asyncio.Event()
     caller.room.on("reconnected", back.set)
@@ -65,6 +67,8 @@ async def break_connection(caller: Breakable, kind: str, timeout_s: float) -> Ca
         raise ProbeError(Reason.VOID, detail) from error
     except TimeoutError:
         caller.check()
+        if late := Limit.BACK.spoiled("the connection is not back", began, timeout_s):
+            raise late from None
         return CallReconnect(kind)
     finally:
         caller.room.off("reconnected", back.set)
@@ -86,7 +90,7 @@ async def fall_silent(
         timeout_s: After the silence, when media is not coming back.
 
     Raises:
-        ProbeError: Why the call ended.
+        ProbeError: Why the call ended; void: the prober stood still for too much of the time.
     """
     began = time.monotonic()
     relay.silence(silence_s)
@@ -99,6 +103,10 @@ async def fall_silent(
         # Another count: also that of a track that came anew, which begins at 0.
         if now is not None and (before is None or now.packets != before.packets):
             return CallReconnect("silence", seconds=time.monotonic() - began)
+    if late := Limit.MEDIA_BACK.spoiled(
+        "the agent's media is not back", began, silence_s + timeout_s
+    ):
+        raise late
     return CallReconnect("silence")
 
 

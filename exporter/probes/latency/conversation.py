@@ -6,12 +6,17 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import cycle
 
-from exporter.errors import ProbeError
 from exporter.evidence.kept import TurnMark
+from exporter.limits import SOUND_S, Limit
 from exporter.outcome import Expectation, Reason, Turn, TurnOutcome
 from exporter.outcome.timeline import CallerSpoke
 from exporter.probes.latency.deadline import REPLY_LIMIT_S
-from exporter.probes.latency.expectations import NOTHING_SAID, Seen, expectations
+from exporter.probes.latency.expectations import (
+    NOTHING_SAID,
+    Seen,
+    expectations,
+    unknown_if_missed,
+)
 from exporter.probes.latency.explained import awaited, explained
 from exporter.probes.latency.listening import DisturbedError, Listening, first_sound
 from exporter.probes.latency.reply import MIN_REPLY_S, Habits
@@ -22,7 +27,7 @@ from exporter.probes.latency.script import TOLD_S, Expect
 from exporter.probes.latency.speaking import RAN_DRY, RefusedError, Said, Speaking
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.rtc.clip import Clip
-from exporter.rtc.levels import WINDOW, Pcm
+from exporter.rtc.levels import WINDOW, WINDOW_S, Pcm
 from exporter.rtc.line import Line
 
 QUIET_S = 0.5
@@ -91,8 +96,8 @@ class Conversation:
         Raises:
             ProbeError: greeting_timeout, encrypted, or why the call ended.
         """
-        config = self._config
-        deadline = time.monotonic() + config.greeting_timeout
+        config, began, heard = self._config, time.monotonic(), self._line.ear.windows
+        deadline = began + config.greeting_timeout
         await self.scene.greeting(deadline)
         deadline = max(deadline, time.monotonic() + QUIET_S + config.greeting_wait)
         while time.monotonic() < deadline:
@@ -110,11 +115,14 @@ class Conversation:
             except DisturbedError:
                 await self._line.mend()
         await self._caller.check_key()
+        limit, heard_s = Limit.GREETING, (self._line.ear.windows - heard) * WINDOW_S
         what = f"the agent did not start to listen (state {self._caller.state or 'unknown'!r})"
         if config.greeting == "expected" and self._line.first_sound() is None:
             what = "no greeting"
+            if time.monotonic() - began - heard_s > SOUND_S:
+                limit = Limit.GREETED
         detail = f"{what} within {config.greeting_timeout:g} s"
-        raise ProbeError(Reason.GREETING_TIMEOUT, detail)
+        raise limit.ran_out(detail, began, config.greeting_timeout)
 
     async def late_greeting(self) -> float | None:
         """Wait until a greeting is over that began during the utterance just spoken.
@@ -195,7 +203,7 @@ class Conversation:
             self._answered_until = since + self._config.reply_timeout
             return void(str(disturbed))
         except RefusedError as refused:
-            return Turn.without_reply(Reason.AGENT_ERROR, str(refused))
+            return Turn.without_reply(refused.error.reason, refused.error.detail)
         return turn
 
     def explained(self, turn: Turn) -> Turn:
@@ -216,10 +224,14 @@ class Conversation:
         """
         if self._spoke is None and not self._spoiled:
             return ()
-        until = time.monotonic() + TOLD_S
+        since, left_s = time.monotonic(), TOLD_S
         if expect.within is not None and self._last is not None:
-            until = self._last.end + expect.within
-        return await awaited(self._caller, step, expect, self._seen(until, self._spoiled))
+            since, left_s = self._last.end, expect.within
+        seen = self._seen(since + left_s, self._spoiled)
+        found = await awaited(self._caller, step, expect, seen)
+        # What it did is known when we hear of it, which may have been too late for `within`.
+        late = Limit.STEP.spoiled(f"what step {step} expects", since, left_s)
+        return found if late is None else unknown_if_missed(found, late.detail)
 
     def met(self, step: int, expect: Expect, spoiled: str) -> tuple[Expectation, ...]:
         """Return what has become so far of what is expected in a step; see `Seen`."""

@@ -5,7 +5,7 @@ What was said is compared here, and leaves this module only as a kind and an out
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from exporter.outcome import Expectation, ExpectationOutcome, Timeline
@@ -141,6 +141,21 @@ def may_come(expected: tuple[Expectation, ...]) -> bool:
     """Tell whether waiting may still change something for the better."""
     return any(
         each.outcome is not ExpectationOutcome.MET and each.kind != "not_words" for each in expected
+    )
+
+
+def unknown_if_missed(expected: tuple[Expectation, ...], why: str) -> tuple[Expectation, ...]:
+    """Return them with void in place of what did not come: what did, good or bad, is known.
+
+    Args:
+        expected: As judged by what came.
+        why: What did not come proves nothing.
+    """
+    return tuple(
+        replace(each, outcome=ExpectationOutcome.VOID, detail=why)
+        if each.outcome is ExpectationOutcome.MISSED and each.kind != "not_words"
+        else each
+        for each in expected
     )
 
 

@@ -115,9 +115,10 @@ class Call:
         if config.dispatch == "explicit":
             asked = time.monotonic()
             await self._room.dispatch()
+        since = time.monotonic()
         arrived = await caller.meet(config.join_timeout, with_voice=config.dispatch == "automatic")
         if arrived is None:
-            raise await self._room.nobody_came()
+            raise await self._room.nobody_came(since)
         self._met(asked)
         await caller.listen(config.track_timeout)
         if caller.arrived != arrived:  # only another agent has a voice

@@ -108,6 +108,7 @@ class AwaitedReply:
         self._line = line
         self._habits = habits
         self._reply_timeout = reply_timeout
+        self._at = self._last = 0
 
     async def onset(self, said: Said) -> int | None:
         """Return the window in which the reply begins, or None if there is none in time.
@@ -137,7 +138,17 @@ class AwaitedReply:
                 elif (found := detector.push(level)) is not None:
                     return found
             await self._line.hear_more(max(deadline, time.monotonic() + WINDOW_S))
+        self._at, self._last = at, last
         return None
+
+    def missing_s(self, said: Said) -> float:
+        """Return how much sound is missing of the time in which no reply came, in seconds.
+
+        A loop that was late has read all of it, be it later. Of a process that was stopped it is
+        lost: there was less of it in that time, and what came later was taken for it.
+        """
+        shifted = self._last - self._line.ear.window_at(said.end + self._reply_timeout)
+        return max(0, shifted, self._last - self._at) * WINDOW_S
 
     async def over(self, said: Said) -> Fillers:
         """Wait until the agent has finished: also what it says after it has worked again.

@@ -1,8 +1,9 @@
 """What came of a turn: the times of a reply and its parts, or why none came."""
 
+import time
 from collections.abc import Awaitable, Callable
 
-from exporter.errors import ProbeError
+from exporter.limits import SOUND_S, Limit
 from exporter.outcome import Reason, Turn, TurnOutcome
 from exporter.outcome.timeline import AgentSounded
 from exporter.probes.latency.deadline import REPLY_LIMIT_S, REPORT_TIMEOUT_S
@@ -132,7 +133,8 @@ class Results:
             return void(RAN_DRY)
         waited = REPLY_LIMIT_S if state == "thinking" else SAID_ONLY_S
         detail = f"a filler, and no answer for {waited:g} s (agent state {state!r})"
-        return Turn.without_reply(Reason.NO_REPLY, detail)
+        failed = Limit.ANSWER.ran_out(detail, time.monotonic() - waited, waited)
+        return Turn.without_reply(failed.reason, failed.detail)
 
     async def _failed(self, said: Said) -> Turn:
         """Say why no reply came: we were late, an error was told, the agent is dead, or silence."""
@@ -142,15 +144,20 @@ class Results:
         error = self._line.caller.events.error_since(said.began)
         if error:
             return Turn.without_reply(Reason.AGENT_ERROR, f"the agent reported: {error}")
-        state = self._line.caller.state or "unknown"
+        state, since = self._line.caller.state or "unknown", time.monotonic()
         if await self._media_stalled():
-            await self._line.wait(GONE_TIMEOUT_S)
             # It will not answer the next utterance either: this ends the call.
             detail = f"the agent's media stopped, but it is still in the room (state {state!r})"
-            raise ProbeError(Reason.NO_REPLY, detail)
+            dead = Limit.PACKETS.ran_out(detail, since, STALL_S)
+            if not dead.reason.is_own_fault:
+                await self._line.wait(GONE_TIMEOUT_S)
+            raise dead
         waited = self._reply_timeout
         detail = f"silence for {waited:g} s (agent state {state!r})"
-        return Turn.without_reply(Reason.NO_REPLY, detail)
+        if self._awaited.missing_s(said) <= SOUND_S:
+            return Turn.without_reply(Reason.NO_REPLY, detail)
+        failed = Limit.REPLY.ran_out(detail, said.end, waited)
+        return Turn.without_reply(failed.reason, failed.detail)
 
     def _lag_at_ends(self, end: float, *replies: float) -> float:
         """Return the largest lateness of our event loop about both ends of a turn."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from livekit import rtc
 
 from exporter.errors import ProbeError
+from exporter.limits import Limit
 from exporter.outcome import CallerToken, Reason
 from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
 from exporter.probes.latency.spec import LatencyConfig
@@ -147,10 +148,13 @@ class CallRoom:
         ours = [each for each in dispatches if each.agent_name == wanted]
         return tuple(identity for each in ours for identity in each.identities)
 
-    async def nobody_came(self) -> ProbeError:
+    async def nobody_came(self, since: float) -> ProbeError:
         """Say whether a worker took the job, and take the dispatch back.
 
         An agent that comes when we are gone would open the room again, and stay in it.
+
+        Args:
+            since: When the wait for it began, on the monotonic clock.
         """
         taken = await self._dispatched()
         if self._dispatch_id:
@@ -161,14 +165,15 @@ class CallRoom:
         waited = self._config.join_timeout
         if taken:
             detail = f"a worker accepted the job, but no agent joined within {waited:g} s"
-            return ProbeError(Reason.JOIN_TIMEOUT, detail)
+            return Limit.ARRIVAL.ran_out(detail, since, waited)
         who = f"no worker named {self._config.agent_name!r}"
         token = self._record.result.token
         if self._config.dispatch == "token" and token is not None and not token.dispatches:
             who = f"the token's room configuration calls no agent, and {who}"
         if self._config.dispatch == "automatic":
             who = "no worker without a name"
-        return ProbeError(Reason.NO_WORKER, f"{who} accepted the job within {waited:g} s")
+        detail = f"{who} accepted the job within {waited:g} s"
+        return Limit.DISPATCH.ran_out(detail, since, waited)
 
     async def delete(self) -> None:
         """Delete the room, if the caller made it; log what fails."""

@@ -3,6 +3,8 @@
 import time
 from dataclasses import dataclass
 
+from exporter.errors import ProbeError
+from exporter.limits import Limit
 from exporter.outcome.timeline import CallerSpoke
 from exporter.probes.latency.deadline import RPC_S
 from exporter.probes.latency.listening import Listening
@@ -36,7 +38,15 @@ class Said:
 
 
 class RefusedError(Exception):
-    """The agent did not take an RPC: it does not know that the caller's turn began or ended."""
+    """The agent did not take an RPC: it does not know that the caller's turn began or ended.
+
+    Args:
+        error: Why, and whose fault that is.
+    """
+
+    def __init__(self, error: ProbeError) -> None:
+        super().__init__(error.detail)
+        self.error = error
 
 
 class Speaking:
@@ -82,6 +92,10 @@ class Speaking:
         if not method:
             return
         await self._line.wait(at - time.monotonic())
+        asked = time.monotonic()
         if why := await self._line.caller.perform(method, RPC_S):
+            failed = Limit.RPC.ran_out(
+                f"the agent did not take the RPC {method!r}: {why}", asked, RPC_S
+            )
             await self._line.wait(LEAVING_S)  # others learn late that an agent has left
-            raise RefusedError(f"the agent did not take the RPC {method!r}: {why}")
+            raise RefusedError(failed)

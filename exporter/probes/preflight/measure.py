@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from statistics import median
 from urllib.parse import urlsplit
 
-from exporter.errors import ProbeError
+from exporter.errors import ProbeError, first_probe_error
 from exporter.outcome import Outcome, Reason, Transport, Verdict, worst
 from exporter.probe import ROOM_PREFIX, Run
 from exporter.probes.latency.way_in.fetch import fetch_token
@@ -25,6 +25,7 @@ from exporter.probes.reach.measure import read_certificate, tls_places
 from exporter.rtc.client import provoked
 from exporter.rtc.pair import connected_pair, make_room
 from exporter.rtc.signalling import Joined, join_and_leave, may_publish
+from exporter.rtc.tasks import at_once
 from exporter.server_api import ServerApi, make_token
 from exporter.server_api.errors import one_line
 
@@ -92,6 +93,9 @@ class Preflight:
 
     def _refused(self, error: ProbeError, api: ServerApi) -> None:
         """Note what the first refusal tells: no more can be known."""
+        if error.reason.is_own_fault:
+            self._note(Checked("signal", Verdict.UNKNOWN, error.detail))
+            return
         if error.reason is not Reason.AUTH_FAILED:
             todo = "check the URL, DNS, the server's port and what stands before it"
             self._note(Checked("signal", Verdict.FAIL, error.detail, 1, todo))
@@ -160,6 +164,8 @@ class Preflight:
             await api.list_participants(self._room)
             await api.list_dispatch(self._room)
         except ProbeError as error:
+            if error.reason.is_own_fault:
+                raise
             todo = "use a key of the server's `keys`: each has all rights"
             return Checked("rights", Verdict.FAIL, error.detail, 1, todo)
         found = "may create and list rooms, and list participants and dispatches"
@@ -173,7 +179,8 @@ class Preflight:
                 took.append(joined.seconds)
         except ProbeError as error:
             todo = "let WebSockets pass to the path /rtc"
-            self._note(Checked("signal", Verdict.FAIL, error.detail, len(took) + 1, todo))
+            verdict = Verdict.UNKNOWN if error.reason.is_own_fault else Verdict.FAIL
+            self._note(Checked("signal", verdict, error.detail, len(took) + 1, todo))
             raise
         found = f"joined in {median(took) * 1000:.0f} ms, livekit-server {joined.server_version}"
         self._note(Checked("signal", Verdict.PASS, found, len(took)))
@@ -184,9 +191,11 @@ class Preflight:
         ways = TimedWays(self._run.server, self._room, self._config.timeout, joined)
         with provoked():
             ports = await ways.ports(self._config.participants)
-            tcp, by_udp, by_tls = await asyncio.gather(
-                ways.tcp(), ways.relay(tls=False), ways.relay(tls=True)
-            )
+            with first_probe_error():
+                async with asyncio.TaskGroup() as group:
+                    by_tcp = group.create_task(ways.tcp())
+                    relays = [group.create_task(ways.relay(tls=tls)) for tls in (False, True)]
+        tcp, (by_udp, by_tls) = by_tcp.result(), (each.result() for each in relays)
         self._offered = (*ports.offered, *tcp.offered)
         works = [each.works for each in (tcp, by_udp, by_tls) if each is not None]
         any_way = bool(ports.worked) or any(works)
@@ -209,7 +218,7 @@ class Preflight:
         reads = (
             read_certificate(host, port, limit_s, ca_file=server.ca_file) for host, port in places
         )
-        return verdicts.judge_certificates(self._config.reach, await asyncio.gather(*reads))
+        return verdicts.judge_certificates(self._config.reach, await at_once(reads))
 
     async def _listen_only(self) -> Checked:
         """Announce a track as somebody who may, and as somebody who may not."""

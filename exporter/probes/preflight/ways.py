@@ -14,6 +14,7 @@ from exporter.probes.preflight.verdicts import UdpPorts
 from exporter.probes.reach.measure import Ways
 from exporter.rtc.client import Client
 from exporter.rtc.signalling import Joined, Relay
+from exporter.rtc.tasks import at_once
 from exporter.server_api import Server
 
 _LISTEN_S = 2.5
@@ -35,7 +36,7 @@ class TimedWays(Ways):
 
     async def ports(self, participants: int) -> UdpPorts:
         """Let so many participants connect at once, each at the port that the server gives it."""
-        tried = await asyncio.gather(*(self.udp() for _ in range(participants)))
+        tried = await at_once(self.udp() for _ in range(participants))
         return UdpPorts(
             worked=tuple(self.used),
             failed=tuple(each.detail for each in tried if not each.works),

@@ -10,6 +10,7 @@ import httpx
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
+from exporter.limits import Limit
 from exporter.outcome import Verdict
 from exporter.probes.preflight.spec import Checked
 from exporter.roster.collector import CollectorConfig
@@ -76,6 +77,7 @@ class Listener:
 
     async def seen(self, room: str, made: float) -> Checked:
         """Wait for one of that room."""
+        since = time.monotonic()
         try:
             async with asyncio.timeout_at(asyncio.get_running_loop().time() + WITHIN_S):
                 while room not in self._came:
@@ -85,7 +87,7 @@ class Listener:
             found = f"none of our room within {WITHIN_S:g} s"
             if self._forged:
                 found += f", and {self._forged} with a signature of another key"
-            return Checked("webhook", Verdict.FAIL, found, 1, _ADVICE)
+            return _none(found, since)
         return _came(self._came[room] - made, "of our room, signed with the key")
 
 
@@ -127,8 +129,7 @@ class OfExporter:
         if self._before is None:
             found = f"{self._config.url}/metrics cannot be read, or has no {_EVENTS}"
             return Checked("webhook", Verdict.UNKNOWN, found, 0, "check --collector and its token")
-        found = f"no room_started at {self._config.url} within {WITHIN_S:g} s"
-        return Checked("webhook", Verdict.FAIL, found, 1, _ADVICE)
+        return _none(f"no room_started at {self._config.url} within {WITHIN_S:g} s", made)
 
     async def _started(self) -> float | None:
         try:
@@ -148,6 +149,13 @@ class OfExporter:
 
 def _came(after_s: float, what: str) -> Checked:
     return Checked("webhook", Verdict.PASS, f"{what}, after {max(0.0, after_s):.2f} s", 1)
+
+
+def _none(found: str, since: float) -> Checked:
+    """Judge that none has come; since is when the wait began, on the monotonic clock."""
+    if late := Limit.WEBHOOK.spoiled(found, since, WITHIN_S):
+        return Checked("webhook", Verdict.UNKNOWN, late.detail)
+    return Checked("webhook", Verdict.FAIL, found, 1, _ADVICE)
 
 
 @asynccontextmanager

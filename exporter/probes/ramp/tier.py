@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from exporter.errors import ProbeError
+from exporter.limits import Limit, away
 from exporter.outcome import ProberLoad, RampClient, Reason
 from exporter.probes.ramp.clients import RoomOfClients, Seat, Span, media_loss, sent_ratio
 from exporter.rtc.client import Client
@@ -20,6 +21,9 @@ from exporter.rtc.stats import Snapshot
 from exporter.stats import quantile
 
 PULSE_S = 1.0
+_GONE = "the connection was lost"
+NEVER = "not connected when the tier began"
+"""Why a seat is empty that nothing else is known of."""
 
 
 @dataclass(slots=True)
@@ -151,7 +155,8 @@ class Tier:
         if member is None:
             return RampClient(reason=seat.error.reason if seat.error else Reason.CONNECT_FAILED)
         others = [each.span for each in members if each is not member and each.span]
-        gone = None if seat.taken else Reason.ROOM_CLOSED
+        lost = away(Limit.LOST, ProbeError(Reason.ROOM_CLOSED, _GONE), self._ended)
+        failure = member.error or (None if seat.taken else lost)
         return RampClient(
             round_trips_s=tuple(round(each, 6) for each in member.pings.on_the_way_s),
             lost=member.pings.lost,
@@ -160,5 +165,5 @@ class Tier:
             quality=member.client.quality,
             sent_kbps=member.span.sent_kbps if member.span else None,
             received_kbps=member.span.received_kbps if member.span else None,
-            reason=member.error.reason if member.error else gone,
+            reason=failure.reason if failure else None,
         )

@@ -10,11 +10,13 @@ import contextlib
 import logging
 import os
 import sys
+import time
 from asyncio import StreamReader, StreamReaderProtocol
 from collections.abc import Callable
 from typing import Protocol
 
 from exporter import logs
+from exporter.limits import Limit
 from exporter.probes.ramp.clients import RoomOfClients, Seat
 from exporter.probes.ramp.messages import (
     ORDER,
@@ -27,10 +29,11 @@ from exporter.probes.ramp.messages import (
     Setup,
     line,
 )
-from exporter.probes.ramp.tier import Tier
+from exporter.probes.ramp.tier import NEVER, Tier
 from exporter.rtc.lag import LagMonitor
 from exporter.rtc.noise import Noise
 from exporter.server_api import Server
+from exporter.standstill import watching
 
 AT_ONCE = 2
 """Connections made at one time: more make each other slow, and that is no figure of the SFU."""
@@ -53,9 +56,13 @@ class Worker:
     async def serve(self, orders: "asyncio.Queue[bytes]") -> None:
         """Do what is ordered, one order after the other, until cancelled."""
         self._lag.start()
-        while True:
-            order = ORDER.validate_json(await orders.get())
-            await (self._grow(order) if isinstance(order, ConnectClients) else self._hold(order))
+        with watching():
+            while True:
+                order = ORDER.validate_json(await orders.get())
+                if isinstance(order, ConnectClients):
+                    await self._grow(order)
+                else:
+                    await self._hold(order)
 
     async def leave(self) -> None:
         """Take everybody out."""
@@ -71,10 +78,16 @@ class Worker:
             room.widen(wanted.size)
         at_once = asyncio.Semaphore(AT_ONCE)
         empty = [(r, seat) for r in self._rooms.values() for seat in r.seats if not seat.taken]
-        with contextlib.suppress(TimeoutError):
+        since = time.monotonic()
+        try:
             async with asyncio.timeout(order.within_s), asyncio.TaskGroup() as group:
                 for room, seat in empty:
                     group.create_task(self._connect(room, seat, at_once))
+        except TimeoutError:
+            left = Limit.SEAT.ran_out(NEVER, since, order.within_s)
+            for _, seat in empty:
+                if not seat.taken:
+                    seat.error = seat.error or left
         self._tell(Connected(clients=sum(len(room.clients) for room in self._rooms.values())))
 
     async def _connect(self, room: RoomOfClients, seat: Seat, at_once: asyncio.Semaphore) -> None:

@@ -13,6 +13,7 @@ from livekit import rtc
 from livekit.rtc._proto.room_pb2 import IceTransportType, SimulateScenarioKind
 
 from exporter.errors import ProbeError
+from exporter.limits import Limit
 from exporter.outcome import Certificate, Outcome, Reason, SfuReach, Transport
 from exporter.probe import Run
 from exporter.probes.reach.spec import CLEANUP_S, ReachConfig
@@ -20,6 +21,7 @@ from exporter.rtc.client import Client, provoked
 from exporter.rtc.pair import make_room
 from exporter.rtc.signalling import Joined, join_and_leave
 from exporter.rtc.stats import Candidate, Snapshot
+from exporter.rtc.tasks import at_once
 from exporter.server_api import Server, ServerApi, make_token
 from exporter.server_api.errors import one_line
 from exporter.server_api.server import trusting
@@ -55,7 +57,7 @@ async def _try_all(config: ReachConfig, run: Run) -> SfuReach:
         joined = await join_and_leave(server, token, config.timeout)
         ways = Ways(server, room, config.timeout, joined)
         with provoked():
-            transports = await asyncio.gather(ways.udp(), ways.tcp(), ways.turn())
+            transports = await at_once((ways.udp(), ways.tcp(), ways.turn()))
         return SfuReach(
             signal_s=joined.seconds,
             server_version=joined.server_version,
@@ -121,14 +123,17 @@ class Ways:
         settle: Callable[[Client, str], Awaitable[str]],
         rtc_config: rtc.RtcConfiguration | None = None,
     ) -> Transport:
-        """Connect and wait for the way; what keeps it from coming is its detail."""
+        """Connect and wait for the way; what keeps it from coming is its detail.
+
+        Raises:
+            ProbeError: What says nothing about this way: a refusal, or a fault of the prober.
+        """
         client = self._make_client(_identity())
         began, seconds = time.monotonic(), None
         try:
             token = make_token(self._server, identity=client.identity, room=self._room)
             await client.connect(self._server.url, token, self._timeout_s, rtc_config=rtc_config)
-            async with asyncio.timeout(self._timeout_s):
-                instead = await settle(client, transport)
+            instead = await self._settled(settle(client, transport), began)
             seconds = None if instead else time.monotonic() - began
             if not instead:
                 await self._stay(client, transport)
@@ -136,12 +141,30 @@ class Ways:
             if error.reason.is_own_fault or error.reason is Reason.AUTH_FAILED:
                 raise  # it says nothing about this way
             instead = error.detail
-        except (RuntimeError, TimeoutError) as error:
-            instead = one_line(str(error)) or f"not connected within {self._timeout_s:g} s"
+            if late := Limit.WAY.spoiled(instead, began, self._timeout_s):
+                raise late from error
+        except RuntimeError as error:
+            instead = one_line(str(error))
         finally:
             await client.leave()
         offered = _addresses(client.snapshots, transport)
         return Transport(transport, not instead, offered, instead, seconds)
+
+    async def _settled(self, settling: Awaitable[str], began: float) -> str:
+        """Wait until the way is there; return what is there instead after all the time.
+
+        Raises:
+            ProbeError: void: the prober stood still for too much of the time since it began to
+                connect, in which ICE chooses the way.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                instead = await settling
+        except TimeoutError:
+            instead = f"not connected within {self._timeout_s:g} s"
+        if instead and (late := Limit.WAY.spoiled(instead, began, time.monotonic() - began)):
+            raise late
+        return instead
 
     async def _stay(self, client: Client, transport: str) -> None:
         """Do what there is to do once media can flow that way: nothing here."""
@@ -176,7 +199,7 @@ async def _certificates(
     reads = (
         read_certificate(host, port, timeout_s, ca_file=server.ca_file) for host, port in places
     )
-    return tuple(await asyncio.gather(*reads))
+    return tuple(await at_once(reads))
 
 
 def tls_places(server_url: str, ice_urls: Iterable[str]) -> list[tuple[str, int]]:
@@ -211,8 +234,11 @@ async def read_certificate(
 
     Returns:
         One that cannot be read, or that this host does not trust, has a fault instead of an end.
+
+    Raises:
+        ProbeError: void: the prober stood still for too much of the time.
     """
-    place = f"{host}:{port}"
+    place, began = f"{host}:{port}", time.monotonic()
     try:
         async with asyncio.timeout(timeout_s):
             context = trusting(ca_file)
@@ -223,8 +249,13 @@ async def read_certificate(
                 await writer.wait_closed()
     except ssl.SSLCertVerificationError as error:
         return Certificate(place, fault=one_line(error.verify_message))
-    except (OSError, TimeoutError) as error:
-        return Certificate(place, fault=one_line(f"{type(error).__name__}: {error}"))
+    except OSError as error:  # TimeoutError is one
+        fault = one_line(f"{type(error).__name__}: {error}")
+        if isinstance(error, TimeoutError):
+            late = Limit.CERTIFICATE.spoiled(f"{place}: {fault}", began, timeout_s)
+            if late is not None:
+                raise late from None
+        return Certificate(place, fault=fault)
     ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(told["notAfter"]), UTC)
     return Certificate(place, expires_at=ends)
 

@@ -63,6 +63,8 @@ def readings(_config: object, outcome: Outcome) -> Iterator[Reading]:
 def readings_of_breaks(reconnects: Iterable[Reconnect]) -> Iterator[Reading]:
     """Show what came of breaks: times of those that came back, reasons of the others."""
     for each in reconnects:
+        if each.is_void:
+            continue
         if each.reason is not None:
             yield FAILURES.read(1, kind=each.kind, reason=each.reason)
             continue

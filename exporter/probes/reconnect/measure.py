@@ -6,10 +6,13 @@ connected again says nothing of the media.
 
 import asyncio
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 
 from livekit.rtc._proto.room_pb2 import SimulateScenarioKind
 
 from exporter.errors import ProbeError
+from exporter.limits import Limit
 from exporter.outcome import Outcome, Reason, Reconnect, SfuReconnects
 from exporter.outcome.network import broke
 from exporter.probe import Run
@@ -51,7 +54,7 @@ async def measure_reconnects(config: ReconnectConfig, run: Run) -> Outcome:
                     run.log(found[-1].text)
 
     ended = await run.within_deadline(break_all(), CLEANUP_S)
-    failed = next((each for each in found if each.reason is not None), None)
+    failed = worst_of(found)
     result = SfuReconnects(tuple(found)) if found else None
     return run.outcome(
         "reconnect",
@@ -73,7 +76,7 @@ async def _break(
     """
     async with connected_pair(run.server, room, tracks=1, timeout_s=CONNECT_TIMEOUT_S) as pair:
         lags.append(pair.lag)
-        watch = _Watch(pair, config.timeout)
+        watch, began = _Watch(pair, config.timeout), time.monotonic()
         try:
             async with asyncio.timeout(config.timeout):
                 await watch.flowing(time.time())
@@ -81,10 +84,29 @@ async def _break(
                 await watch.resumed()
                 await watch.flowing(time.time())
         except TimeoutError:
-            return watch.failure(kind)
+            return charged(watch.failure(kind), began, config.timeout)
         except ProbeError as error:
             return Reconnect(kind, reason=error.reason, detail=error.detail)
         return watch.success(kind)
+
+
+def worst_of(found: Sequence[Reconnect]) -> Reconnect | None:
+    """Return the first that failed, by the fault of the prober only if there is no other."""
+    failed = [each for each in found if each.reason is not None]
+    return min(failed, key=lambda each: each.is_void, default=None)
+
+
+def charged(failed: Reconnect, since: float, limit_s: float) -> Reconnect:
+    """Return a break that was not made good in time, void where that is the prober's own fault.
+
+    Args:
+        failed: What came of it.
+        since: From when on it was waited for, on the monotonic clock.
+        limit_s: How long.
+    """
+    limit = Limit.MEDIA_BACK if failed.reason is Reason.NO_AUDIO_TRACK else Limit.BACK
+    late = limit.spoiled(failed.detail, since, limit_s)
+    return failed if late is None else replace(failed, reason=late.reason, detail=late.detail)
 
 
 class _Watch:

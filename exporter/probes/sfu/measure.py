@@ -4,8 +4,10 @@ import asyncio
 import statistics
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 from exporter.errors import ProbeError, first_probe_error
+from exporter.limits import Limit
 from exporter.outcome import Loss, Outcome, Reason, Reconnect, SfuBaseline
 from exporter.probe import Run
 from exporter.probes.sfu.spec import CLEANUP_S, MAX_VOID, SfuConfig
@@ -37,6 +39,8 @@ async def measure_baseline(config: SfuConfig, run: Run) -> Outcome:
 
     ended = await run.within_deadline(take(), CLEANUP_S)
     result = taken.result() if taken else None
+    if result and taken and (late := lost_by_us(result, taken.began)):
+        ended, result = late, replace(result, reconnects=())
     for each in result.reconnects if result else ():
         run.log(each.text)
     reason, detail = _failure(result) if result else (None, "")
@@ -48,6 +52,23 @@ async def measure_baseline(config: SfuConfig, run: Run) -> Outcome:
         detail=detail,
         loop_lag_s=taken.loop_lag_s if taken else None,
     )
+
+
+def lost_by_us(result: SfuBaseline, began: float) -> ProbeError | None:
+    """Return the `void` of a baseline whose connection was lost by a prober that stood still.
+
+    Args:
+        result: Of the baseline.
+        began: When both were connected, on the monotonic clock.
+    """
+    took_s = time.monotonic() - began
+    for each in result.reconnects:
+        # It gave no sign and was given up, or it has not done its part to be back.
+        limits = (Limit.LOST,) if each.reason is None else (Limit.LOST, Limit.BACK)
+        for limit in limits:
+            if late := limit.spoiled(each.text, began, took_s):
+                return late
+    return None
 
 
 def _failure(result: SfuBaseline) -> tuple[Reason | None, str]:
@@ -67,6 +88,7 @@ class _Measurement:
         self._pair = pair
         self._pinger = Pinger(pair.sender, pair.receiver, pair.lag)
         self._reconnects: tuple[Reconnect, ...] = ()
+        self.began = time.monotonic()
 
     @property
     def loop_lag_s(self) -> float | None:

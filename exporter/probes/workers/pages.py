@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from exporter.config.values import is_name
 from exporter.errors import ProbeError
+from exporter.limits import Limit
 from exporter.outcome import Reason, WorkerPage
 from exporter.probe import Run
 from exporter.probes.workers.spec import WorkersConfig
@@ -106,24 +108,29 @@ class _Reader:
         self, url: str, names: Coroutine[Any, Any, list[_Found]]
     ) -> Sequence[_Found | WorkerPage]:
         """Return the answer of name servers, or a page of that URL with the reason for none."""
+        failed, limit_s = Reason.CONNECT_FAILED, self._config.timeout
         async with self._at_once:
+            began = time.monotonic()
             try:
-                async with asyncio.timeout(self._config.timeout):
+                async with asyncio.timeout(limit_s):
                     return await names
             except TimeoutError:
-                detail = f"no address found within {self._config.timeout:g} s"
+                detail = f"no address found within {limit_s:g} s"
+                late = Limit.NAME.ran_out(detail, began, limit_s)
+                failed, detail = late.reason, late.detail
             except OSError as error:
                 detail = f"no address found: {error.strerror or error}"
             except UnicodeError:  # of Python, before anyone is asked
                 detail = "no address found: not a valid host name"
-        return [WorkerPage(url, reason=Reason.CONNECT_FAILED, detail=detail)]
+        return [WorkerPage(url, reason=failed, detail=detail)]
 
     async def _read(self, address: _PageAddress) -> WorkerPage:
         page = WorkerPage(f"{address.url}/worker", address.host, port=address.port)
         async with self._at_once:
             if self._run.left() < self._config.timeout:
-                detail = "not read: the time limit was reached"
-                return replace(page, reason=Reason.DEADLINE, detail=detail)
+                detail, run = "not read: the time limit was reached", self._run
+                late = Limit.PAGES.ran_out(detail, run.started, run.clock() - run.started)
+                return replace(page, reason=late.reason, detail=late.detail)
             try:
                 return await self._parse_page(page, address)
             except ProbeError as error:
@@ -176,11 +183,12 @@ class _Reader:
 @asynccontextmanager
 async def _translated(timeout_s: float) -> AsyncIterator[None]:
     """Turn the errors of one request into ProbeError, and its lateness as a whole too."""
+    began = time.monotonic()
     try:
         async with asyncio.timeout(timeout_s):
             yield
     except (TimeoutError, httpx.TimeoutException):
-        raise ProbeError(Reason.CONNECT_FAILED, f"no answer within {timeout_s:g} s") from None
+        raise Limit.PAGE.ran_out(f"no answer within {timeout_s:g} s", began, timeout_s) from None
     except httpx.ConnectError as error:
         raise ProbeError(Reason.CONNECT_FAILED, f"no connection ({_cause(error)})") from None
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:

@@ -112,7 +112,9 @@ PAGES = family(
 
 
 def readings(_config: WorkersConfig, outcome: Outcome) -> Iterator[Reading]:
-    """Show how many pages could be read."""
+    """Show how many pages could be read; a run that the prober spoiled has asked too few."""
+    if outcome.reason is not None and outcome.reason.is_own_fault:
+        return
     if isinstance(outcome.result, WorkerScrape):
         failed = sum(page.reason is not None for page in outcome.result.pages)
         yield PAGES.read(len(outcome.result.pages) - failed, result="answered")

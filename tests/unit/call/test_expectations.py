@@ -31,6 +31,7 @@ from exporter.probes.latency.expectations import (
     Seen,
     expectations,
     may_come,
+    unknown_if_missed,
 )
 from exporter.probes.latency.patterns import LONGEST, occurs
 from exporter.probes.latency.script import TOLD_S, Expect
@@ -361,3 +362,22 @@ def test_an_endless_regular_expression_ends() -> None:
     assert time.process_time() - began < 5
     assert found({"regex": r"an end, so"}, step) == (MET, "")
     assert not occurs("end", " " * LONGEST + "end")
+
+
+def test_what_did_not_come_in_time_is_unknown_where_nobody_looked() -> None:
+    """What came is known, also where it is what was not to come."""
+    found = (
+        Expectation(1, "tool", ExpectationOutcome.MISSED),
+        Expectation(1, "joins", ExpectationOutcome.MET),
+        Expectation(1, "not_words", ExpectationOutcome.MISSED),
+        Expectation(1, "not_words", ExpectationOutcome.MET),
+        Expectation(1, "words", ExpectationOutcome.VOID, "untold"),
+    )
+    told = [str(each) for each in unknown_if_missed(found, "late")]
+    assert told == [
+        "step 1: tool void: late",
+        "step 1: joins met",
+        "step 1: not_words missed",
+        "step 1: not_words met",
+        "step 1: words void: untold",
+    ]

@@ -106,3 +106,10 @@ def test_by_default_words_that_come_after_four_seconds_are_a_greeting() -> None:
     """An agent that reports `listening` may still need seconds for its first word."""
     talk = converse(Script(greet_s=1.0, greet_after_s=4.0, listens_first=True), greeting="auto")
     assert talk.greeted_after_s == pytest.approx(4.0, abs=RESOLUTION_S)
+
+
+def test_a_loop_that_was_late_has_heard_that_there_was_no_greeting() -> None:
+    """What it has not read in time has waited for it: nothing is missing."""
+    config = target(greeting="expected")
+    placed = place(Script(), World(blocks=((5.0, 3.0),)), config)
+    assert placed.outcome.reason is Reason.GREETING_TIMEOUT, placed.outcome

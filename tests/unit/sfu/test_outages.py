@@ -1,7 +1,9 @@
 """Connections that are lost while nobody breaks them: what is noticed, and what is made of it."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import replace
 
 import pytest
 from livekit import rtc
@@ -15,6 +17,10 @@ from exporter.rtc.client import Client
 from exporter.rtc.gaps import Outage, Span, unprovoked
 from exporter.rtc.lag import LagMonitor
 from exporter.rtc.pair import Pair
+from tests import virtual_time
+from tests.fake_call.calls import watched
+from tests.unit.sfu.baselines import GOOD
+from tests.virtual_time import Clock
 
 
 def heard(*parts: tuple[float, float]) -> tuple[Span, ...]:
@@ -87,6 +93,37 @@ def test_what_did_not_come_back(outage: Outage, gone: str, reason: Reason, detai
 def test_without_an_outage_there_is_no_break() -> None:
     """A room that is closed on purpose was not lost, and a short cut raises no event."""
     assert unprovoked((), heard((90, 100), (103, 110)), "room_deleted", 110) == ()
+
+
+CAME_BACK = Reconnect("unprovoked", 30.0, 28.0)
+NOT_BACK = Reconnect("unprovoked", reason=Reason.CONNECT_FAILED, detail="not reconnected")
+
+
+@pytest.mark.parametrize(
+    ("lost", "seconds", "charged"),
+    [
+        pytest.param(CAME_BACK, 0.0, True, id="a break"),
+        pytest.param(CAME_BACK, 7.0, True, id="a short standstill loses no connection"),
+        pytest.param(CAME_BACK, 9.0, False, id="a long one does"),
+        pytest.param(NOT_BACK, 0.0, True, id="not back"),
+        pytest.param(NOT_BACK, 4.0, True, id="not back, after a short standstill"),
+        pytest.param(NOT_BACK, 6.0, False, id="not back, and we did not try"),
+    ],
+)
+def test_a_connection_that_we_lost_is_not_charged_to_the_server(
+    lost: Reconnect, seconds: float, charged: bool
+) -> None:
+    """Who gives no sign of life is given up, and whoever stands still does not reconnect."""
+
+    async def story(clock: Clock) -> ProbeError | None:
+        began = time.monotonic()
+        asyncio.get_running_loop().call_later(1.0, clock.advance, seconds)
+        await asyncio.sleep(20.0)
+        return baseline.lost_by_us(replace(GOOD, reconnects=(lost,)), began)
+
+    found = virtual_time.run(watched(story))
+    assert (found is None) is charged
+    assert found is None or found.reason is Reason.VOID
 
 
 class Site:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -48,7 +48,7 @@ from exporter.probes.reach.spec import ReachConfig
 from exporter.report.preflight import PreflightDocument, print_checklist
 from exporter.report.printing import to_json
 from exporter.roster.collector import CollectorConfig
-from exporter.server_api import Server
+from exporter.server_api import Server, ServerApi
 from tests import virtual_time
 from tests.fake_call.api import SERVER
 from tests.virtual_time import Clock
@@ -253,6 +253,33 @@ def test_no_server() -> None:
     assert items["udp_ports"].verdict is Verdict.UNKNOWN
     assert items["udp_ports"].measured == items["signal"].measured
     assert PROBE.judged(PreflightConfig(), outcome).verdict is Verdict.FAIL
+
+
+def test_a_request_that_the_prober_spoiled_says_nothing_of_the_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first of them, one of the rights, or a join: UNKNOWN, with whose fault it is."""
+
+    async def spoiled(*_: object, **__: object) -> None:
+        raise ProbeError(Reason.VOID, "the prober: it stood still")
+
+    async def take(check: str) -> Checked:
+        work = Preflight(PreflightConfig(), run())
+        with suppress(ProbeError):
+            await {"no server": work.take, "join": work._signal}[check]()
+        found = {each.check: each for each in work.checklist("").items}
+        return found["signal"]
+
+    async def rights() -> Checked:
+        work = Preflight(PreflightConfig(), run())
+        async with ServerApi(SERVER) as api:
+            await work._once("rights", work._rights(api))
+        return next(each for each in work.checklist("").items if each.check == "rights")
+
+    monkeypatch.setattr(ServerApi, "list_rooms", spoiled)
+    monkeypatch.setattr(measure, "join_and_leave", spoiled)
+    for found in (*map(asyncio.run, (take("no server"), take("join"))), asyncio.run(rights())):
+        assert (found.verdict, found.measured) == (Verdict.UNKNOWN, "the prober: it stood still")
 
 
 def test_document_and_text(capsys: pytest.CaptureFixture[str]) -> None:

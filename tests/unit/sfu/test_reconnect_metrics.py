@@ -3,7 +3,7 @@
 import pytest
 
 from exporter.outcome import Outcome, Reason, Reconnect, SfuReconnects
-from exporter.probes.reconnect.measure import SCENARIOS
+from exporter.probes.reconnect.measure import SCENARIOS, worst_of
 from exporter.probes.reconnect.spec import ReconnectConfig
 from tests.unit.calls import WHEN, judged
 from tests.unit.recording import VANTAGE, Page
@@ -11,6 +11,7 @@ from tests.unit.recording import VANTAGE, Page
 BACK = Reconnect("signal", resume_s=3.0, media_gap_s=0.02)
 SILENT = Reconnect("full", resume_s=0.4, media_gap_s=8.0)
 LOST = Reconnect("migration", reason=Reason.CONNECT_FAILED, detail="not connected again")
+SPOILED = Reconnect("full", reason=Reason.VOID, detail="the prober: it stood still")
 
 
 def outcome(*found: Reconnect, reason: Reason | None = None) -> Outcome:
@@ -56,3 +57,22 @@ def test_verdict(found: tuple[Reconnect, ...], reason: Reason | None, verdict: s
     page = page_of()
     page.recorder.record(outcome(*found, reason=reason))
     assert page.verdict("reconnect") == [verdict]
+
+
+def test_a_break_that_the_prober_spoiled_is_no_failure() -> None:
+    """It is in no series, and UNKNOWN where nothing else is wrong."""
+    page = page_of()
+    assert worst_of((BACK, SPOILED)) is SPOILED
+    page.recorder.record(outcome(BACK, SPOILED, reason=Reason.VOID))
+    assert page.verdict("reconnect") == ["UNKNOWN"]
+    assert page.value("voice_reconnect_seconds_count", vantage=VANTAGE, kind="full") == 0
+    for reason in ("connect_failed", "void"):
+        labels = {"kind": "full", "reason": reason}
+        assert not page.value("voice_reconnect_failures_total", vantage=VANTAGE, **labels)
+
+
+def test_a_break_that_failed_says_more_than_one_that_was_spoiled() -> None:
+    """Whatever their order."""
+    assert worst_of((SPOILED, LOST)) is LOST
+    assert worst_of((LOST, SPOILED)) is LOST
+    assert worst_of((BACK,)) is None

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from exporter.errors import ProbeError
+from exporter.limits import Limit
 from exporter.outcome import CallerToken, Reason, TokenFailure
 from exporter.probe import PROBE_ATTRIBUTE, ROOM_PREFIX, Run
 from exporter.probes.latency.way_in.config import TokenConfig, read_headers
@@ -113,9 +114,11 @@ async def fetch_token(
 
     Raises:
         TokenError: None came, or what came is none.
+        ProbeError: void: none came, and the prober stood still for too much of the time.
     """
     request = _request(config, room, f"caller-{secrets.token_hex(4)}")
     place, began = host_and_port(config.url.partition("?")[0]), clock()
+    since = time.monotonic()
     try:
         async with (
             asyncio.timeout(config.timeout),
@@ -130,6 +133,8 @@ async def fetch_token(
             await response.aclose()
     except TimeoutError:
         detail = f"{place} did not answer within {config.timeout:g} s"
+        if late := Limit.TOKEN.spoiled(f"token endpoint: {detail}", since, config.timeout):
+            raise late from None
         raise TokenError(TokenFailure.TIMEOUT, detail) from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
         # Not its words: they may repeat the URL, whose query may hold a secret.
