@@ -163,5 +163,5 @@ def test_usage_that_was_not_delivered_is_shown() -> None:
     words = (replace(found.words[0], used=more), *found.words[1:])
     rows, held = printed(tell_usage, replace(found, words=words))
     assert not held
-    assert rows["llm_output"] == ["21", "20", "all", "NO"]
+    assert rows["llm_output"] == ["10", "9", "all", "NO"]
     assert {rows[kind][-1] for kind in ("llm_input", "llm_cached", "stt_seconds")} == {"yes"}
