@@ -51,9 +51,8 @@ _WORKER = WorkerReport(
 )
 """The worker of the demo, which reports itself and has a page."""
 _BY_NAME_ONLY = re.compile(r"(?:# \w+ )?((?:process|python)_\w+)")
-_LOCAL_LABEL = re.compile(r'\b(server|version|python_version|worker_id)="[^"]*"')
+_LOCAL_LABEL = re.compile(r'\b(server|(?:\w+_)?version|worker_id)="[^"]*"')
 _LATER = re.compile(r'^(voice_sfu_|voice_reconnect_|voice_media_gap_)|="(sfu|reach|reconnect)"')
-_SOMETIMES = re.compile("^voice_probe_last_skip_timestamp_seconds{")
 _VALUE = re.compile(r" \S+$")
 
 
@@ -103,16 +102,14 @@ def golden_page() -> str:
     return blanked(Format.accepted("").page(daemon.metrics.snapshot(), process_metrics()))
 
 
-def differences(page: str) -> list[str]:
-    """Compare a page, as it is while the exporter runs, with the golden one.
+def missing(page: str) -> list[str]:
+    """Return the series of the golden page that a page lacks while the exporter runs.
 
-    What a probe of the network finds stands on a page only once it has run: that alone may lack.
-    Of a run that was skipped there is a time only if there was one: that alone may be more.
+    What a probe of the network finds stands on a page only once it has run: that may lack. More
+    may stand there, such as what an agent reports of its own accord.
     """
     golden, live = (set(text.splitlines()) for text in (GOLDEN.read_text("utf-8"), blanked(page)))
-    missing = (line for line in golden - live if not _LATER.search(line))
-    more = (line for line in live - golden if not _SOMETIMES.search(line))
-    return sorted([f"+ {line}" for line in more] + [f"- {line}" for line in missing])
+    return sorted(line for line in golden - live if not _LATER.search(line))
 
 
 def _outcomes() -> tuple[Outcome, ...]:

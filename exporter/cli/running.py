@@ -104,11 +104,11 @@ def break_(fault: str, providers: str | None) -> int:
     slow: its language model thinks for long. deaf: it hears nothing. rude: it talks on when it is
     interrupted. dead: its worker takes no calls. noisy: its voice is clipped.
     """
-    from exporter.demo.breaking import break_agent
+    from exporter.demo.breaking import FAULTS, break_agent
 
-    found = break_agent(fault, providers)
-    click.echo(f"{fault}: {found.about}")
-    click.echo(f"shown by {found.shown}")
+    shown = break_agent(fault, providers)
+    click.echo(f"{fault}: {FAULTS[fault].about}")
+    click.echo(f"shown by {shown}")
     click.echo("voice-exporter demo mend ends it")
     return OK
 

@@ -14,7 +14,9 @@ from exporter.demo.ready import announced
 from exporter.errors import ConfigError
 
 FOLDER = "voice-exporter-demo-"
-"""How the folder of a demo begins; it holds the address of its providers."""
+"""How the folder of a demo begins; it holds the address of its providers, and its configuration."""
+CONFIG = "voice-exporter.yaml"
+"""Name of the configuration there."""
 _TIMEOUT_S = 5.0
 
 Change = Mapping[str, Mapping[str, object]]
@@ -28,8 +30,17 @@ class Fault:
     about: str
     """What it then does."""
     shown: str
-    """Where it shows."""
+    """Where it shows. A command has the bare name of the demo's configuration in it."""
     change: Change
+    """What is set."""
+
+    def shown_by(self, config: Path) -> str:
+        """Return where it shows, with a command that can be run as it is.
+
+        Args:
+            config: The configuration of the demo.
+        """
+        return self.shown.replace(CONFIG, str(config))
 
 
 FAULTS: Mapping[str, Fault] = MappingProxyType(
@@ -46,7 +57,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
         ),
         "rude": Fault(
             "it tells stories and talks on when it is interrupted",
-            "voice-exporter latency --agent demo --scenario barge_in: talked_on",
+            f"voice-exporter latency --config {CONFIG} --agent demo --scenario barge_in: talked_on",
             {"agent": {"interruptible": False}, "llm": {"story": True}},
         ),
         "dead": Fault(
@@ -63,12 +74,15 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
 )
 
 
-def break_agent(name: str, providers: str | None) -> Fault:
+def break_agent(name: str, providers: str | None) -> str:
     """Break the agent in one way, and in no other, from its next call on.
 
     Args:
         name: One of `FAULTS`.
         providers: Address of the demo's providers; None finds the demo of this user.
+
+    Returns:
+        Where it shows.
 
     Raises:
         ConfigError: There is no such fault, or no demo runs.
@@ -76,8 +90,7 @@ def break_agent(name: str, providers: str | None) -> Fault:
     if name not in FAULTS:
         near = did_you_mean(name, FAULTS)
         raise ConfigError(f"{name}: is no fault; expected one of {', '.join(FAULTS)}{near}")
-    _change(FAULTS[name].change, providers)
-    return FAULTS[name]
+    return FAULTS[name].shown_by(_change(FAULTS[name].change, providers))
 
 
 def mend_agent(providers: str | None) -> None:
@@ -89,20 +102,22 @@ def mend_agent(providers: str | None) -> None:
     _change({}, providers)
 
 
-def _change(change: Change, providers: str | None) -> None:
-    for url in [providers] if providers else _running():
+def _change(change: Change, providers: str | None) -> Path:
+    """Change the settings of a demo, and return its configuration."""
+    demos = [(providers, Path(CONFIG))] if providers else _running()
+    for url, config in demos:
         try:
             httpx.delete(f"{url}/settings", timeout=_TIMEOUT_S).raise_for_status()
             httpx.put(f"{url}/settings", json=change, timeout=_TIMEOUT_S).raise_for_status()
         except (httpx.HTTPError, httpx.InvalidURL):
             continue
-        return
+        return config
     what = f"{providers} does not answer" if providers else "no demo runs here"
     raise ConfigError(f"{what}; expected one that was started by voice-exporter demo")
 
 
-def _running() -> Iterator[str]:
-    """Yield the addresses of providers, of the demo that was started last first."""
+def _running() -> Iterator[tuple[str, Path]]:
+    """Yield providers and configuration of each demo, of that which was started last first."""
     found = [
         (file.stat().st_mtime, file)
         for file in Path(tempfile.gettempdir()).glob(f"{FOLDER}*/providers.url")
@@ -110,4 +125,4 @@ def _running() -> Iterator[str]:
     ]
     for _, file in sorted(found, reverse=True):
         if url := announced(file):
-            yield url
+            yield url, file.parent / CONFIG

@@ -14,7 +14,7 @@ from types import FrameType
 
 import yaml
 
-from exporter.demo.breaking import FAULTS, FOLDER
+from exporter.demo.breaking import CONFIG, FAULTS, FOLDER
 from exporter.demo.livekit_binary import find_server
 from exporter.demo.livekit_server import LiveKitServer, ServerStartError
 from exporter.demo.options import DemoOptions
@@ -129,7 +129,7 @@ class _Demo:
     ) -> None:
         self._options = options
         self._folder = folder
-        self._config = folder / "voice-exporter.yaml"
+        self._config = folder / CONFIG
         self._tell = tell
         self._interrupt = interrupt
         self._own_server: LiveKitServer | None = None
@@ -165,7 +165,8 @@ class _Demo:
             f"settings       {providers}/settings (docs/demo.md)",
             "to break it    while it runs, in another terminal; its next call shows it",
             *(
-                f"               {_program()} demo break {name:<6} {fault.about}; {fault.shown}"
+                f"               {_program()} demo break {name:<6} {fault.about}; "
+                f"{fault.shown_by(self._config)}"
                 for name, fault in FAULTS.items()
             ),
             f"to mend it     {_program()} demo mend",

@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from exporter.cli import main
-from exporter.demo.breaking import FAULTS, FOLDER
+from exporter.demo.breaking import CONFIG, FAULTS, FOLDER
 from exporter.demo.providers import Providers
 from exporter.demo.settings import DemoSettings
 from exporter.demo.speech import Sound, Voice, speak
@@ -55,14 +55,21 @@ def _demo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Providers
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_break_and_mend(name: str, demo: Providers, capsys: pytest.CaptureFixture[str]) -> None:
-    """The settings are those of the fault alone; mending brings those of the start back."""
+def test_break_and_mend(
+    name: str, demo: Providers, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The settings are those of the fault alone; mending brings those of the start back.
+
+    Where it shows is said so that a command can be run as it stands there.
+    """
     first = demo.settings
     assert main(["demo", "break", "deaf" if name != "deaf" else "slow"]) == 0
     assert main(["demo", "break", name]) == 0
     assert demo.settings == first.changed(FAULTS[name].change)
     out = capsys.readouterr().out
-    assert FAULTS[name].shown in out
+    shown = FAULTS[name].shown_by(tmp_path / f"{FOLDER}x" / CONFIG)
+    assert f"shown by {shown}\n" in out
+    assert (f"--config {tmp_path}/" in shown) == ("voice-exporter latency" in shown)
     assert "demo mend" in out
     assert main(["demo", "mend"]) == 0
     assert demo.settings == first
