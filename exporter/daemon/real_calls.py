@@ -18,6 +18,10 @@ log = logging.getLogger(__name__)
 
 STEP_S = 1.0
 """Between two looks at which calls have ended."""
+PACE_S = 0.02
+"""Between the beginnings of two writes of calls: a write costs as much as an event, and so those of
+a busy server share one. It is the most that an answer waits for a write to begin, if none is under
+way."""
 LEFT_EVERY_S = 10.0
 """Between two looks at calls that an exporter has left which shared the ledger, and died."""
 
@@ -82,6 +86,10 @@ class RealCalls:
         self._calls = Calls()
         self._changed: set[str] = set()
         self._saving: asyncio.Task[None] | None = None
+        """The last write; until it begins it takes what has changed."""
+        self._has_begun = False
+        self._next_at = 0.0
+        """When a write may begin, by the clock of the event loop."""
         self._is_loaded = False
         self._delivered = False
         self.reconfigure(settings)
@@ -184,13 +192,19 @@ class RealCalls:
     async def _save(self, sids: Iterable[str]) -> None:
         """Keep calls; returns once they are kept. Those of many events are kept in one write."""
         self._changed.update(sids)
-        if self._saving is not None:
-            await asyncio.shield(self._saving)
-        if self._changed and (self._saving is None or self._saving.done()):
-            self._saving = asyncio.create_task(self._save_all())
+        if self._changed and (self._saving is None or self._has_begun):
+            self._has_begun = False
+            self._saving = asyncio.create_task(self._save_all(self._saving))
         if self._saving is not None:
             await asyncio.shield(self._saving)
 
-    async def _save_all(self) -> None:
+    async def _save_all(self, before: asyncio.Task[None] | None) -> None:
+        if before is not None and not before.done():
+            await asyncio.wait((before,))
+        clock = asyncio.get_running_loop().time
+        if (wait_s := self._next_at - clock()) > 0:
+            await asyncio.sleep(wait_s)
+        self._has_begun = True
+        self._next_at = clock() + PACE_S
         changed, self._changed = self._changed, set()
         await self._kept.save_calls(self._calls.export(changed))
