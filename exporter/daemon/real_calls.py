@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from exporter.calls.calls import Calls
 from exporter.calls.config import CallsConfig, WebhooksConfig
 from exporter.calls.families import figures
+from exporter.daemon.shared_writes import SharedWrites
 from exporter.garbage import leave_out_what_is_there
 from exporter.metrics.real_calls import RealCallSeries
 from exporter.probes.agents.spec import AgentsConfig
@@ -18,10 +19,6 @@ log = logging.getLogger(__name__)
 
 STEP_S = 1.0
 """Between two looks at which calls have ended."""
-PACE_S = 0.02
-"""Between the beginnings of two writes of calls: a write costs as much as an event, and so those of
-a busy server share one. It is the most that an answer waits for a write to begin, if none is under
-way."""
 LEFT_EVERY_S = 10.0
 """Between two looks at calls that an exporter has left which shared the ledger, and died."""
 
@@ -84,12 +81,7 @@ class RealCalls:
         self._series = series
         self._on_event = on_event
         self._calls = Calls()
-        self._changed: set[str] = set()
-        self._saving: asyncio.Task[None] | None = None
-        """The last write; until it begins it takes what has changed."""
-        self._has_begun = False
-        self._next_at = 0.0
-        """When a write may begin, by the clock of the event loop."""
+        self._writes = SharedWrites(self._write)
         self._is_loaded = False
         self._delivered = False
         self.reconfigure(settings)
@@ -165,7 +157,7 @@ class RealCalls:
         if gone := self._calls.forget_due():
             self._kept.forget_calls(gone)
         if ended or lost:
-            await self._save(call.sid for call in (*ended, *lost))
+            await self._writes.keep(call.sid for call in (*ended, *lost))
 
     async def _take(self, event: ServerEvent) -> None:
         self._delivered = True
@@ -173,14 +165,14 @@ class RealCalls:
         if taken in ("duplicate", "late"):
             self._series.refused(taken)
             # Delivered again because the first was not answered: it may not be kept yet.
-            await self._save(())
+            await self._writes.keep(())
             return
         self._series.accepted(event.name, event.dropped)
         if self._on_event is not None:
             self._on_event(event)
         if taken == "taken":
             self._expect(event.room_sid)
-            await self._save((event.room_sid,))
+            await self._writes.keep((event.room_sid,))
 
     def _expect(self, sid: str) -> None:
         """Let the counters of a call's agents exist before it ends."""
@@ -189,22 +181,5 @@ class RealCalls:
             for name in {agent.agent_name for agent in call.agents} or {""}:
                 self._series.expect_agent(name, call.region)
 
-    async def _save(self, sids: Iterable[str]) -> None:
-        """Keep calls; returns once they are kept. Those of many events are kept in one write."""
-        self._changed.update(sids)
-        if self._changed and (self._saving is None or self._has_begun):
-            self._has_begun = False
-            self._saving = asyncio.create_task(self._save_all(self._saving))
-        if self._saving is not None:
-            await asyncio.shield(self._saving)
-
-    async def _save_all(self, before: asyncio.Task[None] | None) -> None:
-        if before is not None and not before.done():
-            await asyncio.wait((before,))
-        clock = asyncio.get_running_loop().time
-        if (wait_s := self._next_at - clock()) > 0:
-            await asyncio.sleep(wait_s)
-        self._has_begun = True
-        self._next_at = clock() + PACE_S
-        changed, self._changed = self._changed, set()
-        await self._kept.save_calls(self._calls.export(changed))
+    async def _write(self, sids: frozenset[str]) -> None:
+        await self._kept.save_calls(self._calls.export(sids))

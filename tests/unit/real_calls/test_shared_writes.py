@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import pytest
 from prometheus_client import CollectorRegistry
 
-from exporter.daemon.real_calls import PACE_S, RealCalls
+from exporter.daemon.real_calls import RealCalls
+from exporter.daemon.shared_writes import PACE_S
 from exporter.metrics.agent_names import AgentNames
 from exporter.metrics.real_calls import RealCallSeries
 from exporter.metrics.registry import Metrics
@@ -74,22 +75,24 @@ def _answered_ms(ledger: Ledger, deliveries: Sequence[tuple[float, int]]) -> lis
 
 
 def test_events_of_a_busy_server_share_a_write() -> None:
-    """The first is kept at once; those of the time until the next may begin, together."""
+    """Where several came together, those of the time until the next write do so as well."""
     ledger = Ledger(takes_ms=(3,))
-    answered = _answered_ms(ledger, [(2 * number, number) for number in range(6)])
+    answered = _answered_ms(ledger, [(0, 0), (0, 1), *((2 * at, at) for at in range(2, 6))])
 
     pace = PACE_S * 1000
-    assert ledger.writes == [(0, ["RM_0"]), (pace, [f"RM_{number}" for number in range(1, 6)])]
-    assert answered == [3, *[pace + 3] * 5]
+    together = [f"RM_{number}" for number in range(2, 6)]
+    assert ledger.writes == [(0, ["RM_0", "RM_1"]), (pace, together)]
+    assert answered == [3, 3, *[pace + 3] * 4]
 
 
-def test_events_of_a_quiet_server_do_not_wait() -> None:
-    """Each is written when it comes."""
+@pytest.mark.parametrize("every_ms", [3, 10, 1000])
+def test_events_that_come_one_by_one_do_not_wait(every_ms: float) -> None:
+    """Those of a quiet server, or of one that waits for each answer; also after busier times."""
     ledger = Ledger(takes_ms=(3,))
-    pace = PACE_S * 1000
-    answered = _answered_ms(ledger, [(0, 0), (pace, 1), (5 * pace, 2)])
+    alone_ms = [2 * PACE_S * 1000 + number * every_ms for number in range(5)]
+    deliveries = [(0, 0), (0, 1), *((at, 2 + number) for number, at in enumerate(alone_ms))]
 
-    assert answered == [3, pace + 3, 5 * pace + 3]
+    assert _answered_ms(ledger, deliveries) == [3, 3, *(at + 3 for at in alone_ms)]
 
 
 def test_events_that_come_during_a_slow_write_share_the_next() -> None:
@@ -111,8 +114,8 @@ def test_repeated_event_is_acknowledged_once_the_first_is_kept(
 ) -> None:
     """The server repeats what was not answered in time: it may not be kept yet."""
     ledger = Ledger(takes_ms=(10, 100))
-    answered = _answered_ms(ledger, [(0, 0), (5, 1), (again_ms, 1)])
+    answered = _answered_ms(ledger, [(0, 0), (0, 1), (5, 2), (again_ms, 2)])
 
     pace = PACE_S * 1000
-    assert ledger.writes == [(0, ["RM_0"]), (pace, ["RM_1"])]
-    assert answered == [10, pace + 100, answered_ms]
+    assert ledger.writes == [(0, ["RM_0", "RM_1"]), (pace, ["RM_2"])]
+    assert answered == [10, 10, pace + 100, answered_ms]
