@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from exporter.calls.calls import Calls
 from exporter.calls.families import figures
+from exporter.daemon.shared_writes import SharedWrites
 from exporter.garbage import leave_out_what_is_there
 from exporter.metrics.real_calls import RealCallSeries
 from exporter.server_api import Server
@@ -63,8 +64,7 @@ class RealCalls:
         self._series = series
         self._on_event = on_event
         self._calls = Calls()
-        self._changed: set[str] = set()
-        self._saving: asyncio.Task[None] | None = None
+        self._writes = SharedWrites(self._write)
         self._is_loaded = False
         self._delivered = False
         self.reconfigure(settings)
@@ -140,7 +140,7 @@ class RealCalls:
         if gone := self._calls.forget_due():
             self._kept.forget_calls(gone)
         if ended or lost:
-            await self._save(call.sid for call in (*ended, *lost))
+            await self._writes.keep(call.sid for call in (*ended, *lost))
 
     async def _take(self, event: ServerEvent) -> None:
         self._delivered = True
@@ -148,14 +148,14 @@ class RealCalls:
         if taken in ("duplicate", "late"):
             self._series.refused(taken)
             # Delivered again because the first was not answered: it may not be kept yet.
-            await self._save(())
+            await self._writes.keep(())
             return
         self._series.accepted(event.name, event.dropped)
         if self._on_event is not None:
             self._on_event(event)
         if taken == "taken":
             self._expect(event.room_sid)
-            await self._save((event.room_sid,))
+            await self._writes.keep((event.room_sid,))
 
     def _expect(self, sid: str) -> None:
         """Let the counters of a call's agents exist before it ends."""
@@ -164,16 +164,5 @@ class RealCalls:
             for name in {agent.agent_name for agent in call.agents} or {""}:
                 self._series.expect_agent(name, call.region)
 
-    async def _save(self, sids: Iterable[str]) -> None:
-        """Keep calls; returns once they are kept. Those of many events are kept in one write."""
-        self._changed.update(sids)
-        if self._saving is not None:
-            await asyncio.shield(self._saving)
-        if self._changed and (self._saving is None or self._saving.done()):
-            self._saving = asyncio.create_task(self._save_all())
-        if self._saving is not None:
-            await asyncio.shield(self._saving)
-
-    async def _save_all(self) -> None:
-        changed, self._changed = self._changed, set()
-        await self._kept.save_calls(self._calls.export(changed))
+    async def _write(self, sids: frozenset[str]) -> None:
+        await self._kept.save_calls(self._calls.export(sids))

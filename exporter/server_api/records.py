@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +11,10 @@ if TYPE_CHECKING:
     from livekit.protocol.agent_dispatch import AgentDispatch
     from livekit.protocol.models import ParticipantInfo
     from livekit.protocol.models import Room as RoomInfo
+
+NUMBERS_KEPT = 64
+"""Numbers of an enumeration whose meaning is kept: the SDK makes a list of all its values for each
+question, and a server may send any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,7 @@ def _speaks(info: "ParticipantInfo") -> bool:
     return any(not track.muted for track in microphones)
 
 
+@lru_cache(NUMBERS_KEPT)
 def kind_name(kind: int) -> str:
     """Return a kind of participant as `Participant` has it."""
     from livekit.protocol.models import ParticipantInfo

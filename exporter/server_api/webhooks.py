@@ -3,13 +3,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from exporter.errors import ExporterError
-from exporter.server_api.records import kind_name
+from exporter.server_api.records import NUMBERS_KEPT, kind_name
 from exporter.server_api.server import Server
 
 if TYPE_CHECKING:
+    from livekit.api import WebhookReceiver
     from livekit.protocol.models import ParticipantInfo
     from livekit.protocol.webhook import WebhookEvent
 
@@ -81,9 +83,8 @@ def verified(server: Server, body: bytes, token: str) -> ServerEvent:
         UnreadableError: No event.
     """
     from google.protobuf.json_format import ParseError
-    from livekit.api import TokenVerifier, WebhookReceiver
 
-    receiver = WebhookReceiver(TokenVerifier(server.api_key, server.api_secret))
+    receiver = _receiver(server.api_key, server.api_secret)
     try:
         return _event(receiver.receive(body.decode(), token))
     except (ParseError, UnicodeError, RecursionError) as error:
@@ -92,11 +93,14 @@ def verified(server: Server, body: bytes, token: str) -> ServerEvent:
         raise ForgedError("the signature is not of this server's key and this body") from error
 
 
-def _event(event: "WebhookEvent") -> ServerEvent:
-    from livekit.protocol.models import RoomEndReason, TrackSource, TrackType
+@lru_cache(maxsize=1)
+def _receiver(api_key: str, api_secret: str) -> "WebhookReceiver":
+    from livekit.api import TokenVerifier, WebhookReceiver
 
-    deleted = (RoomEndReason.ROOM_END_API_DELETE, RoomEndReason.ROOM_END_SERVER_SHUTDOWN)
-    is_audio = event.track.type == TrackType.AUDIO
+    return WebhookReceiver(TokenVerifier(api_key, api_secret))
+
+
+def _event(event: "WebhookEvent") -> ServerEvent:
     return ServerEvent(
         id=event.id,
         name=event.event,
@@ -104,16 +108,13 @@ def _event(event: "WebhookEvent") -> ServerEvent:
         room=event.room.name,
         room_sid=event.room.sid,
         participant=_participant(event.participant) if event.HasField("participant") else None,
-        is_voice=is_audio and event.track.source == TrackSource.MICROPHONE,
-        was_deleted=event.room_end_reason in deleted,
+        is_voice=_is_voice(event.track.type, event.track.source),
+        was_deleted=_was_deleted(event.room_end_reason),
         dropped=max(0, event.num_dropped),
     )
 
 
 def _participant(info: "ParticipantInfo") -> EventParticipant:
-    from livekit.protocol.models import DisconnectReason
-
-    known = info.disconnect_reason in DisconnectReason.values()
     joined_at = info.joined_at_ms / 1000 or float(info.joined_at)
     return EventParticipant(
         sid=info.sid,
@@ -123,5 +124,28 @@ def _participant(info: "ParticipantInfo") -> EventParticipant:
         joined_at=joined_at,
         hidden=info.permission.hidden,
         region=info.region,
-        reason=DisconnectReason.Name(info.disconnect_reason).lower() if known else "other",
+        reason=_reason(info.disconnect_reason),
     )
+
+
+@lru_cache(NUMBERS_KEPT)
+def _is_voice(track_type: int, source: int) -> bool:
+    from livekit.protocol.models import TrackSource, TrackType
+
+    return track_type == TrackType.AUDIO and source == TrackSource.MICROPHONE
+
+
+@lru_cache(NUMBERS_KEPT)
+def _was_deleted(end_reason: int) -> bool:
+    from livekit.protocol.models import RoomEndReason
+
+    return end_reason in (RoomEndReason.ROOM_END_API_DELETE, RoomEndReason.ROOM_END_SERVER_SHUTDOWN)
+
+
+@lru_cache(NUMBERS_KEPT)
+def _reason(disconnect_reason: int) -> str:
+    from livekit.protocol.models import DisconnectReason
+
+    if disconnect_reason in DisconnectReason.values():
+        return DisconnectReason.Name(disconnect_reason).lower()
+    return "other"

@@ -348,7 +348,8 @@ def _state(scope: Scope) -> MutableMapping[str, Any]:
 
 def _is_plain(path: str, raw_path: bytes) -> bool:
     """Return whether a path means what it says."""
-    if any(code in raw_path.lower() for code in _ENCODED):
+    raw_path = raw_path.lower()
+    if any(code in raw_path for code in _ENCODED):
         return False
     return path == "/" or is_plain(path)
 

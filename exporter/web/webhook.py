@@ -6,6 +6,7 @@ A delivery needs no token of the exporter: it is signed with the server's key ov
 from typing import Final
 
 from fastapi import APIRouter, HTTPException, Request, Response
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -63,7 +64,7 @@ def webhook_routes(sources: Sources) -> APIRouter:
 
         An event that was taken before is answered as taken, or the server would send it again.
         """
-        return await _take(request, sources)
+        return await _take(request.headers, request.receive, sources)
 
     return routes
 
@@ -80,7 +81,7 @@ def quickly(pages: ASGIApp, sources: Sources) -> ASGIApp:
             await pages(scope, receive, send)
             return
         try:
-            answer = await _take(Request(scope, receive), sources)
+            answer = await _take(Headers(scope=scope), receive, sources)
         except HTTPException as refusal:
             answer = problem(PATH, refusal.status_code, refusal.detail)
         except ClientDisconnect:
@@ -90,26 +91,33 @@ def quickly(pages: ASGIApp, sources: Sources) -> ASGIApp:
     return app
 
 
-async def _take(request: Request, sources: Sources) -> Response:
+async def _take(headers: Headers, receive: Receive, sources: Sources) -> Response:
     deliveries = sources.deliveries
     if deliveries is None:
         raise HTTPException(503, "this exporter follows no real calls")
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in CONTENT_TYPES:
         raise _refused(deliveries, "content_type")
-    body = await _body(request, deliveries)
-    token = request.headers.get("authorization", "")
-    if reason := await deliveries.take(body, token):
+    body = await _body(receive, deliveries)
+    if reason := await deliveries.take(body, headers.get("authorization", "")):
         status, text = _PROBLEMS[reason]
         raise HTTPException(status, text)
     return Response(status_code=204)
 
 
-async def _body(request: Request, deliveries: TakesDeliveries) -> bytes:
-    """Return the body; one that is too large is not read to its end."""
-    body = b""
-    async for part in request.stream():
-        body += part
+async def _body(receive: Receive, deliveries: TakesDeliveries) -> bytes:
+    """Return the body; one that is too large is not read to its end.
+
+    Raises:
+        ClientDisconnect: It ended before.
+    """
+    body, more = b"", True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
         if len(body) > BODY_LIMIT:
             raise _refused(deliveries, "too_large")
     return body
