@@ -1,0 +1,379 @@
+"""Our figures of turn-taking side by side with those of voicebench, from the same agents.
+
+Run by `make bench-voicebench`; prints tables. The agents have clocks and a detector of their own
+(tests/turn_agent.py), and the truth is what they say of each call. Both callers call each agent in
+turn, one call at a time, and say the same utterance. Nothing of voicebench is held to a bound: what
+it does, and why, is in voicebench_calls.py.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from bench import voicebench_calls as theirs
+from bench.calls import sharp_utterance
+from bench.report import Report
+from bench.stage import Stage, livekit_stage
+from bench.voicebench_calls import Heard, Line, Script, Session
+from exporter.probes.calibrate.measure import echo_clip
+from exporter.rtc.levels import RATE
+from exporter.run.runner import Runner
+from tests.turn_agent import SHORT_S, Manner
+from tests.turn_agents import CASES, MOST_LATE_S, Case, Truth, TurnCall, turn_agents, yields
+
+PARTS = ("reply", "yield", "outcomes")
+OUTCOMES = (
+    "yields",
+    "never yields",
+    "resumes after a second",
+    "ends by itself just then",
+    "ignores a cough",
+    "stops at a backchannel",
+)
+"""Of the agents in `CASES`: what is more than a time."""
+CALLS, TIMES = 4, 5
+_SPOKEN_S = len(echo_clip().pcm) / RATE
+_SETTLE_S = 0.5
+"""Until its first utterance: voicebench's own default."""
+_APART_S = 1.0
+"""Silence of both sides before the next utterance."""
+_LATER_S = 1.5
+"""What it sees of each reply comes so much later, by its script, as its caller's audio is late."""
+_LAST_S = 5.0
+"""For the last reply of a session."""
+
+
+def replies(delay_s: float, wav: Path) -> Case:
+    """Return an agent that replies so long after the last loud sample that it hears."""
+    manner = Manner(delay_s=delay_s, reply_s=0.8)
+    return Case("turns", manner, "replied", None, {"utterance": {"wav": wav}})
+
+
+def questions(case: Case, wav: Path, times: int) -> Script:
+    """Return a script of utterances, each after the reply to the one before."""
+    later = Line("respond", "agent_speech_end", _APART_S, wav)
+    lines = (Line("respond", "session_start", _SETTLE_S, wav), *[later] * times)
+    each_s = _SPOKEN_S + case.manner.delay_s + case.manner.reply_s + _APART_S + _LATER_S
+    return Script(lines, _SETTLE_S + len(lines) * each_s + _LAST_S)
+
+
+def interruptions(case: Case, wav: Path, times: int) -> Script:
+    """Return a script that speaks, or coughs, into each reply but the first.
+
+    A question is asked so long after what was said into the reply before that whatever the agent
+    made of it is over.
+    """
+    manner, after_s = case.manner, case.settings["after"]
+    reply_s = manner.reply_s + (manner.resumes_s or 0.0)
+    over_s = max(reply_s - after_s, manner.answer_s + SHORT_S) + _APART_S
+    into = Line(
+        "stop" if case.kind == "barge_in" else "ignore",
+        "agent_speech_start",
+        after_s,
+        wav if case.kind == "barge_in" else None,
+    )
+    control = Line("respond", "session_start", _SETTLE_S, wav)
+    first = Line("respond", "previous_turn_end", manner.delay_s + reply_s + _APART_S, wav)
+    lines = (control, first, into, *[replace(first, delay_s=over_s), into] * (times - 1))
+    pair_s = 2 * _SPOKEN_S + manner.delay_s + after_s + _LATER_S + over_s
+    return Script(lines, _SETTLE_S + _SPOKEN_S + first.delay_s + times * pair_s + _LAST_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """One call by each of the two to the same agent."""
+
+    ours: TurnCall
+    theirs: Session
+    truth: Truth | None
+    """Of their call; None where the agent has none to tell."""
+
+
+async def _both(stage: Stage, runner: Runner, case: Case, script: Script, python: Path) -> Both:
+    wav, times = sharp_utterance(stage.folder), _measured(script)
+    # An agent of its own for each: one whose caller was killed waits for it to come back.
+    with turn_agents(stage.server, stage.folder, wav) as agents:
+        ours = await agents.call(runner, case, times)
+    with turn_agents(stage.server, stage.folder, wav) as agents:
+        room = agents.join(case.manner)
+        session = await asyncio.to_thread(theirs.measure, python, stage.server, room, script)
+        truth = None if session.error else await agents.truth(session)
+    return Both(ours, session, truth)
+
+
+def _measured(script: Script) -> int:
+    """Return in how many turns a script measures: the first is the warm-up, and the control."""
+    into = sum(line.expect != "respond" for line in script.lines)
+    return into or len(script.lines) - 1
+
+
+async def called(
+    stage: Stage, cases: Sequence[Case], script: Callable[[Case], Script], python: Path
+) -> list[Both]:
+    """Let both call an agent of each case, one call after another."""
+    runner = Runner(stage.server, processes=1)
+    try:
+        return [await _both(stage, runner, case, script(case), python) for case in cases]
+    finally:
+        await runner.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure of one caller, over all calls."""
+
+    caller: str
+    name: str
+    turns: int
+    """In which it was to be measured."""
+    errors_ms: tuple[tuple[float, ...], ...]
+    """Measured less true, call by call, in milliseconds."""
+    true_s: tuple[float, ...]
+    """Of the same turns, by the agent's clock."""
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """Its row of the table."""
+        every = [error for call in self.errors_ms for error in call]
+        n = f"{len(every)} of {self.turns}"
+        if not every:
+            return self.caller, self.name, n, "", "", "", ""
+        widest = max(float(np.ptp(call)) for call in self.errors_ms if call)
+        return (
+            self.caller,
+            self.name,
+            n,
+            f"{np.median(self.true_s):.3f} s",
+            f"{np.median(every):+.0f} ms",
+            f"{min(every):+.0f} to {max(every):+.0f} ms",
+            f"{widest:.0f} ms",
+        )
+
+
+Measured = Sequence[tuple[float | None, float]]
+"""Pairs of a measured and a true time, in seconds; None where it was not measured."""
+
+
+def figure(caller: str, name: str, turns: int, calls: Sequence[Measured]) -> Figure:
+    """Return a figure of the pairs of each call."""
+    kept = [[(had, true_s) for had, true_s in call if had is not None] for call in calls]
+    errors = tuple(tuple((had - true_s) * 1e3 for had, true_s in call) for call in kept)
+    return Figure(caller, name, turns, errors, tuple(true_s for call in kept for _, true_s in call))
+
+
+def our_replies(call: TurnCall) -> Measured:
+    """Return the latency of each turn but the first, with the agent's own."""
+    turns = call.result.turns if call.result else ()
+    if len(turns) != len(call.replies_s):
+        return ()
+    return [(turn.e2e_s, true) for turn, true in zip(turns, call.replies_s, strict=True)][1:]
+
+
+def our_yields(call: TurnCall) -> Measured:
+    """Return the time to yield of each interruption, with the agent's own."""
+    found = call.result.interruptions if call.result else ()
+    if len(found) != len(call.yields_s):
+        return ()
+    return [(each.yield_s, true) for each, true in zip(found, call.yields_s, strict=True)]
+
+
+def their_replies(both: Both, had: Callable[[Heard], float | None]) -> Measured:
+    """Return a figure of each of their turns that was replied to but the first, with the truth."""
+    return _their(both, "respond", lambda turn: turn.response_s, had, "replies_s")[1:]
+
+
+def their_yields(both: Both, had: Callable[[Heard], float | None]) -> Measured:
+    """Return a figure of each of their turns in which the agent stopped, with the truth."""
+    return _their(both, "stop", lambda turn: turn.stop_s, had, "yields_s")
+
+
+def _their(
+    both: Both,
+    expect: str,
+    told: Callable[[Heard], float | None],
+    had: Callable[[Heard], float | None],
+    true_of: str,
+) -> Measured:
+    turns = [each for each in both.theirs.turns if each.expect == expect and told(each) is not None]
+    truth = both.truth
+    true_s = getattr(truth, true_of) if truth and truth.late_s <= MOST_LATE_S else ()
+    if len(turns) != len(true_s):
+        return ()
+    return [(had(turn), true) for turn, true in zip(turns, true_s, strict=True)]
+
+
+def _less_late(value: float | None, turn: Heard) -> float | None:
+    return None if value is None or turn.late_s is None else value - turn.late_s
+
+
+def reply_figures(calls: Sequence[Both], times: int) -> list[Figure]:
+    """Return the rows of an agent of known delay."""
+    turns = len(calls) * times
+    their = f"voicebench {theirs.VERSION}"
+    return [
+        figure("ours", "latency", turns, [our_replies(each.ours) for each in calls]),
+        *(
+            figure(their, name, turns, [their_replies(each, had) for each in calls])
+            for name, had in (
+                ("response latency", lambda turn: turn.response_s),
+                ("time to first audio", lambda turn: turn.first_audio_s),
+                (
+                    "response latency, less how late its caller was",
+                    lambda turn: _less_late(turn.response_s, turn),
+                ),
+            )
+        ),
+    ]
+
+
+def yield_figures(calls: Sequence[Both], times: int) -> list[Figure]:
+    """Return the rows of an agent that stops after a known time."""
+    turns = len(calls) * times
+    their = f"voicebench {theirs.VERSION}"
+    return [
+        figure("ours", "time to yield", turns, [our_yields(each.ours) for each in calls]),
+        *(
+            figure(their, name, turns, [their_yields(each, had) for each in calls])
+            for name, had in (
+                ("stop latency", lambda turn: turn.stop_s),
+                (
+                    "stop latency, less how late its caller was",
+                    lambda turn: _less_late(turn.stop_s, turn),
+                ),
+            )
+        ),
+    ]
+
+
+def tell_figures(report: Report, title: str, figures: Sequence[Figure]) -> None:
+    """Print the rows of one agent."""
+    columns = ("caller", "figure", "n", "true", "error, median", "from, to", "within a call")
+    table = report.table(title, *columns)
+    for each in figures:
+        table.add_row(*each.cells)
+    report.console.print(table)
+
+
+def tell_missing(report: Report, calls: Sequence[Both]) -> None:
+    """Print what did not come, and why, and what is known of voicebench's sessions."""
+    for number, both in enumerate(calls, 1):
+        for caller, why in (("ours", _ours_lacks(both.ours)), ("voicebench", _they_lack(both))):
+            report.console.print(*[f"  call {number}, {caller}: {each}" for each in why], sep="\n")
+    joined = [each.theirs.joined_s for each in calls if each.theirs.joined_s is not None]
+    late = [turn.late_s for each in calls for turn in each.theirs.turns if turn.late_s is not None]
+    if joined and late:
+        report.say(
+            f"  voicebench joined after {min(joined):.2f} to {max(joined):.2f} s; its caller's "
+            f"audio was {min(late):.2f} to {max(late):.2f} s late (n {len(late)})"
+        )
+    ended = [each.theirs for each in calls if not each.theirs.error]
+    limited = sum(each.ended_by_limit for each in ended)
+    report.say(f"  sessions that ended only by their max_duration_ms: {limited} of {len(ended)}")
+
+
+def _ours_lacks(call: TurnCall) -> list[str]:
+    if call.late_s > MOST_LATE_S:
+        return [f"the agent heard {call.late_s * 1e3:.0f} ms late: no truth"]
+    turns = call.result.turns if call.result else ()
+    why = [f"{turn.outcome}: {turn.detail}" for turn in turns if turn.outcome != "replied"]
+    why += [f"void: {each}" for each in call.voids]
+    reason = call.outcome.reason
+    return why or ([f"{reason}: {call.outcome.detail}"] if reason else [])
+
+
+def _they_lack(both: Both) -> list[str]:
+    session, truth = both.theirs, both.truth
+    if session.error:
+        return [session.error]
+    late = truth is not None and truth.late_s > MOST_LATE_S
+    why = [f"the agent heard {truth.late_s * 1e3:.0f} ms late: no truth"] if late and truth else []
+    count = Counter(turn.verdict for turn in session.turns)
+    untold = ("not played", "no response", "nothing to stop")
+    why += [f"{count[verdict]} turns {verdict}" for verdict in untold if count[verdict]]
+    if truth and not late and not why:
+        why += _unpaired(session, truth)
+    return why
+
+
+def _unpaired(session: Session, truth: Truth) -> list[str]:
+    pairs = (
+        ("replies", [turn.response_s for turn in session.turns if turn.expect == "respond"], truth),
+        ("stops", [turn.stop_s for turn in session.turns if turn.expect == "stop"], truth),
+    )
+    true = {"replies": len(truth.replies_s), "stops": len(truth.yields_s)}
+    return [
+        f"{sum(each is not None for each in had)} {name} measured, but the agent has {true[name]}"
+        for name, had, _ in pairs
+        if had and sum(each is not None for each in had) != true[name]
+    ]
+
+
+def tell_outcomes(report: Report, calls: Mapping[str, Both]) -> None:
+    """Print for each kind of agent what both found."""
+    table = report.table("outcomes", "agent", "true", "ours", f"voicebench {theirs.VERSION}")
+    for name, both in calls.items():
+        found = Counter(outcome for outcome, _ in both.ours.found)
+        if voids := len(both.ours.voids) or both.ours.is_void:
+            found["void"] = int(voids)
+        said = Counter(turn.verdict for turn in both.theirs.turns if turn.expect != "respond")
+        table.add_row(name, CASES[name].outcome, _counted(found), _counted(said))
+    report.console.print(table)
+    tell_missing(report, list(calls.values()))
+
+
+def _counted(found: Counter[str]) -> str:
+    return ", ".join(f"{number} {what}" for what, number in found.most_common()) or "nothing"
+
+
+def run_part(
+    part: str, report: Report, stage: Stage, python: Path, options: argparse.Namespace
+) -> None:
+    """Run one part and print it."""
+    wav, times = sharp_utterance(stage.folder), options.times
+    if part == "outcomes":
+        cases = {name: CASES[name] for name in OUTCOMES if options.only in name}
+        played = asyncio.run(
+            called(
+                stage,
+                list(cases.values()),
+                lambda case: interruptions(case, wav, times),
+                python,
+            )
+        )
+        tell_outcomes(report, dict(zip(cases, played, strict=True)))
+        return
+    if part == "reply":
+        case, script, title = replies(1.0, wav), questions, "an agent that replies after 1 s"
+    else:
+        case, script, title = yields(0.5), interruptions, "an agent that stops after 0.5 s"
+    calls = asyncio.run(
+        called(stage, [case] * options.calls, lambda each: script(each, wav, times), python)
+    )
+    figures = reply_figures if part == "reply" else yield_figures
+    tell_figures(report, title, figures(calls, times))
+    tell_missing(report, calls)
+
+
+def main() -> int:
+    """Run the parts that were asked for and print them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=CALLS, help="by each, to each agent")
+    parser.add_argument("--times", type=int, default=TIMES, help="measured turns of each call")
+    parser.add_argument("--part", action="append", choices=PARTS, help="all if not given")
+    parser.add_argument("--only", default="", help="outcomes: those with this in the name")
+    options = parser.parse_args()
+    report, python = Report(), theirs.install()
+    with livekit_stage(report.say) as stage:
+        for part in options.part or PARTS:
+            run_part(part, report, stage, python, options)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
