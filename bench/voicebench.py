@@ -10,9 +10,10 @@ import argparse
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from exporter.run.runner import Runner
 from tests.turn_agent import SHORT_S, Manner
 from tests.turn_agents import CASES, MOST_LATE_S, Case, Truth, TurnCall, turn_agents, yields
 
+THEIRS = f"voicebench {theirs.VERSION}"
 PARTS = ("reply", "yield", "outcomes")
 OUTCOMES = (
     "yields",
@@ -92,7 +94,23 @@ class Both:
     ours: TurnCall
     theirs: Session
     truth: Truth | None
-    """Of their call; None where the agent has none to tell."""
+    """Of their call; None where their caller did not end it."""
+
+    @property
+    def known(self) -> Truth | None:
+        """The truth of their call; None where the agent itself was late."""
+        return self.truth if self.truth and self.truth.late_s <= MOST_LATE_S else None
+
+    @property
+    def replied(self) -> list[Heard]:
+        """Their turns to which the agent replied, as they say."""
+        turns = [turn for turn in self.theirs.turns if turn.expect == "respond"]
+        return [turn for turn in turns if turn.response_s is not None]
+
+    @property
+    def stopped(self) -> list[Heard]:
+        """Their turns in which the agent stopped, soon or late, as they say."""
+        return [turn for turn in self.theirs.turns if turn.stop_s is not None]
 
 
 async def _both(stage: Stage, runner: Runner, case: Case, script: Script, python: Path) -> Both:
@@ -156,8 +174,10 @@ class Figure:
         )
 
 
-Measured = Sequence[tuple[float | None, float]]
+Measured = tuple[tuple[float | None, float], ...]
 """Pairs of a measured and a true time, in seconds; None where it was not measured."""
+Had = Callable[[Heard], float | None]
+"""A figure of theirs, of one turn."""
 
 
 def figure(caller: str, name: str, turns: int, calls: Sequence[Measured]) -> Figure:
@@ -167,88 +187,71 @@ def figure(caller: str, name: str, turns: int, calls: Sequence[Measured]) -> Fig
     return Figure(caller, name, turns, errors, tuple(true_s for call in kept for _, true_s in call))
 
 
-def our_replies(call: TurnCall) -> Measured:
+def our_replies(both: Both) -> Measured:
     """Return the latency of each turn but the first, with the agent's own."""
+    call = both.ours
     turns = call.result.turns if call.result else ()
-    if len(turns) != len(call.replies_s):
-        return ()
-    return [(turn.e2e_s, true) for turn, true in zip(turns, call.replies_s, strict=True)][1:]
+    return _paired([turn.e2e_s for turn in turns], call.replies_s)[1:]
 
 
-def our_yields(call: TurnCall) -> Measured:
+def our_yields(both: Both) -> Measured:
     """Return the time to yield of each interruption, with the agent's own."""
+    call = both.ours
     found = call.result.interruptions if call.result else ()
-    if len(found) != len(call.yields_s):
-        return ()
-    return [(each.yield_s, true) for each, true in zip(found, call.yields_s, strict=True)]
+    return _paired([each.yield_s for each in found], call.yields_s)
 
 
-def their_replies(both: Both, had: Callable[[Heard], float | None]) -> Measured:
-    """Return a figure of each of their turns that was replied to but the first, with the truth."""
-    return _their(both, "respond", lambda turn: turn.response_s, had, "replies_s")[1:]
+def their_replies(both: Both, had: Had) -> Measured:
+    """Return a figure of each turn that was replied to but the first, with the agent's own."""
+    return _paired(map(had, both.replied), both.known.replies_s if both.known else ())[1:]
 
 
-def their_yields(both: Both, had: Callable[[Heard], float | None]) -> Measured:
-    """Return a figure of each of their turns in which the agent stopped, with the truth."""
-    return _their(both, "stop", lambda turn: turn.stop_s, had, "yields_s")
+def their_yields(both: Both, had: Had) -> Measured:
+    """Return a figure of each turn in which the agent stopped, with the agent's own."""
+    return _paired(map(had, both.stopped), both.known.yields_s if both.known else ())
 
 
-def _their(
-    both: Both,
-    expect: str,
-    told: Callable[[Heard], float | None],
-    had: Callable[[Heard], float | None],
-    true_of: str,
-) -> Measured:
-    turns = [each for each in both.theirs.turns if each.expect == expect and told(each) is not None]
-    truth = both.truth
-    true_s = getattr(truth, true_of) if truth and truth.late_s <= MOST_LATE_S else ()
-    if len(turns) != len(true_s):
-        return ()
-    return [(had(turn), true) for turn, true in zip(turns, true_s, strict=True)]
+def _paired(measured: Iterable[float | None], true_s: Sequence[float]) -> Measured:
+    """Return the pairs; none where one is missing, because it could be any of them."""
+    found = tuple(measured)
+    return tuple(zip(found, true_s, strict=True)) if len(found) == len(true_s) else ()
 
 
 def _less_late(value: float | None, turn: Heard) -> float | None:
     return None if value is None or turn.late_s is None else value - turn.late_s
 
 
+_THEIR_REPLIES: Mapping[str, Had] = MappingProxyType(
+    {
+        "response latency": lambda turn: turn.response_s,
+        "time to first audio": lambda turn: turn.first_audio_s,
+        "response latency, less its lateness": lambda turn: _less_late(turn.response_s, turn),
+    }
+)
+_THEIR_YIELDS: Mapping[str, Had] = MappingProxyType(
+    {
+        "stop latency": lambda turn: turn.stop_s,
+        "stop latency, less its lateness": lambda turn: _less_late(turn.stop_s, turn),
+    }
+)
+
+
 def reply_figures(calls: Sequence[Both], times: int) -> list[Figure]:
     """Return the rows of an agent of known delay."""
     turns = len(calls) * times
-    their = f"voicebench {theirs.VERSION}"
-    return [
-        figure("ours", "latency", turns, [our_replies(each.ours) for each in calls]),
-        *(
-            figure(their, name, turns, [their_replies(each, had) for each in calls])
-            for name, had in (
-                ("response latency", lambda turn: turn.response_s),
-                ("time to first audio", lambda turn: turn.first_audio_s),
-                (
-                    "response latency, less how late its caller was",
-                    lambda turn: _less_late(turn.response_s, turn),
-                ),
-            )
-        ),
-    ]
+    rows = [figure("ours", "latency", turns, [our_replies(each) for each in calls])]
+    for name, had in _THEIR_REPLIES.items():
+        rows.append(figure(THEIRS, name, turns, [their_replies(each, had) for each in calls]))
+    return rows
 
 
 def yield_figures(calls: Sequence[Both], times: int) -> list[Figure]:
     """Return the rows of an agent that stops after a known time."""
     turns = len(calls) * times
-    their = f"voicebench {theirs.VERSION}"
-    return [
-        figure("ours", "time to yield", turns, [our_yields(each.ours) for each in calls]),
-        *(
-            figure(their, name, turns, [their_yields(each, had) for each in calls])
-            for name, had in (
-                ("stop latency", lambda turn: turn.stop_s),
-                (
-                    "stop latency, less how late its caller was",
-                    lambda turn: _less_late(turn.stop_s, turn),
-                ),
-            )
-        ),
-    ]
+    rows = [figure("ours", "time to yield", turns, [our_yields(each) for each in calls])]
+    for name, had in _THEIR_YIELDS.items():
+        rows.append(figure(THEIRS, name, turns, [their_yields(each, had) for each in calls]))
+    return rows
 
 
 def tell_figures(report: Report, title: str, figures: Sequence[Figure]) -> None:
@@ -264,7 +267,8 @@ def tell_missing(report: Report, calls: Sequence[Both]) -> None:
     """Print what did not come, and why, and what is known of voicebench's sessions."""
     for number, both in enumerate(calls, 1):
         for caller, why in (("ours", _ours_lacks(both.ours)), ("voicebench", _they_lack(both))):
-            report.console.print(*[f"  call {number}, {caller}: {each}" for each in why], sep="\n")
+            for each in why:
+                report.say(f"  call {number}, {caller}: {each}")
     joined = [each.theirs.joined_s for each in calls if each.theirs.joined_s is not None]
     late = [turn.late_s for each in calls for turn in each.theirs.turns if turn.late_s is not None]
     if joined and late:
@@ -288,35 +292,34 @@ def _ours_lacks(call: TurnCall) -> list[str]:
 
 
 def _they_lack(both: Both) -> list[str]:
-    session, truth = both.theirs, both.truth
-    if session.error:
-        return [session.error]
-    late = truth is not None and truth.late_s > MOST_LATE_S
-    why = [f"the agent heard {truth.late_s * 1e3:.0f} ms late: no truth"] if late and truth else []
-    count = Counter(turn.verdict for turn in session.turns)
+    if both.theirs.error:
+        return [both.theirs.error]
+    if both.truth and not both.known:
+        return [f"the agent heard {both.truth.late_s * 1e3:.0f} ms late: no truth"]
+    count = Counter(turn.verdict for turn in both.theirs.turns)
     untold = ("not played", "no response", "nothing to stop")
-    why += [f"{count[verdict]} turns {verdict}" for verdict in untold if count[verdict]]
-    if truth and not late and not why:
-        why += _unpaired(session, truth)
-    return why
+    return [f"turns {verdict}: {count[verdict]}" for verdict in untold if count[verdict]]
 
 
-def _unpaired(session: Session, truth: Truth) -> list[str]:
-    pairs = (
-        ("replies", [turn.response_s for turn in session.turns if turn.expect == "respond"], truth),
-        ("stops", [turn.stop_s for turn in session.turns if turn.expect == "stop"], truth),
-    )
-    true = {"replies": len(truth.replies_s), "stops": len(truth.yields_s)}
-    return [
-        f"{sum(each is not None for each in had)} {name} measured, but the agent has {true[name]}"
-        for name, had, _ in pairs
-        if had and sum(each is not None for each in had) != true[name]
-    ]
+def tell_unpaired(report: Report, calls: Sequence[Both]) -> None:
+    """Print where the turns of voicebench are not as many as those of the agent: no truth."""
+    for number, both in enumerate(calls, 1):
+        if both.known is None:
+            continue
+        for what, had, true_s in (
+            ("replies", both.replied, both.known.replies_s),
+            ("stops", both.stopped, both.known.yields_s),
+        ):
+            if len(had) != len(true_s):
+                report.say(
+                    f"  call {number}, voicebench: {what} measured: {len(had)}, the agent's: "
+                    f"{len(true_s)}: none is paired"
+                )
 
 
 def tell_outcomes(report: Report, calls: Mapping[str, Both]) -> None:
     """Print for each kind of agent what both found."""
-    table = report.table("outcomes", "agent", "true", "ours", f"voicebench {theirs.VERSION}")
+    table = report.table("outcomes", "agent", "true", "ours", THEIRS)
     for name, both in calls.items():
         found = Counter(outcome for outcome, _ in both.ours.found)
         if voids := len(both.ours.voids) or both.ours.is_void:
@@ -358,6 +361,7 @@ def run_part(
     figures = reply_figures if part == "reply" else yield_figures
     tell_figures(report, title, figures(calls, times))
     tell_missing(report, calls)
+    tell_unpaired(report, calls)
 
 
 def main() -> int:
