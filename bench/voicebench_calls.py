@@ -143,7 +143,7 @@ def measure(python: Path, server: Server, room: str, script: Script) -> Session:
         home = Path(name)
         file, stages, log = home / "script.yaml", home / "stages.jsonl", home / "output.txt"
         file.write_text(script.text(room), encoding="utf-8")
-        arguments = ["run", file, "--out", home / "out", "--format", "json"]
+        arguments = ["run", str(file), "--out", str(home / "out"), "--format", "json"]
         # -P: without it this folder comes first, and there its name means another file.
         argv = [python, "-P", _DRIVER, stages, *arguments]
         environ = environments.variables(server, home)

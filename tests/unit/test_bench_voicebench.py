@@ -163,11 +163,12 @@ def test_what_did_not_come_is_said() -> None:
     killed = Session(error=f"killed after 90 s; {voicebench_calls.how_far(STAGES)}")
     played = session(responded(2.0), {"trigger": "not_played"})
     call = ours(truth=truth)
-    both = [Both(call, killed, None), Both(call, played, truth)]
+    both = [Both(call, killed, None), Both(call, played, truth), Both(call, played, None)]
     text = printed(voicebench.tell_missing, both)
     assert "killed after 90 s; speaking, 9 s after its clock began, 7 s into its script" in text
     assert "call 2, voicebench: turns not played: 1" in text
-    assert "only by their max_duration_ms: 1 of 1" in text
+    assert "call 3, voicebench: the agent did not see its caller leave: no truth" in text
+    assert "only by their max_duration_ms: 2 of 2" in text
 
 
 def test_outcomes_stand_beside_the_true_one() -> None:
