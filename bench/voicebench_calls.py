@@ -145,7 +145,7 @@ def measure(python: Path, server: Server, room: str, script: Script) -> Session:
         file.write_text(script.text(room), encoding="utf-8")
         arguments = ["run", str(file), "--out", str(home / "out"), "--format", "json"]
         # -P: without it this folder comes first, and there its name means another file.
-        argv = [python, "-P", _DRIVER, stages, *arguments]
+        argv: list[str | Path] = [python, "-P", _DRIVER, stages, *arguments]
         environ = environments.variables(server, home)
         child = Child("voicebench", argv, log=log, environ=environ)
         child.wait(script.limit_s)
