@@ -38,7 +38,7 @@ from tests.turn_agents import (
     yields,
 )
 
-THEIRS = f"voicebench {theirs.VERSION}"
+THEIRS = "voicebench"
 PARTS = ("reply", "yield", "outcomes")
 OUTCOMES = (
     "yields",
@@ -241,13 +241,13 @@ _THEIR_REPLIES: Mapping[str, Had] = MappingProxyType(
     {
         "response latency": lambda turn: turn.response_s,
         "time to first audio": lambda turn: turn.first_audio_s,
-        "response latency, less its lateness": lambda turn: _less_late(turn.response_s, turn),
+        "response latency, corrected": lambda turn: _less_late(turn.response_s, turn),
     }
 )
 _THEIR_YIELDS: Mapping[str, Had] = MappingProxyType(
     {
         "stop latency": lambda turn: turn.stop_s,
-        "stop latency, less its lateness": lambda turn: _less_late(turn.stop_s, turn),
+        "stop latency, corrected": lambda turn: _less_late(turn.stop_s, turn),
     }
 )
 
@@ -271,8 +271,8 @@ def yield_figures(calls: Sequence[Both], times: int) -> list[Figure]:
 
 
 def tell_figures(report: Report, title: str, figures: Sequence[Figure]) -> None:
-    """Print the rows of one agent."""
-    columns = ("caller", "figure", "n", "true", "error, median", "from, to", "within a call")
+    """Print the rows of one agent; corrected is less how late its caller's audio left."""
+    columns = ("caller", "figure", "n", "true", "error", "from, to", "in a call")
     table = report.table(title, *columns)
     for each in figures:
         table.add_row(*each.cells)
@@ -342,7 +342,8 @@ def tell_outcomes(report: Report, calls: Mapping[str, Both]) -> None:
         found = Counter(outcome for outcome, _ in both.ours.found)
         if voids := len(both.ours.voids) or both.ours.is_void:
             found["void"] = int(voids)
-        said = Counter(turn.verdict for turn in both.theirs.turns if turn.expect != "respond")
+        turns = both.theirs.turns if both.known else ()
+        said = Counter(turn.verdict for turn in turns if turn.expect != "respond")
         table.add_row(name, CASES[name].outcome, _counted(found), _counted(said))
     report.console.print(table)
     tell_missing(report, list(calls.values()))
@@ -391,6 +392,10 @@ def main() -> int:
     parser.add_argument("--only", default="", help="outcomes: those with this in the name")
     options = parser.parse_args()
     report, python = Report(), theirs.install()
+    report.say(
+        f"{THEIRS} {theirs.VERSION}; errors are medians of measured less true times; corrected: "
+        "less how late its caller's audio left"
+    )
     with livekit_stage(report.say) as stage:
         for part in options.part or PARTS:
             run_part(part, report, stage, python, options)

@@ -181,6 +181,16 @@ def test_outcomes_stand_beside_the_true_one() -> None:
     ]
 
 
+def test_outcomes_of_an_agent_that_was_late_are_not_counted() -> None:
+    """It may not have done what it was told to, and neither caller is to blame."""
+    late = Truth((0.5,), (0.6,), 2.0)
+    talked = session(stop(2.7, stopped=False))
+    both = Both(ours(Interruption(InterruptionOutcome.TALKED_ON), truth=late), talked, late)
+    text = printed(voicebench.tell_outcomes, {"yields": both})
+    assert "talked_on" not in text
+    assert "kept talking" not in text
+
+
 @pytest.mark.parametrize("name", voicebench.OUTCOMES)
 def test_a_question_is_asked_when_the_agent_is_silent(name: str, tmp_path: Path) -> None:
     """Its caller does not wait for the answer to an interruption: the script has to be slow."""
