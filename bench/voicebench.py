@@ -319,6 +319,14 @@ def _they_lack(both: Both) -> list[str]:
     return [f"turns {verdict}: {count[verdict]}" for verdict in untold if count[verdict]]
 
 
+def tell_words(report: Report, calls: Sequence[Both]) -> None:
+    """Print voicebench's word for each turn in which a known agent stopped."""
+    turns = [turn for both in calls if both.known for turn in both.stopped]
+    if turns:
+        said = Counter(turn.verdict for turn in turns)
+        report.say(f"  voicebench's words where the agent stopped: {_counted(said)}")
+
+
 def tell_unpaired(report: Report, calls: Sequence[Both]) -> None:
     """Print where the turns of voicebench are not as many as those of the agent: no truth."""
     for number, both in enumerate(calls, 1):
@@ -353,34 +361,33 @@ def _counted(found: Counter[str]) -> str:
     return ", ".join(f"{number} {what}" for what, number in found.most_common()) or "nothing"
 
 
-def run_part(
+def run_outcomes(report: Report, stage: Stage, python: Path, times: int, only: str) -> None:
+    """Let both call an agent of each kind, and print what they found."""
+    wav, names = sharp_utterance(stage.folder), [name for name in OUTCOMES if only in name]
+
+    def script(case: Case) -> Script:
+        return interruptions(case, wav, times)
+
+    calls = asyncio.run(called(stage, [CASES[name] for name in names], script, python))
+    tell_outcomes(report, dict(zip(names, calls, strict=True)))
+
+
+def run_times(
     part: str, report: Report, stage: Stage, python: Path, options: argparse.Namespace
 ) -> None:
-    """Run one part and print it."""
+    """Let both call an agent of a known time, and print what they measured."""
     wav, times = sharp_utterance(stage.folder), options.times
-    if part == "outcomes":
-        cases = {name: CASES[name] for name in OUTCOMES if options.only in name}
-        played = asyncio.run(
-            called(
-                stage,
-                list(cases.values()),
-                lambda case: interruptions(case, wav, times),
-                python,
-            )
-        )
-        tell_outcomes(report, dict(zip(cases, played, strict=True)))
-        return
     if part == "reply":
-        case, script, title = replies(1.0, wav), questions, "an agent that replies after 1 s"
+        case, title = replies(1.0, wav), "an agent that replies after 1 s"
+        script, figures = questions(case, wav, times), reply_figures
     else:
-        case, script, title = yields(0.5), interruptions, "an agent that stops after 0.5 s"
-    calls = asyncio.run(
-        called(stage, [case] * options.calls, lambda each: script(each, wav, times), python)
-    )
-    figures = reply_figures if part == "reply" else yield_figures
+        case, title = yields(0.5), "an agent that stops after 0.5 s"
+        script, figures = interruptions(case, wav, times), yield_figures
+    calls = asyncio.run(called(stage, [case] * options.calls, lambda _: script, python))
     tell_figures(report, title, figures(calls, times))
     tell_missing(report, calls)
     tell_unpaired(report, calls)
+    tell_words(report, calls)
 
 
 def main() -> int:
@@ -398,7 +405,10 @@ def main() -> int:
     )
     with livekit_stage(report.say) as stage:
         for part in options.part or PARTS:
-            run_part(part, report, stage, python, options)
+            if part == "outcomes":
+                run_outcomes(report, stage, python, options.times, options.only)
+            else:
+                run_times(part, report, stage, python, options)
     return 0
 
 

@@ -132,6 +132,14 @@ def test_figures_are_less_those_of_the_agent() -> None:
     assert "1 of 1" in text
 
 
+def test_the_words_for_an_agent_that_stopped_are_counted() -> None:
+    """Late as its caller is, it may call one that stopped soon a talker."""
+    truth = Truth((0.5, 0.5), (), 0.0)
+    heard = session(stop(0.9, stopped=True), stop(1.8, stopped=False), stop(None, stopped=None))
+    text = printed(voicebench.tell_words, [Both(ours(truth=truth), heard, truth)])
+    assert text.strip().endswith("where the agent stopped: 1 stopped, 1 kept talking")
+
+
 def test_turns_that_are_not_as_many_as_the_agents_are_not_paired() -> None:
     """Any of them could be the one that is missing; it is said."""
     truth = Truth((0.5, 0.5), (), 0.0)
