@@ -52,6 +52,7 @@ help:
 	@echo 'make bench-relay     print how late the relay of a bad line is, and what it costs'
 	@echo 'make bench-sfu       print how true the SFU figures are on links that are known; needs root'
 	@echo 'make bench-turns     print whether interruptions, short sounds, pauses and bad lines are told as they were; BENCH_ARGS="--part yield --times 8"'
+	@echo 'make bench-voicebench print the figures of turn-taking side by side with those of voicebench, from the same agents; BENCH_ARGS="--part yield --calls 2"'
 	@echo 'make bench-webhooks  print whether 500 webhooks a second are taken, and soon; BENCH_ARGS="--seconds 10"'
 	@echo 'make bench-wire      print where the packets put both ends of a turn; needs root'
 	@echo 'make bench-soak      print whether half an hour of SFU baselines leaves anything; BENCH_ARGS="--minutes 30"'

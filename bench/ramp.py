@@ -22,7 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench import voicegateway
+from bench import environments, voicegateway
 from bench.machine import machine_told
 from bench.report import Report
 from exporter.demo.livekit_binary import ServerProgram, find_server
@@ -151,7 +151,7 @@ def their_cost(python: Path, server: Server, clients: int, interval_s: float) ->
     with tempfile.TemporaryDirectory(prefix="voicegateway-") as home:
         done = subprocess.run(
             [str(python), "-P", str(_DRIVER), str(clients), str(interval_s), str(COST_S)],
-            env=voicegateway.environment(server, Path(home)),
+            env=environments.variables(server, Path(home)),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             check=True,

@@ -13,15 +13,11 @@ all these cases.
 """
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.demo.go_build import cache_folder
+from bench import environments
 from exporter.demo.processes import Child, describe_exit
 from exporter.server_api import Server
 
@@ -57,29 +53,8 @@ class Reading:
 
 
 def install(folder: Path | None = None) -> Path:
-    """Return the Python of its environment, which is made if it is not there.
-
-    Args:
-        folder: Where the environment is or shall be; in the user's cache folder if not given.
-
-    Raises:
-        subprocess.CalledProcessError: pip could not install it; what it said is on stderr.
-    """
-    target = folder or cache_folder(os.environ) / f"voicegateway-{VERSION}"
-    python = target / "bin" / "python"
-    done = target / "installed.txt"
-    if done.exists() and done.read_bytes() == REQUIREMENTS.read_bytes():
-        return python
-    # Half an environment, or one of other versions, is worth nothing.
-    shutil.rmtree(target, ignore_errors=True)
-    subprocess.run([sys.executable, "-m", "venv", str(target)], check=True, stdout=sys.stderr)
-    subprocess.run(
-        [str(python), "-m", "pip", "install", "--quiet", "--requirement", str(REQUIREMENTS)],
-        check=True,
-        stdout=sys.stderr,
-    )
-    shutil.copyfile(REQUIREMENTS, done)
-    return python
+    """Return the Python of its environment: see `environments.install`."""
+    return environments.install(f"voicegateway-{VERSION}", REQUIREMENTS, folder)
 
 
 def measure(
@@ -117,7 +92,7 @@ def measure(
         # -P: without it this folder comes first, and there its name means the file you read.
         argv = [python, "-P", _DRIVER, result, *arguments]
         log = home / "output.txt"
-        child = Child("voicegateway", argv, log=log, environ=environment(server, home))
+        child = Child("voicegateway", argv, log=log, environ=environments.variables(server, home))
         child.wait(limit)
         exit_code = child.exit_code
         child.kill()
@@ -140,16 +115,3 @@ def measure(
         output=output,
         exit_code=exit_code,
     )
-
-
-def environment(server: Server, home: Path) -> dict[str, str]:
-    """Return its whole environment: no settings of the user's, no line broken, no colour."""
-    return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "HOME": str(home),
-        "LIVEKIT_URL": server.url,
-        "LIVEKIT_API_KEY": server.api_key,
-        "LIVEKIT_API_SECRET": server.api_secret,
-        "COLUMNS": "400",
-        "NO_COLOR": "1",
-    }

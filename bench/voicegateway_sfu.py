@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import voicegateway
+from bench import environments
 from exporter.server_api import Server
 from tests.netlab.lab import NetLab
 
@@ -43,7 +43,7 @@ def ask(python: Path, lab: NetLab, server: Server) -> Words:
         try:
             done = lab.client.run(
                 [python.with_name("voicegw"), "livekit", "sfu"],
-                environ=voicegateway.environment(server, Path(home)),
+                environ=environments.variables(server, Path(home)),
                 limit_s=_LIMIT_S,
             )
         except subprocess.TimeoutExpired:

@@ -1,9 +1,9 @@
 """An agent whose turn-taking is known: it is interrupted, and stops, goes on or talks on as told.
 
 `python -m tests.turn_agent` takes a line of JSON on standard input for each call: the room, and
-the fields of a `Manner`. After each call it prints a line: the times to yield by its own clock, and
-how late it was itself. As
-`plain_agent` it shares no code with the caller: other clocks, another detector, the SDK alone.
+the fields of a `Manner`. After each call it prints a line: the times to yield and to reply by its
+own clock, and how late it was itself. As `plain_agent` it shares no code with the caller: other
+clocks, another detector, the SDK alone.
 """
 
 from __future__ import annotations
@@ -68,6 +68,8 @@ class _Due:
     sound: Samples
     thinks: bool
     """It is a new reply, and not the rest of one."""
+    heard_s: float | None = None
+    """Of the reply to a whole utterance: the last loud sample of that."""
 
 
 class TurnAgent(PlainAgent):
@@ -80,12 +82,15 @@ class TurnAgent(PlainAgent):
     Attributes:
         yields_s: From the first loud sample that it heard to the last one that it sent, in seconds,
             of each time that it stopped.
+        replies_s: From the last loud sample that it heard to the first one that it sent, in
+            seconds, of each reply; answers to what interrupted it are not among them.
         late_s: How late what it heard came to it at worst, once anything was said, in seconds.
     """
 
     def __init__(self, room: rtc.Room, manner: Manner) -> None:
         super().__init__(room, manner.delay_s)
         self.yields_s: list[float] = []
+        self.replies_s: list[float] = []
         self.late_s = 0.0
         self._manner = manner
         self._reply: Samples = np.zeros(0, np.int16)
@@ -133,7 +138,8 @@ class TurnAgent(PlainAgent):
             first, ends_s = self.answered == 0, manner.ends_s
             self.answered += 1
             length_s = manner.reply_s if first or ends_s is None else ends_s
-            self._due = _Due(last_s + manner.delay_s, self._speech(length_s), thinks=True)
+            speech = self._speech(length_s)
+            self._due = _Due(last_s + manner.delay_s, speech, thinks=True, heard_s=last_s)
             return
         if manner.yields_after_end_s is not None and not short:
             self._stop_s = last_s + manner.yields_after_end_s
@@ -178,6 +184,8 @@ class TurnAgent(PlainAgent):
             return
         ahead = max(0, round((due.at - leaves_s) * RATE))
         self._reply, self._due = np.concatenate([np.zeros(ahead, np.int16), due.sound]), None
+        if due.heard_s is not None:
+            self.replies_s.append(leaves_s + ahead / RATE - due.heard_s)
 
     def _tell_state(self) -> None:
         thinks = self._due is not None and self._due.thinks
@@ -199,7 +207,11 @@ def main() -> None:
     for line in sys.stdin:
         order = json.loads(line)
         agent = asyncio.run(_call(order["room"], Manner(**order["manner"])))
-        told = {"yields_s": agent.yields_s, "late_s": agent.late_s}
+        told = {
+            "yields_s": agent.yields_s,
+            "replies_s": agent.replies_s,
+            "late_s": agent.late_s,
+        }
         print(json.dumps(told), flush=True)  # noqa: T201 - read by the parent
     os._exit(0)  # as of a plain agent
 

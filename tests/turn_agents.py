@@ -54,6 +54,19 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
+class Truth:
+    """What the agent did in a call, by its own clock."""
+
+    yields_s: tuple[float, ...]
+    """First loud sample heard into its speech to its own last one, of each time that it stopped."""
+    replies_s: tuple[float, ...]
+    """Last loud sample of an utterance to the first one of its reply; without answers to what
+    interrupted it."""
+    late_s: float
+    """How late what it heard came to it at worst."""
+
+
+@dataclass(frozen=True, slots=True)
 class TurnCall:
     """What came of a call."""
 
@@ -63,6 +76,8 @@ class TurnCall:
     late_s: float = 0.0
     """How late what it heard came to the agent at worst: then its turn-taking is not the known one,
     and the caller is not to blame."""
+    replies_s: tuple[float, ...] = ()
+    """The true times to reply, one after another."""
 
     @property
     def result(self) -> CallResult | None:
@@ -113,10 +128,7 @@ class TurnAgents:
             AssertionError: The agent has ended.
             TimeoutError: The agent is still in the call long after its end.
         """
-        room = f"turn-taking-{os.getpid()}-{next(_numbers)}"
-        order = {"room": room, "manner": asdict(case.manner)}
-        self._orders.write(json.dumps(order) + "\n")
-        self._orders.flush()
+        room = self.join(case.manner)
         target = LatencyConfig.model_validate(
             {
                 "agent_name": "",
@@ -131,11 +143,31 @@ class TurnAgents:
         settings = said | case.settings
         scenario = ScenarioConfig.model_validate({"name": case.kind, **settings})
         outcome = await runner.run("latency", variant_of(target, scenario))
+        truth = await self.truth(outcome)
+        return TurnCall(outcome, truth.yields_s, truth.late_s, truth.replies_s)
+
+    def join(self, manner: Manner) -> str:
+        """Send the agent into a room of its own as soon as that is there; returns its name."""
+        room = f"turn-taking-{os.getpid()}-{next(_numbers)}"
+        self._orders.write(json.dumps({"room": room, "manner": asdict(manner)}) + "\n")
+        self._orders.flush()
+        return room
+
+    async def truth(self, call: object = "") -> Truth:
+        """Wait until the agent has left the room, and return what it did there.
+
+        Args:
+            call: What the caller says of it, for the message.
+
+        Raises:
+            AssertionError: The agent has ended.
+            TimeoutError: The agent is still in the call long after its end.
+        """
         # A thread that still reads ends with the agent's process.
         line = await asyncio.wait_for(asyncio.to_thread(self._truths.readline), patience.WAIT_S)
-        assert line, f"the agent has ended; the call: {outcome}"
+        assert line, f"the agent has ended; the call: {call}"
         told = json.loads(line)
-        return TurnCall(outcome, tuple(told["yields_s"]), told["late_s"])
+        return Truth(tuple(told["yields_s"]), tuple(told["replies_s"]), told["late_s"])
 
 
 @contextmanager
