@@ -140,6 +140,11 @@ def played(kind: Any, **keys: Any) -> ScenarioConfig:
             id="an interruption is answered like a turn",
         ),
         pytest.param(
+            {**ONCE, "trials": 2, "played": played("barge_in", after=0)},
+            CLIP_S + 3 * HEARD_S + 4 * (10 + 3),
+            id="each of two interruptions is",
+        ),
+        pytest.param(
             {**ONCE, "played": played("backchannel", after=2)}, 2 + 10 + 3, id="a short sound"
         ),
         pytest.param({**ONCE, "played": played("reconnect")}, 30, id="a lost connection"),
@@ -170,7 +175,9 @@ def test_what_a_call_of_several_utterances_needs(long_wav: Path) -> None:
 
 def test_what_is_not_configured_needs_its_default() -> None:
     """Two turns with a built-in clip; what could not be understood counts as nothing."""
-    assert needed_s({}) == math.ceil(AROUND_S + 2 * (clip_length_s(None) + HEARD_S))
+    two_s = AROUND_S + 2 * (clip_length_s(None) + HEARD_S)
+    assert needed_s({}) == math.ceil(two_s)
+    assert needed_s({"sound": KEPT}) == math.ceil(two_s) + 4
 
 
 def test_no_default_deadline_is_below_three_minutes() -> None:

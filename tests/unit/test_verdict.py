@@ -1,13 +1,26 @@
 """Judging: thresholds, failures, voids, and statistics that say their n."""
 
+from dataclasses import replace
+
 import pytest
 
-from exporter.outcome import CallResult, Outcome, Reason, Verdict, failure, verdict_of, worst
+from exporter.outcome import (
+    CallResult,
+    Expectation,
+    ExpectationOutcome,
+    Finding,
+    Outcome,
+    Reason,
+    Verdict,
+    failure,
+    verdict_of,
+    worst,
+)
 from exporter.probes.latency.judge import judge, summary
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.stats import Stats
 
-from .calls import broken, call, failed, heard, replied, void
+from .calls import WHEN, broken, call, failed, heard, replied, void
 
 CONFIG = LatencyConfig(agent_name="demo", target_ms=1500, fail_ms=3000)
 SOFT = LatencyConfig(agent_name="demo", target_ms=1500)
@@ -71,6 +84,34 @@ def test_a_finding_says_why(outcome: Outcome, text: str) -> None:
     """Its text is what pages, reports and the status page show."""
     (found,) = judge(CONFIG, outcome)
     assert found.text == text
+
+
+def test_a_run_without_a_result_and_without_a_reason_measured_nothing() -> None:
+    """No call, so no agents that were heard at once."""
+    nothing = Outcome("latency", "demo", WHEN, 0.1)
+    assert judge(CONFIG, nothing) == (Finding(Verdict.UNKNOWN, "no turn was measured"),)
+
+
+def result(**parts: object) -> Outcome:
+    """Return the outcome of a call with a good turn, and these parts."""
+    outcome = call(replied(1.0))
+    assert isinstance(outcome.result, CallResult)
+    return replace(outcome, result=replace(outcome.result, **parts))  # type: ignore[arg-type] # of parts
+
+
+def test_two_agents_at_once_are_slow() -> None:
+    """The caller hears both; one is as it should be."""
+    text = "the caller hears 2 agents of this name at once: dispatched twice?"
+    assert judge(CONFIG, result(agents=2)) == (Finding(Verdict.SLOW, text),)
+    assert judge(CONFIG, result(agents=1)) == ()
+
+
+def test_each_expectation_that_is_void_is_named() -> None:
+    """What was met is not, and none of it makes the call good."""
+    outcomes = ExpectationOutcome.VOID, ExpectationOutcome.MET, ExpectationOutcome.VOID
+    found = tuple(Expectation(at, "tool", each, "why") for at, each in enumerate(outcomes, 1))
+    text = "step 1: tool void: why; step 3: tool void: why"
+    assert judge(CONFIG, result(expectations=found)) == (Finding(Verdict.UNKNOWN, text),)
 
 
 HALF_WRONG = heard(6, substituted=3)
