@@ -2,8 +2,10 @@
 
 import pytest
 
+from exporter.outcome import Components
+from exporter.probes.latency.split import LAST_COMPONENTS, readings
 from exporter.stats import mean, mean_jitter_buffer_s
-from tests.unit.calls import replied
+from tests.unit.calls import failed, replied
 
 
 @pytest.mark.parametrize(
@@ -21,3 +23,17 @@ def test_the_jitter_buffer_of_the_warm_up_turn_does_not_count() -> None:
     turns = (warmup, replied(1.0, depth_s=0.02), replied(1.0), replied(1.0, depth_s=0.04))
     assert mean_jitter_buffer_s(turns) == pytest.approx(0.03)
     assert mean_jitter_buffer_s([warmup, replied(1.0)]) is None
+
+
+def test_the_split_of_a_call_is_the_mean_of_each_part_that_is_known() -> None:
+    """Over the measured turns; what clocks made negative is 0, and what none reports is absent."""
+    turns = (
+        replied(2.0, warmup=True, split=Components(llm_s=9.0)),
+        failed(),
+        replied(1.0, split=Components(llm_s=0.4, tts_s=-0.2)),
+        replied(1.0, split=Components(llm_s=0.2)),
+    )
+    assert list(readings(turns)) == [
+        LAST_COMPONENTS.read(pytest.approx(0.3), component="llm"),
+        LAST_COMPONENTS.read(0.0, component="tts"),
+    ]

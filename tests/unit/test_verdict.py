@@ -6,9 +6,12 @@ import pytest
 
 from exporter.outcome import (
     CallResult,
+    Cause,
     Expectation,
     ExpectationOutcome,
     Finding,
+    Interruption,
+    InterruptionOutcome,
     Outcome,
     Reason,
     Verdict,
@@ -154,7 +157,8 @@ def test_a_misheard_call_says_how_much_is_wrong() -> None:
     """The finding has the share and the limit, the summary the words."""
     outcome = call(replied(1.0, heard=HALF_WRONG))
     (found,) = judge(CONFIG.model_copy(update={"max_wer": 0.2}), outcome)
-    assert found.text == "50% of the words are wrong in the agent's transcript, above 20%"
+    text = "50% of the words are wrong in the agent's transcript, above 20%"
+    assert found == Finding(Verdict.SLOW, text, Cause.WORDS)
     assert isinstance(outcome.result, CallResult)
     assert summary(outcome.result).endswith("n = 1, 3 of 6 words understood")
 
@@ -165,6 +169,53 @@ def test_the_summary_has_both_times_of_a_filler() -> None:
     assert isinstance(outcome.result, CallResult)
     said = "average 3.000 s, max 5.000 s, n = 2, fillers 0.900 s in 1 of them"
     assert summary(outcome.result) == said
+
+
+def _expectations(*outcomes: ExpectationOutcome) -> tuple[Expectation, ...]:
+    return tuple(Expectation(at, "tool", each) for at, each in enumerate(outcomes, 1))
+
+
+DIALOGUE = _expectations(ExpectationOutcome.MET, ExpectationOutcome.MISSED, ExpectationOutcome.MET)
+TAKEN = (Interruption(InterruptionOutcome.YIELDED, 0.4),) * 2
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        pytest.param(CallResult("a", "b", "c"), "nothing measured", id="nothing"),
+        pytest.param(
+            CallResult("a", "b", "c", expectations=DIALOGUE),
+            "2 of 3 expectations met",
+            id="a dialogue without a turn",
+        ),
+        pytest.param(
+            CallResult("a", "b", "c", interruptions=TAKEN, expectations=DIALOGUE),
+            "interruptions: 2 yielded",
+            id="a scenario without a turn",
+        ),
+        pytest.param(
+            CallResult(
+                *("a", "b", "c"),
+                (replied(9.0, warmup=True), replied(0.5, answer_s=1.5, heard=HALF_WRONG)),
+                interruptions=TAKEN,
+                expectations=DIALOGUE,
+            ),
+            "average 1.500 s, max 1.500 s, n = 1, fillers 0.500 s in 1 of them, "
+            "3 of 6 words understood, 2 of 3 expectations met, interruptions: 2 yielded",
+            id="all of it",
+        ),
+    ],
+)
+def test_summary(found: CallResult, said: str) -> None:
+    """It has each figure that the call has, in one order."""
+    assert summary(found) == said
+
+
+def test_a_finding_about_latency_says_so() -> None:
+    """The page of its run shows more of it."""
+    for config, verdict in ((CONFIG, Verdict.FAIL), (SOFT, Verdict.SLOW)):
+        (found,) = judge(config, call(replied(4.0)))
+        assert (found.verdict, found.cause) == (verdict, Cause.LATENCY)
 
 
 def test_slowness_never_fails_without_a_hard_threshold() -> None:
