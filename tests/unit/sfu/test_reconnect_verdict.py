@@ -4,7 +4,7 @@ import pytest
 
 from exporter.outcome import Outcome, Reason, Reconnect, SfuReconnects, verdict_of
 from exporter.outcome.network import broke
-from exporter.probes.reconnect.spec import ReconnectConfig, judge, summary
+from exporter.probes.reconnect.spec import ReconnectConfig, _needed_s, judge, summary
 from tests.unit.calls import WHEN, broken
 
 CONFIG = ReconnectConfig(max_gap=0.5)
@@ -57,3 +57,4 @@ def test_deadline() -> None:
     """Three connections, each of which is made and does not come back; in whole seconds."""
     assert ReconnectConfig(timeout=30).deadline == 10 + 5 + 3 * (15 + 30)
     assert ReconnectConfig(timeout=0.1).deadline == 61
+    assert _needed_s({}) == 10 + 5 + 3 * 15  # the timeout has an error of its own

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from exporter.outcome import Loss, Outcome, Reason, Reconnect, SfuBaseline, verdict_of
-from exporter.probes.sfu.spec import SfuConfig, judge, summary
+from exporter.probes.sfu.spec import SfuConfig, _needed_s, judge, summary
 
 from .baselines import GOOD, baseline, failed
 
@@ -95,10 +95,17 @@ def test_without_a_hard_threshold_a_slow_network_never_fails() -> None:
     [
         (GOOD, "round trip 20.0 ms, loss 0.0 % up, 0.5 % down, by UDP"),
         (replace(GOOD, loss_up=Loss(200, 3), loss_down=None), "round trip 20.0 ms, by UDP"),
-        (replace(GOOD, loss_up=None, transport=""), "round trip 20.0 ms"),
         (
-            replace(GOOD, loss_up=Loss(200, 3), round_trips_s=(), transport="tcp"),
-            "loss 1.5 % up, 0.5 % down, by TCP",
+            replace(GOOD, loss_up=None, transport="", round_trips_s=(1.2, 1.5, 0.1)),
+            "round trip 1200.0 ms",
+        ),
+        (
+            replace(GOOD, loss_down=Loss(9, 9)),
+            "round trip 20.0 ms, loss 0.0 % up, 100.0 % down, by UDP",
+        ),
+        (
+            replace(GOOD, loss_up=Loss(200, 200), round_trips_s=(), transport="tcp"),
+            "loss 100.0 % up, 0.5 % down, by TCP",
         ),
         (replace(GOOD, round_trips_s=(), loss_up=None, transport=""), "nothing measured"),
     ],
@@ -113,6 +120,7 @@ def test_summary(found: SfuBaseline, said: str) -> None:
     [
         ({"pings": 600, "target_rtt_ms": 100, "packets": 50}, 35 + 600 * 0.12 / 0.5),
         ({"pings": 601, "target_rtt_ms": 10, "packets": 50}, 96),
+        ({"pings": 10_000, "target_rtt_ms": 100}, 35 + 10_000 * 0.12 / 0.5),
         ({"pings": 1, "packets": 60_000, "tracks": 4}, 35 + 60_000 / (50 * 4)),
         ({"pings": 1, "packets": 50}, 60),
     ],
@@ -120,3 +128,10 @@ def test_summary(found: SfuBaseline, said: str) -> None:
 def test_deadline(settings: dict[str, float], needed_s: float) -> None:
     """Messages at the pace of the target or packets, whichever takes longer; at least a minute."""
     assert SfuConfig.model_validate(settings).deadline == needed_s
+
+
+def test_what_could_not_be_understood_takes_no_time() -> None:
+    """It has an error of its own; the tracks are one then."""
+    assert _needed_s({}) == 35
+    assert _needed_s({"pings": 100}) == 35 + 100 * 0.05 / 0.5
+    assert _needed_s({"packets": 6000}) == 35 + 6000 / 50
