@@ -1,0 +1,123 @@
+"""What is asked of the line once a reply was heard, of which a filler may have been the first."""
+
+import asyncio
+from unittest.mock import AsyncMock, Mock, call
+
+import numpy as np
+import pytest
+
+from exporter.outcome import Reason, Turn, TurnOutcome, TurnReport
+from exporter.outcome.timeline import CallerSpoke
+from exporter.probes.latency.deadline import REPORT_TIMEOUT_S
+from exporter.probes.latency.reply import MAX_LAG_S, Habits
+from exporter.probes.latency.results import Results
+from exporter.probes.latency.speaking import RAN_DRY, Said
+from exporter.rtc.clip import Clip
+from exporter.rtc.levels import WINDOW
+
+BEGAN, END, REPLIED, ANSWERED = 8.0, 10.0, 16.0, 24.0
+ONSET = 200
+CLIP = Clip(np.zeros(48_000, np.int16), 0, 48_000, 0.0, "how much is it")
+QUIET, VOICE = -90.0, -18.0
+LEVELS = [VOICE, QUIET, VOICE, QUIET]
+
+
+def said(*, torn: bool = False) -> Said:
+    """Return an utterance of two seconds."""
+    return Said(BEGAN, CallerSpoke(at=BEGAN, until=END), -50.0, None, CLIP, torn=torn)
+
+
+def line_of(*, late: dict[float, float] | None = None) -> Mock:
+    """Return a line on which a reply is heard at 16 s and, if it was a filler, an answer at 24 s.
+
+    Args:
+        late: How late the loop was about these times, in seconds.
+    """
+    line = Mock()
+    line.ear.time_of = AsyncMock(side_effect=[REPLIED, ANSWERED])
+    line.ear.levels.return_value = LEVELS
+    line.ear.time_by_now.side_effect = lambda sample: sample / 48_000
+    line.ear.audio.return_value = np.zeros(0, np.int16)
+    line.caller.received = AsyncMock(return_value=None)
+    line.caller.events.report_since = AsyncMock(return_value=TurnReport())
+    line.caller.events.only_said_since.return_value = False
+    line.caller.lag.worst.side_effect = lambda since, until: max(
+        (seconds for at, seconds in (late or {}).items() if since <= at <= until), default=0.0
+    )
+    return line
+
+
+def turn_on(
+    line: Mock, *, filler: bool = False, torn: bool = False, habits: Habits | None = None
+) -> Turn:
+    """Return what comes of a turn on that line."""
+    results = Results(line, habits or Habits(), 6.0)
+    over = Mock(answer=7 if filler else None)
+    awaited = Mock(onset=AsyncMock(return_value=ONSET), over=AsyncMock(return_value=over))
+    results._awaited = awaited
+    return asyncio.run(results.of(said(torn=torn)))
+
+
+def test_the_figures_are_asked_of_the_answer() -> None:
+    """Of the first sound, where it is the answer; else what was told before is of the filler."""
+    line = line_of()
+    turn = turn_on(line)
+    assert (turn.e2e_s, turn.time_to_answer_s) == (REPLIED - END, None)
+    asked = line.caller.events.report_since
+    assert asked.call_args == call(BEGAN, REPLIED, REPORT_TIMEOUT_S, 0.0)
+    line = line_of()
+    turn = turn_on(line, filler=True)
+    assert (turn.e2e_s, turn.time_to_answer_s) == (REPLIED - END, ANSWERED - END)
+    asked = line.caller.events.report_since
+    assert asked.call_args == call(BEGAN, ANSWERED, REPORT_TIMEOUT_S, ANSWERED)
+
+
+@pytest.mark.parametrize(
+    ("at", "filler", "void"),
+    [
+        pytest.param(END - 0.6, False, False, id="before the end of the caller's speech"),
+        pytest.param(END - 0.5, False, True, id="half a second before it"),
+        pytest.param(END + 0.2, True, False, id="at the beginning of the wait"),
+        pytest.param(REPLIED - 0.1, True, True, id="at a filler"),
+        pytest.param(ANSWERED - 0.1, True, True, id="at the answer behind it"),
+        pytest.param(ANSWERED - 0.1, False, False, id="long after an answer"),
+        pytest.param((REPLIED + ANSWERED) / 2 - 0.2, True, False, id="between both"),
+    ],
+)
+def test_each_end_that_is_told_is_looked_at(at: float, filler: bool, void: bool) -> None:
+    """A loop that was late there voids the turn, and says by how much."""
+    turn = turn_on(line_of(late={at: 0.0312}), filler=filler)
+    assert (turn.outcome is TurnOutcome.VOID) is void
+    assert turn.loop_lag_s == (0.0312 if void else 0.0)
+    assert turn.detail == ("the prober: its event loop was 31 ms late" if void else "")
+
+
+def test_lag_up_to_the_limit_voids_nothing() -> None:
+    """It is told all the same."""
+    turn = turn_on(line_of(late={REPLIED: MAX_LAG_S}))
+    assert (turn.outcome, turn.loop_lag_s) == (TurnOutcome.REPLIED, MAX_LAG_S)
+
+
+def test_a_torn_utterance_tells_its_lag() -> None:
+    """The turn is void for the gap; what made it is known."""
+    turn = turn_on(line_of(late={REPLIED: 0.5}), torn=True)
+    assert turn == Turn.without_reply(Reason.VOID, RAN_DRY, 0.5)
+
+
+def test_an_answer_behind_a_filler_is_a_habit() -> None:
+    """From then on a filler alone is no answer; a reply without one shows nothing."""
+    habits = Habits()
+    turn_on(line_of(), habits=habits)
+    assert not habits.answers_follow
+    turn_on(line_of(), filler=True, habits=habits)
+    turn_on(line_of(), habits=habits)
+    assert habits.answers_follow
+
+
+def test_the_reply_is_noted_to_its_last_sound() -> None:
+    """From its first sample to the end of the last window that is loud."""
+    line = line_of()
+    turn_on(line)
+    (noted,) = line.caller.events.timeline.add.call_args.args
+    assert (noted.at, noted.until) == (REPLIED, (ONSET + 3) * WINDOW / 48_000)
+    assert line.ear.levels.call_args == call(ONSET)
