@@ -1,16 +1,18 @@
 """What is asked of the line once a reply was heard, of which a filler may have been the first."""
 
 import asyncio
+from dataclasses import replace
 from unittest.mock import AsyncMock, Mock, call
 
 import numpy as np
 import pytest
 
+from exporter.errors import ProbeError
 from exporter.outcome import Reason, Turn, TurnOutcome, TurnReport
 from exporter.outcome.timeline import CallerSpoke
 from exporter.probes.latency.deadline import REPORT_TIMEOUT_S
 from exporter.probes.latency.reply import MAX_LAG_S, Habits
-from exporter.probes.latency.results import Results
+from exporter.probes.latency.results import GONE_TIMEOUT_S, STALL_S, Results
 from exporter.probes.latency.speaking import RAN_DRY, Said
 from exporter.rtc.clip import Clip
 from exporter.rtc.levels import WINDOW
@@ -41,6 +43,10 @@ def line_of(*, late: dict[float, float] | None = None) -> Mock:
     line.caller.received = AsyncMock(return_value=None)
     line.caller.events.report_since = AsyncMock(return_value=TurnReport())
     line.caller.events.only_said_since.return_value = False
+    line.caller.events.error_since.return_value = ""
+    line.caller.state = "listening"
+    line.caller.check_key = AsyncMock()
+    line.wait = AsyncMock()
     line.caller.lag.worst.side_effect = lambda since, until: max(
         (seconds for at, seconds in (late or {}).items() if since <= at <= until), default=0.0
     )
@@ -48,12 +54,19 @@ def line_of(*, late: dict[float, float] | None = None) -> Mock:
 
 
 def turn_on(
-    line: Mock, *, filler: bool = False, torn: bool = False, habits: Habits | None = None
+    line: Mock,
+    *,
+    replies: bool = True,
+    filler: bool = False,
+    torn: bool = False,
+    habits: Habits | None = None,
 ) -> Turn:
     """Return what comes of a turn on that line."""
     results = Results(line, habits or Habits(), 6.0)
     over = Mock(answer=7 if filler else None)
-    awaited = Mock(onset=AsyncMock(return_value=ONSET), over=AsyncMock(return_value=over))
+    awaited = Mock(
+        onset=AsyncMock(return_value=ONSET if replies else None), over=AsyncMock(return_value=over)
+    )
     results._awaited = awaited
     return asyncio.run(results.of(said(torn=torn)))
 
@@ -86,10 +99,10 @@ def test_the_figures_are_asked_of_the_answer() -> None:
 )
 def test_each_end_that_is_told_is_looked_at(at: float, filler: bool, void: bool) -> None:
     """A loop that was late there voids the turn, and says by how much."""
-    turn = turn_on(line_of(late={at: 0.0312}), filler=filler)
+    turn = turn_on(line_of(late={at: 0.9}), filler=filler)
     assert (turn.outcome is TurnOutcome.VOID) is void
-    assert turn.loop_lag_s == (0.0312 if void else 0.0)
-    assert turn.detail == ("the prober: its event loop was 31 ms late" if void else "")
+    assert turn.loop_lag_s == (0.9 if void else 0.0)
+    assert turn.detail == ("the prober: its event loop was 900 ms late" if void else "")
 
 
 def test_lag_up_to_the_limit_voids_nothing() -> None:
@@ -121,3 +134,122 @@ def test_the_reply_is_noted_to_its_last_sound() -> None:
     (noted,) = line.caller.events.timeline.add.call_args.args
     assert (noted.at, noted.until) == (REPLIED, (ONSET + 3) * WINDOW / 48_000)
     assert line.ear.levels.call_args == call(ONSET)
+
+
+@pytest.mark.parametrize(
+    ("levels", "windows"), [([-50.0], 1), ([-50.0, -50.0], 2), ([-50.1] * 3, 1), ([], 1)]
+)
+def test_a_reply_has_one_loud_window_at_least(levels: list[float], windows: int) -> None:
+    """At the threshold it is loud; what is not kept any more is taken for one window."""
+    line = line_of()
+    line.ear.levels.return_value = levels
+    turn_on(line)
+    (noted,) = line.caller.events.timeline.add.call_args.args
+    assert noted.until == (ONSET + windows) * WINDOW / 48_000
+
+
+def test_silence_is_no_reply() -> None:
+    """It says for how long, and what the agent says that it does."""
+    line = line_of()
+    line.caller.received.side_effect = [Mock(packets=1), Mock(packets=2)] * 2
+    line.caller.state = "thinking"
+    expected = "silence for 6 s (agent state 'thinking')"
+    assert turn_on(line, replies=False) == Turn.without_reply(Reason.NO_REPLY, expected)
+    line.caller.state = ""
+    assert turn_on(line, replies=False).detail == "silence for 6 s (agent state 'unknown')"
+    assert line.wait.call_args_list == [call(STALL_S)] * 2
+
+
+def test_silence_after_an_error_is_an_error() -> None:
+    """One of this turn."""
+    line = line_of()
+    line.caller.events.error_since.return_value = "no model"
+    expected = Turn.without_reply(Reason.AGENT_ERROR, "the agent reported: no model")
+    assert turn_on(line, replies=False) == expected
+    assert line.caller.events.error_since.call_args == call(BEGAN)
+
+
+def test_silence_after_a_torn_utterance_is_void() -> None:
+    """Whatever else there is: the agent did not hear what was said."""
+    line = line_of()
+    line.caller.events.error_since.return_value = "no model"
+    assert turn_on(line, replies=False, torn=True) == Turn.without_reply(Reason.VOID, RAN_DRY)
+
+
+def test_an_agent_of_which_no_packet_comes_ends_the_call() -> None:
+    """Once the server has had the time to find out that it is gone."""
+    line = line_of()
+    line.caller.received.side_effect = [Mock(packets=7), Mock(packets=7)]
+    with pytest.raises(ProbeError) as ended:
+        turn_on(line, replies=False)
+    expected = "the agent's media stopped, but it is still in the room (state 'listening')"
+    assert (ended.value.reason, ended.value.detail) == (Reason.NO_REPLY, expected)
+    assert line.wait.call_args_list == [call(STALL_S), call(GONE_TIMEOUT_S)]
+
+
+@pytest.mark.parametrize("unknown", [0, 1])
+def test_without_statistics_nobody_says_that_media_stopped(unknown: int) -> None:
+    """Either of the two may be missing."""
+    line = line_of()
+    found: list[Mock | None] = [Mock(packets=7), Mock(packets=7)]
+    found[unknown] = None
+    line.caller.received.side_effect = found
+    assert turn_on(line, replies=False).reason is Reason.NO_REPLY
+
+
+def only_said(state: str) -> Mock:
+    """Return a line on which all that was heard is a filler, as far as reports tell."""
+    line = line_of()
+    line.caller.events.only_said_since.return_value = True
+    line.caller.state = state
+    return line
+
+
+@pytest.mark.parametrize(
+    ("state", "habits", "waited"),
+    [
+        pytest.param("thinking", Habits(), 30, id="it still works"),
+        pytest.param("thinking", Habits(answers_follow=True), 30, id="as it did before"),
+        pytest.param("listening", Habits(answers_follow=True), 12, id="it has answered before"),
+    ],
+)
+def test_a_filler_alone_is_no_reply(state: str, habits: Habits, waited: int) -> None:
+    """An answer was to follow: the turn failed, and says how long it was waited for."""
+    expected = f"a filler, and no answer for {waited} s (agent state {state!r})"
+    line = only_said(state)
+    assert turn_on(line, habits=habits) == Turn.without_reply(Reason.NO_REPLY, expected)
+    assert line.caller.events.only_said_since.call_args == call(BEGAN)
+    line = only_said(state)
+    assert turn_on(line, habits=habits, torn=True) == Turn.without_reply(Reason.VOID, RAN_DRY)
+    line = only_said(state)
+    line.caller.events.error_since.return_value = "no model"
+    expected = "the agent reported: no model"
+    assert turn_on(line, habits=habits) == Turn.without_reply(Reason.AGENT_ERROR, expected)
+    assert line.caller.events.error_since.call_args == call(BEGAN)
+
+
+@pytest.mark.parametrize("greeted", [False, True])
+def test_an_agent_may_say_its_answers(greeted: bool) -> None:
+    """It listens, and no answer has ever followed; before it has greeted that may be a greeting."""
+    habits = Habits(greeted=greeted)
+    turn = turn_on(only_said("listening"), filler=True, habits=habits)
+    assert (turn.e2e_s, turn.time_to_answer_s) == (REPLIED - END, None)
+    assert habits == Habits(greeted=greeted, says_answers=greeted)
+
+
+def test_the_depth_of_the_jitter_buffer_needs_both_statistics() -> None:
+    """Before the utterance, and after the reply."""
+    line, before = line_of(), Mock()
+    line.caller.received.return_value = Mock()
+    line.caller.received.return_value.depth_since.return_value = 0.06
+    results = Results(line, Habits(), 6.0)
+    results._awaited = Mock(
+        onset=AsyncMock(return_value=ONSET), over=AsyncMock(return_value=Mock(answer=None))
+    )
+    turn = asyncio.run(results.of(replace(said(), before=before)))
+    assert turn.jitter_buffer_s == 0.06
+    assert line.caller.received.return_value.depth_since.call_args == call(before)
+    line.ear.time_of.side_effect = [REPLIED]
+    line.caller.received.return_value = None
+    assert asyncio.run(results.of(replace(said(), before=before))).jitter_buffer_s is None
+    assert turn_on(line_of()).jitter_buffer_s is None
