@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 
 from exporter.errors import ProbeError
-from exporter.outcome import Reason, Turn, TurnOutcome, TurnReport
+from exporter.outcome import Components, Reason, Turn, TurnOutcome, TurnReport
 from exporter.outcome.timeline import CallerSpoke
+from exporter.probes.calibrate.echo import buzz
 from exporter.probes.latency.deadline import REPORT_TIMEOUT_S
 from exporter.probes.latency.reply import MAX_LAG_S, Habits
-from exporter.probes.latency.results import GONE_TIMEOUT_S, STALL_S, Results
+from exporter.probes.latency.results import GONE_TIMEOUT_S, STALL_S, Results, _sound_of
 from exporter.probes.latency.speaking import RAN_DRY, Said
 from exporter.rtc.clip import Clip
 from exporter.rtc.levels import WINDOW
+from tests import virtual_time
+from tests.virtual_time import Clock
 
 BEGAN, END, REPLIED, ANSWERED = 8.0, 10.0, 16.0, 24.0
 ONSET = 200
@@ -235,6 +238,37 @@ def test_an_agent_may_say_its_answers(greeted: bool) -> None:
     turn = turn_on(only_said("listening"), filler=True, habits=habits)
     assert (turn.e2e_s, turn.time_to_answer_s) == (REPLIED - END, None)
     assert habits == Habits(greeted=greeted, says_answers=greeted)
+
+
+@pytest.mark.parametrize(("filler", "heard_s"), [(False, REPLIED - END), (True, ANSWERED - END)])
+def test_what_the_agent_reports_is_held_against_what_was_heard(
+    filler: bool, heard_s: float
+) -> None:
+    """Of the answer; behind a filler the parts do not make the whole."""
+    line, report, pcm = line_of(), Mock(), buzz(1.5)
+    report.split.return_value = (Components(llm_s=0.4), ("tts",))
+    report.plausible_e2e_s.return_value = 0.9
+    line.caller.events.report_since.return_value = report
+    line.ear.audio.return_value = pcm
+    turn = turn_on(line, filler=filler)
+    assert report.split.call_args == call(heard_s, whole=not filler)
+    assert report.plausible_e2e_s.call_args == call(heard_s)
+    assert (turn.components, turn.implausible) == (Components(llm_s=0.4), ("tts",))
+    assert turn.reported_e2e_s == 0.9
+    assert turn.reply is not None
+    assert line.ear.audio.call_args == call(ONSET)
+    assert line.ear.first_loud_sample.call_args == call(ONSET, said().threshold_db)
+
+
+def test_the_sound_of_a_reply_takes_no_time() -> None:
+    """It is worked out between two turns of the loop."""
+
+    async def story(clock: Clock) -> float:
+        began = clock()
+        await _sound_of(buzz(3.0))
+        return clock() - began
+
+    assert virtual_time.run(story) == 0
 
 
 def test_the_depth_of_the_jitter_buffer_needs_both_statistics() -> None:

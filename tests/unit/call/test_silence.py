@@ -141,6 +141,7 @@ def test_a_gap_of_an_agent_that_says_that_it_speaks_is_none() -> None:
         pytest.param((spoken(15.0), spoken(16.0, interrupted=True)), False, id="another is not"),
         pytest.param((state(15.0, "thinking"),), False, id="it makes a new reply"),
         pytest.param((state(13.0, "thinking"),), True, id="it made this one"),
+        pytest.param((state(17.0, "thinking"),), True, id="it makes the next one"),
         pytest.param((state(15.0, "listening"),), True, id="it listens meanwhile"),
         pytest.param(
             (FalseInterruption(at=16.0, resumed=False), spoken(15.0, interrupted=True)),
@@ -181,6 +182,7 @@ def test_an_agent_that_says_when_it_thinks_would_have_thought() -> None:
         pytest.param(TWICE, 19.5, 6.0, True, id="the second has just ended"),
         pytest.param((*TWICE, (25.0, 26.0)), 30.0, 6.0, True, id="what follows is another"),
         pytest.param((*TWICE, (19.5, 20.0)), 30.0, 7.0, True, id="a pause is no end"),
+        pytest.param((*TWICE, (19.5, 20.0)), 20.5, 7.0, True, id="nor where it has just ended"),
         pytest.param(((10.0, 14.0), (17.0, 33.0)), 40.0, 21.0, True, id="5 % of a long one"),
         pytest.param(((10.0, 14.0), (17.0, 32.0)), 40.0, 20.0, True, id="exactly so much"),
         pytest.param(((10.0, 14.0), (17.0, 33.0)), 40.0, 19.0, False, id="more than 5 %"),
