@@ -1,13 +1,29 @@
 """Judging: thresholds, failures, voids, and statistics that say their n."""
 
+from dataclasses import replace
+
 import pytest
 
-from exporter.outcome import CallResult, Outcome, Reason, Verdict, failure, verdict_of, worst
+from exporter.outcome import (
+    CallResult,
+    Cause,
+    Expectation,
+    ExpectationOutcome,
+    Finding,
+    Interruption,
+    InterruptionOutcome,
+    Outcome,
+    Reason,
+    Verdict,
+    failure,
+    verdict_of,
+    worst,
+)
 from exporter.probes.latency.judge import judge, summary
 from exporter.probes.latency.spec import LatencyConfig
 from exporter.stats import Stats
 
-from .calls import broken, call, failed, heard, replied, void
+from .calls import WHEN, broken, call, failed, heard, replied, void
 
 CONFIG = LatencyConfig(agent_name="demo", target_ms=1500, fail_ms=3000)
 SOFT = LatencyConfig(agent_name="demo", target_ms=1500)
@@ -73,6 +89,34 @@ def test_a_finding_says_why(outcome: Outcome, text: str) -> None:
     assert found.text == text
 
 
+def test_a_run_without_a_result_and_without_a_reason_measured_nothing() -> None:
+    """No call, so no agents that were heard at once."""
+    nothing = Outcome("latency", "demo", WHEN, 0.1)
+    assert judge(CONFIG, nothing) == (Finding(Verdict.UNKNOWN, "no turn was measured"),)
+
+
+def result(**parts: object) -> Outcome:
+    """Return the outcome of a call with a good turn, and these parts."""
+    outcome = call(replied(1.0))
+    assert isinstance(outcome.result, CallResult)
+    return replace(outcome, result=replace(outcome.result, **parts))  # type: ignore[arg-type] # of parts
+
+
+def test_two_agents_at_once_are_slow() -> None:
+    """The caller hears both; one is as it should be."""
+    text = "the caller hears 2 agents of this name at once: dispatched twice?"
+    assert judge(CONFIG, result(agents=2)) == (Finding(Verdict.SLOW, text),)
+    assert judge(CONFIG, result(agents=1)) == ()
+
+
+def test_each_expectation_that_is_void_is_named() -> None:
+    """What was met is not, and none of it makes the call good."""
+    outcomes = ExpectationOutcome.VOID, ExpectationOutcome.MET, ExpectationOutcome.VOID
+    found = tuple(Expectation(at, "tool", each, "why") for at, each in enumerate(outcomes, 1))
+    text = "step 1: tool void: why; step 3: tool void: why"
+    assert judge(CONFIG, result(expectations=found)) == (Finding(Verdict.UNKNOWN, text),)
+
+
 HALF_WRONG = heard(6, substituted=3)
 
 
@@ -113,7 +157,8 @@ def test_a_misheard_call_says_how_much_is_wrong() -> None:
     """The finding has the share and the limit, the summary the words."""
     outcome = call(replied(1.0, heard=HALF_WRONG))
     (found,) = judge(CONFIG.model_copy(update={"max_wer": 0.2}), outcome)
-    assert found.text == "50% of the words are wrong in the agent's transcript, above 20%"
+    text = "50% of the words are wrong in the agent's transcript, above 20%"
+    assert found == Finding(Verdict.SLOW, text, Cause.WORDS)
     assert isinstance(outcome.result, CallResult)
     assert summary(outcome.result).endswith("n = 1, 3 of 6 words understood")
 
@@ -124,6 +169,53 @@ def test_the_summary_has_both_times_of_a_filler() -> None:
     assert isinstance(outcome.result, CallResult)
     said = "average 3.000 s, max 5.000 s, n = 2, fillers 0.900 s in 1 of them"
     assert summary(outcome.result) == said
+
+
+def _expectations(*outcomes: ExpectationOutcome) -> tuple[Expectation, ...]:
+    return tuple(Expectation(at, "tool", each) for at, each in enumerate(outcomes, 1))
+
+
+DIALOGUE = _expectations(ExpectationOutcome.MET, ExpectationOutcome.MISSED, ExpectationOutcome.MET)
+TAKEN = (Interruption(InterruptionOutcome.YIELDED, 0.4),) * 2
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        pytest.param(CallResult("a", "b", "c"), "nothing measured", id="nothing"),
+        pytest.param(
+            CallResult("a", "b", "c", expectations=DIALOGUE),
+            "2 of 3 expectations met",
+            id="a dialogue without a turn",
+        ),
+        pytest.param(
+            CallResult("a", "b", "c", interruptions=TAKEN, expectations=DIALOGUE),
+            "interruptions: 2 yielded",
+            id="a scenario without a turn",
+        ),
+        pytest.param(
+            CallResult(
+                *("a", "b", "c"),
+                (replied(9.0, warmup=True), replied(0.5, answer_s=1.5, heard=HALF_WRONG)),
+                interruptions=TAKEN,
+                expectations=DIALOGUE,
+            ),
+            "average 1.500 s, max 1.500 s, n = 1, fillers 0.500 s in 1 of them, "
+            "3 of 6 words understood, 2 of 3 expectations met, interruptions: 2 yielded",
+            id="all of it",
+        ),
+    ],
+)
+def test_summary(found: CallResult, said: str) -> None:
+    """It has each figure that the call has, in one order."""
+    assert summary(found) == said
+
+
+def test_a_finding_about_latency_says_so() -> None:
+    """The page of its run shows more of it."""
+    for config, verdict in ((CONFIG, Verdict.FAIL), (SOFT, Verdict.SLOW)):
+        (found,) = judge(config, call(replied(4.0)))
+        assert (found.verdict, found.cause) == (verdict, Cause.LATENCY)
 
 
 def test_slowness_never_fails_without_a_hard_threshold() -> None:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from exporter.outcome import Finding, Reason, TurnOutcome, Verdict
-from exporter.probes.latency.endurance import EnduranceConfig
+from exporter.outcome import Cause, Finding, Reason, TurnOutcome, Verdict
+from exporter.probes.latency.endurance import EnduranceConfig, judge_endurance
 from exporter.probes.latency.judge import judge
 from tests.fake_call.agent import FakeAgent
 from tests.fake_call.calls import Placed, World, place, target
 from tests.fake_call.script import Script
+from tests.unit.calls import failed, replied
 
 EVERY_S = 8.0
 LENGTH_S = 72.0
@@ -118,3 +119,37 @@ def test_a_short_call_is_not_compared(wav: Path, length: float) -> None:
     )
     placed = place(Script(), World(), config, SlowsDown)
     assert judge(config, placed.outcome) == ()
+
+
+@pytest.mark.parametrize(
+    ("first_s", "middle_s", "last_s", "slow"),
+    [
+        pytest.param(0.5, (0.5, 0.5), 0.75, False, id="exactly as much as it may"),
+        pytest.param(0.5, (0.5, 0.5), 0.76, True, id="more"),
+        pytest.param(2.0, (2.0, 2.0), 2.9, False, id="of a slow beginning"),
+        pytest.param(0.5, (9.0, 9.0), 0.6, False, id="in the middle"),
+        pytest.param(9.0, (0.5, 0.5), 0.5, False, id="faster"),
+    ],
+)
+def test_the_last_third_is_held_against_the_first(
+    first_s: float, middle_s: tuple[float, float], last_s: float, slow: bool
+) -> None:
+    """Six turns are enough; neither the warm-up nor a turn without an answer is one."""
+    turns = (
+        replied(90.0, warmup=True),
+        replied(first_s),
+        failed(),
+        *map(replied, (first_s, *middle_s, last_s, last_s)),
+    )
+    found = list(judge_endurance(EnduranceConfig(max_slowdown=1.5), turns))
+    assert [each.cause for each in found] == [Cause.LATENCY] * slow
+    assert not list(judge_endurance(EnduranceConfig(max_slowdown=1.5), turns[:-1]))
+
+
+def test_thirds_are_compared_by_their_medians() -> None:
+    """Three turns of eleven: it is rounded down."""
+    took = (0.4, 0.6, 0.9, 9.0, 9.0, 9.0, 9.0, 9.0, 0.7, 1.0, 1.4)
+    turns = [replied(seconds) for seconds in took]
+    (found,) = judge_endurance(EnduranceConfig(max_slowdown=1.5), turns)
+    said = "answers became slower during the call: 0.60 s at first, 1.00 s at its end, "
+    assert found == Finding(Verdict.SLOW, f"{said}above 1.5 times as much", Cause.LATENCY)

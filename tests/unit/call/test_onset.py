@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.rtc.onset import OnsetDetector, noise_level, sound_threshold
+from exporter.rtc.onset import (
+    OnsetDetector,
+    noise_level,
+    quiet_level,
+    sound_threshold,
+    sounds,
+)
 
 QUIET = -90.0
 VOICE = -18.0
@@ -92,6 +98,38 @@ def test_a_loud_beginning_is_its_own_measure_for_60_ms() -> None:
     detector = OnsetDetector(THRESHOLD, 0)
     found = [detector.push(level) for level in [VOICE] * 2 + [-45.0] * 12]
     assert found == [None] * 13 + [0]
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected"),
+    [
+        pytest.param([-70.0, -60.0], -70.0, id="one window where there are few"),
+        pytest.param([-70.0, -60.0, -50.0, *[VOICE] * 7], -70.0, id="one of ten"),
+        pytest.param([-70.0, -60.0, -50.0, *[VOICE] * 17], -60.0, id="the louder of two"),
+        pytest.param([-70.0, -60.0, -50.0, *[VOICE] * 27], -60.0, id="the middle one of three"),
+    ],
+)
+def test_the_quiet_tenth_is_the_noise_of_a_line_that_speaks(
+    levels: list[float], expected: float
+) -> None:
+    """Its median, in whatever order the windows came."""
+    assert quiet_level(levels[::-1]) == expected
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected"),
+    [
+        pytest.param([VOICE] * 6 + [QUIET] * 34, True, id="from 200 to 170 ms ago"),
+        pytest.param([VOICE] * 6 + [QUIET] * 35, False, id="one window of it is longer ago"),
+        pytest.param([QUIET] * 35 + [VOICE] * 5, False, id="a click"),
+        pytest.param([QUIET] * 34 + [THRESHOLD] * 6, True, id="at the threshold"),
+        pytest.param([-50.0] * 40, False, id="noise"),
+        pytest.param([-50.0] * 34 + [-40.0] * 6, True, id="above the noise by its margin"),
+    ],
+)
+def test_somebody_speaks_now(levels: list[float], expected: bool) -> None:
+    """Thirty milliseconds within the last 200 ms are speech, if louder than the line's noise."""
+    assert sounds(levels) is expected
 
 
 @given(st.lists(st.floats(-120, 0), min_size=1, max_size=100).filter(lambda all_: len(all_) % 2))

@@ -67,6 +67,13 @@ def test_after_a_gap_a_time_finds_its_sample() -> None:
     assert clock.sample_at(START + 3.5) == pytest.approx(2.5 * RATE, abs=1)
 
 
+@pytest.mark.parametrize("frames", [0, 4, 13, 14, 15])
+def test_a_sample_is_sure_once_half_a_second_after_it_has_arrived(frames: int) -> None:
+    """Its frame and nine more, wherever in its frame it lies."""
+    clock = clock_of([0.0] * frames)
+    assert [clock.is_sure_of(4 * FRAME + of) for of in (0, FRAME - 1)] == [frames >= 14] * 2
+
+
 def test_before_the_first_frame_there_is_no_sample() -> None:
     """A stream of which nothing has arrived is at its beginning."""
     assert SampleClock().sample_at(START) == 0

@@ -4,7 +4,7 @@ import pytest
 
 from exporter.outcome import Outcome, Reason, Reconnect, SfuReconnects, verdict_of
 from exporter.outcome.network import broke
-from exporter.probes.reconnect.spec import ReconnectConfig, judge
+from exporter.probes.reconnect.spec import ReconnectConfig, _needed_s, judge, summary
 from tests.unit.calls import WHEN, broken
 
 CONFIG = ReconnectConfig(max_gap=0.5)
@@ -43,3 +43,18 @@ def test_a_round_that_says_nothing_of_connections_is_no_silence() -> None:
     """It came to its end without a result: nothing was silent."""
     without = Outcome("reconnect", "", WHEN, 9.0, None, "")
     assert verdict_of(judge(CONFIG, without)) == "PASS"
+
+
+def test_summary() -> None:
+    """How many came back, and the longest silence; one that did not come back has none."""
+    back, lost = Reconnect("signal", 0.3, 0.25), Reconnect("full", reason=Reason.CONNECT_FAILED)
+    found = SfuReconnects((back, lost, Reconnect("full", 1.0, 1.5)))
+    assert summary(found) == "2 of 3 connections came back, no media for 1.50 s at most"
+    assert summary(SfuReconnects(())) == "0 of 0 connections came back, no media for 0.00 s at most"
+
+
+def test_deadline() -> None:
+    """Three connections, each of which is made and does not come back; in whole seconds."""
+    assert ReconnectConfig(timeout=30).deadline == 10 + 5 + 3 * (15 + 30)
+    assert ReconnectConfig(timeout=0.1).deadline == 61
+    assert _needed_s({}) == 10 + 5 + 3 * 15  # the timeout has an error of its own

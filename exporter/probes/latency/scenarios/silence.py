@@ -84,8 +84,7 @@ class Reply:
 
     def marked(self, stop: Span, since: float) -> bool | None:
         """Return whether the agent reports the reply as interrupted; None where it does not."""
-        until = stop[1] if self.sounds[-1][1] > stop[0] else math.inf
-        said = [each for each in self.call.of(Message, since, until) if each.by_agent]
+        said = [each for each in self.call.of(Message, since, stop[1]) if each.by_agent]
         return said[0].interrupted if said else None
 
     def left_s(self, stop: Span) -> float | None:
