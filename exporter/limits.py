@@ -93,7 +93,7 @@ class Limit(StrEnum):
     LOST = "lost", Reason.ROOM_CLOSED, "a sign of life, by the SDK", Spoils.AWAY
     BACK = "back", Reason.CONNECT_FAILED, "a broken connection to be made again"
     MEDIA_BACK = "media_back", Reason.NO_AUDIO_TRACK, "media after a break"
-    NAME = "name", Reason.CONNECT_FAILED, "the addresses of worker pages"
+    NAME = "name", Reason.CONNECT_FAILED, "the addresses of a name"
     PAGE = "page", Reason.CONNECT_FAILED, "a worker page"
     PAGES = "pages", Reason.DEADLINE, "the turn of a worker page to be read"
     RUN = "run", Reason.DEADLINE, "the end of a run: its `deadline`"

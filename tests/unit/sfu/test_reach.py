@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
-from exporter.outcome import Transport
+from exporter.errors import ProbeError
+from exporter.outcome import Reason, Transport
 from exporter.probes.reach.measure import Ways, tls_places
 from exporter.rtc.client import Client
 from exporter.rtc.signalling import Joined
 from exporter.rtc.stats import Candidate, Path, Snapshot
+from exporter.rtc.tasks import at_once
 from tests import virtual_time
 from tests.fake_call.api import SERVER
 from tests.virtual_time import Clock
@@ -47,6 +49,30 @@ def test_the_time_of_a_way_ends_when_media_flows() -> None:
     way = virtual_time.run(story)
     assert way.works
     assert way.seconds == pytest.approx(CONNECTING_S)
+
+
+def test_what_ends_one_way_ends_the_others_first() -> None:
+    """None of them goes on in a room that is deleted meanwhile."""
+    left: list[str] = []
+
+    async def way(name: str, seconds: float, error: ProbeError | None = None) -> str:
+        try:
+            await asyncio.sleep(seconds)
+            if error is not None:
+                raise error
+        finally:
+            await asyncio.sleep(LEAVING_S)
+            left.append(name)
+        return name
+
+    async def story(_clock: Clock) -> None:
+        assert await at_once((way("udp", 1.0), way("tcp", 0.5))) == ["udp", "tcp"]
+        left.clear()
+        with pytest.raises(ProbeError, match="why"):
+            await at_once((way("udp", 9.0), way("tcp", 0.5, ProbeError(Reason.VOID, "why"))))
+        assert sorted(left) == ["tcp", "udp"]
+
+    virtual_time.run(story)
 
 
 @pytest.mark.parametrize(
