@@ -18,7 +18,9 @@ from exporter.cli.options import (
     of_path,
     of_server,
     options,
+    print_one,
     read_settings,
+    status_of,
     text,
 )
 
@@ -123,7 +125,6 @@ def latency(
     """
     from exporter.cli.html import evidence_for, write_latency
     from exporter.commands.once import LatencyOrder, measure_latency
-    from exporter.outcome import Verdict
     from exporter.report.call_documents import LatencyDocument
     from exporter.report.latency import print_latency
     from exporter.report.printing import to_json
@@ -140,7 +141,7 @@ def latency(
         else:
             print_latency(report)
         write_latency(html, report, folder)
-    return OK if report.verdict is Verdict.PASS else NOT_PASS
+    return status_of(report.verdict)
 
 
 def _target_keys(flags: dict[str, Any]) -> dict[str, object]:
@@ -209,14 +210,14 @@ def calibrate(*, as_json: bool, **flags: Any) -> int:
     """Measure the floor: the error of the measurement, against an echo with a known delay."""
     from exporter.commands import once
     from exporter.report.calibrate import CalibrateDocument, print_calibration
-    from exporter.report.printing import to_json
 
     settings = read_settings(flags)
     outcome = once.calibrate(settings, flags)
-    if as_json:
-        click.echo(to_json(CalibrateDocument.of(settings.server().name, outcome)))
-    else:
-        print_calibration(outcome)
+    print_one(
+        lambda: CalibrateDocument.of(settings.server().name, outcome),
+        lambda: print_calibration(outcome),
+        as_json=as_json,
+    )
     return OK if outcome.ok else NOT_PASS
 
 
@@ -259,9 +260,7 @@ def check(
     from exporter.cli.html import evidence_for, write_check
     from exporter.commands.check import CheckOrder
     from exporter.commands.check import check as check_all
-    from exporter.outcome import Verdict
     from exporter.report.check import CheckDocument, print_check
-    from exporter.report.printing import to_json
     from exporter.report.progress import StderrProgress
 
     settings = read_settings(flags, collector__url=collector)
@@ -270,9 +269,6 @@ def check(
         order = CheckOrder(agent, flags, sfu_flags, folder)
         with StderrProgress(reported=not as_json) as progress:
             report = check_all(settings, order, progress)
-        if as_json:
-            click.echo(to_json(CheckDocument.of(report)))
-        else:
-            print_check(report)
+        print_one(lambda: CheckDocument.of(report), lambda: print_check(report), as_json=as_json)
         write_check(html, report, folder)
-    return OK if report.verdict is Verdict.PASS else NOT_PASS
+    return status_of(report.verdict)

@@ -7,13 +7,13 @@ from typing import Any
 import click
 
 from exporter.cli.options import (
-    NOT_PASS,
-    OK,
     as_one_document,
     default_of,
     of_server,
     options,
+    print_one,
     read_settings,
+    status_of,
     text,
 )
 
@@ -45,9 +45,7 @@ def agent_load(
     target with this name, it is called as that target.
     """
     from exporter.commands.agent_load import load_agent, plan_load
-    from exporter.outcome import Verdict
     from exporter.report.agent_load import LoadDocument, print_load
-    from exporter.report.printing import to_json
     from exporter.report.ramp import RampBar
 
     settings = read_settings(flags, collector__url=collector)
@@ -61,8 +59,5 @@ def agent_load(
     with RampBar("agent load", "calls", waiting="") as bar:
         outcome = load_agent(settings, config, bar.show)
     document = LoadDocument.of(config, outcome)
-    if as_json:
-        click.echo(to_json(document))
-    else:
-        print_load(document, outcome)
-    return OK if document.verdict is Verdict.PASS else NOT_PASS
+    print_one(lambda: document, lambda: print_load(document, outcome), as_json=as_json)
+    return status_of(document.verdict)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from exporter.outcome import Verdict
     from exporter.settings.settings import Settings
 
 OK, NOT_PASS, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -138,3 +139,20 @@ def read_settings(flags: dict[str, Any], **keys: str | None) -> "Settings":
     for name in ("url", "api_key", "api_secret"):
         by_path[f"livekit.{name}"] = flags.pop(name)
     return load_settings(flags.pop("config"), by_path)
+
+
+def print_one(
+    document: Callable[[], object], for_people: Callable[[], None], *, as_json: bool
+) -> None:
+    """Print what was found, as one document or for people."""
+    from exporter.report.printing import to_json
+
+    if as_json:
+        click.echo(to_json(document()))
+    else:
+        for_people()
+
+
+def status_of(verdict: "Verdict") -> int:
+    """Return the exit status of a command that found this."""
+    return OK if verdict == "PASS" else NOT_PASS

@@ -6,12 +6,12 @@ from typing import Any
 import click
 
 from exporter.cli.options import (
-    NOT_PASS,
-    OK,
     as_one_document,
     of_server,
     options,
+    print_one,
     read_settings,
+    status_of,
     text,
 )
 
@@ -42,15 +42,10 @@ def preflight(
     UNKNOWN. Takes about 20 seconds; no agent is called.
     """
     from exporter.commands.preflight import preflight as check
-    from exporter.outcome import Verdict
     from exporter.report.preflight import print_checklist
-    from exporter.report.printing import to_json
 
     settings = read_settings(flags, collector__url=collector)
     left_out = [each.strip() for each in (skip or "").split(",") if each.strip()]
     document = check(settings, webhook_listen or "", left_out)
-    if as_json:
-        click.echo(to_json(document))
-    else:
-        print_checklist(document)
-    return OK if document.verdict is Verdict.PASS else NOT_PASS
+    print_one(lambda: document, lambda: print_checklist(document), as_json=as_json)
+    return status_of(document.verdict)

@@ -14,6 +14,7 @@ from exporter.cli.options import (
     config_file,
     default_of,
     options,
+    print_one,
     text,
 )
 
@@ -57,17 +58,13 @@ def runs(
     if context.invoked_subcommand is not None:
         return OK
     from exporter.commands.runs import LAST, list_runs
-    from exporter.report.printing import to_json
     from exporter.report.runs import RunsDocument, print_runs
     from exporter.settings.load import load_settings
     from exporter.store.records import RunQuery
 
     settings = load_settings(config, {"collector.url": collector})
     found = list_runs(settings, RunQuery(last or LAST, agent, True if failed else None))
-    if as_json:
-        click.echo(to_json(RunsDocument(found)))
-    else:
-        print_runs(found)
+    print_one(lambda: RunsDocument(found), lambda: print_runs(found), as_json=as_json)
     return OK
 
 
@@ -77,7 +74,6 @@ def runs(
 def show(run_id: str, *, collector: str | None, config: Path | None, as_json: bool) -> int:
     """Show one run: its turns, its log, and what is kept of the call."""
     from exporter.commands.runs import find_run
-    from exporter.report.printing import to_json
     from exporter.report.runs import print_run
     from exporter.settings.load import load_settings
 
@@ -85,8 +81,5 @@ def show(run_id: str, *, collector: str | None, config: Path | None, as_json: bo
     if found is None:
         click.echo("voice-exporter: no such run", err=True)
         return NOT_PASS
-    if as_json:
-        click.echo(to_json(found))
-    else:
-        print_run(found)
+    print_one(lambda: found, lambda: print_run(found), as_json=as_json)
     return OK

@@ -13,7 +13,9 @@ from exporter.cli.options import (
     of_path,
     of_server,
     options,
+    print_one,
     read_settings,
+    status_of,
     text,
 )
 
@@ -90,8 +92,6 @@ def sfu(
     --preflight tests signalling, UDP, TCP and TURN, and lists the ports to open.
     """
     from exporter.commands.once import measure_sfu
-    from exporter.outcome import Verdict
-    from exporter.report.printing import to_json
     from exporter.report.sfu import SfuDocument, print_sfu
 
     modes = {
@@ -115,11 +115,8 @@ def sfu(
     if load:
         return _load(settings, flags, ramp_flags, send=bool(collector), as_json=as_json)
     report = measure_sfu(settings, flags)
-    if as_json:
-        click.echo(to_json(SfuDocument.of(report)))
-    else:
-        print_sfu(report)
-    return OK if report.verdict is Verdict.PASS else NOT_PASS
+    print_one(lambda: SfuDocument.of(report), lambda: print_sfu(report), as_json=as_json)
+    return status_of(report.verdict)
 
 
 def _check_modes(given: list[str], flags: dict[str, Any], expect: int) -> None:
@@ -156,18 +153,15 @@ def _coordinate(
     """Lead a distributed ramp."""
     from exporter.commands.load import coordinate_ramp
     from exporter.distributed.report import DistributedDocument, print_distributed
-    from exporter.outcome import Verdict
-    from exporter.report.printing import to_json
     from exporter.report.ramp import RampBar
 
     with RampBar() as bar:
         report = coordinate_ramp(settings, ramp_flags, expect, bar.show)
-    if as_json:
-        click.echo(to_json(DistributedDocument.of(report)))
-    else:
-        print_distributed(report)
+    print_one(
+        lambda: DistributedDocument.of(report), lambda: print_distributed(report), as_json=as_json
+    )
     sent = _send(settings, report.figures) if send else True
-    return OK if sent and report.verdict is Verdict.PASS else NOT_PASS
+    return status_of(report.verdict) if sent else NOT_PASS
 
 
 def _send(settings: "Settings", figures: "RampFigures | None") -> bool:
@@ -186,13 +180,9 @@ def _report_to(
     """Take part in a distributed ramp."""
     from exporter.commands.load import report_to
     from exporter.distributed.report import VantageDocument, print_vantage
-    from exporter.report.printing import to_json
 
     report = report_to(settings, url, ramp_flags, lambda what: click.echo(what, err=True))
-    if as_json:
-        click.echo(to_json(VantageDocument.of(report)))
-    else:
-        print_vantage(report)
+    print_one(lambda: VantageDocument.of(report), lambda: print_vantage(report), as_json=as_json)
     return NOT_PASS if report.error else OK
 
 
@@ -206,7 +196,7 @@ def _load(
 ) -> int:
     """Take a baseline and ramp."""
     from exporter.commands.load import measure_ramp
-    from exporter.outcome import Verdict, worst
+    from exporter.outcome import worst
     from exporter.report.printing import to_json
     from exporter.report.ramp import RampBar, print_ramp
     from exporter.report.sfu import SfuDocument, print_sfu
@@ -220,19 +210,16 @@ def _load(
         print_ramp(ramp)
     verdict = worst((baseline.verdict, ramp.verdict))
     sent = _send(settings, ramp.figures) if send else True
-    return OK if sent and verdict is Verdict.PASS else NOT_PASS
+    return status_of(verdict) if sent else NOT_PASS
 
 
 def _preflight(settings: "Settings", *, as_json: bool) -> int:
     """Print the checklist of the ways to the SFU."""
     from exporter.commands.once import try_ways
-    from exporter.outcome import Verdict
-    from exporter.report.printing import to_json
     from exporter.report.sfu import PreflightDocument, print_preflight
 
     report = try_ways(settings)
-    if as_json:
-        click.echo(to_json(PreflightDocument.of(report)))
-    else:
-        print_preflight(report)
-    return OK if report.verdict is Verdict.PASS else NOT_PASS
+    print_one(
+        lambda: PreflightDocument.of(report), lambda: print_preflight(report), as_json=as_json
+    )
+    return status_of(report.verdict)

@@ -3,9 +3,10 @@
 import contextlib
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self, get_origin
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -54,6 +55,27 @@ def invalid(text: str, *key: str | int, near: str = "") -> PydanticCustomError:
         near: Another key within the value, whose line is meant where this one is not written.
     """
     return PydanticCustomError("invalid", "{text}", {"text": text, "key": key, "near": near})
+
+
+def split_url(url: str, schemes: Sequence[str], expected: str) -> SplitResult:
+    """Return the parts of a URL that has one of these schemes, and a host.
+
+    Raises:
+        PydanticCustomError: It has not; nothing of it is repeated, which may be a secret.
+    """
+    scheme, mark, _ = url.partition("://")
+    if not mark:
+        raise invalid(f"is not a URL; {expected}")
+    if scheme.lower() not in schemes:
+        raise invalid(f"has an unknown scheme {scheme[:20]!r}; {expected}")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise invalid(f"has no valid host and port; {expected}") from None
+    if not host:
+        raise invalid(f"has no host; {expected}")
+    return parts
 
 
 FILE = WithJsonSchema({"type": "string", "format": "file-path"})

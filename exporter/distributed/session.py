@@ -165,8 +165,7 @@ class Session:
         )
         self._members[member.id] = member
         log.info("vantage registered", extra={"vantage": vantage})
-        async with self._changed:
-            self._changed.notify_all()
+        await self._notify()
         return self._plan(member)
 
     async def step_after(self, member: str, number: int, within_s: float) -> Step | None:
@@ -198,8 +197,7 @@ class Session:
         over = self._step.kind == "stop"
         if over:
             found.dismissed = True
-            async with self._changed:
-                self._changed.notify_all()
+            await self._notify()
         return Heard(over=over)
 
     def alive(self, member: str) -> Member:
@@ -239,8 +237,7 @@ class Session:
             found.done = done.number
             if done.tier is not None:
                 found.tiers.append(done.tier)
-        async with self._changed:
-            self._changed.notify_all()
+        await self._notify()
 
     async def run(self) -> DistributedRamp:
         """Wait for the vantages, and lead them through the tiers; what comes of it is returned."""
@@ -339,9 +336,13 @@ class Session:
         self._step = Step.model_validate(
             {"number": number, "kind": kind, "clients": clients, "at_s": at_s}
         )
+        await self._notify()
+        return number
+
+    async def _notify(self) -> None:
+        """Wake all that wait for a change."""
         async with self._changed:
             self._changed.notify_all()
-        return number
 
     async def _next_change(self, until_s: float) -> None:
         """Wait until someone has said something of weight, for at most a second."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from exporter.metrics.common import LEASE_LOSSES, LEASES
+from exporter.metrics.own_families import LEASE_LOSSES, LEASES
 from exporter.metrics.registry import Metrics
 
 _HELD, _UNHELD = LEASES[:2]

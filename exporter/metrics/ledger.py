@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from exporter.metrics.common import BUDGETS
+from exporter.metrics.own_families import BUDGETS
 from exporter.metrics.registry import Metrics
 from exporter.store.buffered import OPERATIONS
 from exporter.store.records import Remaining, Spending

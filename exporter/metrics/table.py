@@ -8,8 +8,9 @@ and other people's queries use them.
 from typing import get_args
 
 from exporter.calls.families import FAMILIES as OF_REAL_CALLS
-from exporter.metrics.common import BUDGETS, EXPORTER, LEASES, OF_EVERY_PROBE, WORKERS
+from exporter.metrics.common import OF_EVERY_PROBE
 from exporter.metrics.live_families import FAMILIES as OF_LIVE_TURNS
+from exporter.metrics.own_families import BUDGETS, EXPORTER, LEASES, WORKERS
 from exporter.probes import PROBES
 from exporter.series import Family, Group
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Self
 
 from exporter.outcome.line import CallReconnect, LineCounts
-from exporter.outcome.reasons import Reason, TurnOutcome
+from exporter.outcome.reasons import Reason, TurnOutcome, Worded
 from exporter.outcome.sound import Media, ReplySound, Sending, SpeechSeconds
 from exporter.outcome.token import CallerToken
 from exporter.outcome.turn_taking import Backchannel, InnerPause, Interruption
@@ -55,11 +55,8 @@ class Components:
     """First token to the first text given to speech synthesis."""
 
 
-class SilentStage(StrEnum):
+class SilentStage(Worded):
     """The first stage that did not happen in a turn without a reply."""
-
-    words: str
-    """What is known of the agent, for people."""
 
     NOT_HEARD = "not_heard", "it heard no voice"
     NOT_TRANSCRIBED = "not_transcribed", "it heard a voice, and understood no words"
@@ -67,13 +64,6 @@ class SilentStage(StrEnum):
     NO_ANSWER = "no_answer", "it held the caller's turn for over, and had no answer"
     NOT_SPOKEN = "not_spoken", "it had an answer, and no sound came"
     UNKNOWN = "unknown", "it tells too little"
-
-    def __new__(cls, value: str, words: str) -> Self:
-        """Return the stage with its words."""
-        stage = str.__new__(cls, value)
-        stage._value_ = value
-        stage.words = words
-        return stage
 
 
 @dataclass(frozen=True, slots=True)

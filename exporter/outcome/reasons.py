@@ -1,6 +1,20 @@
 """Why something was not measured, and how a turn ended."""
 
 from enum import StrEnum
+from typing import Self
+
+
+class Worded(StrEnum):
+    """Values of a label, each with what it means for people."""
+
+    words: str
+
+    def __new__(cls, value: str, words: str) -> Self:
+        """Return the value with its words."""
+        found = str.__new__(cls, value)
+        found._value_ = value
+        found.words = words
+        return found
 
 
 class Reason(StrEnum):

@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+
+from exporter.outcome.reasons import Worded
 
 
-class TokenDanger(StrEnum):
-    """A claim that no caller's token should have: the label `claim`."""
-
-    words: str
-    """What whoever holds such a token may do, for people."""
+class TokenDanger(Worded):
+    """A claim that no caller's token should have: the label `claim`, and what it allows."""
 
     ROOM_ADMIN = "room_admin", "may remove and mute others in the room"
     ROOM_CREATE = "room_create", "may create and delete rooms"
@@ -19,13 +17,6 @@ class TokenDanger(StrEnum):
     SIP_ADMIN = "sip_admin", "may administer telephone trunks"
     NO_ROOM = "no_room", "names no room, so it opens every one"
     LONG_LIVED = "long_lived", "is valid for more than 24 h, or for ever"
-
-    def __new__(cls, value: str, words: str) -> Self:
-        """Return the danger with its words."""
-        danger = str.__new__(cls, value)
-        danger._value_ = value
-        danger.words = words
-        return danger
 
 
 class TokenFailure(StrEnum):

@@ -270,7 +270,7 @@ class Runner:
                 self._later(self._sweep(order))
         except Ended as end:
             self._pool_watch.crashed(lane.name)
-            outcome = watch.failed(end.reason, logs.redact(end.detail, self._secrets()))
+            outcome = watch.failed(logs.redact(str(end), self._secrets()))
         except asyncio.CancelledError:
             watch.is_given_up = True
             raise
@@ -319,13 +319,13 @@ class Runner:
         except TimeoutError:
             # A probe that hears of its deadline ends by itself, with a reason of its own.
             detail = f"killed {self._grace:g} s after its deadline of {order.deadline_s:g} s"
-            raise Ended(Reason.PROBE_CRASHED, detail) from None
+            raise Ended(detail) from None
         except ProcessExpired as error:
-            raise Ended(Reason.PROBE_CRASHED, death(error.exitcode)) from None
+            raise Ended(death(error.exitcode)) from None
         except BrokenProcessPool:
-            raise Ended(Reason.PROBE_CRASHED, "the probe process died") from None
+            raise Ended("the probe process died") from None
         except Exception as error:  # noqa: BLE001 - such as a result that does not pickle
-            raise Ended(Reason.PROBE_CRASHED, process.describe(error)) from None
+            raise Ended(process.describe(error)) from None
 
     async def _sweep(self, order: Order) -> None:
         """Delete the room again once an agent that came too late has opened it anew.

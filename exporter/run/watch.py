@@ -14,12 +14,7 @@ from exporter.run.process import Order
 
 
 class Ended(Exception):  # noqa: N818 - not an error of the program
-    """A run was killed, or its process died."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
+    """A run was killed, or its process died; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +47,7 @@ class Watch:
         """Take what is still in the pipe, then no more."""
         self.slot.pipe.listen(None)
 
-    def failed(self, reason: Reason, detail: str) -> Outcome:
+    def failed(self, detail: str) -> Outcome:
         """Build the Outcome of a run that could not report its own."""
         self.slot.pipe.drain()
         config = self.order.config
@@ -61,7 +56,7 @@ class Watch:
             agent_name=getattr(config, "agent_name", ""),
             started_at=self.started_at,
             duration_s=time.monotonic() - self.started,
-            reason=reason,
+            reason=Reason.PROBE_CRASHED,
             detail=detail,
             result=process.partial_result(config, self.turns),
             run_id=self.order.run_id,

@@ -3,7 +3,6 @@
 import ssl
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +18,7 @@ from exporter.config.values import (
     Stripped,
     invalid,
     read_value,
+    split_url,
 )
 from exporter.server_api.server import trusting
 
@@ -31,18 +31,7 @@ _SCHEMES = ("ws", "wss", "http", "https")
 def _check_url(url: str) -> str:
     """Refuse a server's address that is none, without repeating what may be a secret."""
     expected = "expected ws://, wss://, http:// or https:// and a host"
-    scheme, mark, _ = url.partition("://")
-    if not mark:
-        raise invalid(f"is not a URL; {expected}")
-    if scheme.lower() not in _SCHEMES:
-        raise invalid(f"has an unknown scheme {scheme[:20]!r}; {expected}")
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise invalid(f"has no valid host and port; {expected}") from None
-    if not host:
-        raise invalid(f"has no host; {expected}")
+    parts = split_url(url, _SCHEMES, expected)
     if parts.username or parts.password:
         raise invalid("contains a user name or password; expected them in api_key and api_secret")
     return url

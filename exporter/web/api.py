@@ -62,6 +62,7 @@ def api_routes(sources: Sources) -> APIRouter:
     _add_workers(routes, sources)
     _add_targets(routes, sources)
     _add_runs(routes, sources)
+    _add_run(routes, sources)
     _add_ramps(routes, sources)
     _add_turns(routes, sources)
     return routes
@@ -121,6 +122,8 @@ def _add_runs(routes: APIRouter, sources: Sources) -> None:
         runs = tuple(await history_of(sources).runs(query))
         return RunList(runs, _place_of(runs[-1]) if len(runs) == limit else None)
 
+
+def _add_run(routes: APIRouter, sources: Sources) -> None:
     @routes.get("/runs/{run_id}", responses=_problems(404, 422, 503))
     async def run(run_id: Annotated[str, Path(max_length=64)], request: Request) -> RunDetail:
         """One run with its turns, and its timeline and sound where it is kept."""

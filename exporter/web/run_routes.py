@@ -27,7 +27,12 @@ def run_routes(sources: Sources) -> APIRouter:
     """Return the routes."""
     template("run.html")  # now: read at the first request, it would hold the event loop
     routes = APIRouter(default_response_class=PlainTextResponse)
+    _add_last(routes, sources)
+    _add_page(routes, sources)
+    return routes
 
+
+def _add_last(routes: APIRouter, sources: Sources) -> None:
     @routes.get(
         "/runs/last",
         status_code=302,
@@ -57,6 +62,8 @@ def run_routes(sources: Sources) -> APIRouter:
         # Relative: a proxy may have put the pages below any path.
         return RedirectResponse(f"./{found[0].run_id}", 302)
 
+
+def _add_page(routes: APIRouter, sources: Sources) -> None:
     @routes.get(
         "/runs/{run_id}",
         response_class=HTMLResponse,
@@ -80,8 +87,6 @@ def run_routes(sources: Sources) -> APIRouter:
             "Referrer-Policy": "no-referrer",
         }
         return HTMLResponse(page, headers=headers)
-
-    return routes
 
 
 async def known_run(

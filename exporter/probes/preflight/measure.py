@@ -21,11 +21,10 @@ from exporter.probes.preflight.spec import (
 )
 from exporter.probes.preflight.ways import TimedWays
 from exporter.probes.preflight.webhook import Awaits, awaiting
-from exporter.probes.reach.measure import read_certificate, tls_places
+from exporter.probes.reach.measure import read_certificates
 from exporter.rtc.client import provoked
 from exporter.rtc.pair import connected_pair, make_room
 from exporter.rtc.signalling import Joined, join_and_leave, may_publish
-from exporter.rtc.tasks import at_once
 from exporter.server_api import ServerApi, make_token
 from exporter.server_api.errors import one_line
 
@@ -213,12 +212,8 @@ class Preflight:
             self._note(verdicts.judge_round_trips(check, times, target_s))
 
     async def _certificate(self, joined: Joined) -> Checked:
-        server, limit_s = self._run.server, self._config.timeout
-        places = tls_places(server.url, joined.ice_urls)
-        reads = (
-            read_certificate(host, port, limit_s, ca_file=server.ca_file) for host, port in places
-        )
-        return verdicts.judge_certificates(self._config.reach, await at_once(reads))
+        found = await read_certificates(self._run.server, joined, self._config.timeout)
+        return verdicts.judge_certificates(self._config.reach, found)
 
     async def _listen_only(self) -> Checked:
         """Announce a track as somebody who may, and as somebody who may not."""

@@ -62,7 +62,7 @@ async def _try_all(config: ReachConfig, run: Run) -> SfuReach:
             signal_s=joined.seconds,
             server_version=joined.server_version,
             transports=tuple(transports),
-            certificates=await _certificates(server, joined, config.timeout),
+            certificates=await read_certificates(server, joined, config.timeout),
             clock_skew_s=api.clock_skew_s,
             region=joined.region,
             node_id=joined.node_id,
@@ -191,7 +191,7 @@ def _addresses(snapshots: Iterable[Snapshot], protocol: str) -> tuple[str, ...]:
     return tuple(sorted({f"{each.address}:{each.port}" for each in found if each.address}))
 
 
-async def _certificates(
+async def read_certificates(
     server: Server, joined: Joined, timeout_s: float
 ) -> tuple[Certificate, ...]:
     """Read the certificates of the server and of its TURN servers, where they have one."""

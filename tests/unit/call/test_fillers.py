@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 
-from exporter.probes.latency.fillers import SILENCE_S, Fillers
+from exporter.probes.latency.reply import SILENCE_S, Fillers
 from exporter.rtc.hearing import Hearing
 from exporter.rtc.levels import WINDOW, WINDOW_S
 

@@ -4,12 +4,11 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
 from exporter.config.rules import Faults, rule
-from exporter.config.values import FILE, Duration, Section, Stripped, invalid, read_value
+from exporter.config.values import FILE, Duration, Section, Stripped, invalid, read_value, split_url
 
 _EXPECTED = "expected http:// or https://, a host and no user or password"
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e]*)")
@@ -17,19 +16,7 @@ _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e]*)")
 
 def _check_url(url: str) -> str:
     """Refuse what is no endpoint, without repeating it: its query may hold a secret."""
-    scheme, mark, _ = url.partition("://")
-    if not mark:
-        raise invalid(f"is not a URL; {_EXPECTED}")
-    if scheme.lower() not in ("http", "https"):
-        raise invalid(f"has an unknown scheme {scheme[:20]!r}; {_EXPECTED}")
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise invalid(f"has no valid host and port; {_EXPECTED}") from None
-    if not host:
-        raise invalid(f"has no host; {_EXPECTED}")
-    if parts.username is not None:
+    if split_url(url, ("http", "https"), _EXPECTED).username is not None:
         raise invalid("contains a user name or password; expected them in headers_file")
     return url
 
