@@ -97,7 +97,12 @@ AROUND_S = 20
 """Room and dispatch, the way in, and the end of the call."""
 HEARD_S = 1 + REPLY_LIMIT_S + 3
 """The longest reply and what the agent reports of it."""
-ONE = {"join_timeout": 1.0, "track_timeout": 2.0, "greeting_timeout": 4.0, "trials": 1}
+ONE: dict[str, Any] = {
+    "join_timeout": 1.0,
+    "track_timeout": 2.0,
+    "greeting_timeout": 4.0,
+    "trials": 1,
+}
 ONCE = {**ONE, "warmup": False}
 SPOKEN = Say(text="0123456789", url="http://127.0.0.1:1/speech")
 """So long a text takes three seconds at most."""

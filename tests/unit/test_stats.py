@@ -30,10 +30,10 @@ def test_the_split_of_a_call_is_the_mean_of_each_part_that_is_known() -> None:
     turns = (
         replied(2.0, warmup=True, split=Components(llm_s=9.0)),
         failed(),
-        replied(1.0, split=Components(llm_s=0.4, tts_s=-0.2)),
-        replied(1.0, split=Components(llm_s=0.2)),
+        replied(1.0, split=Components(llm_s=0.5, tts_s=-0.2)),
+        replied(1.0, split=Components(llm_s=0.25)),
     )
     assert list(readings(turns)) == [
-        LAST_COMPONENTS.read(pytest.approx(0.3), component="llm"),
+        LAST_COMPONENTS.read(0.375, component="llm"),
         LAST_COMPONENTS.read(0.0, component="tts"),
     ]

@@ -1,6 +1,7 @@
 """Judging: thresholds, failures, voids, and statistics that say their n."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -95,11 +96,11 @@ def test_a_run_without_a_result_and_without_a_reason_measured_nothing() -> None:
     assert judge(CONFIG, nothing) == (Finding(Verdict.UNKNOWN, "no turn was measured"),)
 
 
-def result(**parts: object) -> Outcome:
+def result(**parts: Any) -> Outcome:
     """Return the outcome of a call with a good turn, and these parts."""
     outcome = call(replied(1.0))
     assert isinstance(outcome.result, CallResult)
-    return replace(outcome, result=replace(outcome.result, **parts))  # type: ignore[arg-type] # of parts
+    return replace(outcome, result=replace(outcome.result, **parts))
 
 
 def test_two_agents_at_once_are_slow() -> None:

@@ -20,6 +20,7 @@ from exporter.probes.latency.scenarios.backchannel import ENDED_JUST_THEN, backc
 from exporter.probes.latency.scenarios.barge_in import (
     UNTOLD,
     _answered_later,
+    _void,
     _with_answer,
     interruption,
 )
@@ -240,9 +241,9 @@ def test_what_was_left_of_a_reply(
 SPOKE = CallerSpoke(at=13.5, until=15.0)
 
 
-def stops_at(end: float, **keys: float) -> Reply:
+def stops_at(end: float, control_s: float | None = None) -> Reply:
     """Return a reply that ends then, of an agent that reports nothing."""
-    return heard(((10.0, end),), **keys)
+    return heard(((10.0, end),), control_s=control_s)
 
 
 @pytest.mark.parametrize(
@@ -407,3 +408,8 @@ def test_an_agent_that_talks_on_may_answer_later() -> None:
     assert _answered_later(found, (18.0, 20.0), 15.0) == answered
     assert _answered_later(found, (18.0, math.inf), 15.0) == unanswered
     assert _answered_later(found, None, 15.0) == unanswered
+
+
+def test_a_void_interruption_says_why() -> None:
+    """Nothing else of it is known."""
+    assert _void("why") == Interruption(InterruptionOutcome.VOID, detail="why")
