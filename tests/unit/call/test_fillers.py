@@ -4,14 +4,14 @@ from typing import cast
 
 import pytest
 
-from exporter.probes.latency.reply import SILENCE_S, Fillers
+from exporter.probes.latency.reply import FILLER_OVER_S, Fillers
 from exporter.rtc.hearing import Hearing
 from exporter.rtc.levels import WINDOW, WINDOW_S
 
 QUIET, VOICE, THRESHOLD = -90.0, -18.0, -55.0
 HEARD = 200
 """Windows until the first look at an agent that works."""
-BACK = round(SILENCE_S / 2 / WINDOW_S)
+BACK = round(FILLER_OVER_S / 2 / WINDOW_S)
 WORD = 8
 """Windows of a word; six are enough for a sound."""
 

@@ -12,7 +12,6 @@ from exporter.rtc.levels import (
     WINDOW,
     Pcm,
     amplitude,
-    inner_pauses,
     longest_pause_s,
     speech_bounds,
     speech_threshold,
@@ -128,19 +127,3 @@ def test_a_recording_shorter_than_a_window_is_silent() -> None:
     pcm = np.full(WINDOW - 1, LOUD, np.int16)
     assert speech_bounds(pcm) == (0, 0)
     assert longest_pause_s(pcm) == 0.0
-
-
-@pytest.mark.parametrize(
-    ("lengths", "expected"),
-    [
-        pytest.param((10, 20), (), id="none around the speech"),
-        pytest.param((10, 20, 50, 20), ((30, 80),), id="250 ms"),
-        pytest.param((10, 20, 49, 20), (), id="less may be a closure"),
-        pytest.param((0, 20, 60, 20, 8, 20, 51, 20), ((20, 80), (128, 179)), id="two of three"),
-        pytest.param((10, 20, 40, 1, 40, 20), ((30, 111),), id="a click in it"),
-    ],
-)
-def test_inner_pauses(lengths: tuple[int, ...], expected: tuple[tuple[int, int], ...]) -> None:
-    """From the first window without speech to the next one with it, in seconds."""
-    found = inner_pauses(windows(*lengths))
-    assert found == tuple(pytest.approx((a * 0.005, b * 0.005)) for a, b in expected)

@@ -13,10 +13,11 @@ from exporter.outcome.timeline import CallerSpoke
 from exporter.probes.calibrate.echo import buzz
 from exporter.probes.latency.deadline import REPORT_TIMEOUT_S
 from exporter.probes.latency.reply import MAX_LAG_S, Habits
-from exporter.probes.latency.results import GONE_TIMEOUT_S, STALL_S, Results, _sound_of
+from exporter.probes.latency.results import GONE_TIMEOUT_S, STALL_S, Results
 from exporter.probes.latency.speaking import RAN_DRY, Said
 from exporter.rtc.clip import Clip
 from exporter.rtc.levels import WINDOW
+from exporter.rtc.sound import reply_sound
 from tests import virtual_time
 from tests.virtual_time import Clock
 
@@ -265,7 +266,7 @@ def test_the_sound_of_a_reply_takes_no_time() -> None:
 
     async def story(clock: Clock) -> float:
         began = clock()
-        await _sound_of(buzz(3.0))
+        await reply_sound(buzz(3.0))
         return clock() - began
 
     assert virtual_time.run(story) == 0
