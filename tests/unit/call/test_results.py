@@ -68,10 +68,11 @@ def turn_on(
     """Return what comes of a turn on that line."""
     results = Results(line, habits or Habits(), 6.0)
     over = Mock(answer=7 if filler else None)
-    awaited = Mock(
-        onset=AsyncMock(return_value=ONSET if replies else None), over=AsyncMock(return_value=over)
+    results._awaited = Mock(
+        onset=AsyncMock(return_value=ONSET if replies else None),
+        over=AsyncMock(return_value=over),
+        missing_s=Mock(return_value=0.0),
     )
-    results._awaited = awaited
     return asyncio.run(results.of(said(torn=torn)))
 
 
