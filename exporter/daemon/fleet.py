@@ -48,10 +48,18 @@ class Fleet:
         self._metrics.record(outcome)
 
     async def watch(self) -> None:
-        """Show what changes in the roster, every `STEP_S`, for ever."""
+        """Show what changes in the roster, every `STEP_S`, for ever.
+
+        Where the daemon itself stood still, nobody's silence in that time counts: heartbeats of
+        workers are still unread then.
+        """
+        clock = asyncio.get_running_loop().time
         while True:
             self._metrics.follow()
+            due = clock() + STEP_S
             await asyncio.sleep(STEP_S)
+            if clock() - due > STEP_S:
+                self.roster.was_away()
 
     def relabel(self) -> None:
         """Show the workers anew, because agent names have other labels now."""

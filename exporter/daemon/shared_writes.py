@@ -53,4 +53,8 @@ class SharedWrites:
         self._next_at = clock() + PACE_S if self._sharing > 1 else 0.0
         self._sharing = 0
         changed, self._changed = self._changed, set()
-        await self._write(frozenset(changed))
+        try:
+            await self._write(frozenset(changed))
+        except BaseException:
+            self._changed |= changed  # whatever is to be kept next, takes them with it
+            raise

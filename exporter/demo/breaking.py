@@ -104,7 +104,9 @@ def mend_agent(providers: str | None) -> None:
 
 def _change(change: Change, providers: str | None) -> Path:
     """Change the settings of a demo, and return its configuration."""
-    demos = [(providers, Path(CONFIG))] if providers else _running()
+    demos = list(_running())
+    if providers:  # one of another host has its configuration there
+        demos = [each for each in demos if each[0] == providers] or [(providers, Path(CONFIG))]
     for url, config in demos:
         try:
             httpx.delete(f"{url}/settings", timeout=_TIMEOUT_S).raise_for_status()

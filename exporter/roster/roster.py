@@ -125,13 +125,22 @@ class Roster:
         """
         now = self._clock()
         self._advance(now)
-        unheard = []
+        unheard: list[WorkerState | None] = []
         for page in scrape.pages:
             if page.reason is None:
                 self._read(page, now)
-            elif page.reason.is_own_fault:
+            elif page.reason.is_own_fault and page.host:
                 unheard.append(self._find(f"{page.host}:{page.port}"))
+            elif page.reason.is_own_fault:  # a name: each that is known by its page may be behind
+                unheard += (known for known in self._live.values() if known.beat is None)
         self._unheard(known for known in unheard if known is not None)
+
+    def was_away(self) -> None:
+        """Let the silence of all begin now: this process stood still, and could hear nobody."""
+        now = self._clock()
+        for known in list(self._live.values()):
+            known.awaited_since = now
+            self._heard(known, now)
 
     def listed(self, listing: Listing) -> None:
         """Take note of the workers whose agents are in rooms."""

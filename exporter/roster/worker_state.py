@@ -137,7 +137,9 @@ class WorkerState:
         if self.is_offline(now, limits):
             return self._worker(WorkerStatus.OFFLINE, None, None)
         beat = self.beat if _fresh(self.beat_at, now, limits) else None
-        page = self.page if _fresh(self.page_at, now, limits) else None
+        # Where nobody could read its page meanwhile, what it said last is the best that is known.
+        page_at = None if self.page_at is None else max(self.page_at, self.awaited_since)
+        page = self.page if _fresh(page_at, now, limits) else None
         best = beat or page
         return self._worker(best.status if best else WorkerStatus.BUSY, beat, page)
 

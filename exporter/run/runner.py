@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from exporter import logs
 from exporter.evidence.keeper import Keeper
-from exporter.outcome import Outcome, RampProgress, Reason, Turn
+from exporter.outcome import CallResult, Outcome, RampProgress, Reason, Turn
 from exporter.probe import ROOM_PREFIX, Probe
 from exporter.probes.latency.spec import as_target
 from exporter.run import process
@@ -266,7 +266,7 @@ class Runner:
             with leash.on(slot.lease) if leash else nullcontext():
                 outcome = await self._execute(slot, watch)
             unharmed = True
-            if outcome.reason is Reason.JOIN_TIMEOUT:
+            if _may_come_late(outcome):
                 self._later(self._sweep(order))
         except Ended as end:
             self._pool_watch.crashed(lane.name)
@@ -362,3 +362,14 @@ class Runner:
         if problem := await self.delete_rooms(order.run_id, names):
             fields = {"run": order.run_id, "probe": order.probe, "error": problem}
             log.warning("rooms of an ended call not deleted", extra=fields)
+
+
+def _may_come_late(outcome: Outcome) -> bool:
+    """Return whether an agent may come to the room of a call that did not meet it in time.
+
+    Also of one in which the prober stood still for too long to say whose fault that was.
+    """
+    if outcome.reason is Reason.JOIN_TIMEOUT:
+        return True
+    call = outcome.result if isinstance(outcome.result, CallResult) else None
+    return outcome.reason is Reason.VOID and call is not None and call.time_to_agent_s is None

@@ -204,18 +204,51 @@ def test_a_page_that_did_not_answer_tells_nothing(roster: Roster) -> None:
 def test_a_page_that_the_prober_spoiled_makes_no_worker_offline(
     roster: Roster, clock: Clock
 ) -> None:
-    """Nobody has heard it: its silence counts from the last page that was spoiled."""
-    roster.scraped(WorkerScrape((page(),)))
+    """Nobody has heard it: its silence counts from the last page that was spoiled.
+
+    Its status is what it said last.
+    """
+    roster.scraped(WorkerScrape((page(active_jobs=0),)))
     for _ in range(5):
         clock.advance(20)
         roster.scraped(WorkerScrape((page(reason=Reason.VOID, detail="the prober: ..."),)))
-        assert the(roster).status is BUSY
+        assert the(roster).status is IDLE
     clock.advance(20)
     roster.scraped(WorkerScrape((page(reason=Reason.CONNECT_FAILED, detail="refused"),)))
     clock.advance(26)
     assert the(roster).status is OFFLINE
     roster.scraped(WorkerScrape((page(reason=Reason.VOID, detail="the prober: ..."),)))
     assert the(roster).status is OFFLINE  # as it was
+
+
+def test_a_name_that_the_prober_could_not_look_up_makes_no_worker_offline(
+    roster: Roster, clock: Clock
+) -> None:
+    """Which workers are behind it nobody knows: those that are known by their pages may be."""
+    roster.scraped(WorkerScrape((page(),)))
+    spoiled = WorkerPage("dns://agents:8081", reason=Reason.VOID, detail="the prober: ...")
+    for _ in range(5):
+        clock.advance(20)
+        roster.scraped(WorkerScrape((spoiled,)))
+        assert the(roster).status is BUSY
+    clock.advance(46)
+    assert the(roster).status is OFFLINE
+
+
+def test_a_process_that_stood_still_has_heard_nobody(roster: Roster, clock: Clock) -> None:
+    """The silence of all begins when it goes on; who was offline before stays so."""
+    roster.scraped(WorkerScrape((page(),)))
+    clock.advance(30)
+    roster.heartbeat(beat("AW_2", addresses=("10.0.0.2",)))
+    clock.advance(20)
+    assert {each.worker_id: each.status for each in roster.workers()}["10.0.0.1:8081"] is OFFLINE
+    roster.take_changes()
+    clock.advance(60)
+    roster.was_away()
+    told = {each.worker_id: each.status for each in roster.workers()}
+    assert (told["10.0.0.1:8081"], told["AW_2"] is OFFLINE) == (OFFLINE, False)
+    clock.advance(46)
+    assert {each.status for each in roster.workers()} == {OFFLINE}
 
 
 @pytest.mark.parametrize(

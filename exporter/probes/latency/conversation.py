@@ -96,7 +96,8 @@ class Conversation:
         Raises:
             ProbeError: greeting_timeout, encrypted, or why the call ended.
         """
-        config, began, heard = self._config, time.monotonic(), self._line.ear.windows
+        config, began = self._config, time.monotonic()
+        listened, heard = began, self._line.ear.windows
         deadline = began + config.greeting_timeout
         await self.scene.greeting(deadline)
         deadline = max(deadline, time.monotonic() + QUIET_S + config.greeting_wait)
@@ -114,15 +115,18 @@ class Conversation:
                 await self._line.hear_more(deadline)
             except DisturbedError:
                 await self._line.mend()
+                listened, heard = time.monotonic(), self._line.ear.windows
         await self._caller.check_key()
-        limit, heard_s = Limit.GREETING, (self._line.ear.windows - heard) * WINDOW_S
+        heard_s = (self._line.ear.windows - heard) * WINDOW_S
         what = f"the agent did not start to listen (state {self._caller.state or 'unknown'!r})"
         if config.greeting == "expected" and self._line.first_sound() is None:
             what = "no greeting"
-            if time.monotonic() - began - heard_s > SOUND_S:
-                limit = Limit.GREETED
         detail = f"{what} within {config.greeting_timeout:g} s"
-        raise limit.ran_out(detail, began, config.greeting_timeout)
+        if what == "no greeting" and time.monotonic() - listened - heard_s > SOUND_S:
+            spoiled = Limit.GREETED.spoiled(detail, began, config.greeting_timeout)
+            if spoiled is not None:
+                raise spoiled
+        raise Limit.GREETING.ran_out(detail, began, config.greeting_timeout)
 
     async def late_greeting(self) -> float | None:
         """Wait until a greeting is over that began during the utterance just spoken.

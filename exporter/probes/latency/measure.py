@@ -250,8 +250,9 @@ async def place_call(
         finally:
             await call.hang_up()
     reason, detail = call.worst()
-    # A turn that failed says more than the deadline that it led to.
-    if ended is not None and ended.reason is Reason.DEADLINE and reason not in (None, Reason.VOID):
+    # A turn that failed says more than the deadline that it led to, or than a standstill after it.
+    late = ended is not None and ended.reason in (Reason.DEADLINE, Reason.VOID)
+    if late and reason not in (None, Reason.VOID):
         ended = None
     outcome = run.outcome(
         "latency",

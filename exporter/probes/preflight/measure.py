@@ -120,7 +120,8 @@ class Preflight:
             await self._media(joined)
         except ProbeError as error:
             for each in verdicts.untried(_MEDIA, error.detail).values():
-                self._note(each)
+                if each.check not in self._found:
+                    self._note(each)
         await self._once("certificate", self._certificate(joined))
         await self._once("listen_only", self._listen_only())
         await self._once("other_room", self._other_room(api))
@@ -177,8 +178,9 @@ class Preflight:
                 joined = await join_and_leave(self._run.server, self._token(), self._config.timeout)
                 took.append(joined.seconds)
         except ProbeError as error:
-            todo = "let WebSockets pass to the path /rtc"
-            verdict = Verdict.UNKNOWN if error.reason.is_own_fault else Verdict.FAIL
+            ours = error.reason.is_own_fault
+            todo = "" if ours else "let WebSockets pass to the path /rtc"
+            verdict = Verdict.UNKNOWN if ours else Verdict.FAIL
             self._note(Checked("signal", verdict, error.detail, len(took) + 1, todo))
             raise
         found = f"joined in {median(took) * 1000:.0f} ms, livekit-server {joined.server_version}"
@@ -190,6 +192,8 @@ class Preflight:
         ways = TimedWays(self._run.server, self._room, self._config.timeout, joined)
         with provoked():
             ports = await ways.ports(self._config.participants)
+            if ports.worked:  # whatever becomes of the other ways
+                self._note(verdicts.judge_udp(ports, any_way=True))
             with first_probe_error():
                 async with asyncio.TaskGroup() as group:
                     by_tcp = group.create_task(ways.tcp())

@@ -78,6 +78,8 @@ class Worker:
             room.widen(wanted.size)
         at_once = asyncio.Semaphore(AT_ONCE)
         empty = [(r, seat) for r in self._rooms.values() for seat in r.seats if not seat.taken]
+        for _, seat in empty:
+            seat.error = None  # of an earlier tier
         since = time.monotonic()
         try:
             async with asyncio.timeout(order.within_s), asyncio.TaskGroup() as group:

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from exporter.daemon.real_calls import RealCalls
-from exporter.daemon.shared_writes import PACE_S
+from exporter.daemon.shared_writes import PACE_S, SharedWrites
 from exporter.metrics.agent_names import AgentNames
 from exporter.metrics.real_calls import RealCallSeries
 from exporter.metrics.registry import Metrics
@@ -119,3 +119,22 @@ def test_repeated_event_is_acknowledged_once_the_first_is_kept(
     pace = PACE_S * 1000
     assert ledger.writes == [(0, ["RM_0", "RM_1"]), (pace, ["RM_2"])]
     assert answered == [10, 10, pace + 100, answered_ms]
+
+
+def test_what_a_failed_write_had_is_in_the_next() -> None:
+    """Also where an event comes again that was taken before: it is acknowledged once it is kept."""
+    written: list[frozenset[str]] = []
+
+    async def write(ids: frozenset[str]) -> None:
+        written.append(ids)
+        if len(written) == 1:
+            raise OSError("no disk")
+
+    async def story(_clock: virtual_time.Clock) -> None:
+        writes = SharedWrites(write)
+        with pytest.raises(OSError, match="no disk"):
+            await writes.keep(["a"])
+        await writes.keep([])
+
+    virtual_time.run(story)
+    assert written == [{"a"}, {"a"}]
