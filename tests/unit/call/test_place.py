@@ -325,6 +325,14 @@ def test_turns_before_the_deadline_are_kept(wav: Path) -> None:
     assert_clean(placed)
 
 
+def test_a_turn_that_failed_before_a_standstill_stays_failed(wav: Path) -> None:
+    """1. No reply while the prober was well. 2. It stands still until the deadline is over."""
+    settings = config(wav, trials=10, reply_timeout=3).model_copy(update={"deadline": 24.0})
+    placed = place(Script(mute=True, blocks=((6.0, 9.0),)), World(), settings)
+    assert placed.call.turns[0].reason is Reason.NO_REPLY
+    assert placed.outcome.reason is Reason.NO_REPLY
+
+
 def test_the_lag_of_a_call_is_told_with_its_turns(wav: Path) -> None:
     """The largest of the whole call; of a turn what was late at its two ends."""
     placed = place(Script(delay_s=4.0, blocks=((1.0, 0.5),)), World(), config(wav))
